@@ -1,0 +1,1 @@
+//! Models as safetensors, under the names of the authors' state dict.

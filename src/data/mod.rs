@@ -1,0 +1,1 @@
+//! Bytes -> pictures -> batches.

@@ -1,0 +1,1 @@
+//! How well discovered keypoints predict landmarks.

@@ -1,0 +1,1 @@
+//! The method: detect, draw, reconstruct.

@@ -1,0 +1,1 @@
+//! What burn lacks or does slowly.

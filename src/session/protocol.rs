@@ -1,0 +1,248 @@
+//! What crosses between the page and the engine: [`Command`] in, [`Event`] out.
+//!
+//! The page's types (`www/protocol.d.ts`) are generated from these by `cargo test`; see the test at the end.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::config::{Config, Preset, Setting};
+use crate::error::ErrorKind;
+
+/// Which backend computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The processor (burn's Flex).
+    Cpu,
+    /// WebGPU in a browser; Vulkan, Metal or DX12 natively.
+    Gpu,
+}
+
+/// Where pictures come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Source {
+    /// The files that came with the command: pictures and zips.
+    Files,
+    /// Drawn puppets, with known joints.
+    Puppets {
+        /// How many.
+        count: usize,
+        /// Seed of their looks and poses.
+        #[ts(type = "number")]
+        seed: u64,
+    },
+    /// Photographs of hands, streamed from their public repository.
+    Hands {
+        /// The first how many.
+        count: usize,
+        /// The folder that holds `0/ .. 9/` and `index.json`'s names, ending in `/`.
+        base_url: String,
+    },
+}
+
+/// What the page asks of the engine. Each is answered by [`Event::Done`] or [`Event::Failed`] with its id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Command {
+    /// Starts the engine; must come first. No backend: the best that runs.
+    Open {
+        /// Which backend, if one is forced.
+        backend: Option<Backend>,
+        /// Where the perceptual weights lie, ending in `/`.
+        weights_url: String,
+    },
+    /// Replaces the pictures.
+    Load {
+        /// Where from.
+        source: Source,
+    },
+    /// Stops a load; what has come so far is dropped, the pictures before it stay.
+    CancelLoad,
+    /// New settings. Live ones act on the running model; any other starts a new run.
+    Configure {
+        /// All of them.
+        config: Config,
+    },
+    /// Trains until paused, or that many steps.
+    Train {
+        /// How many steps; none: until paused.
+        steps: Option<u32>,
+    },
+    /// Stops after the step under way.
+    Pause,
+    /// Forgets what was learned.
+    Reset,
+    /// Asks for fresh views.
+    Snapshot,
+    /// Finds keypoints in the file that came with the command. Answered by [`Event::Detected`].
+    Detect,
+}
+
+/// A file that could not be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Rejected {
+    /// The file's name, with its folder or zip.
+    pub name: String,
+    /// A sentence.
+    pub reason: String,
+}
+
+/// What the engine is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// No pictures yet.
+    Empty,
+    /// Reading pictures.
+    Loading,
+    /// Pictures are there; nothing runs.
+    Paused,
+    /// Steps are running.
+    Training,
+}
+
+/// Keypoints of one picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct Keypoints {
+    /// `[K][x, y]` as fractions of the original picture.
+    pub keypoints: Vec<[f32; 2]>,
+    /// `[K]` in [0, 1]: the share of its heatmap that lies near the keypoint.
+    pub confidence: Vec<f32>,
+}
+
+/// The probe pictures as the model sees them now.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Views {
+    /// Steps taken.
+    pub step: usize,
+    /// Side of each view, px.
+    pub size: usize,
+    /// How many pictures, P.
+    pub count: usize,
+    /// RGBA, `[4, P, size, size, 4]`: input, masked input, edge map, reconstruction.
+    #[serde(with = "bytes")]
+    #[ts(type = "Uint8Array<ArrayBuffer>")]
+    pub pixels: Vec<u8>,
+    /// `[P][K][x, y]` as fractions of the view.
+    pub keypoints: Vec<Vec<[f32; 2]>>,
+    /// `[K][K]`, symmetric, zero diagonal.
+    pub edge_weights: Vec<Vec<f32>>,
+}
+
+/// What the engine tells the page.
+#[derive(Clone, Debug, Serialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// The engine runs.
+    Ready {
+        /// On what.
+        backend: Backend,
+        /// A sentence: which device, and why this backend.
+        reason: String,
+        /// What can be set.
+        settings: Vec<Setting>,
+        /// The settings of each preset.
+        presets: Vec<(Preset, Config)>,
+        /// `[64]` colours `#rrggbb`: keypoint k is drawn in the k-th, everywhere.
+        palette: Vec<String>,
+    },
+    /// Something takes a while.
+    Progress {
+        /// What, for people: "Reading pictures", "Loading VGG16 weights".
+        what: String,
+        /// So far.
+        done: usize,
+        /// Of how many; none: unknown.
+        total: Option<usize>,
+    },
+    /// The pictures were replaced.
+    Loaded {
+        /// How many.
+        pictures: usize,
+        /// A sentence about them: their source, and their licence where there is one.
+        about: String,
+        /// Files that could not be used.
+        rejected: Vec<Rejected>,
+    },
+    /// Phase, settings or step changed.
+    State {
+        /// What is going on.
+        phase: Phase,
+        /// The settings in force.
+        config: Config,
+        /// Steps taken.
+        step: usize,
+        /// How many pictures.
+        pictures: usize,
+    },
+    /// A step was taken.
+    Step {
+        /// Steps taken.
+        step: usize,
+        /// Its loss.
+        loss: f32,
+        /// Over the last few steps.
+        steps_per_second: f32,
+        /// Seconds of training, pauses left out.
+        elapsed_seconds: f32,
+    },
+    /// Fresh views.
+    Views(Views),
+    /// Keypoints of the picture that was asked for.
+    Detected {
+        /// The command's id.
+        id: u32,
+        /// The keypoints.
+        #[serde(flatten)]
+        #[ts(flatten)]
+        found: Keypoints,
+    },
+    /// The command with this id is done.
+    Done {
+        /// The command's id.
+        id: u32,
+    },
+    /// Something went wrong; what was there before is still there.
+    Failed {
+        /// The command's id, where one failed.
+        id: Option<u32>,
+        /// What kind.
+        kind: ErrorKind,
+        /// A sentence for a visitor.
+        message: String,
+    },
+}
+
+/// `Vec<u8>` as bytes, so that it crosses as one `Uint8Array` and not as an array of numbers.
+mod bytes {
+    pub fn serialize<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Fit, LossKind};
+
+    /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
+    #[test]
+    fn page_types_are_current() {
+        let cfg = ts_rs::Config::default();
+        let declarations = [
+            Preset::decl(&cfg), Fit::decl(&cfg), LossKind::decl(&cfg), Config::decl(&cfg), Setting::decl(&cfg),
+            ErrorKind::decl(&cfg), Backend::decl(&cfg), Source::decl(&cfg), Command::decl(&cfg),
+            Rejected::decl(&cfg), Phase::decl(&cfg), Keypoints::decl(&cfg), Views::decl(&cfg), Event::decl(&cfg),
+        ];
+        let mut text = "// Written by `cargo test` from src/session/protocol.rs and src/config.rs. Do not edit.\n".to_string();
+        for declaration in declarations {
+            text += &format!("export {declaration}\n");
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/protocol.d.ts");
+        if std::fs::read_to_string(path).unwrap_or_default() != text {
+            std::fs::write(path, text).expect("write www/protocol.d.ts");
+            panic!("www/protocol.d.ts was out of date; it has been written anew, commit it");
+        }
+    }
+}
