@@ -1,1 +1,44 @@
-fn main() {}
+//! The project's commands: `cargo xtask serve`, `dist` and `test`. Each installs what is missing, then does its work.
+
+mod page;
+mod process;
+mod setup;
+mod test;
+
+use std::env;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+const USAGE: &str = "\
+cargo xtask serve [--release] [--port N]   build the page, serve it on this machine, rebuild on changes
+cargo xtask dist                           build the optimised page into dist/, a folder for any static host
+cargo xtask test                           run every check and every test
+
+What is missing (the wasm target, trunk, wasm-bindgen, npm's packages, for the tests a browser) is installed first,
+what belongs to the project into .tools/ and node_modules/. Needed beforehand: rustup and Node 20 or newer.";
+
+fn main() -> Result<()> {
+    // Everything below names its files from the project's folder, wherever the command was given.
+    let here = env::var_os("CARGO_MANIFEST_DIR").context("start this with `cargo xtask`")?;
+    let root = Path::new(&here)
+        .parent()
+        .context("xtask has no parent folder")?;
+    env::set_current_dir(root)?;
+
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["serve", ref options @ ..] => page::serve(options),
+        ["dist"] => page::dist(),
+        ["test"] => test::all(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!(
+            "`{}` is no command of this project.\n\n{USAGE}",
+            arguments.join(" ")
+        ),
+    }
+}

@@ -1,0 +1,36 @@
+// Browser tests against `dist`, as `cargo xtask test` builds it. By hand: `cargo xtask dist && npx playwright test`.
+
+import { defineConfig } from "@playwright/test";
+
+const port = 8791;
+// The project's folder is served, so the page sits at a sub-path, as it may on a real host.
+const baseURL = `http://127.0.0.1:${port}/dist/`;
+
+const args = ["--enable-unsafe-webgpu", "--disable-background-networking"];
+// Chromium's sandbox does not start for root.
+if (process.getuid?.() === 0) args.push("--no-sandbox");
+
+export default defineConfig({
+  testDir: "tests/browser",
+  outputDir: "target/playwright",
+  reporter: "list",
+  // Training on two cores is slow, and two pages at once would be slower.
+  workers: 1,
+  timeout: 10 * 60_000,
+  expect: { timeout: 60_000 },
+  forbidOnly: Boolean(process.env.CI),
+  use: {
+    baseURL,
+    browserName: "chromium",
+    // CHROME names the browser; without it, the one that `npx playwright install chromium` fetched.
+    launchOptions: { executablePath: process.env.CHROME || undefined, args },
+    viewport: { width: 1280, height: 900 },
+    screenshot: "only-on-failure",
+    trace: "off",
+  },
+  webServer: {
+    command: `npx sirv . --dev --quiet --host 127.0.0.1 --port ${port}`,
+    url: baseURL,
+    reuseExistingServer: !process.env.CI,
+  },
+});

@@ -1,0 +1,250 @@
+//! `cargo xtask test`: every check and every test, each announced and timed, with the runners' totals at the end.
+
+use std::io::{BufRead, BufReader};
+use std::ops::AddAssign;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{command, npm, shown};
+use crate::{page, setup};
+
+/// Runs everything. A check that fails does not keep the others from being made.
+pub fn all() -> Result<()> {
+    let mut report = Report::default();
+    let start = Instant::now();
+    setup::page()?;
+    setup::rust_components()?;
+    let chromium = setup::chromium()?;
+    let lavapipe = setup::lavapipe();
+    report.times.push(("set-up", start.elapsed()));
+
+    report.stage(
+        "format",
+        None,
+        command(&["cargo", "fmt", "--all", "--check"]),
+    )?;
+    let native = [
+        "cargo",
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    report.stage("lints, native", None, command(&native))?;
+    let wasm32 = [
+        "--target",
+        "wasm32-unknown-unknown",
+        "--lib",
+        "--bin",
+        "worker",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    report.stage(
+        "lints, wasm32",
+        None,
+        command(&[&["cargo", "clippy"][..], &wasm32].concat()),
+    )?;
+
+    let mut tests = command(&["cargo", "test", "--workspace", "--no-fail-fast"]);
+    if lavapipe {
+        // The WebGPU tests on Vulkan in software, also where there is a graphics card: the same numbers everywhere.
+        tests.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
+    }
+    report.stage("Rust tests", Some(cargo_totals), tests)?;
+
+    let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    report.stage("documentation", None, documentation)?;
+    report.stage(
+        "types of the page",
+        None,
+        npm(&["npx", "tsc", "--project", "tsconfig.json"]),
+    )?;
+
+    let built = report.stage("page", None, page::build()?)?;
+    if built {
+        let mut browser = npm(&["npx", "playwright", "test"]);
+        if let Some(chromium) = chromium {
+            browser.env("CHROME", chromium);
+        }
+        report.stage("browser tests", Some(playwright_totals), browser)?;
+    } else {
+        println!("\nNo browser tests: the page did not build.");
+    }
+    report.close()
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Totals {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// What a line of a test runner's output adds to the totals.
+type Reader = fn(&str) -> Totals;
+
+#[derive(Default)]
+struct Report {
+    totals: Totals,
+    times: Vec<(&'static str, Duration)>,
+    failed_stages: Vec<&'static str>,
+}
+
+impl Report {
+    /// Runs one stage, its output passed on line by line, and says whether it went well.
+    fn stage(
+        &mut self,
+        name: &'static str,
+        reader: Option<Reader>,
+        mut command: Command,
+    ) -> Result<bool> {
+        let shown = shown(&command);
+        println!("\n=== {name}: {shown}");
+        let start = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("`{shown}` did not start"))?;
+        let output = child.stdout.take().context("a stage without output")?;
+        let mut totals = Totals::default();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            if let Some(reader) = reader {
+                totals += reader(&line);
+            }
+        }
+        let succeeded = child.wait()?.success();
+        if !succeeded {
+            // A check, or a runner that did not get as far as counting.
+            totals.failed = totals.failed.max(1);
+            self.failed_stages.push(name);
+        }
+        self.totals += totals;
+        let time = start.elapsed();
+        println!(
+            "=== {name}: {} after {:.1} s",
+            if succeeded { "passed" } else { "FAILED" },
+            time.as_secs_f64()
+        );
+        self.times.push((name, time));
+        Ok(succeeded)
+    }
+
+    fn close(self) -> Result<()> {
+        println!();
+        for (name, time) in &self.times {
+            println!("{:>8.1} s  {name}", time.as_secs_f64());
+        }
+        for name in &self.failed_stages {
+            println!("FAILED: {name}");
+        }
+        let Totals {
+            passed,
+            failed,
+            skipped,
+        } = self.totals;
+        let rest = if skipped > 0 {
+            format!(", {skipped} skipped")
+        } else {
+            String::new()
+        };
+        println!("\n{passed} passed, {failed} failed{rest}");
+        ensure!(self.failed_stages.is_empty(), "not everything passed");
+        Ok(())
+    }
+}
+
+/// `test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+fn cargo_totals(line: &str) -> Totals {
+    let Some(counts) = line.strip_prefix("test result: ") else {
+        return Totals::default();
+    };
+    let count = |what: &str| {
+        counts
+            .split(['.', ';'])
+            .find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    Totals {
+        passed: count("passed"),
+        failed: count("failed"),
+        skipped: count("ignored"),
+    }
+}
+
+/// Playwright closes with a line for each kind that occurred: `  3 passed (4.2s)`, `  1 failed`, `  2 skipped`.
+fn playwright_totals(line: &str) -> Totals {
+    let mut totals = Totals::default();
+    let Some((count, what)) = line.trim().split_once(' ') else {
+        return totals;
+    };
+    let Ok(count) = count.parse() else {
+        return totals;
+    };
+    match what.split(" (").next() {
+        Some("passed" | "flaky") => totals.passed = count,
+        Some("failed" | "interrupted" | "did not run") => totals.failed = count,
+        Some("skipped") => totals.skipped = count,
+        _ => {}
+    }
+    totals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Totals, cargo_totals, playwright_totals};
+
+    #[test]
+    fn cargos_closing_line_is_counted_and_no_other() {
+        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(
+            cargo_totals(line),
+            Totals {
+                passed: 12,
+                failed: 1,
+                skipped: 2
+            }
+        );
+        assert_eq!(
+            cargo_totals("test model::tests::three_passed ... ok"),
+            Totals::default()
+        );
+        assert_eq!(cargo_totals("running 12 tests"), Totals::default());
+    }
+
+    #[test]
+    fn playwrights_closing_lines_are_counted_and_no_other() {
+        let sum = |text: &str| {
+            let mut totals = Totals::default();
+            text.lines()
+                .for_each(|line| totals += playwright_totals(line));
+            totals
+        };
+        let text = "Running 7 tests using 1 worker\n\n  ok 1 page.spec.js:3:1 > 3 passed pictures (1.2s)\n\
+                    \n  1 failed\n    page.spec.js:9:1 > reset\n  2 skipped\n  1 did not run\n  3 passed (4.2s)\n";
+        assert_eq!(
+            sum(text),
+            Totals {
+                passed: 3,
+                failed: 2,
+                skipped: 2
+            }
+        );
+    }
+}
