@@ -29,7 +29,7 @@ export default defineConfig({
     trace: "off",
   },
   webServer: {
-    command: `npx sirv . --dev --quiet --host 127.0.0.1 --port ${port}`,
+    command: `node node_modules/sirv-cli/bin.js . --dev --quiet --host 127.0.0.1 --port ${port}`,
     url: baseURL,
     reuseExistingServer: !process.env.CI,
   },
