@@ -1,0 +1,403 @@
+// @ts-check
+/**
+ * AutoLink for programs: the module that the page itself uses, for automation and for embedding.
+ *
+ * ```js
+ * import { createSession } from "./autolink.js";
+ *
+ * const session = await createSession({ backend: "cpu" });
+ * await session.configure({ keypoints: 8, loss: "pixel" });
+ * await session.load({ kind: "puppets", count: 100, seed: 0 });   // or: session.load(fileInput.files)
+ * session.on("step", ({ step, loss }) => console.log(step, loss));
+ * await session.train({ steps: 20 });
+ * const { keypoints, confidence } = await session.detect(file);
+ * session.close();
+ * ```
+ *
+ * The engine lives in a Web Worker that each session starts for itself. Pictures never leave the device.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+/** @typedef {protocol.Event} EngineEvent */
+/** @typedef {EngineEvent["type"]} EventType */
+
+/**
+ * @template {EventType} T
+ * @typedef {Extract<EngineEvent, { type: T }>} EventOf
+ */
+
+/**
+ * @typedef {object} SessionOptions
+ * @property {protocol.Backend | null} [backend] Force a backend; without it, the best that runs.
+ * @property {string | URL} [workerUrl] The worker's module; beside the page unless told.
+ * @property {string | URL} [weightsUrl] The folder of the perceptual weights; `weights/` beside the page unless told.
+ * @property {(event: EngineEvent) => void} [onEvent] Hears every event from the very first, before the session is ready.
+ */
+
+/**
+ * @typedef {object} SessionState
+ * @property {protocol.Phase} phase What the engine is doing.
+ * @property {number} step Steps taken.
+ * @property {number | null} loss The last step's loss.
+ * @property {number} stepsPerSecond Over the last few steps.
+ * @property {number} elapsed Seconds of training, pauses left out.
+ * @property {number} pictures How many pictures are loaded.
+ * @property {string} about A sentence about them.
+ * @property {protocol.Rejected[]} rejected Files that could not be used.
+ * @property {protocol.Backend} backend What computes.
+ * @property {string} reason Why that one.
+ */
+
+/**
+ * A file with the name that people should read, such as its path in a dropped folder.
+ * @typedef {{ file: File, name: string }} NamedFile
+ */
+
+/** What the engine could not do: a sentence for people, and its kind for programs. */
+export class EngineError extends Error {
+  /**
+   * @param {protocol.ErrorKind} kind
+   * @param {string} message
+   */
+  constructor(kind, message) {
+    super(message);
+    this.name = "EngineError";
+    this.kind = kind;
+  }
+}
+
+/**
+ * Starts an engine and waits until it is ready.
+ * @param {SessionOptions} [options]
+ * @returns {Promise<Session>} Rejects with an {@link EngineError} where the engine or the backend cannot run.
+ */
+export async function createSession(options = {}) {
+  const session = new Session(options);
+  try {
+    await session.ready;
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+  return session;
+}
+
+/** One engine, its pictures and its run. Made by {@link createSession}. */
+export class Session {
+  /** @type {Worker} */ #worker;
+  #nextId = 1;
+  #booted = false;
+  /** @type {{ message: object }[]} Commands that wait for the worker to boot. */
+  #queue = [];
+  /** @type {Map<number, { resolve: (found: protocol.Keypoints | undefined) => void, reject: (error: Error) => void }>} */
+  #pending = new Map();
+  /** @type {Map<string, Set<(event: any) => void>>} */
+  #listeners = new Map();
+  /** @type {((event: EngineEvent) => void) | undefined} */
+  #onEvent;
+  /** @type {EventOf<"ready"> | null} */ #ready = null;
+  /** @type {EventOf<"state"> | null} */ #state = null;
+  /** @type {EventOf<"step"> | null} */ #step = null;
+  /** @type {EventOf<"loaded"> | null} */ #loaded = null;
+  /** @type {EngineError | null} Why this session is over. */
+  #ended = null;
+
+  /** @param {SessionOptions} options */
+  constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
+    this.#onEvent = onEvent;
+    const base = document.baseURI;
+    this.#worker = new Worker(new URL(workerUrl ?? "worker_loader.js", base), { type: "module" });
+    this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
+    this.#worker.addEventListener("error", (event) => {
+      event.preventDefault();
+      const detail = event.message ? ` (${event.message})` : "";
+      this.#crash(
+        this.#booted ? `The engine stopped unexpectedly${detail}.` : `The engine could not be loaded${detail}.`,
+      );
+    });
+    this.#worker.addEventListener("messageerror", () => this.#crash("A message of the engine could not be read."));
+    /** Resolves once the engine runs. */
+    this.ready = this.#send({
+      type: "open",
+      backend,
+      weights_url: new URL(weightsUrl ?? "weights/", base).href,
+    }).then(() => {});
+  }
+
+  /** The settings in force. Change them with {@link configure}. */
+  get settings() {
+    return this.#state?.config ?? this.#presets()[0]?.[1] ?? null;
+  }
+
+  /** What can be set: range, unit, help and the paper's value of each numeric setting. */
+  get settingsTable() {
+    return this.#ready?.settings ?? [];
+  }
+
+  /** The settings of each preset, by name. */
+  get presets() {
+    return Object.fromEntries(this.#presets());
+  }
+
+  /** Keypoint k is drawn in the k-th of these colours, everywhere. */
+  get palette() {
+    return this.#ready?.palette ?? [];
+  }
+
+  /**
+   * Where things stand.
+   * @returns {SessionState}
+   */
+  state() {
+    const step = this.#state?.step ?? 0;
+    const last = step > 0 ? this.#step : null;
+    return {
+      phase: this.#state?.phase ?? "empty",
+      step: Math.max(step, last?.step ?? 0),
+      loss: last?.loss ?? null,
+      stepsPerSecond: last?.steps_per_second ?? 0,
+      elapsed: last?.elapsed_seconds ?? 0,
+      pictures: this.#state?.pictures ?? 0,
+      about: this.#loaded?.about ?? "",
+      rejected: this.#loaded?.rejected ?? [],
+      backend: this.#ready?.backend ?? "cpu",
+      reason: this.#ready?.reason ?? "",
+    };
+  }
+
+  /**
+   * Replaces the pictures, and starts a new run with them.
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} pictures Files (pictures and zips), or a source.
+   * @returns {Promise<EventOf<"loaded"> | null>} What came of it; null where the load was cancelled.
+   */
+  async load(pictures) {
+    /** @type {EventOf<"loaded"> | null} */
+    let loaded = null;
+    const stop = this.on("loaded", (event) => (loaded = event));
+    try {
+      if ("kind" in pictures) {
+        await this.#send({ type: "load", source: pictures });
+      } else {
+        const named = Array.from(pictures, (entry) =>
+          entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
+        );
+        await this.#send(
+          { type: "load", source: { kind: "files" } },
+          { files: named.map(({ file }) => file), names: named.map(({ name }) => name) },
+        );
+      }
+    } finally {
+      stop();
+    }
+    return loaded;
+  }
+
+  /** Stops a load; the pictures before it stay. */
+  async cancelLoad() {
+    await this.#send({ type: "cancel-load" });
+  }
+
+  /**
+   * Changes settings. Live ones act on the running model, any other starts a new run.
+   * @param {Partial<protocol.Config>} patch
+   */
+  async configure(patch) {
+    const config = this.settings;
+    if (!config) throw new EngineError("setting", "The engine is not ready yet.");
+    await this.#send({ type: "configure", config: { ...config, ...patch } });
+  }
+
+  /**
+   * Trains.
+   * @param {{ steps?: number | null }} [options] Without a number: until {@link pause}.
+   * @returns {Promise<void>} Resolves when those steps are taken, or when training was paused before.
+   */
+  train({ steps = null } = {}) {
+    // The engine may answer `done` as soon as training starts or only when it ends: the promise waits for the end.
+    const target = steps === null ? Infinity : this.state().step + steps;
+    return new Promise((resolve, reject) => {
+      let started = false;
+      let answered = false;
+      const settle = () => {
+        const { phase, step } = this.state();
+        if (phase === "training") started = true;
+        else if (started || (answered && step >= target)) finish();
+      };
+      const stops = [
+        this.on("state", settle),
+        this.on("failed", (event) => {
+          if (event.kind === "crash") finish(new EngineError(event.kind, event.message));
+        }),
+      ];
+      /** @param {Error} [error] */
+      const finish = (error) => {
+        for (const stop of stops) stop();
+        if (error) reject(error);
+        else resolve();
+      };
+      this.#send({ type: "train", steps }).then(() => {
+        answered = true;
+        settle();
+      }, finish);
+    });
+  }
+
+  /** Takes one step. */
+  step() {
+    return this.train({ steps: 1 });
+  }
+
+  /** Stops after the step under way. */
+  async pause() {
+    await this.#send({ type: "pause" });
+  }
+
+  /** Forgets what was learned. */
+  async reset() {
+    await this.#send({ type: "reset" });
+  }
+
+  /**
+   * The probe pictures as the model sees them now.
+   * @returns {Promise<protocol.Views>}
+   */
+  async snapshot() {
+    /** @type {protocol.Views | null} */
+    let views = null;
+    /** @type {() => void} */
+    let arrived = () => {};
+    const arrival = new Promise((resolve) => (arrived = () => resolve(undefined)));
+    const stop = this.on("views", (event) => {
+      views = event;
+      arrived();
+    });
+    try {
+      await this.#send({ type: "snapshot" });
+      if (!views) await arrival;
+    } finally {
+      stop();
+    }
+    return /** @type {protocol.Views} */ (/** @type {unknown} */ (views));
+  }
+
+  /**
+   * Finds keypoints in one picture.
+   * @param {File | Blob} file
+   * @returns {Promise<protocol.Keypoints>} As fractions of the original picture, with a confidence each.
+   */
+  async detect(file) {
+    const named = file instanceof File ? file : new File([file], "picture");
+    const found = await this.#send({ type: "detect" }, { files: [named], names: [named.name] });
+    if (!found) throw new EngineError("crash", "The engine answered without keypoints.");
+    return found;
+  }
+
+  /**
+   * Listens to one type of event.
+   * @template {EventType} T
+   * @param {T} type
+   * @param {(event: EventOf<T>) => void} listener
+   * @returns {() => void} Stops listening.
+   */
+  on(type, listener) {
+    const listeners = this.#listeners.get(type) ?? new Set();
+    this.#listeners.set(type, listeners);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** Ends the engine. Promises that still wait are rejected. */
+  close() {
+    this.#end(new EngineError("crash", "The session was closed."));
+  }
+
+  #presets() {
+    return this.#ready?.presets ?? [];
+  }
+
+  /**
+   * @param {protocol.Command} command
+   * @param {{ files: File[], names: string[] }} [attachments]
+   * @returns {Promise<protocol.Keypoints | undefined>} Settles when the engine answers.
+   */
+  #send(command, attachments) {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) return reject(this.#ended);
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject });
+      const message = { id, command, ...attachments };
+      if (this.#booted) this.#worker.postMessage(message);
+      else this.#queue.push({ message });
+    });
+  }
+
+  /** @param {EngineEvent | { type: "booted" }} event */
+  #receive(event) {
+    if (this.#ended) return;
+    if (event.type === "booted") {
+      this.#booted = true;
+      for (const { message } of this.#queue.splice(0)) this.#worker.postMessage(message);
+      return;
+    }
+    switch (event.type) {
+      case "ready":
+        this.#ready = event;
+        break;
+      case "state":
+        this.#state = event;
+        if (event.step === 0) this.#step = null;
+        break;
+      case "step":
+        this.#step = event;
+        if (this.#state) this.#state = { ...this.#state, step: event.step };
+        break;
+      case "loaded":
+        this.#loaded = event;
+        break;
+    }
+    // Listeners first, so that whoever awaits a command finds them up to date.
+    this.#emit(event);
+    switch (event.type) {
+      case "done":
+        this.#answer(event.id)?.resolve(undefined);
+        break;
+      case "detected":
+        this.#answer(event.id)?.resolve({ keypoints: event.keypoints, confidence: event.confidence });
+        break;
+      case "failed":
+        if (event.kind === "crash") this.#end(new EngineError(event.kind, event.message));
+        else if (event.id != null) this.#answer(event.id)?.reject(new EngineError(event.kind, event.message));
+        break;
+    }
+  }
+
+  /** @param {number} id */
+  #answer(id) {
+    const waiting = this.#pending.get(id);
+    this.#pending.delete(id);
+    return waiting;
+  }
+
+  /** @param {EngineEvent} event */
+  #emit(event) {
+    this.#onEvent?.(event);
+    for (const listener of [...(this.#listeners.get(event.type) ?? [])]) listener(event);
+  }
+
+  /** @param {string} message */
+  #crash(message) {
+    if (!this.#ended) this.#receive({ type: "failed", id: null, kind: "crash", message });
+  }
+
+  /** @param {EngineError} error */
+  #end(error) {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    this.#queue.length = 0;
+  }
+}

@@ -1,0 +1,95 @@
+// @ts-check
+/**
+ * The loss over the steps, by uPlot.
+ *
+ * @module
+ */
+
+import uPlot from "./vendor/uPlot.esm.js";
+
+/** @import { PageState } from "./state.js" */
+
+/** The chart is described anew at most this often, ms. */
+const DESCRIBE_EVERY = 10_000;
+
+/** Loss as a line that grows. */
+export class LossChart {
+  #root;
+  #readout;
+  /** @type {uPlot} */ #plot;
+  /** @type {PageState["history"]} */ #history = { steps: [], losses: [] };
+  #described = -Infinity;
+
+  /**
+   * @param {HTMLElement} root Filled by the chart.
+   * @param {HTMLElement} readout One line about the point under the pointer, or the last one.
+   */
+  constructor(root, readout) {
+    this.#root = root;
+    this.#readout = readout;
+    const colour = (/** @type {string} */ name) => () => getComputedStyle(root).getPropertyValue(name);
+    const font = `16px ${getComputedStyle(root).fontFamily}`;
+    const axis = {
+      stroke: colour("--muted"),
+      font,
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    this.#plot = new uPlot(
+      {
+        ...this.#size(),
+        legend: { show: false },
+        cursor: { y: false, drag: { setScale: false }, points: { size: 8 } },
+        scales: { x: { time: false, range: (_plot, _low, high) => [0, Math.max(10, high ?? 10)] } },
+        axes: [
+          { ...axis, size: 30, gap: 6, space: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
+          {
+            ...axis,
+            gap: 6,
+            space: 36,
+            size: 62,
+            values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(4))}`),
+          },
+        ],
+        series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false }, spanGaps: true }],
+        hooks: { setCursor: [() => this.#say()] },
+      },
+      [[], []],
+      root,
+    );
+    new ResizeObserver(() => this.#plot.setSize(this.#size())).observe(root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw(false, true));
+  }
+
+  /** @param {PageState["history"]} history */
+  show(history) {
+    this.#history = history;
+    this.#plot.setData([history.steps, history.losses]);
+    this.#root.classList.toggle("is-empty", history.steps.length === 0);
+    this.#say();
+    this.#describe();
+  }
+
+  #size() {
+    return { width: Math.max(120, this.#root.clientWidth), height: Math.max(120, this.#root.clientHeight) };
+  }
+
+  #say() {
+    const { steps, losses } = this.#history;
+    const at = this.#plot?.cursor.idx ?? steps.length - 1;
+    const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";
+    if (this.#readout.textContent !== text) this.#readout.textContent = text;
+  }
+
+  #describe() {
+    const { steps, losses } = this.#history;
+    const now = performance.now();
+    if (steps.length > 1 && now - this.#described < DESCRIBE_EVERY) return;
+    this.#described = now;
+    const label = steps.length
+      ? `Loss over steps: ${losses[0].toPrecision(3)} at step ${steps[0]}, ` +
+        `${losses[losses.length - 1].toPrecision(3)} at step ${steps[steps.length - 1]}`
+      : "Loss over steps: no steps yet";
+    this.#root.setAttribute("aria-label", label);
+  }
+}

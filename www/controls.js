@@ -1,0 +1,292 @@
+// @ts-check
+/**
+ * The settings, built from the engine's own table: label, help, range, unit and the paper's value come from there.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+/** @import { PageState } from "./state.js" */
+
+/** What people meet first; the rest is folded away. */
+const MAIN = new Set(["keypoints", "seed", "learning_rate", "mask_ratio", "thickness"]);
+
+/**
+ * A setting that is not a number, in the form of the engine's table.
+ * @typedef {object} Choice
+ * @property {"fit" | "loss" | "flip"} name
+ * @property {string} label
+ * @property {string} help
+ * @property {string} paper
+ * @property {[string, string][]} options Value and text.
+ */
+
+/** @type {Choice[]} */
+const CHOICES = [
+  {
+    name: "loss",
+    label: "Loss",
+    help: "How the reconstruction is judged: perceptual copes with clothes, faces and backgrounds; pixel is quick and enough on plain ones.",
+    paper: "perceptual",
+    options: [
+      ["perceptual", "Perceptual (VGG16)"],
+      ["pixel", "Pixel (mean square)"],
+    ],
+  },
+  {
+    name: "fit",
+    label: "Fit",
+    help: "How a picture that is not square becomes one.",
+    paper: "stretch",
+    options: [
+      ["stretch", "Stretch"],
+      ["crop", "Crop the middle"],
+      ["pad", "Pad the sides"],
+    ],
+  },
+  {
+    name: "flip",
+    label: "Mirroring",
+    help: "Mirror each picture now and then; more variety, but left and right become one.",
+    paper: "",
+    options: [
+      ["false", "Off"],
+      ["true", "Half of the time"],
+    ],
+  },
+];
+
+/**
+ * @typedef {object} Handlers
+ * @property {(patch: Partial<protocol.Config>) => void} change
+ * @property {(preset: protocol.Preset) => void} preset
+ */
+
+/** Builds the controls once, then follows the state. */
+export class Controls {
+  #root;
+  #handlers;
+  #built = false;
+  /** @type {((config: protocol.Config) => void)[]} Put a config's values into the fields. */
+  #follow = [];
+  /** @type {HTMLSelectElement | null} */ #preset = null;
+
+  /**
+   * @param {{ run: HTMLElement, live: HTMLElement, advancedRun: HTMLElement, advancedLive: HTMLElement }} root
+   * @param {Handlers} handlers
+   */
+  constructor(root, handlers) {
+    this.#root = root;
+    this.#handlers = handlers;
+  }
+
+  /** @param {PageState} state */
+  show(state) {
+    if (!this.#built && state.settings.length) this.#build(state);
+    if (!state.config || !this.#built) return;
+    const config = { ...state.config, ...state.staged };
+    for (const follow of this.#follow) follow(config);
+    if (this.#preset) this.#preset.value = presetOf(config, state.presets) ?? "custom";
+  }
+
+  /** @param {PageState} state */
+  #build(state) {
+    this.#built = true;
+    this.#root.run.append(this.#presetField(state.presets));
+    for (const setting of state.settings) {
+      const main = MAIN.has(setting.name);
+      const place = setting.live
+        ? main ? this.#root.live : this.#root.advancedLive
+        : main ? this.#root.run : this.#root.advancedRun;
+      place.append(this.#numberField(setting));
+    }
+    for (const choice of CHOICES) this.#root.advancedRun.append(this.#choiceField(choice));
+  }
+
+  /** @param {PageState["presets"]} presets */
+  #presetField(presets) {
+    const select = element("select", { id: "set-preset", "data-testid": "preset" });
+    for (const [name] of presets) select.append(option(name, capitalised(name)));
+    const custom = option("custom", "Custom");
+    custom.disabled = true;
+    select.append(custom);
+    select.addEventListener("change", () => this.#handlers.preset(/** @type {protocol.Preset} */ (select.value)));
+    this.#preset = select;
+    return field({
+      id: "set-preset",
+      label: "Preset",
+      help: "All settings at once. Tiny is quick on a processor, small places keypoints better, paper wants a large GPU and hours.",
+      input: select,
+    });
+  }
+
+  /** @param {protocol.Setting} setting */
+  #numberField(setting) {
+    const id = `set-${setting.name}`;
+    const input = element("input", {
+      id,
+      type: "number",
+      inputmode: setting.step == null ? "decimal" : "numeric",
+      min: `${setting.min}`,
+      max: `${setting.max}`,
+      step: setting.step == null ? "any" : `${setting.step}`,
+      required: "",
+      "data-testid": setting.name.replaceAll("_", "-"),
+    });
+    const apply = () => {
+      if (!input.reportValidity()) return;
+      this.#handlers.change({ [setting.name]: input.valueAsNumber });
+    };
+    input.addEventListener("change", apply);
+
+    let slider = null;
+    if (setting.live) {
+      // Settings that span many powers of ten get a logarithmic slider.
+      const logarithmic = setting.min > 0 && setting.max / setting.min >= 1000;
+      const place = (/** @type {number} */ value) => (logarithmic ? Math.log10(value) : value);
+      const read = (/** @type {number} */ at) => Number((logarithmic ? 10 ** at : at).toPrecision(2));
+      const from = place(setting.min);
+      const to = place(setting.max);
+      const range = element("input", {
+        type: "range",
+        min: `${from}`,
+        max: `${to}`,
+        step: setting.step == null || logarithmic ? `${(to - from) / 100}` : `${setting.step}`,
+        "aria-label": `${setting.label}, slider`,
+      });
+      range.addEventListener("input", () => {
+        input.value = `${Math.min(setting.max, Math.max(setting.min, read(range.valueAsNumber)))}`;
+        range.setAttribute("aria-valuetext", input.value);
+      });
+      range.addEventListener("change", apply);
+      this.#follow.push((config) => {
+        if (document.activeElement === range) return;
+        const value = Number(config[/** @type {keyof protocol.Config} */ (setting.name)]);
+        range.value = `${place(value)}`;
+        range.setAttribute("aria-valuetext", `${value}`);
+      });
+      slider = range;
+    }
+    this.#follow.push((config) => {
+      if (document.activeElement === input && !input.validity.valid) return;
+      const value = `${config[/** @type {keyof protocol.Config} */ (setting.name)]}`;
+      if (Number(input.value) !== Number(value) || input.value === "") input.value = value;
+    });
+    return field({
+      id,
+      label: setting.label,
+      unit: setting.unit,
+      help: setting.help,
+      paper: `${setting.paper}`,
+      input,
+      slider,
+    });
+  }
+
+  /** @param {Choice} choice */
+  #choiceField(choice) {
+    const id = `set-${choice.name}`;
+    const select = element("select", { id, "data-testid": choice.name });
+    for (const [value, text] of choice.options) select.append(option(value, text));
+    select.addEventListener("change", () =>
+      this.#handlers.change({ [choice.name]: choice.name === "flip" ? select.value === "true" : select.value }),
+    );
+    this.#follow.push((config) => (select.value = `${config[choice.name]}`));
+    return field({ id, label: choice.label, help: choice.help, paper: choice.paper, input: select });
+  }
+}
+
+/**
+ * The settings that differ and that the engine would start a new run for.
+ * @param {Partial<protocol.Config>} patch
+ * @param {PageState} state
+ * @returns {boolean}
+ */
+export function startsNewRun(patch, { settings, config }) {
+  const live = new Set(settings.filter((setting) => setting.live).map((setting) => setting.name));
+  return Object.entries(patch).some(
+    ([name, value]) => !live.has(name) && config?.[/** @type {keyof protocol.Config} */ (name)] !== value,
+  );
+}
+
+/**
+ * Which preset these settings are, whatever the seed.
+ * @param {protocol.Config} config
+ * @param {PageState["presets"]} presets
+ */
+function presetOf(config, presets) {
+  const same = (/** @type {protocol.Config} */ other) =>
+    Object.entries(other).every(
+      ([name, value]) => name === "seed" || config[/** @type {keyof protocol.Config} */ (name)] === value,
+    );
+  return presets.find(([, preset]) => same(preset))?.[0];
+}
+
+/**
+ * @param {{ id: string, label: string, help: string, input: HTMLElement, unit?: string, paper?: string, slider?: HTMLElement | null }} parts
+ */
+function field({ id, label, help, input, unit = "", paper = "", slider = null }) {
+  const helpId = `${id}-help`;
+  input.setAttribute("aria-describedby", helpId);
+  const name = element("label", { for: id });
+  name.append(label);
+  if (unit) name.append(" ", text("span", unit, "unit"));
+  const toggle = element("button", {
+    type: "button",
+    class: "help-toggle",
+    "aria-expanded": "false",
+    "aria-controls": helpId,
+    "aria-label": `What is ${label}?`,
+  });
+  toggle.textContent = "?";
+  const explanation = text("p", help + (paper ? ` In the paper: ${paper}.` : ""), "help");
+  explanation.id = helpId;
+  explanation.hidden = true;
+  toggle.addEventListener("click", () => {
+    explanation.hidden = !explanation.hidden;
+    toggle.setAttribute("aria-expanded", `${!explanation.hidden}`);
+  });
+  const row = element("div", { class: "field" });
+  row.append(name, toggle, input);
+  if (slider) row.append(slider);
+  if (paper) row.append(text("span", `Paper: ${paper}`, "paper"));
+  row.append(explanation);
+  return row;
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, string>} attributes
+ */
+function element(tag, attributes = {}) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+/**
+ * @param {"p" | "span"} tag
+ * @param {string} content
+ * @param {string} className
+ */
+function text(tag, content, className) {
+  const made = element(tag, { class: className });
+  made.textContent = content;
+  return made;
+}
+
+/**
+ * @param {string} value
+ * @param {string} label
+ */
+function option(value, label) {
+  const made = element("option", { value });
+  made.textContent = label;
+  return made;
+}
+
+/** @param {string} word */
+function capitalised(word) {
+  return word.charAt(0).toUpperCase() + word.slice(1);
+}

@@ -1,0 +1,532 @@
+// @ts-check
+/**
+ * Wiring: events of the engine change the state, the state is shown, and what people do becomes commands.
+ *
+ * @module
+ */
+
+import { EngineError, Session } from "./autolink.js";
+import { LossChart } from "./chart.js";
+import { Controls, startsNewRun } from "./controls.js";
+import { acceptDrops, pickedFiles } from "./files.js";
+import { EdgeMatrix } from "./matrix.js";
+import { Store, initialState, recorded } from "./state.js";
+import { ProbeViews } from "./views.js";
+
+/** @import * as protocol from "./protocol.js" */
+/** @import { EngineEvent, NamedFile } from "./autolink.js" */
+/** @import { Message, PageState } from "./state.js" */
+
+/** What the page shows before anybody chose. */
+const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
+/** Fresh views are asked for at most this often, ms. */
+const VIEWS_EVERY = 250;
+/** Progress is announced to screen readers at most this often, ms. */
+const ANNOUNCE_EVERY = 20_000;
+
+const query = new URLSearchParams(location.search);
+const store = new Store();
+
+/** @type {Session | null} */
+let session = null;
+/** What was loaded last, for another attempt and for a new engine. @type {protocol.Source | NamedFile[]} */
+let pictures = PUPPETS;
+/** What to load as soon as the engine runs. @type {protocol.Source | NamedFile[] | null} */
+let waiting = null;
+
+// ---------------------------------------------------------------------------------------------- the engine
+
+async function start() {
+  // After a crash the settings are kept, as the pictures are.
+  const kept = store.state.config;
+  store.set({ ...initialState(), message: { kind: "info", text: "Loading the engine." } });
+  const asked = query.get("backend");
+  session?.close();
+  const starting = new Session({ backend: asked === "cpu" || asked === "gpu" ? asked : null, onEvent: receive });
+  session = starting;
+  try {
+    await starting.ready;
+  } catch (error) {
+    if (session === starting) {
+      starting.close();
+      store.set({ engine: "ended", progress: null, message: { ...sentence(error), remedy: "start-again" } });
+    }
+    return;
+  }
+  if (kept) await configure(kept);
+  const first = waiting ?? pictures;
+  waiting = null;
+  await load(first);
+}
+
+/** @param {EngineEvent} event */
+function receive(event) {
+  const { state } = store;
+  switch (event.type) {
+    case "ready":
+      store.set({
+        engine: "running",
+        backend: event.backend,
+        reason: event.reason,
+        settings: event.settings,
+        presets: event.presets,
+        palette: event.palette,
+        config: state.config ?? event.presets[0]?.[1] ?? null,
+        progress: null,
+      });
+      break;
+    case "progress":
+      store.set({ progress: { what: event.what, done: event.done, total: event.total ?? null } });
+      break;
+    case "loaded":
+      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null });
+      break;
+    case "state": {
+      const fresh = event.step === 0 && state.step > 0;
+      store.set({
+        phase: event.phase,
+        config: event.config,
+        step: event.step,
+        pictures: event.pictures,
+        pausing: state.pausing && event.phase === "training",
+        ...(event.phase === "loading" ? {} : { progress: null }),
+        ...(fresh ? forgotten() : {}),
+      });
+      if (event.phase === "paused") askForViews();
+      break;
+    }
+    case "step": {
+      const history = recorded(state.history, event.step, event.loss);
+      store.set({
+        step: event.step,
+        loss: event.loss,
+        stepsPerSecond: event.steps_per_second,
+        elapsed: event.elapsed_seconds,
+        history,
+        historyLength: history.steps.length,
+        progress: null,
+        message: state.message?.kind === "error" ? state.message : null,
+      });
+      askForViews();
+      break;
+    }
+    case "views":
+      viewsCameAt = performance.now();
+      store.set({ views: event });
+      break;
+    case "failed":
+      if (event.kind === "crash") crashed(event.message);
+      // A command's failure is shown by whoever sent it; this one is nobody's answer.
+      else if (event.id == null) store.set({ progress: null, message: { kind: "error", text: event.message } });
+      break;
+  }
+}
+
+/** What a new run forgets. @returns {Partial<PageState>} */
+function forgotten() {
+  return { loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0 };
+}
+
+/** @param {string} text */
+function crashed(text) {
+  store.set({
+    engine: "ended",
+    phase: "empty",
+    loading: false,
+    pausing: false,
+    resetting: false,
+    progress: null,
+    message: { kind: "error", text: `${text} What it had learned is lost.`, remedy: "start-again" },
+  });
+}
+
+let viewsCameAt = -Infinity;
+let viewsAsked = false;
+
+/** Asks for views where the engine has not sent any of late; one question at a time. */
+function askForViews() {
+  if (viewsAsked || !session || store.state.pictures === 0) return;
+  viewsAsked = true;
+  const asked = session;
+  const wait = Math.max(0, VIEWS_EVERY - (performance.now() - viewsCameAt));
+  setTimeout(async () => {
+    const { views, step, phase } = store.state;
+    const current = views?.step === step && performance.now() - viewsCameAt < VIEWS_EVERY;
+    try {
+      if (asked === session && phase !== "loading" && !current) await asked.snapshot();
+    } catch {
+      // The engine is gone or has nothing to show; whatever stopped it is said elsewhere.
+    } finally {
+      viewsAsked = false;
+    }
+  }, wait);
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Message}
+ */
+function sentence(error) {
+  return { kind: "error", text: error instanceof Error ? error.message : String(error) };
+}
+
+/**
+ * Runs a command and shows its failure; a crash is shown already.
+ * @param {(session: Session) => Promise<unknown>} command
+ */
+async function attempt(command) {
+  if (!session || store.state.engine !== "running") return;
+  try {
+    await command(session);
+  } catch (error) {
+    if (error instanceof EngineError && error.kind === "crash") return;
+    store.set({ progress: null, message: sentence(error) });
+  }
+}
+
+// ---------------------------------------------------------------------------------------------- what people do
+
+/** @param {protocol.Source | NamedFile[]} source */
+async function load(source) {
+  if (store.state.engine !== "running" || !session) {
+    waiting = source;
+    return;
+  }
+  if (Array.isArray(source) && source.length === 0) {
+    store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
+    return;
+  }
+  const loader = session;
+  if (store.state.loading) await loader.cancelLoad().catch(() => {});
+  const attemptId = ++loads;
+  store.set({
+    loading: true,
+    rejected: [],
+    progress: { what: "Reading pictures", done: 0, total: null },
+    message: null,
+  });
+  /** @type {Message | null} */
+  let message = null;
+  try {
+    const loaded = await loader.load(source);
+    if (loaded) pictures = source;
+    else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
+  } catch (error) {
+    if (error instanceof EngineError && error.kind === "crash") return;
+    const cancelled = attemptId === cancelledLoad;
+    message = cancelled
+      ? { kind: "info", text: "Loading was cancelled; the pictures before it are still here." }
+      : { ...sentence(error), ...(isRemote(source) ? { remedy: /** @type {const} */ ("retry") } : {}) };
+    retry = source;
+  }
+  if (attemptId !== loads) return;
+  store.set({ loading: false, progress: null, message, ...(message ? {} : forgotten()) });
+  askForViews();
+}
+
+let loads = 0;
+let cancelledLoad = 0;
+/** The load that failed. @type {protocol.Source | NamedFile[]} */
+let retry = PUPPETS;
+
+/** @param {protocol.Source | NamedFile[]} source */
+function isRemote(source) {
+  return !Array.isArray(source) && source.kind === "hands";
+}
+
+function cancel() {
+  cancelledLoad = loads;
+  attempt((engine) => engine.cancelLoad());
+}
+
+function loadHands() {
+  const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
+  if (!count.reportValidity()) return;
+  const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
+  const base = new URL(query.get("hands") ?? configured, document.baseURI).href;
+  load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
+}
+
+function canTrain({ engine, pictures, loading, resetting } = store.state) {
+  return engine === "running" && pictures > 0 && !loading && !resetting;
+}
+
+function playOrPause() {
+  if (!canTrain()) return;
+  if (store.state.phase === "training") {
+    store.set({ pausing: true });
+    attempt((engine) => engine.pause());
+  } else {
+    store.set({ message: null, phase: "training" });
+    attempt(async (engine) => {
+      await engine.train();
+    }).finally(settled);
+  }
+}
+
+function step() {
+  if (!canTrain() || store.state.phase === "training") return;
+  store.set({ message: null, phase: "training" });
+  attempt((engine) => engine.step()).finally(settled);
+}
+
+/** The phase that the page assumed on a press of a button gives way to the engine's. */
+function settled() {
+  if (session && store.state.engine === "running" && !store.state.loading) {
+    store.set({ phase: session.state().phase, pausing: false, progress: null });
+  }
+}
+
+async function reset() {
+  if (!canTrain()) return;
+  store.set({ resetting: true, message: null });
+  await attempt((engine) => engine.reset());
+  store.set({ resetting: false });
+  askForViews();
+}
+
+/** @param {Partial<protocol.Config>} patch */
+async function change(patch) {
+  const { config, step, staged } = store.state;
+  if (!config) return;
+  if (patch.batch !== undefined && config.micro_batch === config.batch && staged.micro_batch === undefined) {
+    patch = { ...patch, micro_batch: patch.batch };
+  }
+  if (startsNewRun(patch, store.state) && step > 0) stage({ ...staged, ...patch });
+  else if (Object.keys(staged).some((name) => name in patch)) stage({ ...staged, ...patch });
+  else await configure(patch);
+}
+
+/** Changes that would forget what was learned wait for a word; those taken back are dropped.
+ * @param {Partial<protocol.Config>} patch
+ */
+function stage(patch) {
+  const { config } = store.state;
+  const entries = Object.entries(patch).filter(
+    ([name, value]) => config?.[/** @type {keyof protocol.Config} */ (name)] !== value,
+  );
+  store.set({ staged: Object.fromEntries(entries) });
+}
+
+/** @param {Partial<protocol.Config>} patch */
+async function configure(patch) {
+  const before = store.state.config;
+  await attempt(async (engine) => {
+    await engine.configure(patch);
+    if (store.state.message?.kind === "error") store.set({ message: null });
+  });
+  // A refused change leaves the settings as they were: the fields must say so.
+  if (before) store.set({ config: { ...(session?.settings ?? before) }, staged: {} });
+  askForViews();
+}
+
+/** @param {protocol.Preset} name */
+function choosePreset(name) {
+  const { presets, config } = store.state;
+  const chosen = presets.find(([preset]) => preset === name)?.[1];
+  if (chosen && config) change({ ...chosen, seed: config.seed });
+}
+
+// ---------------------------------------------------------------------------------------------- what people see
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The page has no #${id}.`);
+  return found;
+}
+
+/** Writes only what differs, so that nothing is announced twice.
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {number} seconds */
+function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  const rest = `${whole % 60}`.padStart(2, "0");
+  return hours ? `${hours}:${`${minutes}`.padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** The sentence of the moment.
+ * @param {PageState} state
+ * @returns {Message}
+ */
+function messageOf(state) {
+  const { progress, message } = state;
+  if (message) return message;
+  if (progress) {
+    const { what, done, total } = progress;
+    const text = total ? `${what}: ${done} of ${total}` : `${what}${done ? `: ${done}` : ""}`;
+    return { kind: "info", text };
+  }
+  if (state.pausing) return { kind: "info", text: "Pausing after this step." };
+  if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
+  if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
+  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play, and keypoints will look for their places." };
+}
+
+function show() {
+  const play = /** @type {HTMLButtonElement} */ (byId("play"));
+  const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
+  const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
+
+  store.watch(["engine", "phase", "pictures", "loading", "resetting", "pausing", "step"], (state) => {
+    const training = state.phase === "training";
+    const able = canTrain(state);
+    document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
+    play.disabled = !able || state.pausing;
+    stepButton.disabled = !able || training;
+    resetButton.disabled = !able || (state.step === 0 && !training);
+    play.classList.toggle("is-on", training);
+    write(byId("play-label"), training ? "Pause" : "Play");
+  });
+
+  store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
+    write(byId("step-count"), `${state.step}`);
+    write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
+    write(
+      byId("steps-per-second"),
+      state.stepsPerSecond === null ? "–" : state.stepsPerSecond.toFixed(state.stepsPerSecond < 10 ? 2 : 1),
+    );
+    write(byId("elapsed"), clock(state.elapsed));
+  });
+
+  const remedy = /** @type {HTMLButtonElement} */ (byId("remedy"));
+  const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
+  store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "engine"], (state) => {
+    const message = messageOf(state);
+    const element = byId("message");
+    write(element, message.text);
+    element.classList.toggle("is-error", message.kind === "error");
+    remedy.hidden = !message.remedy;
+    if (message.remedy) {
+      remedy.dataset.testid = message.remedy;
+      write(remedy, message.remedy === "retry" ? "Try again" : "Start again");
+    }
+    byId("cancel").hidden = !state.loading;
+    const busy = state.progress !== null || state.engine === "starting";
+    progress.hidden = !busy;
+    if (state.progress?.total) {
+      progress.max = state.progress.total;
+      progress.value = state.progress.done;
+    } else {
+      progress.removeAttribute("value");
+    }
+  });
+
+  store.watch(["backend", "reason", "engine"], (state) => {
+    const names = { cpu: "CPU", gpu: "GPU" };
+    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Loading the engine."));
+  });
+
+  store.watch(["pictures", "about"], (state) => {
+    write(byId("pictures-count"), `${state.pictures}`);
+    write(byId("about"), state.about);
+  });
+
+  store.watch(["rejected"], ({ rejected }) => {
+    const section = /** @type {HTMLDetailsElement} */ (byId("rejected"));
+    section.hidden = rejected.length === 0;
+    section.open = rejected.length > 0 && rejected.length <= 3;
+    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${rejected.length} files could not be used`);
+    byId("rejected-files").replaceChildren(
+      ...rejected.map(({ name, reason }) => {
+        const item = document.createElement("li");
+        const title = document.createElement("b");
+        title.textContent = name;
+        item.append(title, ` ${reason}`);
+        return item;
+      }),
+    );
+  });
+
+  const probes = new ProbeViews(byId("views"));
+  const matrix = new EdgeMatrix(
+    /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
+    byId("matrix-readout"),
+    byId("matrix-strongest"),
+  );
+  store.watch(["views", "palette"], ({ views, palette }) => {
+    probes.show(views, palette);
+    matrix.show(views, palette);
+  });
+
+  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"));
+  store.watch(["history", "historyLength"], ({ history }) => chart.show(history));
+
+  const controls = new Controls(
+    {
+      run: byId("settings-run"),
+      live: byId("settings-live"),
+      advancedRun: byId("settings-run-advanced"),
+      advancedLive: byId("settings-live-advanced"),
+    },
+    { change, preset: choosePreset },
+  );
+  store.watch(["settings", "presets", "config", "staged"], (state) => controls.show(state));
+  store.watch(["staged", "step"], ({ staged, step, settings }) => {
+    const names = Object.keys(staged);
+    byId("staged").hidden = names.length === 0;
+    if (names.length === 0) return;
+    const labels = names.map((name) => settings.find((setting) => setting.name === name)?.label ?? name);
+    const what = labels.length > 3 ? `${labels.length} changes need` : `${labels.join(", ")}: this needs`;
+    write(byId("staged-text"), `${what} a new run. What was learned in ${step} ${step === 1 ? "step" : "steps"} will be forgotten.`);
+  });
+
+  let announcedAt = performance.now();
+  store.watch(["step"], ({ step, loss, phase }) => {
+    if (phase !== "training" || loss === null || performance.now() - announcedAt < ANNOUNCE_EVERY) return;
+    announcedAt = performance.now();
+    write(byId("announcer"), `Step ${step}, loss ${loss.toPrecision(3)}`);
+  });
+}
+
+function listen() {
+  byId("play").addEventListener("click", playOrPause);
+  byId("step").addEventListener("click", step);
+  byId("reset").addEventListener("click", reset);
+  byId("cancel").addEventListener("click", cancel);
+  byId("remedy").addEventListener("click", (event) => {
+    if (/** @type {HTMLElement} */ (event.currentTarget).dataset.testid === "retry") load(retry);
+    else start();
+  });
+  byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
+  byId("sample-hands").addEventListener("click", loadHands);
+  for (const id of ["files", "folder"]) {
+    const input = /** @type {HTMLInputElement} */ (byId(id));
+    input.addEventListener("change", () => {
+      if (input.files?.length) load(pickedFiles(input.files));
+      // The same choice again is a choice, too.
+      input.value = "";
+    });
+  }
+  acceptDrops(byId("drop"), load);
+  byId("staged-apply").addEventListener("click", () => configure(store.state.staged));
+  byId("staged-undo").addEventListener("click", () => store.set({ staged: {} }));
+
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    const target = event.target instanceof Element ? event.target : document.body;
+    if (target.closest("input, select, textarea, [contenteditable]")) return;
+    // Space presses the button that has the focus.
+    if (event.key === " " && !target.closest("button, summary, a, label")) playOrPause();
+    else if (event.key === "ArrowRight") step();
+    else if (event.key === "r" || event.key === "R") reset();
+    else return;
+    event.preventDefault();
+  });
+}
+
+show();
+listen();
+start();

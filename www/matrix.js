@@ -1,0 +1,196 @@
+// @ts-check
+/**
+ * The edge weights as a K x K heat map. Pointer or arrow keys pick a cell; its weight is said below.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+
+/** The summary is renewed at most this often, ms. */
+const SUMMARISE_EVERY = 3_000;
+
+/** Shows `Views.edge_weights`. */
+export class EdgeMatrix {
+  #canvas;
+  #readout;
+  #strongest;
+  /** @type {number[][]} */ #weights = [];
+  /** @type {string[]} */ #palette = [];
+  /** @type {{ row: number, column: number } | null} */ #picked = null;
+  #summarised = -Infinity;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLElement} readout One line about the picked cell.
+   * @param {HTMLElement} strongest Upper end of the colour scale.
+   */
+  constructor(canvas, readout, strongest) {
+    this.#canvas = canvas;
+    this.#readout = readout;
+    this.#strongest = strongest;
+    new ResizeObserver(() => this.#draw()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+    canvas.addEventListener("pointermove", (event) => this.#pick(this.#cellAt(event)));
+    canvas.addEventListener("pointerdown", (event) => this.#pick(this.#cellAt(event)));
+    canvas.addEventListener("pointerleave", () => this.#pick(null));
+    canvas.addEventListener("blur", () => this.#pick(null));
+    canvas.addEventListener("keydown", (event) => this.#walk(event));
+  }
+
+  /**
+   * @param {protocol.Views | null} views
+   * @param {string[]} palette
+   */
+  show(views, palette) {
+    this.#weights = views?.edge_weights ?? [];
+    this.#palette = palette;
+    if (this.#picked && this.#picked.row >= this.#weights.length) this.#picked = null;
+    this.#draw();
+    this.#say(views?.step === 0);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #walk(event) {
+    const count = this.#weights.length;
+    const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+    const move = moves[/** @type {keyof typeof moves} */ (event.key)];
+    if (!move || count === 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const from = this.#picked ?? { row: 0, column: 0 };
+    this.#pick({
+      row: Math.min(count - 1, Math.max(0, from.row + move[0])),
+      column: Math.min(count - 1, Math.max(0, from.column + move[1])),
+    });
+  }
+
+  /** @param {PointerEvent} event */
+  #cellAt(event) {
+    const { margin, cell } = this.#layout(this.#canvas.clientWidth);
+    const row = Math.floor((event.offsetY - margin) / cell);
+    const column = Math.floor((event.offsetX - margin) / cell);
+    const count = this.#weights.length;
+    return row >= 0 && column >= 0 && row < count && column < count ? { row, column } : null;
+  }
+
+  /** @param {{ row: number, column: number } | null} cell */
+  #pick(cell) {
+    if (cell?.row === this.#picked?.row && cell?.column === this.#picked?.column) return;
+    this.#picked = cell;
+    this.#draw();
+    this.#say(true);
+  }
+
+  /** Labels take the first margin; many keypoints leave room for dots alone.
+   * @param {number} width
+   */
+  #layout(width) {
+    const count = Math.max(1, this.#weights.length);
+    const margin = count > 16 ? 12 : 24;
+    return { margin, cell: (width - margin) / count };
+  }
+
+  /** @returns {{ row: number, column: number, weight: number }[]} Strongest first. */
+  #edges() {
+    return this.#weights
+      .flatMap((weights, row) => weights.slice(0, row).map((weight, column) => ({ row, column, weight })))
+      .sort((a, b) => b.weight - a.weight);
+  }
+
+  /** @param {boolean} now */
+  #say(now) {
+    const time = performance.now();
+    if (!now && !this.#picked && time - this.#summarised < SUMMARISE_EVERY) return;
+    this.#summarised = time;
+    const edges = this.#edges();
+    this.#strongest.textContent = edges.length ? edges[0].weight.toFixed(2) : "";
+    if (edges.length === 0) {
+      this.#write("No edges yet.");
+    } else if (this.#picked) {
+      const { row, column } = this.#picked;
+      this.#write(
+        row === column
+          ? `${row + 1}\u2013${column + 1}: a keypoint has no edge to itself`
+          : `${row + 1}\u2013${column + 1}: weight ${this.#weights[row][column].toFixed(3)}`,
+      );
+    } else {
+      const best = edges.slice(0, 3).map(({ row, column }) => `${column + 1}\u2013${row + 1}`);
+      this.#write(`Strongest: ${best.join(", ")}`);
+      this.#canvas.setAttribute(
+        "aria-label",
+        `Edge weights between ${this.#weights.length} keypoints, strongest ${edges
+          .slice(0, 5)
+          .map(({ row, column, weight }) => `${column + 1} to ${row + 1}: ${weight.toFixed(2)}`)
+          .join(", ")}. Arrow keys read single cells.`,
+      );
+    }
+  }
+
+  /** @param {string} text */
+  #write(text) {
+    if (this.#readout.textContent !== text) this.#readout.textContent = text;
+  }
+
+  #draw() {
+    const canvas = this.#canvas;
+    const scale = devicePixelRatio || 1;
+    const width = Math.round(canvas.clientWidth * scale);
+    if (width === 0) return;
+    if (canvas.width !== width || canvas.height !== width) canvas.width = canvas.height = width;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.clearRect(0, 0, width, width);
+    context.save();
+    context.scale(scale, scale);
+    const style = getComputedStyle(canvas);
+    const low = style.getPropertyValue("--heat-low");
+    const high = style.getPropertyValue("--heat-high");
+    const ink = style.color;
+    const { margin, cell } = this.#layout(canvas.clientWidth);
+    const count = this.#weights.length;
+    const strongest = Math.max(1e-6, ...this.#weights.map((row) => Math.max(...row)));
+    const gap = cell > 8 ? 1 : 0;
+
+    context.fillStyle = low;
+    if (count === 0) {
+      context.fillRect(margin, margin, canvas.clientWidth - margin, canvas.clientWidth - margin);
+    }
+    this.#weights.forEach((weights, row) =>
+      weights.forEach((weight, column) => {
+        const x = margin + column * cell;
+        const y = margin + row * cell;
+        context.globalAlpha = row === column ? 0.35 : 1;
+        context.fillStyle = low;
+        context.fillRect(x, y, cell - gap, cell - gap);
+        if (row === column) return;
+        context.globalAlpha = weight / strongest;
+        context.fillStyle = high;
+        context.fillRect(x, y, cell - gap, cell - gap);
+      }),
+    );
+    context.globalAlpha = 1;
+
+    for (let k = 0; k < count; k++) {
+      const middle = margin + (k + 0.5) * cell;
+      const picked = this.#picked && (this.#picked.row === k || this.#picked.column === k);
+      const radius = Math.min(cell * 0.42, count > 16 ? 4 : 9);
+      for (const [x, y] of [
+        [middle, margin / 2 - 1],
+        [margin / 2 - 1, middle],
+      ]) {
+        context.beginPath();
+        context.arc(x, y, radius + (picked && count <= 16 ? 2 : 0), 0, 2 * Math.PI);
+        context.fillStyle = this.#palette[k] ?? ink;
+        context.fill();
+      }
+    }
+    if (this.#picked) {
+      const { row, column } = this.#picked;
+      context.strokeStyle = ink;
+      context.lineWidth = 2;
+      context.strokeRect(margin + column * cell, margin + row * cell, cell - gap, cell - gap);
+    }
+    context.restore();
+  }
+}

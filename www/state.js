@@ -1,0 +1,130 @@
+// @ts-check
+/**
+ * What the page knows, in one place. Modules read it, `main.js` changes it, and each change is shown at the next frame.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+
+/**
+ * A button that a message offers.
+ * @typedef {"start-again" | "retry"} Remedy
+ */
+
+/**
+ * @typedef {object} Message
+ * @property {"info" | "error"} kind
+ * @property {string} text
+ * @property {Remedy} [remedy]
+ */
+
+/**
+ * @typedef {object} PageState
+ * @property {"starting" | "running" | "ended"} engine
+ * @property {protocol.Backend | null} backend
+ * @property {string} reason Why that backend.
+ * @property {protocol.Setting[]} settings
+ * @property {[protocol.Preset, protocol.Config][]} presets
+ * @property {string[]} palette
+ * @property {protocol.Phase} phase
+ * @property {protocol.Config | null} config In force.
+ * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
+ * @property {number} pictures
+ * @property {string} about
+ * @property {protocol.Rejected[]} rejected
+ * @property {number} step
+ * @property {number | null} loss
+ * @property {number | null} stepsPerSecond
+ * @property {number} elapsed Seconds.
+ * @property {boolean} pausing The pause was asked for, and the step under way is not over.
+ * @property {boolean} resetting The reset was asked for and not yet answered.
+ * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
+ * @property {number} historyLength So that a growing history counts as a change.
+ * @property {protocol.Views | null} views
+ * @property {{ what: string, done: number, total: number | null } | null} progress
+ * @property {boolean} loading A load was asked for and not yet answered.
+ * @property {Message | null} message
+ */
+
+/** @returns {PageState} */
+export const initialState = () => ({
+  engine: "starting",
+  backend: null,
+  reason: "",
+  settings: [],
+  presets: [],
+  palette: [],
+  phase: "empty",
+  config: null,
+  staged: {},
+  pictures: 0,
+  about: "",
+  rejected: [],
+  step: 0,
+  loss: null,
+  stepsPerSecond: null,
+  elapsed: 0,
+  pausing: false,
+  resetting: false,
+  history: { steps: [], losses: [] },
+  historyLength: 0,
+  views: null,
+  progress: null,
+  loading: false,
+  message: null,
+});
+
+/**
+ * Holds the state and tells, once a frame, what has changed.
+ */
+export class Store {
+  /** @type {PageState} */ #state = initialState();
+  /** @type {Set<keyof PageState>} */ #changed = new Set();
+  /** @type {((state: PageState, changed: Set<keyof PageState>) => void)[]} */ #views = [];
+
+  get state() {
+    return this.#state;
+  }
+
+  /** @param {Partial<PageState>} patch */
+  set(patch) {
+    const first = this.#changed.size === 0;
+    for (const key of /** @type {(keyof PageState)[]} */ (Object.keys(patch))) {
+      if (!Object.is(this.#state[key], patch[key])) this.#changed.add(key);
+    }
+    this.#state = { ...this.#state, ...patch };
+    if (first && this.#changed.size > 0) requestAnimationFrame(() => this.#show());
+  }
+
+  /**
+   * Calls `show` at once, and after each change of one of `keys`.
+   * @param {(keyof PageState)[]} keys
+   * @param {(state: PageState) => void} show
+   */
+  watch(keys, show) {
+    this.#views.push((state, changed) => {
+      if (keys.some((key) => changed.has(key))) show(state);
+    });
+    show(this.#state);
+  }
+
+  #show() {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const view of this.#views) view(this.#state, changed);
+  }
+}
+
+/** Appends a step to the history; a step that does not follow starts it anew.
+ * @param {PageState["history"]} history
+ * @param {number} step
+ * @param {number} loss
+ */
+export function recorded(history, step, loss) {
+  const last = history.steps.at(-1) ?? 0;
+  if (step <= last) return { steps: [step], losses: [loss] };
+  history.steps.push(step);
+  history.losses.push(loss);
+  return history;
+}

@@ -1,0 +1,170 @@
+// @ts-check
+/**
+ * The probe pictures: one canvas a row (input, skeleton, edge map, masked input, reconstruction), one column a picture.
+ * On a narrow screen each canvas folds into two rows.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+
+/** The largest number of pictures in a canvas. */
+const COLUMNS = 8;
+/** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
+const GAP = 0.08;
+/** Edge weights below this share of the strongest stay undrawn. */
+const FAINTEST = 0.02;
+/** The strongest edge counts as at least this, so that a model that knows nothing yet shows no tangle. */
+const STRONGEST = 0.25;
+/** Canvases are described anew at most this often, ms. */
+const DESCRIBE_EVERY = 10_000;
+
+/**
+ * @typedef {object} Row
+ * @property {HTMLCanvasElement} canvas
+ * @property {number} channel Which of the four stored pictures lies underneath.
+ * @property {boolean} skeleton Whether keypoints and edges are drawn over it.
+ * @property {string} title
+ */
+
+/** Draws {@link protocol.Views} into the page's five canvases. */
+export class ProbeViews {
+  /** @type {Row[]} */ #rows;
+  /** @type {protocol.Views | null} */ #views = null;
+  /** @type {string[]} */ #palette = [];
+  #source = document.createElement("canvas");
+  #described = -Infinity;
+
+  /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
+  constructor(root) {
+    const channels = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
+    this.#rows = Array.from(root.querySelectorAll("canvas[data-view]"), (element) => {
+      const canvas = /** @type {HTMLCanvasElement} */ (element);
+      const view = /** @type {keyof typeof channels} */ (canvas.dataset.view);
+      return {
+        canvas,
+        channel: channels[view],
+        skeleton: view === "skeleton",
+        title: canvas.dataset.title ?? view,
+      };
+    });
+    new ResizeObserver(() => this.#draw()).observe(root);
+  }
+
+  /**
+   * @param {protocol.Views | null} views
+   * @param {string[]} palette
+   */
+  show(views, palette) {
+    this.#views = views;
+    this.#palette = palette;
+    if (views) this.#upload(views);
+    this.#draw();
+    this.#describe();
+  }
+
+  /** Copies the pixels into one tall canvas of `4 * count` squares, from which the rows are drawn scaled.
+   * @param {protocol.Views} views
+   */
+  #upload({ size, count, pixels }) {
+    const height = 4 * count * size;
+    if (this.#source.width !== size || this.#source.height !== height) {
+      this.#source.width = size;
+      this.#source.height = height;
+    }
+    const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, size * height * 4);
+    this.#source.getContext("2d")?.putImageData(new ImageData(shown, size, height), 0, 0);
+  }
+
+  #draw() {
+    const views = this.#views;
+    for (const row of this.#rows) {
+      const { canvas } = row;
+      const scale = devicePixelRatio || 1;
+      const width = Math.round(canvas.clientWidth * scale);
+      const height = Math.round(canvas.clientHeight * scale);
+      if (width === 0 || height === 0) continue;
+      if (canvas.width !== width || canvas.height !== height) {
+        canvas.width = width;
+        canvas.height = height;
+      }
+      const context = canvas.getContext("2d");
+      if (!context) continue;
+      context.clearRect(0, 0, width, height);
+      context.imageSmoothingQuality = "high";
+      // The canvas' shape, which `style.css` sets, says how many columns it has.
+      const columns = width > 4 * height ? COLUMNS : COLUMNS / 2;
+      const side = width / (columns + (columns - 1) * GAP);
+      for (let index = 0; index < COLUMNS; index++) {
+        const x = (index % columns) * side * (1 + GAP);
+        const y = Math.floor(index / columns) * side * (1 + GAP);
+        context.save();
+        context.beginPath();
+        context.roundRect(x, y, side, side, 4 * scale);
+        context.clip();
+        if (views && index < views.count) {
+          const { size, count } = views;
+          context.drawImage(this.#source, 0, (row.channel * count + index) * size, size, size, x, y, side, side);
+          if (row.skeleton) this.#drawSkeleton(context, views, index, x, y, side);
+        }
+        context.restore();
+      }
+      canvas.classList.toggle("is-empty", !views);
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {protocol.Views} views
+   * @param {number} index
+   * @param {number} left
+   * @param {number} top
+   * @param {number} side
+   */
+  #drawSkeleton(context, { keypoints, edge_weights }, index, left, top, side) {
+    const points = (keypoints[index] ?? []).map(([x, y]) => [left + x * side, top + y * side]);
+    const strongest = Math.max(STRONGEST, ...edge_weights.map((row) => Math.max(...row)));
+    context.fillStyle = "rgb(0 0 0 / 0.3)";
+    context.fillRect(left, top, side, side);
+    context.lineCap = "round";
+    for (let i = 0; i < points.length; i++) {
+      for (let j = i + 1; j < points.length; j++) {
+        const share = (edge_weights[i]?.[j] ?? 0) / strongest;
+        if (share < FAINTEST) continue;
+        context.beginPath();
+        context.moveTo(points[i][0], points[i][1]);
+        context.lineTo(points[j][0], points[j][1]);
+        const width = side * (0.01 + 0.025 * share);
+        context.strokeStyle = `rgb(0 0 0 / ${0.6 * share})`;
+        context.lineWidth = width + side * 0.02;
+        context.stroke();
+        context.strokeStyle = `rgb(255 255 255 / ${share})`;
+        context.lineWidth = width;
+        context.stroke();
+      }
+    }
+    const radius = side * (points.length > 24 ? 0.026 : 0.038);
+    points.forEach(([x, y], k) => {
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      context.fillStyle = this.#palette[k] ?? "#ffffff";
+      context.fill();
+      context.lineWidth = side * 0.014;
+      context.strokeStyle = "rgb(0 0 0 / 0.75)";
+      context.stroke();
+    });
+  }
+
+  #describe() {
+    const now = performance.now();
+    const views = this.#views;
+    if (views && views.step > 0 && now - this.#described < DESCRIBE_EVERY) return;
+    if (views) this.#described = now;
+    for (const { canvas, title } of this.#rows) {
+      const label = views
+        ? `${title} of ${views.count} ${views.count === 1 ? "picture" : "pictures"} at step ${views.step}`
+        : `${title}: no pictures yet`;
+      if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
+    }
+  }
+}
