@@ -143,7 +143,7 @@ fn tools() -> Result<()> {
             "wasm-bindgen",
             "wasm-bindgen-cli",
             bindgen.as_str(),
-            &["--no-default-features"][..],
+            &["--no-default-features", "--bin", "wasm-bindgen"][..],
         ),
     ];
     for (program, package, version, options) in wanted {
