@@ -7,6 +7,7 @@ mod test;
 
 use std::env;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
@@ -18,7 +19,18 @@ cargo xtask test                           run every check and every test
 What is missing (the wasm target, trunk, wasm-bindgen, npm's packages, for the tests a browser) is installed first,
 what belongs to the project into .tools/ and node_modules/. Needed beforehand: rustup and Node 20 or newer.";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A sentence, not a backtrace.
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work() -> Result<()> {
     // Everything below names its files from the project's folder, wherever the command was given.
     let here = env::var_os("CARGO_MANIFEST_DIR").context("start this with `cargo xtask`")?;
     let root = Path::new(&here)
