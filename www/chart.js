@@ -28,7 +28,9 @@ export class LossChart {
     this.#root = root;
     this.#readout = readout;
     const colour = (/** @type {string} */ name) => () => getComputedStyle(root).getPropertyValue(name);
-    const font = `16px ${getComputedStyle(root).fontFamily}`;
+    const { fontSize, fontFamily } = getComputedStyle(root);
+    const font = `${fontSize} ${fontFamily}`;
+    const rem = parseFloat(fontSize) / 16;
     const axis = {
       stroke: colour("--muted"),
       font,
@@ -42,12 +44,12 @@ export class LossChart {
         cursor: { y: false, drag: { setScale: false }, points: { size: 8 } },
         scales: { x: { time: false, range: (_plot, _low, high) => [0, Math.max(10, high ?? 10)] } },
         axes: [
-          { ...axis, size: 30, gap: 6, space: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
+          { ...axis, size: 30 * rem, gap: 6, space: 56 * rem, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
           {
             ...axis,
             gap: 6,
-            space: 36,
-            size: 62,
+            space: 36 * rem,
+            size: 62 * rem,
             values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(4))}`),
           },
         ],

@@ -26,32 +26,32 @@ const CHOICES = [
   {
     name: "loss",
     label: "Loss",
-    help: "How the reconstruction is judged: perceptual copes with clothes, faces and backgrounds; pixel is quick and enough on plain ones.",
+    help: "How the reconstruction is judged: perceptual (by VGG16) copes with clothes, faces and backgrounds; pixel (mean square) is quick and enough on plain ones.",
     paper: "perceptual",
     options: [
-      ["perceptual", "Perceptual (VGG16)"],
-      ["pixel", "Pixel (mean square)"],
+      ["perceptual", "Perceptual"],
+      ["pixel", "Pixel"],
     ],
   },
   {
     name: "fit",
     label: "Fit",
-    help: "How a picture that is not square becomes one.",
+    help: "How a picture that is not square becomes one: stretch its sides, crop the middle, or pad its edges.",
     paper: "stretch",
     options: [
       ["stretch", "Stretch"],
-      ["crop", "Crop the middle"],
-      ["pad", "Pad the sides"],
+      ["crop", "Crop"],
+      ["pad", "Pad"],
     ],
   },
   {
     name: "flip",
     label: "Mirroring",
-    help: "Mirror each picture now and then; more variety, but left and right become one.",
+    help: "Mirror each picture half of the time; more variety, but left and right become one.",
     paper: "",
     options: [
       ["false", "Off"],
-      ["true", "Half of the time"],
+      ["true", "Half"],
     ],
   },
 ];
@@ -167,9 +167,12 @@ export class Controls {
       });
       slider = range;
     }
+    let known = "";
     this.#follow.push((config) => {
-      if (document.activeElement === input && !input.validity.valid) return;
       const value = `${config[/** @type {keyof protocol.Config} */ (setting.name)]}`;
+      // Whoever is still typing is left alone.
+      if (value === known && document.activeElement === input && !input.validity.valid) return;
+      known = value;
       if (Number(input.value) !== Number(value) || input.value === "") input.value = value;
     });
     return field({
@@ -230,7 +233,6 @@ function field({ id, label, help, input, unit = "", paper = "", slider = null })
   input.setAttribute("aria-describedby", helpId);
   const name = element("label", { for: id });
   name.append(label);
-  if (unit) name.append(" ", text("span", unit, "unit"));
   const toggle = element("button", {
     type: "button",
     class: "help-toggle",
@@ -239,7 +241,7 @@ function field({ id, label, help, input, unit = "", paper = "", slider = null })
     "aria-label": `What is ${label}?`,
   });
   toggle.textContent = "?";
-  const explanation = text("p", help + (paper ? ` In the paper: ${paper}.` : ""), "help");
+  const explanation = text("p", help, "help");
   explanation.id = helpId;
   explanation.hidden = true;
   toggle.addEventListener("click", () => {
@@ -248,8 +250,10 @@ function field({ id, label, help, input, unit = "", paper = "", slider = null })
   });
   const row = element("div", { class: "field" });
   row.append(name, toggle, input);
-  if (slider) row.append(slider);
-  if (paper) row.append(text("span", `Paper: ${paper}`, "paper"));
+  const under = element("div", { class: "under" });
+  if (slider) under.append(slider);
+  if (paper) under.append(text("span", `Paper: ${paper}${unit ? ` ${unit}` : ""}`, "paper"));
+  if (under.hasChildNodes()) row.append(under);
   row.append(explanation);
   return row;
 }

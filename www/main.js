@@ -371,7 +371,7 @@ function messageOf(state) {
   if (state.pausing) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
   if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
-  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play, and keypoints will look for their places." };
+  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
 }
 
 function show() {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { STRONGEST } from "./views.js";
+
 /** @import * as protocol from "./protocol.js" */
 
 /** The summary is renewed at most this often, ms. */
@@ -47,6 +49,7 @@ export class EdgeMatrix {
     this.#palette = palette;
     if (this.#picked && this.#picked.row >= this.#weights.length) this.#picked = null;
     this.#draw();
+    this.#strongest.textContent = views ? this.#top().toFixed(2) : "";
     this.#say(views?.step === 0);
   }
 
@@ -91,6 +94,11 @@ export class EdgeMatrix {
     return { margin, cell: (width - margin) / count };
   }
 
+  /** The weight at the upper end of the colour scale. */
+  #top() {
+    return Math.max(STRONGEST, ...this.#weights.map((row) => Math.max(...row)));
+  }
+
   /** @returns {{ row: number, column: number, weight: number }[]} Strongest first. */
   #edges() {
     return this.#weights
@@ -104,19 +112,18 @@ export class EdgeMatrix {
     if (!now && !this.#picked && time - this.#summarised < SUMMARISE_EVERY) return;
     this.#summarised = time;
     const edges = this.#edges();
-    this.#strongest.textContent = edges.length ? edges[0].weight.toFixed(2) : "";
     if (edges.length === 0) {
-      this.#write("No edges yet.");
+      this.#write(["No edges yet."]);
     } else if (this.#picked) {
       const { row, column } = this.#picked;
       this.#write(
         row === column
-          ? `${row + 1}\u2013${column + 1}: a keypoint has no edge to itself`
-          : `${row + 1}\u2013${column + 1}: weight ${this.#weights[row][column].toFixed(3)}`,
+          ? [row, " has no edge to itself"]
+          : [row, " \u2013 ", column, `: ${this.#weights[row][column].toFixed(3)}`],
       );
     } else {
-      const best = edges.slice(0, 3).map(({ row, column }) => `${column + 1}\u2013${row + 1}`);
-      this.#write(`Strongest: ${best.join(", ")}`);
+      const [{ row, column, weight }] = edges;
+      this.#write(["Strongest: ", column, " \u2013 ", row, `: ${weight.toFixed(3)}`]);
       this.#canvas.setAttribute(
         "aria-label",
         `Edge weights between ${this.#weights.length} keypoints, strongest ${edges
@@ -127,9 +134,19 @@ export class EdgeMatrix {
     }
   }
 
-  /** @param {string} text */
-  #write(text) {
-    if (this.#readout.textContent !== text) this.#readout.textContent = text;
+  /** Writes words, and keypoints as a swatch of their colour with their number.
+   * @param {(string | number)[]} parts
+   */
+  #write(parts) {
+    this.#readout.replaceChildren(
+      ...parts.flatMap((part) => {
+        if (typeof part === "string") return [part];
+        const swatch = document.createElement("i");
+        swatch.className = "swatch";
+        swatch.style.background = this.#palette[part] ?? "currentcolor";
+        return [swatch, `${part + 1}`];
+      }),
+    );
   }
 
   #draw() {
@@ -149,7 +166,7 @@ export class EdgeMatrix {
     const ink = style.color;
     const { margin, cell } = this.#layout(canvas.clientWidth);
     const count = this.#weights.length;
-    const strongest = Math.max(1e-6, ...this.#weights.map((row) => Math.max(...row)));
+    const strongest = this.#top();
     const gap = cell > 8 ? 1 : 0;
 
     context.fillStyle = low;

@@ -15,7 +15,7 @@ const GAP = 0.08;
 /** Edge weights below this share of the strongest stay undrawn. */
 const FAINTEST = 0.02;
 /** The strongest edge counts as at least this, so that a model that knows nothing yet shows no tangle. */
-const STRONGEST = 0.25;
+export const STRONGEST = 0.25;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
 
@@ -134,11 +134,11 @@ export class ProbeViews {
         context.beginPath();
         context.moveTo(points[i][0], points[i][1]);
         context.lineTo(points[j][0], points[j][1]);
-        const width = side * (0.01 + 0.025 * share);
+        const width = side * (0.012 + 0.025 * share);
         context.strokeStyle = `rgb(0 0 0 / ${0.6 * share})`;
         context.lineWidth = width + side * 0.02;
         context.stroke();
-        context.strokeStyle = `rgb(255 255 255 / ${share})`;
+        context.strokeStyle = `rgb(255 255 255 / ${Math.sqrt(share) * Math.min(1, 4 * share)})`;
         context.lineWidth = width;
         context.stroke();
       }
