@@ -1,0 +1,273 @@
+//! A file's bytes -> a square picture: PNG, JPEG, WebP, GIF (first frame) and BMP.
+
+use std::io::Cursor;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+
+use crate::config::Fit;
+use crate::data::dataset::{Picture, Placement};
+
+/// Longest side of a picture that is read, px.
+const MAX_SIDE_PX: u32 = 16_384;
+/// Most pixels of a picture that is read: a tab has at most 4 GiB.
+const MAX_PIXELS: u64 = 100_000_000;
+/// What a decoder may allocate, bytes: [`MAX_PIXELS`] of 16-bit RGBA and some.
+const MAX_ALLOC_BYTES: u64 = 1 << 30;
+
+/// Decodes a file, turns it as its EXIF orientation says, lays it on white where it is transparent, makes it square as
+/// `fit` says, and resizes it once to `size_px`. What the file is, its first bytes tell, not its name.
+///
+/// # Errors
+/// A sentence for the visitor: not a picture, a kind that is not read here, empty, damaged, incomplete, or too large
+/// (more than 16,384 px a side or 100 megapixels, told from the header before anything is decoded).
+pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<Picture, String> {
+    let (image, orientation) = read(bytes)?;
+    let (pixels, placement) = square(&image, orientation, size_px as u32, fit)?;
+    Ok(Picture {
+        name: name.into(),
+        pixels,
+        placement,
+    })
+}
+
+/// Whether a file that starts like this is a picture, of a kind that is read here or another.
+pub(super) fn looks_like_picture(start: &[u8]) -> bool {
+    image::guess_format(start).is_ok() || heif_brand(start)
+}
+
+/// The picture as it lies in the file, on white, and how it wants to be turned.
+fn read(bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
+    if bytes.is_empty() {
+        return Err("The file is empty (zero bytes).".into());
+    }
+    let format = match image::guess_format(bytes) {
+        Ok(format) => format,
+        Err(_) if heif_brand(bytes) => {
+            return Err("HEIC pictures cannot be read here: save this one as JPEG or PNG.".into());
+        }
+        Err(_) => return Err("This is not a picture: use PNG, JPEG, WebP, GIF or BMP.".into()),
+    };
+    let label = match format {
+        ImageFormat::Png => "PNG",
+        ImageFormat::Jpeg => "JPEG",
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        other => {
+            let kind = other
+                .extensions_str()
+                .first()
+                .unwrap_or(&"such")
+                .to_uppercase();
+            return Err(format!(
+                "{kind} pictures cannot be read here: save this one as JPEG or PNG."
+            ));
+        }
+    };
+    let say = |error| sentence(label, &error);
+
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MAX_ALLOC_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(say)?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(format!("The {label} file holds a picture without pixels."));
+    }
+    if width.max(height) > MAX_SIDE_PX {
+        return Err(format!(
+            "The picture is {width} x {height} px, but a side may have at most {MAX_SIDE_PX} px: scale it down first."
+        ));
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MAX_PIXELS {
+        return Err(format!(
+            "The picture has {} megapixels, but may have at most {}: scale it down first.",
+            pixels / 1_000_000,
+            MAX_PIXELS / 1_000_000
+        ));
+    }
+    // The decoder would paint what is missing grey, and not tell.
+    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
+        return Err("The JPEG file is incomplete: it ends before its picture does.".into());
+    }
+    // A picture whose orientation cannot be read is upright.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(say)?;
+    Ok((on_white(image), orientation))
+}
+
+/// What a decoder's complaint means to a visitor.
+fn sentence(label: &str, error: &ImageError) -> String {
+    match error {
+        ImageError::Unsupported(_) => {
+            format!(
+                "This kind of {label} file cannot be read here: save it as an ordinary PNG or JPEG."
+            )
+        }
+        ImageError::Limits(_) => "The picture needs too much memory: scale it down first.".into(),
+        _ => format!("The {label} file is damaged or incomplete."),
+    }
+}
+
+/// Whether the file starts as HEIC and its kin do, which many telephones write.
+fn heif_brand(bytes: &[u8]) -> bool {
+    let brands: [&[u8]; 6] = [b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"];
+    bytes.get(4..8) == Some(b"ftyp")
+        && bytes
+            .get(8..12)
+            .is_some_and(|brand| brands.contains(&brand))
+}
+
+/// Whether a JPEG file reaches its end-of-image marker. Walks from segment to segment, because thumbnails inside of a
+/// segment have such markers, too.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    let mut at = 2; // after start of image
+    while let Some(&[byte, marker]) = bytes.get(at..at + 2) {
+        match (byte, marker) {
+            (0xFF, 0xD9) => return true,
+            // Fill bytes; then stuffed zeros, restarts and lone markers, which have no length.
+            (0xFF, 0xFF) => at += 1,
+            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
+            (0xFF, _) => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+            // Entropy-coded data.
+            _ => at += 1,
+        }
+    }
+    false
+}
+
+/// The picture in 8-bit RGB, transparent parts showing white: `a c + (1 - a) 255`.
+fn on_white(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let rgba = image.into_rgba8();
+    let (width, height) = rgba.dimensions();
+    let mut rgb = RgbImage::new(width, height);
+    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
+        let [r, g, b, a] = from.0.map(u32::from);
+        to.0 = [r, g, b].map(|c| ((c * a + 255 * (255 - a) + 127) / 255) as u8);
+    }
+    rgb
+}
+
+/// The square view, `[S, S, 3]`, and where it lies in the turned original.
+///
+/// Every fit is centred, so resizing first and turning the small picture afterwards comes to the same, and is cheap.
+fn square(
+    image: &RgbImage,
+    orientation: Orientation,
+    size_px: u32,
+    fit: Fit,
+) -> Result<(Vec<u8>, Placement), String> {
+    let (width, height) = image.dimensions();
+    let (seen_px, inner_px) = shape([width, height], size_px, fit);
+
+    let mut small = Image::new(inner_px[0], inner_px[1], PixelType::U8x3);
+    let [seen_width, seen_height] = seen_px.map(f64::from);
+    let options = ResizeOptions::new()
+        // Widens with the reduction, so it does not alias.
+        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
+        .crop(
+            (f64::from(width) - seen_width) / 2.0,
+            (f64::from(height) - seen_height) / 2.0,
+            seen_width,
+            seen_height,
+        );
+    let unexpected = |_| "The picture could not be resized.".to_string();
+    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
+        .map_err(|_| unexpected(()))?;
+    Resizer::new()
+        .resize(&source, &mut small, &options)
+        .map_err(|_| unexpected(()))?;
+    let small = RgbImage::from_raw(inner_px[0], inner_px[1], small.into_vec())
+        .ok_or_else(|| unexpected(()))?;
+
+    let mut turned = DynamicImage::ImageRgb8(small);
+    turned.apply_orientation(orientation);
+    let turned = turned.into_rgb8();
+
+    let [original_px, seen_px] = match orientation {
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => [[height, width], [seen_px[1], seen_px[0]]],
+        _ => [[width, height], seen_px],
+    };
+    let inner_px = [turned.width(), turned.height()];
+    let at_px = inner_px.map(|inner| (size_px - inner) / 2);
+    // view v (px: S v) shows pixel (S v - at) seen / inner of the seen part, which starts at (original - seen) / 2.
+    let axis = |axis: usize| {
+        let [original, seen, inner, at] = [
+            original_px[axis],
+            seen_px[axis],
+            inner_px[axis],
+            at_px[axis],
+        ]
+        .map(f64::from);
+        let offset = ((original - seen) / 2.0 - at * seen / inner) / original;
+        let scale = f64::from(size_px) * seen / inner / original;
+        (offset as f32, scale as f32)
+    };
+    let (x, y) = (axis(0), axis(1));
+    let placement = Placement {
+        original_px,
+        offset: [x.0, y.0],
+        scale: [x.1, y.1],
+    };
+    Ok((surround(turned, size_px, at_px), placement))
+}
+
+/// How much of a picture is seen (centred), and how large it becomes inside of the view; both `[width, height]`, px.
+fn shape(original_px: [u32; 2], size_px: u32, fit: Fit) -> ([u32; 2], [u32; 2]) {
+    let [width, height] = original_px;
+    match fit {
+        Fit::Stretch => (original_px, [size_px; 2]),
+        Fit::Crop => ([width.min(height); 2], [size_px; 2]),
+        Fit::Pad => {
+            let longest = f64::from(width.max(height));
+            let inner = |side: u32| (f64::from(size_px) * f64::from(side) / longest).round() as u32;
+            (original_px, original_px.map(|side| inner(side).max(1)))
+        }
+    }
+}
+
+/// The picture at `at_px` of a square view, and around it bars in the mean colour of the border that they touch.
+fn surround(inner: RgbImage, size_px: u32, at_px: [u32; 2]) -> Vec<u8> {
+    let (width, height) = inner.dimensions();
+    if (width, height) == (size_px, size_px) {
+        return inner.into_raw();
+    }
+    let mean = |pixels: &mut dyn Iterator<Item = (u32, u32)>| {
+        let (mut sum, mut count) = ([0_u32; 3], 0);
+        for (x, y) in pixels {
+            let pixel = inner.get_pixel(x, y).0;
+            sum = [0, 1, 2].map(|c| sum[c] + u32::from(pixel[c]));
+            count += 1;
+        }
+        image::Rgb(sum.map(|c| ((c + count / 2) / count) as u8))
+    };
+    let [before, after] = if width < size_px {
+        [0, width - 1].map(|x| mean(&mut (0..height).map(|y| (x, y))))
+    } else {
+        [0, height - 1].map(|y| mean(&mut (0..width).map(|x| (x, y))))
+    };
+    let view = RgbImage::from_fn(size_px, size_px, |x, y| {
+        if x < at_px[0] || y < at_px[1] {
+            before
+        } else if x >= at_px[0] + width || y >= at_px[1] + height {
+            after
+        } else {
+            *inner.get_pixel(x - at_px[0], y - at_px[1])
+        }
+    });
+    view.into_raw()
+}
