@@ -189,7 +189,7 @@ export class Controls {
   /** @param {Choice} choice */
   #choiceField(choice) {
     const id = `set-${choice.name}`;
-    const select = element("select", { id, "data-testid": choice.name });
+    const select = element("select", { id, "data-testid": `${choice.name}-choice` });
     for (const [value, text] of choice.options) select.append(option(value, text));
     select.addEventListener("change", () =>
       this.#handlers.change({ [choice.name]: choice.name === "flip" ? select.value === "true" : select.value }),

@@ -19,8 +19,6 @@ import { ProbeViews } from "./views.js";
 
 /** What the page shows before anybody chose. */
 const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
-/** Fresh views are asked for at most this often, ms. */
-const VIEWS_EVERY = 250;
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -91,8 +89,8 @@ function receive(event) {
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? forgotten() : {}),
+        ...(event.phase === "empty" ? { views: null, about: "" } : {}),
       });
-      if (event.phase === "paused") askForViews();
       break;
     }
     case "step": {
@@ -107,11 +105,9 @@ function receive(event) {
         progress: null,
         message: state.message?.kind === "error" ? state.message : null,
       });
-      askForViews();
       break;
     }
     case "views":
-      viewsCameAt = performance.now();
       store.set({ views: event });
       break;
     case "failed":
@@ -138,28 +134,6 @@ function crashed(text) {
     progress: null,
     message: { kind: "error", text: `${text} What it had learned is lost.`, remedy: "start-again" },
   });
-}
-
-let viewsCameAt = -Infinity;
-let viewsAsked = false;
-
-/** Asks for views where the engine has not sent any of late; one question at a time. */
-function askForViews() {
-  if (viewsAsked || !session || store.state.pictures === 0) return;
-  viewsAsked = true;
-  const asked = session;
-  const wait = Math.max(0, VIEWS_EVERY - (performance.now() - viewsCameAt));
-  setTimeout(async () => {
-    const { views, step, phase } = store.state;
-    const current = views?.step === step && performance.now() - viewsCameAt < VIEWS_EVERY;
-    try {
-      if (asked === session && phase !== "loading" && !current) await asked.snapshot();
-    } catch {
-      // The engine is gone or has nothing to show; whatever stopped it is said elsewhere.
-    } finally {
-      viewsAsked = false;
-    }
-  }, wait);
 }
 
 /**
@@ -221,7 +195,6 @@ async function load(source) {
   }
   if (attemptId !== loads) return;
   store.set({ loading: false, progress: null, message, ...(message ? {} : forgotten()) });
-  askForViews();
 }
 
 let loads = 0;
@@ -247,8 +220,8 @@ function loadHands() {
   load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
 }
 
-function canTrain({ engine, pictures, loading, resetting } = store.state) {
-  return engine === "running" && pictures > 0 && !loading && !resetting;
+function canTrain({ engine, phase, pictures, loading, resetting } = store.state) {
+  return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
 }
 
 function playOrPause() {
@@ -282,7 +255,6 @@ async function reset() {
   store.set({ resetting: true, message: null });
   await attempt((engine) => engine.reset());
   store.set({ resetting: false });
-  askForViews();
 }
 
 /** @param {Partial<protocol.Config>} patch */
@@ -317,7 +289,6 @@ async function configure(patch) {
   });
   // A refused change leaves the settings as they were: the fields must say so.
   if (before) store.set({ config: { ...(session?.settings ?? before) }, staged: {} });
-  askForViews();
 }
 
 /** @param {protocol.Preset} name */
@@ -412,7 +383,7 @@ function show() {
       remedy.dataset.testid = message.remedy;
       write(remedy, message.remedy === "retry" ? "Try again" : "Start again");
     }
-    byId("cancel").hidden = !state.loading;
+    byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
     const busy = state.progress !== null || state.engine === "starting";
     progress.hidden = !busy;
     if (state.progress?.total) {

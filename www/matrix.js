@@ -200,6 +200,9 @@ export class EdgeMatrix {
         context.arc(x, y, radius + (picked && count <= 16 ? 2 : 0), 0, 2 * Math.PI);
         context.fillStyle = this.#palette[k] ?? ink;
         context.fill();
+        context.strokeStyle = style.getPropertyValue("--edge");
+        context.lineWidth = 1;
+        context.stroke();
       }
     }
     if (this.#picked) {
