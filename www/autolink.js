@@ -101,6 +101,8 @@ export class Session {
   /** @type {EventOf<"state"> | null} */ #state = null;
   /** @type {EventOf<"step"> | null} */ #step = null;
   /** @type {EventOf<"loaded"> | null} */ #loaded = null;
+  /** @type {Promise<void>} Settles when the last change of settings is answered. */
+  #configured = Promise.resolve();
   /** @type {EngineError | null} Why this session is over. */
   #ended = null;
 
@@ -204,9 +206,14 @@ export class Session {
    * @param {Partial<protocol.Config>} patch
    */
   async configure(patch) {
-    const config = this.settings;
-    if (!config) throw new EngineError("setting", "The engine is not ready yet.");
-    await this.#send({ type: "configure", config: { ...config, ...patch } });
+    // One after the other: a patch belongs on top of what the one before it made.
+    const turn = this.#configured.then(async () => {
+      const config = this.settings;
+      if (!config) throw new EngineError("setting", "The engine is not ready yet.");
+      await this.#send({ type: "configure", config: { ...config, ...patch } });
+    });
+    this.#configured = turn.catch(() => {});
+    await turn;
   }
 
   /**

@@ -133,11 +133,19 @@ export class Controls {
       required: "",
       "data-testid": setting.name.replaceAll("_", "-"),
     });
+    let known = "";
+    let typing = false;
     const apply = () => {
       if (!input.reportValidity()) return;
+      typing = false;
       this.#handlers.change({ [setting.name]: input.valueAsNumber });
     };
+    input.addEventListener("input", () => (typing = true));
     input.addEventListener("change", apply);
+    input.addEventListener("blur", () => {
+      typing = false;
+      if (!input.validity.valid) input.value = known;
+    });
 
     let slider = null;
     if (setting.live) {
@@ -167,12 +175,12 @@ export class Controls {
       });
       slider = range;
     }
-    let known = "";
     this.#follow.push((config) => {
       const value = `${config[/** @type {keyof protocol.Config} */ (setting.name)]}`;
-      // Whoever is still typing is left alone.
-      if (value === known && document.activeElement === input && !input.validity.valid) return;
+      const isNews = value !== known;
       known = value;
+      // Whoever is still typing is left alone.
+      if (typing && !isNews) return;
       if (Number(input.value) !== Number(value) || input.value === "") input.value = value;
     });
     return field({
