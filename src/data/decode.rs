@@ -2,13 +2,12 @@
 
 use std::io::Cursor;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 use crate::config::Fit;
 use crate::data::dataset::{Picture, Placement};
+use crate::data::resize::resize;
 
 /// Longest side of a picture that is read, px.
 const MAX_SIDE_PX: u32 = 16_384;
@@ -171,25 +170,9 @@ fn square(
     let (width, height) = image.dimensions();
     let (seen_px, inner_px) = shape([width, height], size_px, fit);
 
-    let mut small = Image::new(inner_px[0], inner_px[1], PixelType::U8x3);
-    let [seen_width, seen_height] = seen_px.map(f64::from);
-    let options = ResizeOptions::new()
-        // Widens with the reduction, so it does not alias.
-        .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
-        .crop(
-            (f64::from(width) - seen_width) / 2.0,
-            (f64::from(height) - seen_height) / 2.0,
-            seen_width,
-            seen_height,
-        );
-    let unexpected = |_| "The picture could not be resized.".to_string();
-    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
-        .map_err(|_| unexpected(()))?;
-    Resizer::new()
-        .resize(&source, &mut small, &options)
-        .map_err(|_| unexpected(()))?;
-    let small = RgbImage::from_raw(inner_px[0], inner_px[1], small.into_vec())
-        .ok_or_else(|| unexpected(()))?;
+    let small = resize(image.as_raw(), [width, height], seen_px, inner_px)
+        .and_then(|small| RgbImage::from_raw(inner_px[0], inner_px[1], small))
+        .ok_or("The picture could not be resized.")?;
 
     let mut turned = DynamicImage::ImageRgb8(small);
     turned.apply_orientation(orientation);

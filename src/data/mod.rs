@@ -4,6 +4,8 @@ pub mod archive; // files out of zips, one at a time
 pub mod dataset; // pictures in memory, and the order in which training meets them
 pub mod decode; // a file's bytes -> a square picture
 pub mod mask; // what the decoder does not get to see
+mod resize; // one filter for all
 pub mod synthetic; // drawn puppets, with known joints
 
 pub use dataset::{Batches, Dataset, Pick, Picture, Placement};
+pub use mask::block_mask;

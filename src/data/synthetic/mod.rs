@@ -4,14 +4,13 @@
 
 use std::f32::consts::{PI, TAU};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tiny_skia::{
-    Color, FillRule, GradientStop, LinearGradient, Paint, Path, PathBuilder, Pixmap, Point,
-    RadialGradient, Rect, Shader, SpreadMode, Transform,
-};
+use tiny_skia::{PathBuilder, Rect, Shader, SpreadMode};
+
+mod canvas;
+
+use canvas::{Canvas, Circle, Lch, Vec2, add, lch, mix, mul, sub, turned};
 
 use crate::data::dataset::{Dataset, Picture, Placement};
 
@@ -69,8 +68,7 @@ pub fn puppet(index: usize, seed: u64, size_px: usize) -> (Picture, Vec<[f32; 2]
     let pose = Pose::new(&mut rng, &look);
 
     // Drawn larger and reduced: finer edges than anti-aliasing alone gives.
-    let canvas_px = size_px as u32 * if size_px < 128 { 3 } else { 2 };
-    let mut canvas = Canvas::new(canvas_px.max(1));
+    let mut canvas = Canvas::new(2 * size_px.max(1) as u32);
     background(&mut canvas, &look, &mut rng);
     figure(&mut canvas, &look, &pose);
 
@@ -84,52 +82,6 @@ pub fn puppet(index: usize, seed: u64, size_px: usize) -> (Picture, Vec<[f32; 2]
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Looks
-
-/// A colour in OKLCH: lightness [0, 1], chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
-#[derive(Clone, Copy, Debug)]
-struct Lch {
-    l: f32,
-    c: f32,
-    h: f32,
-}
-
-impl Lch {
-    /// Lighter (or darker) by `d`.
-    fn lit(self, d: f32) -> Lch {
-        Lch {
-            l: (self.l + d).clamp(0.0, 1.0),
-            ..self
-        }
-    }
-
-    /// As sRGB, [0, 1]; what sRGB has not is cut off.
-    fn rgb(self) -> [f32; 3] {
-        let (a, b) = (self.c * (TAU * self.h).cos(), self.c * (TAU * self.h).sin());
-        let cube = |v: f32| v * v * v;
-        let l = cube(self.l + 0.396_337_78 * a + 0.215_803_76 * b);
-        let m = cube(self.l - 0.105_561_346 * a - 0.063_854_17 * b);
-        let s = cube(self.l - 0.089_484_18 * a - 1.291_485_5 * b);
-        [
-            4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-            -1.268_438 * l + 2.609_757_4 * m - 0.341_319_38 * s,
-            -0.004_196_086 * l - 0.703_418_6 * m + 1.707_614_7 * s,
-        ]
-        .map(|v| {
-            let v = v.clamp(0.0, 1.0);
-            if v <= 0.003_130_8 {
-                12.92 * v
-            } else {
-                1.055 * v.powf(1.0 / 2.4) - 0.055
-            }
-        })
-    }
-
-    fn paint(self, alpha: f32) -> Color {
-        let [r, g, b] = self.rgb();
-        // Within [0, 1] by construction.
-        Color::from_rgba(r, g, b, alpha).unwrap_or(Color::BLACK)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Pattern {
@@ -168,94 +120,50 @@ impl Look {
         let turn = |rng: &mut ChaCha8Rng| rng.random_range(0.0..1.0_f32);
         // People's skins mostly, now and then a toy's.
         let skin = if rng.random_range(0..6) == 0 {
-            Lch {
-                l: rng.random_range(0.66..0.82),
-                c: 0.09,
-                h: turn(rng),
-            }
+            lch(rng.random_range(0.66..0.82), 0.09, turn(rng))
         } else {
             let dark = turn(rng);
-            Lch {
-                l: 0.87 - 0.40 * dark,
-                c: 0.055 + 0.03 * (PI * dark).sin(),
-                h: rng.random_range(0.14..0.19),
-            }
+            lch(
+                0.89 - 0.38 * dark * dark.sqrt(),
+                0.045 + 0.035 * (PI * dark).sin(),
+                rng.random_range(0.14..0.19),
+            )
         };
         let hair_colour = [
-            Lch {
-                l: 0.25,
-                c: 0.02,
-                h: 0.15,
-            },
-            Lch {
-                l: 0.36,
-                c: 0.06,
-                h: 0.14,
-            },
-            Lch {
-                l: 0.52,
-                c: 0.11,
-                h: 0.13,
-            },
-            Lch {
-                l: 0.80,
-                c: 0.11,
-                h: 0.24,
-            },
-            Lch {
-                l: 0.72,
-                c: 0.01,
-                h: 0.70,
-            },
-            Lch {
-                l: 0.62,
-                c: 0.14,
-                h: turn(rng),
-            },
+            lch(0.25, 0.02, 0.15),
+            lch(0.36, 0.06, 0.14),
+            lch(0.52, 0.11, 0.13),
+            lch(0.80, 0.11, 0.24),
+            lch(0.72, 0.01, 0.70),
+            lch(0.62, 0.14, turn(rng)),
         ][rng.random_range(0..6_usize)];
         let wall_hue = turn(rng);
-        let wall = Lch {
-            l: rng.random_range(0.62..0.90),
-            c: rng.random_range(0.015..0.06),
-            h: wall_hue,
-        };
+        let wall = lch(
+            rng.random_range(0.62..0.90),
+            rng.random_range(0.015..0.06),
+            wall_hue,
+        );
         // Clothes keep away from the wall's hue, and the trousers from the shirt's lightness.
         let shirt_hue = wall_hue + rng.random_range(0.15..0.85);
-        let shirt = Lch {
-            l: rng.random_range(0.50..0.78),
-            c: rng.random_range(0.11..0.17),
-            h: shirt_hue,
-        };
+        let shirt = lch(
+            rng.random_range(0.50..0.78),
+            rng.random_range(0.11..0.17),
+            shirt_hue,
+        );
         let trim = if rng.random() {
-            Lch {
-                l: 0.95,
-                c: 0.02,
-                h: shirt_hue,
-            }
+            lch(0.95, 0.02, shirt_hue)
         } else {
-            Lch {
-                l: 0.42,
-                c: 0.10,
-                h: shirt_hue + 0.5,
-            }
+            lch(0.42, 0.10, shirt_hue + 0.5)
         };
-        let trousers = Lch {
-            l: rng.random_range(0.30..0.46),
-            c: rng.random_range(0.02..0.11),
-            h: shirt_hue + rng.random_range(0.25..0.75),
-        };
+        let trousers = lch(
+            rng.random_range(0.30..0.46),
+            rng.random_range(0.02..0.11),
+            shirt_hue + rng.random_range(0.25..0.75),
+        );
         let shoes = if rng.random() {
-            Lch {
-                l: 0.93,
-                c: 0.01,
-                h: 0.2,
-            }
+            lch(0.93, 0.01, 0.2)
         } else {
-            Lch {
-                l: rng.random_range(0.35..0.6),
-                c: 0.13,
-                h: turn(rng),
-            }
+            lch(rng.random_range(0.35..0.6), 0.13, turn(rng))
         };
         Look {
             skin,
@@ -281,30 +189,6 @@ impl Look {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Poses
-
-type Vec2 = [f32; 2];
-
-fn add(a: Vec2, b: Vec2) -> Vec2 {
-    [a[0] + b[0], a[1] + b[1]]
-}
-
-fn sub(a: Vec2, b: Vec2) -> Vec2 {
-    [a[0] - b[0], a[1] - b[1]]
-}
-
-fn mul(a: Vec2, s: f32) -> Vec2 {
-    [a[0] * s, a[1] * s]
-}
-
-fn mix(a: Vec2, b: Vec2, t: f32) -> Vec2 {
-    add(mul(a, 1.0 - t), mul(b, t))
-}
-
-/// Turned by `angle` radians, clockwise in the picture (y points down).
-fn turned(v: Vec2, angle: f32) -> Vec2 {
-    let (sin, cos) = angle.sin_cos();
-    [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos]
-}
 
 /// `length` away in the direction that makes `angle` with straight down, outward on that side (-1 left, 1 right).
 fn outward(angle: f32, side: f32, length: f32) -> Vec2 {
@@ -404,165 +288,14 @@ impl Pose {
 // ---------------------------------------------------------------------------------------------------------------------
 // Drawing
 
-/// A square picture in which things lie in fractions of its side.
-struct Canvas {
-    pixmap: Pixmap,
-    side: f32,
-}
-
-/// A circle: centre and radius, fractions of the picture.
-type Circle = (Vec2, f32);
-
-impl Canvas {
-    fn new(side_px: u32) -> Canvas {
-        // None only for no pixels at all, or for more than fit into memory.
-        let pixmap =
-            Pixmap::new(side_px, side_px).unwrap_or_else(|| panic!("a canvas of {side_px} px"));
-        Canvas {
-            pixmap,
-            side: side_px as f32,
-        }
-    }
-
-    fn point(&self, v: Vec2) -> Point {
-        Point::from_xy(v[0] * self.side, v[1] * self.side)
-    }
-
-    fn fill(&mut self, path: Option<Path>, shader: Shader<'static>) {
-        let paint = Paint {
-            shader,
-            anti_alias: true,
-            ..Paint::default()
-        };
-        if let Some(path) = path {
-            self.pixmap.fill_path(
-                &path,
-                &paint,
-                FillRule::Winding,
-                Transform::identity(),
-                None,
-            );
-        }
-    }
-
-    /// The tightest convex shape around circles: of two it is a limb, of four a torso.
-    fn hull(&self, circles: &[Circle]) -> Option<Path> {
-        const CORNERS: usize = 28;
-        let mut points: Vec<Vec2> = Vec::with_capacity(circles.len() * CORNERS);
-        for &(centre, radius) in circles {
-            points.extend((0..CORNERS).map(|i| {
-                let around = TAU * i as f32 / CORNERS as f32;
-                mul(
-                    add(centre, [radius * around.cos(), radius * around.sin()]),
-                    self.side,
-                )
-            }));
-        }
-        // Andrew's monotone chain.
-        points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-        let left_turn = |a: Vec2, b: Vec2, c: Vec2| {
-            let (u, v) = (sub(b, a), sub(c, a));
-            u[0] * v[1] - u[1] * v[0] > 0.0
-        };
-        let chain = |points: &mut dyn Iterator<Item = Vec2>| {
-            let mut chain: Vec<Vec2> = Vec::new();
-            for point in points {
-                while chain.len() > 1
-                    && !left_turn(chain[chain.len() - 2], chain[chain.len() - 1], point)
-                {
-                    chain.pop();
-                }
-                chain.push(point);
-            }
-            chain.pop();
-            chain
-        };
-        let mut outline = chain(&mut points.iter().copied());
-        outline.extend(chain(&mut points.iter().rev().copied()));
-
-        let mut path = PathBuilder::new();
-        for (i, point) in outline.iter().enumerate() {
-            if i == 0 {
-                path.move_to(point[0], point[1]);
-            } else {
-                path.line_to(point[0], point[1]);
-            }
-        }
-        path.close();
-        path.finish()
-    }
-
-    /// A colour that runs along a line.
-    fn linear(
-        &self,
-        from: Vec2,
-        to: Vec2,
-        stops: &[(f32, Color)],
-        mode: SpreadMode,
-    ) -> Shader<'static> {
-        let fallback = Shader::SolidColor(stops.first().map_or(Color::BLACK, |stop| stop.1));
-        let stops = stops
-            .iter()
-            .map(|&(at, colour)| GradientStop::new(at, colour))
-            .collect();
-        LinearGradient::new(
-            self.point(from),
-            self.point(to),
-            stops,
-            mode,
-            Transform::identity(),
-        )
-        .unwrap_or(fallback)
-    }
-
-    /// A soft round spot.
-    fn glow(&mut self, centre: Vec2, radius: f32, squeeze: f32, colour: Lch, alpha: f32) {
-        let stops = [(0.0, alpha), (0.45, alpha * 0.7), (1.0, 0.0)]
-            .map(|(at, alpha)| GradientStop::new(at, colour.paint(alpha)))
-            .to_vec();
-        let (at, radius) = (self.point(centre), radius * self.side);
-        // Squeezed in height around its own centre.
-        let transform = Transform::from_row(1.0, 0.0, 0.0, squeeze, 0.0, at.y * (1.0 - squeeze));
-        if let Some(shader) =
-            RadialGradient::new(at, 0.0, at, radius, stops, SpreadMode::Pad, transform)
-        {
-            self.fill_all(shader);
-        }
-    }
-
-    fn fill_all(&mut self, shader: Shader<'static>) {
-        if let Some(rect) = Rect::from_xywh(0.0, 0.0, self.side, self.side) {
-            self.fill(Some(PathBuilder::from_rect(rect)), shader);
-        }
-    }
-
-    /// The picture at its final size, `[S, S, 3]`.
-    fn reduced(&self, size_px: u32) -> Vec<u8> {
-        let (width, height) = (self.pixmap.width(), self.pixmap.height());
-        let rgb: Vec<u8> = self
-            .pixmap
-            .data()
-            .chunks_exact(4)
-            .flat_map(|rgba| [rgba[0], rgba[1], rgba[2]])
-            .collect();
-        let mut small = Image::new(size_px, size_px, PixelType::U8x3);
-        let options =
-            ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-        let done = ImageRef::new(width, height, &rgb, PixelType::U8x3)
-            .map(|source| Resizer::new().resize(&source, &mut small, &options));
-        debug_assert!(matches!(done, Ok(Ok(()))), "sizes and pixel types agree");
-        small.into_vec()
-    }
-}
-
 /// A wall: a gradient, soft spots, maybe stripes or dots, a floor, and a grain over all of it.
 fn background(canvas: &mut Canvas, look: &Look, rng: &mut ChaCha8Rng) {
     let wall = look.wall;
-    let other = Lch {
-        l: (wall.l + rng.random_range(-0.18..0.12)).clamp(0.5, 0.95),
-        c: wall.c + 0.02,
-        h: wall.h + rng.random_range(-0.15..0.15),
-    };
+    let other = lch(
+        (wall.l + rng.random_range(-0.18..0.12)).clamp(0.5, 0.95),
+        wall.c + 0.02,
+        wall.h + rng.random_range(-0.15..0.15),
+    );
     let angle = rng.random_range(0.0..TAU);
     let along = mul([angle.cos(), angle.sin()], 0.6);
     let gradient = canvas.linear(
@@ -602,11 +335,7 @@ fn background(canvas: &mut Canvas, look: &Look, rng: &mut ChaCha8Rng) {
         }
         2 => {
             let level = rng.random_range(0.62..0.8_f32);
-            let floor = Lch {
-                l: wall.l - 0.14,
-                c: 0.05,
-                h: wall.h + rng.random_range(0.1..0.4),
-            };
+            let floor = lch(wall.l - 0.14, 0.05, wall.h + rng.random_range(0.1..0.4));
             if let Some(rect) = Rect::from_ltrb(0.0, level * canvas.side, canvas.side, canvas.side)
             {
                 let stops = [(0.0, floor.paint(1.0)), (1.0, floor.lit(0.1).paint(1.0))];
@@ -618,11 +347,11 @@ fn background(canvas: &mut Canvas, look: &Look, rng: &mut ChaCha8Rng) {
     }
     for _ in 0..rng.random_range(2..6) {
         let centre = [rng.random_range(0.0..1.0), rng.random_range(0.0..1.0)];
-        let colour = Lch {
-            l: rng.random_range(0.45..0.95),
-            c: rng.random_range(0.03..0.10),
-            h: wall.h + rng.random_range(-0.3..0.3),
-        };
+        let colour = lch(
+            rng.random_range(0.45..0.95),
+            rng.random_range(0.03..0.10),
+            wall.h + rng.random_range(-0.3..0.3),
+        );
         let (radius, squeeze, alpha) = (
             rng.random_range(0.12..0.4),
             rng.random_range(0.6..1.4),
@@ -682,11 +411,7 @@ enum Fill {
 fn group(canvas: &mut Canvas, outline: f32, pieces: &[Piece]) {
     for piece in pieces {
         let (Fill::Lit(colour) | Fill::Bands(colour, ..)) = piece.fill;
-        let edge = Lch {
-            l: colour.l * 0.42,
-            c: colour.c * 0.8,
-            h: colour.h,
-        };
+        let edge = lch(colour.l * 0.42, colour.c * 0.8, colour.h);
         let wider: Vec<Circle> = piece
             .circles
             .iter()
@@ -766,11 +491,7 @@ fn figure(canvas: &mut Canvas, look: &Look, pose: &Pose) {
     let feet = mix(joints[LEGS[0][2]], joints[LEGS[1][2]], 0.5);
     let lowest = joints[LEGS[0][2]][1].max(joints[LEGS[1][2]][1]);
     let apart = (joints[LEGS[0][2]][0] - joints[LEGS[1][2]][0]).abs();
-    let shadow = Lch {
-        l: 0.2,
-        c: 0.02,
-        h: look.wall.h,
-    };
+    let shadow = lch(0.2, 0.02, look.wall.h);
     canvas.glow(
         [feet[0], lowest + 0.04 * unit],
         0.16 * unit + 0.55 * apart,
@@ -819,15 +540,14 @@ fn figure(canvas: &mut Canvas, look: &Look, pose: &Pose) {
                 look.shoes,
             ),
             lit(vec![(knee, thick(0.038)), (foot, thick(0.029))], lower),
-            lit(
-                vec![(hip, thick(0.056)), (knee, thick(0.041))],
-                look.trousers,
-            ),
+            lit(vec![(hip, thick(0.054)), (knee, thick(0.040))], lower),
         ];
         if look.shorts {
-            // The hem ends above the knee.
-            pieces[1].circles[0] = (mix(hip, knee, 0.6), thick(0.042));
-            pieces[2].circles[1] = (mix(hip, knee, 0.72), thick(0.05));
+            let hem = mix(hip, knee, 0.72);
+            pieces.push(lit(
+                vec![(hip, thick(0.056)), (hem, thick(0.05))],
+                look.trousers,
+            ));
         }
         group(canvas, outline, &pieces);
     }
@@ -880,6 +600,7 @@ fn figure(canvas: &mut Canvas, look: &Look, pose: &Pose) {
         } else {
             look.skin
         };
+        let cuff = mix(elbow, hand, if look.long_sleeves { 0.86 } else { 1.0 });
         let mut pieces = vec![
             lit(
                 vec![
@@ -888,17 +609,15 @@ fn figure(canvas: &mut Canvas, look: &Look, pose: &Pose) {
                 ],
                 look.skin,
             ),
-            lit(vec![(elbow, thick(0.031)), (hand, thick(0.025))], lower),
-            lit(
-                vec![(shoulder, thick(0.042)), (elbow, thick(0.033))],
-                look.shirt,
-            ),
+            lit(vec![(elbow, thick(0.032)), (cuff, thick(0.027))], lower),
+            lit(vec![(shoulder, thick(0.041)), (elbow, thick(0.033))], lower),
         ];
-        if look.long_sleeves {
-            pieces[1].circles[1] = (mix(elbow, hand, 0.86), thick(0.029));
-        } else {
-            pieces[1].circles[0] = (mix(shoulder, elbow, 0.5), thick(0.033));
-            pieces[2].circles[1] = (mix(shoulder, elbow, 0.58), thick(0.041));
+        if !look.long_sleeves {
+            let hem = mix(shoulder, elbow, 0.58);
+            pieces.push(lit(
+                vec![(shoulder, thick(0.042)), (hem, thick(0.041))],
+                look.shirt,
+            ));
         }
         group(canvas, outline, &pieces);
     }
@@ -936,19 +655,16 @@ fn face(
     );
     group(canvas, outline, &[skull, cheeks]);
     let cap = [
-        (on_head(-0.42, -0.56), 0.46 * radius),
-        (on_head(0.0, -0.72), 0.36 * radius),
-        (on_head(0.42, -0.56), 0.46 * radius),
+        (on_head(-0.40, -0.66), 0.36 * radius),
+        (on_head(0.0, -0.78), 0.34 * radius),
+        (on_head(0.40, -0.66), 0.36 * radius),
     ];
     if look.hair == Hair::Hat {
-        let crown = lit(
-            cap.map(|(centre, r)| (centre, 1.12 * r)).to_vec(),
-            look.trim,
-        );
+        let crown = lit(cap.map(|(centre, r)| (centre, 1.3 * r)).to_vec(), look.trim);
         let brim = lit(
             vec![
-                (on_head(-0.86, -0.36), 0.17 * radius),
-                (on_head(0.86, -0.36), 0.17 * radius),
+                (on_head(-0.84, -0.42), 0.14 * radius),
+                (on_head(0.84, -0.42), 0.14 * radius),
             ],
             look.shirt,
         );
@@ -958,26 +674,18 @@ fn face(
         canvas.fill(path, Shader::SolidColor(hair.paint(1.0)));
     }
 
-    let ink = Lch {
-        l: 0.2,
-        c: 0.03,
-        h: 0.1,
-    };
+    let ink = lch(0.2, 0.03, 0.1);
     for side in [-1.0, 1.0] {
         canvas.glow(
-            on_head(side * 0.5, 0.42),
+            on_head(side * 0.56, 0.46),
             0.3 * radius,
             1.0,
-            Lch {
-                l: 0.65,
-                c: 0.15,
-                h: 0.05,
-            },
+            lch(0.65, 0.15, 0.05),
             0.35,
         );
         let eye = canvas.hull(&[
-            (on_head(side * 0.34, 0.04), 0.13 * radius),
-            (on_head(side * 0.34, 0.14), 0.13 * radius),
+            (on_head(side * 0.36, 0.10), 0.125 * radius),
+            (on_head(side * 0.36, 0.22), 0.125 * radius),
         ]);
         canvas.fill(eye, Shader::SolidColor(ink.paint(1.0)));
     }
@@ -985,7 +693,7 @@ fn face(
     let smile: Vec<Vec2> = (-3..=3)
         .map(|i| {
             let x = i as f32 * 0.095;
-            on_head(x, 0.56 - 1.3 * x * x)
+            on_head(x, 0.64 - 1.3 * x * x)
         })
         .collect();
     for ends in smile.windows(2) {
@@ -1052,7 +760,7 @@ mod tests {
         let (_, joints) = puppet(0, 0, 32);
         let head = joints[HEAD];
         assert!(
-            (head[0] - 0.0).abs() < 1e-4 && (head[1] - 0.0).abs() < 1e-4,
+            (head[0] - 0.548_571).abs() < 1e-4 && (head[1] - 0.213_571).abs() < 1e-4,
             "{head:?}"
         );
     }
