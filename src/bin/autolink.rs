@@ -1,1 +1,610 @@
+//! AutoLink on the command line: train a model, detect keypoints with it, measure it.
+
+#[cfg(not(target_family = "wasm"))]
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
+
+/// The browser has a page and `worker`.
+#[cfg(target_family = "wasm")]
 fn main() {}
+
+#[cfg(not(target_family = "wasm"))]
+mod cli {
+    use std::collections::{BTreeMap, HashMap};
+    use std::fs;
+    use std::io::{IsTerminal, Write};
+    use std::path::{Path, PathBuf};
+    use std::process::ExitCode;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Instant;
+
+    use anyhow::{Context, anyhow, bail};
+    use autolink::checkpoint::{self, Loaded};
+    use autolink::data::{Dataset, Picture, archive, decode, synthetic};
+    use autolink::error::ErrorKind;
+    use autolink::eval::{self, Landmarks, Score};
+    use autolink::loss::WEIGHTS_FILES;
+    use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, preview};
+    use autolink::{Config, Fit, LossKind, Preset};
+    use burn::tensor::Device;
+    use clap::{Args, Parser, Subcommand};
+    use indicatif::{ProgressBar, ProgressStyle};
+    use pollster::block_on;
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    /// [`WEIGHTS_FILES`], in order.
+    const WEIGHTS: [&[u8]; 2] = [
+        include_bytes!("../../weights/vgg16_relu3_3.safetensors"),
+        include_bytes!("../../weights/vgg16_relu4_3.safetensors"),
+    ];
+
+    /// Pictures decoded at once when they are only looked at.
+    const DETECT_CHUNK: usize = 256;
+
+    /// Set by Ctrl-C: stop after this step.
+    static STOP: AtomicBool = AtomicBool::new(false);
+
+    /// Keypoints and a skeleton from unlabelled pictures (AutoLink, NeurIPS 2022).
+    #[derive(Parser)]
+    #[command(version)]
+    struct Cli {
+        /// Speak in JSON lines on standard output instead of sentences and progress bars.
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[derive(Subcommand)]
+    enum Command {
+        /// Learn from pictures of one kind of object. Ctrl-C saves what was learned so far.
+        Train(Train),
+        /// Find keypoints in pictures.
+        Detect(Detect),
+        /// Measure how well keypoints predict landmarks.
+        Eval(Eval),
+    }
+
+    #[derive(Args)]
+    struct Train {
+        /// A folder of pictures (searched through; zips too), one zip or picture, or `synthetic:N` for N drawn puppets.
+        pictures: String,
+        /// Where to save the model (.safetensors).
+        #[arg(long)]
+        out: PathBuf,
+        /// The settings to start from: tiny, small or paper.
+        #[arg(long, default_value = "tiny", value_parser = named::<Preset>)]
+        preset: Preset,
+        /// How many steps; by default 1000 (tiny), 1500 (small) or 20001 (paper).
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: Option<u32>,
+        #[command(flatten)]
+        settings: Settings,
+        /// What computes.
+        #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+        backend: Backend,
+        /// Write a JSON line per step: step, loss, seconds; and error and baseline where evaluated.
+        #[arg(long)]
+        log: Option<PathBuf>,
+        /// A folder for pictures of what the model sees.
+        #[arg(long)]
+        preview: Option<PathBuf>,
+        /// A preview every so many steps, and one at the end.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+        preview_every: u32,
+        /// Evaluate on the training pictures against these landmarks.
+        #[arg(long)]
+        eval_landmarks: Option<PathBuf>,
+        /// Evaluate every so many steps, and at the end.
+        #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+        eval_every: u32,
+        /// On how many pictures the regression is fitted; by default three quarters.
+        #[arg(long)]
+        eval_fit: Option<usize>,
+    }
+
+    /// What overrides the preset.
+    #[derive(Args)]
+    struct Settings {
+        /// Number of keypoints.
+        #[arg(long)]
+        keypoints: Option<usize>,
+        /// Side of the pictures that the model sees, px.
+        #[arg(long)]
+        size: Option<usize>,
+        /// Channels of the first layer.
+        #[arg(long)]
+        width: Option<usize>,
+        /// How pictures become square: stretch, crop or pad.
+        #[arg(long, value_parser = named::<Fit>)]
+        fit: Option<Fit>,
+        /// Mirror each picture with probability one half.
+        #[arg(long)]
+        flip: bool,
+        /// pixel or perceptual.
+        #[arg(long, value_parser = named::<LossKind>)]
+        loss: Option<LossKind>,
+        /// How many VGG16 blocks the perceptual loss compares.
+        #[arg(long)]
+        perceptual_blocks: Option<usize>,
+        /// Side at which the perceptual loss compares pictures, px.
+        #[arg(long)]
+        perceptual_size: Option<usize>,
+        /// Pictures per step.
+        #[arg(long)]
+        batch: Option<usize>,
+        /// Pictures in memory at once; a divisor of the batch.
+        #[arg(long)]
+        micro_batch: Option<usize>,
+        /// Seed of everything random.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Learning rate.
+        #[arg(long)]
+        lr: Option<f64>,
+        /// AdamW's decoupled weight decay.
+        #[arg(long)]
+        weight_decay: Option<f64>,
+        /// Share of mask cells that are hidden.
+        #[arg(long)]
+        mask_ratio: Option<f64>,
+        /// Mask cells along a side.
+        #[arg(long)]
+        mask_grid: Option<usize>,
+        /// Width of a drawn edge.
+        #[arg(long)]
+        thickness: Option<f64>,
+        /// How much faster edge weights learn than the rest.
+        #[arg(long)]
+        edge_scale: Option<f64>,
+    }
+
+    impl Settings {
+        fn over(&self, preset: Config) -> Config {
+            let batch = self.batch.unwrap_or(preset.batch);
+            let micro_batch = if preset.micro_batch == preset.batch { batch } else { preset.micro_batch.min(batch) };
+            Config {
+                keypoints: self.keypoints.unwrap_or(preset.keypoints),
+                size: self.size.unwrap_or(preset.size),
+                width: self.width.unwrap_or(preset.width),
+                fit: self.fit.unwrap_or(preset.fit),
+                flip: self.flip || preset.flip,
+                loss: self.loss.unwrap_or(preset.loss),
+                perceptual_blocks: self.perceptual_blocks.unwrap_or(preset.perceptual_blocks),
+                perceptual_size: self.perceptual_size.unwrap_or(preset.perceptual_size),
+                batch,
+                micro_batch: self.micro_batch.unwrap_or(micro_batch),
+                seed: self.seed.unwrap_or(preset.seed),
+                learning_rate: self.lr.unwrap_or(preset.learning_rate),
+                weight_decay: self.weight_decay.unwrap_or(preset.weight_decay),
+                mask_ratio: self.mask_ratio.unwrap_or(preset.mask_ratio),
+                mask_grid: self.mask_grid.unwrap_or(preset.mask_grid),
+                thickness: self.thickness.unwrap_or(preset.thickness),
+                edge_scale: self.edge_scale.unwrap_or(preset.edge_scale),
+            }
+        }
+    }
+
+    #[derive(Args)]
+    struct Detect {
+        /// Pictures, folders and zips.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// A model that `train` saved.
+        #[arg(long)]
+        model: PathBuf,
+        /// Where to write the keypoints (.json).
+        #[arg(long)]
+        out: PathBuf,
+        /// What computes.
+        #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+        backend: Backend,
+    }
+
+    #[derive(Args)]
+    struct Eval {
+        /// A model that `train` saved.
+        #[arg(long)]
+        model: PathBuf,
+        /// The folder in which the table's files lie.
+        #[arg(long)]
+        images: PathBuf,
+        /// A table: `file,<name>_x,<name>_y,...`, coordinates as fractions of the picture.
+        #[arg(long)]
+        landmarks: PathBuf,
+        /// On how many pictures the regression is fitted; by default three quarters.
+        #[arg(long)]
+        fit: Option<usize>,
+        /// Which pictures those are.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// What computes.
+        #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+        backend: Backend,
+    }
+
+    /// A value by the name that the JSON files use.
+    fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+        serde_json::from_value(text.into()).map_err(|error| error.to_string())
+    }
+
+    pub fn main() -> ExitCode {
+        let cli = Cli::parse();
+        let voice = Voice { json: cli.json };
+        let done = match &cli.command {
+            Command::Train(options) => train(options, &voice),
+            Command::Detect(options) => detect(options, &voice),
+            Command::Eval(options) => evaluate(options, &voice),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let message = format!("{error:#}");
+                if cli.json {
+                    let kind = error.downcast_ref().map_or(ErrorKind::File, autolink::Error::kind);
+                    voice.event(&Event::Failed { id: None, kind, message });
+                } else {
+                    eprintln!("{message}");
+                }
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// How the program speaks: JSON lines on standard output, or sentences and bars on standard error.
+    struct Voice {
+        json: bool,
+    }
+
+    impl Voice {
+        fn line(&self, value: &serde_json::Value) {
+            // A closed pipe is no reason to lose a training run.
+            let _ = writeln!(std::io::stdout(), "{value}");
+        }
+
+        fn event(&self, event: &Event) {
+            if let (true, Ok(value)) = (self.json, serde_json::to_value(event)) {
+                self.line(&value);
+            }
+        }
+
+        fn say(&self, bar: &ProgressBar, sentence: &str) {
+            if !self.json {
+                bar.suspend(|| eprintln!("{sentence}"));
+            }
+        }
+
+        fn bar(&self, length: usize, template: &str) -> ProgressBar {
+            if self.json || !std::io::stderr().is_terminal() {
+                return ProgressBar::hidden();
+            }
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(length as u64).with_style(style)
+        }
+
+        /// Files that could not be used.
+        fn rejected(&self, rejected: &[Rejected]) {
+            for Rejected { name, reason } in rejected {
+                eprintln!("left out {name}: {reason}");
+            }
+        }
+    }
+
+    fn train(options: &Train, voice: &Voice) -> anyhow::Result<()> {
+        let config = options.settings.over(Config::preset(options.preset));
+        config.validate()?;
+        check_folder_of(&options.out)?;
+        let steps = options.steps.map_or(
+            match options.preset {
+                Preset::Tiny => 1000,
+                Preset::Small => 1500,
+                Preset::Paper => 20_001,
+            },
+            |steps| steps as usize,
+        );
+        let landmarks = options.eval_landmarks.as_deref().map(read_landmarks).transpose()?;
+        let mut log = options.log.as_deref().map(create).transpose()?;
+        if let Some(folder) = &options.preview {
+            fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder", folder.display()))?;
+        }
+
+        let (pictures, about) = training_pictures(&options.pictures, &config, voice)?;
+        let exam = landmarks.map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit)).transpose()?;
+        voice.say(&ProgressBar::hidden(), &about);
+        let mut session = Session::new(open(options.backend)?, options.backend, config.clone())?;
+        session.begin(config.clone(), pictures)?;
+        for _ in session.needs_weights() {
+            give_weights(&mut session);
+        }
+        ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .context("Ctrl-C cannot be caught")?;
+
+        let bar = voice.bar(steps, "{bar:32} {pos}/{len} steps, {elapsed} gone, {eta} to go, {msg}");
+        let preview = |session: &mut Session, step: usize| -> anyhow::Result<()> {
+            let Some(folder) = &options.preview else { return Ok(()) };
+            session.pause();
+            let sheet = preview::png(&block_on(session.views())?)?;
+            write(&folder.join(format!("step_{step:06}.png")), &sheet)
+        };
+        preview(&mut session, 0)?;
+        while session.steps_taken() < steps && !STOP.load(Ordering::Relaxed) {
+            let mut reports = block_on(session.step())?;
+            let step = session.steps_taken();
+            let last = step == steps;
+            let due = |every: u32| last || step.is_multiple_of(every as usize);
+            if last || due(options.eval_every) || due(options.preview_every) {
+                reports.extend(block_on(session.settle())?);
+            }
+            bar.set_position(step as u64);
+            let score = match &exam {
+                Some(exam) if due(options.eval_every) => {
+                    session.pause();
+                    let score = exam.score(&block_on(session.detect(&exam.pictures))?)?;
+                    let Score { error, baseline, .. } = score;
+                    voice.say(&bar, &format!("step {step}: error {error:.4}, baseline {baseline:.4}"));
+                    Some(score)
+                }
+                _ => None,
+            };
+            for report in reports {
+                bar.set_message(format!("loss {:.4}", report.loss));
+                let mut line =
+                    json!({"type": "step", "step": report.step, "loss": report.loss, "seconds": report.elapsed_seconds});
+                if let (true, Some(score)) = (report.step == step, &score) {
+                    line["error"] = score.error.into();
+                    line["baseline"] = score.baseline.into();
+                }
+                if voice.json {
+                    voice.line(&line);
+                }
+                if let Some(log) = &mut log {
+                    writeln!(log, "{line}").context("The log cannot be written")?;
+                }
+            }
+            if due(options.preview_every) {
+                preview(&mut session, step)?;
+            }
+        }
+        bar.finish_and_clear();
+        let step = session.steps_taken();
+        block_on(session.settle())?;
+        write(&options.out, &block_on(checkpoint::save(&session.model(), &config, step))?)?;
+        let stopped = if step < steps { "Stopped, and saved" } else { "Saved" };
+        voice.say(&bar, &format!("{stopped} {} after {step} steps.", options.out.display()));
+        if voice.json {
+            voice.line(&json!({"type": "saved", "model": options.out.to_string_lossy(), "steps": step}));
+        }
+        Ok(())
+    }
+
+    /// The next of the weights that the session needs, out of this program.
+    fn give_weights(session: &mut Session) {
+        let next = session.needs_weights().first();
+        if let Some(i) = WEIGHTS_FILES.iter().position(|file| Some(file) == next) {
+            session.give_weights(WEIGHTS[i].to_vec());
+        }
+    }
+
+    /// The pictures to learn from, and a sentence about them.
+    fn training_pictures(from: &str, config: &Config, voice: &Voice) -> anyhow::Result<(Dataset, String)> {
+        if let Some(count) = from.strip_prefix("synthetic:") {
+            let count = count.parse().with_context(|| format!("{from} should be synthetic: and a number"))?;
+            let pictures = synthetic::puppets(count, config.seed, config.size).dataset;
+            voice.event(&Event::Loaded { pictures: count, about: "Drawn puppets.".into(), rejected: Vec::new() });
+            return Ok((pictures, format!("{count} drawn puppets.")));
+        }
+        let files = files_under(Path::new(from))?;
+        let mut pictures = Dataset::new(config.size);
+        let rejected = read_pictures(&files, config, voice, |picture| {
+            pictures.push(picture);
+            Ok(())
+        })?;
+        voice.rejected(&rejected);
+        let about = format!("{} pictures from {from}.", pictures.len());
+        voice.event(&Event::Loaded { pictures: pictures.len(), about: about.clone(), rejected });
+        pictures.check()?;
+        Ok((pictures, about))
+    }
+
+    /// Pictures with landmarks, to be scored again and again.
+    struct Exam {
+        pictures: Dataset,
+        landmarks: Vec<Vec<[f64; 2]>>,
+        n_fit: usize,
+        seed: u64,
+    }
+
+    impl Exam {
+        /// Those of the pictures that have landmarks; three quarters to fit on unless told.
+        fn new(landmarks: &Landmarks, pictures: &Dataset, n_fit: Option<usize>) -> anyhow::Result<Self> {
+            let rows: HashMap<&str, _> = landmarks.rows.iter().map(|(file, points)| (file.as_str(), points)).collect();
+            let mut exam =
+                Self { pictures: Dataset::new(pictures.size_px()), landmarks: Vec::new(), n_fit: 0, seed: 0 };
+            for i in 0..pictures.len() {
+                if let Some(points) = rows.get(pictures.name(i)) {
+                    exam.pictures.push(Picture {
+                        name: pictures.name(i).to_string(),
+                        pixels: pictures.pixels(i).to_vec(),
+                        placement: pictures.placement(i).clone(),
+                    });
+                    exam.landmarks.push(points.to_vec());
+                }
+            }
+            if exam.landmarks.is_empty() {
+                bail!("None of the files in the table of landmarks is among the pictures.");
+            }
+            exam.n_fit = n_fit.unwrap_or(exam.landmarks.len() * 3 / 4);
+            Ok(exam)
+        }
+
+        fn score(&self, found: &[Keypoints]) -> autolink::Result<Score> {
+            let keypoints: Vec<Vec<[f64; 2]>> =
+                found.iter().map(|found| found.keypoints.iter().map(|point| point.map(f64::from)).collect()).collect();
+            eval::score(&keypoints, &self.landmarks, self.n_fit, self.seed)
+        }
+    }
+
+    fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
+        check_folder_of(&options.out)?;
+        let device = open(options.backend)?;
+        let Loaded { model, config, .. } = load(&options.model, &device)?;
+        let mut files = Vec::new();
+        for path in &options.paths {
+            files.extend(files_under(path)?);
+        }
+        let mut images = BTreeMap::new();
+        let mut chunk = Dataset::new(config.size);
+        let mut look = |chunk: &Dataset| -> anyhow::Result<()> {
+            let found = block_on(session::detect(&model, chunk, &device))?;
+            images.extend((0..chunk.len()).map(|i| chunk.name(i).to_string()).zip(found));
+            Ok(())
+        };
+        let rejected = read_pictures(&files, &config, voice, |picture| {
+            chunk.push(picture);
+            if chunk.len() == DETECT_CHUNK {
+                look(&std::mem::replace(&mut chunk, Dataset::new(config.size)))?;
+            }
+            Ok(())
+        })?;
+        look(&chunk)?;
+        voice.rejected(&rejected);
+        if images.is_empty() {
+            bail!("None of the files is a picture.");
+        }
+        let edges = block_on(session::edge_weights(&model, &config))?;
+        let text = serde_json::to_vec(&json!({"images": images, "edges": edges, "rejected": rejected}))?;
+        write(&options.out, &text)?;
+        let count = images.len();
+        voice.say(&ProgressBar::hidden(), &format!("Keypoints of {count} pictures in {}.", options.out.display()));
+        if voice.json {
+            voice.line(&json!({"type": "detected", "images": count, "out": options.out.to_string_lossy()}));
+        }
+        Ok(())
+    }
+
+    fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
+        let landmarks = read_landmarks(&options.landmarks)?;
+        let device = open(options.backend)?;
+        let Loaded { model, config, .. } = load(&options.model, &device)?;
+        let files = files_under(&options.images)?;
+        let wanted: Vec<_> = files
+            .into_iter()
+            .filter(|(name, _)| name.ends_with(".zip") || landmarks.rows.iter().any(|(file, _)| file == name))
+            .collect();
+        let mut pictures = Dataset::new(config.size);
+        let rejected = read_pictures(&wanted, &config, voice, |picture| {
+            pictures.push(picture);
+            Ok(())
+        })?;
+        voice.rejected(&rejected);
+        let exam = Exam { seed: options.seed, ..Exam::new(&landmarks, &pictures, options.fit)? };
+        let score = exam.score(&block_on(session::detect(&model, &exam.pictures, &device))?)?;
+        voice.line(&serde_json::to_value(score)?);
+        Ok(())
+    }
+
+    fn open(backend: Backend) -> autolink::Result<Device> {
+        match backend {
+            Backend::Cpu => Ok(Device::flex()),
+            Backend::Gpu => block_on(session::open_gpu()),
+        }
+    }
+
+    fn load(path: &Path, device: &Device) -> anyhow::Result<Loaded> {
+        Ok(checkpoint::load(&read(path)?, device)?)
+    }
+
+    fn read_landmarks(path: &Path) -> anyhow::Result<Landmarks> {
+        let text = String::from_utf8(read(path)?).map_err(|_| anyhow!("{} is not a text file.", path.display()))?;
+        Ok(Landmarks::from_csv(&text)?)
+    }
+
+    /// The files under a folder, or the one file, sorted by name; the names are relative to the folder, with `/`.
+    fn files_under(root: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
+        let file_name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !root.is_dir() {
+            fs::metadata(root).with_context(|| format!("{} cannot be read", root.display()))?;
+            return Ok(vec![(file_name(root), root.to_path_buf())]);
+        }
+        let mut files = Vec::new();
+        let mut folders = vec![(String::new(), root.to_path_buf())];
+        while let Some((prefix, folder)) = folders.pop() {
+            let unreadable = || format!("{} cannot be read", folder.display());
+            for entry in fs::read_dir(&folder).with_context(unreadable)? {
+                let path = entry.with_context(unreadable)?.path();
+                let name = file_name(&path);
+                if name.starts_with('.') {
+                    continue;
+                }
+                // Links to folders may lead in a circle.
+                match path.is_dir() {
+                    true if path.is_symlink() => {}
+                    true => folders.push((format!("{prefix}{name}/"), path)),
+                    false => files.push((format!("{prefix}{name}"), path)),
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Reads pictures one by one, out of zips too, and says which could not be used.
+    fn read_pictures(
+        files: &[(String, PathBuf)], config: &Config, voice: &Voice,
+        mut take: impl FnMut(Picture) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Vec<Rejected>> {
+        let bar = voice.bar(files.len(), "{bar:32} {pos}/{len} files read");
+        let mut rejected = Vec::new();
+        for (name, path) in files {
+            bar.inc(1);
+            let bytes = match fs::read(path) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    rejected.push(Rejected { name: name.clone(), reason: format!("It cannot be read ({error}).") });
+                    continue;
+                }
+            };
+            for (name, bytes) in archive::entries(name.clone(), bytes) {
+                match bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit)) {
+                    Ok(picture) => take(picture)?,
+                    Err(reason) => rejected.push(Rejected { name, reason }),
+                }
+            }
+        }
+        bar.finish_and_clear();
+        Ok(rejected)
+    }
+
+    fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+        fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    }
+
+    fn create(path: &Path) -> anyhow::Result<fs::File> {
+        fs::File::create(path).with_context(|| format!("{} cannot be written", path.display()))
+    }
+
+    /// Better to hear that nothing can be saved before the work than after it.
+    fn check_folder_of(path: &Path) -> anyhow::Result<()> {
+        match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                bail!("{} cannot be written: there is no folder {}.", path.display(), folder.display())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes beside it first, so that an interruption leaves the old file or the new one.
+    fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".part");
+        let cannot = || format!("{} cannot be written", path.display());
+        fs::write(&beside, bytes).with_context(cannot)?;
+        fs::rename(&beside, path).with_context(cannot)
+    }
+}

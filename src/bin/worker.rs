@@ -1,1 +1,11 @@
-fn main() {}
+//! The page's engine, in a dedicated worker.
+
+#[cfg(target_family = "wasm")]
+fn main() {
+    autolink::web::start();
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {
+    eprintln!("This program is the engine of the page and runs in a browser; the one for the command line is `autolink`.");
+}

@@ -1,5 +1,387 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
+pub mod palette;
+pub mod preview;
 pub mod protocol;
+mod views;
+
+use std::collections::VecDeque;
+
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
+use web_time::{Duration, Instant};
 
 pub use protocol::{Backend, Command, Event, Keypoints, Phase, Rejected, Source, Views};
+pub use views::Cadence;
+
+use crate::config::{Config, LossKind};
+use crate::data::{Dataset, Pick};
+use crate::error::{Error, Result};
+use crate::loss::{Perceptual, WEIGHTS_FILES};
+use crate::model::AutoLink;
+use crate::train::Trainer;
+
+/// How many pictures are watched while training runs.
+const PROBES: usize = 8;
+
+/// On the GPU the loss is read after so many steps at the latest: reading waits, and not reading lets the queue grow.
+const UNREAD_STEPS: usize = 4;
+
+/// ... or after so long, so that the page keeps moving where steps are slow.
+const UNREAD_TIME: Duration = Duration::from_millis(100);
+
+/// Pictures per forward pass when only keypoints are wanted.
+const DETECT_BATCH: usize = 32;
+
+/// One run and what it needs: device, settings, pictures, weights.
+pub struct Session {
+    /// Without autodiff.
+    device: Device,
+    backend: Backend,
+    config: Config,
+    pictures: Dataset,
+    /// Bytes of [`WEIGHTS_FILES`], as far as they were given.
+    weights: Vec<Vec<u8>>,
+    /// Made by the first step.
+    trainer: Option<Trainer>,
+    /// Losses that are still on the device: step and [1].
+    unread: Vec<(usize, Tensor<1>)>,
+    clock: Clock,
+}
+
+/// A step whose loss was read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepReport {
+    /// Steps taken.
+    pub step: usize,
+    /// Its loss.
+    pub loss: f32,
+    /// Over the last few steps.
+    pub steps_per_second: f32,
+    /// Seconds of training, pauses left out.
+    pub elapsed_seconds: f32,
+}
+
+impl Session {
+    /// An engine without pictures. `device` without autodiff.
+    ///
+    /// # Errors
+    /// An invalid config.
+    pub fn new(device: Device, backend: Backend, config: Config) -> Result<Self> {
+        config.validate()?;
+        Ok(Self {
+            pictures: Dataset::new(config.size),
+            device,
+            backend,
+            config,
+            weights: Vec::new(),
+            trainer: None,
+            unread: Vec::new(),
+            clock: Clock::default(),
+        })
+    }
+
+    /// What computes.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The pictures that it learns from.
+    pub fn pictures(&self) -> &Dataset {
+        &self.pictures
+    }
+
+    /// Steps taken.
+    pub fn steps_taken(&self) -> usize {
+        self.trainer.as_ref().map_or(0, Trainer::steps_taken)
+    }
+
+    /// Replaces the pictures and starts a new run, under these settings.
+    ///
+    /// # Errors
+    /// An invalid config, or pictures that nothing can be learned from; then everything stays as it was.
+    pub fn begin(&mut self, config: Config, pictures: Dataset) -> Result<()> {
+        config.validate()?;
+        pictures.check()?;
+        if pictures.size_px() != config.size {
+            return Err(Error::Setting("Another picture size needs the pictures to be read again.".into()));
+        }
+        self.config = config;
+        self.pictures = pictures;
+        self.reset();
+        Ok(())
+    }
+
+    /// Whether these settings show the pictures otherwise, so that they must be read again; see [`Session::begin`].
+    pub fn needs_new_pictures(&self, next: &Config) -> bool {
+        !self.pictures.is_empty() && (next.size, next.fit) != (self.config.size, self.config.fit)
+    }
+
+    /// Takes over settings: live ones act on the run, any other starts a new one.
+    ///
+    /// # Errors
+    /// An invalid config, or one for which [`Session::needs_new_pictures`]; then everything stays as it was.
+    pub fn configure(&mut self, config: Config) -> Result<()> {
+        config.validate()?;
+        if self.needs_new_pictures(&config) {
+            return Err(Error::Setting("Another picture size needs the pictures to be read again.".into()));
+        }
+        match &mut self.trainer {
+            Some(trainer) if trainer.config().is_live_change(&config) => trainer.configure(&config)?,
+            _ => self.reset(),
+        }
+        if self.pictures.is_empty() {
+            self.pictures = Dataset::new(config.size);
+        }
+        self.config = config;
+        Ok(())
+    }
+
+    /// Which of [`WEIGHTS_FILES`] these settings need and were not given yet, in the order in which to give them.
+    pub fn needs_weights(&self) -> &'static [&'static str] {
+        let needed = match self.config.loss {
+            LossKind::Pixel => 0,
+            LossKind::Perceptual => Perceptual::files_needed(self.config.perceptual_blocks),
+        };
+        &WEIGHTS_FILES[self.weights.len().min(needed)..needed]
+    }
+
+    /// Takes the bytes of the next file of [`Session::needs_weights`].
+    pub fn give_weights(&mut self, bytes: Vec<u8>) {
+        self.weights.push(bytes);
+    }
+
+    /// Forgets weights that turned out to be damaged, so that they are asked for again.
+    pub fn forget_weights(&mut self) {
+        self.weights.clear();
+    }
+
+    /// Forgets what was learned.
+    pub fn reset(&mut self) {
+        self.trainer = None;
+        self.unread.clear();
+        self.clock = Clock::default();
+    }
+
+    /// Time until the next step is not training time.
+    pub fn pause(&mut self) {
+        self.clock.stop();
+    }
+
+    /// One step. Reports the steps whose losses were read: this one on the CPU, now and then a few on the GPU.
+    ///
+    /// # Errors
+    /// No pictures, no weights, a device that does not answer, or [`Error::Training`] where the loss is no number.
+    pub async fn step(&mut self) -> Result<Vec<StepReport>> {
+        self.clock.start();
+        let trainer = match &mut self.trainer {
+            Some(trainer) => trainer,
+            none => none.insert(Self::trainer(&self.config, &self.pictures, &self.weights, &self.device)?),
+        };
+        let output = trainer.step(&self.pictures);
+        self.unread.push((output.step, output.loss));
+        if self.backend == Backend::Cpu
+            || self.unread.len() >= UNREAD_STEPS
+            || self.clock.since_tick() >= UNREAD_TIME
+        {
+            self.settle().await
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Waits for the device and reports the steps whose losses were not read yet.
+    ///
+    /// # Errors
+    /// As [`Session::step`].
+    pub async fn settle(&mut self) -> Result<Vec<StepReport>> {
+        let unread = std::mem::take(&mut self.unread);
+        if unread.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (steps, losses): (Vec<usize>, Vec<Tensor<1>>) = unread.into_iter().unzip();
+        let losses = read(vec![Tensor::cat(losses, 0)]).await?.remove(0);
+        self.clock.tick(steps.len());
+        if let Some((step, loss)) = steps.iter().zip(&losses).find(|(_, loss)| !loss.is_finite()) {
+            return Err(Error::Training(format!(
+                "The loss is no longer a number (it is {loss} at step {step}): what was learned is lost. \
+                 Reset, and try a lower learning rate."
+            )));
+        }
+        let (steps_per_second, elapsed_seconds) = (self.clock.steps_per_second(), self.clock.elapsed.as_secs_f32());
+        let report = |(step, loss)| StepReport { step, loss, steps_per_second, elapsed_seconds };
+        Ok(steps.into_iter().zip(losses).map(report).collect())
+    }
+
+    fn trainer(config: &Config, pictures: &Dataset, weights: &[Vec<u8>], device: &Device) -> Result<Trainer> {
+        pictures.check()?;
+        let perceptual = match config.loss {
+            LossKind::Pixel => None,
+            LossKind::Perceptual => {
+                let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
+                Some(Perceptual::from_bytes(&files, config.perceptual_blocks, config.perceptual_size, device)?)
+            }
+        };
+        Trainer::new(config, pictures.len(), device, perceptual)
+    }
+
+    /// The model as it is now: before the first step as it will start.
+    pub fn model(&self) -> AutoLink {
+        self.trainer.as_ref().map_or_else(|| AutoLink::init(&self.config, &self.device), Trainer::model)
+    }
+
+    /// Indices of the pictures that are watched: up to eight, evenly over the set.
+    pub fn probes(&self) -> Vec<usize> {
+        let count = PROBES.min(self.pictures.len());
+        (0..count).map(|i| i * self.pictures.len() / count).collect()
+    }
+
+    /// The probe pictures as the model sees them now. Training goes on as if nobody had looked.
+    ///
+    /// # Errors
+    /// No pictures, or a device that does not answer.
+    pub async fn views(&self) -> Result<Views> {
+        self.pictures.check()?;
+        views::draw(&self.model(), &self.config, &self.pictures, &self.probes(), self.steps_taken(), &self.device).await
+    }
+
+    /// Keypoints of pictures that were read at [`Config::size`].
+    ///
+    /// # Errors
+    /// A device that does not answer.
+    pub async fn detect(&self, pictures: &Dataset) -> Result<Vec<Keypoints>> {
+        detect(&self.model(), pictures, &self.device).await
+    }
+}
+
+/// Keypoints of every picture, in order, as fractions of the original pictures.
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn detect(model: &AutoLink, pictures: &Dataset, device: &Device) -> Result<Vec<Keypoints>> {
+    let size = pictures.size_px();
+    let mut all = Vec::with_capacity(pictures.len());
+    for start in (0..pictures.len()).step_by(DETECT_BATCH) {
+        let indices: Vec<usize> = (start..pictures.len().min(start + DETECT_BATCH)).collect();
+        let detection = model.detector.forward(images(pictures, &indices, device));
+        let count = detection.keypoints.dims()[1];
+        let confidence = detection.confidence().reshape([indices.len() * count]);
+        let points = detection.keypoints.reshape([indices.len() * count * 2]);
+        let [points, confidence] = <[Vec<f32>; 2]>::try_from(read(vec![points, confidence]).await?)
+            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+        for ((&index, points), confidence) in
+            indices.iter().zip(points.chunks(2 * count)).zip(confidence.chunks(count))
+        {
+            let placement = pictures.placement(index);
+            let keypoints = fractions(points, size).into_iter().map(|point| placement.to_original(point)).collect();
+            all.push(Keypoints { keypoints, confidence: confidence.to_vec() });
+        }
+    }
+    Ok(all)
+}
+
+/// The graph `[K][K]`, symmetric, zero diagonal.
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn edge_weights(model: &AutoLink, config: &Config) -> Result<Vec<Vec<f32>>> {
+    let count = config.keypoints;
+    let weights = model.edges.weights(config.edge_scale).reshape([count * count]);
+    Ok(read(vec![weights]).await?.remove(0).chunks(count).map(<[f32]>::to_vec).collect())
+}
+
+/// Pictures as the model takes them, [B,3,S,S] in [-1, 1].
+fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
+    let picks: Vec<Pick> = indices.iter().map(|&index| Pick { index, flipped: false }).collect();
+    let size = pictures.size_px();
+    Tensor::from_data(TensorData::new(pictures.gather(&picks), [picks.len(), 3, size, size]), device)
+}
+
+/// `[K][row, col]` in [-1, 1], corner pixels at -1 and 1 -> `[K][x, y]` as fractions of the view.
+///
+/// Pixel p of S has its centre at (p + 1/2) / S.
+fn fractions(points: &[f32], size: usize) -> Vec<[f32; 2]> {
+    let side = size as f32;
+    let fraction = |v: f32| ((v + 1.0) / 2.0 * (side - 1.0) + 0.5) / side;
+    points.chunks_exact(2).map(|point| [fraction(point[1]), fraction(point[0])]).collect()
+}
+
+/// Reads tensors in one go.
+async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
+    let mut transaction = Transaction::default();
+    for tensor in tensors {
+        transaction = transaction.register(tensor);
+    }
+    let silent = |error: &dyn std::fmt::Debug| {
+        Error::Backend(format!("The device no longer answers ({error:?}). Load the page again, or use the CPU."))
+    };
+    let data = transaction.execute_async().await.map_err(|error| silent(&error))?;
+    data.into_iter().map(|data| data.convert::<f32>().try_into_vec::<f32>().map_err(|error| silent(&error))).collect()
+}
+
+/// Time spent on training.
+#[derive(Default)]
+struct Clock {
+    elapsed: Duration,
+    /// When the last steps ended, and how many ended then; empty while paused.
+    ticks: VecDeque<(Instant, usize)>,
+}
+
+impl Clock {
+    /// How many readings the rate looks back.
+    const RECENT: usize = 8;
+
+    fn start(&mut self) {
+        if self.ticks.is_empty() {
+            self.ticks.push_back((Instant::now(), 0));
+        }
+    }
+
+    fn stop(&mut self) {
+        self.elapsed += self.since_tick();
+        self.ticks.clear();
+    }
+
+    fn tick(&mut self, steps: usize) {
+        self.elapsed += self.since_tick();
+        self.ticks.push_back((Instant::now(), steps));
+        if self.ticks.len() > Self::RECENT + 1 {
+            self.ticks.pop_front();
+        }
+    }
+
+    fn since_tick(&self) -> Duration {
+        self.ticks.back().map_or(Duration::ZERO, |(at, _)| at.elapsed())
+    }
+
+    fn steps_per_second(&self) -> f32 {
+        let (Some((first, _)), Some((last, _))) = (self.ticks.front(), self.ticks.back()) else { return 0.0 };
+        let steps: usize = self.ticks.iter().skip(1).map(|(_, steps)| steps).sum();
+        steps as f32 / last.duration_since(*first).as_secs_f32().max(1e-6)
+    }
+}
+
+/// The GPU, where there is one.
+///
+/// # Errors
+/// [`Error::Backend`] with a sentence.
+pub async fn open_gpu() -> Result<Device> {
+    Device::wgpu_options().init_async().await.map_err(|error| {
+        Error::Backend(format!("No graphics adapter can be used here ({error}). Use the CPU backend instead."))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keypoints_become_fractions() {
+        // The corner pixels of a 4 px view have their centres at 1/8 and 7/8.
+        assert_eq!(fractions(&[-1.0, 1.0, 0.0, 0.0], 4), vec![[0.875, 0.125], [0.5, 0.5]]);
+    }
+}

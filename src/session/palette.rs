@@ -1,0 +1,62 @@
+//! The colours of keypoints, the same on the page and in previews.
+
+use crate::config::SETTINGS;
+
+/// Bright, far apart and, as far as twelve can be, distinct to colour-blind eyes: Okabe and Ito's, lifted for photographs.
+const FIRST: [[u8; 3]; 12] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 190, 130],
+    [240, 228, 66],
+    [0, 114, 218],
+    [225, 80, 20],
+    [214, 110, 178],
+    [255, 255, 255],
+    [120, 60, 200],
+    [150, 230, 60],
+    [160, 20, 60],
+    [60, 240, 240],
+];
+
+/// `[64]` colours: keypoint k is drawn in the k-th, everywhere.
+pub fn colours() -> Vec<[u8; 3]> {
+    let most = SETTINGS.iter().find(|setting| setting.name == "keypoints").map_or(64, |setting| setting.max as usize);
+    // Hues a golden angle apart, in three lightnesses.
+    let further = (FIRST.len()..most).map(|k| hsl(k as f32 * 137.508, 0.85, [0.42, 0.58, 0.76][k % 3]));
+    FIRST.into_iter().chain(further).collect()
+}
+
+/// `#rrggbb`
+pub fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Hue in degrees, saturation and lightness in [0, 1].
+fn hsl(hue: f32, saturation: f32, lightness: f32) -> [u8; 3] {
+    let reach = saturation * lightness.min(1.0 - lightness);
+    let channel = |n: f32| {
+        let k = (n + hue / 30.0).rem_euclid(12.0);
+        (255.0 * (lightness - reach * (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0))).round() as u8
+    };
+    [channel(0.0), channel(8.0), channel(4.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_distinct() {
+        let colours = colours();
+        assert_eq!(colours.len(), 64);
+        let distance = |a: [u8; 3], b: [u8; 3]| -> f32 {
+            a.iter().zip(b).map(|(&a, b)| (f32::from(a) - f32::from(b)).powi(2)).sum::<f32>().sqrt()
+        };
+        for (i, &a) in colours.iter().enumerate() {
+            for (j, &b) in colours.iter().enumerate().skip(i + 1) {
+                let least = if j < 12 { 80.0 } else { 10.0 };
+                assert!(distance(a, b) > least, "{i} {} and {j} {}", hex(a), hex(b));
+            }
+        }
+    }
+}

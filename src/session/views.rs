@@ -1,0 +1,104 @@
+//! What the model makes of the probe pictures, as pixels; and when to look.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use web_time::{Duration, Instant};
+
+use super::{Views, fractions, images, read};
+use crate::config::Config;
+use crate::data::{Dataset, block_mask};
+use crate::error::{Error, Result};
+use crate::model::AutoLink;
+
+/// Seed of the probes' masks: the same in every view, so that views can be compared.
+const MASK_SEED: u64 = 0xa1;
+
+/// Draws the probes.
+pub(super) async fn draw(
+    model: &AutoLink, config: &Config, pictures: &Dataset, probes: &[usize], step: usize, device: &Device,
+) -> Result<Views> {
+    let (size, count) = (config.size, probes.len());
+    let mask = block_mask(&mut ChaCha8Rng::seed_from_u64(MASK_SEED), count, config.mask_grid, config.mask_ratio);
+    let mask = Tensor::from_data(TensorData::new(mask, [count, 1, config.mask_grid, config.mask_grid]), device);
+    let output = model.forward(images(pictures, probes, device), mask, config.drawing());
+    let flat = |tensor: Tensor<4>| {
+        let length = tensor.shape().num_elements();
+        tensor.reshape([length])
+    };
+    let tensors = vec![
+        flat(output.masked),
+        flat(output.edge_map),
+        flat(output.reconstruction),
+        output.detection.keypoints.reshape([count * config.keypoints * 2]),
+        output.edge_weights.reshape([config.keypoints * config.keypoints]),
+    ];
+    let [masked, edge_map, reconstruction, points, weights] = <[Vec<f32>; 5]>::try_from(read(tensors).await?)
+        .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+
+    let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
+    for &probe in probes {
+        pixels.extend(pictures.pixels(probe).chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]));
+    }
+    push_rgb(&mut pixels, &masked, size);
+    let strongest = edge_map.iter().copied().fold(1.0, f32::max);
+    pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
+    push_rgb(&mut pixels, &reconstruction, size);
+    Ok(Views {
+        step,
+        size,
+        count,
+        pixels,
+        keypoints: points.chunks(2 * config.keypoints).map(|points| fractions(points, size)).collect(),
+        edge_weights: weights.chunks(config.keypoints).map(<[f32]>::to_vec).collect(),
+    })
+}
+
+/// `[P,3,S,S]` in [-1, 1] -> RGBA, appended. Hidden cells are 0: a neutral grey.
+fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
+    let area = size * size;
+    let byte = |value: f32| ((value + 1.0) * 127.5).round() as u8; // `as` clamps
+    for picture in planes.chunks_exact(3 * area) {
+        pixels.extend(
+            (0..area).flat_map(|i| [byte(picture[i]), byte(picture[area + i]), byte(picture[2 * area + i]), 255]),
+        );
+    }
+}
+
+/// From night blue over magenta and orange to pale yellow; `value` in [0, 1].
+fn glow(value: f32) -> [u8; 4] {
+    const STOPS: [[f32; 3]; 5] =
+        [[9.0, 10.0, 28.0], [92.0, 24.0, 118.0], [205.0, 57.0, 91.0], [250.0, 148.0, 50.0], [253.0, 248.0, 188.0]];
+    let at = value.clamp(0.0, 1.0) * (STOPS.len() - 1) as f32;
+    let low = (at as usize).min(STOPS.len() - 2);
+    let [r, g, b] =
+        std::array::from_fn(|c| (STOPS[low][c] + (STOPS[low + 1][c] - STOPS[low][c]) * (at - low as f32)) as u8);
+    [r, g, b, 255]
+}
+
+/// When to look while training runs: at the first few steps, then as often as a tenth of the time allows.
+#[derive(Debug, Default)]
+pub struct Cadence {
+    /// When the last look ended, and what it cost.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Cadence {
+    /// Steps after which somebody surely wants to see something.
+    const EARLY: [usize; 5] = [0, 1, 2, 5, 10];
+    /// Share of the time that looking may take, as its inverse.
+    const RARITY: u32 = 10;
+    /// No need to look more often.
+    const SHORTEST: Duration = Duration::from_millis(250);
+
+    /// Whether to look after this step.
+    pub fn is_due(&self, step: usize) -> bool {
+        Self::EARLY.contains(&step)
+            || self.last.is_none_or(|(at, cost)| at.elapsed() >= (cost * Self::RARITY).max(Self::SHORTEST))
+    }
+
+    /// Somebody looked, from `start` till now.
+    pub fn looked(&mut self, start: Instant) {
+        self.last = Some((Instant::now(), start.elapsed()));
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether WebGPU is there, and good enough.
+
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+/// An adapter that burn can use.
+pub struct Adapter {
+    /// For people: vendor, architecture, description, as far as the browser tells.
+    pub name: String,
+    /// A processor that plays a graphics card; burn's CPU backend is faster.
+    pub is_software: bool,
+}
+
+/// The adapter that a WebGPU device would run on.
+///
+/// # Errors
+/// A sentence that says what is missing.
+pub async fn adapter() -> Result<Adapter, String> {
+    let none = || "This browser has no WebGPU".to_string();
+    let navigator = get(&js_sys::global(), "navigator").ok_or_else(none)?;
+    let gpu = get(&navigator, "gpu").ok_or_else(none)?;
+    let options = Object::new();
+    // What burn asks for.
+    let _ = Reflect::set(&options, &"powerPreference".into(), &"high-performance".into());
+    let request: Function = get(&gpu, "requestAdapter").and_then(|f| f.dyn_into().ok()).ok_or_else(none)?;
+    let no_adapter = || "WebGPU finds no graphics adapter here".to_string();
+    let promise: Promise = request
+        .call1(&gpu, &options)
+        .ok()
+        .and_then(|promise| promise.dyn_into().ok())
+        .ok_or_else(no_adapter)?;
+    let adapter = JsFuture::from(promise).await.ok().filter(|adapter| !is_nothing(adapter)).ok_or_else(no_adapter)?;
+
+    let features = get(&adapter, "features").unwrap_or(JsValue::UNDEFINED);
+    let has_timestamps = get(&features, "has")
+        .and_then(|has| has.dyn_into::<Function>().ok())
+        .and_then(|has| has.call1(&features, &"timestamp-query".into()).ok())
+        .is_some_and(|has| has.is_truthy());
+    if !has_timestamps {
+        return Err("WebGPU here lacks the feature timestamp-query".into());
+    }
+
+    let info = get(&adapter, "info").unwrap_or(JsValue::UNDEFINED);
+    let mut words: Vec<String> = ["vendor", "architecture", "device", "description"]
+        .iter()
+        .filter_map(|key| get(&info, key)?.as_string())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.dedup();
+    let name = if words.is_empty() { "an unnamed adapter".to_string() } else { words.join(" ") };
+    let is_fallback = [&adapter, &info]
+        .iter()
+        .any(|object| get(object, "isFallbackAdapter").is_some_and(|fallback| fallback.is_truthy()));
+    let lower = name.to_lowercase();
+    let is_software = is_fallback
+        || ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"].iter().any(|known| lower.contains(known));
+    Ok(Adapter { name, is_software })
+}
+
+fn get(object: &JsValue, key: &str) -> Option<JsValue> {
+    Reflect::get(object, &key.into()).ok().filter(|value| !is_nothing(value))
+}
+
+fn is_nothing(value: &JsValue) -> bool {
+    value.is_undefined() || value.is_null()
+}

@@ -1,0 +1,599 @@
+//! The worker: one loop that takes the page's messages and, between them, trains.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use js_sys::{Array, Reflect, Uint8Array};
+use serde::Serialize;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, Blob, MessageChannel, MessageEvent};
+use web_time::{Duration, Instant};
+
+use super::{fetch, gpu, hands};
+use crate::config::{Config, Preset, SETTINGS};
+use crate::data::{Dataset, archive, decode, synthetic};
+use crate::error::{Error, ErrorKind, Result};
+use crate::session::{
+    Backend, Cadence, Command, Event, Phase, Rejected, Session, Source, StepReport, open_gpu, palette,
+};
+
+/// Work goes on for so long before the event loop takes a turn.
+const STINT: Duration = Duration::from_millis(30);
+/// Between two reports of progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+/// Downloads under way at once.
+const DOWNLOADS: usize = 6;
+/// More puppets than anybody looks at.
+const MOST_PUPPETS: usize = 20_000;
+
+/// What arrives.
+enum Incoming {
+    /// From the page.
+    Message(Message),
+    /// A photograph of a sample, for the load of this number.
+    Fetched { load: u32, index: usize, bytes: Result<Vec<u8>> },
+}
+
+/// A command with its files and their names.
+struct Message {
+    id: u32,
+    command: Command,
+    files: Files,
+}
+
+type Files = Vec<(String, Blob)>;
+
+/// Starts the worker; it says `booted` when it listens.
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        let message = format!("The engine broke down ({info}). Load the page again; nothing of yours was sent anywhere.");
+        post(&Event::Failed { id: None, kind: ErrorKind::Crash, message });
+    }));
+    let Ok(scope) = fetch::scope() else { return };
+    let Ok(turns) = MessageChannel::new() else { return };
+    let (sender, inbox) = unbounded();
+    let outbox = sender.clone();
+    let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| match message(&event.data()) {
+        Ok(message) => {
+            let _ = sender.unbounded_send(Incoming::Message(message));
+        }
+        Err(failed) => post(&failed),
+    });
+    scope.set_onmessage(Some(listener.as_ref().unchecked_ref()));
+    listener.forget(); // it listens for as long as the worker lives
+    spawn_local(Engine::new(inbox, outbox, turns).run());
+    let booted = js_sys::Object::new();
+    let _ = Reflect::set(&booted, &"type".into(), &"booted".into());
+    let _ = scope.post_message(&booted);
+}
+
+/// `{id, command, files?, names?}`
+fn message(data: &JsValue) -> std::result::Result<Message, Event> {
+    let get = |key: &str| Reflect::get(data, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    let id = get("id").as_f64().map(|id| id as u32);
+    let unclear =
+        |what: String| Event::Failed { id, kind: ErrorKind::Setting, message: format!("The page asked for something unclear ({what}).") };
+    let command = serde_wasm_bindgen::from_value(get("command")).map_err(|error| unclear(error.to_string()))?;
+    let names = get("names").dyn_into::<Array>().unwrap_or_default();
+    let files = get("files").dyn_into::<Array>().unwrap_or_default();
+    let files = files
+        .iter()
+        .enumerate()
+        .filter_map(|(i, file)| {
+            let name = names.get(i as u32).as_string().or_else(|| Reflect::get(&file, &"name".into()).ok()?.as_string());
+            Some((name.unwrap_or_else(|| "picture".into()), file.dyn_into().ok()?))
+        })
+        .collect();
+    Ok(Message { id: id.ok_or_else(|| unclear("it has no id".into()))?, command, files })
+}
+
+/// Tells the page. Bytes go over as `Uint8Array`s; those of views are handed over without a copy.
+fn post(event: &Event) {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible().serialize_bytes_as_arrays(false);
+    let (Ok(scope), Ok(value)) = (fetch::scope(), event.serialize(&serializer)) else { return };
+    let moved = Array::new();
+    if let Event::Views(_) = event
+        && let Ok(pixels) = Reflect::get(&value, &"pixels".into())
+        && let Ok(pixels) = pixels.dyn_into::<Uint8Array>()
+    {
+        moved.push(&pixels.buffer());
+    }
+    let _ = scope.post_message_with_transfer(&value, &moved);
+}
+
+/// Says how far something has come, some ten times a second.
+struct Progress {
+    what: &'static str,
+    last: Option<Instant>,
+}
+
+impl Progress {
+    fn of(what: &'static str) -> Self {
+        Self { what, last: None }
+    }
+
+    fn report(&mut self, done: usize, total: Option<usize>) {
+        if self.last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) || Some(done) == total {
+            self.last = Some(Instant::now());
+            post(&Event::Progress { what: self.what.into(), done, total });
+        }
+    }
+}
+
+/// Where the pictures can be had again, at another size.
+#[derive(Clone)]
+enum Pile {
+    Files(Files),
+    Puppets { count: usize, seed: u64 },
+}
+
+/// Training that the page asked for.
+#[derive(Clone, Copy)]
+struct Task {
+    /// The command to answer when it ends.
+    id: u32,
+    /// Steps to go; none: until paused.
+    left: Option<u32>,
+}
+
+struct Engine {
+    inbox: UnboundedReceiver<Incoming>,
+    outbox: UnboundedSender<Incoming>,
+    /// Came in while something was under way.
+    backlog: VecDeque<Message>,
+    turns: MessageChannel,
+    weights_url: String,
+    /// There once the page has opened it.
+    session: Option<Session>,
+    pile: Pile,
+    about: String,
+    loads: u32,
+    task: Option<Task>,
+    cadence: Cadence,
+}
+
+impl Engine {
+    fn new(inbox: UnboundedReceiver<Incoming>, outbox: UnboundedSender<Incoming>, turns: MessageChannel) -> Self {
+        Self {
+            inbox,
+            outbox,
+            backlog: VecDeque::new(),
+            turns,
+            weights_url: String::new(),
+            session: None,
+            pile: Pile::Files(Vec::new()),
+            about: String::new(),
+            loads: 0,
+            task: None,
+            cadence: Cadence::default(),
+        }
+    }
+
+    /// Messages first; while there are none, training.
+    async fn run(mut self) {
+        loop {
+            if self.task.is_some() {
+                fetch::turn(&self.turns).await;
+            }
+            self.drain();
+            let message = match self.backlog.pop_front() {
+                Some(message) => message,
+                None if self.task.is_some() => {
+                    self.train().await;
+                    continue;
+                }
+                None => match self.inbox.recv().await {
+                    Ok(Incoming::Message(message)) => message,
+                    Ok(Incoming::Fetched { .. }) => continue, // of a load that was cancelled
+                    Err(_) => return,
+                },
+            };
+            let id = message.id;
+            match self.handle(message).await {
+                Ok(true) => post(&Event::Done { id }),
+                Ok(false) => {} // answered otherwise, or later
+                Err(error) => fail(Some(id), &error),
+            }
+        }
+    }
+
+    /// Messages that have come so far go to the backlog.
+    fn drain(&mut self) {
+        while let Ok(incoming) = self.inbox.try_recv() {
+            if let Incoming::Message(message) = incoming {
+                self.backlog.push_back(message);
+            }
+        }
+    }
+
+    /// Does what a message asks; whether it is done and nobody was told yet.
+    async fn handle(&mut self, message: Message) -> Result<bool> {
+        let Message { id, command, files } = message;
+        match command {
+            Command::Open { backend, weights_url } => {
+                self.weights_url = weights_url;
+                self.open(backend).await?;
+            }
+            Command::Load { source } => self.load(source, files).await?,
+            Command::CancelLoad => {} // there is none: a load looks for this by itself
+            Command::Configure { config } => self.configure(config).await?,
+            Command::Train { steps } => {
+                self.session()?.pictures().check()?;
+                self.end_task();
+                self.task = Some(Task { id, left: steps });
+                self.post_state(Phase::Training);
+                return Ok(false);
+            }
+            Command::Pause => {
+                if let Err(error) = self.stop().await {
+                    self.break_off(&error);
+                }
+                self.post_state(self.phase());
+            }
+            Command::Reset => {
+                self.end_task();
+                self.session()?.reset();
+                self.post_state(self.phase());
+                self.post_views().await?;
+            }
+            Command::Snapshot => {
+                self.session()?.pictures().check()?;
+                self.post_views().await?;
+            }
+            Command::Detect => {
+                let found = self.detect(files).await?;
+                post(&Event::Detected { id, found });
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn session(&mut self) -> Result<&mut Session> {
+        self.session.as_mut().ok_or_else(|| Error::Backend("The engine was not opened yet.".into()))
+    }
+
+    fn config(&self) -> Config {
+        self.session.as_ref().map_or_else(|| Config::preset(Preset::Tiny), |session| session.config().clone())
+    }
+
+    fn phase(&self) -> Phase {
+        match &self.session {
+            Some(session) if !session.pictures().is_empty() => {
+                if self.task.is_some() { Phase::Training } else { Phase::Paused }
+            }
+            _ => Phase::Empty,
+        }
+    }
+
+    fn post_state(&self, phase: Phase) {
+        if let Some(session) = &self.session {
+            let (step, pictures) = (session.steps_taken(), session.pictures().len());
+            post(&Event::State { phase, config: session.config().clone(), step, pictures });
+        }
+    }
+
+    /// Shows the probes, where there are any.
+    async fn post_views(&mut self) -> Result<()> {
+        let start = Instant::now();
+        if let Some(session) = self.session.as_ref().filter(|session| session.pictures().check().is_ok()) {
+            let views = session.views().await?;
+            post(&Event::Views(views));
+            self.cadence.looked(start);
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, wanted: Option<Backend>) -> Result<()> {
+        let config = self.config();
+        let (device, backend, reason) = match (wanted, gpu::adapter().await) {
+            (Some(Backend::Cpu), _) => (None, Backend::Cpu, "The processor, as asked for.".to_string()),
+            (Some(Backend::Gpu), Ok(adapter)) => {
+                (Some(open_gpu().await?), Backend::Gpu, format!("WebGPU on {}, as asked for.", adapter.name))
+            }
+            (Some(Backend::Gpu), Err(missing)) => {
+                return Err(Error::Backend(format!("{missing}, so the GPU cannot be used. Use the CPU instead.")));
+            }
+            (None, Err(missing)) => (None, Backend::Cpu, format!("The processor: {missing}.")),
+            (None, Ok(adapter)) if adapter.is_software => {
+                let reason = format!("The processor: WebGPU only has {} here, which is slower.", adapter.name);
+                (None, Backend::Cpu, reason)
+            }
+            (None, Ok(adapter)) => match open_gpu().await {
+                Ok(device) => (Some(device), Backend::Gpu, format!("WebGPU on {}.", adapter.name)),
+                Err(error) => (None, Backend::Cpu, format!("The processor: {error}")),
+            },
+        };
+        let device = device.unwrap_or_else(burn::tensor::Device::flex);
+        self.session = Some(Session::new(device, backend, config)?);
+        post(&Event::Ready {
+            backend,
+            reason,
+            settings: SETTINGS.to_vec(),
+            presets: [Preset::Tiny, Preset::Small, Preset::Paper].map(|preset| (preset, Config::preset(preset))).to_vec(),
+            palette: palette::colours().into_iter().map(palette::hex).collect(),
+        });
+        self.post_state(Phase::Empty);
+        Ok(())
+    }
+
+    /// Replaces the pictures; what fails or is cancelled leaves those before in place.
+    async fn load(&mut self, source: Source, files: Files) -> Result<()> {
+        let config = self.session()?.config().clone();
+        self.end_task();
+        self.post_state(Phase::Loading);
+        let done = self.load_under(source, files, config).await;
+        self.post_state(self.phase());
+        if done? {
+            self.post_views().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether pictures were replaced: false if the load was cancelled.
+    async fn load_under(&mut self, source: Source, files: Files, config: Config) -> Result<bool> {
+        let pile = match source {
+            Source::Files => Pile::Files(files),
+            Source::Puppets { count, seed } => Pile::Puppets { count: count.min(MOST_PUPPETS), seed },
+            Source::Hands { count, ref base_url } => match self.fetch_hands(count, base_url).await? {
+                Some(files) => Pile::Files(files),
+                None => return Ok(false),
+            },
+        };
+        let Some((pictures, rejected)) = self.read(&pile, &config).await? else { return Ok(false) };
+        let count = pictures.len();
+        let begun = self.session()?.begin(config, pictures);
+        if begun.is_ok() {
+            self.pile = pile;
+            self.about = match source {
+                Source::Files => format!("{count} pictures of yours; they stay on this device."),
+                Source::Puppets { .. } => format!("{count} drawn puppets."),
+                Source::Hands { .. } => format!("{count} {}.", hands::ABOUT),
+            };
+        }
+        // Said in any case: what was left out explains why nothing could be begun.
+        let pictures = self.session()?.pictures().len();
+        post(&Event::Loaded { pictures, about: self.about.clone(), rejected });
+        begun.map(|()| true)
+    }
+
+    /// Whether the page no longer wants what is being loaded.
+    fn is_cancelled(&mut self) -> bool {
+        let cancel = self.backlog.iter().position(|message| matches!(message.command, Command::CancelLoad));
+        if let Some(message) = cancel.and_then(|at| self.backlog.remove(at)) {
+            post(&Event::Done { id: message.id });
+            return true;
+        }
+        self.backlog.iter().any(|message| matches!(message.command, Command::Load { .. }))
+    }
+
+    /// Pictures of a pile at the size of `config`, and the files that are none; nothing if cancelled.
+    async fn read(&mut self, pile: &Pile, config: &Config) -> Result<Option<(Dataset, Vec<Rejected>)>> {
+        let (mut pictures, mut rejected) = (Dataset::new(config.size), Vec::new());
+        let mut stint = Instant::now();
+        match pile {
+            Pile::Puppets { count, seed } => {
+                let mut progress = Progress::of("Drawing puppets");
+                for index in 0..*count {
+                    pictures.push(synthetic::puppet(index, *seed, config.size).0);
+                    progress.report(index + 1, Some(*count));
+                    if self.is_interrupted(&mut stint).await {
+                        return Ok(None);
+                    }
+                }
+            }
+            Pile::Files(files) => {
+                let mut progress = Progress::of("Reading pictures");
+                for (i, (name, file)) in files.iter().enumerate() {
+                    let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
+                        let reason = "The file cannot be read, or no longer.".into();
+                        rejected.push(Rejected { name: name.clone(), reason });
+                        continue;
+                    };
+                    for (name, bytes) in archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec()) {
+                        match bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit)) {
+                            Ok(picture) => pictures.push(picture),
+                            Err(reason) => rejected.push(Rejected { name, reason }),
+                        }
+                        if self.is_interrupted(&mut stint).await {
+                            return Ok(None);
+                        }
+                    }
+                    progress.report(i + 1, Some(files.len()));
+                }
+            }
+        }
+        Ok(Some((pictures, rejected)))
+    }
+
+    /// Lets the event loop take a turn after a stint; whether the load was cancelled in it.
+    async fn is_interrupted(&mut self, stint: &mut Instant) -> bool {
+        if stint.elapsed() < STINT {
+            return false;
+        }
+        fetch::turn(&self.turns).await;
+        *stint = Instant::now();
+        self.drain();
+        self.is_cancelled()
+    }
+
+    /// The first so many hands; nothing if cancelled.
+    async fn fetch_hands(&mut self, count: usize, base_url: &str) -> Result<Option<Files>> {
+        self.loads += 1;
+        let load = self.loads;
+        let names: Vec<String> = hands::names().take(count).collect();
+        let total = names.len();
+        let abort = AbortController::new().map_err(|error| Error::Network(fetch::said(error)))?;
+        let waiting: VecDeque<_> = names.iter().map(|name| format!("{base_url}{name}")).enumerate().collect();
+        let waiting = Rc::new(RefCell::new(waiting));
+        for _ in 0..DOWNLOADS {
+            let (waiting, outbox, signal) = (waiting.clone(), self.outbox.clone(), abort.signal());
+            spawn_local(async move {
+                loop {
+                    let next = waiting.borrow_mut().pop_front();
+                    let Some((index, url)) = next else { return };
+                    let bytes = fetch::bytes(&url, Some(&signal), |_, _| {}).await;
+                    let _ = outbox.unbounded_send(Incoming::Fetched { load, index, bytes });
+                }
+            });
+        }
+        let mut progress = Progress::of("Fetching photographs of hands");
+        let mut files: Vec<Option<Blob>> = vec![None; total];
+        let mut done = 0;
+        let result = loop {
+            if done == total {
+                break Ok(true);
+            }
+            match self.inbox.recv().await {
+                Ok(Incoming::Fetched { load: of, index, bytes }) if of == load => match bytes {
+                    Ok(bytes) => {
+                        files[index] = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(&bytes[..]))).ok();
+                        done += 1;
+                        progress.report(done, Some(total));
+                    }
+                    Err(error) => break Err(error),
+                },
+                Ok(Incoming::Fetched { .. }) => {}
+                Ok(Incoming::Message(message)) => {
+                    self.backlog.push_back(message);
+                    if self.is_cancelled() {
+                        break Ok(false);
+                    }
+                }
+                Err(_) => break Ok(false),
+            }
+        };
+        waiting.borrow_mut().clear();
+        abort.abort();
+        let files = names.into_iter().zip(files).filter_map(|(name, file)| Some((name, file?))).collect();
+        Ok(result?.then_some(files))
+    }
+
+    async fn configure(&mut self, config: Config) -> Result<()> {
+        config.validate()?;
+        let session = self.session()?;
+        let is_live = session.config().is_live_change(&config);
+        if session.needs_new_pictures(&config) {
+            self.post_state(Phase::Loading);
+            let pile = self.pile.clone();
+            let read = self.read(&pile, &config).await;
+            let begun = match read {
+                Ok(Some((pictures, _))) => self.session()?.begin(config, pictures),
+                other => other.map(|_| ()),
+            };
+            if begun.is_err() {
+                self.post_state(self.phase());
+            }
+            begun?;
+        } else {
+            session.configure(config)?;
+        }
+        self.post_state(self.phase());
+        self.cadence = Cadence::default();
+        if self.task.is_none() || !is_live {
+            self.post_views().await?;
+        }
+        Ok(())
+    }
+
+    async fn detect(&mut self, files: Files) -> Result<crate::session::Keypoints> {
+        let nothing = || Error::File("There is no picture to look at.".into());
+        let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
+        let buffer = JsFuture::from(file.array_buffer())
+            .await
+            .map_err(|error| Error::File(format!("{name} cannot be read ({}).", fetch::said(error))))?;
+        let session = self.session()?;
+        let Config { size, fit, .. } = *session.config();
+        let picture = decode::decode(&name, &Uint8Array::new(&buffer).to_vec(), size, fit)
+            .map_err(|reason| Error::Pictures(format!("{name}: {reason}")))?;
+        let mut pictures = Dataset::new(size);
+        pictures.push(picture);
+        session.detect(&pictures).await?.pop().ok_or_else(nothing)
+    }
+
+    /// One step, and what there is to tell about it.
+    async fn train(&mut self) {
+        if let Err(error) = self.try_train().await {
+            self.break_off(&error);
+        }
+    }
+
+    async fn try_train(&mut self) -> Result<()> {
+        self.fetch_weights().await?;
+        let session = self.session()?;
+        post_steps(session.step().await?);
+        let step = session.steps_taken();
+        if let Some(Task { left: Some(left), .. }) = &mut self.task {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return self.stop().await;
+            }
+        }
+        if self.cadence.is_due(step) {
+            self.post_views().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends training as it should end: everything told, then its command answered.
+    async fn stop(&mut self) -> Result<()> {
+        if self.task.is_some() {
+            post_steps(self.session()?.settle().await?);
+            self.post_views().await?;
+            self.end_task();
+        }
+        Ok(())
+    }
+
+    /// Ends training because something went wrong.
+    fn break_off(&mut self, error: &Error) {
+        let id = self.task.take().map(|task| task.id);
+        if let Some(session) = &mut self.session {
+            session.pause();
+            // If they are at fault, they are fetched again.
+            if let Error::Weights(_) = error {
+                session.forget_weights();
+            }
+        }
+        self.post_state(self.phase());
+        fail(id, error);
+    }
+
+    /// Answers whoever asked for training.
+    fn end_task(&mut self) {
+        if let Some(task) = self.task.take() {
+            if let Some(session) = &mut self.session {
+                session.pause();
+            }
+            self.post_state(self.phase());
+            post(&Event::Done { id: task.id });
+        }
+    }
+
+    /// Fetches the weights that the loss needs and that are not there yet.
+    async fn fetch_weights(&mut self) -> Result<()> {
+        let url = self.weights_url.clone();
+        let session = self.session()?;
+        while let Some(file) = session.needs_weights().first() {
+            let mut progress = Progress::of("Loading VGG16's weights");
+            let bytes = fetch::weights(&format!("{url}{file}"), |done, total| progress.report(done, total)).await?;
+            session.give_weights(bytes);
+        }
+        Ok(())
+    }
+}
+
+fn post_steps(reports: Vec<StepReport>) {
+    for StepReport { step, loss, steps_per_second, elapsed_seconds } in reports {
+        post(&Event::Step { step, loss, steps_per_second, elapsed_seconds });
+    }
+}
+
+fn fail(id: Option<u32>, error: &Error) {
+    post(&Event::Failed { id, kind: error.kind(), message: error.to_string() });
+}
