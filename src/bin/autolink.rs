@@ -17,7 +17,6 @@ mod cli {
     use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Instant;
 
     use anyhow::{Context, anyhow, bail};
     use autolink::checkpoint::{self, Loaded};
@@ -164,7 +163,11 @@ mod cli {
     impl Settings {
         fn over(&self, preset: Config) -> Config {
             let batch = self.batch.unwrap_or(preset.batch);
-            let micro_batch = if preset.micro_batch == preset.batch { batch } else { preset.micro_batch.min(batch) };
+            let micro_batch = if preset.micro_batch == preset.batch {
+                batch
+            } else {
+                preset.micro_batch.min(batch)
+            };
             Config {
                 keypoints: self.keypoints.unwrap_or(preset.keypoints),
                 size: self.size.unwrap_or(preset.size),
@@ -243,8 +246,14 @@ mod cli {
             Err(error) => {
                 let message = format!("{error:#}");
                 if cli.json {
-                    let kind = error.downcast_ref().map_or(ErrorKind::File, autolink::Error::kind);
-                    voice.event(&Event::Failed { id: None, kind, message });
+                    let kind = error
+                        .downcast_ref()
+                        .map_or(ErrorKind::File, autolink::Error::kind);
+                    voice.event(&Event::Failed {
+                        id: None,
+                        kind,
+                        message,
+                    });
                 } else {
                     eprintln!("{message}");
                 }
@@ -280,7 +289,8 @@ mod cli {
             if self.json || !std::io::stderr().is_terminal() {
                 return ProgressBar::hidden();
             }
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style = ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(length as u64).with_style(style)
         }
 
@@ -304,14 +314,21 @@ mod cli {
             },
             |steps| steps as usize,
         );
-        let landmarks = options.eval_landmarks.as_deref().map(read_landmarks).transpose()?;
+        let landmarks = options
+            .eval_landmarks
+            .as_deref()
+            .map(read_landmarks)
+            .transpose()?;
         let mut log = options.log.as_deref().map(create).transpose()?;
         if let Some(folder) = &options.preview {
-            fs::create_dir_all(folder).with_context(|| format!("{} cannot be made a folder", folder.display()))?;
+            fs::create_dir_all(folder)
+                .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
         }
 
         let (pictures, about) = training_pictures(&options.pictures, &config, voice)?;
-        let exam = landmarks.map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit)).transpose()?;
+        let exam = landmarks
+            .map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit))
+            .transpose()?;
         voice.say(&ProgressBar::hidden(), &about);
         let mut session = Session::new(open(options.backend)?, options.backend, config.clone())?;
         session.begin(config.clone(), pictures)?;
@@ -325,9 +342,14 @@ mod cli {
         })
         .context("Ctrl-C cannot be caught")?;
 
-        let bar = voice.bar(steps, "{bar:32} {pos}/{len} steps, {elapsed} gone, {eta} to go, {msg}");
+        let bar = voice.bar(
+            steps,
+            "{bar:32} {pos}/{len} steps, {elapsed} gone, {eta} to go, {msg}",
+        );
         let preview = |session: &mut Session, step: usize| -> anyhow::Result<()> {
-            let Some(folder) = &options.preview else { return Ok(()) };
+            let Some(folder) = &options.preview else {
+                return Ok(());
+            };
             session.pause();
             let sheet = preview::png(&block_on(session.views())?)?;
             write(&folder.join(format!("step_{step:06}.png")), &sheet)
@@ -346,16 +368,20 @@ mod cli {
                 Some(exam) if due(options.eval_every) => {
                     session.pause();
                     let score = exam.score(&block_on(session.detect(&exam.pictures))?)?;
-                    let Score { error, baseline, .. } = score;
-                    voice.say(&bar, &format!("step {step}: error {error:.4}, baseline {baseline:.4}"));
+                    let Score {
+                        error, baseline, ..
+                    } = score;
+                    voice.say(
+                        &bar,
+                        &format!("step {step}: error {error:.4}, baseline {baseline:.4}"),
+                    );
                     Some(score)
                 }
                 _ => None,
             };
             for report in reports {
                 bar.set_message(format!("loss {:.4}", report.loss));
-                let mut line =
-                    json!({"type": "step", "step": report.step, "loss": report.loss, "seconds": report.elapsed_seconds});
+                let mut line = json!({"type": "step", "step": report.step, "loss": report.loss, "seconds": report.elapsed_seconds});
                 if let (true, Some(score)) = (report.step == step, &score) {
                     line["error"] = score.error.into();
                     line["baseline"] = score.baseline.into();
@@ -374,11 +400,23 @@ mod cli {
         bar.finish_and_clear();
         let step = session.steps_taken();
         block_on(session.settle())?;
-        write(&options.out, &block_on(checkpoint::save(&session.model(), &config, step))?)?;
-        let stopped = if step < steps { "Stopped, and saved" } else { "Saved" };
-        voice.say(&bar, &format!("{stopped} {} after {step} steps.", options.out.display()));
+        write(
+            &options.out,
+            &block_on(checkpoint::save(&session.model(), &config, step))?,
+        )?;
+        let stopped = if step < steps {
+            "Stopped, and saved"
+        } else {
+            "Saved"
+        };
+        voice.say(
+            &bar,
+            &format!("{stopped} {} after {step} steps.", options.out.display()),
+        );
         if voice.json {
-            voice.line(&json!({"type": "saved", "model": options.out.to_string_lossy(), "steps": step}));
+            voice.line(
+                &json!({"type": "saved", "model": options.out.to_string_lossy(), "steps": step}),
+            );
         }
         Ok(())
     }
@@ -392,11 +430,21 @@ mod cli {
     }
 
     /// The pictures to learn from, and a sentence about them.
-    fn training_pictures(from: &str, config: &Config, voice: &Voice) -> anyhow::Result<(Dataset, String)> {
+    fn training_pictures(
+        from: &str,
+        config: &Config,
+        voice: &Voice,
+    ) -> anyhow::Result<(Dataset, String)> {
         if let Some(count) = from.strip_prefix("synthetic:") {
-            let count = count.parse().with_context(|| format!("{from} should be synthetic: and a number"))?;
+            let count = count
+                .parse()
+                .with_context(|| format!("{from} should be synthetic: and a number"))?;
             let pictures = synthetic::puppets(count, config.seed, config.size).dataset;
-            voice.event(&Event::Loaded { pictures: count, about: "Drawn puppets.".into(), rejected: Vec::new() });
+            voice.event(&Event::Loaded {
+                pictures: count,
+                about: "Drawn puppets.".into(),
+                rejected: Vec::new(),
+            });
             return Ok((pictures, format!("{count} drawn puppets.")));
         }
         let files = files_under(Path::new(from))?;
@@ -407,7 +455,11 @@ mod cli {
         })?;
         voice.rejected(&rejected);
         let about = format!("{} pictures from {from}.", pictures.len());
-        voice.event(&Event::Loaded { pictures: pictures.len(), about: about.clone(), rejected });
+        voice.event(&Event::Loaded {
+            pictures: pictures.len(),
+            about: about.clone(),
+            rejected,
+        });
         pictures.check()?;
         Ok((pictures, about))
     }
@@ -422,10 +474,22 @@ mod cli {
 
     impl Exam {
         /// Those of the pictures that have landmarks; three quarters to fit on unless told.
-        fn new(landmarks: &Landmarks, pictures: &Dataset, n_fit: Option<usize>) -> anyhow::Result<Self> {
-            let rows: HashMap<&str, _> = landmarks.rows.iter().map(|(file, points)| (file.as_str(), points)).collect();
-            let mut exam =
-                Self { pictures: Dataset::new(pictures.size_px()), landmarks: Vec::new(), n_fit: 0, seed: 0 };
+        fn new(
+            landmarks: &Landmarks,
+            pictures: &Dataset,
+            n_fit: Option<usize>,
+        ) -> anyhow::Result<Self> {
+            let rows: HashMap<&str, _> = landmarks
+                .rows
+                .iter()
+                .map(|(file, points)| (file.as_str(), points))
+                .collect();
+            let mut exam = Self {
+                pictures: Dataset::new(pictures.size_px()),
+                landmarks: Vec::new(),
+                n_fit: 0,
+                seed: 0,
+            };
             for i in 0..pictures.len() {
                 if let Some(points) = rows.get(pictures.name(i)) {
                     exam.pictures.push(Picture {
@@ -444,8 +508,16 @@ mod cli {
         }
 
         fn score(&self, found: &[Keypoints]) -> autolink::Result<Score> {
-            let keypoints: Vec<Vec<[f64; 2]>> =
-                found.iter().map(|found| found.keypoints.iter().map(|point| point.map(f64::from)).collect()).collect();
+            let keypoints: Vec<Vec<[f64; 2]>> = found
+                .iter()
+                .map(|found| {
+                    found
+                        .keypoints
+                        .iter()
+                        .map(|point| point.map(f64::from))
+                        .collect()
+                })
+                .collect();
             eval::score(&keypoints, &self.landmarks, self.n_fit, self.seed)
         }
     }
@@ -462,7 +534,11 @@ mod cli {
         let mut chunk = Dataset::new(config.size);
         let mut look = |chunk: &Dataset| -> anyhow::Result<()> {
             let found = block_on(session::detect(&model, chunk, &device))?;
-            images.extend((0..chunk.len()).map(|i| chunk.name(i).to_string()).zip(found));
+            images.extend(
+                (0..chunk.len())
+                    .map(|i| chunk.name(i).to_string())
+                    .zip(found),
+            );
             Ok(())
         };
         let rejected = read_pictures(&files, &config, voice, |picture| {
@@ -478,12 +554,21 @@ mod cli {
             bail!("None of the files is a picture.");
         }
         let edges = block_on(session::edge_weights(&model, &config))?;
-        let text = serde_json::to_vec(&json!({"images": images, "edges": edges, "rejected": rejected}))?;
+        let text =
+            serde_json::to_vec(&json!({"images": images, "edges": edges, "rejected": rejected}))?;
         write(&options.out, &text)?;
         let count = images.len();
-        voice.say(&ProgressBar::hidden(), &format!("Keypoints of {count} pictures in {}.", options.out.display()));
+        voice.say(
+            &ProgressBar::hidden(),
+            &format!(
+                "Keypoints of {count} pictures in {}.",
+                options.out.display()
+            ),
+        );
         if voice.json {
-            voice.line(&json!({"type": "detected", "images": count, "out": options.out.to_string_lossy()}));
+            voice.line(
+                &json!({"type": "detected", "images": count, "out": options.out.to_string_lossy()}),
+            );
         }
         Ok(())
     }
@@ -495,7 +580,9 @@ mod cli {
         let files = files_under(&options.images)?;
         let wanted: Vec<_> = files
             .into_iter()
-            .filter(|(name, _)| name.ends_with(".zip") || landmarks.rows.iter().any(|(file, _)| file == name))
+            .filter(|(name, _)| {
+                name.ends_with(".zip") || landmarks.rows.iter().any(|(file, _)| file == name)
+            })
             .collect();
         let mut pictures = Dataset::new(config.size);
         let rejected = read_pictures(&wanted, &config, voice, |picture| {
@@ -503,7 +590,10 @@ mod cli {
             Ok(())
         })?;
         voice.rejected(&rejected);
-        let exam = Exam { seed: options.seed, ..Exam::new(&landmarks, &pictures, options.fit)? };
+        let exam = Exam {
+            seed: options.seed,
+            ..Exam::new(&landmarks, &pictures, options.fit)?
+        };
         let score = exam.score(&block_on(session::detect(&model, &exam.pictures, &device))?)?;
         voice.line(&serde_json::to_value(score)?);
         Ok(())
@@ -521,13 +611,19 @@ mod cli {
     }
 
     fn read_landmarks(path: &Path) -> anyhow::Result<Landmarks> {
-        let text = String::from_utf8(read(path)?).map_err(|_| anyhow!("{} is not a text file.", path.display()))?;
+        let text = String::from_utf8(read(path)?)
+            .map_err(|_| anyhow!("{} is not a text file.", path.display()))?;
         Ok(Landmarks::from_csv(&text)?)
     }
 
     /// The files under a folder, or the one file, sorted by name; the names are relative to the folder, with `/`.
     fn files_under(root: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
-        let file_name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file_name = |path: &Path| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
         if !root.is_dir() {
             fs::metadata(root).with_context(|| format!("{} cannot be read", root.display()))?;
             return Ok(vec![(file_name(root), root.to_path_buf())]);
@@ -556,7 +652,9 @@ mod cli {
 
     /// Reads pictures one by one, out of zips too, and says which could not be used.
     fn read_pictures(
-        files: &[(String, PathBuf)], config: &Config, voice: &Voice,
+        files: &[(String, PathBuf)],
+        config: &Config,
+        voice: &Voice,
         mut take: impl FnMut(Picture) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         let bar = voice.bar(files.len(), "{bar:32} {pos}/{len} files read");
@@ -566,12 +664,16 @@ mod cli {
             let bytes = match fs::read(path) {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    rejected.push(Rejected { name: name.clone(), reason: format!("It cannot be read ({error}).") });
+                    rejected.push(Rejected {
+                        name: name.clone(),
+                        reason: format!("It cannot be read ({error})."),
+                    });
                     continue;
                 }
             };
             for (name, bytes) in archive::entries(name.clone(), bytes) {
-                match bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit)) {
+                match bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit))
+                {
                     Ok(picture) => take(picture)?,
                     Err(reason) => rejected.push(Rejected { name, reason }),
                 }
@@ -593,7 +695,11 @@ mod cli {
     fn check_folder_of(path: &Path) -> anyhow::Result<()> {
         match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-                bail!("{} cannot be written: there is no folder {}.", path.display(), folder.display())
+                bail!(
+                    "{} cannot be written: there is no folder {}.",
+                    path.display(),
+                    folder.display()
+                )
             }
             _ => Ok(()),
         }

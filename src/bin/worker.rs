@@ -7,5 +7,7 @@ fn main() {
 
 #[cfg(not(target_family = "wasm"))]
 fn main() {
-    eprintln!("This program is the engine of the page and runs in a browser; the one for the command line is `autolink`.");
+    eprintln!(
+        "This program is the engine of the page and runs in a browser; the one for the command line is `autolink`."
+    );
 }

@@ -1,1 +1,90 @@
-//! The method: detect, draw, reconstruct.
+//! The method: detect -> draw -> reconstruct.
+
+pub mod blocks;
+pub mod decoder;
+pub mod detector;
+pub mod edges;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+pub use detector::Detection;
+
+use crate::config::Config;
+use crate::ops;
+
+/// Detector, edge weights and decoder.
+#[derive(Module, Debug)]
+pub struct AutoLink {
+    /// Picture to keypoints.
+    pub detector: detector::Detector,
+    /// The graph.
+    pub edges: edges::Edges,
+    /// What is left and the edge map to a picture.
+    pub decoder: decoder::Decoder,
+}
+
+/// How the edge map is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drawing {
+    /// See [`Config::thickness`].
+    pub thickness: f64,
+    /// See [`Config::edge_scale`].
+    pub edge_scale: f64,
+}
+
+/// Everything one forward pass makes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Keypoints and heatmaps.
+    pub detection: Detection,
+    /// [K,K]
+    pub edge_weights: Tensor<2>,
+    /// [B,3,S,S]: the picture times its mask.
+    pub masked: Tensor<4>,
+    /// [B,1,S,S]
+    pub edge_map: Tensor<4>,
+    /// [B,3,S,S]
+    pub reconstruction: Tensor<4>,
+}
+
+impl AutoLink {
+    /// A fresh model, seeded by `config.seed`.
+    pub fn init(config: &Config, device: &Device) -> Self {
+        let rng = &mut ChaCha8Rng::seed_from_u64(config.seed);
+        Self {
+            detector: detector::Detector::init(config.keypoints, config.width, rng, device),
+            edges: edges::Edges::init(config.keypoints, config.edge_scale, rng, device),
+            decoder: decoder::Decoder::init(config.width, rng, device),
+        }
+    }
+
+    /// `images` [B,3,S,S] in [-1, 1]; `mask` [B,1,g,g], 1 where the picture is kept.
+    pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, drawing: Drawing) -> Output {
+        let size = images.dims()[2];
+        let detection = self.detector.forward(images.clone());
+        let edge_weights = self.edges.weights(drawing.edge_scale);
+        let edge_map =
+            ops::edge_map(detection.keypoints.clone(), edge_weights.clone(), size, drawing.thickness);
+        let masked = images * enlarge(mask, size);
+        let reconstruction = self.decoder.forward(masked.clone(), edge_map.clone());
+        Output { detection, edge_weights, masked, edge_map, reconstruction }
+    }
+}
+
+/// The mask at the picture's size, each pixel from its cell: [B,1,g,g] -> [B,1,S,S].
+fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
+    let grid = mask.dims()[2];
+    let cells: Vec<i32> = (0..size).map(|i| (i * grid / size) as i32).collect();
+    let cells = Tensor::<1, Int>::from_data(TensorData::new(cells, [size]), &mask.device());
+    mask.select(2, cells.clone()).select(3, cells)
+}
+
+/// A draw from N(0, 1), by Box and Muller.
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let u: f64 = 1.0 - rng.random::<f64>(); // in (0, 1]
+    let v: f64 = rng.random();
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}

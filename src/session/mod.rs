@@ -108,7 +108,9 @@ impl Session {
         config.validate()?;
         pictures.check()?;
         if pictures.size_px() != config.size {
-            return Err(Error::Setting("Another picture size needs the pictures to be read again.".into()));
+            return Err(Error::Setting(
+                "Another picture size needs the pictures to be read again.".into(),
+            ));
         }
         self.config = config;
         self.pictures = pictures;
@@ -128,10 +130,14 @@ impl Session {
     pub fn configure(&mut self, config: Config) -> Result<()> {
         config.validate()?;
         if self.needs_new_pictures(&config) {
-            return Err(Error::Setting("Another picture size needs the pictures to be read again.".into()));
+            return Err(Error::Setting(
+                "Another picture size needs the pictures to be read again.".into(),
+            ));
         }
         match &mut self.trainer {
-            Some(trainer) if trainer.config().is_live_change(&config) => trainer.configure(&config)?,
+            Some(trainer) if trainer.config().is_live_change(&config) => {
+                trainer.configure(&config)?
+            }
             _ => self.reset(),
         }
         if self.pictures.is_empty() {
@@ -180,7 +186,12 @@ impl Session {
         self.clock.start();
         let trainer = match &mut self.trainer {
             Some(trainer) => trainer,
-            none => none.insert(Self::trainer(&self.config, &self.pictures, &self.weights, &self.device)?),
+            none => none.insert(Self::trainer(
+                &self.config,
+                &self.pictures,
+                &self.weights,
+                &self.device,
+            )?),
         };
         let output = trainer.step(&self.pictures);
         self.unread.push((output.step, output.loss));
@@ -206,24 +217,46 @@ impl Session {
         let (steps, losses): (Vec<usize>, Vec<Tensor<1>>) = unread.into_iter().unzip();
         let losses = read(vec![Tensor::cat(losses, 0)]).await?.remove(0);
         self.clock.tick(steps.len());
-        if let Some((step, loss)) = steps.iter().zip(&losses).find(|(_, loss)| !loss.is_finite()) {
+        if let Some((step, loss)) = steps
+            .iter()
+            .zip(&losses)
+            .find(|(_, loss)| !loss.is_finite())
+        {
             return Err(Error::Training(format!(
                 "The loss is no longer a number (it is {loss} at step {step}): what was learned is lost. \
                  Reset, and try a lower learning rate."
             )));
         }
-        let (steps_per_second, elapsed_seconds) = (self.clock.steps_per_second(), self.clock.elapsed.as_secs_f32());
-        let report = |(step, loss)| StepReport { step, loss, steps_per_second, elapsed_seconds };
+        let (steps_per_second, elapsed_seconds) = (
+            self.clock.steps_per_second(),
+            self.clock.elapsed.as_secs_f32(),
+        );
+        let report = |(step, loss)| StepReport {
+            step,
+            loss,
+            steps_per_second,
+            elapsed_seconds,
+        };
         Ok(steps.into_iter().zip(losses).map(report).collect())
     }
 
-    fn trainer(config: &Config, pictures: &Dataset, weights: &[Vec<u8>], device: &Device) -> Result<Trainer> {
+    fn trainer(
+        config: &Config,
+        pictures: &Dataset,
+        weights: &[Vec<u8>],
+        device: &Device,
+    ) -> Result<Trainer> {
         pictures.check()?;
         let perceptual = match config.loss {
             LossKind::Pixel => None,
             LossKind::Perceptual => {
                 let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
-                Some(Perceptual::from_bytes(&files, config.perceptual_blocks, config.perceptual_size, device)?)
+                Some(Perceptual::from_bytes(
+                    &files,
+                    config.perceptual_blocks,
+                    config.perceptual_size,
+                    device,
+                )?)
             }
         };
         Trainer::new(config, pictures.len(), device, perceptual)
@@ -231,13 +264,18 @@ impl Session {
 
     /// The model as it is now: before the first step as it will start.
     pub fn model(&self) -> AutoLink {
-        self.trainer.as_ref().map_or_else(|| AutoLink::init(&self.config, &self.device), Trainer::model)
+        self.trainer.as_ref().map_or_else(
+            || AutoLink::init(&self.config, &self.device),
+            Trainer::model,
+        )
     }
 
     /// Indices of the pictures that are watched: up to eight, evenly over the set.
     pub fn probes(&self) -> Vec<usize> {
         let count = PROBES.min(self.pictures.len());
-        (0..count).map(|i| i * self.pictures.len() / count).collect()
+        (0..count)
+            .map(|i| i * self.pictures.len() / count)
+            .collect()
     }
 
     /// The probe pictures as the model sees them now. Training goes on as if nobody had looked.
@@ -246,7 +284,15 @@ impl Session {
     /// No pictures, or a device that does not answer.
     pub async fn views(&self) -> Result<Views> {
         self.pictures.check()?;
-        views::draw(&self.model(), &self.config, &self.pictures, &self.probes(), self.steps_taken(), &self.device).await
+        views::draw(
+            &self.model(),
+            &self.config,
+            &self.pictures,
+            &self.probes(),
+            self.steps_taken(),
+            &self.device,
+        )
+        .await
     }
 
     /// Keypoints of pictures that were read at [`Config::size`].
@@ -262,7 +308,11 @@ impl Session {
 ///
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
-pub async fn detect(model: &AutoLink, pictures: &Dataset, device: &Device) -> Result<Vec<Keypoints>> {
+pub async fn detect(
+    model: &AutoLink,
+    pictures: &Dataset,
+    device: &Device,
+) -> Result<Vec<Keypoints>> {
     let size = pictures.size_px();
     let mut all = Vec::with_capacity(pictures.len());
     for start in (0..pictures.len()).step_by(DETECT_BATCH) {
@@ -273,12 +323,20 @@ pub async fn detect(model: &AutoLink, pictures: &Dataset, device: &Device) -> Re
         let points = detection.keypoints.reshape([indices.len() * count * 2]);
         let [points, confidence] = <[Vec<f32>; 2]>::try_from(read(vec![points, confidence]).await?)
             .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
-        for ((&index, points), confidence) in
-            indices.iter().zip(points.chunks(2 * count)).zip(confidence.chunks(count))
+        for ((&index, points), confidence) in indices
+            .iter()
+            .zip(points.chunks(2 * count))
+            .zip(confidence.chunks(count))
         {
             let placement = pictures.placement(index);
-            let keypoints = fractions(points, size).into_iter().map(|point| placement.to_original(point)).collect();
-            all.push(Keypoints { keypoints, confidence: confidence.to_vec() });
+            let keypoints = fractions(points, size)
+                .into_iter()
+                .map(|point| placement.to_original(point))
+                .collect();
+            all.push(Keypoints {
+                keypoints,
+                confidence: confidence.to_vec(),
+            });
         }
     }
     Ok(all)
@@ -290,15 +348,32 @@ pub async fn detect(model: &AutoLink, pictures: &Dataset, device: &Device) -> Re
 /// [`Error::Backend`] where the device does not answer.
 pub async fn edge_weights(model: &AutoLink, config: &Config) -> Result<Vec<Vec<f32>>> {
     let count = config.keypoints;
-    let weights = model.edges.weights(config.edge_scale).reshape([count * count]);
-    Ok(read(vec![weights]).await?.remove(0).chunks(count).map(<[f32]>::to_vec).collect())
+    let weights = model
+        .edges
+        .weights(config.edge_scale)
+        .reshape([count * count]);
+    Ok(read(vec![weights])
+        .await?
+        .remove(0)
+        .chunks(count)
+        .map(<[f32]>::to_vec)
+        .collect())
 }
 
 /// Pictures as the model takes them, [B,3,S,S] in [-1, 1].
 fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
-    let picks: Vec<Pick> = indices.iter().map(|&index| Pick { index, flipped: false }).collect();
+    let picks: Vec<Pick> = indices
+        .iter()
+        .map(|&index| Pick {
+            index,
+            flipped: false,
+        })
+        .collect();
     let size = pictures.size_px();
-    Tensor::from_data(TensorData::new(pictures.gather(&picks), [picks.len(), 3, size, size]), device)
+    Tensor::from_data(
+        TensorData::new(pictures.gather(&picks), [picks.len(), 3, size, size]),
+        device,
+    )
 }
 
 /// `[K][row, col]` in [-1, 1], corner pixels at -1 and 1 -> `[K][x, y]` as fractions of the view.
@@ -307,7 +382,10 @@ fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
 fn fractions(points: &[f32], size: usize) -> Vec<[f32; 2]> {
     let side = size as f32;
     let fraction = |v: f32| ((v + 1.0) / 2.0 * (side - 1.0) + 0.5) / side;
-    points.chunks_exact(2).map(|point| [fraction(point[1]), fraction(point[0])]).collect()
+    points
+        .chunks_exact(2)
+        .map(|point| [fraction(point[1]), fraction(point[0])])
+        .collect()
 }
 
 /// Reads tensors in one go.
@@ -317,10 +395,21 @@ async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
         transaction = transaction.register(tensor);
     }
     let silent = |error: &dyn std::fmt::Debug| {
-        Error::Backend(format!("The device no longer answers ({error:?}). Load the page again, or use the CPU."))
+        Error::Backend(format!(
+            "The device no longer answers ({error:?}). Load the page again, or use the CPU."
+        ))
     };
-    let data = transaction.execute_async().await.map_err(|error| silent(&error))?;
-    data.into_iter().map(|data| data.convert::<f32>().try_into_vec::<f32>().map_err(|error| silent(&error))).collect()
+    let data = transaction
+        .execute_async()
+        .await
+        .map_err(|error| silent(&error))?;
+    data.into_iter()
+        .map(|data| {
+            data.convert::<f32>()
+                .try_into_vec::<f32>()
+                .map_err(|error| silent(&error))
+        })
+        .collect()
 }
 
 /// Time spent on training.
@@ -355,11 +444,15 @@ impl Clock {
     }
 
     fn since_tick(&self) -> Duration {
-        self.ticks.back().map_or(Duration::ZERO, |(at, _)| at.elapsed())
+        self.ticks
+            .back()
+            .map_or(Duration::ZERO, |(at, _)| at.elapsed())
     }
 
     fn steps_per_second(&self) -> f32 {
-        let (Some((first, _)), Some((last, _))) = (self.ticks.front(), self.ticks.back()) else { return 0.0 };
+        let (Some((first, _)), Some((last, _))) = (self.ticks.front(), self.ticks.back()) else {
+            return 0.0;
+        };
         let steps: usize = self.ticks.iter().skip(1).map(|(_, steps)| steps).sum();
         steps as f32 / last.duration_since(*first).as_secs_f32().max(1e-6)
     }
@@ -371,7 +464,9 @@ impl Clock {
 /// [`Error::Backend`] with a sentence.
 pub async fn open_gpu() -> Result<Device> {
     Device::wgpu_options().init_async().await.map_err(|error| {
-        Error::Backend(format!("No graphics adapter can be used here ({error}). Use the CPU backend instead."))
+        Error::Backend(format!(
+            "No graphics adapter can be used here ({error}). Use the CPU backend instead."
+        ))
     })
 }
 
@@ -382,6 +477,9 @@ mod tests {
     #[test]
     fn keypoints_become_fractions() {
         // The corner pixels of a 4 px view have their centres at 1/8 and 7/8.
-        assert_eq!(fractions(&[-1.0, 1.0, 0.0, 0.0], 4), vec![[0.875, 0.125], [0.5, 0.5]]);
+        assert_eq!(
+            fractions(&[-1.0, 1.0, 0.0, 0.0], 4),
+            vec![[0.875, 0.125], [0.5, 0.5]]
+        );
     }
 }

@@ -20,9 +20,13 @@ const FIRST: [[u8; 3]; 12] = [
 
 /// `[64]` colours: keypoint k is drawn in the k-th, everywhere.
 pub fn colours() -> Vec<[u8; 3]> {
-    let most = SETTINGS.iter().find(|setting| setting.name == "keypoints").map_or(64, |setting| setting.max as usize);
+    let most = SETTINGS
+        .iter()
+        .find(|setting| setting.name == "keypoints")
+        .map_or(64, |setting| setting.max as usize);
     // Hues a golden angle apart, in three lightnesses.
-    let further = (FIRST.len()..most).map(|k| hsl(k as f32 * 137.508, 0.85, [0.42, 0.58, 0.76][k % 3]));
+    let further =
+        (FIRST.len()..most).map(|k| hsl(k as f32 * 137.508, 0.85, [0.42, 0.58, 0.76][k % 3]));
     FIRST.into_iter().chain(further).collect()
 }
 
@@ -50,7 +54,11 @@ mod tests {
         let colours = colours();
         assert_eq!(colours.len(), 64);
         let distance = |a: [u8; 3], b: [u8; 3]| -> f32 {
-            a.iter().zip(b).map(|(&a, b)| (f32::from(a) - f32::from(b)).powi(2)).sum::<f32>().sqrt()
+            a.iter()
+                .zip(b)
+                .map(|(&a, b)| (f32::from(a) - f32::from(b)).powi(2))
+                .sum::<f32>()
+                .sqrt()
         };
         for (i, &a) in colours.iter().enumerate() {
             for (j, &b) in colours.iter().enumerate().skip(i + 1) {

@@ -231,9 +231,20 @@ mod tests {
     fn page_types_are_current() {
         let cfg = ts_rs::Config::default();
         let declarations = [
-            Preset::decl(&cfg), Fit::decl(&cfg), LossKind::decl(&cfg), Config::decl(&cfg), Setting::decl(&cfg),
-            ErrorKind::decl(&cfg), Backend::decl(&cfg), Source::decl(&cfg), Command::decl(&cfg),
-            Rejected::decl(&cfg), Phase::decl(&cfg), Keypoints::decl(&cfg), Views::decl(&cfg), Event::decl(&cfg),
+            Preset::decl(&cfg),
+            Fit::decl(&cfg),
+            LossKind::decl(&cfg),
+            Config::decl(&cfg),
+            Setting::decl(&cfg),
+            ErrorKind::decl(&cfg),
+            Backend::decl(&cfg),
+            Source::decl(&cfg),
+            Command::decl(&cfg),
+            Rejected::decl(&cfg),
+            Phase::decl(&cfg),
+            Keypoints::decl(&cfg),
+            Views::decl(&cfg),
+            Event::decl(&cfg),
         ];
         let mut text = "// Written by `cargo test` from src/session/protocol.rs and src/config.rs. Do not edit.\n".to_string();
         for declaration in declarations {

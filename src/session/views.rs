@@ -16,11 +16,24 @@ const MASK_SEED: u64 = 0xa1;
 
 /// Draws the probes.
 pub(super) async fn draw(
-    model: &AutoLink, config: &Config, pictures: &Dataset, probes: &[usize], step: usize, device: &Device,
+    model: &AutoLink,
+    config: &Config,
+    pictures: &Dataset,
+    probes: &[usize],
+    step: usize,
+    device: &Device,
 ) -> Result<Views> {
     let (size, count) = (config.size, probes.len());
-    let mask = block_mask(&mut ChaCha8Rng::seed_from_u64(MASK_SEED), count, config.mask_grid, config.mask_ratio);
-    let mask = Tensor::from_data(TensorData::new(mask, [count, 1, config.mask_grid, config.mask_grid]), device);
+    let mask = block_mask(
+        &mut ChaCha8Rng::seed_from_u64(MASK_SEED),
+        count,
+        config.mask_grid,
+        config.mask_ratio,
+    );
+    let mask = Tensor::from_data(
+        TensorData::new(mask, [count, 1, config.mask_grid, config.mask_grid]),
+        device,
+    );
     let output = model.forward(images(pictures, probes, device), mask, config.drawing());
     let flat = |tensor: Tensor<4>| {
         let length = tensor.shape().num_elements();
@@ -30,15 +43,26 @@ pub(super) async fn draw(
         flat(output.masked),
         flat(output.edge_map),
         flat(output.reconstruction),
-        output.detection.keypoints.reshape([count * config.keypoints * 2]),
-        output.edge_weights.reshape([config.keypoints * config.keypoints]),
+        output
+            .detection
+            .keypoints
+            .reshape([count * config.keypoints * 2]),
+        output
+            .edge_weights
+            .reshape([config.keypoints * config.keypoints]),
     ];
-    let [masked, edge_map, reconstruction, points, weights] = <[Vec<f32>; 5]>::try_from(read(tensors).await?)
-        .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+    let [masked, edge_map, reconstruction, points, weights] =
+        <[Vec<f32>; 5]>::try_from(read(tensors).await?)
+            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
     let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
     for &probe in probes {
-        pixels.extend(pictures.pixels(probe).chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]));
+        pixels.extend(
+            pictures
+                .pixels(probe)
+                .chunks_exact(3)
+                .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]),
+        );
     }
     push_rgb(&mut pixels, &masked, size);
     let strongest = edge_map.iter().copied().fold(1.0, f32::max);
@@ -49,8 +73,14 @@ pub(super) async fn draw(
         size,
         count,
         pixels,
-        keypoints: points.chunks(2 * config.keypoints).map(|points| fractions(points, size)).collect(),
-        edge_weights: weights.chunks(config.keypoints).map(<[f32]>::to_vec).collect(),
+        keypoints: points
+            .chunks(2 * config.keypoints)
+            .map(|points| fractions(points, size))
+            .collect(),
+        edge_weights: weights
+            .chunks(config.keypoints)
+            .map(<[f32]>::to_vec)
+            .collect(),
     })
 }
 
@@ -59,20 +89,31 @@ fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
     let area = size * size;
     let byte = |value: f32| ((value + 1.0) * 127.5).round() as u8; // `as` clamps
     for picture in planes.chunks_exact(3 * area) {
-        pixels.extend(
-            (0..area).flat_map(|i| [byte(picture[i]), byte(picture[area + i]), byte(picture[2 * area + i]), 255]),
-        );
+        pixels.extend((0..area).flat_map(|i| {
+            [
+                byte(picture[i]),
+                byte(picture[area + i]),
+                byte(picture[2 * area + i]),
+                255,
+            ]
+        }));
     }
 }
 
 /// From night blue over magenta and orange to pale yellow; `value` in [0, 1].
 fn glow(value: f32) -> [u8; 4] {
-    const STOPS: [[f32; 3]; 5] =
-        [[9.0, 10.0, 28.0], [92.0, 24.0, 118.0], [205.0, 57.0, 91.0], [250.0, 148.0, 50.0], [253.0, 248.0, 188.0]];
+    const STOPS: [[f32; 3]; 5] = [
+        [9.0, 10.0, 28.0],
+        [92.0, 24.0, 118.0],
+        [205.0, 57.0, 91.0],
+        [250.0, 148.0, 50.0],
+        [253.0, 248.0, 188.0],
+    ];
     let at = value.clamp(0.0, 1.0) * (STOPS.len() - 1) as f32;
     let low = (at as usize).min(STOPS.len() - 2);
-    let [r, g, b] =
-        std::array::from_fn(|c| (STOPS[low][c] + (STOPS[low + 1][c] - STOPS[low][c]) * (at - low as f32)) as u8);
+    let [r, g, b] = std::array::from_fn(|c| {
+        (STOPS[low][c] + (STOPS[low + 1][c] - STOPS[low][c]) * (at - low as f32)) as u8
+    });
     [r, g, b, 255]
 }
 
@@ -94,7 +135,9 @@ impl Cadence {
     /// Whether to look after this step.
     pub fn is_due(&self, step: usize) -> bool {
         Self::EARLY.contains(&step)
-            || self.last.is_none_or(|(at, cost)| at.elapsed() >= (cost * Self::RARITY).max(Self::SHORTEST))
+            || self
+                .last
+                .is_none_or(|(at, cost)| at.elapsed() >= (cost * Self::RARITY).max(Self::SHORTEST))
     }
 
     /// Somebody looked, from `start` till now.

@@ -1,1 +1,150 @@
-//! One step at a time.
+//! One step at a time: batch -> forward -> loss -> backward -> AdamW.
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::config::{Config, LossKind};
+use crate::data::{Batches, Dataset, block_mask};
+use crate::error::{Error, Result};
+use crate::loss::{Perceptual, pixel};
+use crate::model::{AutoLink, Drawing};
+
+/// A run: model, optimiser and the streams of pictures and masks.
+pub struct Trainer {
+    config: Config,
+    /// Records gradients.
+    device: Device,
+    model: AutoLink,
+    optimizer: ModuleOptimizer,
+    perceptual: Option<Perceptual>,
+    batches: Batches,
+    masks: ChaCha8Rng,
+    step: usize,
+}
+
+/// What a step leaves behind. The loss stays on the device until somebody reads it.
+pub struct StepOutput {
+    /// Steps taken, this one included.
+    pub step: usize,
+    /// [1]
+    pub loss: Tensor<1>,
+}
+
+impl Trainer {
+    /// A fresh run over so many pictures. `device` without autodiff; `perceptual` where the config's loss needs it.
+    ///
+    /// # Errors
+    /// An invalid config, or a perceptual loss without its weights.
+    pub fn new(config: &Config, pictures: usize, device: &Device, perceptual: Option<Perceptual>) -> Result<Self> {
+        config.validate()?;
+        if config.loss == LossKind::Perceptual && perceptual.is_none() {
+            return Err(Error::Weights("The perceptual loss needs the VGG16 weights.".into()));
+        }
+        let device = device.clone().autodiff();
+        Ok(Self {
+            model: AutoLink::init(config, &device),
+            optimizer: adamw(config),
+            // Streams of their own, so that one does not depend on how much the others draw.
+            batches: Batches::new(pictures, config.flip, config.seed.wrapping_add(1)),
+            masks: ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(2)),
+            config: config.clone(),
+            device,
+            perceptual,
+            step: 0,
+        })
+    }
+
+    /// One step on the next batch.
+    pub fn step(&mut self, pictures: &Dataset) -> StepOutput {
+        let Config { batch, micro_batch, size, mask_grid, mask_ratio, .. } = self.config;
+        let parts = batch / micro_batch;
+        let mut gradients = GradientsAccumulator::new();
+        let mut loss: Option<Tensor<1>> = None;
+        for _ in 0..parts {
+            let picks = self.batches.next(micro_batch);
+            let images = TensorData::new(pictures.gather(&picks), [micro_batch, 3, size, size]);
+            let mask = block_mask(&mut self.masks, micro_batch, mask_grid, mask_ratio);
+            let mask = TensorData::new(mask, [micro_batch, 1, mask_grid, mask_grid]);
+            let (part_loss, part_gradients) = self.gradients(
+                Tensor::from_data(images, &self.device),
+                Tensor::from_data(mask, &self.device),
+                1.0 / parts as f64,
+            );
+            loss = Some(loss.map_or(part_loss.clone(), |sum| sum + part_loss));
+            gradients.accumulate(&self.model, part_gradients);
+        }
+        self.apply(gradients.grads());
+        self.step += 1;
+        StepOutput { step: self.step, loss: loss.expect("a batch has at least one part") }
+    }
+
+    /// The loss of a batch times `share`, [1], and its gradients. Batch norm follows the batch.
+    ///
+    /// `images` [B,3,S,S] in [-1, 1], `mask` [B,1,g,g], both on an autodiff device.
+    fn gradients(&self, images: Tensor<4>, mask: Tensor<4>, share: f64) -> (Tensor<1>, GradientsParams) {
+        let output = self.model.forward(images.clone(), mask, self.drawing());
+        let loss = match &self.perceptual {
+            Some(perceptual) if self.config.loss == LossKind::Perceptual => {
+                perceptual.loss(output.reconstruction, images)
+            }
+            _ => pixel::pixel_loss(output.reconstruction, images),
+        } * share;
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
+        (loss.without_autodiff(), gradients)
+    }
+
+    fn apply(&mut self, gradients: GradientsParams) {
+        self.model = self.optimizer.step(self.config.learning_rate, self.model.clone(), gradients);
+    }
+
+    /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
+    ///
+    /// # Errors
+    /// An invalid config, or one that needs a new run.
+    pub fn configure(&mut self, config: &Config) -> Result<()> {
+        config.validate()?;
+        if !self.config.is_live_change(config) {
+            return Err(Error::Setting("This setting needs a new run.".into()));
+        }
+        if config.edge_scale != self.config.edge_scale {
+            self.model.edges = self.model.edges.clone().rescaled(self.config.edge_scale, config.edge_scale);
+        }
+        self.config = config.clone();
+        Ok(())
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Steps taken.
+    pub fn steps_taken(&self) -> usize {
+        self.step
+    }
+
+    /// The model as it is now, for use: no gradients, running statistics.
+    pub fn model(&self) -> AutoLink {
+        self.model.valid()
+    }
+
+    /// How the edge map is drawn.
+    pub fn drawing(&self) -> Drawing {
+        self.config.drawing()
+    }
+}
+
+impl Config {
+    /// How the edge map is drawn.
+    pub fn drawing(&self) -> Drawing {
+        Drawing { thickness: self.thickness, edge_scale: self.edge_scale }
+    }
+}
+
+/// AdamW with the authors' settings: betas 0.9 and 0.999, epsilon 1e-8, decay on every parameter.
+pub fn adamw(config: &Config) -> ModuleOptimizer {
+    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init()
+}

@@ -5,7 +5,8 @@ use safetensors::SafeTensors;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortSignal, Cache, DedicatedWorkerGlobalScope, MessageChannel, ReadableStreamDefaultReader, RequestInit, Response,
+    AbortSignal, Cache, DedicatedWorkerGlobalScope, MessageChannel, ReadableStreamDefaultReader,
+    RequestInit, Response,
 };
 
 use crate::error::{Error, Result};
@@ -20,7 +21,9 @@ const TRIES: u32 = 3;
 /// # Errors
 /// Outside of a dedicated worker.
 pub fn scope() -> std::result::Result<DedicatedWorkerGlobalScope, JsValue> {
-    js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>().map_err(JsValue::from)
+    js_sys::global()
+        .dyn_into::<DedicatedWorkerGlobalScope>()
+        .map_err(JsValue::from)
 }
 
 /// Lets the event loop take a turn: a macrotask without `setTimeout`'s 4 ms.
@@ -49,7 +52,9 @@ async fn sleep(milliseconds: i32) {
 /// # Errors
 /// [`Error::Network`] with a sentence.
 pub async fn bytes(
-    url: &str, signal: Option<&AbortSignal>, mut progress: impl FnMut(usize, Option<usize>),
+    url: &str,
+    signal: Option<&AbortSignal>,
+    mut progress: impl FnMut(usize, Option<usize>),
 ) -> Result<Vec<u8>> {
     let mut tried = 1;
     loop {
@@ -69,17 +74,32 @@ pub async fn bytes(
 }
 
 async fn attempt(
-    url: &str, signal: Option<&AbortSignal>, progress: &mut impl FnMut(usize, Option<usize>),
+    url: &str,
+    signal: Option<&AbortSignal>,
+    progress: &mut impl FnMut(usize, Option<usize>),
 ) -> std::result::Result<Vec<u8>, String> {
     let options = RequestInit::new();
     options.set_signal(signal);
-    let request = scope().map_err(said)?.fetch_with_str_and_init(url, &options);
-    let response: Response = JsFuture::from(request).await.map_err(said)?.dyn_into().map_err(said)?;
+    let request = scope()
+        .map_err(said)?
+        .fetch_with_str_and_init(url, &options);
+    let response: Response = JsFuture::from(request)
+        .await
+        .map_err(said)?
+        .dyn_into()
+        .map_err(said)?;
     if !response.ok() {
         return Err(format!("the server answered {}", response.status()));
     }
-    let total = response.headers().get("content-length").ok().flatten().and_then(|length| length.parse().ok());
-    let Some(body) = response.body() else { return Err("the server's answer is empty".into()) };
+    let total = response
+        .headers()
+        .get("content-length")
+        .ok()
+        .flatten()
+        .and_then(|length| length.parse().ok());
+    let Some(body) = response.body() else {
+        return Err("the server's answer is empty".into());
+    };
     let reader = ReadableStreamDefaultReader::new(&body).map_err(said)?;
     let mut bytes = Vec::new();
     loop {
@@ -87,7 +107,10 @@ async fn attempt(
         if Reflect::get(&chunk, &"done".into()).is_ok_and(|done| done.is_truthy()) {
             return Ok(bytes);
         }
-        let chunk: Uint8Array = Reflect::get(&chunk, &"value".into()).map_err(said)?.dyn_into().map_err(said)?;
+        let chunk: Uint8Array = Reflect::get(&chunk, &"value".into())
+            .map_err(said)?
+            .dyn_into()
+            .map_err(said)?;
         let start = bytes.len();
         bytes.resize(start + chunk.length() as usize, 0);
         chunk.copy_to(&mut bytes[start..]);
@@ -110,10 +133,13 @@ pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> R
     }
     let bytes = bytes(url, None, progress).await?;
     if let Err(error) = SafeTensors::deserialize(&bytes) {
-        return Err(Error::Weights(format!("{url} is no file of weights, or only part of one ({error}).")));
+        return Err(Error::Weights(format!(
+            "{url} is no file of weights, or only part of one ({error})."
+        )));
     }
     if let Some(cache) = &cache
-        && let Ok(response) = Response::new_with_opt_js_u8_array(Some(&Uint8Array::from(bytes.as_slice())))
+        && let Ok(response) =
+            Response::new_with_opt_js_u8_array(Some(&Uint8Array::from(bytes.as_slice())))
     {
         // A full disk is no reason to stop.
         let _ = JsFuture::from(cache.put_with_str(url, &response)).await;
@@ -122,11 +148,15 @@ pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> R
 }
 
 async fn open_cache() -> std::result::Result<Cache, JsValue> {
-    JsFuture::from(scope()?.caches()?.open(CACHE)).await?.dyn_into()
+    JsFuture::from(scope()?.caches()?.open(CACHE))
+        .await?
+        .dyn_into()
 }
 
 async fn cached(cache: &Cache, url: &str) -> std::result::Result<Vec<u8>, JsValue> {
-    let response: Response = JsFuture::from(cache.match_with_str(url)).await?.dyn_into()?;
+    let response: Response = JsFuture::from(cache.match_with_str(url))
+        .await?
+        .dyn_into()?;
     Ok(Uint8Array::new(&JsFuture::from(response.array_buffer()?).await?).to_vec())
 }
 

@@ -22,15 +22,25 @@ pub async fn adapter() -> Result<Adapter, String> {
     let gpu = get(&navigator, "gpu").ok_or_else(none)?;
     let options = Object::new();
     // What burn asks for.
-    let _ = Reflect::set(&options, &"powerPreference".into(), &"high-performance".into());
-    let request: Function = get(&gpu, "requestAdapter").and_then(|f| f.dyn_into().ok()).ok_or_else(none)?;
+    let _ = Reflect::set(
+        &options,
+        &"powerPreference".into(),
+        &"high-performance".into(),
+    );
+    let request: Function = get(&gpu, "requestAdapter")
+        .and_then(|f| f.dyn_into().ok())
+        .ok_or_else(none)?;
     let no_adapter = || "WebGPU finds no graphics adapter here".to_string();
     let promise: Promise = request
         .call1(&gpu, &options)
         .ok()
         .and_then(|promise| promise.dyn_into().ok())
         .ok_or_else(no_adapter)?;
-    let adapter = JsFuture::from(promise).await.ok().filter(|adapter| !is_nothing(adapter)).ok_or_else(no_adapter)?;
+    let adapter = JsFuture::from(promise)
+        .await
+        .ok()
+        .filter(|adapter| !is_nothing(adapter))
+        .ok_or_else(no_adapter)?;
 
     let features = get(&adapter, "features").unwrap_or(JsValue::UNDEFINED);
     let has_timestamps = get(&features, "has")
@@ -48,18 +58,32 @@ pub async fn adapter() -> Result<Adapter, String> {
         .filter(|word| !word.is_empty())
         .collect();
     words.dedup();
-    let name = if words.is_empty() { "an unnamed adapter".to_string() } else { words.join(" ") };
-    let is_fallback = [&adapter, &info]
-        .iter()
-        .any(|object| get(object, "isFallbackAdapter").is_some_and(|fallback| fallback.is_truthy()));
+    let name = if words.is_empty() {
+        "an unnamed adapter".to_string()
+    } else {
+        words.join(" ")
+    };
+    let is_fallback = [&adapter, &info].iter().any(|object| {
+        get(object, "isFallbackAdapter").is_some_and(|fallback| fallback.is_truthy())
+    });
     let lower = name.to_lowercase();
     let is_software = is_fallback
-        || ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"].iter().any(|known| lower.contains(known));
+        || [
+            "swiftshader",
+            "llvmpipe",
+            "lavapipe",
+            "softpipe",
+            "basic render",
+        ]
+        .iter()
+        .any(|known| lower.contains(known));
     Ok(Adapter { name, is_software })
 }
 
 fn get(object: &JsValue, key: &str) -> Option<JsValue> {
-    Reflect::get(object, &key.into()).ok().filter(|value| !is_nothing(value))
+    Reflect::get(object, &key.into())
+        .ok()
+        .filter(|value| !is_nothing(value))
 }
 
 fn is_nothing(value: &JsValue) -> bool {

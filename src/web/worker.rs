@@ -18,7 +18,8 @@ use crate::config::{Config, Preset, SETTINGS};
 use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::{
-    Backend, Cadence, Command, Event, Phase, Rejected, Session, Source, StepReport, open_gpu, palette,
+    Backend, Cadence, Command, Event, Phase, Rejected, Session, Source, StepReport, open_gpu,
+    palette,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
@@ -35,7 +36,13 @@ enum Incoming {
     /// From the page.
     Message(Message),
     /// A photograph of a sample, for the load of this number.
-    Fetched { load: u32, index: usize, bytes: Result<Vec<u8>> },
+    Fetched {
+        load: u32,
+        index: usize,
+        bytes: Result<Vec<u8>>,
+    },
+    /// The file of weights that was asked for.
+    Weights(Result<Vec<u8>>),
 }
 
 /// A command with its files and their names.
@@ -51,18 +58,28 @@ type Files = Vec<(String, Blob)>;
 pub fn start() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
-        let message = format!("The engine broke down ({info}). Load the page again; nothing of yours was sent anywhere.");
-        post(&Event::Failed { id: None, kind: ErrorKind::Crash, message });
+        let message = format!(
+            "The engine broke down ({info}). Load the page again; nothing of yours was sent anywhere."
+        );
+        post(&Event::Failed {
+            id: None,
+            kind: ErrorKind::Crash,
+            message,
+        });
     }));
     let Ok(scope) = fetch::scope() else { return };
-    let Ok(turns) = MessageChannel::new() else { return };
+    let Ok(turns) = MessageChannel::new() else {
+        return;
+    };
     let (sender, inbox) = unbounded();
     let outbox = sender.clone();
-    let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| match message(&event.data()) {
-        Ok(message) => {
-            let _ = sender.unbounded_send(Incoming::Message(message));
+    let listener = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+        match message(&event.data()) {
+            Ok(message) => {
+                let _ = sender.unbounded_send(Incoming::Message(message));
+            }
+            Err(failed) => post(&failed),
         }
-        Err(failed) => post(&failed),
     });
     scope.set_onmessage(Some(listener.as_ref().unchecked_ref()));
     listener.forget(); // it listens for as long as the worker lives
@@ -76,26 +93,43 @@ pub fn start() {
 fn message(data: &JsValue) -> std::result::Result<Message, Event> {
     let get = |key: &str| Reflect::get(data, &key.into()).unwrap_or(JsValue::UNDEFINED);
     let id = get("id").as_f64().map(|id| id as u32);
-    let unclear =
-        |what: String| Event::Failed { id, kind: ErrorKind::Setting, message: format!("The page asked for something unclear ({what}).") };
-    let command = serde_wasm_bindgen::from_value(get("command")).map_err(|error| unclear(error.to_string()))?;
+    let unclear = |what: String| Event::Failed {
+        id,
+        kind: ErrorKind::Setting,
+        message: format!("The page asked for something unclear ({what})."),
+    };
+    let command = serde_wasm_bindgen::from_value(get("command"))
+        .map_err(|error| unclear(error.to_string()))?;
     let names = get("names").dyn_into::<Array>().unwrap_or_default();
     let files = get("files").dyn_into::<Array>().unwrap_or_default();
     let files = files
         .iter()
         .enumerate()
         .filter_map(|(i, file)| {
-            let name = names.get(i as u32).as_string().or_else(|| Reflect::get(&file, &"name".into()).ok()?.as_string());
-            Some((name.unwrap_or_else(|| "picture".into()), file.dyn_into().ok()?))
+            let name = names
+                .get(i as u32)
+                .as_string()
+                .or_else(|| Reflect::get(&file, &"name".into()).ok()?.as_string());
+            Some((
+                name.unwrap_or_else(|| "picture".into()),
+                file.dyn_into().ok()?,
+            ))
         })
         .collect();
-    Ok(Message { id: id.ok_or_else(|| unclear("it has no id".into()))?, command, files })
+    Ok(Message {
+        id: id.ok_or_else(|| unclear("it has no id".into()))?,
+        command,
+        files,
+    })
 }
 
 /// Tells the page. Bytes go over as `Uint8Array`s; those of views are handed over without a copy.
 fn post(event: &Event) {
-    let serializer = serde_wasm_bindgen::Serializer::json_compatible().serialize_bytes_as_arrays(false);
-    let (Ok(scope), Ok(value)) = (fetch::scope(), event.serialize(&serializer)) else { return };
+    let serializer =
+        serde_wasm_bindgen::Serializer::json_compatible().serialize_bytes_as_arrays(false);
+    let (Ok(scope), Ok(value)) = (fetch::scope(), event.serialize(&serializer)) else {
+        return;
+    };
     let moved = Array::new();
     if let Event::Views(_) = event
         && let Ok(pixels) = Reflect::get(&value, &"pixels".into())
@@ -118,9 +152,17 @@ impl Progress {
     }
 
     fn report(&mut self, done: usize, total: Option<usize>) {
-        if self.last.is_none_or(|last| last.elapsed() >= PROGRESS_EVERY) || Some(done) == total {
+        if self
+            .last
+            .is_none_or(|last| last.elapsed() >= PROGRESS_EVERY)
+            || Some(done) == total
+        {
             self.last = Some(Instant::now());
-            post(&Event::Progress { what: self.what.into(), done, total });
+            post(&Event::Progress {
+                what: self.what.into(),
+                done,
+                total,
+            });
         }
     }
 }
@@ -148,6 +190,8 @@ struct Engine {
     backlog: VecDeque<Message>,
     turns: MessageChannel,
     weights_url: String,
+    /// A file of weights is being downloaded.
+    weights_under_way: bool,
     /// There once the page has opened it.
     session: Option<Session>,
     pile: Pile,
@@ -158,13 +202,18 @@ struct Engine {
 }
 
 impl Engine {
-    fn new(inbox: UnboundedReceiver<Incoming>, outbox: UnboundedSender<Incoming>, turns: MessageChannel) -> Self {
+    fn new(
+        inbox: UnboundedReceiver<Incoming>,
+        outbox: UnboundedSender<Incoming>,
+        turns: MessageChannel,
+    ) -> Self {
         Self {
             inbox,
             outbox,
             backlog: VecDeque::new(),
             turns,
             weights_url: String::new(),
+            weights_under_way: false,
             session: None,
             pile: Pile::Files(Vec::new()),
             about: String::new(),
@@ -188,8 +237,10 @@ impl Engine {
                     continue;
                 }
                 None => match self.inbox.recv().await {
-                    Ok(Incoming::Message(message)) => message,
-                    Ok(Incoming::Fetched { .. }) => continue, // of a load that was cancelled
+                    Ok(incoming) => {
+                        self.accept(incoming);
+                        continue;
+                    }
                     Err(_) => return,
                 },
             };
@@ -202,11 +253,24 @@ impl Engine {
         }
     }
 
-    /// Messages that have come so far go to the backlog.
+    /// Accepts what has come so far.
     fn drain(&mut self) {
         while let Ok(incoming) = self.inbox.try_recv() {
-            if let Incoming::Message(message) = incoming {
-                self.backlog.push_back(message);
+            self.accept(incoming);
+        }
+    }
+
+    fn accept(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Message(message) => self.backlog.push_back(message),
+            Incoming::Fetched { .. } => {} // of a load that was cancelled
+            Incoming::Weights(bytes) => {
+                self.weights_under_way = false;
+                match (bytes, &mut self.session) {
+                    (Ok(bytes), Some(session)) => session.give_weights(bytes),
+                    (Err(error), _) if self.task.is_some() => self.break_off(&error),
+                    _ => {} // nobody waits for them any longer
+                }
             }
         }
     }
@@ -215,7 +279,10 @@ impl Engine {
     async fn handle(&mut self, message: Message) -> Result<bool> {
         let Message { id, command, files } = message;
         match command {
-            Command::Open { backend, weights_url } => {
+            Command::Open {
+                backend,
+                weights_url,
+            } => {
                 self.weights_url = weights_url;
                 self.open(backend).await?;
             }
@@ -255,17 +322,26 @@ impl Engine {
     }
 
     fn session(&mut self) -> Result<&mut Session> {
-        self.session.as_mut().ok_or_else(|| Error::Backend("The engine was not opened yet.".into()))
+        self.session
+            .as_mut()
+            .ok_or_else(|| Error::Backend("The engine was not opened yet.".into()))
     }
 
     fn config(&self) -> Config {
-        self.session.as_ref().map_or_else(|| Config::preset(Preset::Tiny), |session| session.config().clone())
+        self.session.as_ref().map_or_else(
+            || Config::preset(Preset::Tiny),
+            |session| session.config().clone(),
+        )
     }
 
     fn phase(&self) -> Phase {
         match &self.session {
             Some(session) if !session.pictures().is_empty() => {
-                if self.task.is_some() { Phase::Training } else { Phase::Paused }
+                if self.task.is_some() {
+                    Phase::Training
+                } else {
+                    Phase::Paused
+                }
             }
             _ => Phase::Empty,
         }
@@ -274,14 +350,23 @@ impl Engine {
     fn post_state(&self, phase: Phase) {
         if let Some(session) = &self.session {
             let (step, pictures) = (session.steps_taken(), session.pictures().len());
-            post(&Event::State { phase, config: session.config().clone(), step, pictures });
+            post(&Event::State {
+                phase,
+                config: session.config().clone(),
+                step,
+                pictures,
+            });
         }
     }
 
     /// Shows the probes, where there are any.
     async fn post_views(&mut self) -> Result<()> {
         let start = Instant::now();
-        if let Some(session) = self.session.as_ref().filter(|session| session.pictures().check().is_ok()) {
+        if let Some(session) = self
+            .session
+            .as_ref()
+            .filter(|session| session.pictures().check().is_ok())
+        {
             let views = session.views().await?;
             post(&Event::Views(views));
             self.cadence.looked(start);
@@ -292,20 +377,35 @@ impl Engine {
     async fn open(&mut self, wanted: Option<Backend>) -> Result<()> {
         let config = self.config();
         let (device, backend, reason) = match (wanted, gpu::adapter().await) {
-            (Some(Backend::Cpu), _) => (None, Backend::Cpu, "The processor, as asked for.".to_string()),
-            (Some(Backend::Gpu), Ok(adapter)) => {
-                (Some(open_gpu().await?), Backend::Gpu, format!("WebGPU on {}, as asked for.", adapter.name))
-            }
+            (Some(Backend::Cpu), _) => (
+                None,
+                Backend::Cpu,
+                "The processor, as asked for.".to_string(),
+            ),
+            (Some(Backend::Gpu), Ok(adapter)) => (
+                Some(open_gpu().await?),
+                Backend::Gpu,
+                format!("WebGPU on {}, as asked for.", adapter.name),
+            ),
             (Some(Backend::Gpu), Err(missing)) => {
-                return Err(Error::Backend(format!("{missing}, so the GPU cannot be used. Use the CPU instead.")));
+                return Err(Error::Backend(format!(
+                    "{missing}, so the GPU cannot be used. Use the CPU instead."
+                )));
             }
             (None, Err(missing)) => (None, Backend::Cpu, format!("The processor: {missing}.")),
             (None, Ok(adapter)) if adapter.is_software => {
-                let reason = format!("The processor: WebGPU only has {} here, which is slower.", adapter.name);
+                let reason = format!(
+                    "The processor: WebGPU only has {} here, which is slower.",
+                    adapter.name
+                );
                 (None, Backend::Cpu, reason)
             }
             (None, Ok(adapter)) => match open_gpu().await {
-                Ok(device) => (Some(device), Backend::Gpu, format!("WebGPU on {}.", adapter.name)),
+                Ok(device) => (
+                    Some(device),
+                    Backend::Gpu,
+                    format!("WebGPU on {}.", adapter.name),
+                ),
                 Err(error) => (None, Backend::Cpu, format!("The processor: {error}")),
             },
         };
@@ -315,7 +415,9 @@ impl Engine {
             backend,
             reason,
             settings: SETTINGS.to_vec(),
-            presets: [Preset::Tiny, Preset::Small, Preset::Paper].map(|preset| (preset, Config::preset(preset))).to_vec(),
+            presets: [Preset::Tiny, Preset::Small, Preset::Paper]
+                .map(|preset| (preset, Config::preset(preset)))
+                .to_vec(),
             palette: palette::colours().into_iter().map(palette::hex).collect(),
         });
         self.post_state(Phase::Empty);
@@ -339,13 +441,21 @@ impl Engine {
     async fn load_under(&mut self, source: Source, files: Files, config: Config) -> Result<bool> {
         let pile = match source {
             Source::Files => Pile::Files(files),
-            Source::Puppets { count, seed } => Pile::Puppets { count: count.min(MOST_PUPPETS), seed },
-            Source::Hands { count, ref base_url } => match self.fetch_hands(count, base_url).await? {
+            Source::Puppets { count, seed } => Pile::Puppets {
+                count: count.min(MOST_PUPPETS),
+                seed,
+            },
+            Source::Hands {
+                count,
+                ref base_url,
+            } => match self.fetch_hands(count, base_url).await? {
                 Some(files) => Pile::Files(files),
                 None => return Ok(false),
             },
         };
-        let Some((pictures, rejected)) = self.read(&pile, &config).await? else { return Ok(false) };
+        let Some((pictures, rejected)) = self.read(&pile, &config).await? else {
+            return Ok(false);
+        };
         let count = pictures.len();
         let begun = self.session()?.begin(config, pictures);
         if begun.is_ok() {
@@ -358,22 +468,35 @@ impl Engine {
         }
         // Said in any case: what was left out explains why nothing could be begun.
         let pictures = self.session()?.pictures().len();
-        post(&Event::Loaded { pictures, about: self.about.clone(), rejected });
+        post(&Event::Loaded {
+            pictures,
+            about: self.about.clone(),
+            rejected,
+        });
         begun.map(|()| true)
     }
 
     /// Whether the page no longer wants what is being loaded.
     fn is_cancelled(&mut self) -> bool {
-        let cancel = self.backlog.iter().position(|message| matches!(message.command, Command::CancelLoad));
+        let cancel = self
+            .backlog
+            .iter()
+            .position(|message| matches!(message.command, Command::CancelLoad));
         if let Some(message) = cancel.and_then(|at| self.backlog.remove(at)) {
             post(&Event::Done { id: message.id });
             return true;
         }
-        self.backlog.iter().any(|message| matches!(message.command, Command::Load { .. }))
+        self.backlog
+            .iter()
+            .any(|message| matches!(message.command, Command::Load { .. }))
     }
 
     /// Pictures of a pile at the size of `config`, and the files that are none; nothing if cancelled.
-    async fn read(&mut self, pile: &Pile, config: &Config) -> Result<Option<(Dataset, Vec<Rejected>)>> {
+    async fn read(
+        &mut self,
+        pile: &Pile,
+        config: &Config,
+    ) -> Result<Option<(Dataset, Vec<Rejected>)>> {
         let (mut pictures, mut rejected) = (Dataset::new(config.size), Vec::new());
         let mut stint = Instant::now();
         match pile {
@@ -392,11 +515,18 @@ impl Engine {
                 for (i, (name, file)) in files.iter().enumerate() {
                     let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
                         let reason = "The file cannot be read, or no longer.".into();
-                        rejected.push(Rejected { name: name.clone(), reason });
+                        rejected.push(Rejected {
+                            name: name.clone(),
+                            reason,
+                        });
                         continue;
                     };
-                    for (name, bytes) in archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec()) {
-                        match bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit)) {
+                    for (name, bytes) in
+                        archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec())
+                    {
+                        match bytes.and_then(|bytes| {
+                            decode::decode(&name, &bytes, config.size, config.fit)
+                        }) {
                             Ok(picture) => pictures.push(picture),
                             Err(reason) => rejected.push(Rejected { name, reason }),
                         }
@@ -429,7 +559,11 @@ impl Engine {
         let names: Vec<String> = hands::names().take(count).collect();
         let total = names.len();
         let abort = AbortController::new().map_err(|error| Error::Network(fetch::said(error)))?;
-        let waiting: VecDeque<_> = names.iter().map(|name| format!("{base_url}{name}")).enumerate().collect();
+        let waiting: VecDeque<_> = names
+            .iter()
+            .map(|name| format!("{base_url}{name}"))
+            .enumerate()
+            .collect();
         let waiting = Rc::new(RefCell::new(waiting));
         for _ in 0..DOWNLOADS {
             let (waiting, outbox, signal) = (waiting.clone(), self.outbox.clone(), abort.signal());
@@ -450,17 +584,23 @@ impl Engine {
                 break Ok(true);
             }
             match self.inbox.recv().await {
-                Ok(Incoming::Fetched { load: of, index, bytes }) if of == load => match bytes {
+                Ok(Incoming::Fetched {
+                    load: of,
+                    index,
+                    bytes,
+                }) if of == load => match bytes {
                     Ok(bytes) => {
-                        files[index] = Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(&bytes[..]))).ok();
+                        files[index] = Blob::new_with_u8_array_sequence(&Array::of1(
+                            &Uint8Array::from(&bytes[..]),
+                        ))
+                        .ok();
                         done += 1;
                         progress.report(done, Some(total));
                     }
                     Err(error) => break Err(error),
                 },
-                Ok(Incoming::Fetched { .. }) => {}
-                Ok(Incoming::Message(message)) => {
-                    self.backlog.push_back(message);
+                Ok(incoming) => {
+                    self.accept(incoming);
                     if self.is_cancelled() {
                         break Ok(false);
                     }
@@ -470,7 +610,11 @@ impl Engine {
         };
         waiting.borrow_mut().clear();
         abort.abort();
-        let files = names.into_iter().zip(files).filter_map(|(name, file)| Some((name, file?))).collect();
+        let files = names
+            .into_iter()
+            .zip(files)
+            .filter_map(|(name, file)| Some((name, file?)))
+            .collect();
         Ok(result?.then_some(files))
     }
 
@@ -504,9 +648,9 @@ impl Engine {
     async fn detect(&mut self, files: Files) -> Result<crate::session::Keypoints> {
         let nothing = || Error::File("There is no picture to look at.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
-        let buffer = JsFuture::from(file.array_buffer())
-            .await
-            .map_err(|error| Error::File(format!("{name} cannot be read ({}).", fetch::said(error))))?;
+        let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| {
+            Error::File(format!("{name} cannot be read ({}).", fetch::said(error)))
+        })?;
         let session = self.session()?;
         let Config { size, fit, .. } = *session.config();
         let picture = decode::decode(&name, &Uint8Array::new(&buffer).to_vec(), size, fit)
@@ -524,11 +668,16 @@ impl Engine {
     }
 
     async fn try_train(&mut self) -> Result<()> {
-        self.fetch_weights().await?;
+        if let Some(file) = self.session()?.needs_weights().first() {
+            return self.wait_for_weights(file).await;
+        }
         let session = self.session()?;
         post_steps(session.step().await?);
         let step = session.steps_taken();
-        if let Some(Task { left: Some(left), .. }) = &mut self.task {
+        if let Some(Task {
+            left: Some(left), ..
+        }) = &mut self.task
+        {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 return self.stop().await;
@@ -575,25 +724,45 @@ impl Engine {
         }
     }
 
-    /// Fetches the weights that the loss needs and that are not there yet.
-    async fn fetch_weights(&mut self) -> Result<()> {
-        let url = self.weights_url.clone();
-        let session = self.session()?;
-        while let Some(file) = session.needs_weights().first() {
-            let mut progress = Progress::of("Loading VGG16's weights");
-            let bytes = fetch::weights(&format!("{url}{file}"), |done, total| progress.report(done, total)).await?;
-            session.give_weights(bytes);
+    /// Fetches a file of weights in the background, and waits until it or a message comes.
+    async fn wait_for_weights(&mut self, file: &str) -> Result<()> {
+        if !self.weights_under_way {
+            self.weights_under_way = true;
+            let (url, outbox) = (format!("{}{file}", self.weights_url), self.outbox.clone());
+            spawn_local(async move {
+                let mut progress = Progress::of("Loading VGG16's weights");
+                let bytes = fetch::weights(&url, |done, total| progress.report(done, total)).await;
+                let _ = outbox.unbounded_send(Incoming::Weights(bytes));
+            });
+        }
+        if let Ok(incoming) = self.inbox.recv().await {
+            self.accept(incoming);
         }
         Ok(())
     }
 }
 
 fn post_steps(reports: Vec<StepReport>) {
-    for StepReport { step, loss, steps_per_second, elapsed_seconds } in reports {
-        post(&Event::Step { step, loss, steps_per_second, elapsed_seconds });
+    for StepReport {
+        step,
+        loss,
+        steps_per_second,
+        elapsed_seconds,
+    } in reports
+    {
+        post(&Event::Step {
+            step,
+            loss,
+            steps_per_second,
+            elapsed_seconds,
+        });
     }
 }
 
 fn fail(id: Option<u32>, error: &Error) {
-    post(&Event::Failed { id, kind: error.kind(), message: error.to_string() });
+    post(&Event::Failed {
+        id,
+        kind: error.kind(),
+        message: error.to_string(),
+    });
 }

@@ -1,0 +1,134 @@
+//! The perceptual loss: how far apart two pictures are in the eyes of VGG16.
+
+use burn::tensor::{Device, Tensor, TensorData, activation, module::max_pool2d, ops::MaxPoolOptions};
+use safetensors::SafeTensors;
+
+use crate::error::{Error, Result};
+use crate::ops;
+
+/// The weight files: layers up to relu3_3, and from there to relu4_3. The second is needed for four blocks only.
+pub const WEIGHTS_FILES: [&str; 2] = ["vgg16_relu3_3.safetensors", "vgg16_relu4_3.safetensors"];
+
+/// Convolutions of each block; its features are taken after the last ReLU.
+const BLOCKS: [&[&str]; 4] = [
+    &["conv1_1", "conv1_2"],
+    &["conv2_1", "conv2_2"],
+    &["conv3_1", "conv3_2", "conv3_3"],
+    &["conv4_1", "conv4_2", "conv4_3"],
+];
+
+/// VGG16's first blocks, fixed, and the size at which they look.
+#[derive(Clone, Debug)]
+pub struct Perceptual {
+    /// Per block its convolutions, each weight [O,I,3,3] and bias [O].
+    blocks: Vec<Vec<(Tensor<4>, Tensor<1>)>>,
+    size: usize,
+}
+
+impl Perceptual {
+    /// How many of [`WEIGHTS_FILES`] so many blocks need.
+    pub fn files_needed(blocks: usize) -> usize {
+        if blocks > 3 { 2 } else { 1 }
+    }
+
+    /// Reads float16 weights from the bytes of [`WEIGHTS_FILES`], in order. `size` in px.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where a file is missing, damaged or not VGG16.
+    pub fn from_bytes(files: &[&[u8]], blocks: usize, size: usize, device: &Device) -> Result<Self> {
+        if files.len() < Self::files_needed(blocks) {
+            return Err(Error::Weights(format!("{blocks} blocks of VGG16 need {} as well.", WEIGHTS_FILES[1])));
+        }
+        let damaged = |what: String| Error::Weights(format!("The VGG16 weights are damaged ({what}); load them again."));
+        let files = files
+            .iter()
+            .map(|bytes| SafeTensors::deserialize(bytes))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|error| damaged(error.to_string()))?;
+        let tensor = |name: String| -> Result<TensorData> {
+            let view = files
+                .iter()
+                .find_map(|file| file.tensor(&name).ok())
+                .ok_or_else(|| damaged(format!("{name} is missing")))?;
+            if view.dtype() != safetensors::Dtype::F16 {
+                return Err(damaged(format!("{name} is not float16")));
+            }
+            let values: Vec<f32> =
+                view.data().chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+            Ok(TensorData::new(values, view.shape().to_vec()))
+        };
+        let mut channels = 3;
+        let blocks = BLOCKS[..blocks]
+            .iter()
+            .map(|names| {
+                names
+                    .iter()
+                    .map(|name| {
+                        let (weight, bias) = (tensor(format!("{name}.weight"))?, tensor(format!("{name}.bias"))?);
+                        let outputs = bias.shape()[0];
+                        if weight.shape().as_slice() != [outputs, channels, 3, 3] {
+                            return Err(damaged(format!("{name} has shape {:?}", weight.shape())));
+                        }
+                        channels = outputs;
+                        Ok((Tensor::from_data(weight, device), Tensor::from_data(bias, device)))
+                    })
+                    .collect()
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { blocks, size })
+    }
+
+    /// `sum over blocks of mean |VGG_block(reconstruction) - VGG_block(images)|`.
+    ///
+    /// Both [B,3,S,S] in [-1, 1] -> [1]. No gradient reaches `images`.
+    pub fn loss(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
+        self.block_losses(reconstruction, images).into_iter().reduce(|sum, l1| sum + l1).expect("at least one block")
+    }
+
+    /// Mean absolute difference per block, each [1].
+    pub fn block_losses(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Vec<Tensor<1>> {
+        let wanted = self.features(images.without_autodiff());
+        let found = self.features(reconstruction);
+        found
+            .into_iter()
+            .zip(wanted)
+            .map(|(found, wanted)| {
+                let wanted = if found.device().is_autodiff() { wanted.autodiff() } else { wanted };
+                (found - wanted).abs().mean()
+            })
+            .collect()
+    }
+
+    /// Features after each block's last ReLU, [B,C,size/2^k,size/2^k].
+    fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+        let device = images.device();
+        let here = |weight: &Tensor<4>, bias: &Tensor<1>| match device.is_autodiff() {
+            true => (weight.clone().autodiff(), bias.clone().autodiff()),
+            false => (weight.clone(), bias.clone()),
+        };
+        let mut x = ops::resize(normalise(images), self.size);
+        let mut features = Vec::with_capacity(self.blocks.len());
+        for (k, block) in self.blocks.iter().enumerate() {
+            if k > 0 {
+                x = max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
+            }
+            for (weight, bias) in block {
+                let (weight, bias) = here(weight, bias);
+                x = activation::relu(ops::conv3x3(x, weight, bias));
+            }
+            features.push(x.clone());
+        }
+        features
+    }
+}
+
+/// From [-1, 1] to what VGG16 was trained on: `((x + 1) / 2 - mean) / std` per channel, ImageNet's.
+fn normalise(images: Tensor<4>) -> Tensor<4> {
+    const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+    const STD: [f32; 3] = [0.229, 0.224, 0.225];
+    let device = images.device();
+    let channel = |f: &dyn Fn(usize) -> f32| {
+        Tensor::<4>::from_data(TensorData::new((0..3).map(f).collect::<Vec<f32>>(), [1, 3, 1, 1]), &device)
+    };
+    images * channel(&|c| 0.5 / STD[c]) + channel(&|c| (0.5 - MEAN[c]) / STD[c])
+}

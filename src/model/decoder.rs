@@ -1,0 +1,91 @@
+//! The decoder: a U-Net that rebuilds the picture from what is left of it and the edge map.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use super::blocks::{Conv3x3, Norm, leaky_relu};
+use crate::ops;
+
+/// Two convolutions, each with norm and LeakyReLU.
+#[derive(Module, Debug)]
+pub struct ConvBlock {
+    /// First convolution.
+    pub conv1: Conv3x3,
+    /// Its norm.
+    pub norm1: Norm,
+    /// Second convolution.
+    pub conv2: Conv3x3,
+    /// Its norm.
+    pub norm2: Norm,
+}
+
+impl ConvBlock {
+    fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        Self {
+            conv1: Conv3x3::init(inputs, outputs, rng, device),
+            norm1: Norm::init(outputs, device),
+            conv2: Conv3x3::init(outputs, outputs, rng, device),
+            norm2: Norm::init(outputs, device),
+        }
+    }
+
+    /// [B,I,H,W] -> [B,O,H,W]
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let x = leaky_relu(self.norm1.forward(self.conv1.forward(x)));
+        leaky_relu(self.norm2.forward(self.conv2.forward(x)))
+    }
+}
+
+/// The U-Net of [alpha x masked, edge map] -> reconstruction.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    /// How much the masked picture counts against the edge map: [1].
+    pub alpha: Param<Tensor<1>>,
+    /// To width w at full size.
+    pub first: Conv3x3,
+    /// To widths 2w, 4w, 8w, 8w at S/2 ... S/16.
+    pub down: Vec<ConvBlock>,
+    /// To widths 8w, 4w, 2w, w at S/8 ... S.
+    pub up: Vec<ConvBlock>,
+    /// To RGB.
+    pub last: Conv3x3,
+}
+
+impl Decoder {
+    /// A fresh decoder.
+    pub fn init(width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let w = width;
+        let mut blocks = |widths: [(usize, usize); 4]| {
+            widths.map(|(inputs, outputs)| ConvBlock::init(inputs, outputs, rng, device)).into()
+        };
+        let down = blocks([(w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w), (8 * w, 8 * w)]);
+        let up = blocks([(8 * w, 8 * w), (16 * w, 4 * w), (8 * w, 2 * w), (4 * w, w)]);
+        Self {
+            alpha: Param::from_tensor(Tensor::ones([1], device)),
+            first: Conv3x3::init(4, w, rng, device),
+            down,
+            up,
+            last: Conv3x3::init(2 * w, 3, rng, device),
+        }
+    }
+
+    /// `masked` [B,3,S,S] in [-1, 1], `edge_map` [B,1,S,S] -> reconstruction [B,3,S,S], unbounded.
+    pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
+        let masked = masked * self.alpha.val().reshape([1, 1, 1, 1]);
+        let mut x = leaky_relu(self.first.forward(Tensor::cat(vec![masked, edge_map], 1)));
+        let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
+        for block in &self.down {
+            x = block.forward(ops::halve(x));
+            kept.push(x.clone());
+        }
+        kept.pop();
+        for block in &self.up {
+            x = block.forward(ops::double(x));
+            if let Some(skip) = kept.pop() {
+                x = Tensor::cat(vec![x, skip], 1);
+            }
+        }
+        self.last.forward(x)
+    }
+}

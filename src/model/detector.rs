@@ -1,0 +1,138 @@
+//! The detector: a picture to K heatmaps, a heatmap to a keypoint.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use rand_chacha::ChaCha8Rng;
+
+use super::blocks::{Conv3x3, Norm, leaky_relu};
+use crate::ops;
+
+/// Two convolutions and a shortcut, to half the size.
+#[derive(Module, Debug)]
+pub struct ResidualBlock {
+    /// First convolution of the long way.
+    pub conv1: Conv3x3,
+    /// Its norm.
+    pub norm1: Norm,
+    /// Second convolution of the long way.
+    pub conv2: Conv3x3,
+    /// Its norm.
+    pub norm2: Norm,
+    /// The shortcut's convolution.
+    pub shortcut: Conv3x3,
+    /// Its norm.
+    pub shortcut_norm: Norm,
+}
+
+impl ResidualBlock {
+    fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        Self {
+            conv1: Conv3x3::init(inputs, outputs, rng, device),
+            norm1: Norm::init(outputs, device),
+            conv2: Conv3x3::init(outputs, outputs, rng, device),
+            norm2: Norm::init(outputs, device),
+            shortcut: Conv3x3::init(inputs, outputs, rng, device),
+            shortcut_norm: Norm::init(outputs, device),
+        }
+    }
+
+    /// [B,I,H,W] -> [B,O,H/2,W/2]
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let shortcut = self.shortcut_norm.forward(self.shortcut.forward_halve(x.clone()));
+        let x = leaky_relu(self.norm1.forward(self.conv1.forward_halve(x)));
+        let x = self.norm2.forward(self.conv2.forward(x));
+        leaky_relu(x + shortcut)
+    }
+}
+
+/// Twice the size, then a convolution.
+#[derive(Module, Debug)]
+pub struct UpBlock {
+    /// The convolution.
+    pub conv: Conv3x3,
+    /// Its norm.
+    pub norm: Norm,
+}
+
+impl UpBlock {
+    fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        Self { conv: Conv3x3::init(inputs, outputs, rng, device), norm: Norm::init(outputs, device) }
+    }
+
+    /// [B,I,H,W] -> [B,O,2H,2W]
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        leaky_relu(self.norm.forward(self.conv.forward(ops::double(x))))
+    }
+}
+
+/// A picture to K heatmaps a quarter of its size.
+#[derive(Module, Debug)]
+pub struct Detector {
+    /// Four blocks, to widths w, 2w, 4w, 8w at S/2 ... S/16.
+    pub down: Vec<ResidualBlock>,
+    /// Two blocks, to widths 4w, 2w at S/8, S/4.
+    pub up: Vec<UpBlock>,
+    /// To K heatmaps.
+    pub head: Conv3x3,
+}
+
+/// What the detector finds in a batch.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    /// [B,K,2] (row, col) in [-1, 1]
+    pub keypoints: Tensor<3>,
+    /// [B,K,S/4,S/4], each summing to 1
+    pub heatmaps: Tensor<4>,
+}
+
+impl Detector {
+    /// A fresh detector of `count` keypoints.
+    pub fn init(count: usize, width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+        let widths = [3, width, 2 * width, 4 * width, 8 * width];
+        Self {
+            down: widths.windows(2).map(|io| ResidualBlock::init(io[0], io[1], rng, device)).collect(),
+            up: vec![
+                UpBlock::init(8 * width, 4 * width, rng, device),
+                UpBlock::init(4 * width, 2 * width, rng, device),
+            ],
+            head: Conv3x3::init(2 * width, count, rng, device),
+        }
+    }
+
+    /// `images` [B,3,S,S] in [-1, 1].
+    ///
+    /// `heatmaps = softmax(detector(image))` over pixels; `keypoint = sum over pixels p of heatmap(p) p`.
+    pub fn forward(&self, images: Tensor<4>) -> Detection {
+        let x = self.down.iter().fold(images, |x, block| block.forward(x));
+        let x = self.up.iter().fold(x, |x, block| block.forward(x));
+        let logits = self.head.forward(x); // [B,K,h,w]
+        let [batch, count, height, width] = logits.dims();
+        let heatmaps = activation::softmax(logits.reshape([batch, count, height * width]), 2);
+        let pixels = pixel_positions(height, width, &heatmaps.device()).unsqueeze::<3>(); // [1,hw,2]
+        Detection {
+            keypoints: heatmaps.clone().matmul(pixels),
+            heatmaps: heatmaps.reshape([batch, count, height, width]),
+        }
+    }
+}
+
+impl Detection {
+    /// How sure each keypoint is: the share of its heatmap within a tenth of the picture's side of it. [B,K] in [0, 1].
+    pub fn confidence(&self) -> Tensor<2> {
+        const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
+        let [batch, count, height, width] = self.heatmaps.dims();
+        let pixels = pixel_positions(height, width, &self.heatmaps.device()).reshape([1, 1, height * width, 2]);
+        let offset = pixels - self.keypoints.clone().reshape([batch, count, 1, 2]); // [B,K,hw,2]
+        let near = offset.powi_scalar(2).sum_dim(3).lower_equal_scalar(RADIUS * RADIUS).float(); // [B,K,hw,1]
+        let mass = self.heatmaps.clone().reshape([batch, count, height * width, 1]) * near;
+        mass.sum_dim(2).reshape([batch, count])
+    }
+}
+
+/// [h w, 2]: (row, col) of each pixel, corner pixels at -1 and 1.
+fn pixel_positions(height: usize, width: usize, device: &Device) -> Tensor<2> {
+    let at = |i: usize, n: usize| (2.0 * i as f64 / (n - 1) as f64 - 1.0) as f32;
+    let values: Vec<f32> =
+        (0..height).flat_map(|r| (0..width).flat_map(move |c| [at(r, height), at(c, width)])).collect();
+    Tensor::from_data(TensorData::new(values, [height * width, 2]), device)
+}

@@ -1,0 +1,171 @@
+//! The edge map on the CPU: each edge is drawn only where it can be seen, and the winner of each pixel remembered.
+
+use super::{for_each_piece, map_indices};
+
+/// What an edge adds below this is not drawn.
+const INVISIBLE: f32 = 1e-9;
+/// Keeps the position along an edge defined where both ends coincide.
+const EPSILON: f32 = 1e-8;
+/// No edge reaches this pixel.
+const NONE: u32 = u32::MAX;
+
+/// What is drawn, and how.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// `[B,K,2]` (row, col) in [-1, 1]
+    pub keypoints: Vec<f32>,
+    /// `[K,K]`
+    pub weights: Vec<f32>,
+    /// K
+    pub count: usize,
+    /// Side of the map, px.
+    pub size: usize,
+    /// See [`crate::ops::edge_map`].
+    pub thickness: f32,
+}
+
+/// A pixel's place against an edge.
+struct Near {
+    /// How far along, in [0, 1].
+    t: f32,
+    /// From the nearest point of the edge to the pixel.
+    row: f32,
+    col: f32,
+}
+
+impl Near {
+    fn distance_squared(&self) -> f32 {
+        self.row * self.row + self.col * self.col
+    }
+}
+
+/// From keypoint i to keypoint j of one picture.
+struct Segment {
+    a: [f32; 2],
+    ab: [f32; 2],
+    length_squared: f32,
+}
+
+impl Segment {
+    fn near(&self, row: f32, col: f32) -> Near {
+        let (row, col) = (row - self.a[0], col - self.a[1]);
+        let t = ((row * self.ab[0] + col * self.ab[1]) / (self.length_squared + EPSILON)).clamp(0.0, 1.0);
+        Near { t, row: row - t * self.ab[0], col: col - t * self.ab[1] }
+    }
+}
+
+impl Drawing {
+    fn batch(&self) -> usize {
+        self.keypoints.len() / (2 * self.count)
+    }
+
+    fn segment(&self, b: usize, i: usize, j: usize) -> Segment {
+        let at = |k: usize| {
+            let at = 2 * (b * self.count + k);
+            [self.keypoints[at], self.keypoints[at + 1]]
+        };
+        let (a, b) = (at(i), at(j));
+        let ab = [b[0] - a[0], b[1] - a[1]];
+        Segment { a, ab, length_squared: ab[0] * ab[0] + ab[1] * ab[1] }
+    }
+
+    fn coordinate(&self, pixel: usize) -> f32 {
+        (2.0 * pixel as f64 / (self.size - 1) as f64 - 1.0) as f32
+    }
+
+    /// The pixels whose coordinates lie in [low, high].
+    fn pixels(&self, low: f32, high: f32) -> std::ops::Range<usize> {
+        let pixel = |coordinate: f32| (coordinate + 1.0) * 0.5 * (self.size - 1) as f32;
+        // A cast of a float saturates, and turns NaN into 0.
+        let first = pixel(low).ceil().max(0.0) as usize;
+        let behind = (pixel(high).floor() + 1.0).max(0.0) as usize;
+        first..behind.min(self.size)
+    }
+
+    /// Draws picture b: the map [S,S], and at each pixel which edge won (`i K + j`).
+    fn draw(&self, b: usize, map: &mut [f32], winners: &mut [u32]) {
+        let coordinates: Vec<f32> = (0..self.size).map(|pixel| self.coordinate(pixel)).collect();
+        for i in 0..self.count {
+            for j in i + 1..self.count {
+                let weight = self.weights[i * self.count + j];
+                // w exp(-d^2 / thickness) < INVISIBLE beyond this distance.
+                let reach_squared = self.thickness * (weight / INVISIBLE).ln();
+                if reach_squared.is_nan() || reach_squared <= 0.0 {
+                    continue;
+                }
+                let reach = reach_squared.sqrt();
+                let segment = self.segment(b, i, j);
+                let range = |k: usize| {
+                    let (from, to) = (segment.a[k], segment.a[k] + segment.ab[k]);
+                    self.pixels(from.min(to) - reach, from.max(to) + reach)
+                };
+                let columns = range(1);
+                for r in range(0) {
+                    for c in columns.clone() {
+                        let distance_squared = segment.near(coordinates[r], coordinates[c]).distance_squared();
+                        if distance_squared > reach_squared {
+                            continue;
+                        }
+                        let value = weight * (-distance_squared / self.thickness).exp();
+                        let pixel = r * self.size + c;
+                        if value > map[pixel] {
+                            map[pixel] = value;
+                            winners[pixel] = (i * self.count + j) as u32;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The edge map [B,1,S,S] and the winner of each pixel.
+    pub fn forward(&self) -> (Vec<f32>, Vec<u32>) {
+        let pixels = self.size * self.size;
+        let drawn = map_indices(self.batch(), |b| {
+            let (mut map, mut winners) = (vec![0.0; pixels], vec![NONE; pixels]);
+            self.draw(b, &mut map, &mut winners);
+            (map, winners)
+        });
+        let (maps, winners): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
+        (maps.concat(), winners.concat())
+    }
+
+    /// The gradients by keypoints [B,K,2] and edge weights [K,K] (upper triangle), from `dy` [B,1,S,S].
+    ///
+    /// With v = w exp(-d^2/h): `dv/dw = v/w`, `dv/dd^2 = -v/h`. The nearest point of a segment moves along it at no
+    /// cost, so `dd^2/da = -2 (1-t) n` and `dd^2/db = -2 t n`, n from the nearest point to the pixel.
+    pub fn backward(&self, winners: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let pixels = self.size * self.size;
+        let count = self.count;
+        // Per picture: [K,2] by keypoints, then [K,K] by weights.
+        let piece = count * (2 + count);
+        let mut gradients = vec![0.0; self.batch() * piece];
+        for_each_piece(&mut gradients, piece, |b, gradients| {
+            let (by_keypoints, by_weights) = gradients.split_at_mut(2 * count);
+            for pixel in 0..pixels {
+                let (winner, dy) = (winners[b * pixels + pixel], dy[b * pixels + pixel]);
+                if winner == NONE || dy == 0.0 {
+                    continue;
+                }
+                let edge = winner as usize;
+                let (i, j) = (edge / count, edge % count);
+                let near =
+                    self.segment(b, i, j).near(self.coordinate(pixel / self.size), self.coordinate(pixel % self.size));
+                let drawn = (-near.distance_squared() / self.thickness).exp();
+                by_weights[edge] += dy * drawn;
+                let pull = 2.0 * dy * self.weights[edge] * drawn / self.thickness;
+                by_keypoints[2 * i] += pull * (1.0 - near.t) * near.row;
+                by_keypoints[2 * i + 1] += pull * (1.0 - near.t) * near.col;
+                by_keypoints[2 * j] += pull * near.t * near.row;
+                by_keypoints[2 * j + 1] += pull * near.t * near.col;
+            }
+        });
+        let mut by_weights = vec![0.0; count * count];
+        let mut by_keypoints = Vec::with_capacity(self.keypoints.len());
+        for gradients in gradients.chunks_exact(piece) {
+            by_keypoints.extend_from_slice(&gradients[..2 * count]);
+            by_weights.iter_mut().zip(&gradients[2 * count..]).for_each(|(sum, part)| *sum += part);
+        }
+        (by_keypoints, by_weights)
+    }
+}

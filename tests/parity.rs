@@ -1,0 +1,318 @@
+//! The model against the authors' PyTorch implementation (`tests/data/README.md` says where the numbers come from).
+//!
+//! On the CPU backend to the last digits; on WebGPU (lavapipe natively, `CUBECL_WGPU_DEFAULT_DEVICE=Cpu`) within 2e-3.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use autolink::config::{Config, LossKind, Preset};
+use autolink::loss::{Perceptual, WEIGHTS_FILES};
+use autolink::model::{AutoLink, Drawing};
+use autolink::{checkpoint, ops, train};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::{Dtype, SafeTensors};
+
+/// A reference file: its float tensors and its settings.
+struct Reference {
+    tensors: HashMap<String, (Vec<usize>, Vec<f32>)>,
+    metadata: HashMap<String, String>,
+}
+
+impl Reference {
+    fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).expect("a reference file");
+        let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+        let floats = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let tensors = file
+            .tensors()
+            .into_iter()
+            .filter(|(_, view)| view.dtype() == Dtype::F32)
+            .map(|(name, view)| (name, (view.shape().to_vec(), floats(view.data()))))
+            .collect();
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("metadata");
+        Self { tensors, metadata: metadata.metadata().clone().unwrap_or_default() }
+    }
+
+    fn values(&self, name: &str) -> &[f32] {
+        &self.tensors.get(name).unwrap_or_else(|| panic!("no {name}")).1
+    }
+
+    fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        let (shape, values) = self.tensors.get(name).unwrap_or_else(|| panic!("no {name}"));
+        Tensor::from_data(TensorData::new(values.clone(), shape.clone()), device)
+    }
+
+    /// All tensors whose names begin so, without that beginning.
+    fn group(&self, prefix: &str) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
+        let of_group = |(name, tensor): (&String, &(Vec<usize>, Vec<f32>))| {
+            name.strip_prefix(prefix).map(|name| (name.to_string(), tensor.clone()))
+        };
+        self.tensors.iter().filter_map(of_group).collect()
+    }
+
+    fn config(&self) -> Config {
+        let number = |key: &str| self.metadata[key].parse::<f64>().expect("a number");
+        Config {
+            keypoints: number("n_parts") as usize,
+            size: 128,
+            width: number("width") as usize,
+            loss: LossKind::Pixel,
+            learning_rate: number("lr"),
+            weight_decay: number("weight_decay"),
+            thickness: number("thick"),
+            edge_scale: number("sklr"),
+            mask_grid: number("block") as usize,
+            mask_ratio: number("missing"),
+            ..Config::preset(Preset::Paper)
+        }
+    }
+
+    fn model(&self, device: &Device) -> AutoLink {
+        checkpoint::with_state(AutoLink::init(&self.config(), device), self.group("state/")).expect("the state fits")
+    }
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// The committed case, and the larger one where `../shared` is there.
+fn cases() -> Vec<Reference> {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/autolink_k4_w8.safetensors");
+    let paths = [data("autolink_k8_w4.safetensors"), shared];
+    paths.iter().filter(|path| path.exists()).map(|path| Reference::read(path)).collect()
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().convert::<f32>().try_into_vec().expect("floats")
+}
+
+fn largest_difference(found: &[f32], wanted: &[f32]) -> f32 {
+    assert_eq!(found.len(), wanted.len());
+    // `f32::max` passes over NaN, so look for it first.
+    assert!(found.iter().all(|value| value.is_finite()), "not a number");
+    found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn norm(values: &[f32]) -> f32 {
+    values.iter().map(|v| (*v as f64).powi(2)).sum::<f64>().sqrt() as f32
+}
+
+/// |found - wanted| / |wanted|
+fn relative(found: &[f32], wanted: &[f32]) -> f32 {
+    let difference: Vec<f32> = found.iter().zip(wanted).map(|(a, b)| a - b).collect();
+    assert_eq!(found.len(), wanted.len());
+    norm(&difference) / norm(wanted).max(1e-12)
+}
+
+#[track_caller]
+fn assert_below(what: &str, value: f32, bound: f32) {
+    println!("{what}: {value:.2e} (bound {bound:.0e})");
+    assert!(value <= bound, "{what} is off by {value:e}, more than {bound:e}");
+}
+
+/// Bounds of one backend.
+struct Bounds {
+    keypoints: f32,
+    edge_map: f32,
+    reconstruction: f32,
+    edge_weights: f32,
+    loss: f32,
+    gradient: f32,
+    step: f32,
+}
+
+const CPU: Bounds = Bounds {
+    keypoints: 1e-4,
+    edge_map: 1e-5,
+    reconstruction: 1e-3,
+    edge_weights: 1e-6,
+    loss: 1e-5,
+    gradient: 1e-3,
+    step: 1e-5,
+};
+
+/// Evaluation: everything that a forward pass makes, with running statistics.
+fn evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: bool) {
+    let config = reference.config();
+    let model = reference.model(device);
+    let output = model.forward(
+        reference.tensor("input/img", device),
+        reference.tensor("input/mask", device),
+        Drawing { thickness: config.thickness, edge_scale: config.edge_scale },
+    );
+    let check = |what: &str, found: Vec<f32>, bound: f32| {
+        let wanted = reference.values(&format!("eval/{what}"));
+        // Relative to the largest value where the bound is relative.
+        let scale = if scaled { wanted.iter().fold(0f32, |m, v| m.max(v.abs())) } else { 1.0 };
+        assert_below(what, largest_difference(&found, wanted) / scale, bound);
+    };
+    check("keypoints", values(output.detection.keypoints), bounds.keypoints);
+    check("prob_map", values(output.detection.heatmaps), bounds.keypoints);
+    check("edge_weights", values(output.edge_weights), bounds.edge_weights);
+    check("heatmap", values(output.edge_map), bounds.edge_map);
+    check("recon", values(output.reconstruction), bounds.reconstruction);
+}
+
+/// Puts each parameter's gradient in its place, so that they can be read by name.
+struct Gradients<'a>(&'a GradientsParams);
+
+impl ModuleMapper for Gradients<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.get::<D>(param.id) {
+            Some(gradient) => param.map(|_| gradient),
+            None => param,
+        }
+    }
+}
+
+/// Training: the loss, every gradient, one AdamW step, the running statistics.
+fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
+    let device = &device.clone().autodiff();
+    let config = reference.config();
+    let model = reference.model(device);
+    let images: Tensor<4> = reference.tensor("input/img", device);
+    let mask = reference.tensor("input/mask", device);
+    let drawing = Drawing { thickness: config.thickness, edge_scale: config.edge_scale };
+    let output = model.forward(images.clone(), mask, drawing);
+    let loss = (output.reconstruction - images).abs().mean();
+    let wanted = reference.values("train/l1_loss")[0];
+    assert_below("loss", (values(loss.clone().without_autodiff())[0] - wanted).abs() / wanted, bounds.loss);
+
+    let gradients = GradientsParams::from_grads(loss.backward(), &model);
+    let named = model.valid().map(&mut Gradients(&gradients));
+    let named = pollster::block_on(checkpoint::state(&named)).expect("reads");
+    let wanted = reference.group("grad/");
+    let mut worst = ("", 0.0);
+    for (name, _, found) in named.iter().filter(|(name, ..)| wanted.contains_key(name)) {
+        // A bias before a batch norm has gradient zero; what is left there is rounding.
+        let wanted = &wanted[name].1;
+        let off = if norm(wanted) < 1e-6 { norm(found) } else { relative(found, wanted) };
+        if off > worst.1 {
+            worst = (name, off);
+        }
+    }
+    assert_below(&format!("gradient of {}", worst.0), worst.1, bounds.gradient);
+
+    let model = train::adamw(&config).step(config.learning_rate, model, gradients);
+    let stepped = pollster::block_on(checkpoint::state(&model.valid())).expect("reads");
+    let wanted = reference.group("step1/");
+    assert_eq!(stepped.len(), wanted.len(), "every parameter and statistic is compared");
+    for (name, _, found) in &stepped {
+        let off = largest_difference(found, &wanted[name].1);
+        if off > bounds.step {
+            println!("{name}: {off:e} {:?} {:?}", &found[..2.min(found.len())], &wanted[name].1[..2.min(found.len())]);
+        }
+    }
+    let off = stepped.iter().map(|(name, _, found)| largest_difference(found, &wanted[name].1)).fold(0.0, f32::max);
+    assert_below("parameters after a step", off, bounds.step);
+}
+
+#[test]
+fn evaluation_on_the_cpu() {
+    cases().iter().for_each(|case| evaluation(case, &Device::flex(), &CPU, false));
+}
+
+#[test]
+fn training_on_the_cpu() {
+    cases().iter().for_each(|case| training(case, &Device::flex(), &CPU));
+}
+
+/// The edge map alone, with 496 edges, and its gradients.
+fn edge_map(device: &Device, bound: f32) {
+    let reference = Reference::read(&data("edge_map_k32.safetensors"));
+    let device = &device.clone().autodiff();
+    for size in [64, 128] {
+        let keypoints = reference.tensor::<3>("kp", device).require_grad();
+        let raw = reference.tensor::<2>("skeleton_scalar", device).require_grad();
+        let weights = burn::tensor::activation::softplus(raw.clone() * 512.0, 1.0);
+        let drawn = ops::edge_map(keypoints.clone(), weights, size, 7.5e-4);
+        let found = values(drawn.clone().without_autodiff());
+        assert_below("edge map", largest_difference(&found, reference.values(&format!("{size}/heatmap"))), bound);
+        let gradients = (drawn * reference.tensor(&format!("{size}/cotangent"), device)).sum().backward();
+        let keypoints = values(keypoints.grad(&gradients).expect("a gradient"));
+        let raw = values(raw.grad(&gradients).expect("a gradient"));
+        assert_below("by keypoints", relative(&keypoints, reference.values(&format!("{size}/grad_kp"))), 1e-3);
+        assert_below("by edge weights", relative(&raw, reference.values(&format!("{size}/grad_skeleton_scalar"))), 1e-3);
+    }
+}
+
+#[test]
+fn edge_map_on_the_cpu() {
+    edge_map(&Device::flex(), 1e-5);
+}
+
+/// VGG16's distances and their gradient, with float16 weights.
+fn perceptual(device: &Device, bound: f32) {
+    let reference = Reference::read(&data("vgg16_perceptual.safetensors"));
+    let files = WEIGHTS_FILES.map(|name| {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("weights").join(name)).expect("weights")
+    });
+    for size in [128, 224] {
+        let vgg = Perceptual::from_bytes(&[&files[0], &files[1]], 4, size, device).expect("weights fit");
+        let x = reference.tensor::<4>("x", &device.clone().autodiff()).require_grad();
+        let y = reference.tensor::<4>("y", &device.clone().autodiff());
+        let blocks = vgg.block_losses(x.clone(), y);
+        let total = blocks.iter().cloned().reduce(|sum, l1| sum + l1).expect("four blocks");
+        let found: Vec<f32> = blocks.into_iter().flat_map(|l1| values(l1.without_autodiff())).collect();
+        for (found, wanted) in found.iter().zip(reference.values(&format!("{size}/block_l1"))) {
+            assert_below(&format!("block at {size} px"), (found - wanted).abs() / wanted, bound);
+        }
+        let gradient = values(x.grad(&total.backward()).expect("a gradient"));
+        assert_below("gradient", relative(&gradient, reference.values(&format!("{size}/grad_x"))), bound);
+    }
+}
+
+#[test]
+fn perceptual_loss_on_the_cpu() {
+    perceptual(&Device::flex(), 1e-3);
+}
+
+/// On another device sums are added in another order.
+const GPU: Bounds = Bounds {
+    keypoints: 2e-3,
+    edge_map: 2e-3,
+    reconstruction: 2e-3,
+    edge_weights: 2e-3,
+    loss: 2e-3,
+    gradient: 2e-3,
+    step: 2e-3,
+};
+
+/// The GPU, or none and a sentence. `cargo xtask test` sees to it that there is one, if only a software one.
+fn gpu() -> Option<Device> {
+    static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
+    let open = || match Device::wgpu_options().init() {
+        Ok(device) => Some(device),
+        Err(error) => {
+            println!("skipped: no graphics adapter here ({error})");
+            None
+        }
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
+#[test]
+fn evaluation_and_training_on_the_gpu() {
+    let Some(device) = gpu() else { return };
+    // The committed case: the larger one takes minutes on a software adapter.
+    let case = &cases()[0];
+    evaluation(case, &device, &GPU, true);
+    training(case, &device, &GPU);
+}
+
+#[test]
+fn edge_map_on_the_gpu() {
+    if let Some(device) = gpu() {
+        edge_map(&device, 2e-3);
+    }
+}
+
+#[test]
+fn perceptual_loss_on_the_gpu() {
+    if let Some(device) = gpu() {
+        perceptual(&device, 2e-3);
+    }
+}

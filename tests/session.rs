@@ -1,0 +1,259 @@
+//! The engine as its callers see it, on small puppets.
+
+use autolink::data::{Dataset, Picture, Placement, synthetic};
+use autolink::loss::WEIGHTS_FILES;
+use autolink::session::{Backend, Session, StepReport};
+use autolink::{Config, Error, LossKind, Preset};
+use burn::tensor::Device;
+use pollster::block_on;
+
+fn small() -> Config {
+    Config {
+        keypoints: 4,
+        size: 32,
+        width: 4,
+        batch: 4,
+        micro_batch: 4,
+        loss: LossKind::Pixel,
+        ..Config::preset(Preset::Tiny)
+    }
+}
+
+fn session(config: Config) -> Session {
+    let pictures = synthetic::puppets(20, 1, config.size).dataset;
+    let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
+    session.begin(config, pictures).expect("begins");
+    session
+}
+
+fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
+    (0..steps)
+        .flat_map(|_| block_on(session.step()).expect("steps"))
+        .map(|report| report.loss)
+        .collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_losses() {
+    let [first, mut watched] = [0, 1].map(|_| session(small()));
+    let mut first = first;
+    let expected = losses(&mut first, 6);
+    assert_eq!(expected.len(), 6);
+    // Looking changes nothing.
+    let found: Vec<f32> = (0..6)
+        .flat_map(|_| {
+            block_on(watched.views()).expect("views");
+            losses(&mut watched, 1)
+        })
+        .collect();
+    assert_eq!(expected, found);
+
+    first.reset();
+    assert_eq!(first.steps_taken(), 0);
+    assert_eq!(expected, losses(&mut first, 6), "a reset starts over");
+    let mut other = session(Config { seed: 1, ..small() });
+    assert_ne!(expected, losses(&mut other, 6));
+}
+
+#[test]
+fn live_settings_keep_the_run_and_others_do_not() {
+    let mut session = session(small());
+    losses(&mut session, 2);
+    let live = Config {
+        learning_rate: 1e-4,
+        mask_ratio: 0.5,
+        edge_scale: 10.0,
+        ..small()
+    };
+    session.configure(live.clone()).expect("configures");
+    assert_eq!((session.steps_taken(), session.config()), (2, &live));
+    losses(&mut session, 1);
+    assert_eq!(session.steps_taken(), 3);
+
+    session
+        .configure(Config {
+            keypoints: 5,
+            ..live.clone()
+        })
+        .expect("configures");
+    assert_eq!(session.steps_taken(), 0);
+    losses(&mut session, 1);
+
+    let refused = session.configure(Config {
+        keypoints: 1,
+        ..live.clone()
+    });
+    assert!(matches!(refused, Err(Error::Setting(_))));
+    assert!(
+        session.configure(Config { size: 48, ..live }).is_err(),
+        "the pictures have another size"
+    );
+    assert_eq!(
+        (session.steps_taken(), session.config().keypoints),
+        (1, 5),
+        "what fails changes nothing"
+    );
+}
+
+#[test]
+fn views_show_the_probes() {
+    let mut session = session(small());
+    losses(&mut session, 1);
+    let views = block_on(session.views()).expect("views");
+    assert_eq!((views.step, views.size, views.count), (1, 32, 8));
+    assert_eq!(views.pixels.len(), 4 * 8 * 32 * 32 * 4);
+    assert_eq!((views.keypoints.len(), views.keypoints[0].len()), (8, 4));
+    for (i, row) in views.edge_weights.iter().enumerate() {
+        assert_eq!((row.len(), row[i]), (4, 0.0));
+    }
+    assert!(
+        views
+            .keypoints
+            .iter()
+            .flatten()
+            .flatten()
+            .all(|v| (0.0..=1.0).contains(v))
+    );
+
+    let view = |i: usize| &views.pixels[i * 8 * 32 * 32 * 4..(i + 1) * 8 * 32 * 32 * 4];
+    let first = session.probes()[0];
+    let input: Vec<u8> = view(0)[..32 * 32 * 4]
+        .chunks(4)
+        .flat_map(|rgba| rgba[..3].to_vec())
+        .collect();
+    assert_eq!(
+        input,
+        session.pictures().pixels(first),
+        "the input is the picture"
+    );
+    let (mut hidden, mut kept) = (0, 0);
+    for (input, masked) in view(0).chunks(4).zip(view(1).chunks(4)) {
+        if masked == [128, 128, 128, 255] {
+            hidden += 1;
+        } else {
+            assert_eq!(input, masked, "what is kept is as it was");
+            kept += 1;
+        }
+    }
+    let share = f64::from(hidden) / f64::from(hidden + kept);
+    assert!(
+        (share - 0.8).abs() < 0.03,
+        "{share} of the pixels are hidden"
+    );
+
+    // The same cells are hidden at each look.
+    losses(&mut session, 1);
+    let again = block_on(session.views()).expect("views");
+    assert_eq!(view(1), &again.pixels[8 * 32 * 32 * 4..2 * 8 * 32 * 32 * 4]);
+    let sheet = autolink::session::preview::png(&again).expect("a sheet");
+    assert!(sheet.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn keypoints_are_fractions_of_the_original() {
+    let session = session(small());
+    let at = |placement| Picture {
+        name: String::new(),
+        pixels: vec![90; 32 * 32 * 3],
+        placement,
+    };
+    let whole = Placement {
+        original_px: [64, 64],
+        offset: [0.0; 2],
+        scale: [1.0; 2],
+    };
+    let cropped = Placement {
+        original_px: [128, 64],
+        offset: [0.25, 0.0],
+        scale: [0.5, 1.0],
+    };
+    let padded = Placement {
+        original_px: [64, 128],
+        offset: [-0.5, 0.0],
+        scale: [2.0, 1.0],
+    };
+    let mut pictures = Dataset::new(32);
+    for placement in [whole, cropped, padded] {
+        pictures.push(at(placement));
+    }
+    let found = block_on(session.detect(&pictures)).expect("detects");
+    for k in 0..4 {
+        let [x, y] = found[0].keypoints[k];
+        let close = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).abs() + (a[1] - b[1]).abs() < 1e-5;
+        assert!(close(found[1].keypoints[k], [0.25 + 0.5 * x, y]));
+        assert!(close(found[2].keypoints[k], [2.0 * x - 0.5, y]));
+        assert!((0.0..=1.0).contains(&found[0].confidence[k]));
+    }
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_said() {
+    let mut session = session(Config {
+        learning_rate: 0.1,
+        edge_scale: 2000.0,
+        width: 4,
+        ..small()
+    });
+    // A learning rate at its bound may or may not break the run, but it never goes on without a number.
+    for _ in 0..30 {
+        match block_on(session.step()) {
+            Ok(reports) => assert!(
+                reports
+                    .iter()
+                    .all(|StepReport { loss, .. }| loss.is_finite())
+            ),
+            Err(error) => {
+                assert!(matches!(error, Error::Training(_)));
+                assert!(error.to_string().contains("learning rate"), "{error}");
+                session.reset();
+                losses(&mut session, 1);
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn too_few_pictures_are_said() {
+    let mut session = Session::new(Device::flex(), Backend::Cpu, small()).expect("opens");
+    assert!(matches!(block_on(session.step()), Err(Error::Pictures(_))));
+    assert!(matches!(block_on(session.views()), Err(Error::Pictures(_))));
+    assert!(matches!(
+        session.begin(small(), Dataset::new(32)),
+        Err(Error::Pictures(_))
+    ));
+    let one = synthetic::puppets(1, 0, 32).dataset;
+    let said = session
+        .begin(small(), one)
+        .expect_err("one is too few")
+        .to_string();
+    assert!(said.contains("one picture"), "{said}");
+}
+
+#[test]
+fn the_perceptual_loss_asks_for_its_weights() {
+    let config = Config {
+        loss: LossKind::Perceptual,
+        perceptual_blocks: 1,
+        perceptual_size: 16,
+        batch: 2,
+        micro_batch: 2,
+        ..small()
+    };
+    let mut session = session(config.clone());
+    assert_eq!(session.needs_weights(), &WEIGHTS_FILES[..1]);
+    assert!(matches!(block_on(session.step()), Err(Error::Weights(_))));
+    session.give_weights(b"damaged".to_vec());
+    assert!(matches!(block_on(session.step()), Err(Error::Weights(_))));
+    session.forget_weights();
+    session.give_weights(include_bytes!("../weights/vgg16_relu3_3.safetensors").to_vec());
+    assert!(session.needs_weights().is_empty());
+    assert_eq!(losses(&mut session, 1).len(), 1);
+    session
+        .configure(Config {
+            perceptual_blocks: 4,
+            ..config
+        })
+        .expect("configures");
+    assert_eq!(session.needs_weights(), &WEIGHTS_FILES[1..]);
+}
