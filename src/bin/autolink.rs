@@ -30,6 +30,7 @@ mod cli {
     use clap::{Args, Parser, Subcommand};
     use indicatif::{ProgressBar, ProgressStyle};
     use pollster::block_on;
+    use serde::Serialize;
     use serde::de::DeserializeOwned;
     use serde_json::json;
 
@@ -522,6 +523,17 @@ mod cli {
         }
     }
 
+    /// The file that `detect` writes.
+    #[derive(Serialize)]
+    struct Found {
+        /// By the file's name.
+        images: BTreeMap<String, Keypoints>,
+        /// `[K][K]`, symmetric, zero diagonal.
+        edges: Vec<Vec<f32>>,
+        /// Files that could not be used.
+        rejected: Vec<Rejected>,
+    }
+
     fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
         check_folder_of(&options.out)?;
         let device = open(options.backend)?;
@@ -553,11 +565,13 @@ mod cli {
         if images.is_empty() {
             bail!("None of the files is a picture.");
         }
-        let edges = block_on(session::edge_weights(&model, &config))?;
-        let text =
-            serde_json::to_vec(&json!({"images": images, "edges": edges, "rejected": rejected}))?;
-        write(&options.out, &text)?;
-        let count = images.len();
+        let found = Found {
+            edges: block_on(session::edge_weights(&model, &config))?,
+            images,
+            rejected,
+        };
+        write(&options.out, &serde_json::to_vec(&found)?)?;
+        let count = found.images.len();
         voice.say(
             &ProgressBar::hidden(),
             &format!(

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 const CELL_PX: usize = 160;
 /// Between views, px.
 const GAP_PX: usize = 6;
+/// Where no edge is stronger than this, all are faint: nothing was learned yet.
+const LEAST_STRONG: f32 = 0.1;
 /// Edges weaker than this share of the strongest are not drawn.
 const FAINTEST: f32 = 0.05;
 
@@ -95,7 +97,7 @@ fn skeleton(
         .iter()
         .flatten()
         .copied()
-        .fold(f32::MIN_POSITIVE, f32::max);
+        .fold(LEAST_STRONG, f32::max);
     let mut paint = Paint {
         anti_alias: true,
         ..Paint::default()
