@@ -60,7 +60,7 @@ mod cli {
     #[derive(Subcommand)]
     enum Command {
         /// Learn from pictures of one kind of object. Ctrl-C saves what was learned so far.
-        Train(Train),
+        Train(Box<Train>),
         /// Find keypoints in pictures.
         Detect(Detect),
         /// Measure how well keypoints predict landmarks.
