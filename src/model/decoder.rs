@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::blocks::{Conv3x3, Norm, leaky_relu};
 use crate::ops;
 
-/// Two convolutions, each with norm and LeakyReLU.
+/// Two convolutions with their norms.
 #[derive(Module, Debug)]
 pub struct ConvBlock {
     /// First convolution.
@@ -30,10 +30,10 @@ impl ConvBlock {
         }
     }
 
-    /// [B,I,H,W] -> [B,O,H,W]
+    /// [B,I,H,W] -> [B,O,H,W], before the last LeakyReLU.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = leaky_relu(self.norm1.forward(self.conv1.forward(x)));
-        leaky_relu(self.norm2.forward(self.conv2.forward(x)))
+        self.norm2.forward(self.conv2.forward(x))
     }
 }
 
@@ -76,12 +76,12 @@ impl Decoder {
         let mut x = leaky_relu(self.first.forward(Tensor::cat(vec![masked, edge_map], 1)));
         let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
         for block in &self.down {
-            x = block.forward(ops::halve(x));
+            x = leaky_relu(ops::halve(block.forward(x)));
             kept.push(x.clone());
         }
         kept.pop();
         for block in &self.up {
-            x = block.forward(ops::double(x));
+            x = leaky_relu(block.forward(ops::double(x)));
             if let Some(skip) = kept.pop() {
                 x = Tensor::cat(vec![x, skip], 1);
             }
