@@ -1,9 +1,9 @@
-//! Milliseconds of a training step on the CPU backend: `cargo bench --bench step [-- PRESET ...]`.
+//! Milliseconds of a training step on the CPU backend: `cargo bench --profile dev --bench step [-- PRESET ...]`.
 
 use std::time::Instant;
 
 use autolink::config::{Config, LossKind, Preset};
-use autolink::data::puppets;
+use autolink::data::synthetic::puppets;
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
 use autolink::train::Trainer;
 use burn::tensor::Device;

@@ -269,23 +269,33 @@ fn edge_map_on_the_cpu() {
 }
 
 /// VGG16's distances and their gradient, with float16 weights.
+///
+/// The reference had float32 weights: its distances and its gradient's length are met, its gradient's direction only
+/// up to the ReLUs that the rounded weights turn. The direction is checked against the same weights, in numpy
+/// (`tests/data/vgg16_float16_gradient.py` tells by how much each is off for which reason).
 fn perceptual(device: &Device, bound: f32) {
     let reference = Reference::read(&data("vgg16_perceptual.safetensors"));
+    let rounded = Reference::read(&data("vgg16_float16_gradient.safetensors"));
     let files = WEIGHTS_FILES.map(|name| {
         std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("weights").join(name)).expect("weights")
     });
-    for size in [128, 224] {
-        let vgg = Perceptual::from_bytes(&[&files[0], &files[1]], 4, size, device).expect("weights fit");
-        let x = reference.tensor::<4>("x", &device.clone().autodiff()).require_grad();
-        let y = reference.tensor::<4>("y", &device.clone().autodiff());
-        let blocks = vgg.block_losses(x.clone(), y);
-        let total = blocks.iter().cloned().reduce(|sum, l1| sum + l1).expect("four blocks");
-        let found: Vec<f32> = blocks.into_iter().flat_map(|l1| values(l1.without_autodiff())).collect();
+    let device = &device.clone().autodiff();
+    let (x, y) = (reference.tensor::<4>("x", device), reference.tensor::<4>("y", device));
+    for (size, direction) in [(128, bound), (224, 1e-2)] {
+        let vgg = Perceptual::from_bytes(&[&files[0], &files[1]], 4, size, &device.clone().inner()).expect("they fit");
+        let x = x.clone().require_grad();
+        let blocks = vgg.block_losses(x.clone(), y.clone());
+        let found: Vec<f32> = blocks.iter().flat_map(|l1| values(l1.clone().without_autodiff())).collect();
         for (found, wanted) in found.iter().zip(reference.values(&format!("{size}/block_l1"))) {
             assert_below(&format!("block at {size} px"), (found - wanted).abs() / wanted, bound);
         }
+        let total = blocks.into_iter().reduce(|sum, l1| sum + l1).expect("four blocks");
         let gradient = values(x.grad(&total.backward()).expect("a gradient"));
-        assert_below("gradient", relative(&gradient, reference.values(&format!("{size}/grad_x"))), bound);
+        let wanted = norm(reference.values(&format!("{size}/grad_x")));
+        assert_below("the gradient's length", (norm(&gradient) - wanted).abs() / wanted, 2e-3);
+        // The first picture's, of a batch of two.
+        let first: Vec<f32> = gradient[..gradient.len() / 2].iter().map(|value| 2.0 * value).collect();
+        assert_below("the gradient", relative(&first, rounded.values(&format!("{size}/grad_x"))), direction);
     }
 }
 
