@@ -48,7 +48,7 @@ fn convolutions_equal_their_references() {
     let device = &Device::flex().autodiff();
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     for [batch, inputs, outputs, height, width] in
-        [[1, 1, 1, 2, 2], [2, 3, 5, 8, 6], [3, 4, 4, 4, 4], [2, 7, 13, 18, 34], [1, 16, 12, 32, 32], [2, 5, 3, 66, 50]]
+        [[1, 1, 1, 2, 2], [2, 3, 5, 8, 6], [3, 4, 4, 4, 4], [2, 7, 13, 18, 34], [1, 16, 12, 32, 32], [2, 5, 3, 66, 50], [2, 33, 34, 12, 8], [1, 64, 18, 64, 20]]
     {
         let x = random([batch, inputs, height, width], rng, device);
         let weight = random([outputs, inputs, 3, 3], rng, device);

@@ -7,12 +7,12 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{for_each_piece, map_indices};
+use super::{for_each_piece, map_indices, winograd};
 
 /// Outputs that share a load of the input; weights are packed in such blocks.
-const OUTPUTS: usize = 4;
+pub(super) const OUTPUTS: usize = 4;
 /// Room behind a signal for a strip that runs past its end, in values.
-const SLACK: usize = 64;
+pub(super) const SLACK: usize = 64;
 /// How much of the input one pass over the outputs should touch, in values (128 KB, half of a small L2).
 const CACHED: usize = 32 * 1024;
 
@@ -101,7 +101,7 @@ fn taps<const T: usize>(row: usize) -> [usize; T] {
 /// Weights by blocks of [`OUTPUTS`]: `[O/4][J][T][4]`, zero where O is no multiple of 4.
 ///
 /// `weight(o, j, t)` reads the weight of one tap.
-fn pack<const T: usize>(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
+pub(super) fn pack<const T: usize>(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
     let mut packed = vec![0.0; outputs.div_ceil(OUTPUTS) * inputs * T * OUTPUTS];
     for (block, packed) in packed.chunks_exact_mut(inputs * T * OUTPUTS).enumerate() {
         for (i, value) in packed.iter_mut().enumerate() {
@@ -153,16 +153,14 @@ impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
                     let x = &self.planes.data[from + p..];
                     let y = &mut signal[p..];
                     // As many vectors as the registers hold beside the loads: 12 sums of 8 lanes, 8 of 4.
-                    if S::F32_LANES > 4 && vectors >= 3 {
-                        strip::<S, 3, T>(simd, x, self.starts, &taps, weights, bias, y, stride);
-                        p += 3 * S::F32_LANES;
-                    } else if vectors >= 2 {
-                        strip::<S, 2, T>(simd, x, self.starts, &taps, weights, bias, y, stride);
-                        p += 2 * S::F32_LANES;
-                    } else {
-                        strip::<S, 1, T>(simd, x, self.starts, &taps, weights, bias, y, stride);
-                        p += S::F32_LANES;
-                    }
+                    p += S::F32_LANES
+                        * match vectors {
+                            1 => strip::<S, 1, T>(simd, x, self.starts, &taps, weights, bias, y, stride),
+                            3.. if S::F32_LANES > 4 => {
+                                strip::<S, 3, T>(simd, x, self.starts, &taps, weights, bias, y, stride)
+                            }
+                            _ => strip::<S, 2, T>(simd, x, self.starts, &taps, weights, bias, y, stride),
+                        };
                 }
                 for m in 0..OUTPUTS.min(self.outputs - first) {
                     for r in 0..rows {
@@ -175,7 +173,7 @@ impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
     }
 }
 
-/// `V` vectors of [`OUTPUTS`] outputs, summed over all inputs and taps in registers.
+/// `V` vectors of [`OUTPUTS`] outputs, summed over all inputs and taps in registers. Returns `V`.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn strip<S: Simd, const V: usize, const T: usize>(
@@ -187,7 +185,7 @@ fn strip<S: Simd, const V: usize, const T: usize>(
     bias: [f32; OUTPUTS],
     y: &mut [f32],
     stride: usize,
-) {
+) -> usize {
     let lanes = S::F32_LANES;
     let mut sums: [[S::f32s; V]; OUTPUTS] = std::array::from_fn(|m| [simd.splat_f32s(bias[m]); V]);
     for (start, weights) in starts.iter().zip(weights.chunks_exact(T * OUTPUTS)) {
@@ -207,6 +205,7 @@ fn strip<S: Simd, const V: usize, const T: usize>(
         let y = S::as_mut_simd_f32s(&mut y[m * stride..][..V * lanes]).0;
         y.copy_from_slice(sums);
     }
+    V
 }
 
 /// `dw[o][j][t] = sum over pictures and p of dy[o][p] x[j][p + tap[t]]` for [`OUTPUTS`] outputs.
@@ -290,22 +289,32 @@ fn place_of_tap(phase: usize, t: usize) -> (usize, usize) {
 
 /// 3x3 convolution with padding 1: `x` [B,I,H,W], `weight` [O,I,3,3], `bias` [O] or none -> [B,O,H,W].
 pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
-    let [batch, inputs, height, width] = shape;
+    let [_, inputs, _, _] = shape;
     let outputs = weight.len() / (inputs * 9);
-    let packed = pack::<9>(outputs, inputs, |o, j, t| weight[(o * inputs + j) * 9 + t]);
-    convolve(x, [batch, inputs, height, width], outputs, &packed, bias)
+    convolve(x, shape, outputs, bias, |o, j, t| weight[(o * inputs + j) * 9 + t])
 }
 
 /// The gradient of [`forward`] by its input: `dy` [B,O,H,W] -> [B,I,H,W]. The same with the kernel rotated.
 pub fn input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f32> {
     let [_, outputs, _, _] = shape;
     let inputs = weight.len() / (outputs * 9);
-    let packed = pack::<9>(inputs, outputs, |i, o, t| weight[(o * inputs + i) * 9 + 8 - t]);
-    convolve(dy, shape, inputs, &packed, None)
+    convolve(dy, shape, inputs, None, |i, o, t| weight[(o * inputs + i) * 9 + 8 - t])
 }
 
-fn convolve(x: &[f32], shape: Shape, outputs: usize, packed: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+/// `weight(o, j, t)` reads the weight of one tap.
+fn convolve(
+    x: &[f32],
+    shape: Shape,
+    outputs: usize,
+    bias: Option<&[f32]>,
+    weight: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
+    if winograd::pays(inputs, outputs, height, width) {
+        let kernel = |o, j| std::array::from_fn(|t| weight(o, j, t));
+        return winograd::convolve(x, shape, outputs, kernel, bias);
+    }
+    let packed = &pack::<9>(outputs, inputs, weight);
     let pixels = height * width;
     let mut y = vec![0.0; batch * outputs * pixels];
     let arch = Arch::new();
