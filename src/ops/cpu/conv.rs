@@ -7,12 +7,12 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::{for_each_piece, map_indices, winograd};
+use super::{for_each_piece, map_indices};
 
 /// Outputs that share a load of the input; weights are packed in such blocks.
-pub(super) const OUTPUTS: usize = 4;
+const OUTPUTS: usize = 4;
 /// Room behind a signal for a strip that runs past its end, in values.
-pub(super) const SLACK: usize = 64;
+const SLACK: usize = 64;
 /// How much of the input one pass over the outputs should touch, in values (128 KB, half of a small L2).
 const CACHED: usize = 32 * 1024;
 
@@ -101,7 +101,7 @@ fn taps<const T: usize>(row: usize) -> [usize; T] {
 /// Weights by blocks of [`OUTPUTS`]: `[O/4][J][T][4]`, zero where O is no multiple of 4.
 ///
 /// `weight(o, j, t)` reads the weight of one tap.
-pub(super) fn pack<const T: usize>(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
+fn pack<const T: usize>(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
     let mut packed = vec![0.0; outputs.div_ceil(OUTPUTS) * inputs * T * OUTPUTS];
     for (block, packed) in packed.chunks_exact_mut(inputs * T * OUTPUTS).enumerate() {
         for (i, value) in packed.iter_mut().enumerate() {
@@ -310,10 +310,6 @@ fn convolve(
     weight: impl Fn(usize, usize, usize) -> f32,
 ) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
-    if winograd::pays(inputs, outputs, height, width) {
-        let kernel = |o, j| std::array::from_fn(|t| weight(o, j, t));
-        return winograd::convolve(x, shape, outputs, kernel, bias);
-    }
     let packed = &pack::<9>(outputs, inputs, weight);
     let pixels = height * width;
     let mut y = vec![0.0; batch * outputs * pixels];
