@@ -74,7 +74,7 @@ pub struct Config {
     pub mask_ratio: f64,
     /// Mask cells along a side.
     pub mask_grid: usize,
-    /// Width of a drawn edge: squared distance (pictures span [-1, 1]) at which it has faded to 1/e.
+    /// Width of a drawn edge: squared distance (pictures span `[-1, 1]`) at which it has faded to 1/e.
     pub thickness: f64,
     /// How much faster edge weights learn than the rest (the authors' `sklr`).
     pub edge_scale: f64,
@@ -135,7 +135,7 @@ impl Config {
         for setting in SETTINGS {
             setting.check((setting.get)(self))?;
         }
-        if self.size % 16 != 0 {
+        if !self.size.is_multiple_of(16) {
             return Err(Error::Setting(format!(
                 "Picture size is {} px, but must be a multiple of 16.",
                 self.size
@@ -147,7 +147,7 @@ impl Config {
                 self.mask_grid, self.size
             )));
         }
-        if self.batch % self.micro_batch != 0 {
+        if !self.batch.is_multiple_of(self.micro_batch) {
             return Err(Error::Setting(format!(
                 "A batch of {} cannot be cut into micro-batches of {}; use a divisor.",
                 self.batch, self.micro_batch
@@ -219,7 +219,11 @@ impl Setting {
             self.label,
             self.min,
             self.max,
-            if self.unit.is_empty() { String::new() } else { format!(" {}", self.unit) },
+            if self.unit.is_empty() {
+                String::new()
+            } else {
+                format!(" {}", self.unit)
+            },
         )))
     }
 }
@@ -272,7 +276,9 @@ mod tests {
     #[test]
     fn presets_are_valid() {
         for preset in [Preset::Tiny, Preset::Small, Preset::Paper] {
-            Config::preset(preset).validate().expect("a preset is valid");
+            Config::preset(preset)
+                .validate()
+                .expect("a preset is valid");
         }
     }
 
@@ -280,12 +286,48 @@ mod tests {
     fn what_is_wrong_is_named() {
         let tiny = Config::preset(Preset::Tiny);
         let cases: [(Config, &str); 6] = [
-            (Config { keypoints: 1, ..tiny.clone() }, "Keypoints is 1"),
-            (Config { size: 40, ..tiny.clone() }, "multiple of 16"),
-            (Config { size: 512, ..tiny.clone() }, "from 32 to 256 px"),
-            (Config { learning_rate: f64::NAN, ..tiny.clone() }, "Learning rate is NaN"),
-            (Config { micro_batch: 3, ..tiny.clone() }, "divisor"),
-            (Config { mask_ratio: 1.5, ..tiny }, "Hidden share is 1.5"),
+            (
+                Config {
+                    keypoints: 1,
+                    ..tiny.clone()
+                },
+                "Keypoints is 1",
+            ),
+            (
+                Config {
+                    size: 40,
+                    ..tiny.clone()
+                },
+                "multiple of 16",
+            ),
+            (
+                Config {
+                    size: 512,
+                    ..tiny.clone()
+                },
+                "from 32 to 256 px",
+            ),
+            (
+                Config {
+                    learning_rate: f64::NAN,
+                    ..tiny.clone()
+                },
+                "Learning rate is NaN",
+            ),
+            (
+                Config {
+                    micro_batch: 3,
+                    ..tiny.clone()
+                },
+                "divisor",
+            ),
+            (
+                Config {
+                    mask_ratio: 1.5,
+                    ..tiny
+                },
+                "Hidden share is 1.5",
+            ),
         ];
         for (config, expected) in cases {
             let message = config.validate().expect_err(expected).to_string();
@@ -296,10 +338,26 @@ mod tests {
     #[test]
     fn live_changes_keep_the_run() {
         let tiny = Config::preset(Preset::Tiny);
-        assert!(tiny.is_live_change(&Config { learning_rate: 1e-5, mask_ratio: 0.5, ..tiny.clone() }));
-        assert!(!tiny.is_live_change(&Config { keypoints: 3, ..tiny.clone() }));
+        assert!(tiny.is_live_change(&Config {
+            learning_rate: 1e-5,
+            mask_ratio: 0.5,
+            ..tiny.clone()
+        }));
+        assert!(!tiny.is_live_change(&Config {
+            keypoints: 3,
+            ..tiny.clone()
+        }));
         for setting in SETTINGS.iter().filter(|s| s.live) {
-            assert!(["learning_rate", "mask_ratio", "mask_grid", "thickness", "edge_scale"].contains(&setting.name));
+            assert!(
+                [
+                    "learning_rate",
+                    "mask_ratio",
+                    "mask_grid",
+                    "thickness",
+                    "edge_scale"
+                ]
+                .contains(&setting.name)
+            );
         }
     }
 }

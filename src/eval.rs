@@ -1,7 +1,7 @@
 //! How well discovered keypoints predict landmarks: the measure of unsupervised landmark papers, in f64.
 //!
 //! Landmarks are regressed linearly from keypoints, without a bias, on some pictures, and the distance is taken on the
-//! others: `min_W |X W - Y|^2`, `X = [n, 2K]` keypoints, `Y = [n, 2L]` landmarks, all in [0, 1].
+//! others: `min_W |X W - Y|^2`, `X = [n, 2K]` keypoints, `Y = [n, 2L]` landmarks, all in `[0, 1]`.
 
 use std::collections::HashSet;
 
@@ -141,7 +141,7 @@ pub struct Score {
     pub n_test: usize,
 }
 
-/// Regresses landmarks `[N][L][x, y]` from keypoints `[N][K][x, y]`, both in [0, 1], linearly and without a bias, on
+/// Regresses landmarks `[N][L][x, y]` from keypoints `[N][K][x, y]`, both in `[0, 1]`, linearly and without a bias, on
 /// `n_fit` pictures chosen by `seed`, and scores the others. Row `i` of both is the same picture.
 ///
 /// Of the many regressions that fit equally well where keypoints are dead or doubled, it takes the smallest one.
@@ -316,7 +316,7 @@ mod tests {
 
     use super::*;
 
-    /// N x P points, uniform in [0, 1].
+    /// N x P points, uniform in `[0, 1]`.
     fn random(n: usize, p: usize, seed: u64) -> Vec<Vec<[f64; 2]>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         (0..n)

@@ -8,7 +8,9 @@ use rand_chacha::ChaCha8Rng;
 
 fn random<const D: usize>(shape: [usize; D], rng: &mut ChaCha8Rng, device: &Device) -> Tensor<D> {
     let count = shape.iter().product();
-    let values: Vec<f32> = (0..count).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect();
+    let values: Vec<f32> = (0..count)
+        .map(|_| rng.random::<f32>() * 2.0 - 1.0)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -22,7 +24,10 @@ fn assert_close(what: &str, found: &[f32], wanted: &[f32], bound: f32) {
     let scale = wanted.iter().fold(1f32, |max, value| max.max(value.abs()));
     for (i, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         // Written so that NaN fails.
-        assert!((found - wanted).abs() <= bound * scale, "{what}[{i}]: {found}, but should be {wanted}");
+        assert!(
+            (found - wanted).abs() <= bound * scale,
+            "{what}[{i}]: {found}, but should be {wanted}"
+        );
     }
 }
 
@@ -47,22 +52,46 @@ fn convolve(conv: Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> [
 fn convolutions_equal_their_references() {
     let device = &Device::flex().autodiff();
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
-    for [batch, inputs, outputs, height, width] in
-        [[1, 1, 1, 2, 2], [2, 3, 5, 8, 6], [3, 4, 4, 4, 4], [2, 7, 13, 18, 34], [1, 16, 12, 32, 32], [2, 5, 3, 66, 50], [2, 33, 34, 12, 8], [1, 64, 18, 64, 20]]
-    {
+    for [batch, inputs, outputs, height, width] in [
+        [1, 1, 1, 2, 2],
+        [2, 3, 5, 8, 6],
+        [3, 4, 4, 4, 4],
+        [2, 7, 13, 18, 34],
+        [1, 16, 12, 32, 32],
+        [2, 5, 3, 66, 50],
+        [2, 33, 34, 12, 8],
+        [1, 64, 18, 64, 20],
+    ] {
         let x = random([batch, inputs, height, width], rng, device);
         let weight = random([outputs, inputs, 3, 3], rng, device);
         let bias = random([outputs], rng, device);
         let cases: [(&str, Conv, Conv, usize); 2] = [
             ("conv3x3", ops::conv3x3, ops::conv3x3_reference, 1),
-            ("conv3x3_halve", ops::conv3x3_halve, ops::conv3x3_halve_reference, 2),
+            (
+                "conv3x3_halve",
+                ops::conv3x3_halve,
+                ops::conv3x3_halve_reference,
+                2,
+            ),
         ];
         for (name, kernel, reference, stride) in cases {
-            let dy = random([batch, outputs, height / stride, width / stride], rng, device);
+            let dy = random(
+                [batch, outputs, height / stride, width / stride],
+                rng,
+                device,
+            );
             let found = convolve(kernel, [&x, &weight, &dy], &bias);
             let wanted = convolve(reference, [&x, &weight, &dy], &bias);
-            for (part, (found, wanted)) in ["y", "dx", "dw", "db"].iter().zip(found.iter().zip(&wanted)) {
-                assert_close(&format!("{name} {part} at {batch}x{inputs}x{height}x{width}"), found, wanted, 2e-5);
+            for (part, (found, wanted)) in ["y", "dx", "dw", "db"]
+                .iter()
+                .zip(found.iter().zip(&wanted))
+            {
+                assert_close(
+                    &format!("{name} {part} at {batch}x{inputs}x{height}x{width}"),
+                    found,
+                    wanted,
+                    2e-5,
+                );
             }
         }
     }
@@ -77,18 +106,28 @@ fn resizing_equals_its_references() {
         let x = x.clone().require_grad();
         let y = resize(x.clone());
         let grads = (y.clone() * dy.clone()).sum().backward();
-        [values(y.without_autodiff()), values(x.grad(&grads).expect("a gradient"))]
+        [
+            values(y.without_autodiff()),
+            values(x.grad(&grads).expect("a gradient")),
+        ]
     };
     for [height, width] in [[2, 2], [4, 6], [10, 2], [16, 16]] {
         let x = random([2, 3, height, width], rng, device);
         let small = random([2, 3, height / 2, width / 2], rng, device);
         let large = random([2, 3, 2 * height, 2 * width], rng, device);
-        let cases: [(&str, Resize, Resize, &Tensor<4>); 2] =
-            [("halve", ops::halve, ops::halve_reference, &small), ("double", ops::double, ops::double_reference, &large)];
+        let cases: [(&str, Resize, Resize, &Tensor<4>); 2] = [
+            ("halve", ops::halve, ops::halve_reference, &small),
+            ("double", ops::double, ops::double_reference, &large),
+        ];
         for (name, kernel, reference, dy) in cases {
             let (found, wanted) = (run(kernel, &x, dy), run(reference, &x, dy));
             for (part, (found, wanted)) in ["y", "dx"].iter().zip(found.iter().zip(&wanted)) {
-                assert_close(&format!("{name} {part} at {height}x{width}"), found, wanted, 1e-6);
+                assert_close(
+                    &format!("{name} {part} at {height}x{width}"),
+                    found,
+                    wanted,
+                    1e-6,
+                );
             }
         }
     }
@@ -98,16 +137,30 @@ fn resizing_equals_its_references() {
 #[test]
 fn doubling_is_bilinear_with_half_pixel_centres() {
     let device = &Device::flex();
-    let x: Tensor<4> = Tensor::from_data(TensorData::new(vec![0f32, 4.0, 8.0, 12.0], [1, 1, 2, 2]), device);
-    let wanted = [0.0, 1.0, 3.0, 4.0, 2.0, 3.0, 5.0, 6.0, 6.0, 7.0, 9.0, 10.0, 8.0, 9.0, 11.0, 12.0];
+    let x: Tensor<4> = Tensor::from_data(
+        TensorData::new(vec![0f32, 4.0, 8.0, 12.0], [1, 1, 2, 2]),
+        device,
+    );
+    let wanted = [
+        0.0, 1.0, 3.0, 4.0, 2.0, 3.0, 5.0, 6.0, 6.0, 7.0, 9.0, 10.0, 8.0, 9.0, 11.0, 12.0,
+    ];
     assert_close("double", &values(ops::double(x.clone())), &wanted, 1e-6);
     assert_close("resize", &values(ops::resize(x, 4)), &wanted, 1e-6);
 }
 
 type EdgeMap = fn(Tensor<3>, Tensor<2>, usize, f64) -> Tensor<4>;
 
-fn edge_map(draw: EdgeMap, keypoints: &Tensor<3>, weights: &Tensor<2>, dy: &Tensor<4>, thickness: f64) -> [Vec<f32>; 3] {
-    let (keypoints, weights) = (keypoints.clone().require_grad(), weights.clone().require_grad());
+fn edge_map(
+    draw: EdgeMap,
+    keypoints: &Tensor<3>,
+    weights: &Tensor<2>,
+    dy: &Tensor<4>,
+    thickness: f64,
+) -> [Vec<f32>; 3] {
+    let (keypoints, weights) = (
+        keypoints.clone().require_grad(),
+        weights.clone().require_grad(),
+    );
     let map = draw(keypoints.clone(), weights.clone(), dy.dims()[2], thickness);
     let grads = (map.clone() * dy.clone()).sum().backward();
     [
@@ -121,12 +174,23 @@ fn edge_map(draw: EdgeMap, keypoints: &Tensor<3>, weights: &Tensor<2>, dy: &Tens
 fn the_edge_map_equals_its_reference() {
     let device = &Device::flex().autodiff();
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    for (count, size, thickness) in [(2, 32, 2.5e-3), (5, 48, 1e-3), (12, 64, 2.5e-3), (9, 37, 0.05)] {
+    for (count, size, thickness) in [
+        (2, 32, 2.5e-3),
+        (5, 48, 1e-3),
+        (12, 64, 2.5e-3),
+        (9, 37, 0.05),
+    ] {
         let keypoints = random([2, count, 2], rng, device);
         let weights = random([count, count], rng, device).abs() + 0.01;
         let dy = random([2, 1, size, size], rng, device);
         let found = edge_map(ops::edge_map, &keypoints, &weights, &dy, thickness);
-        let wanted = edge_map(ops::edge_map_reference, &keypoints, &weights, &dy, thickness);
+        let wanted = edge_map(
+            ops::edge_map_reference,
+            &keypoints,
+            &weights,
+            &dy,
+            thickness,
+        );
         assert_close("map", &found[0], &wanted[0], 1e-5);
         assert_close("by keypoints", &found[1], &wanted[1], 1e-4);
         assert_close("by weights", &found[2], &wanted[2], 1e-4);
@@ -142,7 +206,12 @@ fn the_edge_map_is_finite_everywhere() {
         device,
     );
     let weights = Tensor::from_data(
-        TensorData::new(vec![0f32, 0.5, 0.0, 1e-12, 0.5, 0.0, 2.0, 0.3, 0.0, 2.0, 0.0, 0.1, 0.0, 0.3, 0.1, 0.0], [4, 4]),
+        TensorData::new(
+            vec![
+                0f32, 0.5, 0.0, 1e-12, 0.5, 0.0, 2.0, 0.3, 0.0, 2.0, 0.0, 0.1, 0.0, 0.3, 0.1, 0.0,
+            ],
+            [4, 4],
+        ),
         device,
     );
     let dy = Tensor::ones([1, 1, 32, 32], device);
@@ -157,12 +226,23 @@ fn the_edge_map_s_gradient_is_its_slope() {
     let device = &Device::flex().autodiff();
     let (thickness, size, step) = (0.02, 24, 1e-3f32);
     let start = [-0.5f32, -0.4, 0.45, 0.55];
-    let weights: Tensor<2> = Tensor::from_data(TensorData::new(vec![0f32, 0.8, 0.8, 0.0], [2, 2]), device);
-    let dy: Tensor<4> = random([1, 1, size, size], &mut ChaCha8Rng::seed_from_u64(4), device);
-    let at = |point: [f32; 4]| -> Tensor<3> { Tensor::from_data(TensorData::new(point.to_vec(), [1, 2, 2]), device) };
+    let weights: Tensor<2> =
+        Tensor::from_data(TensorData::new(vec![0f32, 0.8, 0.8, 0.0], [2, 2]), device);
+    let dy: Tensor<4> = random(
+        [1, 1, size, size],
+        &mut ChaCha8Rng::seed_from_u64(4),
+        device,
+    );
+    let at = |point: [f32; 4]| -> Tensor<3> {
+        Tensor::from_data(TensorData::new(point.to_vec(), [1, 2, 2]), device)
+    };
     let height = |point: [f32; 4]| -> f64 {
-        let map = values(ops::edge_map(at(point), weights.clone(), size, thickness).without_autodiff());
-        map.iter().zip(values(dy.clone().without_autodiff())).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+        let map =
+            values(ops::edge_map(at(point), weights.clone(), size, thickness).without_autodiff());
+        map.iter()
+            .zip(values(dy.clone().without_autodiff()))
+            .map(|(a, b)| f64::from(*a) * f64::from(b))
+            .sum()
     };
     let gradient = &edge_map(ops::edge_map, &at(start), &weights, &dy, thickness)[1];
     for i in 0..4 {
@@ -172,6 +252,10 @@ fn the_edge_map_s_gradient_is_its_slope() {
             height(point)
         };
         let slope = ((moved(step) - moved(-step)) / f64::from(2.0 * step)) as f32;
-        assert!((slope - gradient[i]).abs() < 0.02 * slope.abs().max(1.0), "{i}: {slope} {}", gradient[i]);
+        assert!(
+            (slope - gradient[i]).abs() < 0.02 * slope.abs().max(1.0),
+            "{i}: {slope} {}",
+            gradient[i]
+        );
     }
 }

@@ -24,7 +24,11 @@ impl Reference {
     fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).expect("a reference file");
         let file = SafeTensors::deserialize(&bytes).expect("safetensors");
-        let floats = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let floats = |data: &[u8]| {
+            data.chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect()
+        };
         let tensors = file
             .tensors()
             .into_iter()
@@ -32,22 +36,33 @@ impl Reference {
             .map(|(name, view)| (name, (view.shape().to_vec(), floats(view.data()))))
             .collect();
         let (_, metadata) = SafeTensors::read_metadata(&bytes).expect("metadata");
-        Self { tensors, metadata: metadata.metadata().clone().unwrap_or_default() }
+        Self {
+            tensors,
+            metadata: metadata.metadata().clone().unwrap_or_default(),
+        }
     }
 
     fn values(&self, name: &str) -> &[f32] {
-        &self.tensors.get(name).unwrap_or_else(|| panic!("no {name}")).1
+        &self
+            .tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}"))
+            .1
     }
 
     fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
-        let (shape, values) = self.tensors.get(name).unwrap_or_else(|| panic!("no {name}"));
+        let (shape, values) = self
+            .tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("no {name}"));
         Tensor::from_data(TensorData::new(values.clone(), shape.clone()), device)
     }
 
     /// All tensors whose names begin so, without that beginning.
     fn group(&self, prefix: &str) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
         let of_group = |(name, tensor): (&String, &(Vec<usize>, Vec<f32>))| {
-            name.strip_prefix(prefix).map(|name| (name.to_string(), tensor.clone()))
+            name.strip_prefix(prefix)
+                .map(|name| (name.to_string(), tensor.clone()))
         };
         self.tensors.iter().filter_map(of_group).collect()
     }
@@ -70,34 +85,54 @@ impl Reference {
     }
 
     fn model(&self, device: &Device) -> AutoLink {
-        checkpoint::with_state(AutoLink::init(&self.config(), device), self.group("state/")).expect("the state fits")
+        checkpoint::with_state(AutoLink::init(&self.config(), device), self.group("state/"))
+            .expect("the state fits")
     }
 }
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(name)
 }
 
 /// The committed case, and the larger one where `../shared` is there.
 fn cases() -> Vec<Reference> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference/autolink_k4_w8.safetensors");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/reference/autolink_k4_w8.safetensors");
     let paths = [data("autolink_k8_w4.safetensors"), shared];
-    paths.iter().filter(|path| path.exists()).map(|path| Reference::read(path)).collect()
+    paths
+        .iter()
+        .filter(|path| path.exists())
+        .map(|path| Reference::read(path))
+        .collect()
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().expect("floats")
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .expect("floats")
 }
 
 fn largest_difference(found: &[f32], wanted: &[f32]) -> f32 {
     assert_eq!(found.len(), wanted.len());
     // `f32::max` passes over NaN, so look for it first.
     assert!(found.iter().all(|value| value.is_finite()), "not a number");
-    found.iter().zip(wanted).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    found
+        .iter()
+        .zip(wanted)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }
 
 fn norm(values: &[f32]) -> f32 {
-    values.iter().map(|v| (*v as f64).powi(2)).sum::<f64>().sqrt() as f32
+    values
+        .iter()
+        .map(|v| (*v as f64).powi(2))
+        .sum::<f64>()
+        .sqrt() as f32
 }
 
 /// |found - wanted| / |wanted|
@@ -110,7 +145,10 @@ fn relative(found: &[f32], wanted: &[f32]) -> f32 {
 #[track_caller]
 fn assert_below(what: &str, value: f32, bound: f32) {
     println!("{what}: {value:.2e} (bound {bound:.0e})");
-    assert!(value <= bound, "{what} is off by {value:e}, more than {bound:e}");
+    assert!(
+        value <= bound,
+        "{what} is off by {value:e}, more than {bound:e}"
+    );
 }
 
 /// Bounds of one backend.
@@ -141,17 +179,36 @@ fn evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: b
     let output = model.forward(
         reference.tensor("input/img", device),
         reference.tensor("input/mask", device),
-        Drawing { thickness: config.thickness, edge_scale: config.edge_scale },
+        Drawing {
+            thickness: config.thickness,
+            edge_scale: config.edge_scale,
+        },
     );
     let check = |what: &str, found: Vec<f32>, bound: f32| {
         let wanted = reference.values(&format!("eval/{what}"));
         // Relative to the largest value where the bound is relative.
-        let scale = if scaled { wanted.iter().fold(0f32, |m, v| m.max(v.abs())) } else { 1.0 };
+        let scale = if scaled {
+            wanted.iter().fold(0f32, |m, v| m.max(v.abs()))
+        } else {
+            1.0
+        };
         assert_below(what, largest_difference(&found, wanted) / scale, bound);
     };
-    check("keypoints", values(output.detection.keypoints), bounds.keypoints);
-    check("prob_map", values(output.detection.heatmaps), bounds.keypoints);
-    check("edge_weights", values(output.edge_weights), bounds.edge_weights);
+    check(
+        "keypoints",
+        values(output.detection.keypoints),
+        bounds.keypoints,
+    );
+    check(
+        "prob_map",
+        values(output.detection.heatmaps),
+        bounds.keypoints,
+    );
+    check(
+        "edge_weights",
+        values(output.edge_weights),
+        bounds.edge_weights,
+    );
     // Drawn from the reference's own keypoints: those are a few 1e-7 off what their heatmaps say, by the rounding of a
     // sum of a thousand terms, which moves a bright thin edge by more than the bound.
     let drawn = ops::edge_map(
@@ -162,7 +219,11 @@ fn evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: b
     );
     check("heatmap", values(drawn), bounds.edge_map);
     check("heatmap", values(output.edge_map), 10.0 * bounds.edge_map);
-    check("recon", values(output.reconstruction), bounds.reconstruction);
+    check(
+        "recon",
+        values(output.reconstruction),
+        bounds.reconstruction,
+    );
 }
 
 /// Puts each parameter's gradient in its place, so that they can be read by name.
@@ -184,41 +245,71 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
     let model = reference.model(device);
     let images: Tensor<4> = reference.tensor("input/img", device);
     let mask = reference.tensor("input/mask", device);
-    let drawing = Drawing { thickness: config.thickness, edge_scale: config.edge_scale };
+    let drawing = Drawing {
+        thickness: config.thickness,
+        edge_scale: config.edge_scale,
+    };
     let output = model.forward(images.clone(), mask, drawing);
     let loss = (output.reconstruction - images).abs().mean();
     let wanted = reference.values("train/l1_loss")[0];
-    assert_below("loss", (values(loss.clone().without_autodiff())[0] - wanted).abs() / wanted, bounds.loss);
+    assert_below(
+        "loss",
+        (values(loss.clone().without_autodiff())[0] - wanted).abs() / wanted,
+        bounds.loss,
+    );
 
     let gradients = GradientsParams::from_grads(loss.backward(), &model);
     let named = model.valid().map(&mut Gradients(&gradients));
     let named = pollster::block_on(checkpoint::state(&named)).expect("reads");
     let wanted = reference.group("grad/");
     // A bias before a batch norm has gradient zero; what is found there is rounding.
-    let largest = wanted.values().map(|(_, gradient)| norm(gradient)).fold(0.0, f32::max);
-    let is_noise = |name: &str| wanted.get(name).is_some_and(|(_, gradient)| norm(gradient) < 1e-6 * largest);
+    let largest = wanted
+        .values()
+        .map(|(_, gradient)| norm(gradient))
+        .fold(0.0, f32::max);
+    let is_noise = |name: &str| {
+        wanted
+            .get(name)
+            .is_some_and(|(_, gradient)| norm(gradient) < 1e-6 * largest)
+    };
     let mut worst = ("", 0.0);
     for (name, _, found) in named.iter().filter(|(name, ..)| wanted.contains_key(name)) {
         let wanted = &wanted[name].1;
-        let off = if is_noise(name) { norm(found) / largest } else { relative(found, wanted) };
+        let off = if is_noise(name) {
+            norm(found) / largest
+        } else {
+            relative(found, wanted)
+        };
         if off > worst.1 {
             worst = (name, off);
         }
     }
-    assert_below(&format!("gradient of {}", worst.0), worst.1, bounds.gradient);
+    assert_below(
+        &format!("gradient of {}", worst.0),
+        worst.1,
+        bounds.gradient,
+    );
 
     // AdamW's first step is lr in the direction of each gradient's sign, however small the gradient, so it is fed the
     // reference's own gradients; the running statistics are those of the forward pass above.
     let mut gradients = reference.group("grad/");
     for (name, shape, values) in &named {
-        gradients.entry(name.clone()).or_insert_with(|| (shape.clone(), vec![0.0; values.len()]));
+        gradients
+            .entry(name.clone())
+            .or_insert_with(|| (shape.clone(), vec![0.0; values.len()]));
     }
     let mut wanted_gradients = Registered(GradientsParams::new());
-    checkpoint::with_state(model.valid(), gradients).expect("the gradients fit").visit(&mut wanted_gradients);
+    checkpoint::with_state(model.valid(), gradients)
+        .expect("the gradients fit")
+        .visit(&mut wanted_gradients);
     let model = train::adamw(&config).step(config.learning_rate, model, wanted_gradients.0);
     let stepped = pollster::block_on(checkpoint::state(&model.valid())).expect("reads");
     let wanted = reference.group("step1/");
-    assert_eq!(stepped.len(), wanted.len(), "every parameter and statistic is compared");
+    assert_eq!(
+        stepped.len(),
+        wanted.len(),
+        "every parameter and statistic is compared"
+    );
     for (name, _, found) in &stepped {
         let off = largest_difference(found, &wanted[name].1);
         assert!(off <= bounds.step, "{name} after a step is off by {off:e}");
@@ -236,12 +327,16 @@ impl ModuleVisitor for Registered {
 
 #[test]
 fn evaluation_on_the_cpu() {
-    cases().iter().for_each(|case| evaluation(case, &Device::flex(), &CPU, false));
+    cases()
+        .iter()
+        .for_each(|case| evaluation(case, &Device::flex(), &CPU, false));
 }
 
 #[test]
 fn training_on_the_cpu() {
-    cases().iter().for_each(|case| training(case, &Device::flex(), &CPU));
+    cases()
+        .iter()
+        .for_each(|case| training(case, &Device::flex(), &CPU));
 }
 
 /// The edge map alone, with 496 edges, and its gradients.
@@ -250,16 +345,35 @@ fn edge_map(device: &Device, bound: f32) {
     let device = &device.clone().autodiff();
     for size in [64, 128] {
         let keypoints = reference.tensor::<3>("kp", device).require_grad();
-        let raw = reference.tensor::<2>("skeleton_scalar", device).require_grad();
+        let raw = reference
+            .tensor::<2>("skeleton_scalar", device)
+            .require_grad();
         let weights = burn::tensor::activation::softplus(raw.clone() * 512.0, 1.0);
         let drawn = ops::edge_map(keypoints.clone(), weights, size, 7.5e-4);
         let found = values(drawn.clone().without_autodiff());
-        assert_below("edge map", largest_difference(&found, reference.values(&format!("{size}/heatmap"))), bound);
-        let gradients = (drawn * reference.tensor(&format!("{size}/cotangent"), device)).sum().backward();
+        assert_below(
+            "edge map",
+            largest_difference(&found, reference.values(&format!("{size}/heatmap"))),
+            bound,
+        );
+        let gradients = (drawn * reference.tensor(&format!("{size}/cotangent"), device))
+            .sum()
+            .backward();
         let keypoints = values(keypoints.grad(&gradients).expect("a gradient"));
         let raw = values(raw.grad(&gradients).expect("a gradient"));
-        assert_below("by keypoints", relative(&keypoints, reference.values(&format!("{size}/grad_kp"))), 1e-3);
-        assert_below("by edge weights", relative(&raw, reference.values(&format!("{size}/grad_skeleton_scalar"))), 1e-3);
+        assert_below(
+            "by keypoints",
+            relative(&keypoints, reference.values(&format!("{size}/grad_kp"))),
+            1e-3,
+        );
+        assert_below(
+            "by edge weights",
+            relative(
+                &raw,
+                reference.values(&format!("{size}/grad_skeleton_scalar")),
+            ),
+            1e-3,
+        );
     }
 }
 
@@ -277,25 +391,58 @@ fn perceptual(device: &Device, bound: f32) {
     let reference = Reference::read(&data("vgg16_perceptual.safetensors"));
     let rounded = Reference::read(&data("vgg16_float16_gradient.safetensors"));
     let files = WEIGHTS_FILES.map(|name| {
-        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("weights").join(name)).expect("weights")
+        std::fs::read(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("weights")
+                .join(name),
+        )
+        .expect("weights")
     });
     let device = &device.clone().autodiff();
-    let (x, y) = (reference.tensor::<4>("x", device), reference.tensor::<4>("y", device));
+    let (x, y) = (
+        reference.tensor::<4>("x", device),
+        reference.tensor::<4>("y", device),
+    );
     for (size, direction) in [(128, bound), (224, 1e-2)] {
-        let vgg = Perceptual::from_bytes(&[&files[0], &files[1]], 4, size, &device.clone().inner()).expect("they fit");
+        let vgg = Perceptual::from_bytes(&[&files[0], &files[1]], 4, size, &device.clone().inner())
+            .expect("they fit");
         let x = x.clone().require_grad();
         let blocks = vgg.block_losses(x.clone(), y.clone());
-        let found: Vec<f32> = blocks.iter().flat_map(|l1| values(l1.clone().without_autodiff())).collect();
-        for (found, wanted) in found.iter().zip(reference.values(&format!("{size}/block_l1"))) {
-            assert_below(&format!("block at {size} px"), (found - wanted).abs() / wanted, bound);
+        let found: Vec<f32> = blocks
+            .iter()
+            .flat_map(|l1| values(l1.clone().without_autodiff()))
+            .collect();
+        for (found, wanted) in found
+            .iter()
+            .zip(reference.values(&format!("{size}/block_l1")))
+        {
+            assert_below(
+                &format!("block at {size} px"),
+                (found - wanted).abs() / wanted,
+                bound,
+            );
         }
-        let total = blocks.into_iter().reduce(|sum, l1| sum + l1).expect("four blocks");
+        let total = blocks
+            .into_iter()
+            .reduce(|sum, l1| sum + l1)
+            .expect("four blocks");
         let gradient = values(x.grad(&total.backward()).expect("a gradient"));
         let wanted = norm(reference.values(&format!("{size}/grad_x")));
-        assert_below("the gradient's length", (norm(&gradient) - wanted).abs() / wanted, 2e-3);
+        assert_below(
+            "the gradient's length",
+            (norm(&gradient) - wanted).abs() / wanted,
+            2e-3,
+        );
         // The first picture's, of a batch of two.
-        let first: Vec<f32> = gradient[..gradient.len() / 2].iter().map(|value| 2.0 * value).collect();
-        assert_below("the gradient", relative(&first, rounded.values(&format!("{size}/grad_x"))), direction);
+        let first: Vec<f32> = gradient[..gradient.len() / 2]
+            .iter()
+            .map(|value| 2.0 * value)
+            .collect();
+        assert_below(
+            "the gradient",
+            relative(&first, rounded.values(&format!("{size}/grad_x"))),
+            direction,
+        );
     }
 }
 

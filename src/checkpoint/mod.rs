@@ -29,17 +29,20 @@ pub async fn state(model: &AutoLink) -> Result<State> {
     for (_, _, tensor) in &collector.found {
         transaction = transaction.register(tensor.clone());
     }
-    let data = transaction
-        .execute_async()
-        .await
-        .map_err(|error| Error::Backend(format!("The model could not be read from the device ({error:?}).")))?;
+    let data = transaction.execute_async().await.map_err(|error| {
+        Error::Backend(format!(
+            "The model could not be read from the device ({error:?})."
+        ))
+    })?;
     collector
         .found
         .into_iter()
         .zip(data)
         .map(|((name, shape, _), data)| {
             let values = data.convert::<f32>().try_into_vec::<f32>();
-            values.map(|values| (name, shape, values)).map_err(|error| Error::Model(format!("{error:?}")))
+            values
+                .map(|values| (name, shape, values))
+                .map_err(|error| Error::Model(format!("{error:?}")))
         })
         .collect()
 }
@@ -49,12 +52,17 @@ pub async fn state(model: &AutoLink) -> Result<State> {
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
 pub async fn save(model: &AutoLink, config: &Config, step: usize) -> Result<Vec<u8>> {
-    let broken = |error: &dyn std::fmt::Display| Error::Model(format!("The model could not be written ({error})."));
+    let broken = |error: &dyn std::fmt::Display| {
+        Error::Model(format!("The model could not be written ({error})."))
+    };
     let state: Vec<_> = state(model)
         .await?
         .into_iter()
         .map(|(name, shape, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let bytes: Vec<u8> = values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
             (name, shape, bytes)
         })
         .collect();
@@ -65,7 +73,10 @@ pub async fn save(model: &AutoLink, config: &Config, step: usize) -> Result<Vec<
         .map_err(|error| broken(&error))?;
     let metadata = HashMap::from([
         ("format".to_string(), FORMAT.to_string()),
-        ("config".to_string(), serde_json::to_string(config).map_err(|error| broken(&error))?),
+        (
+            "config".to_string(),
+            serde_json::to_string(config).map_err(|error| broken(&error))?,
+        ),
         ("step".to_string(), step.to_string()),
     ]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| broken(&error))
@@ -87,20 +98,33 @@ pub struct Loaded {
 /// [`Error::Model`] with what is wrong: not safetensors, truncated, not ours, another shape, not numbers.
 pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
     let wrong = |what: String| Error::Model(format!("This is not a model of AutoLink: {what}."));
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| wrong(format!("it is no safetensors file, or only part of one ({error})")))?;
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        wrong(format!(
+            "it is no safetensors file, or only part of one ({error})"
+        ))
+    })?;
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
     let metadata = metadata.metadata().clone().unwrap_or_default();
     match metadata.get("format").map(String::as_str) {
         Some(FORMAT) => {}
-        Some(other) => return Err(wrong(format!("its format is {other}, this program reads {FORMAT}"))),
+        Some(other) => {
+            return Err(wrong(format!(
+                "its format is {other}, this program reads {FORMAT}"
+            )));
+        }
         None => return Err(wrong("it names no format".into())),
     }
-    let config = metadata.get("config").ok_or_else(|| wrong("it has no settings".into()))?;
-    let config: Config =
-        serde_json::from_str(config).map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
+    let config = metadata
+        .get("config")
+        .ok_or_else(|| wrong("it has no settings".into()))?;
+    let config: Config = serde_json::from_str(config)
+        .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
     config.validate()?;
-    let step = metadata.get("step").and_then(|step| step.parse().ok()).unwrap_or(0);
+    let step = metadata
+        .get("step")
+        .and_then(|step| step.parse().ok())
+        .unwrap_or(0);
     let state = file
         .tensors()
         .into_iter()
@@ -108,21 +132,35 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
             if view.dtype() != Dtype::F32 {
                 return Err(wrong(format!("{name} is not float32")));
             }
-            let values: Vec<f32> =
-                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let values: Vec<f32> = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
             Ok((name, (view.shape().to_vec(), values)))
         })
         .collect::<Result<_>>()?;
     let model = with_state(AutoLink::init(&config, device), state)?;
-    Ok(Loaded { model, config, step })
+    Ok(Loaded {
+        model,
+        config,
+        step,
+    })
 }
 
 /// The model with these values, by the authors' names. Names that the model does not have are left alone.
 ///
 /// # Errors
 /// [`Error::Model`] where a tensor is missing, has another shape or holds something that is no number.
-pub fn with_state(model: AutoLink, state: HashMap<String, (Vec<usize>, Vec<f32>)>) -> Result<AutoLink> {
-    let mut loader = Loader { path: Vec::new(), state, wrong: None };
+pub fn with_state(
+    model: AutoLink,
+    state: HashMap<String, (Vec<usize>, Vec<f32>)>,
+) -> Result<AutoLink> {
+    let mut loader = Loader {
+        path: Vec::new(),
+        state,
+        wrong: None,
+    };
     let model = model.map(&mut loader);
     match loader.wrong {
         Some(what) => Err(Error::Model(format!("This model does not fit: {what}."))),
@@ -178,11 +216,13 @@ impl ModuleMapper for Loader {
             return param;
         };
         if shape != expected {
-            self.wrong.get_or_insert(format!("{name} is {shape:?}, but should be {expected:?}"));
+            self.wrong
+                .get_or_insert(format!("{name} is {shape:?}, but should be {expected:?}"));
             return param;
         }
         if values.iter().any(|value| !value.is_finite()) {
-            self.wrong.get_or_insert(format!("{name} holds values that are no numbers"));
+            self.wrong
+                .get_or_insert(format!("{name} holds values that are no numbers"));
             return param;
         }
         param.map(|old| {
@@ -199,17 +239,31 @@ mod tests {
     use crate::config::Preset;
 
     fn small() -> Config {
-        Config { keypoints: 3, size: 32, width: 4, ..Config::preset(Preset::Tiny) }
+        Config {
+            keypoints: 3,
+            size: 32,
+            width: 4,
+            ..Config::preset(Preset::Tiny)
+        }
     }
 
     #[test]
     fn what_is_saved_is_loaded() {
         let (device, config) = (Device::flex(), small());
-        let model = AutoLink::init(&Config { seed: 7, ..config.clone() }, &device);
+        let model = AutoLink::init(
+            &Config {
+                seed: 7,
+                ..config.clone()
+            },
+            &device,
+        );
         let bytes = pollster::block_on(save(&model, &config, 40)).expect("saves");
         let loaded = load(&bytes, &device).expect("loads");
         assert_eq!((loaded.step, &loaded.config), (40, &config));
-        let (before, after) = (pollster::block_on(state(&model)), pollster::block_on(state(&loaded.model)));
+        let (before, after) = (
+            pollster::block_on(state(&model)),
+            pollster::block_on(state(&loaded.model)),
+        );
         assert_eq!(before.expect("reads"), after.expect("reads"));
     }
 
@@ -218,7 +272,10 @@ mod tests {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
         let good = pollster::block_on(save(&model, &config, 1)).expect("saves");
-        let other = Config { keypoints: 5, ..config.clone() };
+        let other = Config {
+            keypoints: 5,
+            ..config.clone()
+        };
         let misfit = pollster::block_on(save(&model, &other, 1)).expect("saves");
         let cases: [(&[u8], &str); 4] = [
             (b"no model", "safetensors"),

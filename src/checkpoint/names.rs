@@ -29,7 +29,10 @@ pub fn of(path: &[String], shape: Vec<usize>) -> (String, Vec<usize>) {
         }
         ["detector", "up", i, layer, tensor] => {
             let layer = if layer == "conv" { 1 } else { 2 };
-            format!("encoder.detector.conv.{}.net.{layer}.{tensor}", 4 + number(i))
+            format!(
+                "encoder.detector.conv.{}.net.{layer}.{tensor}",
+                4 + number(i)
+            )
         }
         ["detector", "head", tensor] => format!("encoder.detector.conv.6.{tensor}"),
         ["edges", "raw"] => "decoder.skeleton_scalar".into(),

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// Where the square view lies in the original picture: the way back for keypoints.
 ///
 /// `original_fraction = offset + scale * view_fraction`, x then y. Both fractions run from 0 at the left or upper border
-/// to 1 at the right or lower one. Where the view is padded, a point in the padding maps outside of [0, 1].
+/// to 1 at the right or lower one. Where the view is padded, a point in the padding maps outside of `[0, 1]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
     /// Width and height of the original after its EXIF orientation, px.
@@ -123,7 +123,7 @@ impl Dataset {
         &self.placements[i]
     }
 
-    /// The picked pictures as the model takes them: `[B, 3, S, S]`, `v / 127.5 - 1` in [-1, 1], mirrored left to right
+    /// The picked pictures as the model takes them: `[B, 3, S, S]`, `v / 127.5 - 1` in `[-1, 1]`, mirrored left to right
     /// where [`Pick::flipped`].
     ///
     /// # Panics

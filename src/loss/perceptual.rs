@@ -1,6 +1,8 @@
 //! The perceptual loss: how far apart two pictures are in the eyes of VGG16.
 
-use burn::tensor::{Device, Tensor, TensorData, activation, module::max_pool2d, ops::MaxPoolOptions};
+use burn::tensor::{
+    Device, Tensor, TensorData, activation, module::max_pool2d, ops::MaxPoolOptions,
+};
 use safetensors::SafeTensors;
 
 use crate::error::{Error, Result};
@@ -20,7 +22,7 @@ const BLOCKS: [&[&str]; 4] = [
 /// VGG16's first blocks, fixed, and the size at which they look.
 #[derive(Clone, Debug)]
 pub struct Perceptual {
-    /// Per block its convolutions, each weight [O,I,3,3] and bias [O].
+    /// Per block its convolutions, each weight `[O,I,3,3]` and bias `[O]`.
     blocks: Vec<Vec<(Tensor<4>, Tensor<1>)>>,
     size: usize,
 }
@@ -35,11 +37,23 @@ impl Perceptual {
     ///
     /// # Errors
     /// [`Error::Weights`] where a file is missing, damaged or not VGG16.
-    pub fn from_bytes(files: &[&[u8]], blocks: usize, size: usize, device: &Device) -> Result<Self> {
+    pub fn from_bytes(
+        files: &[&[u8]],
+        blocks: usize,
+        size: usize,
+        device: &Device,
+    ) -> Result<Self> {
         if files.len() < Self::files_needed(blocks) {
-            return Err(Error::Weights(format!("{blocks} blocks of VGG16 need {} as well.", WEIGHTS_FILES[1])));
+            return Err(Error::Weights(format!(
+                "{blocks} blocks of VGG16 need {} as well.",
+                WEIGHTS_FILES[1]
+            )));
         }
-        let damaged = |what: String| Error::Weights(format!("The VGG16 weights are damaged ({what}); load them again."));
+        let damaged = |what: String| {
+            Error::Weights(format!(
+                "The VGG16 weights are damaged ({what}); load them again."
+            ))
+        };
         let files = files
             .iter()
             .map(|bytes| SafeTensors::deserialize(bytes))
@@ -53,8 +67,11 @@ impl Perceptual {
             if view.dtype() != safetensors::Dtype::F16 {
                 return Err(damaged(format!("{name} is not float16")));
             }
-            let values: Vec<f32> =
-                view.data().chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect();
+            let values: Vec<f32> = view
+                .data()
+                .chunks_exact(2)
+                .map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32())
+                .collect();
             Ok(TensorData::new(values, view.shape().to_vec()))
         };
         let mut channels = 3;
@@ -64,13 +81,19 @@ impl Perceptual {
                 names
                     .iter()
                     .map(|name| {
-                        let (weight, bias) = (tensor(format!("{name}.weight"))?, tensor(format!("{name}.bias"))?);
+                        let (weight, bias) = (
+                            tensor(format!("{name}.weight"))?,
+                            tensor(format!("{name}.bias"))?,
+                        );
                         let outputs = bias.shape()[0];
                         if weight.shape().as_slice() != [outputs, channels, 3, 3] {
                             return Err(damaged(format!("{name} has shape {:?}", weight.shape())));
                         }
                         channels = outputs;
-                        Ok((Tensor::from_data(weight, device), Tensor::from_data(bias, device)))
+                        Ok((
+                            Tensor::from_data(weight, device),
+                            Tensor::from_data(bias, device),
+                        ))
                     })
                     .collect()
             })
@@ -80,12 +103,15 @@ impl Perceptual {
 
     /// `sum over blocks of mean |VGG_block(reconstruction) - VGG_block(images)|`.
     ///
-    /// Both [B,3,S,S] in [-1, 1] -> [1]. No gradient reaches `images`.
+    /// Both `[B,3,S,S]` in `[-1, 1]` -> `[1]`. No gradient reaches `images`.
     pub fn loss(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
-        self.block_losses(reconstruction, images).into_iter().reduce(|sum, l1| sum + l1).expect("at least one block")
+        self.block_losses(reconstruction, images)
+            .into_iter()
+            .reduce(|sum, l1| sum + l1)
+            .expect("at least one block")
     }
 
-    /// Mean absolute difference per block, each [1].
+    /// Mean absolute difference per block, each `[1]`.
     pub fn block_losses(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Vec<Tensor<1>> {
         let wanted = self.features(images.without_autodiff());
         let found = self.features(reconstruction);
@@ -93,13 +119,17 @@ impl Perceptual {
             .into_iter()
             .zip(wanted)
             .map(|(found, wanted)| {
-                let wanted = if found.device().is_autodiff() { wanted.autodiff() } else { wanted };
+                let wanted = if found.device().is_autodiff() {
+                    wanted.autodiff()
+                } else {
+                    wanted
+                };
                 (found - wanted).abs().mean()
             })
             .collect()
     }
 
-    /// Features after each block's last ReLU, [B,C,size/2^k,size/2^k].
+    /// Features after each block's last ReLU, `[B,C,size/2^k,size/2^k]`.
     fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let device = images.device();
         let here = |weight: &Tensor<4>, bias: &Tensor<1>| match device.is_autodiff() {
@@ -122,13 +152,16 @@ impl Perceptual {
     }
 }
 
-/// From [-1, 1] to what VGG16 was trained on: `((x + 1) / 2 - mean) / std` per channel, ImageNet's.
+/// From `[-1, 1]` to what VGG16 was trained on: `((x + 1) / 2 - mean) / std` per channel, ImageNet's.
 fn normalise(images: Tensor<4>) -> Tensor<4> {
     const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
     const STD: [f32; 3] = [0.229, 0.224, 0.225];
     let device = images.device();
     let channel = |f: &dyn Fn(usize) -> f32| {
-        Tensor::<4>::from_data(TensorData::new((0..3).map(f).collect::<Vec<f32>>(), [1, 3, 1, 1]), &device)
+        Tensor::<4>::from_data(
+            TensorData::new((0..3).map(f).collect::<Vec<f32>>(), [1, 3, 1, 1]),
+            &device,
+        )
     };
     images * channel(&|c| 0.5 / STD[c]) + channel(&|c| (0.5 - MEAN[c]) / STD[c])
 }

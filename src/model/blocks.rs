@@ -18,9 +18,9 @@ pub fn leaky_relu(x: Tensor<4>) -> Tensor<4> {
 /// A 3x3 convolution with padding 1 and its parameters.
 #[derive(Module, Debug)]
 pub struct Conv3x3 {
-    /// [O,I,3,3]
+    /// `[O,I,3,3]`
     pub weight: Param<Tensor<4>>,
-    /// [O]
+    /// `[O]`
     pub bias: Param<Tensor<1>>,
 }
 
@@ -28,19 +28,24 @@ impl Conv3x3 {
     /// Kaiming-normal for LeakyReLU 0.2 (`std = sqrt(2 / ((1 + 0.2^2) fan_in))`, `fan_in = 9 I`), zero bias.
     pub fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let std = (2.0 / ((1.0 + LEAK * LEAK) * 9.0 * inputs as f64)).sqrt();
-        let values: Vec<f32> = (0..outputs * inputs * 9).map(|_| (std * normal(rng)) as f32).collect();
+        let values: Vec<f32> = (0..outputs * inputs * 9)
+            .map(|_| (std * normal(rng)) as f32)
+            .collect();
         Self {
-            weight: Param::from_tensor(Tensor::from_data(TensorData::new(values, [outputs, inputs, 3, 3]), device)),
+            weight: Param::from_tensor(Tensor::from_data(
+                TensorData::new(values, [outputs, inputs, 3, 3]),
+                device,
+            )),
             bias: Param::from_tensor(Tensor::zeros([outputs], device)),
         }
     }
 
-    /// [B,I,H,W] -> [B,O,H,W]
+    /// `[B,I,H,W]` -> `[B,O,H,W]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3(x, self.weight.val(), self.bias.val())
     }
 
-    /// Convolution, then half the size: [B,I,H,W] -> [B,O,H/2,W/2]
+    /// Convolution, then half the size: `[B,I,H,W]` -> `[B,O,H/2,W/2]`
     pub fn forward_halve(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3_halve(x, self.weight.val(), self.bias.val())
     }
@@ -49,13 +54,13 @@ impl Conv3x3 {
 /// Batch normalisation as PyTorch's: the running variance takes the unbiased variance of the batch.
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// [C]
+    /// `[C]`
     pub weight: Param<Tensor<1>>,
-    /// [C]
+    /// `[C]`
     pub bias: Param<Tensor<1>>,
-    /// [C]
+    /// `[C]`
     pub running_mean: RunningState<Tensor<1>>,
-    /// [C]
+    /// `[C]`
     pub running_var: RunningState<Tensor<1>>,
 }
 
@@ -73,20 +78,32 @@ impl Norm {
         }
     }
 
-    /// [B,C,H,W] -> [B,C,H,W]. By the batch's own statistics on an autodiff device, by the running ones elsewhere.
+    /// `[B,C,H,W]` -> `[B,C,H,W]`. By the batch's own statistics on an autodiff device, by the running ones elsewhere.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         if !x.device().is_autodiff() {
             let (mean, var) = (self.running_mean.value(), self.running_var.value());
-            return module::batch_norm(x, self.weight.val(), self.bias.val(), mean, var, Self::EPSILON);
+            return module::batch_norm(
+                x,
+                self.weight.val(),
+                self.bias.val(),
+                mean,
+                var,
+                Self::EPSILON,
+            );
         }
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;
         let result = module::batch_norm_train(x, self.weight.val(), self.bias.val(), Self::EPSILON);
         let follow = |running: &RunningState<Tensor<1>>, now: Tensor<1>| {
-            running.update(running.value_sync() * (1.0 - Self::MOMENTUM) + now.detach() * Self::MOMENTUM);
+            running.update(
+                running.value_sync() * (1.0 - Self::MOMENTUM) + now.detach() * Self::MOMENTUM,
+            );
         };
         follow(&self.running_mean, result.mean);
-        follow(&self.running_var, result.variance * (n / (n - 1.0).max(1.0)));
+        follow(
+            &self.running_var,
+            result.variance * (n / (n - 1.0).max(1.0)),
+        );
         result.output
     }
 }

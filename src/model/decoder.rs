@@ -30,17 +30,17 @@ impl ConvBlock {
         }
     }
 
-    /// [B,I,H,W] -> [B,O,H,W], before the last LeakyReLU.
+    /// `[B,I,H,W]` -> `[B,O,H,W]`, before the last LeakyReLU.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let x = leaky_relu(self.norm1.forward(self.conv1.forward(x)));
         self.norm2.forward(self.conv2.forward(x))
     }
 }
 
-/// The U-Net of [alpha x masked, edge map] -> reconstruction.
+/// The U-Net of `[alpha x masked, edge map]` -> reconstruction.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// How much the masked picture counts against the edge map: [1].
+    /// How much the masked picture counts against the edge map: `[1]`.
     pub alpha: Param<Tensor<1>>,
     /// To width w at full size.
     pub first: Conv3x3,
@@ -57,7 +57,9 @@ impl Decoder {
     pub fn init(width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let w = width;
         let mut blocks = |widths: [(usize, usize); 4]| {
-            widths.map(|(inputs, outputs)| ConvBlock::init(inputs, outputs, rng, device)).into()
+            widths
+                .map(|(inputs, outputs)| ConvBlock::init(inputs, outputs, rng, device))
+                .into()
         };
         let down = blocks([(w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w), (8 * w, 8 * w)]);
         let up = blocks([(8 * w, 8 * w), (16 * w, 4 * w), (8 * w, 2 * w), (4 * w, w)]);
@@ -70,7 +72,7 @@ impl Decoder {
         }
     }
 
-    /// `masked` [B,3,S,S] in [-1, 1], `edge_map` [B,1,S,S] -> reconstruction [B,3,S,S], unbounded.
+    /// `masked` `[B,3,S,S]` in `[-1, 1]`, `edge_map` `[B,1,S,S]` -> reconstruction `[B,3,S,S]`, unbounded.
     pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
         let masked = masked * self.alpha.val().reshape([1, 1, 1, 1]);
         let mut x = leaky_relu(self.first.forward(Tensor::cat(vec![masked, edge_map], 1)));

@@ -36,9 +36,11 @@ impl ResidualBlock {
         }
     }
 
-    /// [B,I,H,W] -> [B,O,H/2,W/2]
+    /// `[B,I,H,W]` -> `[B,O,H/2,W/2]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let shortcut = self.shortcut_norm.forward(self.shortcut.forward_halve(x.clone()));
+        let shortcut = self
+            .shortcut_norm
+            .forward(self.shortcut.forward_halve(x.clone()));
         let x = leaky_relu(self.norm1.forward(self.conv1.forward_halve(x)));
         let x = self.norm2.forward(self.conv2.forward(x));
         leaky_relu(x + shortcut)
@@ -56,10 +58,13 @@ pub struct UpBlock {
 
 impl UpBlock {
     fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        Self { conv: Conv3x3::init(inputs, outputs, rng, device), norm: Norm::init(outputs, device) }
+        Self {
+            conv: Conv3x3::init(inputs, outputs, rng, device),
+            norm: Norm::init(outputs, device),
+        }
     }
 
-    /// [B,I,H,W] -> [B,O,2H,2W]
+    /// `[B,I,H,W]` -> `[B,O,2H,2W]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         leaky_relu(self.norm.forward(self.conv.forward(ops::double(x))))
     }
@@ -79,9 +84,9 @@ pub struct Detector {
 /// What the detector finds in a batch.
 #[derive(Clone, Debug)]
 pub struct Detection {
-    /// [B,K,2] (row, col) in [-1, 1]
+    /// `[B,K,2]` (row, col) in `[-1, 1]`
     pub keypoints: Tensor<3>,
-    /// [B,K,S/4,S/4], each summing to 1
+    /// `[B,K,S/4,S/4]`, each summing to 1
     pub heatmaps: Tensor<4>,
 }
 
@@ -90,7 +95,10 @@ impl Detector {
     pub fn init(count: usize, width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let widths = [3, width, 2 * width, 4 * width, 8 * width];
         Self {
-            down: widths.windows(2).map(|io| ResidualBlock::init(io[0], io[1], rng, device)).collect(),
+            down: widths
+                .windows(2)
+                .map(|io| ResidualBlock::init(io[0], io[1], rng, device))
+                .collect(),
             up: vec![
                 UpBlock::init(8 * width, 4 * width, rng, device),
                 UpBlock::init(4 * width, 2 * width, rng, device),
@@ -99,7 +107,7 @@ impl Detector {
         }
     }
 
-    /// `images` [B,3,S,S] in [-1, 1].
+    /// `images` `[B,3,S,S]` in `[-1, 1]`.
     ///
     /// `heatmaps = softmax(detector(image))` over pixels; `keypoint = sum over pixels p of heatmap(p) p`.
     pub fn forward(&self, images: Tensor<4>) -> Detection {
@@ -117,22 +125,36 @@ impl Detector {
 }
 
 impl Detection {
-    /// How sure each keypoint is: the share of its heatmap within a tenth of the picture's side of it. [B,K] in [0, 1].
+    /// How sure each keypoint is: the share of its heatmap within a tenth of the picture's side of it. `[B,K]` in `[0, 1]`.
     pub fn confidence(&self) -> Tensor<2> {
         const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
         let [batch, count, height, width] = self.heatmaps.dims();
-        let pixels = pixel_positions(height, width, &self.heatmaps.device()).reshape([1, 1, height * width, 2]);
+        let pixels = pixel_positions(height, width, &self.heatmaps.device()).reshape([
+            1,
+            1,
+            height * width,
+            2,
+        ]);
         let offset = pixels - self.keypoints.clone().reshape([batch, count, 1, 2]); // [B,K,hw,2]
-        let near = offset.powi_scalar(2).sum_dim(3).lower_equal_scalar(RADIUS * RADIUS).float(); // [B,K,hw,1]
-        let mass = self.heatmaps.clone().reshape([batch, count, height * width, 1]) * near;
+        let near = offset
+            .powi_scalar(2)
+            .sum_dim(3)
+            .lower_equal_scalar(RADIUS * RADIUS)
+            .float(); // [B,K,hw,1]
+        let mass = self
+            .heatmaps
+            .clone()
+            .reshape([batch, count, height * width, 1])
+            * near;
         mass.sum_dim(2).reshape([batch, count])
     }
 }
 
-/// [h w, 2]: (row, col) of each pixel, corner pixels at -1 and 1.
+/// `[h w, 2]`: (row, col) of each pixel, corner pixels at -1 and 1.
 fn pixel_positions(height: usize, width: usize, device: &Device) -> Tensor<2> {
     let at = |i: usize, n: usize| (2.0 * i as f64 / (n - 1) as f64 - 1.0) as f32;
-    let values: Vec<f32> =
-        (0..height).flat_map(|r| (0..width).flat_map(move |c| [at(r, height), at(c, width)])).collect();
+    let values: Vec<f32> = (0..height)
+        .flat_map(|r| (0..width).flat_map(move |c| [at(r, height), at(c, width)]))
+        .collect();
     Tensor::from_data(TensorData::new(values, [height * width, 2]), device)
 }

@@ -9,19 +9,25 @@ use super::normal;
 /// The learned graph.
 #[derive(Module, Debug)]
 pub struct Edges {
-    /// [K,K]; the upper triangle counts.
+    /// `[K,K]`; the upper triangle counts.
     pub raw: Param<Tensor<2>>,
 }
 
 impl Edges {
     /// `softplus(N(-4, 0.1))`: hardly linked at all.
     pub fn init(count: usize, scale: f64, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let values: Vec<f32> =
-            (0..count * count).map(|_| ((-4.0 + 0.1 * normal(rng)) / scale) as f32).collect();
-        Self { raw: Param::from_tensor(Tensor::from_data(TensorData::new(values, [count, count]), device)) }
+        let values: Vec<f32> = (0..count * count)
+            .map(|_| ((-4.0 + 0.1 * normal(rng)) / scale) as f32)
+            .collect();
+        Self {
+            raw: Param::from_tensor(Tensor::from_data(
+                TensorData::new(values, [count, count]),
+                device,
+            )),
+        }
     }
 
-    /// `w_ij = softplus(scale raw_ij)` for i < j, symmetric, zero diagonal: [K,K].
+    /// `w_ij = softplus(scale raw_ij)` for i < j, symmetric, zero diagonal: `[K,K]`.
     ///
     /// AdamW moves `raw` as fast as any other parameter, so the weights move `scale` (the authors' `sklr`) times faster.
     pub fn weights(&self, scale: f64) -> Tensor<2> {
@@ -31,6 +37,10 @@ impl Edges {
 
     /// The same weights under another scale.
     pub fn rescaled(self, from: f64, to: f64) -> Self {
-        Self { raw: self.raw.map(|raw| (raw * (from / to)).detach().require_grad()) }
+        Self {
+            raw: self
+                .raw
+                .map(|raw| (raw * (from / to)).detach().require_grad()),
+        }
     }
 }

@@ -40,13 +40,13 @@ pub struct Drawing {
 pub struct Output {
     /// Keypoints and heatmaps.
     pub detection: Detection,
-    /// [K,K]
+    /// `[K,K]`
     pub edge_weights: Tensor<2>,
-    /// [B,3,S,S]: the picture times its mask.
+    /// `[B,3,S,S]`: the picture times its mask.
     pub masked: Tensor<4>,
-    /// [B,1,S,S]
+    /// `[B,1,S,S]`
     pub edge_map: Tensor<4>,
-    /// [B,3,S,S]
+    /// `[B,3,S,S]`
     pub reconstruction: Tensor<4>,
 }
 
@@ -61,20 +61,30 @@ impl AutoLink {
         }
     }
 
-    /// `images` [B,3,S,S] in [-1, 1]; `mask` [B,1,g,g], 1 where the picture is kept.
+    /// `images` `[B,3,S,S]` in `[-1, 1]`; `mask` `[B,1,g,g]`, 1 where the picture is kept.
     pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, drawing: Drawing) -> Output {
         let size = images.dims()[2];
         let detection = self.detector.forward(images.clone());
         let edge_weights = self.edges.weights(drawing.edge_scale);
-        let edge_map =
-            ops::edge_map(detection.keypoints.clone(), edge_weights.clone(), size, drawing.thickness);
+        let edge_map = ops::edge_map(
+            detection.keypoints.clone(),
+            edge_weights.clone(),
+            size,
+            drawing.thickness,
+        );
         let masked = images * enlarge(mask, size);
         let reconstruction = self.decoder.forward(masked.clone(), edge_map.clone());
-        Output { detection, edge_weights, masked, edge_map, reconstruction }
+        Output {
+            detection,
+            edge_weights,
+            masked,
+            edge_map,
+            reconstruction,
+        }
     }
 }
 
-/// The mask at the picture's size, each pixel from its cell: [B,1,g,g] -> [B,1,S,S].
+/// The mask at the picture's size, each pixel from its cell: `[B,1,g,g]` -> `[B,1,S,S]`.
 fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
     let grid = mask.dims()[2];
     let cells: Vec<i32> = (0..size).map(|i| (i * grid / size) as i32).collect();

@@ -7,18 +7,27 @@ use super::flex::{self, Kernels};
 
 /// `y[b,o,r,c] = bias[o] + sum over i, dr, dc in -1..=1 of weight[o,i,dr+1,dc+1] x[b,i,r+dr,c+dc]`, zero outside.
 ///
-/// `x` [B,I,H,W], `weight` [O,I,3,3], `bias` [O] -> [B,O,H,W].
+/// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H,W]`.
 pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     if !flex::serves(&x.device()) {
         return conv3x3_reference(x, weight, bias);
     }
-    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    let (x, weight, bias) = (
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    );
     Tensor::from_dispatch(Dispatch::conv(x, weight, bias, false))
 }
 
 /// [`conv3x3`] by burn.
 pub fn conv3x3_reference(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    conv2d(x, weight, Some(bias), ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+    conv2d(
+        x,
+        weight,
+        Some(bias),
+        ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
+    )
 }
 
 /// [`halve`](super::halve) of [`conv3x3`], in 4/9 of the arithmetic.
@@ -26,14 +35,23 @@ pub fn conv3x3_reference(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Te
 /// The mean of four neighbouring outputs is one output of a 4x4 kernel, the mean of the 3x3 kernel
 /// at its four places, with stride 2 and padding 1: `w4[a,b] = (w3[a,b] + w3[a-1,b] + w3[a,b-1] + w3[a-1,b-1]) / 4`.
 ///
-/// `x` [B,I,H,W] with even H and W, `weight` [O,I,3,3], `bias` [O] -> [B,O,H/2,W/2].
+/// `x` `[B,I,H,W]` with even H and W, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
 pub fn conv3x3_halve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     let placed = |top, left| weight.clone().pad((left, 1 - left, top, 1 - top), 0.0); // [O,I,4,4]
     let weight = (placed(0, 0) + placed(0, 1) + placed(1, 0) + placed(1, 1)) * 0.25;
     if !flex::serves(&x.device()) {
-        return conv2d(x, weight, Some(bias), ConvOptions::new([2, 2], [1, 1], [1, 1], 1));
+        return conv2d(
+            x,
+            weight,
+            Some(bias),
+            ConvOptions::new([2, 2], [1, 1], [1, 1], 1),
+        );
     }
-    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    let (x, weight, bias) = (
+        x.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+    );
     Tensor::from_dispatch(Dispatch::conv(x, weight, bias, true))
 }
 

@@ -8,9 +8,14 @@ use super::flex::{self, Kernels};
 /// The edge map (AutoLink, eq. 2 and 3):
 /// `S(p) = max over edges i < j of w_ij exp(-d_ij(p)^2 / thickness)`, d_ij = distance of p to the segment from i to j.
 ///
-/// `keypoints` [B,K,2] (row, col) in [-1, 1], `edge_weights` [K,K] (the upper triangle is read) -> [B,1,size,size],
+/// `keypoints` `[B,K,2]` (row, col) in `[-1, 1]`, `edge_weights` `[K,K]` (the upper triangle is read) -> `[B,1,size,size]`,
 /// whose corner pixels lie at -1 and 1.
-pub fn edge_map(keypoints: Tensor<3>, edge_weights: Tensor<2>, size: usize, thickness: f64) -> Tensor<4> {
+pub fn edge_map(
+    keypoints: Tensor<3>,
+    edge_weights: Tensor<2>,
+    size: usize,
+    thickness: f64,
+) -> Tensor<4> {
     if !flex::serves(&keypoints.device()) {
         return edge_map_reference(keypoints, edge_weights, size, thickness);
     }
@@ -18,11 +23,18 @@ pub fn edge_map(keypoints: Tensor<3>, edge_weights: Tensor<2>, size: usize, thic
     Tensor::from_dispatch(Dispatch::edge_map(keypoints, edge_weights, size, thickness))
 }
 
-/// [`edge_map`] in plain tensor operations. Needs memory for [B,E,size,size].
-pub fn edge_map_reference(keypoints: Tensor<3>, edge_weights: Tensor<2>, size: usize, thickness: f64) -> Tensor<4> {
+/// [`edge_map`] in plain tensor operations. Needs memory for `[B,E,size,size]`.
+pub fn edge_map_reference(
+    keypoints: Tensor<3>,
+    edge_weights: Tensor<2>,
+    size: usize,
+    thickness: f64,
+) -> Tensor<4> {
     let [batch, count, _] = keypoints.dims();
     let device = keypoints.device();
-    let pairs: Vec<(usize, usize)> = (0..count).flat_map(|i| (i + 1..count).map(move |j| (i, j))).collect();
+    let pairs: Vec<(usize, usize)> = (0..count)
+        .flat_map(|i| (i + 1..count).map(move |j| (i, j)))
+        .collect();
     let edges = pairs.len();
     let indices = |of: fn(&(usize, usize)) -> usize| {
         let values: Vec<i32> = pairs.iter().map(|pair| of(pair) as i32).collect();
@@ -39,8 +51,13 @@ pub fn edge_map_reference(keypoints: Tensor<3>, edge_weights: Tensor<2>, size: u
         .reshape([1, edges, 1, 1]);
 
     let ab = b - a.clone(); // [B,E,2]
-    let length_squared = ab.clone().powi_scalar(2).sum_dim(2).reshape([batch, edges, 1, 1]);
-    let axis = |tensor: &Tensor<3>, k: usize| tensor.clone().narrow(2, k, 1).reshape([batch, edges, 1, 1]);
+    let length_squared = ab
+        .clone()
+        .powi_scalar(2)
+        .sum_dim(2)
+        .reshape([batch, edges, 1, 1]);
+    let axis =
+        |tensor: &Tensor<3>, k: usize| tensor.clone().narrow(2, k, 1).reshape([batch, edges, 1, 1]);
     let grid = pixel_coordinates(size, &device);
     let row = grid.clone().reshape([1, 1, size, 1]) - axis(&a, 0); // p - a, [B,E,S,1]
     let col = grid.reshape([1, 1, 1, size]) - axis(&a, 1); // [B,E,1,S]
@@ -57,6 +74,8 @@ pub fn edge_map_reference(keypoints: Tensor<3>, edge_weights: Tensor<2>, size: u
 
 /// `[size]` from -1 to 1, corner pixels on the ends.
 fn pixel_coordinates(size: usize, device: &Device) -> Tensor<1> {
-    let values: Vec<f32> = (0..size).map(|i| (2.0 * i as f64 / (size - 1) as f64 - 1.0) as f32).collect();
+    let values: Vec<f32> = (0..size)
+        .map(|i| (2.0 * i as f64 / (size - 1) as f64 - 1.0) as f32)
+        .collect();
     Tensor::from_data(TensorData::new(values, [size]), device)
 }

@@ -14,7 +14,10 @@ use super::cpu::resize;
 
 /// Whether tensors of this device are served here.
 pub fn serves(device: &Device) -> bool {
-    matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+    matches!(
+        device.clone().inner().as_dispatch(),
+        DispatchDevice::Flex(_)
+    )
 }
 
 /// Operations that the CPU backend has its own kernels for; [`crate::ops`] says what each does.
@@ -53,7 +56,11 @@ fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
 }
 
 fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(Shape::new(shape)), DType::F32)
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(Shape::new(shape)),
+        DType::F32,
+    )
 }
 
 impl Kernels for Flex {
@@ -63,7 +70,8 @@ impl Kernels for Flex {
         let [batch, _, height, width] = shape;
         let [outputs] = dims(&bias);
         if halving {
-            let y = conv::halving_forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
+            let y =
+                conv::halving_forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
             tensor(y, [batch, outputs, height / 2, width / 2])
         } else {
             let y = conv::forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
@@ -71,7 +79,12 @@ impl Kernels for Flex {
         }
     }
 
-    fn edge_map(keypoints: FlexTensor, weights: FlexTensor, size: usize, thickness: f64) -> FlexTensor {
+    fn edge_map(
+        keypoints: FlexTensor,
+        weights: FlexTensor,
+        size: usize,
+        thickness: f64,
+    ) -> FlexTensor {
         let drawing = drawing(&keypoints, &weights, size, thickness);
         let [batch, ..] = dims::<3>(&keypoints);
         tensor(drawing.forward().0, [batch, 1, size, size])
@@ -116,12 +129,20 @@ impl Backward<Flex, 3> for ConvBackward {
         let (x, weight) = ops.state;
         let (shape, dy_shape) = (dims::<4>(&x), dims::<4>(&dy));
         if let Some(node) = of_x {
-            let gradient = if self.halving { conv::halving_input_gradient } else { conv::input_gradient };
+            let gradient = if self.halving {
+                conv::halving_input_gradient
+            } else {
+                conv::input_gradient
+            };
             let dx = gradient(dy.storage(), dy_shape, weight.storage());
             grads.register::<Flex>(node.id, tensor(dx, shape));
         }
         if let Some(node) = of_weight {
-            let gradient = if self.halving { conv::halving_weight_gradient } else { conv::weight_gradient };
+            let gradient = if self.halving {
+                conv::halving_weight_gradient
+            } else {
+                conv::weight_gradient
+            };
             let dw = gradient(x.storage(), shape, dy.storage());
             grads.register::<Flex>(node.id, tensor(dw, dims::<4>(&weight)));
         }
@@ -168,12 +189,14 @@ impl Backward<Flex, 1> for ResizeBackward {
         let [batch, channels, height, width] = dims(&dy);
         let Some(node) = of_x else { return };
         let dx = match self {
-            Self::Halve => {
-                tensor(resize::halve_gradient(dy.storage(), height, width), [batch, channels, 2 * height, 2 * width])
-            }
-            Self::Double => {
-                tensor(resize::double_gradient(dy.storage(), height, width), [batch, channels, height / 2, width / 2])
-            }
+            Self::Halve => tensor(
+                resize::halve_gradient(dy.storage(), height, width),
+                [batch, channels, 2 * height, 2 * width],
+            ),
+            Self::Double => tensor(
+                resize::double_gradient(dy.storage(), height, width),
+                [batch, channels, height / 2, width / 2],
+            ),
         };
         grads.register::<Flex>(node.id, dx);
     }
@@ -187,9 +210,17 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         halving: bool,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
-        let (x, weight, bias) = (contiguous(x.primitive()), contiguous(weight.primitive()), bias.into_primitive());
+        let (x, weight, bias) = (
+            contiguous(x.primitive()),
+            contiguous(weight.primitive()),
+            bias.into_primitive(),
+        );
         let y = Flex::conv(x.clone(), weight.clone(), bias, halving);
-        match (ConvBackward { halving }).prepare::<C>(nodes).compute_bound().stateful() {
+        match (ConvBackward { halving })
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
@@ -206,7 +237,11 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let (map, winners) = drawing.forward();
         let map = tensor(map, [batch, 1, size, size]);
         let nodes = [keypoints.node(), weights.node()];
-        match EdgeMapBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        match EdgeMapBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prepared) => prepared.finish((drawing, winners), map),
             OpsKind::UnTracked(prepared) => prepared.finish(map),
         }

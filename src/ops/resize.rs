@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData, module::avg_pool2d, ops::AvgPoolO
 
 use super::flex::{self, Kernels};
 
-/// Half the size: bilinear at exactly 0.5x is the mean of 2x2 pixels. [B,C,H,W] -> [B,C,H/2,W/2], even H and W.
+/// Half the size: bilinear at exactly 0.5x is the mean of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`, even H and W.
 pub fn halve(x: Tensor<4>) -> Tensor<4> {
     if !flex::serves(&x.device()) {
         return halve_reference(x);
@@ -18,7 +18,7 @@ pub fn halve_reference(x: Tensor<4>) -> Tensor<4> {
     avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
-/// Twice the size. [B,C,H,W] -> [B,C,2H,2W].
+/// Twice the size. `[B,C,H,W]` -> `[B,C,2H,2W]`.
 ///
 /// Along each axis `y[2i] = (x[i-1] + 3 x[i]) / 4` and `y[2i+1] = (3 x[i] + x[i+1]) / 4`, indices clamped.
 pub fn double(x: Tensor<4>) -> Tensor<4> {
@@ -53,7 +53,7 @@ fn double_axis<const AXIS: usize>(x: Tensor<4>) -> Tensor<4> {
     Tensor::stack::<5>(vec![even, odd], AXIS + 1).reshape(shape)
 }
 
-/// The matrix of bilinear resizing along one axis, [to, from]: `y = M x`, half-pixel centres, clamped, no smoothing.
+/// The matrix of bilinear resizing along one axis, `[to, from]`: `y = M x`, half-pixel centres, clamped, no smoothing.
 ///
 /// Output i lies at `(i + 1/2) from / to - 1/2` of the input.
 pub fn resize_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
@@ -71,7 +71,7 @@ pub fn resize_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
 
 /// Bilinear resizing to `size`, half-pixel centres: rows, then columns, each a matrix product.
 ///
-/// [B,C,H,W] -> [B,C,size,size]; unchanged where it already has that size.
+/// `[B,C,H,W]` -> `[B,C,size,size]`; unchanged where it already has that size.
 pub fn resize(x: Tensor<4>, size: usize) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     if height == size && width == size {
@@ -79,6 +79,8 @@ pub fn resize(x: Tensor<4>, size: usize) -> Tensor<4> {
     }
     let device = x.device();
     let rows = resize_matrix(height, size, &device).unsqueeze::<4>(); // [1,1,size,H]
-    let columns = resize_matrix(width, size, &device).transpose().unsqueeze::<4>(); // [1,1,W,size]
+    let columns = resize_matrix(width, size, &device)
+        .transpose()
+        .unsqueeze::<4>(); // [1,1,W,size]
     rows.matmul(x).matmul(columns)
 }

@@ -43,7 +43,7 @@ pub struct Session {
     weights: Vec<Vec<u8>>,
     /// Made by the first step.
     trainer: Option<Trainer>,
-    /// Losses that are still on the device: step and [1].
+    /// Losses that are still on the device: step and `[1]`.
     unread: Vec<(usize, Tensor<1>)>,
     clock: Clock,
 }
@@ -360,7 +360,7 @@ pub async fn edge_weights(model: &AutoLink, config: &Config) -> Result<Vec<Vec<f
         .collect())
 }
 
-/// Pictures as the model takes them, [B,3,S,S] in [-1, 1].
+/// Pictures as the model takes them, `[B,3,S,S]` in `[-1, 1]`.
 fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
     let picks: Vec<Pick> = indices
         .iter()
@@ -376,7 +376,7 @@ fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
     )
 }
 
-/// `[K][row, col]` in [-1, 1], corner pixels at -1 and 1 -> `[K][x, y]` as fractions of the view.
+/// `[K][row, col]` in `[-1, 1]`, corner pixels at -1 and 1 -> `[K][x, y]` as fractions of the view.
 ///
 /// Pixel p of S has its centre at (p + 1/2) / S.
 fn fractions(points: &[f32], size: usize) -> Vec<[f32; 2]> {

@@ -35,7 +35,7 @@ pub fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Hue in degrees, saturation and lightness in [0, 1].
+/// Hue in degrees, saturation and lightness in `[0, 1]`.
 fn hsl(hue: f32, saturation: f32, lightness: f32) -> [u8; 3] {
     let reach = saturation * lightness.min(1.0 - lightness);
     let channel = |n: f32| {

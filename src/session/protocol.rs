@@ -107,7 +107,7 @@ pub enum Phase {
 pub struct Keypoints {
     /// `[K][x, y]` as fractions of the original picture.
     pub keypoints: Vec<[f32; 2]>,
-    /// `[K]` in [0, 1]: the share of its heatmap that lies near the keypoint.
+    /// `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
     pub confidence: Vec<f32>,
 }
 

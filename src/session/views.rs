@@ -84,7 +84,7 @@ pub(super) async fn draw(
     })
 }
 
-/// `[P,3,S,S]` in [-1, 1] -> RGBA, appended. Hidden cells are 0: a neutral grey.
+/// `[P,3,S,S]` in `[-1, 1]` -> RGBA, appended. Hidden cells are 0: a neutral grey.
 fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
     let area = size * size;
     let byte = |value: f32| ((value + 1.0) * 127.5).round() as u8; // `as` clamps
@@ -100,7 +100,7 @@ fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
     }
 }
 
-/// From night blue over magenta and orange to pale yellow; `value` in [0, 1].
+/// From night blue over magenta and orange to pale yellow; `value` in `[0, 1]`.
 fn glow(value: f32) -> [u8; 4] {
     const STOPS: [[f32; 3]; 5] = [
         [9.0, 10.0, 28.0],

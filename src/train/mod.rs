@@ -29,7 +29,7 @@ pub struct Trainer {
 pub struct StepOutput {
     /// Steps taken, this one included.
     pub step: usize,
-    /// [1]
+    /// `[1]`
     pub loss: Tensor<1>,
 }
 
@@ -38,10 +38,17 @@ impl Trainer {
     ///
     /// # Errors
     /// An invalid config, or a perceptual loss without its weights.
-    pub fn new(config: &Config, pictures: usize, device: &Device, perceptual: Option<Perceptual>) -> Result<Self> {
+    pub fn new(
+        config: &Config,
+        pictures: usize,
+        device: &Device,
+        perceptual: Option<Perceptual>,
+    ) -> Result<Self> {
         config.validate()?;
         if config.loss == LossKind::Perceptual && perceptual.is_none() {
-            return Err(Error::Weights("The perceptual loss needs the VGG16 weights.".into()));
+            return Err(Error::Weights(
+                "The perceptual loss needs the VGG16 weights.".into(),
+            ));
         }
         let device = device.clone().autodiff();
         Ok(Self {
@@ -59,7 +66,14 @@ impl Trainer {
 
     /// One step on the next batch.
     pub fn step(&mut self, pictures: &Dataset) -> StepOutput {
-        let Config { batch, micro_batch, size, mask_grid, mask_ratio, .. } = self.config;
+        let Config {
+            batch,
+            micro_batch,
+            size,
+            mask_grid,
+            mask_ratio,
+            ..
+        } = self.config;
         let parts = batch / micro_batch;
         let mut gradients = GradientsAccumulator::new();
         let mut loss: Option<Tensor<1>> = None;
@@ -78,13 +92,21 @@ impl Trainer {
         }
         self.apply(gradients.grads());
         self.step += 1;
-        StepOutput { step: self.step, loss: loss.expect("a batch has at least one part") }
+        StepOutput {
+            step: self.step,
+            loss: loss.expect("a batch has at least one part"),
+        }
     }
 
-    /// The loss of a batch times `share`, [1], and its gradients. Batch norm follows the batch.
+    /// The loss of a batch times `share`, `[1]`, and its gradients. Batch norm follows the batch.
     ///
-    /// `images` [B,3,S,S] in [-1, 1], `mask` [B,1,g,g], both on an autodiff device.
-    fn gradients(&self, images: Tensor<4>, mask: Tensor<4>, share: f64) -> (Tensor<1>, GradientsParams) {
+    /// `images` `[B,3,S,S]` in `[-1, 1]`, `mask` `[B,1,g,g]`, both on an autodiff device.
+    fn gradients(
+        &self,
+        images: Tensor<4>,
+        mask: Tensor<4>,
+        share: f64,
+    ) -> (Tensor<1>, GradientsParams) {
         let output = self.model.forward(images.clone(), mask, self.drawing());
         let loss = match &self.perceptual {
             Some(perceptual) if self.config.loss == LossKind::Perceptual => {
@@ -97,7 +119,9 @@ impl Trainer {
     }
 
     fn apply(&mut self, gradients: GradientsParams) {
-        self.model = self.optimizer.step(self.config.learning_rate, self.model.clone(), gradients);
+        self.model = self
+            .optimizer
+            .step(self.config.learning_rate, self.model.clone(), gradients);
     }
 
     /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
@@ -110,7 +134,11 @@ impl Trainer {
             return Err(Error::Setting("This setting needs a new run.".into()));
         }
         if config.edge_scale != self.config.edge_scale {
-            self.model.edges = self.model.edges.clone().rescaled(self.config.edge_scale, config.edge_scale);
+            self.model.edges = self
+                .model
+                .edges
+                .clone()
+                .rescaled(self.config.edge_scale, config.edge_scale);
         }
         self.config = config.clone();
         Ok(())
@@ -140,11 +168,17 @@ impl Trainer {
 impl Config {
     /// How the edge map is drawn.
     pub fn drawing(&self) -> Drawing {
-        Drawing { thickness: self.thickness, edge_scale: self.edge_scale }
+        Drawing {
+            thickness: self.thickness,
+            edge_scale: self.edge_scale,
+        }
     }
 }
 
 /// AdamW with the authors' settings: betas 0.9 and 0.999, epsilon 1e-8, decay on every parameter.
 pub fn adamw(config: &Config) -> ModuleOptimizer {
-    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(config.weight_decay as f32).init()
+    AdamWConfig::new()
+        .with_epsilon(1e-8)
+        .with_weight_decay(config.weight_decay as f32)
+        .init()
 }

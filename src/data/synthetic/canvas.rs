@@ -9,7 +9,7 @@ use tiny_skia::{
 
 use crate::data::resize::resize;
 
-/// A colour in OKLCH: lightness [0, 1], chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
+/// A colour in OKLCH: lightness `[0, 1]`, chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lch {
     pub(super) l: f32,
@@ -30,7 +30,7 @@ impl Lch {
         }
     }
 
-    /// As sRGB, [0, 1]; what sRGB has not is cut off.
+    /// As sRGB, `[0, 1]`; what sRGB has not is cut off.
     fn rgb(self) -> [f32; 3] {
         let (a, b) = (self.c * (TAU * self.h).cos(), self.c * (TAU * self.h).sin());
         let cube = |v: f32| v * v * v;

@@ -38,7 +38,14 @@ impl Layout {
     fn new(height: usize, width: usize) -> Self {
         let row = width + 1;
         let (margin, span) = (row + 1, height * row);
-        Self { height, width, row, margin, span, len: margin + span + margin + SLACK }
+        Self {
+            height,
+            width,
+            row,
+            margin,
+            span,
+            len: margin + span + margin + SLACK,
+        }
     }
 }
 
@@ -52,12 +59,15 @@ struct Planes {
 }
 
 impl Planes {
-    /// `x` [C,H,W] -> C signals.
+    /// `x` `[C,H,W]` -> C signals.
     fn whole(x: &[f32], height: usize, width: usize) -> Self {
         let layout = Layout::new(height, width);
         let channels = x.len() / (height * width);
         let mut data = vec![0.0; channels * layout.len];
-        for (plane, signal) in x.chunks_exact(height * width).zip(data.chunks_exact_mut(layout.len)) {
+        for (plane, signal) in x
+            .chunks_exact(height * width)
+            .zip(data.chunks_exact_mut(layout.len))
+        {
             let signal = &mut signal[layout.margin..];
             for (from, to) in plane.chunks_exact(width).zip(signal.chunks_mut(layout.row)) {
                 to[..width].copy_from_slice(from);
@@ -66,7 +76,7 @@ impl Planes {
         Self { layout, data }
     }
 
-    /// `x` [C,H,W] -> 4 C signals of half the size, all channels of a phase before the next.
+    /// `x` `[C,H,W]` -> 4 C signals of half the size, all channels of a phase before the next.
     fn phases(x: &[f32], height: usize, width: usize) -> Self {
         let layout = Layout::new(height / 2, width / 2);
         let channels = x.len() / (height * width);
@@ -88,7 +98,9 @@ impl Planes {
     /// Where position 0 of each signal lies once its taps start at 0, for taps that begin `shift(plane)` away.
     fn starts(&self, shift: impl Fn(usize) -> isize) -> Vec<usize> {
         let count = self.data.len() / self.layout.len;
-        (0..count).map(|j| (j * self.layout.len + self.layout.margin).wrapping_add_signed(shift(j))).collect()
+        (0..count)
+            .map(|j| (j * self.layout.len + self.layout.margin).wrapping_add_signed(shift(j)))
+            .collect()
     }
 }
 
@@ -101,11 +113,19 @@ fn taps<const T: usize>(row: usize) -> [usize; T] {
 /// Weights by blocks of [`OUTPUTS`]: `[O/4][J][T][4]`, zero where O is no multiple of 4.
 ///
 /// `weight(o, j, t)` reads the weight of one tap.
-fn pack<const T: usize>(outputs: usize, inputs: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
+fn pack<const T: usize>(
+    outputs: usize,
+    inputs: usize,
+    weight: impl Fn(usize, usize, usize) -> f32,
+) -> Vec<f32> {
     let mut packed = vec![0.0; outputs.div_ceil(OUTPUTS) * inputs * T * OUTPUTS];
     for (block, packed) in packed.chunks_exact_mut(inputs * T * OUTPUTS).enumerate() {
         for (i, value) in packed.iter_mut().enumerate() {
-            let (o, j, t) = (block * OUTPUTS + i % OUTPUTS, i / OUTPUTS / T, i / OUTPUTS % T);
+            let (o, j, t) = (
+                block * OUTPUTS + i % OUTPUTS,
+                i / OUTPUTS / T,
+                i / OUTPUTS % T,
+            );
             if o < outputs {
                 *value = weight(o, j, t);
             }
@@ -120,7 +140,7 @@ struct ShiftedSum<'a, const T: usize> {
     starts: &'a [usize],
     /// As [`pack`] lays them out.
     weights: &'a [f32],
-    /// [O], or none.
+    /// `[O]`, or none.
     bias: Option<&'a [f32]>,
     outputs: usize,
     /// Takes (output, row, values of that row).
@@ -145,7 +165,10 @@ impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
             for (block, weights) in self.weights.chunks_exact(inputs * T * OUTPUTS).enumerate() {
                 let first = block * OUTPUTS;
                 let bias: [f32; OUTPUTS] = std::array::from_fn(|m| {
-                    self.bias.and_then(|bias| bias.get(first + m)).copied().unwrap_or_default()
+                    self.bias
+                        .and_then(|bias| bias.get(first + m))
+                        .copied()
+                        .unwrap_or_default()
                 });
                 let mut p = 0;
                 while p < span {
@@ -155,11 +178,36 @@ impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
                     // As many vectors as the registers hold beside the loads: 12 sums of 8 lanes, 8 of 4.
                     p += S::F32_LANES
                         * match vectors {
-                            1 => strip::<S, 1, T>(simd, x, self.starts, &taps, weights, bias, y, stride),
-                            3.. if S::F32_LANES > 4 => {
-                                strip::<S, 3, T>(simd, x, self.starts, &taps, weights, bias, y, stride)
-                            }
-                            _ => strip::<S, 2, T>(simd, x, self.starts, &taps, weights, bias, y, stride),
+                            1 => strip::<S, 1, T>(
+                                simd,
+                                x,
+                                self.starts,
+                                &taps,
+                                weights,
+                                bias,
+                                y,
+                                stride,
+                            ),
+                            3.. if S::F32_LANES > 4 => strip::<S, 3, T>(
+                                simd,
+                                x,
+                                self.starts,
+                                &taps,
+                                weights,
+                                bias,
+                                y,
+                                stride,
+                            ),
+                            _ => strip::<S, 2, T>(
+                                simd,
+                                x,
+                                self.starts,
+                                &taps,
+                                weights,
+                                bias,
+                                y,
+                                stride,
+                            ),
                         };
                 }
                 for m in 0..OUTPUTS.min(self.outputs - first) {
@@ -225,20 +273,30 @@ impl<const T: usize> WithSimd for Correlation<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         // A row of taps at a time: 12 sums of a 3x3 kernel, 8 of a 2x2.
-        if T == 9 { self.rows_of_taps::<S, 3>(simd) } else { self.rows_of_taps::<S, 2>(simd) }
+        if T == 9 {
+            self.rows_of_taps::<S, 3>(simd)
+        } else {
+            self.rows_of_taps::<S, 2>(simd)
+        }
     }
 }
 
 impl<const T: usize> Correlation<'_, T> {
     #[inline(always)]
     fn rows_of_taps<S: Simd, const SIDE: usize>(self, simd: S) {
-        let Some(layout) = self.x.first().map(|planes| planes.layout) else { return };
+        let Some(layout) = self.x.first().map(|planes| planes.layout) else {
+            return;
+        };
         let lanes = S::F32_LANES;
         let inputs = self.starts.len();
         let outputs = self.dw.len() / (inputs * T);
         let span = layout.span.next_multiple_of(lanes);
         let pictures_at_once = (CACHED * 2 / (OUTPUTS * span)).max(1);
-        for (x, dy) in self.x.chunks(pictures_at_once).zip(self.dy.chunks(pictures_at_once)) {
+        for (x, dy) in self
+            .x
+            .chunks(pictures_at_once)
+            .zip(self.dy.chunks(pictures_at_once))
+        {
             for (j, start) in self.starts.iter().enumerate() {
                 for tap_row in 0..SIDE {
                     let mut sums = [[simd.splat_f32s(0.0); SIDE]; OUTPUTS];
@@ -253,15 +311,16 @@ impl<const T: usize> Correlation<'_, T> {
                             for column in 0..SIDE {
                                 let x = S::as_simd_f32s(&x[i * lanes + column..][..lanes]).0[0];
                                 for m in 0..OUTPUTS {
-                                    sums[m][column] = simd.mul_add_e_f32s(dy[m][i], x, sums[m][column]);
+                                    sums[m][column] =
+                                        simd.mul_add_e_f32s(dy[m][i], x, sums[m][column]);
                                 }
                             }
                         }
                     }
-                    for m in 0..outputs {
-                        for column in 0..SIDE {
-                            self.dw[(m * inputs + j) * T + tap_row * SIDE + column] +=
-                                simd.reduce_sum_f32s(sums[m][column]);
+                    for (m, sums) in sums.into_iter().take(outputs).enumerate() {
+                        let dw = &mut self.dw[(m * inputs + j) * T + tap_row * SIDE..][..SIDE];
+                        for (dw, sum) in dw.iter_mut().zip(sums) {
+                            *dw += simd.reduce_sum_f32s(sum);
                         }
                     }
                 }
@@ -287,18 +346,22 @@ fn place_of_tap(phase: usize, t: usize) -> (usize, usize) {
     (2 * (t / 2) + 1 - odd_row, 2 * (t % 2) + 1 - odd_column)
 }
 
-/// 3x3 convolution with padding 1: `x` [B,I,H,W], `weight` [O,I,3,3], `bias` [O] or none -> [B,O,H,W].
+/// 3x3 convolution with padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,3,3]`, `bias` `[O]` or none -> `[B,O,H,W]`.
 pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let [_, inputs, _, _] = shape;
     let outputs = weight.len() / (inputs * 9);
-    convolve(x, shape, outputs, bias, |o, j, t| weight[(o * inputs + j) * 9 + t])
+    convolve(x, shape, outputs, bias, |o, j, t| {
+        weight[(o * inputs + j) * 9 + t]
+    })
 }
 
-/// The gradient of [`forward`] by its input: `dy` [B,O,H,W] -> [B,I,H,W]. The same with the kernel rotated.
+/// The gradient of [`forward`] by its input: `dy` `[B,O,H,W]` -> `[B,I,H,W]`. The same with the kernel rotated.
 pub fn input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f32> {
     let [_, outputs, _, _] = shape;
     let inputs = weight.len() / (outputs * 9);
-    convolve(dy, shape, inputs, None, |i, o, t| weight[(o * inputs + i) * 9 + 8 - t])
+    convolve(dy, shape, inputs, None, |i, o, t| {
+        weight[(o * inputs + i) * 9 + 8 - t]
+    })
 }
 
 /// `weight(o, j, t)` reads the weight of one tap.
@@ -320,28 +383,52 @@ fn convolve(
         let store = &mut |o: usize, r: usize, row: &[f32]| {
             y[(o * height + r) * width..][..width].copy_from_slice(row);
         };
-        arch.dispatch(ShiftedSum::<9> { planes: &planes, starts: &starts, weights: packed, bias, outputs, store });
+        arch.dispatch(ShiftedSum::<9> {
+            planes: &planes,
+            starts: &starts,
+            weights: packed,
+            bias,
+            outputs,
+            store,
+        });
     });
     y
 }
 
-/// The gradient of [`forward`] by its weight: `x` [B,I,H,W], `dy` [B,O,H,W] -> [O,I,3,3].
+/// The gradient of [`forward`] by its weight: `x` `[B,I,H,W]`, `dy` `[B,O,H,W]` -> `[O,I,3,3]`.
 pub fn weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
     let pixels = height * width;
     let outputs = dy.len() / (batch * pixels);
-    let x = map_indices(batch, |b| Planes::whole(&x[b * inputs * pixels..][..inputs * pixels], height, width));
-    let dy = map_indices(batch, |b| Planes::whole(&dy[b * outputs * pixels..][..outputs * pixels], height, width));
-    let starts = x.first().map(|planes| planes.starts(|_| first_tap(planes.layout))).unwrap_or_default();
+    let x = map_indices(batch, |b| {
+        Planes::whole(&x[b * inputs * pixels..][..inputs * pixels], height, width)
+    });
+    let dy = map_indices(batch, |b| {
+        Planes::whole(
+            &dy[b * outputs * pixels..][..outputs * pixels],
+            height,
+            width,
+        )
+    });
+    let starts = x
+        .first()
+        .map(|planes| planes.starts(|_| first_tap(planes.layout)))
+        .unwrap_or_default();
     let mut dw = vec![0.0; outputs * inputs * 9];
     let arch = Arch::new();
     for_each_piece(&mut dw, OUTPUTS * inputs * 9, |block, dw| {
-        arch.dispatch(Correlation::<9> { x: &x, dy: &dy, starts: &starts, first: block * OUTPUTS, dw });
+        arch.dispatch(Correlation::<9> {
+            x: &x,
+            dy: &dy,
+            starts: &starts,
+            first: block * OUTPUTS,
+            dw,
+        });
     });
     dw
 }
 
-/// 4x4 convolution with stride 2 and padding 1: `x` [B,I,H,W], `weight` [O,I,4,4], `bias` [O] -> [B,O,H/2,W/2].
+/// 4x4 convolution with stride 2 and padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
 pub fn halving_forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
     let outputs = weight.len() / (inputs * 16);
@@ -360,12 +447,19 @@ pub fn halving_forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f
         let store = &mut |o: usize, r: usize, row: &[f32]| {
             y[(o * height + r) * width..][..width].copy_from_slice(row);
         };
-        arch.dispatch(ShiftedSum::<4> { planes: &planes, starts: &starts, weights: &packed, bias, outputs, store });
+        arch.dispatch(ShiftedSum::<4> {
+            planes: &planes,
+            starts: &starts,
+            weights: &packed,
+            bias,
+            outputs,
+            store,
+        });
     });
     y
 }
 
-/// The gradient of [`halving_forward`] by its input: `dy` [B,O,H/2,W/2] -> [B,I,H,W], a phase of it at a time.
+/// The gradient of [`halving_forward`] by its input: `dy` `[B,O,H/2,W/2]` -> `[B,I,H,W]`, a phase of it at a time.
 pub fn halving_input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f32> {
     let [batch, outputs, half_height, half_width] = shape;
     let inputs = weight.len() / (outputs * 16);
@@ -382,34 +476,52 @@ pub fn halving_input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f
     let mut dx = vec![0.0; batch * inputs * half_pixels * 4];
     let arch = Arch::new();
     for_each_piece(&mut dx, inputs * half_pixels * 4, |b, dx| {
-        let planes = Planes::whole(&dy[b * outputs * half_pixels..][..outputs * half_pixels], half_height, half_width);
+        let planes = Planes::whole(
+            &dy[b * outputs * half_pixels..][..outputs * half_pixels],
+            half_height,
+            half_width,
+        );
         for (phase, (odd_row, odd_column)) in PHASES.into_iter().enumerate() {
             // Even rows are met by outputs r - 1 and r, odd ones by r and r + 1.
             let row = planes.layout.row as isize;
             let shift = (odd_row as isize - 1) * row + (odd_column as isize - 1);
             let starts = planes.starts(|_| shift);
             let store = &mut |i: usize, r: usize, values: &[f32]| {
-                let to = &mut dx[(i * half_height * 2 + 2 * r + odd_row) * half_width * 2..][..half_width * 2];
+                let to = &mut dx[(i * half_height * 2 + 2 * r + odd_row) * half_width * 2..]
+                    [..half_width * 2];
                 for (to, value) in to.iter_mut().skip(odd_column).step_by(2).zip(values) {
                     *to = *value;
                 }
             };
             let weights = &packed[phase];
-            let sum = ShiftedSum::<4> { planes: &planes, starts: &starts, weights, bias: None, outputs: inputs, store };
+            let sum = ShiftedSum::<4> {
+                planes: &planes,
+                starts: &starts,
+                weights,
+                bias: None,
+                outputs: inputs,
+                store,
+            };
             arch.dispatch(sum);
         }
     });
     dx
 }
 
-/// The gradient of [`halving_forward`] by its weight: `x` [B,I,H,W], `dy` [B,O,H/2,W/2] -> [O,I,4,4].
+/// The gradient of [`halving_forward`] by its weight: `x` `[B,I,H,W]`, `dy` `[B,O,H/2,W/2]` -> `[O,I,4,4]`.
 pub fn halving_weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
     let (pixels, half_pixels) = (height * width, height * width / 4);
     let outputs = dy.len() / (batch * half_pixels);
-    let x = map_indices(batch, |b| Planes::phases(&x[b * inputs * pixels..][..inputs * pixels], height, width));
+    let x = map_indices(batch, |b| {
+        Planes::phases(&x[b * inputs * pixels..][..inputs * pixels], height, width)
+    });
     let dy = map_indices(batch, |b| {
-        Planes::whole(&dy[b * outputs * half_pixels..][..outputs * half_pixels], height / 2, width / 2)
+        Planes::whole(
+            &dy[b * outputs * half_pixels..][..outputs * half_pixels],
+            height / 2,
+            width / 2,
+        )
     });
     let starts = x
         .first()
@@ -418,7 +530,13 @@ pub fn halving_weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> 
     let mut by_phase = vec![0.0; outputs * 4 * inputs * 4];
     let arch = Arch::new();
     for_each_piece(&mut by_phase, OUTPUTS * 4 * inputs * 4, |block, dw| {
-        arch.dispatch(Correlation::<4> { x: &x, dy: &dy, starts: &starts, first: block * OUTPUTS, dw });
+        arch.dispatch(Correlation::<4> {
+            x: &x,
+            dy: &dy,
+            starts: &starts,
+            first: block * OUTPUTS,
+            dw,
+        });
     });
     let mut dw = vec![0.0; outputs * inputs * 16];
     for (index, value) in by_phase.into_iter().enumerate() {
@@ -429,7 +547,7 @@ pub fn halving_weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> 
     dw
 }
 
-/// The gradient of either by its bias: `dy` [B,O,H,W] -> [O].
+/// The gradient of either by its bias: `dy` `[B,O,H,W]` -> `[O]`.
 pub fn bias_gradient(dy: &[f32], shape: Shape) -> Vec<f32> {
     let [_, outputs, height, width] = shape;
     let mut sums = vec![0.0; outputs];

@@ -12,7 +12,7 @@ const NONE: u32 = u32::MAX;
 /// What is drawn, and how.
 #[derive(Clone, Debug)]
 pub struct Drawing {
-    /// `[B,K,2]` (row, col) in [-1, 1]
+    /// `[B,K,2]` (row, col) in `[-1, 1]`
     pub keypoints: Vec<f32>,
     /// `[K,K]`
     pub weights: Vec<f32>,
@@ -26,7 +26,7 @@ pub struct Drawing {
 
 /// A pixel's place against an edge.
 struct Near {
-    /// How far along, in [0, 1].
+    /// How far along, in `[0, 1]`.
     t: f32,
     /// From the nearest point of the edge to the pixel.
     row: f32,
@@ -49,8 +49,13 @@ struct Segment {
 impl Segment {
     fn near(&self, row: f32, col: f32) -> Near {
         let (row, col) = (row - self.a[0], col - self.a[1]);
-        let t = ((row * self.ab[0] + col * self.ab[1]) / (self.length_squared + EPSILON)).clamp(0.0, 1.0);
-        Near { t, row: row - t * self.ab[0], col: col - t * self.ab[1] }
+        let t = ((row * self.ab[0] + col * self.ab[1]) / (self.length_squared + EPSILON))
+            .clamp(0.0, 1.0);
+        Near {
+            t,
+            row: row - t * self.ab[0],
+            col: col - t * self.ab[1],
+        }
     }
 }
 
@@ -66,14 +71,18 @@ impl Drawing {
         };
         let (a, b) = (at(i), at(j));
         let ab = [b[0] - a[0], b[1] - a[1]];
-        Segment { a, ab, length_squared: ab[0] * ab[0] + ab[1] * ab[1] }
+        Segment {
+            a,
+            ab,
+            length_squared: ab[0] * ab[0] + ab[1] * ab[1],
+        }
     }
 
     fn coordinate(&self, pixel: usize) -> f32 {
         (2.0 * pixel as f64 / (self.size - 1) as f64 - 1.0) as f32
     }
 
-    /// The pixels whose coordinates lie in [low, high].
+    /// The pixels whose coordinates lie in `[low, high]`.
     fn pixels(&self, low: f32, high: f32) -> std::ops::Range<usize> {
         let pixel = |coordinate: f32| (coordinate + 1.0) * 0.5 * (self.size - 1) as f32;
         // A cast of a float saturates, and turns NaN into 0.
@@ -82,7 +91,7 @@ impl Drawing {
         first..behind.min(self.size)
     }
 
-    /// Draws picture b: the map [S,S], and at each pixel which edge won (`i K + j`).
+    /// Draws picture b: the map `[S,S]`, and at each pixel which edge won (`i K + j`).
     fn draw(&self, b: usize, map: &mut [f32], winners: &mut [u32]) {
         let coordinates: Vec<f32> = (0..self.size).map(|pixel| self.coordinate(pixel)).collect();
         for i in 0..self.count {
@@ -102,7 +111,9 @@ impl Drawing {
                 let columns = range(1);
                 for r in range(0) {
                     for c in columns.clone() {
-                        let distance_squared = segment.near(coordinates[r], coordinates[c]).distance_squared();
+                        let distance_squared = segment
+                            .near(coordinates[r], coordinates[c])
+                            .distance_squared();
                         if distance_squared > reach_squared {
                             continue;
                         }
@@ -118,7 +129,7 @@ impl Drawing {
         }
     }
 
-    /// The edge map [B,1,S,S] and the winner of each pixel.
+    /// The edge map `[B,1,S,S]` and the winner of each pixel.
     pub fn forward(&self) -> (Vec<f32>, Vec<u32>) {
         let pixels = self.size * self.size;
         let drawn = map_indices(self.batch(), |b| {
@@ -130,7 +141,7 @@ impl Drawing {
         (maps.concat(), winners.concat())
     }
 
-    /// The gradients by keypoints [B,K,2] and edge weights [K,K] (upper triangle), from `dy` [B,1,S,S].
+    /// The gradients by keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from `dy` `[B,1,S,S]`.
     ///
     /// With v = w exp(-d^2/h): `dv/dw = v/w`, `dv/dd^2 = -v/h`. The nearest point of a segment moves along it at no
     /// cost, so `dd^2/da = -2 (1-t) n` and `dd^2/db = -2 t n`, n from the nearest point to the pixel.
@@ -149,8 +160,10 @@ impl Drawing {
                 }
                 let edge = winner as usize;
                 let (i, j) = (edge / count, edge % count);
-                let near =
-                    self.segment(b, i, j).near(self.coordinate(pixel / self.size), self.coordinate(pixel % self.size));
+                let near = self.segment(b, i, j).near(
+                    self.coordinate(pixel / self.size),
+                    self.coordinate(pixel % self.size),
+                );
                 let drawn = (-near.distance_squared() / self.thickness).exp();
                 by_weights[edge] += dy * drawn;
                 let pull = 2.0 * dy * self.weights[edge] * drawn / self.thickness;
@@ -164,7 +177,10 @@ impl Drawing {
         let mut by_keypoints = Vec::with_capacity(self.keypoints.len());
         for gradients in gradients.chunks_exact(piece) {
             by_keypoints.extend_from_slice(&gradients[..2 * count]);
-            by_weights.iter_mut().zip(&gradients[2 * count..]).for_each(|(sum, part)| *sum += part);
+            by_weights
+                .iter_mut()
+                .zip(&gradients[2 * count..])
+                .for_each(|(sum, part)| *sum += part);
         }
         (by_keypoints, by_weights)
     }

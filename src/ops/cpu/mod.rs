@@ -9,10 +9,14 @@ fn for_each_piece(out: &mut [f32], piece: usize, work: impl Fn(usize, &mut [f32]
     #[cfg(not(target_family = "wasm"))]
     {
         use rayon::prelude::*;
-        out.par_chunks_mut(piece).enumerate().for_each(|(i, out)| work(i, out));
+        out.par_chunks_mut(piece)
+            .enumerate()
+            .for_each(|(i, out)| work(i, out));
     }
     #[cfg(target_family = "wasm")]
-    out.chunks_mut(piece).enumerate().for_each(|(i, out)| work(i, out));
+    out.chunks_mut(piece)
+        .enumerate()
+        .for_each(|(i, out)| work(i, out));
 }
 
 /// `work` of each index, in order, on all cores natively.

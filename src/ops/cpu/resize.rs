@@ -2,7 +2,7 @@
 
 use super::for_each_piece;
 
-/// `x` [..,H,W] -> [..,H/2,W/2]: means of 2x2.
+/// `x` `[..,H,W]` -> `[..,H/2,W/2]`: means of 2x2.
 pub fn halve(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() / 4];
     for_each_piece(&mut y, height * width / 4, |plane, y| {
@@ -17,7 +17,7 @@ pub fn halve(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`halve`]: `dy` [..,H,W] -> [..,2H,2W], a quarter to each.
+/// The gradient of [`halve`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, a quarter to each.
 pub fn halve_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {
@@ -33,7 +33,7 @@ pub fn halve_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     dx
 }
 
-/// `x` [..,H,W] -> [..,2H,2W], bilinear.
+/// `x` `[..,H,W]` -> `[..,2H,2W]`, bilinear.
 pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() * 4];
     for_each_piece(&mut y, height * width * 4, |plane, y| {
@@ -43,7 +43,11 @@ pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
         for (r, y) in y.chunks_exact_mut(2 * width).enumerate() {
             // Rows first: three parts of the nearer one, one of the other.
             let near = r / 2;
-            let far = if r % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(height - 1) };
+            let far = if r % 2 == 0 {
+                near.saturating_sub(1)
+            } else {
+                (near + 1).min(height - 1)
+            };
             for ((mixed, near), far) in mixed.iter_mut().zip(row(near)).zip(row(far)) {
                 *mixed = 0.75 * near + 0.25 * far;
             }
@@ -57,7 +61,7 @@ pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`double`]: `dy` [..,2H,2W] -> [..,H,W].
+/// The gradient of [`double`]: `dy` `[..,2H,2W]` -> `[..,H,W]`.
 pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let (height, width) = (height / 2, width / 2);
     let mut dx = vec![0.0; dy.len() / 4];
@@ -72,7 +76,11 @@ pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
                 mixed[(c + 1).min(width - 1)] += 0.25 * dy[1];
             }
             let near = r / 2;
-            let far = if r % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(height - 1) };
+            let far = if r % 2 == 0 {
+                near.saturating_sub(1)
+            } else {
+                (near + 1).min(height - 1)
+            };
             for (c, mixed) in mixed.iter().enumerate() {
                 dx[near * width + c] += 0.75 * mixed;
                 dx[far * width + c] += 0.25 * mixed;
