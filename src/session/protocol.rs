@@ -155,6 +155,8 @@ pub enum Event {
         done: usize,
         /// Of how many; none: unknown.
         total: Option<usize>,
+        /// Whether bytes are counted, not pieces.
+        is_bytes: bool,
     },
     /// The pictures were replaced.
     Loaded {

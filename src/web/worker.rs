@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use burn::tensor::Device;
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use js_sys::{Array, Reflect, Uint8Array};
 use serde::Serialize;
@@ -143,12 +144,24 @@ fn post(event: &Event) {
 /// Says how far something has come, some ten times a second.
 struct Progress {
     what: &'static str,
+    is_bytes: bool,
     last: Option<Instant>,
 }
 
 impl Progress {
     fn of(what: &'static str) -> Self {
-        Self { what, last: None }
+        Self {
+            what,
+            is_bytes: false,
+            last: None,
+        }
+    }
+
+    fn of_bytes(what: &'static str) -> Self {
+        Self {
+            is_bytes: true,
+            ..Self::of(what)
+        }
     }
 
     fn report(&mut self, done: usize, total: Option<usize>) {
@@ -162,6 +175,7 @@ impl Progress {
                 what: self.what.into(),
                 done,
                 total,
+                is_bytes: self.is_bytes,
             });
         }
     }
@@ -376,40 +390,7 @@ impl Engine {
 
     async fn open(&mut self, wanted: Option<Backend>) -> Result<()> {
         let config = self.config();
-        let (device, backend, reason) = match (wanted, gpu::adapter().await) {
-            (Some(Backend::Cpu), _) => (
-                None,
-                Backend::Cpu,
-                "The processor, as asked for.".to_string(),
-            ),
-            (Some(Backend::Gpu), Ok(adapter)) => (
-                Some(open_gpu().await?),
-                Backend::Gpu,
-                format!("WebGPU on {}, as asked for.", adapter.name),
-            ),
-            (Some(Backend::Gpu), Err(missing)) => {
-                return Err(Error::Backend(format!(
-                    "{missing}, so the GPU cannot be used. Use the CPU instead."
-                )));
-            }
-            (None, Err(missing)) => (None, Backend::Cpu, format!("The processor: {missing}.")),
-            (None, Ok(adapter)) if adapter.is_software => {
-                let reason = format!(
-                    "The processor: WebGPU only has {} here, which is slower.",
-                    adapter.name
-                );
-                (None, Backend::Cpu, reason)
-            }
-            (None, Ok(adapter)) => match open_gpu().await {
-                Ok(device) => (
-                    Some(device),
-                    Backend::Gpu,
-                    format!("WebGPU on {}.", adapter.name),
-                ),
-                Err(error) => (None, Backend::Cpu, format!("The processor: {error}")),
-            },
-        };
-        let device = device.unwrap_or_else(burn::tensor::Device::flex);
+        let (device, backend, reason) = choose(wanted).await?;
         self.session = Some(Session::new(device, backend, config)?);
         post(&Event::Ready {
             backend,
@@ -513,6 +494,7 @@ impl Engine {
             Pile::Files(files) => {
                 let mut progress = Progress::of("Reading pictures");
                 for (i, (name, file)) in files.iter().enumerate() {
+                    let files_left = files.len() - i - 1;
                     let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
                         let reason = "The file cannot be read, or no longer.".into();
                         rejected.push(Rejected {
@@ -521,20 +503,22 @@ impl Engine {
                         });
                         continue;
                     };
-                    for (name, bytes) in
-                        archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec())
-                    {
+                    let mut entries =
+                        archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec());
+                    while let Some((name, bytes)) = entries.next() {
                         match bytes.and_then(|bytes| {
                             decode::decode(&name, &bytes, config.size, config.fit)
                         }) {
                             Ok(picture) => pictures.push(picture),
                             Err(reason) => rejected.push(Rejected { name, reason }),
                         }
+                        let done = pictures.len() + rejected.len();
+                        let left = entries.size_hint().1.unwrap_or_default() + files_left;
+                        progress.report(done, Some(done + left));
                         if self.is_interrupted(&mut stint).await {
                             return Ok(None);
                         }
                     }
-                    progress.report(i + 1, Some(files.len()));
                 }
             }
         }
@@ -730,7 +714,7 @@ impl Engine {
             self.weights_under_way = true;
             let (url, outbox) = (format!("{}{file}", self.weights_url), self.outbox.clone());
             spawn_local(async move {
-                let mut progress = Progress::of("Loading VGG16's weights");
+                let mut progress = Progress::of_bytes("Loading VGG16's weights");
                 let bytes = fetch::weights(&url, |done, total| progress.report(done, total)).await;
                 let _ = outbox.unbounded_send(Incoming::Weights(bytes));
             });
@@ -739,6 +723,40 @@ impl Engine {
             self.accept(incoming);
         }
         Ok(())
+    }
+}
+
+/// The device to compute on, and why that one.
+async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
+    let cpu = |reason: String| (Device::flex(), Backend::Cpu, reason);
+    if wanted == Some(Backend::Cpu) {
+        return Ok(cpu("The processor, as asked for.".into()));
+    }
+    let is_forced = wanted == Some(Backend::Gpu);
+    let adapter = match gpu::adapter().await {
+        Ok(adapter) => adapter,
+        Err(missing) if is_forced => {
+            return Err(Error::Backend(format!(
+                "{missing}, so the GPU cannot be used. Use the CPU instead."
+            )));
+        }
+        Err(missing) => return Ok(cpu(format!("The processor: {missing}."))),
+    };
+    if adapter.is_software && !is_forced {
+        return Ok(cpu(format!(
+            "The processor: WebGPU only has {} here, which is slower.",
+            adapter.name
+        )));
+    }
+    let asked = if is_forced { ", as asked for" } else { "" };
+    match open_gpu().await {
+        Ok(device) => Ok((
+            device,
+            Backend::Gpu,
+            format!("WebGPU on {}{asked}.", adapter.name),
+        )),
+        Err(error) if is_forced => Err(error),
+        Err(error) => Ok(cpu(format!("The processor: {error}"))),
     }
 }
 
