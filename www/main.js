@@ -19,6 +19,8 @@ import { ProbeViews } from "./views.js";
 
 /** What the page shows before anybody chose. */
 const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
+/** What the buttons beside a message say. */
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -29,6 +31,8 @@ const store = new Store();
 let session = null;
 /** What was loaded last, for another attempt and for a new engine. @type {protocol.Source | NamedFile[]} */
 let pictures = PUPPETS;
+/** The backend that is forced, if one is. */
+let forced = query.get("backend");
 /** What to load as soon as the engine runs. @type {protocol.Source | NamedFile[] | null} */
 let waiting = null;
 
@@ -38,16 +42,15 @@ async function start() {
   // After a crash the settings are kept, as the pictures are.
   const kept = store.state.config;
   store.set({ ...initialState(), message: { kind: "info", text: "Loading the engine." } });
-  const asked = query.get("backend");
   session?.close();
-  const starting = new Session({ backend: asked === "cpu" || asked === "gpu" ? asked : null, onEvent: receive });
+  const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
   try {
     await starting.ready;
   } catch (error) {
     if (session === starting) {
       starting.close();
-      store.set({ engine: "ended", progress: null, message: { ...sentence(error), remedy: "start-again" } });
+      store.set({ engine: "ended", progress: null, message: { remedy: "start-again", ...sentence(error) } });
     }
     return;
   }
@@ -74,7 +77,9 @@ function receive(event) {
       });
       break;
     case "progress":
-      store.set({ progress: { what: event.what, done: event.done, total: event.total ?? null } });
+      store.set({
+        progress: { what: event.what, done: event.done, total: event.total ?? null, isBytes: event.is_bytes },
+      });
       break;
     case "loaded":
       store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null });
@@ -125,6 +130,7 @@ function forgotten() {
 
 /** @param {string} text */
 function crashed(text) {
+  const { state } = store;
   store.set({
     engine: "ended",
     phase: "empty",
@@ -132,7 +138,12 @@ function crashed(text) {
     pausing: false,
     resetting: false,
     progress: null,
-    message: { kind: "error", text: `${text} What it had learned is lost.`, remedy: "start-again" },
+    message: {
+      kind: "error",
+      text: state.step > 0 ? `${text} What it had learned is lost.` : text,
+      // Graphics cards are what fails most.
+      remedy: state.backend === "gpu" ? "use-cpu" : "start-again",
+    },
   });
 }
 
@@ -141,7 +152,13 @@ function crashed(text) {
  * @returns {Message}
  */
 function sentence(error) {
-  return { kind: "error", text: error instanceof Error ? error.message : String(error) };
+  const text = error instanceof Error ? error.message : String(error);
+  const isBackend = error instanceof EngineError && error.kind === "backend";
+  return { kind: "error", text, ...(isBackend && forcedOrOnGpu() ? { remedy: "use-cpu" } : {}) };
+}
+
+function forcedOrOnGpu() {
+  return forced === "gpu" || store.state.backend === "gpu";
 }
 
 /**
@@ -176,7 +193,7 @@ async function load(source) {
   store.set({
     loading: true,
     rejected: [],
-    progress: { what: "Reading pictures", done: 0, total: null },
+    progress: { what: "Reading pictures", done: 0, total: null, isBytes: false },
     message: null,
   });
   /** @type {Message | null} */
@@ -335,8 +352,10 @@ function messageOf(state) {
   const { progress, message } = state;
   if (message) return message;
   if (progress) {
-    const { what, done, total } = progress;
-    const text = total ? `${what}: ${done} of ${total}` : `${what}${done ? `: ${done}` : ""}`;
+    const { what, done, total, isBytes } = progress;
+    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : `${value}`);
+    const unit = isBytes ? " MB" : "";
+    const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
     return { kind: "info", text };
   }
   if (state.pausing) return { kind: "info", text: "Pausing after this step." };
@@ -381,7 +400,7 @@ function show() {
     remedy.hidden = !message.remedy;
     if (message.remedy) {
       remedy.dataset.testid = message.remedy;
-      write(remedy, message.remedy === "retry" ? "Try again" : "Start again");
+      write(remedy, REMEDIES[message.remedy]);
     }
     byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
     const busy = state.progress !== null || state.engine === "starting";
@@ -468,8 +487,10 @@ function listen() {
   byId("reset").addEventListener("click", reset);
   byId("cancel").addEventListener("click", cancel);
   byId("remedy").addEventListener("click", (event) => {
-    if (/** @type {HTMLElement} */ (event.currentTarget).dataset.testid === "retry") load(retry);
-    else start();
+    const remedy = /** @type {HTMLElement} */ (event.currentTarget).dataset.testid;
+    if (remedy === "retry") return load(retry);
+    if (remedy === "use-cpu") forced = "cpu";
+    start();
   });
   byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);

@@ -9,7 +9,7 @@
 
 /**
  * A button that a message offers.
- * @typedef {"start-again" | "retry"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu"} Remedy
  */
 
 /**
@@ -42,7 +42,7 @@
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
  * @property {number} historyLength So that a growing history counts as a change.
  * @property {protocol.Views | null} views
- * @property {{ what: string, done: number, total: number | null } | null} progress
+ * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {boolean} loading A load was asked for and not yet answered.
  * @property {Message | null} message
  */

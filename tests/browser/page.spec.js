@@ -1,6 +1,6 @@
 // The page with the real engine, on the CPU unless a test says otherwise. Small models, so that a step takes milliseconds.
 
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -14,6 +14,9 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** The smallest model: for tests of the page, not of the method. */
 const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" };
+
+/** After so many steps of the tiny preset the loss must have fallen. */
+const STEPS = 40;
 
 /** @param {import("@playwright/test").Page} page */
 const at = (page) => (/** @type {string} */ id) => page.getByTestId(id);
@@ -41,6 +44,16 @@ async function small(page) {
   await expect(page.getByTestId("micro-batch")).toHaveValue("2");
   await expect(page.getByTestId("play")).toBeEnabled();
 }
+
+/** Runs something in the worker before the engine starts there.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} script
+ */
+const inWorker = (page, script) =>
+  page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${await response.text()}`.replace(/^try \{/m, `${script}\n$&`) });
+  });
 
 /** @param {import("@playwright/test").Locator} locator */
 const number = async (locator) => Number(await locator.textContent());
@@ -223,35 +236,143 @@ test("a live setting keeps the run, any other asks before it starts a new one", 
   await expect(id("micro-batch")).toHaveValue("4");
 });
 
-test("good files load, bad ones are listed with a reason", async ({ page }) => {
+/** A zip that only stores.
+ * @param {{ name: string, buffer: Buffer }[]} files
+ */
+function zip(files) {
+  const crc = (/** @type {Buffer} */ bytes) => {
+    let sum = 0xffffffff;
+    for (const byte of bytes) {
+      sum ^= byte;
+      for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+    }
+    return ~sum >>> 0;
+  };
+  const parts = [];
+  const directory = [];
+  let offset = 0;
+  for (const { name, buffer } of files) {
+    const about = Buffer.alloc(26); // what both headers have in common
+    about.writeUInt16LE(20, 0);
+    about.writeUInt16LE(33, 8); // 1 January 1980
+    about.writeUInt32LE(crc(buffer), 10);
+    about.writeUInt32LE(buffer.length, 14);
+    about.writeUInt32LE(buffer.length, 18);
+    about.writeUInt16LE(Buffer.byteLength(name), 22);
+    const local = Buffer.concat([Buffer.from("PK\x03\x04"), about, Buffer.from(name), buffer]);
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE(offset, 10);
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\0"), about, place, Buffer.from(name)]));
+    parts.push(local);
+    offset += local.length;
+  }
+  const list = Buffer.concat(directory);
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06");
+  end.writeUInt16LE(files.length, 8);
+  end.writeUInt16LE(files.length, 10);
+  end.writeUInt32LE(list.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...parts, list, end]);
+}
+
+/** A folder with pictures at two depths, a file that is none, and what systems leave behind.
+ * @param {import("@playwright/test").TestInfo} info
+ */
+async function folder(info) {
+  const [top, inner] = [info.outputPath("discs"), info.outputPath("discs", "more")];
+  await mkdir(inner, { recursive: true });
+  const good = pictures(8);
+  for (const [index, { name, buffer }] of good.entries()) await writeFile(path.join(index < 5 ? top : inner, name), buffer);
+  await writeFile(path.join(inner, "notes.txt"), "Not a picture at all.");
+  await writeFile(path.join(top, "Thumbs.db"), "clutter");
+  return { path: top, count: good.length };
+}
+
+/** @param {import("@playwright/test").Page} page @param {string[]} names */
+async function expectRejected(page, names) {
+  const rejected = page.getByTestId("rejected-files").locator("li");
+  await expect(rejected).toHaveCount(names.length);
+  for (const name of names) {
+    const text = (await rejected.filter({ hasText: name }).textContent()) ?? "";
+    expect(text.length, text).toBeGreaterThan(name.length + 10);
+  }
+}
+
+test("good files and zips load, bad ones are listed with a reason", async ({ page }) => {
   await open(page);
   const id = at(page);
-  const good = pictures();
-  await id("file-input").setInputFiles([...good, ...BAD]);
-  await expect(id("pictures-count")).toHaveText(`${good.length}`);
-  const rejected = id("rejected-files").locator("li");
-  await expect(rejected).toHaveCount(BAD.length);
-  for (const { name } of BAD) {
-    const text = (await rejected.filter({ hasText: name }).textContent()) ?? "";
-    expect(text.length).toBeGreaterThan(name.length + 10);
-  }
+  const good = pictures(9);
+  const packed = [...good.slice(6), { name: "inner/broken.png", buffer: Buffer.from("no picture") }];
+  await id("file-input").setInputFiles([
+    ...good.slice(0, 6),
+    ...BAD,
+    { name: "discs.zip", mimeType: "application/zip", buffer: zip(packed) },
+  ]);
+  await expect(id("pictures-count")).toHaveText("9");
+  await expectRejected(page, [...BAD.map(({ name }) => name), "discs.zip/inner/broken.png"]);
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
   await expect(id("play")).toBeEnabled();
 });
 
-test("dropped files load", async ({ page }) => {
+test("files and a folder dropped together load", async ({ page }, info) => {
   await open(page);
-  const good = pictures();
-  const transfer = await page.evaluateHandle((files) => {
-    const made = new DataTransfer();
-    for (const { name, base64 } of files) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      made.items.add(new File([bytes], name));
-    }
-    return made;
-  }, good.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") })));
-  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${good.length}`);
+  const dropped = await folder(info);
+  const extra = [info.outputPath("alone.bmp"), info.outputPath("empty.png")];
+  await writeFile(extra[0], pictures(1)[0].buffer);
+  await writeFile(extra[1], "");
+  // As the system's file manager does it.
+  const devtools = await page.context().newCDPSession(page);
+  const data = { items: [], files: [dropped.path, ...extra], dragOperationsMask: 1 };
+  for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"])) {
+    await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+    if (type === "dragOver") await expect(page.locator("#drop")).toHaveClass(/is-target/);
+  }
+  await expect(page.getByTestId("pictures-count")).toHaveText(`${dropped.count + 1}`);
+  await expectRejected(page, ["discs/more/notes.txt", "empty.png"]);
+  await expect(page.locator("#drop")).not.toHaveClass(/is-target/);
+});
+
+test("a folder can be chosen", async ({ page }, info) => {
+  await open(page);
+  const chosen = await folder(info);
+  await page.getByTestId("folder-input").setInputFiles(chosen.path);
+  await expect(page.getByTestId("pictures-count")).toHaveText(`${chosen.count}`);
+  await expectRejected(page, ["discs/more/notes.txt"]);
+});
+
+test("a thousand files load with a progress bar, and the page goes on", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  const progress = page.getByRole("progressbar");
+  await page.evaluate(() => {
+    const seen = { gaps: /** @type {number[]} */ ([]), bars: new Set() };
+    Object.assign(window, { seen });
+    let last = performance.now();
+    const look = () => {
+      const now = performance.now();
+      seen.gaps.push(now - last);
+      last = now;
+      const bar = document.querySelector("progress");
+      if (bar && !bar.hidden && bar.value > 0) seen.bars.add(bar.value);
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  const [one, other] = pictures(2);
+  const files = Array.from({ length: 1000 }, (_, index) => ({ ...(index % 2 ? one : other), name: `disc ${index}.bmp` }));
+  await id("file-input").setInputFiles(files);
+  await expect(id("pictures-count")).toHaveText("1000");
+  await expect(progress).toBeHidden();
+  const { gaps, bars } = await page.evaluate(() => {
+    const { gaps, bars } = /** @type {any} */ (window).seen;
+    return { gaps, bars: bars.size };
+  });
+  gaps.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
+  console.log(`frames while 1000 files load: worst gap ${gaps.at(-1).toFixed(0)} ms; ${bars} states of the bar`);
+  expect(bars).toBeGreaterThan(2);
+  // The runner hands the files over in the page itself, which takes one long task.
+  expect(gaps.filter((/** @type {number} */ gap) => gap > 100).length).toBeLessThanOrEqual(3);
 });
 
 test("no picture and a single picture are said plainly", async ({ page }) => {
@@ -299,6 +420,58 @@ test("the hands stream in, can be cancelled, and can be tried again", async ({ p
   } finally {
     server.close();
   }
+});
+
+/** The sixty hands, six of each gesture, or as many discs where there are none.
+ * @returns {Promise<string[] | ReturnType<typeof pictures>>}
+ */
+async function sixty() {
+  try {
+    const each = await Promise.all(
+      Array.from("0123456789", async (gesture) => {
+        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
+        return names.map((name) => path.join(hands, gesture, name));
+      }),
+    );
+    return each.flat();
+  } catch {
+    return pictures(60);
+  }
+}
+
+test("sixty pictures: the preset learns, its weights come once and from the cache on the next visit", async ({ page }) => {
+  const weights = [];
+  page.context().on("request", (request) => request.url().includes("/weights/") && weights.push(path.basename(request.url())));
+  await open(page);
+  const id = at(page);
+  await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
+  await expect(id("pictures-count")).toHaveText("60");
+  expect(weights, "before a loss needs them").toEqual([]);
+  await page.evaluate(() => {
+    const seen = { losses: /** @type {Record<string, number>} */ ({}), messages: /** @type {string[]} */ ([]) };
+    Object.assign(window, { seen });
+    const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
+    new MutationObserver(() => {
+      seen.messages.push(text("message"));
+      if (Number(text("loss"))) seen.losses[text("step-count")] = Number(text("loss"));
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
+  await id("play").click();
+  await expect.poll(() => number(id("step-count")), { timeout: 240_000 }).toBeGreaterThanOrEqual(STEPS);
+  await id("play").click();
+  await expect(id("play")).toHaveText("Play");
+  const { losses, messages } = await page.evaluate(() => /** @type {any} */ (window).seen);
+  const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [first, last] = [Object.values(losses).slice(0, 5), Object.values(losses).slice(-5)].map(mean);
+  console.log(`loss ${first.toFixed(4)} -> ${last.toFixed(4)} in ${STEPS} steps at ${await id("steps-per-second").textContent()} steps/s`);
+  expect(last).toBeLessThan(0.8 * first);
+  expect(weights).toEqual(["vgg16_relu3_3.safetensors"]);
+  expect(messages.some((text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
+
+  await open(page);
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+  expect(weights, "on the next visit").toEqual(["vgg16_relu3_3.safetensors"]);
 });
 
 /** Trains three steps by the public module and returns the losses.
@@ -481,7 +654,80 @@ test("an engine that cannot be loaded is said, and can be started again", async 
   await page.route("**/worker_bg.wasm", (route) => route.abort());
   await page.goto("?backend=cpu");
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
+  await expect(page.getByTestId("message")).toContainText("could not be loaded");
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
   await expect(page.getByTestId("pictures-count")).toHaveText("400");
+});
+
+test("an engine that breaks down is said, and starts again with the same pictures and settings", async ({ page }) => {
+  await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("file-input").setInputFiles(pictures());
+  await expect(id("pictures-count")).toHaveText("6");
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
+  await page.evaluate(() => new BroadcastChannel("test").postMessage("break"));
+  await expect(id("message")).toHaveClass(/is-error/);
+  await expect(id("message")).toContainText("out of memory");
+  await expect(id("play")).toBeDisabled();
+  await id("start-again").click();
+  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("width")).toHaveValue("4");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+});
+
+test("without WebGPU a forced GPU is declined with a sentence, and the CPU offered", async ({ page }) => {
+  await inWorker(page, `Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });`);
+  await page.goto("?backend=gpu");
+  const id = at(page);
+  await expect(id("message")).toHaveClass(/is-error/);
+  await expect(id("message")).toContainText("no WebGPU");
+  await id("use-cpu").click();
+  await expect(id("backend")).toHaveText("CPU");
+  await expect(id("pictures-count")).toHaveText("400");
+
+  // Nobody forced anything: the CPU does it, and the page says why.
+  await open(page, "");
+  await expect(id("backend")).toHaveText("CPU");
+  await expect(page.locator("#backend-reason")).toContainText("no WebGPU");
+});
+
+/** A graphics card that looks like one, so that the engine takes it by itself. */
+const CARD = `
+  Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", isFallbackAdapter: false }) });
+  const requestDevice = GPUAdapter.prototype.requestDevice;`;
+
+test("a GPU that cannot be opened leaves the work to the CPU, with a sentence", async ({ page }) => {
+  await inWorker(page, `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("The card is busy."); };`);
+  await open(page, "");
+  await expect(page.getByTestId("backend")).toHaveText("CPU");
+  await expect(page.locator("#backend-reason")).toContainText("The processor: No graphics adapter can be used here");
+});
+
+test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
+  await inWorker(
+    page,
+    `${CARD} GPUAdapter.prototype.requestDevice = async function (...args) {
+      const device = await requestDevice.apply(this, args);
+      new BroadcastChannel("test").onmessage = () => device.destroy();
+      return device;
+    };`,
+  );
+  await open(page, "");
+  const id = at(page);
+  await expect(id("backend")).toHaveText("GPU");
+  await expect(page.locator("#backend-reason")).toContainText("acme");
+  await page.evaluate(() => new BroadcastChannel("test").postMessage("lose"));
+  await id("step").click();
+  await expect(id("message")).toHaveClass(/is-error/);
+  await id("use-cpu").click();
+  await expect(id("backend")).toHaveText("CPU");
+  await expect(id("pictures-count")).toHaveText("400");
+  await small(page);
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
 });
