@@ -128,6 +128,11 @@ export class Session {
     }).then(() => {});
   }
 
+  /** Whether the engine was loaded, which comes before it is ready. */
+  get booted() {
+    return this.#booted;
+  }
+
   /** The settings in force. Change them with {@link configure}. */
   get settings() {
     return this.#state?.config ?? this.#presets()[0]?.[1] ?? null;

@@ -15,7 +15,7 @@ import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { EngineEvent, NamedFile } from "./autolink.js" */
-/** @import { Message, PageState } from "./state.js" */
+/** @import { Message, PageState, Remedy } from "./state.js" */
 
 /** What the page shows before anybody chose. */
 const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
@@ -50,7 +50,7 @@ async function start() {
   } catch (error) {
     if (session === starting) {
       starting.close();
-      store.set({ engine: "ended", progress: null, message: { remedy: "start-again", ...sentence(error) } });
+      store.set({ engine: "ended", progress: null, message: { remedy: store.state.message?.remedy ?? "start-again", ...sentence(error) } });
     }
     return;
   }
@@ -141,8 +141,8 @@ function crashed(text) {
     message: {
       kind: "error",
       text: state.step > 0 ? `${text} What it had learned is lost.` : text,
-      // Graphics cards are what fails most.
-      remedy: state.backend === "gpu" ? "use-cpu" : "start-again",
+      // Once it is loaded, a graphics card is what fails most.
+      remedy: session?.booted && state.backend !== "cpu" && forced !== "cpu" ? "use-cpu" : "start-again",
     },
   });
 }
@@ -152,13 +152,17 @@ function crashed(text) {
  * @returns {Message}
  */
 function sentence(error) {
-  const text = error instanceof Error ? error.message : String(error);
-  const isBackend = error instanceof EngineError && error.kind === "backend";
-  return { kind: "error", text, ...(isBackend && forcedOrOnGpu() ? { remedy: "use-cpu" } : {}) };
+  const remedy = remedyOf(error);
+  return { kind: "error", text: error instanceof Error ? error.message : String(error), ...(remedy ? { remedy } : {}) };
 }
 
-function forcedOrOnGpu() {
-  return forced === "gpu" || store.state.backend === "gpu";
+/** A GPU that fails gives way to the CPU.
+ * @param {unknown} error
+ * @returns {Remedy | undefined}
+ */
+function remedyOf(error) {
+  const isBackend = error instanceof EngineError && error.kind === "backend";
+  return isBackend && (forced === "gpu" || store.state.backend === "gpu") ? "use-cpu" : undefined;
 }
 
 /**

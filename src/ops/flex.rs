@@ -8,6 +8,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, DispatchDevice, Flex, backend_extension};
 use burn::tensor::{Bytes, DType, Device, Shape};
 
+use super::conv::{Convolution, ConvolutionGradients};
 use super::cpu::conv;
 use super::cpu::edge_map::Drawing;
 use super::cpu::resize;
@@ -23,14 +24,6 @@ pub fn serves(device: &Device) -> bool {
 /// Operations that the CPU backend has its own kernels for; [`crate::ops`] says what each does.
 #[backend_extension(Autodiff, Flex)]
 pub trait Kernels: Backend {
-    /// 3x3 with stride 1 or, `halving`, 4x4 with stride 2; padding 1.
-    fn conv(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        halving: bool,
-    ) -> FloatTensor<Self>;
-
     /// See [`crate::ops::edge_map`].
     fn edge_map(
         keypoints: FloatTensor<Self>,
@@ -64,21 +57,6 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
 }
 
 impl Kernels for Flex {
-    fn conv(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, halving: bool) -> FlexTensor {
-        let (x, weight, bias) = (contiguous(&x), contiguous(&weight), contiguous(&bias));
-        let shape = dims(&x);
-        let [batch, _, height, width] = shape;
-        let [outputs] = dims(&bias);
-        if halving {
-            let y =
-                conv::halving_forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
-            tensor(y, [batch, outputs, height / 2, width / 2])
-        } else {
-            let y = conv::forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
-            tensor(y, [batch, outputs, height, width])
-        }
-    }
-
     fn edge_map(
         keypoints: FlexTensor,
         weights: FlexTensor,
@@ -103,6 +81,53 @@ impl Kernels for Flex {
     }
 }
 
+impl Convolution for Flex {
+    fn convolve(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, halving: bool) -> FlexTensor {
+        let (x, weight, bias) = (contiguous(&x), contiguous(&weight), contiguous(&bias));
+        let shape = dims(&x);
+        let [batch, _, height, width] = shape;
+        let [outputs] = dims(&bias);
+        if halving {
+            let y =
+                conv::halving_forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
+            tensor(y, [batch, outputs, height / 2, width / 2])
+        } else {
+            let y = conv::forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
+            tensor(y, [batch, outputs, height, width])
+        }
+    }
+}
+
+impl ConvolutionGradients for Flex {
+    fn by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor, halving: bool) -> FlexTensor {
+        let (dy, weight) = (contiguous(&dy), contiguous(&weight));
+        let gradient = if halving {
+            conv::halving_input_gradient
+        } else {
+            conv::input_gradient
+        };
+        let dx = gradient(dy.storage(), dims(&dy), weight.storage());
+        tensor(dx, dims::<4>(&x))
+    }
+
+    fn by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor, halving: bool) -> FlexTensor {
+        let (x, dy) = (contiguous(&x), contiguous(&dy));
+        let gradient = if halving {
+            conv::halving_weight_gradient
+        } else {
+            conv::weight_gradient
+        };
+        let dw = gradient(x.storage(), dims(&x), dy.storage());
+        tensor(dw, dims::<4>(&weight))
+    }
+
+    fn by_bias(dy: FlexTensor) -> FlexTensor {
+        let dy = contiguous(&dy);
+        let shape = dims(&dy);
+        tensor(conv::bias_gradient(dy.storage(), shape), [shape[1]])
+    }
+}
+
 fn drawing(keypoints: &FlexTensor, weights: &FlexTensor, size: usize, thickness: f64) -> Drawing {
     let [_, count, _] = dims(keypoints);
     Drawing {
@@ -111,45 +136,6 @@ fn drawing(keypoints: &FlexTensor, weights: &FlexTensor, size: usize, thickness:
         count,
         size,
         thickness: thickness as f32,
-    }
-}
-
-#[derive(Debug)]
-struct ConvBackward {
-    halving: bool,
-}
-
-impl Backward<Flex, 3> for ConvBackward {
-    /// x, weight
-    type State = (FlexTensor, FlexTensor);
-
-    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let dy = contiguous(&grads.consume::<Flex>(&ops.node));
-        let (x, weight) = ops.state;
-        let (shape, dy_shape) = (dims::<4>(&x), dims::<4>(&dy));
-        if let Some(node) = of_x {
-            let gradient = if self.halving {
-                conv::halving_input_gradient
-            } else {
-                conv::input_gradient
-            };
-            let dx = gradient(dy.storage(), dy_shape, weight.storage());
-            grads.register::<Flex>(node.id, tensor(dx, shape));
-        }
-        if let Some(node) = of_weight {
-            let gradient = if self.halving {
-                conv::halving_weight_gradient
-            } else {
-                conv::weight_gradient
-            };
-            let dw = gradient(x.storage(), shape, dy.storage());
-            grads.register::<Flex>(node.id, tensor(dw, dims::<4>(&weight)));
-        }
-        if let Some(node) = of_bias {
-            let db = conv::bias_gradient(dy.storage(), dy_shape);
-            grads.register::<Flex>(node.id, tensor(db, [dy_shape[1]]));
-        }
     }
 }
 
@@ -203,29 +189,6 @@ impl Backward<Flex, 1> for ResizeBackward {
 }
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
-    fn conv(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        halving: bool,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let (x, weight, bias) = (
-            contiguous(x.primitive()),
-            contiguous(weight.primitive()),
-            bias.into_primitive(),
-        );
-        let y = Flex::conv(x.clone(), weight.clone(), bias, halving);
-        match (ConvBackward { halving })
-            .prepare::<C>(nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        }
-    }
-
     fn edge_map(
         keypoints: FloatTensor<Self>,
         weights: FloatTensor<Self>,

@@ -395,8 +395,9 @@ async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
         transaction = transaction.register(tensor);
     }
     let silent = |error: &dyn std::fmt::Debug| {
+        let reason = root_cause(&format!("{error:?}"));
         Error::Backend(format!(
-            "The device no longer answers ({error:?}). Load the page again, or use the CPU."
+            "The device no longer answers ({reason}). Start again, or use the CPU."
         ))
     };
     let data = transaction
@@ -410,6 +411,18 @@ async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
                 .map_err(|error| silent(&error))
         })
         .collect()
+}
+
+/// What the device's report, some lines of causes and a backtrace, comes down to.
+fn root_cause(report: &str) -> String {
+    report
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Backtrace"))
+        .filter(|line| !line.is_empty() && *line != "Caused by:")
+        .last()
+        .unwrap_or("it does not say why")
+        .to_string()
 }
 
 /// Time spent on training.
@@ -473,6 +486,13 @@ pub async fn open_gpu() -> Result<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_devices_report_the_cause_remains() {
+        let report = "An error happened during execution\nCaused by:\n  the buffer could not be mapped\nBacktrace:\nNo backtrace";
+        assert_eq!(root_cause(report), "the buffer could not be mapped");
+        assert_eq!(root_cause(""), "it does not say why");
+    }
 
     #[test]
     fn keypoints_become_fractions() {

@@ -756,7 +756,10 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
             format!("WebGPU on {}{asked}.", adapter.name),
         )),
         Err(error) if is_forced => Err(error),
-        Err(error) => Ok(cpu(format!("The processor: {error}"))),
+        Err(_) => Ok(cpu(format!(
+            "The processor: WebGPU on {} could not be opened.",
+            adapter.name
+        ))),
     }
 }
 

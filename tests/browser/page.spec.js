@@ -351,10 +351,12 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
     let last = performance.now();
     const look = () => {
       const now = performance.now();
-      seen.gaps.push(now - last);
-      last = now;
       const bar = document.querySelector("progress");
-      if (bar && !bar.hidden && bar.value > 0) seen.bars.add(bar.value);
+      if (bar && !bar.hidden && bar.value > 0) {
+        if (seen.bars.size > 0) seen.gaps.push(now - last);
+        seen.bars.add(bar.value);
+      }
+      last = now;
       requestAnimationFrame(look);
     };
     look();
@@ -371,8 +373,7 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
   gaps.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   console.log(`frames while 1000 files load: worst gap ${gaps.at(-1).toFixed(0)} ms; ${bars} states of the bar`);
   expect(bars).toBeGreaterThan(2);
-  // The runner hands the files over in the page itself, which takes one long task.
-  expect(gaps.filter((/** @type {number} */ gap) => gap > 100).length).toBeLessThanOrEqual(3);
+  expect(gaps.filter((/** @type {number} */ gap) => gap > 100).length).toBeLessThanOrEqual(1);
 });
 
 test("no picture and a single picture are said plainly", async ({ page }) => {
@@ -698,14 +699,14 @@ test("without WebGPU a forced GPU is declined with a sentence, and the CPU offer
 
 /** A graphics card that looks like one, so that the engine takes it by itself. */
 const CARD = `
-  Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", isFallbackAdapter: false }) });
+  Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
   const requestDevice = GPUAdapter.prototype.requestDevice;`;
 
 test("a GPU that cannot be opened leaves the work to the CPU, with a sentence", async ({ page }) => {
   await inWorker(page, `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("The card is busy."); };`);
   await open(page, "");
   await expect(page.getByTestId("backend")).toHaveText("CPU");
-  await expect(page.locator("#backend-reason")).toContainText("The processor: No graphics adapter can be used here");
+  await expect(page.locator("#backend-reason")).toContainText("acme one could not be opened");
 });
 
 test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
