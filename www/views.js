@@ -12,10 +12,12 @@
 const COLUMNS = 8;
 /** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
 const GAP = 0.08;
-/** Edge weights below this share of the strongest stay undrawn. */
-const FAINTEST = 0.02;
-/** The strongest edge counts as at least this, so that a model that knows nothing yet shows no tangle. */
-export const STRONGEST = 0.25;
+/** What every edge weighs before training, softplus(-4): no more than that is no edge. */
+const UNLEARNED = 0.018;
+/** The strongest edge counts as at least this, so that a model that knows little yet shows no tangle. */
+export const STRONGEST = 0.1;
+/** Edges whose strength, 0 for unlearned and 1 for the strongest, is below this stay undrawn. */
+const FAINTEST = 0.04;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
 
@@ -127,21 +129,23 @@ export class ProbeViews {
     context.fillStyle = "rgb(0 0 0 / 0.3)";
     context.fillRect(left, top, side, side);
     context.lineCap = "round";
-    for (let i = 0; i < points.length; i++) {
-      for (let j = i + 1; j < points.length; j++) {
-        const share = (edge_weights[i]?.[j] ?? 0) / strongest;
-        if (share < FAINTEST) continue;
-        context.beginPath();
-        context.moveTo(points[i][0], points[i][1]);
-        context.lineTo(points[j][0], points[j][1]);
-        const width = side * (0.012 + 0.025 * share);
-        context.strokeStyle = `rgb(0 0 0 / ${0.6 * share})`;
-        context.lineWidth = width + side * 0.02;
-        context.stroke();
-        context.strokeStyle = `rgb(255 255 255 / ${Math.sqrt(share) * Math.min(1, 4 * share)})`;
-        context.lineWidth = width;
-        context.stroke();
-      }
+    const edges = points
+      .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, weight: edge_weights[i]?.[j] ?? 0 })))
+      .map(({ i, j, weight }) => ({ i, j, strength: (weight - UNLEARNED) / (strongest - UNLEARNED) }))
+      .filter(({ strength }) => strength >= FAINTEST)
+      // The strongest on top.
+      .sort((a, b) => a.strength - b.strength);
+    for (const { i, j, strength } of edges) {
+      context.beginPath();
+      context.moveTo(points[i][0], points[i][1]);
+      context.lineTo(points[j][0], points[j][1]);
+      const width = side * (0.01 + 0.03 * strength);
+      context.strokeStyle = `rgb(0 0 0 / ${0.6 * strength})`;
+      context.lineWidth = width + side * 0.02;
+      context.stroke();
+      context.strokeStyle = `rgb(255 255 255 / ${Math.sqrt(strength)})`;
+      context.lineWidth = width;
+      context.stroke();
     }
     const radius = side * (points.length > 24 ? 0.026 : 0.038);
     points.forEach(([x, y], k) => {

@@ -14,6 +14,10 @@ use crate::model::AutoLink;
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 const MASK_SEED: u64 = 0xa1;
 
+/// Edge maps are shown from 0 to their brightest, or to this where all is darker: edges start at 0.018 and learn their
+/// way to some tenths, and a model that knows nothing yet should not glow.
+const STRONGEST: f32 = 0.1;
+
 /// Draws the probes.
 pub(super) async fn draw(
     model: &AutoLink,
@@ -65,7 +69,7 @@ pub(super) async fn draw(
         );
     }
     push_rgb(&mut pixels, &masked, size);
-    let strongest = edge_map.iter().copied().fold(1.0, f32::max);
+    let strongest = edge_map.iter().copied().fold(STRONGEST, f32::max);
     pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
     push_rgb(&mut pixels, &reconstruction, size);
     Ok(Views {
