@@ -1,0 +1,119 @@
+//! The model at the ends of its ranges.
+
+use autolink::config::{Config, LossKind, Preset};
+use autolink::data::synthetic::puppets;
+use autolink::model::AutoLink;
+use autolink::train::Trainer;
+use burn::tensor::{Device, Tensor};
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().expect("floats")
+}
+
+/// A step anywhere in the ranges is a finite loss, and the next one another.
+#[test]
+fn every_shape_trains() {
+    let device = Device::flex();
+    for (keypoints, size, width, batch, micro_batch) in [
+        (2, 32, 4, 2, 1),
+        (64, 48, 5, 2, 2),
+        (7, 80, 4, 1, 1),
+        (12, 112, 9, 2, 1),
+        (3, 256, 4, 1, 1),
+    ] {
+        let config = Config {
+            keypoints,
+            size,
+            width,
+            batch,
+            micro_batch,
+            loss: LossKind::Pixel,
+            ..Config::preset(Preset::Tiny)
+        };
+        let pictures = puppets(2, 0, size).dataset;
+        let mut trainer = Trainer::new(&config, 2, &device, None).expect("a valid config");
+        let first = values(trainer.step(&pictures).loss)[0];
+        let second = values(trainer.step(&pictures).loss)[0];
+        assert!(
+            first.is_finite() && second.is_finite() && first != second,
+            "{config:?}"
+        );
+    }
+}
+
+/// Shapes, ranges and sums of what a forward pass makes.
+#[test]
+fn a_forward_pass_is_what_it_says() {
+    let device = Device::flex();
+    let config = Config {
+        keypoints: 5,
+        size: 48,
+        width: 4,
+        ..Config::preset(Preset::Tiny)
+    };
+    let model = AutoLink::init(&config, &device);
+    let images = Tensor::zeros([2, 3, 48, 48], &device);
+    let mask = Tensor::zeros([2, 1, 16, 16], &device);
+    let output = model.forward(images, mask, config.drawing());
+    assert_eq!(output.detection.keypoints.dims(), [2, 5, 2]);
+    assert_eq!(output.detection.heatmaps.dims(), [2, 5, 12, 12]);
+    assert_eq!(output.edge_map.dims(), [2, 1, 48, 48]);
+    assert_eq!(output.reconstruction.dims(), [2, 3, 48, 48]);
+    for sum in values(output.detection.heatmaps.clone().sum_dim(3).sum_dim(2)) {
+        assert!((sum - 1.0).abs() < 1e-5, "a heatmap sums to {sum}");
+    }
+    for confidence in values(output.detection.confidence()) {
+        assert!((0.0..=1.0001).contains(&confidence));
+    }
+    let weights = values(output.edge_weights);
+    for i in 0..5 {
+        assert_eq!(weights[i * 5 + i], 0.0, "no keypoint is linked to itself");
+        for j in 0..5 {
+            assert_eq!(
+                weights[i * 5 + j],
+                weights[j * 5 + i],
+                "links have no direction"
+            );
+            // softplus(-4) = 0.018
+            assert!(
+                i == j || (0.01..0.03).contains(&weights[i * 5 + j]),
+                "hardly linked at first"
+            );
+        }
+    }
+}
+
+/// A change of the edge scale while training leaves the graph as it is.
+#[test]
+fn another_edge_scale_keeps_the_graph() {
+    let device = Device::flex();
+    let config = Config {
+        keypoints: 4,
+        size: 32,
+        width: 4,
+        batch: 2,
+        micro_batch: 2,
+        loss: LossKind::Pixel,
+        ..Config::preset(Preset::Tiny)
+    };
+    let pictures = puppets(4, 0, 32).dataset;
+    let mut trainer = Trainer::new(&config, 4, &device, None).expect("a valid config");
+    trainer.step(&pictures);
+    let before = values(trainer.model().edges.weights(config.edge_scale));
+    let next = Config {
+        edge_scale: 200.0,
+        ..config
+    };
+    trainer.configure(&next).expect("a live setting");
+    let after = values(trainer.model().edges.weights(next.edge_scale));
+    for (before, after) in before.iter().zip(after) {
+        assert!((before - after).abs() < 1e-5 * before.abs().max(1e-3));
+    }
+    assert!(
+        trainer
+            .step(&pictures)
+            .loss
+            .into_scalar::<f32>()
+            .is_finite()
+    );
+}
