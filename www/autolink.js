@@ -224,36 +224,11 @@ export class Session {
   /**
    * Trains.
    * @param {{ steps?: number | null }} [options] Without a number: until {@link pause}.
-   * @returns {Promise<void>} Resolves when those steps are taken, or when training was paused before.
+   * @returns {Promise<void>} Resolves when those steps are taken, or when training was paused before; rejects with what
+   *   went wrong.
    */
-  train({ steps = null } = {}) {
-    // The engine may answer `done` as soon as training starts or only when it ends: the promise waits for the end.
-    const target = steps === null ? Infinity : this.state().step + steps;
-    return new Promise((resolve, reject) => {
-      let started = false;
-      let answered = false;
-      const settle = () => {
-        const { phase, step } = this.state();
-        if (phase === "training") started = true;
-        else if (started || (answered && step >= target)) finish();
-      };
-      const stops = [
-        this.on("state", settle),
-        this.on("failed", (event) => {
-          if (event.kind === "crash") finish(new EngineError(event.kind, event.message));
-        }),
-      ];
-      /** @param {Error} [error] */
-      const finish = (error) => {
-        for (const stop of stops) stop();
-        if (error) reject(error);
-        else resolve();
-      };
-      this.#send({ type: "train", steps }).then(() => {
-        answered = true;
-        settle();
-      }, finish);
-    });
+  async train({ steps = null } = {}) {
+    await this.#send({ type: "train", steps });
   }
 
   /** Takes one step. */

@@ -475,6 +475,23 @@ test("sixty pictures: the preset learns, its weights come once and from the cach
   expect(weights, "on the next visit").toEqual(["vgg16_relu3_3.safetensors"]);
 });
 
+test("weights that cannot be fetched are said, and the next attempt fetches them", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("loss-choice").selectOption("perceptual");
+  await expect(id("play")).toBeEnabled();
+  await page.route("**/weights/*", (route) => route.abort());
+  await id("play").click();
+  await expect(id("message")).toHaveClass(/is-error/);
+  await expect(id("message")).toContainText("could not be downloaded");
+  await expect(id("play")).toHaveText("Play");
+  await page.unroute("**/weights/*");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+  await expect(id("message")).not.toHaveClass(/is-error/);
+});
+
 /** Trains three steps by the public module and returns the losses.
  * @param {import("@playwright/test").Page} page
  * @param {"cpu" | "gpu"} backend

@@ -764,28 +764,4 @@ mod tests {
             "{head:?}"
         );
     }
-
-    /// `cargo test --lib sheet -- --ignored` writes contact sheets to look at, and prints the time that a puppet takes.
-    #[test]
-    #[ignore = "for the eye"]
-    fn sheet() {
-        for (size, columns, rows) in [(64, 16, 10), (128, 10, 6)] {
-            let start = std::time::Instant::now();
-            let puppets = puppets(columns * rows, 0, size);
-            println!(
-                "{size} px: {:?} a puppet",
-                start.elapsed() / (columns * rows) as u32
-            );
-            let sheet =
-                image::RgbImage::from_fn((columns * size) as u32, (rows * size) as u32, |x, y| {
-                    let (x, y) = (x as usize, y as usize);
-                    let at = 3 * ((y % size) * size + x % size);
-                    let pixels = puppets.dataset.pixels(y / size * columns + x / size);
-                    image::Rgb([pixels[at], pixels[at + 1], pixels[at + 2]])
-                });
-            sheet
-                .save(std::env::temp_dir().join(format!("puppets-{size}.png")))
-                .expect("saved");
-        }
-    }
 }
