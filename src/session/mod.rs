@@ -422,6 +422,7 @@ fn root_cause(report: &str) -> String {
         .filter(|line| !line.is_empty() && *line != "Caused by:")
         .last()
         .unwrap_or("it does not say why")
+        .trim_end_matches('.')
         .to_string()
 }
 
