@@ -15,7 +15,7 @@ const FIRST: [[u8; 3]; 12] = [
     [120, 60, 200],
     [150, 230, 60],
     [160, 20, 60],
-    [60, 240, 240],
+    [96, 96, 96],
 ];
 
 /// `[64]` colours: keypoint k is drawn in the k-th, everywhere.
