@@ -2,7 +2,9 @@
 
 import { defineConfig } from "@playwright/test";
 
-const port = 8791;
+// A port of this run alone, so that two runs never test each other's build; the runner's processes inherit it.
+process.env.AUTOLINK_TEST_PORT ??= `${20_000 + (process.pid % 20_000)}`;
+const port = process.env.AUTOLINK_TEST_PORT;
 // The project's folder is served, so the page sits at a sub-path, as it may on a real host.
 const baseURL = `http://127.0.0.1:${port}/dist/`;
 
@@ -31,6 +33,6 @@ export default defineConfig({
   webServer: {
     command: `node node_modules/sirv-cli/bin.js . --dev --quiet --host 127.0.0.1 --port ${port}`,
     url: baseURL,
-    reuseExistingServer: !process.env.CI,
+    reuseExistingServer: false,
   },
 });
