@@ -25,8 +25,8 @@ pub fn colours() -> Vec<[u8; 3]> {
         .find(|setting| setting.name == "keypoints")
         .map_or(64, |setting| setting.max as usize);
     // Hues a golden angle apart, in three lightnesses.
-    let further =
-        (FIRST.len()..most).map(|k| hsl(k as f32 * 137.508, 0.85, [0.42, 0.58, 0.76][k % 3]));
+    let further = (FIRST.len()..most)
+        .map(|k| hsl(k as f32 * 137.508 + 144.0, 0.85, [0.34, 0.52, 0.72][k % 3]));
     FIRST.into_iter().chain(further).collect()
 }
 
