@@ -7,13 +7,31 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 
-/// Version of the file's metadata.
-const FORMAT: &str = "1";
+/// The one key of the file's metadata: a single one, so that the same model always makes the same bytes.
+const KEY: &str = "autolink";
+
+/// Version of [`Header`].
+const FORMAT: u32 = 1;
+
+/// The part of a [`Header`] that every version has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// What the file says beside its tensors, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    config: Config,
+    step: usize,
+}
 
 /// A model's tensors by the authors' names: shape and values.
 pub type State = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -71,14 +89,13 @@ pub async fn save(model: &AutoLink, config: &Config, step: usize) -> Result<Vec<
         .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| broken(&error))?;
-    let metadata = HashMap::from([
-        ("format".to_string(), FORMAT.to_string()),
-        (
-            "config".to_string(),
-            serde_json::to_string(config).map_err(|error| broken(&error))?,
-        ),
-        ("step".to_string(), step.to_string()),
-    ]);
+    let header = Header {
+        format: FORMAT,
+        config: config.clone(),
+        step,
+    };
+    let header = serde_json::to_string(&header).map_err(|error| broken(&error))?;
+    let metadata = HashMap::from([(KEY.to_string(), header)]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| broken(&error))
 }
 
@@ -105,26 +122,22 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
     })?;
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
-    let metadata = metadata.metadata().clone().unwrap_or_default();
-    match metadata.get("format").map(String::as_str) {
-        Some(FORMAT) => {}
-        Some(other) => {
-            return Err(wrong(format!(
-                "its format is {other}, this program reads {FORMAT}"
-            )));
-        }
-        None => return Err(wrong("it names no format".into())),
+    let header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY))
+        .ok_or_else(|| wrong("its metadata does not say so".into()))?;
+    let format = serde_json::from_str::<Format>(header)
+        .map_err(|error| wrong(format!("its metadata cannot be read ({error})")))?
+        .format;
+    if format != FORMAT {
+        return Err(wrong(format!(
+            "its format is {format}, this program reads {FORMAT}"
+        )));
     }
-    let config = metadata
-        .get("config")
-        .ok_or_else(|| wrong("it has no settings".into()))?;
-    let config: Config = serde_json::from_str(config)
+    let Header { config, step, .. } = serde_json::from_str(header)
         .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
     config.validate()?;
-    let step = metadata
-        .get("step")
-        .and_then(|step| step.parse().ok())
-        .unwrap_or(0);
     let state = file
         .tensors()
         .into_iter()
@@ -272,6 +285,8 @@ mod tests {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
         let good = pollster::block_on(save(&model, &config, 1)).expect("saves");
+        let again = pollster::block_on(save(&model, &config, 1)).expect("saves");
+        assert_eq!(good, again, "the same model makes the same bytes");
         let other = Config {
             keypoints: 5,
             ..config.clone()
