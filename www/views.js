@@ -139,11 +139,11 @@ export class ProbeViews {
       context.beginPath();
       context.moveTo(points[i][0], points[i][1]);
       context.lineTo(points[j][0], points[j][1]);
-      const width = side * (0.008 + 0.024 * strength);
+      const width = side * (0.01 + 0.022 * strength);
       context.strokeStyle = `rgb(0 0 0 / ${0.5 * strength})`;
       context.lineWidth = width + side * 0.02;
       context.stroke();
-      context.strokeStyle = `rgb(255 255 255 / ${strength ** 0.8})`;
+      context.strokeStyle = `rgb(255 255 255 / ${strength ** 1.2})`;
       context.lineWidth = width;
       context.stroke();
     }
