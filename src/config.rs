@@ -109,7 +109,7 @@ impl Config {
                 micro_batch: 8,
                 learning_rate: 1e-3,
                 edge_scale: 50.0,
-                perceptual_blocks: 2,
+                perceptual_size: 32,
                 ..small
             },
             Preset::Paper => Config {
