@@ -61,6 +61,8 @@ fn convolutions_equal_their_references() {
         [2, 5, 3, 66, 50],
         [2, 33, 34, 12, 8],
         [1, 64, 18, 64, 20],
+        // More pictures than a weight gradient takes at once.
+        [5, 4, 6, 64, 64],
     ] {
         let x = random([batch, inputs, height, width], rng, device);
         let weight = random([outputs, inputs, 3, 3], rng, device);
