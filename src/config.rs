@@ -78,6 +78,8 @@ pub struct Config {
     pub thickness: f64,
     /// How much faster edge weights learn than the rest (the authors' `sklr`).
     pub edge_scale: f64,
+    /// Weight of every edge before training. Edges that can be seen move keypoints from the first step on.
+    pub edge_start: f64,
 }
 
 impl Config {
@@ -99,8 +101,9 @@ impl Config {
             weight_decay: 1e-3,
             mask_ratio: 0.8,
             mask_grid: 16,
-            thickness: 2.5e-3,
+            thickness: 5e-3,
             edge_scale: 100.0,
+            edge_start: 0.13,
         };
         match preset {
             Preset::Small => small,
@@ -121,7 +124,9 @@ impl Config {
                 batch: 64,
                 micro_batch: 16,
                 learning_rate: 1e-4,
+                thickness: 2.5e-3,
                 edge_scale: 512.0,
+                edge_start: 0.018, // softplus(-4)
                 ..small
             },
         }
@@ -267,6 +272,8 @@ settings! {
         "How wide an edge is drawn; thin edges place keypoints exactly, thick ones are found sooner.";
     edge_scale "Edge learning scale" 1.0..=2000.0 step None, unit "", paper 512.0, live true:
         "How much faster edge weights learn than the network; higher picks a skeleton sooner.";
+    edge_start "First edge weight" 0.001..=1.0 step None, unit "", paper 0.018, live false:
+        "How bright every edge is before training; bright edges move keypoints at once, faint ones make a sparser skeleton.";
 }
 
 #[cfg(test)]

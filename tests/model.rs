@@ -66,6 +66,7 @@ fn a_forward_pass_is_what_it_says() {
         assert!((0.0..=1.0001).contains(&confidence));
     }
     let weights = values(output.edge_weights);
+    let start = config.edge_start as f32;
     for i in 0..5 {
         assert_eq!(weights[i * 5 + i], 0.0, "no keypoint is linked to itself");
         for j in 0..5 {
@@ -74,10 +75,10 @@ fn a_forward_pass_is_what_it_says() {
                 weights[j * 5 + i],
                 "links have no direction"
             );
-            // softplus(-4) = 0.018
+            // The noise of 0.1 is before the softplus.
             assert!(
-                i == j || (0.01..0.03).contains(&weights[i * 5 + j]),
-                "hardly linked at first"
+                i == j || (weights[i * 5 + j] / start - 1.0).abs() < 0.5,
+                "linked by about the first weight"
             );
         }
     }

@@ -312,7 +312,11 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
     checkpoint::with_state(model.valid(), gradients)
         .expect("the gradients fit")
         .visit(&mut wanted_gradients);
-    let model = train::adamw(&config).step(config.learning_rate, model, wanted_gradients.0);
+    let model = train::AdamW::new(config.weight_decay).step(
+        config.learning_rate,
+        model,
+        wanted_gradients.0,
+    );
     let stepped = pollster::block_on(checkpoint::state(&model.valid())).expect("reads");
     let wanted = reference.group("step1/");
     assert_eq!(

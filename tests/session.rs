@@ -1,5 +1,6 @@
 //! The engine as its callers see it, on small puppets.
 
+use autolink::checkpoint::Precision;
 use autolink::data::{Dataset, Picture, Placement, synthetic};
 use autolink::loss::WEIGHTS_FILES;
 use autolink::session::{Backend, Session, StepReport};
@@ -105,6 +106,9 @@ fn views_show_the_probes() {
     assert_eq!((views.keypoints.len(), views.keypoints[0].len()), (8, 4));
     for (i, row) in views.edge_weights.iter().enumerate() {
         assert_eq!((row.len(), row[i]), (4, 0.0));
+        let strengths = &views.edge_strengths[i];
+        assert_eq!((strengths.len(), strengths[i]), (4, 0.0));
+        assert!(strengths.iter().all(|s| (0.0..=1.0).contains(s)));
     }
     assert!(
         views
@@ -256,4 +260,119 @@ fn the_perceptual_loss_asks_for_its_weights() {
         })
         .expect("configures");
     assert_eq!(session.needs_weights(), &WEIGHTS_FILES[1..]);
+}
+
+#[test]
+fn a_run_goes_on_exactly_where_it_was_saved() {
+    let config = Config {
+        flip: true,
+        ..small()
+    };
+    let mut whole = session(config.clone());
+    let expected = losses(&mut whole, 80);
+
+    let mut first = session(config.clone());
+    assert!(block_on(first.save_run()).is_err(), "nothing to save yet");
+    let mut found = losses(&mut first, 40);
+    let file = block_on(first.save_run()).expect("saves");
+    let mut second = session(Config {
+        seed: 9,
+        ..config.clone()
+    });
+    losses(&mut second, 3);
+    second.resume(&file, None).expect("resumes");
+    assert_eq!((second.steps_taken(), second.config()), (40, &config));
+    assert_eq!(second.losses(), found);
+    found.extend(losses(&mut second, 40));
+    assert_eq!(found, expected, "bit for bit");
+    assert_eq!(second.losses(), expected);
+    let [a, b] =
+        [&whole, &second].map(|s| block_on(s.save(Precision::Float32)).expect("saves a model"));
+    assert_eq!(a, b, "the same model, byte for byte");
+
+    // A model alone: it goes on with a fresh optimiser.
+    let mut warm = session(config.clone());
+    warm.resume(&a, None).expect("resumes");
+    assert_eq!(warm.steps_taken(), 80);
+    let next = losses(&mut warm, 1)[0];
+    assert!(next < 2.0 * expected[79], "{next} after {}", expected[79]);
+
+    // A live setting may change before the first step; another one starts over.
+    let mut changed = session(config.clone());
+    changed.resume(&file, None).expect("resumes");
+    changed
+        .configure(Config {
+            learning_rate: 1e-4,
+            ..config.clone()
+        })
+        .expect("configures");
+    assert_eq!(changed.steps_taken(), 40);
+    changed
+        .configure(Config {
+            keypoints: 5,
+            ..config
+        })
+        .expect("configures");
+    assert_eq!(changed.steps_taken(), 0);
+}
+
+#[test]
+fn a_wrong_file_leaves_the_session_alone() {
+    let mut session = session(small());
+    losses(&mut session, 2);
+    let file = block_on(session.save_run()).expect("saves");
+    let before = block_on(session.save(Precision::Float32)).expect("saves");
+    let with = |old: &str, new: &str| {
+        assert_eq!(old.len(), new.len());
+        let at = file
+            .windows(old.len())
+            .position(|window| window == old.as_bytes())
+            .expect("is in the file");
+        let mut changed = file.clone();
+        changed[at..at + old.len()].copy_from_slice(new.as_bytes());
+        changed
+    };
+    let mut no_number = file.clone();
+    let end = no_number.len();
+    no_number[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let cases: [(Vec<u8>, &str); 7] = [
+        (Vec::new(), "safetensors"),
+        (b"\x89PNG\r\n\x1a\n and so on".to_vec(), "safetensors"),
+        (file[..file.len() / 2].to_vec(), "part of one"),
+        (
+            with("\\\"format\\\":1", "\\\"format\\\":9"),
+            "its format is 9",
+        ),
+        (
+            with("\\\"keypoints\\\":4", "\\\"keypoints\\\":5"),
+            "another shape",
+        ),
+        (
+            with("\\\"keypoints\\\":4", "\\\"keypoints\\\":1"),
+            "must be from 2",
+        ),
+        (no_number, "no number"),
+    ];
+    for (bytes, expected) in cases {
+        let message = session
+            .resume(&bytes, None)
+            .expect_err(expected)
+            .to_string();
+        assert!(message.contains(expected), "{message}");
+        assert_eq!(session.steps_taken(), 2);
+    }
+    let large = Config {
+        size: 48,
+        ..small()
+    };
+    let mut other = Session::new(Device::flex(), Backend::Cpu, large.clone()).expect("opens");
+    other
+        .begin(large.clone(), synthetic::puppets(4, 1, 48).dataset)
+        .expect("begins");
+    losses(&mut other, 1);
+    let other = block_on(other.save(Precision::Float32)).expect("saves");
+    let message = session.resume(&other, None).expect_err("size").to_string();
+    assert!(message.contains("read again"), "{message}");
+    let after = block_on(session.save(Precision::Float32)).expect("saves");
+    assert_eq!(before, after, "nothing was lost");
 }

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { STRONGEST } from "./views.js";
-
 /** @import * as protocol from "./protocol.js" */
 
+/** The colour scale reaches at least this weight, so that a model that knows little yet stays pale. */
+const STRONGEST = 0.25;
 /** The summary is renewed at most this often, ms. */
 const SUMMARISE_EVERY = 3_000;
 

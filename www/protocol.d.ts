@@ -70,7 +70,11 @@ thickness: number,
 /**
  * How much faster edge weights learn than the rest (the authors' `sklr`).
  */
-edge_scale: number, };
+edge_scale: number, 
+/**
+ * Weight of every edge before training. Edges that can be seen move keypoints from the first step on.
+ */
+edge_start: number, };
 export type Setting = { 
 /**
  * The field of [`Config`].
@@ -191,7 +195,11 @@ keypoints: Array<Array<[number, number]>>,
 /**
  * `[K][K]`, symmetric, zero diagonal.
  */
-edge_weights: Array<Array<number>>, };
+edge_weights: Array<Array<number>>, 
+/**
+ * `[K][K]`: how much of an edge each weight makes, 0 where training has not raised it, 1 for the strongest.
+ */
+edge_strengths: Array<Array<number>>, };
 export type Event = { "type": "ready", 
 /**
  * On what.

@@ -12,11 +12,7 @@
 const COLUMNS = 8;
 /** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
 const GAP = 0.08;
-/** What every edge weighs before training, softplus(-4): no more than that is no edge. */
-const UNLEARNED = 0.018;
-/** The strongest edge counts as at least this, so that a model that knows little yet shows no tangle. */
-export const STRONGEST = 0.1;
-/** Edges whose strength, 0 for unlearned and 1 for the strongest, is below this stay undrawn. */
+/** Edges weaker than this stay undrawn. */
 const FAINTEST = 0.04;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
@@ -123,15 +119,13 @@ export class ProbeViews {
    * @param {number} top
    * @param {number} side
    */
-  #drawSkeleton(context, { keypoints, edge_weights }, index, left, top, side) {
+  #drawSkeleton(context, { keypoints, edge_strengths }, index, left, top, side) {
     const points = (keypoints[index] ?? []).map(([x, y]) => [left + x * side, top + y * side]);
-    const strongest = Math.max(STRONGEST, ...edge_weights.map((row) => Math.max(...row)));
     context.fillStyle = "rgb(0 0 0 / 0.3)";
     context.fillRect(left, top, side, side);
     context.lineCap = "round";
     const edges = points
-      .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, weight: edge_weights[i]?.[j] ?? 0 })))
-      .map(({ i, j, weight }) => ({ i, j, strength: (weight - UNLEARNED) / (strongest - UNLEARNED) }))
+      .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, strength: edge_strengths[i]?.[j] ?? 0 })))
       .filter(({ strength }) => strength >= FAINTEST)
       // The strongest on top.
       .sort((a, b) => a.strength - b.strength);

@@ -19,7 +19,7 @@ mod cli {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use anyhow::{Context, anyhow, bail};
-    use autolink::checkpoint::{self, Loaded};
+    use autolink::checkpoint::{self, Loaded, Precision};
     use autolink::data::{Dataset, Picture, archive, decode, synthetic};
     use autolink::error::ErrorKind;
     use autolink::eval::{self, Landmarks, Score};
@@ -82,6 +82,12 @@ mod cli {
         steps: Option<u32>,
         #[command(flatten)]
         settings: Settings,
+        /// Go on from this model or run; its settings hold, but for live ones given here. `--steps` counts from its first step.
+        #[arg(long, conflicts_with = "preset", requires = "steps")]
+        resume: Option<PathBuf>,
+        /// Where to save the run at the end, to go on exactly there with `--resume` (.safetensors).
+        #[arg(long)]
+        run: Option<PathBuf>,
         /// What computes.
         #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
         backend: Backend,
@@ -159,6 +165,9 @@ mod cli {
         /// How much faster edge weights learn than the rest.
         #[arg(long)]
         edge_scale: Option<f64>,
+        /// Weight of every edge before training.
+        #[arg(long)]
+        edge_start: Option<f64>,
     }
 
     impl Settings {
@@ -187,6 +196,7 @@ mod cli {
                 mask_grid: self.mask_grid.unwrap_or(preset.mask_grid),
                 thickness: self.thickness.unwrap_or(preset.thickness),
                 edge_scale: self.edge_scale.unwrap_or(preset.edge_scale),
+                edge_start: self.edge_start.unwrap_or(preset.edge_start),
             }
         }
     }
@@ -304,9 +314,23 @@ mod cli {
     }
 
     fn train(options: &Train, voice: &Voice) -> anyhow::Result<()> {
-        let config = options.settings.over(Config::preset(options.preset));
+        let device = open(options.backend)?;
+        let resumed = options.resume.as_deref().map(read).transpose()?;
+        let before = match &resumed {
+            Some(bytes) => checkpoint::load(bytes, &device)?.config,
+            None => Config::preset(options.preset),
+        };
+        let config = options.settings.over(before.clone());
         config.validate()?;
+        if resumed.is_some() && !before.is_live_change(&config) {
+            bail!(
+                "A run goes on under its own settings; of those given, only the learning rate, the mask, thickness and edge scale may change."
+            );
+        }
         check_folder_of(&options.out)?;
+        if let Some(run) = &options.run {
+            check_folder_of(run)?;
+        }
         let steps = options.steps.map_or(
             match options.preset {
                 Preset::Tiny => 1000,
@@ -331,8 +355,12 @@ mod cli {
             .map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit))
             .transpose()?;
         voice.say(&ProgressBar::hidden(), &about);
-        let mut session = Session::new(open(options.backend)?, options.backend, config.clone())?;
+        let mut session = Session::new(device, options.backend, config.clone())?;
         session.begin(config.clone(), pictures)?;
+        if let Some(bytes) = resumed {
+            session.resume(&bytes, None)?;
+            session.configure(config)?;
+        }
         for _ in session.needs_weights() {
             give_weights(&mut session);
         }
@@ -401,10 +429,10 @@ mod cli {
         bar.finish_and_clear();
         let step = session.steps_taken();
         block_on(session.settle())?;
-        write(
-            &options.out,
-            &block_on(checkpoint::save(&session.model(), &config, step))?,
-        )?;
+        write(&options.out, &block_on(session.save(Precision::Float32))?)?;
+        if let Some(run) = &options.run {
+            write(run, &block_on(session.save_run())?)?;
+        }
         let stopped = if step < steps {
             "Stopped, and saved"
         } else {

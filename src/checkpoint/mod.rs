@@ -1,20 +1,33 @@
-//! Models as safetensors, under the names and layouts of the authors' `state_dict`.
+//! Models and runs as safetensors, under the names and layouts of the authors' `state_dict`.
+//!
+//! A model is its parameters and running statistics. A run is a model and what else it takes to go on as if it had never
+//! stopped: `adamw.first/<name>`, `adamw.second/<name>` (the optimiser's moments), `losses` `[n]`, and the state of the random
+//! streams in the metadata. Whoever reads models reads runs, too.
 
 mod names;
+pub mod onnx; // the detector for others
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
+use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
+use crate::train::{AdamW, Paused, Streams, Trainer};
 
 /// The one key of the file's metadata: a single one, so that the same model always makes the same bytes.
 const KEY: &str = "autolink";
+
+/// What the names of a run's further tensors begin with.
+const FIRST: &str = "adamw.first/";
+const SECOND: &str = "adamw.second/";
+/// The losses of a run.
+const LOSSES: &str = "losses";
 
 /// Version of [`Header`].
 const FORMAT: u32 = 1;
@@ -31,6 +44,25 @@ struct Header {
     format: u32,
     config: Config,
     step: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<RunHeader>,
+}
+
+/// ... of a run.
+#[derive(Serialize, Deserialize)]
+struct RunHeader {
+    /// The optimiser's.
+    steps: usize,
+    streams: Streams,
+}
+
+/// How a file keeps numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// Exactly.
+    Float32,
+    /// In half the space, to three digits.
+    Float16,
 }
 
 /// A model's tensors by the authors' names: shape and values.
@@ -41,10 +73,19 @@ pub type State = Vec<(String, Vec<usize>, Vec<f32>)>;
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
 pub async fn state(model: &AutoLink) -> Result<State> {
-    let mut collector = Collector::default();
-    model.visit(&mut collector);
+    let tensors = collect(model).into_iter();
+    read(
+        tensors
+            .map(|found| (found.name, found.shape, found.tensor))
+            .collect(),
+    )
+    .await
+}
+
+/// Names, shapes and tensors with their values in place of the tensors.
+async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Result<State> {
     let mut transaction = Transaction::default();
-    for (_, _, tensor) in &collector.found {
+    for (_, _, tensor) in &tensors {
         transaction = transaction.register(tensor.clone());
     }
     let data = transaction.execute_async().await.map_err(|error| {
@@ -52,8 +93,7 @@ pub async fn state(model: &AutoLink) -> Result<State> {
             "The model could not be read from the device ({error:?})."
         ))
     })?;
-    collector
-        .found
+    tensors
         .into_iter()
         .zip(data)
         .map(|((name, shape, _), data)| {
@@ -65,51 +105,124 @@ pub async fn state(model: &AutoLink) -> Result<State> {
         .collect()
 }
 
-/// A model and its settings as the bytes of a `.safetensors` file, float32.
+/// A model and its settings as the bytes of a `.safetensors` file.
 ///
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
-pub async fn save(model: &AutoLink, config: &Config, step: usize) -> Result<Vec<u8>> {
+pub async fn save(
+    model: &AutoLink,
+    config: &Config,
+    step: usize,
+    precision: Precision,
+) -> Result<Vec<u8>> {
+    let header = Header {
+        format: FORMAT,
+        config: config.clone(),
+        step,
+        run: None,
+    };
+    write(&header, state(model).await?, precision)
+}
+
+/// A run with the losses of its steps so far, as the bytes of a `.safetensors` file.
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn save_run(trainer: &Trainer, losses: &[f32]) -> Result<Vec<u8>> {
+    let model = trainer.model();
+    let optimizer = trainer.optimizer();
+    let mut tensors = Vec::new();
+    for Found {
+        id,
+        name,
+        shape,
+        tensor,
+    } in collect(&model)
+    {
+        if let Some([first, second]) = optimizer.moments.get(&id) {
+            tensors.push((format!("{FIRST}{name}"), shape.clone(), first.clone()));
+            tensors.push((format!("{SECOND}{name}"), shape.clone(), second.clone()));
+        }
+        tensors.push((name, shape, tensor));
+    }
+    let mut state = read(tensors).await?;
+    state.push((LOSSES.into(), vec![losses.len()], losses.to_vec()));
+    let header = Header {
+        format: FORMAT,
+        config: trainer.config().clone(),
+        step: trainer.steps_taken(),
+        run: Some(RunHeader {
+            steps: optimizer.steps,
+            streams: trainer.streams(),
+        }),
+    };
+    write(&header, state, Precision::Float32)
+}
+
+fn write(header: &Header, state: State, precision: Precision) -> Result<Vec<u8>> {
     let broken = |error: &dyn std::fmt::Display| {
         Error::Model(format!("The model could not be written ({error})."))
     };
-    let state: Vec<_> = state(model)
-        .await?
+    let (dtype, bytes_of): (_, fn(&f32) -> Vec<u8>) = match precision {
+        Precision::Float32 => (Dtype::F32, |value| value.to_le_bytes().to_vec()),
+        Precision::Float16 => (Dtype::F16, |value| {
+            f16::from_f32(*value).to_le_bytes().to_vec()
+        }),
+    };
+    let state: Vec<_> = state
         .into_iter()
         .map(|(name, shape, values)| {
-            let bytes: Vec<u8> = values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
+            let bytes: Vec<u8> = values.iter().flat_map(bytes_of).collect();
             (name, shape, bytes)
         })
         .collect();
     let views = state
         .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| Ok((name, TensorView::new(dtype, shape.clone(), bytes)?)))
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| broken(&error))?;
-    let header = Header {
-        format: FORMAT,
-        config: config.clone(),
-        step,
-    };
-    let header = serde_json::to_string(&header).map_err(|error| broken(&error))?;
+    let header = serde_json::to_string(header).map_err(|error| broken(&error))?;
     let metadata = HashMap::from([(KEY.to_string(), header)]);
     safetensors::serialize(views, Some(metadata)).map_err(|error| broken(&error))
 }
 
-/// A model read from a file.
+/// What a file holds.
 pub struct Loaded {
-    /// The model, on the device that was asked for.
+    /// The model; recording gradients on an autodiff device.
     pub model: AutoLink,
     /// Its settings.
     pub config: Config,
     /// Steps it was trained.
     pub step: usize,
+    /// What a run has beside its model.
+    run: Option<(AdamW, Streams)>,
+    /// The losses of a run's steps.
+    pub losses: Vec<f32>,
 }
 
-/// Reads what [`save`] wrote.
+impl Loaded {
+    /// Whether the file holds a run, which goes on exactly where it was saved.
+    pub fn is_run(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// To go on with: a run where it was, a model with a fresh optimiser. Load it on an autodiff device.
+    pub fn paused(self) -> Paused {
+        let (optimizer, streams) = match self.run {
+            Some((optimizer, streams)) => (optimizer, Some(streams)),
+            None => (AdamW::new(self.config.weight_decay), None),
+        };
+        Paused {
+            model: self.model,
+            config: self.config,
+            step: self.step,
+            optimizer,
+            streams,
+        }
+    }
+}
+
+/// Reads what [`save`] or [`save_run`] wrote.
 ///
 /// # Errors
 /// [`Error::Model`] with what is wrong: not safetensors, truncated, not ours, another shape, not numbers.
@@ -135,29 +248,64 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
             "its format is {format}, this program reads {FORMAT}"
         )));
     }
-    let Header { config, step, .. } = serde_json::from_str(header)
+    let Header {
+        config, step, run, ..
+    } = serde_json::from_str(header)
         .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
     config.validate()?;
-    let state = file
+    let mut state = file
         .tensors()
         .into_iter()
         .map(|(name, view)| {
-            if view.dtype() != Dtype::F32 {
-                return Err(wrong(format!("{name} is not float32")));
-            }
-            let values: Vec<f32> = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let values: Vec<f32> = match view.dtype() {
+                Dtype::F32 => (view.data().chunks_exact(4))
+                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                    .collect(),
+                Dtype::F16 => (view.data().chunks_exact(2))
+                    .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
+                    .collect(),
+                other => return Err(wrong(format!("{name} is {other:?}, not a float"))),
+            };
             Ok((name, (view.shape().to_vec(), values)))
         })
-        .collect::<Result<_>>()?;
-    let model = with_state(AutoLink::init(&config, device), state)?;
+        .collect::<Result<HashMap<_, _>>>()?;
+    let (_, losses) = state.remove(LOSSES).unwrap_or_default();
+    let model = AutoLink::init(&config, device);
+    let run = match run {
+        None => None,
+        Some(RunHeader { steps, streams }) => {
+            let mut optimizer = AdamW::new(config.weight_decay);
+            optimizer.steps = steps;
+            for Found {
+                id, name, shape, ..
+            } in collect(&model)
+            {
+                let moments = [FIRST, SECOND].map(|of| state.remove(&format!("{of}{name}")));
+                let [Some(first), Some(second)] = moments else {
+                    continue; // a running statistic
+                };
+                if first.0 != shape || second.0 != shape {
+                    return Err(wrong(format!("the moments of {name} have another shape")));
+                }
+                let tensor = |(_, values): (_, Vec<f32>)| {
+                    let count = values.len();
+                    Tensor::from_data(TensorData::new(values, [count]), &device.clone().inner())
+                };
+                let moments = [first, second];
+                if moments.iter().flat_map(|(_, v)| v).any(|v| !v.is_finite()) {
+                    return Err(wrong(format!("the moments of {name} are no numbers")));
+                }
+                optimizer.moments.insert(id, moments.map(tensor));
+            }
+            Some((optimizer, streams))
+        }
+    };
     Ok(Loaded {
-        model,
+        model: with_state(model, state)?,
         config,
         step,
+        run,
+        losses,
     })
 }
 
@@ -181,11 +329,27 @@ pub fn with_state(
     }
 }
 
+/// A parameter or running statistic.
+struct Found {
+    id: ParamId,
+    name: String,
+    shape: Vec<usize>,
+    /// Flat.
+    tensor: Tensor<1>,
+}
+
+/// All of a model.
+fn collect(model: &AutoLink) -> Vec<Found> {
+    let mut collector = Collector::default();
+    model.visit(&mut collector);
+    collector.found
+}
+
 /// Visits a module and keeps each tensor with its name and shape.
 #[derive(Default)]
 struct Collector {
     path: Vec<String>,
-    found: Vec<(String, Vec<usize>, Tensor<1>)>,
+    found: Vec<Found>,
 }
 
 impl ModuleVisitor for Collector {
@@ -201,7 +365,12 @@ impl ModuleVisitor for Collector {
         let (name, shape) = names::of(&self.path, param.val().dims().to_vec());
         let tensor = param.val().without_autodiff();
         let count = tensor.shape().num_elements();
-        self.found.push((name, shape, tensor.reshape([count])));
+        self.found.push(Found {
+            id: param.id,
+            name,
+            shape,
+            tensor: tensor.reshape([count]),
+        });
     }
 }
 
@@ -270,7 +439,8 @@ mod tests {
             },
             &device,
         );
-        let bytes = pollster::block_on(save(&model, &config, 40)).expect("saves");
+        let bytes =
+            pollster::block_on(save(&model, &config, 40, Precision::Float32)).expect("saves");
         let loaded = load(&bytes, &device).expect("loads");
         assert_eq!((loaded.step, &loaded.config), (40, &config));
         let (before, after) = (
@@ -281,17 +451,36 @@ mod tests {
     }
 
     #[test]
+    fn half_the_bytes_keep_three_digits() {
+        let (device, config) = (Device::flex(), small());
+        let model = AutoLink::init(&config, &device);
+        let save =
+            |precision| pollster::block_on(save(&model, &config, 1, precision)).expect("saves");
+        let (exact, short) = (save(Precision::Float32), save(Precision::Float16));
+        assert!(short.len() < exact.len() * 6 / 10);
+        let loaded = load(&short, &device).expect("loads").model;
+        let [a, b] = [&model, &loaded].map(|m| pollster::block_on(state(m)).expect("reads"));
+        for ((name, _, a), (_, _, b)) in a.iter().zip(&b) {
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-7, "{name}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
-        let good = pollster::block_on(save(&model, &config, 1)).expect("saves");
-        let again = pollster::block_on(save(&model, &config, 1)).expect("saves");
+        let good = pollster::block_on(save(&model, &config, 1, Precision::Float32)).expect("saves");
+        let again =
+            pollster::block_on(save(&model, &config, 1, Precision::Float32)).expect("saves");
         assert_eq!(good, again, "the same model makes the same bytes");
         let other = Config {
             keypoints: 5,
             ..config.clone()
         };
-        let misfit = pollster::block_on(save(&model, &other, 1)).expect("saves");
+        let misfit =
+            pollster::block_on(save(&model, &other, 1, Precision::Float32)).expect("saves");
         let cases: [(&[u8], &str); 4] = [
             (b"no model", "safetensors"),
             (&good[..good.len() - 9], "part of one"),

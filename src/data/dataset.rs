@@ -2,6 +2,7 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
@@ -193,6 +194,18 @@ pub struct Batches {
     flip_rng: Option<ChaCha8Rng>,
 }
 
+/// Where [`Batches`] stand, to be kept in a file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchesPosition {
+    /// The present epoch's.
+    order: Vec<u32>,
+    /// How many of it are taken.
+    next: usize,
+    /// Words drawn from the two streams.
+    order_words: u64,
+    flip_words: u64,
+}
+
 impl Batches {
     /// Epochs over that many pictures; with `flip`, each pick is mirrored with probability one half.
     ///
@@ -208,6 +221,35 @@ impl Batches {
                 rng
             }),
         }
+    }
+
+    /// Where the epochs stand.
+    pub fn position(&self) -> BatchesPosition {
+        BatchesPosition {
+            order: self.order.clone(),
+            next: self.next,
+            order_words: self.order_rng.get_word_pos() as u64,
+            flip_words: self
+                .flip_rng
+                .as_ref()
+                .map_or(0, |rng| rng.get_word_pos() as u64),
+        }
+    }
+
+    /// The same epochs from this position on; unchanged if it belongs to another number of pictures.
+    pub fn at(mut self, position: BatchesPosition) -> Self {
+        let mut sorted = position.order.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..self.order.len() as u32) {
+            return self;
+        }
+        self.next = position.next.min(position.order.len());
+        self.order = position.order;
+        self.order_rng.set_word_pos(position.order_words.into());
+        if let Some(rng) = &mut self.flip_rng {
+            rng.set_word_pos(position.flip_words.into());
+        }
+        self
     }
 
     /// The next `batch` picks; none if there are no pictures.
@@ -333,6 +375,20 @@ mod tests {
             .map(|p| p.index)
             .collect();
         assert_eq!(picks, once);
+    }
+
+    #[test]
+    fn a_position_goes_on_where_it_was_taken() {
+        let mut batches = Batches::new(10, true, 5);
+        batches.next(13);
+        let position = batches.position();
+        let mut resumed = Batches::new(10, true, 5).at(position.clone());
+        assert_eq!(resumed.next(40), batches.next(40));
+        // Of other pictures: a fresh start.
+        assert_eq!(
+            Batches::new(9, true, 5).at(position).next(20),
+            Batches::new(9, true, 5).next(20)
+        );
     }
 
     #[test]

@@ -7,5 +7,5 @@ pub mod mask; // what the decoder does not get to see
 mod resize; // one filter for all
 pub mod synthetic; // drawn puppets, with known joints
 
-pub use dataset::{Batches, Dataset, Pick, Picture, Placement};
+pub use dataset::{Batches, BatchesPosition, Dataset, Pick, Picture, Placement};
 pub use mask::block_mask;

@@ -40,6 +40,14 @@ impl Conv3x3 {
         }
     }
 
+    /// Gives zero until it has learnt.
+    pub fn zero(inputs: usize, outputs: usize, device: &Device) -> Self {
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([outputs, inputs, 3, 3], device)),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+        }
+    }
+
     /// `[B,I,H,W]` -> `[B,O,H,W]`
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3(x, self.weight.val(), self.bias.val())

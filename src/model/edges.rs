@@ -14,10 +14,17 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// `softplus(N(-4, 0.1))`: hardly linked at all.
-    pub fn init(count: usize, scale: f64, rng: &mut ChaCha8Rng, device: &Device) -> Self {
+    /// Every pair linked by about `start`: `softplus(N(softplus^-1(start), 0.1))`. The authors start at softplus(-4) = 0.018.
+    pub fn init(
+        count: usize,
+        scale: f64,
+        start: f64,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Self {
+        let raw = start.exp_m1().ln(); // softplus^-1
         let values: Vec<f32> = (0..count * count)
-            .map(|_| ((-4.0 + 0.1 * normal(rng)) / scale) as f32)
+            .map(|_| ((raw + 0.1 * normal(rng)) / scale) as f32)
             .collect();
         Self {
             raw: Param::from_tensor(Tensor::from_data(

@@ -56,7 +56,13 @@ impl AutoLink {
         let rng = &mut ChaCha8Rng::seed_from_u64(config.seed);
         Self {
             detector: detector::Detector::init(config.keypoints, config.width, rng, device),
-            edges: edges::Edges::init(config.keypoints, config.edge_scale, rng, device),
+            edges: edges::Edges::init(
+                config.keypoints,
+                config.edge_scale,
+                config.edge_start,
+                rng,
+                device,
+            ),
             decoder: decoder::Decoder::init(config.width, rng, device),
         }
     }

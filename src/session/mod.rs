@@ -7,18 +7,20 @@ mod views;
 
 use std::collections::VecDeque;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
 pub use protocol::{Backend, Command, Event, Keypoints, Phase, Rejected, Source, Views};
 pub use views::Cadence;
 
+use crate::checkpoint::{self, Precision};
 use crate::config::{Config, LossKind};
 use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
-use crate::train::Trainer;
+use crate::train::{Paused, Trainer};
 
 /// How many pictures are watched while training runs.
 const PROBES: usize = 8;
@@ -43,6 +45,10 @@ pub struct Session {
     weights: Vec<Vec<u8>>,
     /// Made by the first step.
     trainer: Option<Trainer>,
+    /// What that goes on from, if not from nothing.
+    paused: Option<Paused>,
+    /// Of every step whose loss was read.
+    losses: Vec<f32>,
     /// Losses that are still on the device: step and `[1]`.
     unread: Vec<(usize, Tensor<1>)>,
     clock: Clock,
@@ -75,6 +81,8 @@ impl Session {
             config,
             weights: Vec::new(),
             trainer: None,
+            paused: None,
+            losses: Vec::new(),
             unread: Vec::new(),
             clock: Clock::default(),
         })
@@ -97,7 +105,16 @@ impl Session {
 
     /// Steps taken.
     pub fn steps_taken(&self) -> usize {
-        self.trainer.as_ref().map_or(0, Trainer::steps_taken)
+        match (&self.trainer, &self.paused) {
+            (Some(trainer), _) => trainer.steps_taken(),
+            (None, Some(paused)) => paused.step,
+            (None, None) => 0,
+        }
+    }
+
+    /// The loss of every step that was read, in order.
+    pub fn losses(&self) -> &[f32] {
+        &self.losses
     }
 
     /// Replaces the pictures and starts a new run, under these settings.
@@ -134,9 +151,12 @@ impl Session {
                 "Another picture size needs the pictures to be read again.".into(),
             ));
         }
-        match &mut self.trainer {
-            Some(trainer) if trainer.config().is_live_change(&config) => {
+        match (&mut self.trainer, &mut self.paused) {
+            (Some(trainer), _) if trainer.config().is_live_change(&config) => {
                 trainer.configure(&config)?
+            }
+            (None, Some(paused)) if paused.config.is_live_change(&config) => {
+                paused.configure(&config)
             }
             _ => self.reset(),
         }
@@ -169,6 +189,8 @@ impl Session {
     /// Forgets what was learned.
     pub fn reset(&mut self) {
         self.trainer = None;
+        self.paused = None;
+        self.losses.clear();
         self.unread.clear();
         self.clock = Clock::default();
     }
@@ -186,12 +208,15 @@ impl Session {
         self.clock.start();
         let trainer = match &mut self.trainer {
             Some(trainer) => trainer,
-            none => none.insert(Self::trainer(
-                &self.config,
-                &self.pictures,
-                &self.weights,
-                &self.device,
-            )?),
+            none => {
+                self.pictures.check()?;
+                let perceptual = perceptual(&self.config, &self.weights, &self.device)?;
+                let count = self.pictures.len();
+                none.insert(match self.paused.take() {
+                    Some(paused) => Trainer::resume(paused, count, &self.device, perceptual)?,
+                    None => Trainer::new(&self.config, count, &self.device, perceptual)?,
+                })
+            }
         };
         let output = trainer.step(&self.pictures);
         self.unread.push((output.step, output.loss));
@@ -227,6 +252,7 @@ impl Session {
                  Reset, and try a lower learning rate."
             )));
         }
+        self.losses.extend(&losses);
         let (steps_per_second, elapsed_seconds) = (
             self.clock.steps_per_second(),
             self.clock.elapsed.as_secs_f32(),
@@ -240,34 +266,63 @@ impl Session {
         Ok(steps.into_iter().zip(losses).map(report).collect())
     }
 
-    fn trainer(
-        config: &Config,
-        pictures: &Dataset,
-        weights: &[Vec<u8>],
-        device: &Device,
-    ) -> Result<Trainer> {
-        pictures.check()?;
-        let perceptual = match config.loss {
-            LossKind::Pixel => None,
-            LossKind::Perceptual => {
-                let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
-                Some(Perceptual::from_bytes(
-                    &files,
-                    config.perceptual_blocks,
-                    config.perceptual_size,
-                    device,
-                )?)
-            }
-        };
-        Trainer::new(config, pictures.len(), device, perceptual)
-    }
-
     /// The model as it is now: before the first step as it will start.
     pub fn model(&self) -> AutoLink {
-        self.trainer.as_ref().map_or_else(
-            || AutoLink::init(&self.config, &self.device),
-            Trainer::model,
-        )
+        match (&self.trainer, &self.paused) {
+            (Some(trainer), _) => trainer.model(),
+            (None, Some(paused)) => paused.model.valid(),
+            (None, None) => AutoLink::init(&self.config, &self.device),
+        }
+    }
+
+    /// The model as the bytes of a file.
+    ///
+    /// # Errors
+    /// A device that does not answer.
+    pub async fn save(&self, precision: Precision) -> Result<Vec<u8>> {
+        checkpoint::save(&self.model(), &self.config, self.steps_taken(), precision).await
+    }
+
+    /// The run as the bytes of a file, to go on with by [`Session::resume`].
+    ///
+    /// # Errors
+    /// No step was taken yet, or a device that does not answer.
+    pub async fn save_run(&mut self) -> Result<Vec<u8>> {
+        self.settle().await?;
+        let Some(trainer) = &self.trainer else {
+            return Err(Error::Model(
+                "There is no run to save yet: train a few steps first.".into(),
+            ));
+        };
+        checkpoint::save_run(trainer, &self.losses).await
+    }
+
+    /// Takes over a model or a run, to show, to detect with and to go on training. The pictures stay; where they are of another
+    /// size, read them again first ([`Session::needs_new_pictures`]) and give them here.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with what is wrong with the file; then everything stays as it was.
+    pub fn resume(&mut self, bytes: &[u8], pictures: Option<Dataset>) -> Result<()> {
+        let loaded = checkpoint::load(bytes, &self.device.clone().autodiff())?;
+        let size = loaded.config.size;
+        let pictures = match pictures {
+            Some(pictures) if pictures.size_px() == size => pictures,
+            None if self.pictures.size_px() == size => {
+                std::mem::replace(&mut self.pictures, Dataset::new(size))
+            }
+            None if self.pictures.is_empty() => Dataset::new(size),
+            _ => {
+                return Err(Error::Setting(format!(
+                    "This model sees pictures of {size} px: they need to be read again."
+                )));
+            }
+        };
+        self.reset();
+        self.config = loaded.config.clone();
+        self.pictures = pictures;
+        self.losses = loaded.losses.clone();
+        self.paused = Some(loaded.paused());
+        Ok(())
     }
 
     /// Indices of the pictures that are watched: up to eight, evenly over the set.
@@ -302,6 +357,16 @@ impl Session {
     pub async fn detect(&self, pictures: &Dataset) -> Result<Vec<Keypoints>> {
         detect(&self.model(), pictures, &self.device).await
     }
+}
+
+/// What the perceptual loss needs, where the settings ask for it.
+fn perceptual(config: &Config, weights: &[Vec<u8>], device: &Device) -> Result<Option<Perceptual>> {
+    if config.loss == LossKind::Pixel {
+        return Ok(None);
+    }
+    let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
+    let (blocks, size) = (config.perceptual_blocks, config.perceptual_size);
+    Perceptual::from_bytes(&files, blocks, size, device).map(Some)
 }
 
 /// Keypoints of every picture, in order, as fractions of the original pictures.

@@ -12,9 +12,7 @@ use crate::error::{Error, Result};
 const CELL_PX: usize = 160;
 /// Between views, px.
 const GAP_PX: usize = 6;
-/// Where no edge is stronger than this, all are faint: nothing was learned yet.
-const LEAST_STRONG: f32 = 0.1;
-/// Edges weaker than this share of the strongest are not drawn.
+/// Edges weaker than this are not drawn.
 const FAINTEST: f32 = 0.05;
 
 /// Input, masked input, edge map, reconstruction and skeleton side by side, as PNG.
@@ -64,7 +62,7 @@ pub fn png(views: &Views) -> Result<Vec<u8>> {
         skeleton(
             &mut sheet,
             &views.keypoints[row],
-            &views.edge_weights,
+            &views.edge_strengths,
             corner,
             cell as f32,
         );
@@ -81,11 +79,11 @@ pub fn png(views: &Views) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Edges by weight, then keypoints in their colours.
+/// Edges by strength, then keypoints in their colours.
 fn skeleton(
     sheet: &mut Pixmap,
     keypoints: &[[f32; 2]],
-    weights: &[Vec<f32>],
+    strengths: &[Vec<f32>],
     corner: [f32; 2],
     side: f32,
 ) {
@@ -93,18 +91,12 @@ fn skeleton(
         .iter()
         .map(|[x, y]| [corner[0] + x * side, corner[1] + y * side])
         .collect();
-    let strongest = weights
-        .iter()
-        .flatten()
-        .copied()
-        .fold(LEAST_STRONG, f32::max);
     let mut paint = Paint {
         anti_alias: true,
         ..Paint::default()
     };
-    for (i, row) in weights.iter().enumerate() {
-        for (j, weight) in row.iter().enumerate().skip(i + 1) {
-            let strength = weight / strongest;
+    for (i, row) in strengths.iter().enumerate() {
+        for (j, &strength) in row.iter().enumerate().skip(i + 1) {
             if strength < FAINTEST {
                 continue;
             }

@@ -128,6 +128,8 @@ pub struct Views {
     pub keypoints: Vec<Vec<[f32; 2]>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
+    /// `[K][K]`: how much of an edge each weight makes, 0 where training has not raised it, 1 for the strongest.
+    pub edge_strengths: Vec<Vec<f32>>,
 }
 
 /// What the engine tells the page.

@@ -14,9 +14,9 @@ use crate::model::AutoLink;
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 const MASK_SEED: u64 = 0xa1;
 
-/// Edge maps are shown from 0 to their brightest, or to this where all is darker: edges start at 0.018 and learn their
-/// way to some tenths, and a model that knows nothing yet should not glow.
-const STRONGEST: f32 = 0.1;
+/// The strongest edge counts as at least this much above its first weight: a model that knows nothing yet should neither
+/// show a tangle nor glow.
+const LEAST_RISE: f32 = 0.1;
 
 /// Draws the probes.
 pub(super) async fn draw(
@@ -69,7 +69,8 @@ pub(super) async fn draw(
         );
     }
     push_rgb(&mut pixels, &masked, size);
-    let strongest = edge_map.iter().copied().fold(STRONGEST, f32::max);
+    let start = config.edge_start as f32;
+    let strongest = edge_map.iter().copied().fold(start + LEAST_RISE, f32::max);
     pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
     push_rgb(&mut pixels, &reconstruction, size);
     Ok(Views {
@@ -81,11 +82,26 @@ pub(super) async fn draw(
             .chunks(2 * config.keypoints)
             .map(|points| fractions(points, size))
             .collect(),
-        edge_weights: weights
-            .chunks(config.keypoints)
-            .map(<[f32]>::to_vec)
-            .collect(),
+        edge_strengths: rows(&strengths(&weights, start), config.keypoints),
+        edge_weights: rows(&weights, config.keypoints),
     })
+}
+
+fn rows(values: &[f32], length: usize) -> Vec<Vec<f32>> {
+    values.chunks(length).map(<[f32]>::to_vec).collect()
+}
+
+/// How much of an edge each weight makes: 0 where training has not raised it, 1 for the strongest.
+///
+/// `(w - start) / (max w - start)`, where `max w - start` is at least [`LEAST_RISE`].
+fn strengths(weights: &[f32], start: f32) -> Vec<f32> {
+    let rise = weights
+        .iter()
+        .fold(LEAST_RISE, |most, w| most.max(w - start));
+    weights
+        .iter()
+        .map(|w| ((w - start) / rise).max(0.0))
+        .collect()
 }
 
 /// `[P,3,S,S]` in `[-1, 1]` -> RGBA, appended. Hidden cells are 0: a neutral grey.
@@ -147,5 +163,21 @@ impl Cadence {
     /// Somebody looked, from `start` till now.
     pub fn looked(&mut self, start: Instant) {
         self.last = Some((Instant::now(), start.elapsed()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edge_is_what_training_has_raised() {
+        assert_eq!(
+            strengths(&[0.0, 0.125, 0.375, 0.625], 0.125),
+            [0.0, 0.0, 0.5, 1.0]
+        );
+        // Nothing learned yet: nothing is strong.
+        let early = strengths(&[0.12, 0.14, 0.15], 0.13);
+        assert!(early.iter().all(|&s| s <= 0.21), "{early:?}");
     }
 }

@@ -1,13 +1,18 @@
 //! One step at a time: batch -> forward -> loss -> backward -> AdamW.
 
+mod adamw;
+
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+pub use adamw::AdamW;
 
 use crate::config::{Config, LossKind};
-use crate::data::{Batches, Dataset, block_mask};
+use crate::data::{Batches, BatchesPosition, Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::loss::{Perceptual, pixel};
 use crate::model::{AutoLink, Drawing};
@@ -18,11 +23,48 @@ pub struct Trainer {
     /// Records gradients.
     device: Device,
     model: AutoLink,
-    optimizer: ModuleOptimizer,
+    optimizer: AdamW,
     perceptual: Option<Perceptual>,
     batches: Batches,
     masks: ChaCha8Rng,
     step: usize,
+}
+
+/// Where a run's random streams stand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Streams {
+    batches: BatchesPosition,
+    /// Words drawn from the masks' stream.
+    masks: u64,
+}
+
+/// Everything a run goes on from, beside its pictures.
+pub struct Paused {
+    /// The model, recording gradients.
+    pub model: AutoLink,
+    /// Its settings.
+    pub config: Config,
+    /// Steps taken.
+    pub step: usize,
+    /// The optimiser; fresh where only the model was kept.
+    pub optimizer: AdamW,
+    /// Where pictures and masks go on; none: from the start.
+    pub streams: Option<Streams>,
+}
+
+impl Paused {
+    /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
+    pub fn configure(&mut self, config: &Config) {
+        rescale(&mut self.model, &self.config, config);
+        self.config = config.clone();
+    }
+}
+
+/// Keeps the edge weights where their scale changes.
+fn rescale(model: &mut AutoLink, before: &Config, after: &Config) {
+    if before.edge_scale != after.edge_scale {
+        model.edges = (model.edges.clone()).rescaled(before.edge_scale, after.edge_scale);
+    }
 }
 
 /// What a step leaves behind. The loss stays on the device until somebody reads it.
@@ -53,7 +95,7 @@ impl Trainer {
         let device = device.clone().autodiff();
         Ok(Self {
             model: AutoLink::init(config, &device),
-            optimizer: adamw(config),
+            optimizer: AdamW::new(config.weight_decay),
             // Streams of their own, so that one does not depend on how much the others draw.
             batches: Batches::new(pictures, config.flip, config.seed.wrapping_add(1)),
             masks: ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(2)),
@@ -62,6 +104,41 @@ impl Trainer {
             perceptual,
             step: 0,
         })
+    }
+
+    /// A run that goes on where it was paused: on the CPU, over the same pictures, with the same losses bit for bit as if it had
+    /// never stopped. Over another number of pictures it meets them in a new order.
+    ///
+    /// # Errors
+    /// An invalid config, or a perceptual loss without its weights.
+    pub fn resume(
+        paused: Paused,
+        pictures: usize,
+        device: &Device,
+        perceptual: Option<Perceptual>,
+    ) -> Result<Self> {
+        let mut trainer = Self::new(&paused.config, pictures, device, perceptual)?;
+        trainer.model = paused.model;
+        trainer.optimizer = paused.optimizer;
+        trainer.step = paused.step;
+        if let Some(streams) = paused.streams {
+            trainer.batches = trainer.batches.at(streams.batches);
+            trainer.masks.set_word_pos(streams.masks.into());
+        }
+        Ok(trainer)
+    }
+
+    /// Where the random streams stand.
+    pub fn streams(&self) -> Streams {
+        Streams {
+            batches: self.batches.position(),
+            masks: self.masks.get_word_pos() as u64,
+        }
+    }
+
+    /// The optimiser.
+    pub fn optimizer(&self) -> &AdamW {
+        &self.optimizer
     }
 
     /// One step on the next batch.
@@ -133,13 +210,7 @@ impl Trainer {
         if !self.config.is_live_change(config) {
             return Err(Error::Setting("This setting needs a new run.".into()));
         }
-        if config.edge_scale != self.config.edge_scale {
-            self.model.edges = self
-                .model
-                .edges
-                .clone()
-                .rescaled(self.config.edge_scale, config.edge_scale);
-        }
+        rescale(&mut self.model, &self.config, config);
         self.config = config.clone();
         Ok(())
     }
@@ -173,12 +244,4 @@ impl Config {
             edge_scale: self.edge_scale,
         }
     }
-}
-
-/// AdamW with the authors' settings: betas 0.9 and 0.999, epsilon 1e-8, decay on every parameter.
-pub fn adamw(config: &Config) -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_epsilon(1e-8)
-        .with_weight_decay(config.weight_decay as f32)
-        .init()
 }

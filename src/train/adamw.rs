@@ -1,0 +1,148 @@
+//! AdamW (Loshchilov and Hutter, 2019) over all parameters of a module.
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// How much of the running means of gradient and squared gradient stays at each step.
+const BETAS: [f64; 2] = [0.9, 0.999];
+/// Keeps the division finite.
+const EPSILON: f64 = 1e-8;
+
+/// The optimiser with its state. Burn's own keeps its state to itself and reads it while it blocks, which a page must not.
+pub struct AdamW {
+    weight_decay: f64,
+    /// Steps taken, t.
+    pub steps: usize,
+    /// Running means of each parameter's gradient and squared gradient, `[n]` both, not corrected for their start at zero.
+    pub moments: HashMap<ParamId, [Tensor<1>; 2]>,
+}
+
+impl AdamW {
+    /// A fresh optimiser; the decay acts on every parameter, as the authors'.
+    pub fn new(weight_decay: f64) -> Self {
+        Self {
+            weight_decay,
+            steps: 0,
+            moments: HashMap::new(),
+        }
+    }
+
+    /// One step: with gradient g and means m, v of each parameter p,
+    ///
+    /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
+    /// `p = (1 - rate decay) p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`.
+    ///
+    /// A parameter without a gradient stays as it is.
+    pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
+        self.steps += 1;
+        module.map(&mut Update {
+            optimiser: self,
+            rate,
+            gradients,
+        })
+    }
+}
+
+/// One step on its way through the module.
+struct Update<'a> {
+    optimiser: &'a mut AdamW,
+    rate: f64,
+    gradients: GradientsParams,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let id = param.id;
+        let Some(g) = self.gradients.remove::<D>(id) else {
+            return param;
+        };
+        let AdamW {
+            weight_decay,
+            steps,
+            moments,
+        } = &mut *self.optimiser;
+        let g = g.flatten::<1>(0, D - 1);
+        let [b1, b2] = BETAS;
+        let (m, v) = match moments.remove(&id) {
+            Some([m, v]) => (
+                m * b1 + g.clone() * (1.0 - b1),
+                v * b2 + g.square() * (1.0 - b2),
+            ),
+            None => (g.clone() * (1.0 - b1), g.square() * (1.0 - b2)),
+        };
+        let t = *steps as f64;
+        let direction =
+            m.clone() / (1.0 - b1.powf(t)) / ((v.clone() / (1.0 - b2.powf(t))).sqrt() + EPSILON);
+        moments.insert(id, [m, v]);
+        let (rate, decay) = (self.rate, *weight_decay);
+        param.map(|p| {
+            let shape = p.dims();
+            let p = p.inner() * (1.0 - rate * decay) - (direction * rate).reshape(shape);
+            Tensor::from_inner(p).require_grad()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    #[derive(Module, Debug)]
+    struct Two {
+        a: Param<Tensor<2>>,
+        b: Param<Tensor<1>>,
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.into_data().try_into_vec().expect("floats")
+    }
+
+    #[test]
+    fn steps_follow_the_formula() {
+        let device = &Device::flex().autodiff();
+        let start = [0.5f64, -1.0, 2.0, 0.0];
+        let mut two = Two {
+            a: Param::from_tensor(Tensor::from_data(
+                TensorData::new(start.map(|v| v as f32).to_vec(), [2, 2]),
+                device,
+            )),
+            b: Param::from_tensor(Tensor::ones([1], device)),
+        };
+        let (rate, decay) = (0.1, 0.05);
+        let mut optimiser = AdamW::new(decay);
+        let (mut p, mut m, mut v) = (start, [0.0f64; 4], [0.0f64; 4]);
+        for t in 1..=5 {
+            let g: [f64; 4] = std::array::from_fn(|i| ((t * 7 + i * 3) % 5) as f64 - 2.0);
+            let mut gradients = GradientsParams::new();
+            let tensor = TensorData::new(g.map(|v| v as f32).to_vec(), [2, 2]);
+            gradients.register(
+                two.a.id,
+                Tensor::<2>::from_data(tensor, &device.clone().inner()),
+            );
+            two = optimiser.step(rate, two, gradients);
+            for i in 0..4 {
+                m[i] = 0.9 * m[i] + 0.1 * g[i];
+                v[i] = 0.999 * v[i] + 0.001 * g[i] * g[i];
+                let (m, v) = (
+                    m[i] / (1.0 - 0.9f64.powi(t as i32)),
+                    v[i] / (1.0 - 0.999f64.powi(t as i32)),
+                );
+                p[i] -= rate * decay * p[i] + rate * m / (v.sqrt() + 1e-8);
+            }
+        }
+        for (found, wanted) in values(two.a.val().inner()).iter().zip(p) {
+            assert!(
+                (f64::from(*found) - wanted).abs() < 1e-5,
+                "{found} {wanted}"
+            );
+        }
+        assert!(two.a.val().is_require_grad());
+        // No gradient, no step, no decay.
+        assert_eq!(values(two.b.val().inner()), [1.0]);
+    }
+}
