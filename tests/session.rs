@@ -351,7 +351,7 @@ fn a_wrong_file_leaves_the_session_alone() {
             with("\\\"keypoints\\\":4", "\\\"keypoints\\\":1"),
             "must be from 2",
         ),
-        (no_number, "no number"),
+        (no_number, "no numbers"),
     ];
     for (bytes, expected) in cases {
         let message = session

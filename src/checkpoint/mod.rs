@@ -270,6 +270,9 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         })
         .collect::<Result<HashMap<_, _>>>()?;
     let (_, losses) = state.remove(LOSSES).unwrap_or_default();
+    if losses.iter().any(|loss| !loss.is_finite()) {
+        return Err(wrong("its losses are no numbers".into()));
+    }
     let model = AutoLink::init(&config, device);
     let run = match run {
         None => None,
