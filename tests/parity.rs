@@ -174,8 +174,17 @@ const CPU: Bounds = Bounds {
 
 /// Evaluation: everything that a forward pass makes, with running statistics.
 fn evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: bool) {
+    evaluation_of(&reference.model(device), reference, device, bounds, scaled);
+}
+
+fn evaluation_of(
+    model: &AutoLink,
+    reference: &Reference,
+    device: &Device,
+    bounds: &Bounds,
+    scaled: bool,
+) {
     let config = reference.config();
-    let model = reference.model(device);
     let output = model.forward(
         reference.tensor("input/img", device),
         reference.tensor("input/mask", device),
@@ -336,6 +345,39 @@ struct Registered(GradientsParams);
 impl ModuleVisitor for Registered {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0.register(param.id, param.val());
+    }
+}
+
+#[test]
+fn the_authors_checkpoints_are_the_same_models() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference");
+    for name in ["autolink_k8_w4", "autolink_k4_w8"] {
+        let Ok(file) = std::fs::File::open(shared.join(format!("{name}.ckpt"))) else {
+            println!("{name}.ckpt is not there: left out");
+            continue;
+        };
+        let device = Device::flex();
+        let read = pollster::block_on(checkpoint::torch::read(&file)).expect("reads");
+        let loaded = read.into_model(&device).expect("fits");
+        let reference = Reference::read(&shared.join(format!("{name}.safetensors")));
+        let (ours, theirs) = (&loaded.config, reference.config());
+        assert_eq!(
+            (
+                ours.keypoints,
+                ours.width,
+                ours.size,
+                ours.thickness,
+                ours.edge_scale
+            ),
+            (
+                theirs.keypoints,
+                theirs.width,
+                theirs.size,
+                theirs.thickness,
+                theirs.edge_scale
+            )
+        );
+        evaluation_of(&loaded.model, &reference, &device, &CPU, false);
     }
 }
 

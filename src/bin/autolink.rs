@@ -13,13 +13,13 @@ fn main() {}
 mod cli {
     use std::collections::{BTreeMap, HashMap};
     use std::fs;
-    use std::io::{IsTerminal, Write};
+    use std::io::{IsTerminal, Read, Write};
     use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use anyhow::{Context, anyhow, bail};
-    use autolink::checkpoint::{self, Loaded, Precision};
+    use autolink::checkpoint::{self, Loaded, Precision, onnx, torch};
     use autolink::data::{Dataset, Picture, archive, decode, synthetic};
     use autolink::error::ErrorKind;
     use autolink::eval::{self, Landmarks, Score};
@@ -65,6 +65,31 @@ mod cli {
         Detect(Detect),
         /// Measure how well keypoints predict landmarks.
         Eval(Eval),
+        /// Turn a model into another kind of file: a model, a run or the authors' checkpoint into .safetensors or .onnx.
+        Convert(Convert),
+        /// Write a model's detector for other programs.
+        Export(Export),
+    }
+
+    #[derive(Args)]
+    struct Convert {
+        /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
+        from: PathBuf,
+        /// Where to: .safetensors for a model without its run, .onnx for its detector.
+        to: PathBuf,
+        /// Keep numbers in half the space, to three digits.
+        #[arg(long)]
+        float16: bool,
+    }
+
+    #[derive(Args)]
+    struct Export {
+        /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
+        #[arg(long)]
+        model: PathBuf,
+        /// Where to write the detector: ONNX, operator set 17.
+        #[arg(long)]
+        onnx: PathBuf,
     }
 
     #[derive(Args)]
@@ -251,6 +276,8 @@ mod cli {
             Command::Train(options) => train(options, &voice),
             Command::Detect(options) => detect(options, &voice),
             Command::Eval(options) => evaluate(options, &voice),
+            Command::Convert(options) => convert(options),
+            Command::Export(options) => export(options),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -648,8 +675,47 @@ mod cli {
         }
     }
 
+    /// Ours, or the authors'.
     fn load(path: &Path, device: &Device) -> anyhow::Result<Loaded> {
-        Ok(checkpoint::load(&read(path)?, device)?)
+        let unreadable = || format!("{} cannot be read", path.display());
+        let file = fs::File::open(path).with_context(unreadable)?;
+        let mut magic = [0; 2];
+        let is_zip = (&file).read_exact(&mut magic).is_ok() && magic == *b"PK";
+        Ok(if is_zip {
+            block_on(torch::read(&file))?.into_model(device)?
+        } else {
+            checkpoint::load(&read(path)?, device)?
+        })
+    }
+
+    fn convert(options: &Convert) -> anyhow::Result<()> {
+        check_folder_of(&options.to)?;
+        let Loaded {
+            model,
+            config,
+            step,
+            ..
+        } = load(&options.from, &Device::flex())?;
+        let precision = if options.float16 {
+            Precision::Float16
+        } else {
+            Precision::Float32
+        };
+        let bytes = match options.to.extension().and_then(|ending| ending.to_str()) {
+            Some("safetensors") => block_on(checkpoint::save(&model, &config, step, precision))?,
+            Some("onnx") => block_on(onnx::export(&model, &config))?,
+            _ => bail!(
+                "{} should end in .safetensors or .onnx.",
+                options.to.display()
+            ),
+        };
+        write(&options.to, &bytes)
+    }
+
+    fn export(options: &Export) -> anyhow::Result<()> {
+        check_folder_of(&options.onnx)?;
+        let Loaded { model, config, .. } = load(&options.model, &Device::flex())?;
+        write(&options.onnx, &block_on(onnx::export(&model, &config))?)
     }
 
     fn read_landmarks(path: &Path) -> anyhow::Result<Landmarks> {

@@ -6,6 +6,7 @@
 
 mod names;
 pub mod onnx; // the detector for others
+pub mod torch; // the authors' checkpoints
 
 use std::collections::HashMap;
 

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use burn::tensor::Transaction;
 use prost::Message;
 
+use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::model::AutoLink;
 
 /// The operator set that the file speaks.
 const OPSET: i64 = 17;
@@ -12,6 +15,38 @@ const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 /// Where the authors keep the detector's layers.
 const LAYERS: &str = "encoder.detector.conv";
+
+/// The bytes of an `.onnx` file of a model; its keypoints are called `point 1` and so on. See [`Export::to_bytes`].
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn export(model: &AutoLink, config: &Config) -> Result<Vec<u8>> {
+    let state = super::state(model).await?;
+    let weights = model.edges.weights(config.edge_scale);
+    let weights = Transaction::default()
+        .register(weights)
+        .execute_async()
+        .await
+        .ok()
+        .and_then(|mut data| data.pop()?.convert::<f32>().try_into_vec().ok())
+        .ok_or_else(|| {
+            Error::Backend("The edge weights could not be read from the device.".into())
+        })?;
+    let names: Vec<String> = (1..=config.keypoints)
+        .map(|k| format!("point {k}"))
+        .collect();
+    Export {
+        state: &state
+            .into_iter()
+            .map(|(n, shape, v)| (n, (shape, v)))
+            .collect(),
+        size: config.size,
+        names: &names,
+        edge_weights: &weights,
+        config: &json(config)?,
+    }
+    .to_bytes()
+}
 
 /// What goes into the file.
 pub struct Export<'a> {

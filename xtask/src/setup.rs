@@ -69,6 +69,40 @@ fn weights() -> Result<()> {
     Ok(())
 }
 
+/// Python's packages for the tests against other programs, in a folder of the project. Where there is no Python, those tests
+/// say so and pass.
+pub fn python() {
+    if let Err(why) = python_packages() {
+        println!("Tests against other programs (onnxruntime) are left out: {why:#}.");
+    }
+}
+
+fn python_packages() -> Result<()> {
+    const WANTED: &str = "tests/requirements.txt";
+    let folder = Path::new(TOOLS).join("python");
+    let (wanted, done) = (fs::read_to_string(WANTED)?, folder.join("done.txt"));
+    if fs::read_to_string(&done).is_ok_and(|done| done == wanted) {
+        return Ok(());
+    }
+    let python = ["python3", "python"]
+        .into_iter()
+        .find(|name| output(&mut command(&[name, "--version"])).is_some())
+        .context("python3 is missing")?;
+    run(command(&[python, "-m", "venv"]).arg(&folder))?;
+    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        WANTED,
+    ];
+    run(Command::new(programs.join("python")).args(install))?;
+    Ok(fs::write(done, wanted)?)
+}
+
 fn wasm_target() -> Result<()> {
     let libraries = output(&mut command(&[
         "rustc",

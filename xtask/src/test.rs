@@ -18,6 +18,7 @@ pub fn all() -> Result<()> {
     setup::rust_components()?;
     let chromium = setup::chromium()?;
     let lavapipe = setup::lavapipe();
+    setup::python();
     report.times.push(("set-up", start.elapsed()));
 
     report.stage(
