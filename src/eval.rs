@@ -237,11 +237,11 @@ fn mean_distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
 
 /// The smallest `w` that minimises `|A w - b|`, by the singular value decomposition `A V = U S` of one-sided Jacobi
 /// rotations. Directions in which `A` says nothing are left out, so dead keypoints do not explode.
-struct LeastSquares {
+pub(crate) struct LeastSquares {
     /// `U S`: columns orthogonal to each other, `[m][n]`.
-    us: Vec<Vec<f64>>,
+    pub(crate) us: Vec<Vec<f64>>,
     /// Columns of `V`, `[m][m]`.
-    v: Vec<Vec<f64>>,
+    pub(crate) v: Vec<Vec<f64>>,
 }
 
 /// Singular values below this share of the largest are taken as zero: keypoints are known to some seven digits, so what
@@ -250,7 +250,7 @@ const RELATIVE_CUTOFF: f64 = 1e-6;
 
 impl LeastSquares {
     /// `a`: columns `[m][n]`.
-    fn new(mut a: Vec<Vec<f64>>) -> Self {
+    pub(crate) fn new(mut a: Vec<Vec<f64>>) -> Self {
         let m = a.len();
         let mut v: Vec<Vec<f64>> = (0..m)
             .map(|i| (0..m).map(|j| f64::from(u8::from(i == j))).collect())
@@ -283,7 +283,7 @@ impl LeastSquares {
     }
 
     /// `w = V S^-1 U^T b`, `[m]`; `b`: `[n]`.
-    fn solve(&self, b: &[f64]) -> Vec<f64> {
+    pub(crate) fn solve(&self, b: &[f64]) -> Vec<f64> {
         let squares: Vec<f64> = self.us.iter().map(|column| dot(column, column)).collect();
         let cutoff =
             squares.iter().fold(0.0_f64, |a, &s| a.max(s)) * RELATIVE_CUTOFF * RELATIVE_CUTOFF;
@@ -298,7 +298,7 @@ impl LeastSquares {
     }
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Files -> [`data`] -> batches -> [`train`] (-> [`model`] -> [`ops`], [`loss`]) -> [`session`] -> page or command line.
 
+pub mod annotate; // from discovered keypoints to the files of annotation tools
 pub mod checkpoint; // models as safetensors, under the authors' names
 pub mod config; // every hyper-parameter: default, range, unit, preset
 pub mod data; // bytes -> pictures -> batches

@@ -1,6 +1,8 @@
 //! The exported detector in onnxruntime against our own.
 
-use std::path::{Path, PathBuf};
+mod python;
+
+use std::path::Path;
 use std::process::Command;
 
 use autolink::checkpoint::onnx;
@@ -11,21 +13,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use pollster::block_on;
 use safetensors::{Dtype, tensor::TensorView};
 
-/// What `cargo xtask test` installs.
-fn python() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python");
-    let program = if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    };
-    (folder.join("done.txt").exists()).then(|| folder.join(program))
-}
-
 #[test]
 fn onnxruntime_finds_the_same() {
-    let Some(python) = python() else {
-        println!("Left out: `cargo xtask test` sets up Python where there is one.");
+    let Some(python) = python::program() else {
         return;
     };
     let config = Config {
@@ -95,14 +85,6 @@ fn onnxruntime_finds_the_same() {
     std::fs::write(&model, bytes).expect("writes");
     std::fs::write(&wanted, expected).expect("writes");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx_export.py");
-    let run = Command::new(python)
-        .arg(script)
-        .args([model, wanted])
-        .output()
-        .expect("python starts");
-    let said =
-        String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-    println!("{said}");
-    assert!(run.status.success(), "{said}");
+    let said = python::succeeds(Command::new(python).arg(script).args([model, wanted]));
     assert!(said.contains("onnx.checker: fine") && said.contains("N = 7: keypoints"));
 }

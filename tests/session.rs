@@ -1,6 +1,6 @@
 //! The engine as its callers see it, on small puppets.
 
-use autolink::checkpoint::Precision;
+use autolink::checkpoint::{self, Precision};
 use autolink::data::{Dataset, Picture, Placement, synthetic};
 use autolink::loss::WEIGHTS_FILES;
 use autolink::session::{Backend, Session, StepReport};
@@ -262,6 +262,10 @@ fn the_perceptual_loss_asks_for_its_weights() {
     assert_eq!(session.needs_weights(), &WEIGHTS_FILES[1..]);
 }
 
+fn loaded(session: &Session, file: &[u8]) -> checkpoint::Loaded {
+    checkpoint::load(file, &session.training_device()).expect("loads")
+}
+
 #[test]
 fn a_run_goes_on_exactly_where_it_was_saved() {
     let config = Config {
@@ -280,7 +284,9 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
         ..config.clone()
     });
     losses(&mut second, 3);
-    second.resume(&file, None).expect("resumes");
+    second
+        .resume(loaded(&second, &file), None)
+        .expect("resumes");
     assert_eq!((second.steps_taken(), second.config()), (40, &config));
     assert_eq!(second.losses(), found);
     found.extend(losses(&mut second, 40));
@@ -292,14 +298,16 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
 
     // A model alone: it goes on with a fresh optimiser.
     let mut warm = session(config.clone());
-    warm.resume(&a, None).expect("resumes");
+    warm.resume(loaded(&warm, &a), None).expect("resumes");
     assert_eq!(warm.steps_taken(), 80);
     let next = losses(&mut warm, 1)[0];
     assert!(next < 2.0 * expected[79], "{next} after {}", expected[79]);
 
     // A live setting may change before the first step; another one starts over.
     let mut changed = session(config.clone());
-    changed.resume(&file, None).expect("resumes");
+    changed
+        .resume(loaded(&changed, &file), None)
+        .expect("resumes");
     changed
         .configure(Config {
             learning_rate: 1e-4,
@@ -354,9 +362,9 @@ fn a_wrong_file_leaves_the_session_alone() {
         (no_number, "no numbers"),
     ];
     for (bytes, expected) in cases {
-        let message = session
-            .resume(&bytes, None)
-            .expect_err(expected)
+        let message = checkpoint::load(&bytes, &session.training_device())
+            .err()
+            .expect(expected)
             .to_string();
         assert!(message.contains(expected), "{message}");
         assert_eq!(session.steps_taken(), 2);
@@ -371,7 +379,10 @@ fn a_wrong_file_leaves_the_session_alone() {
         .expect("begins");
     losses(&mut other, 1);
     let other = block_on(other.save(Precision::Float32)).expect("saves");
-    let message = session.resume(&other, None).expect_err("size").to_string();
+    let message = session
+        .resume(loaded(&session, &other), None)
+        .expect_err("size")
+        .to_string();
     assert!(message.contains("read again"), "{message}");
     let after = block_on(session.save(Precision::Float32)).expect("saves");
     assert_eq!(before, after, "nothing was lost");

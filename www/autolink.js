@@ -11,6 +11,7 @@
  * session.on("step", ({ step, loss }) => console.log(step, loss));
  * await session.train({ steps: 20 });
  * const { keypoints, confidence } = await session.detect(file);
+ * const model = await session.save();                              // a File; session.resume(model) takes it up again
  * session.close();
  * ```
  *
@@ -48,6 +49,11 @@
  * @property {protocol.Rejected[]} rejected Files that could not be used.
  * @property {protocol.Backend} backend What computes.
  * @property {string} reason Why that one.
+ */
+
+/**
+ * What a command is answered with, beside that it is done.
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | undefined} Answer
  */
 
 /**
@@ -91,7 +97,7 @@ export class Session {
   #booted = false;
   /** @type {{ message: object }[]} Commands that wait for the worker to boot. */
   #queue = [];
-  /** @type {Map<number, { resolve: (found: protocol.Keypoints | undefined) => void, reject: (error: Error) => void }>} */
+  /** @type {Map<number, { resolve: (answer?: Answer) => void, reject: (error: Error) => void }>} */
   #pending = new Map();
   /** @type {Map<string, Set<(event: any) => void>>} */
   #listeners = new Map();
@@ -277,8 +283,27 @@ export class Session {
   async detect(file) {
     const named = file instanceof File ? file : new File([file], "picture");
     const found = await this.#send({ type: "detect" }, { files: [named], names: [named.name] });
-    if (!found) throw new EngineError("crash", "The engine answered without keypoints.");
+    if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
+  }
+
+  /**
+   * What was learned, as a file.
+   * @param {protocol.FileKind} [kind] The model, the model in half the space, the run (to go on with exactly), or the detector as ONNX.
+   * @returns {Promise<File>}
+   */
+  async save(kind = "model") {
+    const saved = await this.#send({ type: "save", kind });
+    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without a file.");
+    return new File([saved.bytes], saved.name, { type: "application/octet-stream" });
+  }
+
+  /**
+   * Takes over a model or a run: to look at, to detect with, to go on training. The pictures stay.
+   * @param {File} file One of {@link save}, or the authors' checkpoint (`.ckpt`, `.pt`).
+   */
+  async resume(file) {
+    await this.#send({ type: "resume" }, { files: [file], names: [file.name] });
   }
 
   /**
@@ -307,7 +332,7 @@ export class Session {
   /**
    * @param {protocol.Command} command
    * @param {{ files: File[], names: string[] }} [attachments]
-   * @returns {Promise<protocol.Keypoints | undefined>} Settles when the engine answers.
+   * @returns {Promise<Answer>} Settles when the engine answers.
    */
   #send(command, attachments) {
     return new Promise((resolve, reject) => {
@@ -340,6 +365,9 @@ export class Session {
         this.#step = event;
         if (this.#state) this.#state = { ...this.#state, step: event.step };
         break;
+      case "resumed":
+        this.#step = null; // of the run before
+        break;
       case "loaded":
         this.#loaded = event;
         break;
@@ -352,6 +380,9 @@ export class Session {
         break;
       case "detected":
         this.#answer(event.id)?.resolve({ keypoints: event.keypoints, confidence: event.confidence });
+        break;
+      case "saved":
+        this.#answer(event.id)?.resolve(event);
         break;
       case "failed":
         if (event.kind === "crash") this.#end(new EngineError(event.kind, event.message));

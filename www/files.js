@@ -11,6 +11,14 @@
 const CLUTTER = /(^|\/)(\.[^/]*|__MACOSX|Thumbs\.db|desktop\.ini)(\/|$)/i;
 
 /**
+ * Whether a file is a model, ours or the authors', by its name.
+ * @param {NamedFile} file
+ */
+export function isModel({ name }) {
+  return /\.(safetensors|ckpt|pt)$/i.test(name);
+}
+
+/**
  * All files of a drop, those in folders included.
  * @param {DataTransfer} transfer
  * @returns {Promise<NamedFile[]>}

@@ -8,13 +8,13 @@
 import { EngineError, Session } from "./autolink.js";
 import { LossChart } from "./chart.js";
 import { Controls, startsNewRun } from "./controls.js";
-import { acceptDrops, pickedFiles } from "./files.js";
+import { acceptDrops, isModel, pickedFiles } from "./files.js";
 import { EdgeMatrix } from "./matrix.js";
 import { Store, initialState, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
-/** @import { EngineEvent, NamedFile } from "./autolink.js" */
+/** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
 /** What the page shows before anybody chose. */
@@ -115,6 +115,9 @@ function receive(event) {
     case "views":
       store.set({ views: event });
       break;
+    case "resumed":
+      resumed(event);
+      break;
     case "failed":
       if (event.kind === "crash") crashed(event.message);
       // A command's failure is shown by whoever sent it; this one is nobody's answer.
@@ -125,7 +128,16 @@ function receive(event) {
 
 /** What a new run forgets. @returns {Partial<PageState>} */
 function forgotten() {
-  return { loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0 };
+  return { loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
+}
+
+/** The losses of a run come with it; those of a model are not known.
+ * @param {EventOf<"resumed">} event
+ */
+function resumed({ about, losses }) {
+  const last = session?.state().step ?? 0;
+  const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
+  store.set({ ...forgotten(), loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
 }
 
 /** @param {string} text */
@@ -241,6 +253,36 @@ function loadHands() {
   load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
 }
 
+/** @param {protocol.FileKind} kind */
+function save(kind) {
+  return attempt(async (engine) => {
+    const file = await engine.save(kind);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = file.name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    store.set({ message: { kind: "info", text: `Saved ${file.name}.` } });
+  });
+}
+
+/** @param {NamedFile} chosen */
+function openModel({ file }) {
+  return attempt(async (engine) => {
+    store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
+    await engine.resume(file);
+    store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
+  }).finally(settled);
+}
+
+/** What was dropped or picked: one model, or pictures.
+ * @param {NamedFile[]} files
+ */
+function take(files) {
+  if (files.length === 1 && isModel(files[0])) openModel(files[0]);
+  else load(files);
+}
+
 function canTrain({ engine, phase, pictures, loading, resetting } = store.state) {
   return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
 }
@@ -329,6 +371,11 @@ function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`The page has no #${id}.`);
   return found;
+}
+
+/** @returns {NodeListOf<HTMLButtonElement>} */
+function saveButtons() {
+  return document.querySelectorAll("[data-save]");
 }
 
 /** Writes only what differs, so that nothing is announced twice.
@@ -423,6 +470,12 @@ function show() {
     write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Loading the engine."));
   });
 
+  store.watch(["engine", "step", "resetting", "loading"], (state) => {
+    for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
+  });
+  const about = byId("model-about").textContent ?? "";
+  store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
+
   store.watch(["pictures", "about"], (state) => {
     write(byId("pictures-count"), `${state.pictures}`);
     write(byId("about"), state.about);
@@ -501,12 +554,21 @@ function listen() {
   for (const id of ["files", "folder"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
-      if (input.files?.length) load(pickedFiles(input.files));
+      if (input.files?.length) take(pickedFiles(input.files));
       // The same choice again is a choice, too.
       input.value = "";
     });
   }
-  acceptDrops(byId("drop"), load);
+  acceptDrops(byId("drop"), take);
+  for (const button of saveButtons()) {
+    button.addEventListener("click", () => save(/** @type {protocol.FileKind} */ (button.dataset.save)));
+  }
+  const model = /** @type {HTMLInputElement} */ (byId("model-file"));
+  model.addEventListener("change", () => {
+    const [file] = pickedFiles(model.files ?? new DataTransfer().files);
+    if (file) openModel(file);
+    model.value = "";
+  });
   byId("staged-apply").addEventListener("click", () => configure(store.state.staged));
   byId("staged-undo").addEventListener("click", () => store.set({ staged: {} }));
 

@@ -131,6 +131,7 @@ count: number,
  * The folder that holds `0/ .. 9/` and `index.json`'s names, ending in `/`.
  */
 base_url: string, };
+export type FileKind = "model" | "small-model" | "run" | "onnx";
 export type Command = { "type": "open", 
 /**
  * Which backend, if one is forced.
@@ -151,7 +152,11 @@ config: Config, } | { "type": "train",
 /**
  * How many steps; none: until paused.
  */
-steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "snapshot" } | { "type": "detect" };
+steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "snapshot" } | { "type": "detect" } | { "type": "save", 
+/**
+ * As what.
+ */
+kind: FileKind, } | { "type": "resume" };
 export type Rejected = { 
 /**
  * The file's name, with its folder or zip.
@@ -292,7 +297,31 @@ keypoints: Array<[number, number]>,
 /**
  * `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
  */
-confidence: Array<number>, } | { "type": "done", 
+confidence: Array<number>, } | { "type": "saved", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * A name for it.
+ */
+name: string, 
+/**
+ * Its bytes.
+ */
+bytes: Uint8Array<ArrayBuffer>, } | { "type": "resumed", 
+/**
+ * Whether it goes on exactly where it was saved.
+ */
+is_run: boolean, 
+/**
+ * A sentence about it.
+ */
+about: string, 
+/**
+ * The losses of its last steps, as far as they are known.
+ */
+losses: Array<number>, } | { "type": "done", 
 /**
  * The command's id.
  */

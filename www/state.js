@@ -43,6 +43,7 @@
  * @property {number} historyLength So that a growing history counts as a change.
  * @property {protocol.Views | null} views
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
+ * @property {string} model What the run goes on from, if a model or a run was opened.
  * @property {boolean} loading A load was asked for and not yet answered.
  * @property {Message | null} message
  */
@@ -70,6 +71,7 @@ export const initialState = () => ({
   history: { steps: [], losses: [] },
   historyLength: 0,
   views: null,
+  model: "",
   progress: null,
   loading: false,
   message: null,

@@ -19,12 +19,14 @@ mod cli {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use anyhow::{Context, anyhow, bail};
+    use autolink::annotate::formats::{self, Format};
+    use autolink::annotate::{self, Annotations, Point, landmarks};
     use autolink::checkpoint::{self, Loaded, Precision, onnx, torch};
-    use autolink::data::{Dataset, Picture, archive, decode, synthetic};
+    use autolink::data::{Dataset, Picture, Placement, archive, decode, synthetic};
     use autolink::error::ErrorKind;
     use autolink::eval::{self, Landmarks, Score};
     use autolink::loss::WEIGHTS_FILES;
-    use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, preview};
+    use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, palette, preview};
     use autolink::{Config, Fit, LossKind, Preset};
     use burn::tensor::Device;
     use clap::{Args, Parser, Subcommand};
@@ -65,10 +67,44 @@ mod cli {
         Detect(Detect),
         /// Measure how well keypoints predict landmarks.
         Eval(Eval),
+        /// Find keypoints and write them as the file of an annotation tool.
+        Annotate(Discover),
+        /// Predict named landmarks on all pictures from a few pictures that have them. Prints what leaving each one out
+        /// showed, a line a landmark.
+        Landmarks(FewShot),
         /// Turn a model into another kind of file: a model, a run or the authors' checkpoint into .safetensors or .onnx.
         Convert(Convert),
         /// Write a model's detector for other programs.
         Export(Export),
+    }
+
+    #[derive(Args)]
+    struct Discover {
+        /// Pictures, folders of pictures, zips.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The model (.safetensors), or the authors' checkpoint.
+        #[arg(long)]
+        model: PathBuf,
+        /// What to write: coco, coco-cvat, coco-deeplabcut, deeplabcut, deeplabcut-predictions, sleap, yolo, cvat, label-studio, csv,
+        /// json, edges or svg.
+        #[arg(long, value_parser = named::<Format>)]
+        format: Format,
+        /// The folder to write into.
+        #[arg(long)]
+        out: PathBuf,
+        /// What computes.
+        #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+        backend: Backend,
+    }
+
+    #[derive(Args)]
+    struct FewShot {
+        #[command(flatten)]
+        discover: Discover,
+        /// A table of the landmarks of three pictures or more: `file,<name>_x,<name>_y,...`, as fractions of the picture.
+        #[arg(long)]
+        landmarks: PathBuf,
     }
 
     #[derive(Args)]
@@ -276,6 +312,8 @@ mod cli {
             Command::Train(options) => train(options, &voice),
             Command::Detect(options) => detect(options, &voice),
             Command::Eval(options) => evaluate(options, &voice),
+            Command::Annotate(options) => annotate(options, &voice),
+            Command::Landmarks(options) => landmarks(options, &voice),
             Command::Convert(options) => convert(options),
             Command::Export(options) => export(options),
         };
@@ -342,11 +380,14 @@ mod cli {
 
     fn train(options: &Train, voice: &Voice) -> anyhow::Result<()> {
         let device = open(options.backend)?;
-        let resumed = options.resume.as_deref().map(read).transpose()?;
-        let before = match &resumed {
-            Some(bytes) => checkpoint::load(bytes, &device)?.config,
-            None => Config::preset(options.preset),
-        };
+        let training_device = device.clone().autodiff();
+        let resumed = (options.resume.as_deref())
+            .map(|path| load(path, &training_device))
+            .transpose()?;
+        let before = resumed.as_ref().map_or_else(
+            || Config::preset(options.preset),
+            |loaded| loaded.config.clone(),
+        );
         let config = options.settings.over(before.clone());
         config.validate()?;
         if resumed.is_some() && !before.is_live_change(&config) {
@@ -384,8 +425,8 @@ mod cli {
         voice.say(&ProgressBar::hidden(), &about);
         let mut session = Session::new(device, options.backend, config.clone())?;
         session.begin(config.clone(), pictures)?;
-        if let Some(bytes) = resumed {
-            session.resume(&bytes, None)?;
+        if let Some(loaded) = resumed {
+            session.resume(loaded, None)?;
             session.configure(config)?;
         }
         for _ in session.needs_weights() {
@@ -589,26 +630,38 @@ mod cli {
         rejected: Vec<Rejected>,
     }
 
-    fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
-        check_folder_of(&options.out)?;
-        let device = open(options.backend)?;
-        let Loaded { model, config, .. } = load(&options.model, &device)?;
+    /// A picture that was looked at.
+    struct Seen {
+        name: String,
+        /// Width and height of the original.
+        original_px: [u32; 2],
+        /// As fractions of the original.
+        found: Keypoints,
+    }
+
+    /// The keypoints of all pictures under these paths, and the files that are none.
+    fn find(
+        paths: &[PathBuf],
+        Loaded { model, config, .. }: &Loaded,
+        device: &Device,
+        voice: &Voice,
+    ) -> anyhow::Result<(Vec<Seen>, Vec<Rejected>)> {
         let mut files = Vec::new();
-        for path in &options.paths {
+        for path in paths {
             files.extend(files_under(path)?);
         }
-        let mut images = BTreeMap::new();
+        let mut all = Vec::new();
         let mut chunk = Dataset::new(config.size);
         let mut look = |chunk: &Dataset| -> anyhow::Result<()> {
-            let found = block_on(session::detect(&model, chunk, &device))?;
-            images.extend(
-                (0..chunk.len())
-                    .map(|i| chunk.name(i).to_string())
-                    .zip(found),
-            );
+            let found = block_on(session::detect(model, chunk, device))?;
+            all.extend(found.into_iter().enumerate().map(|(i, found)| Seen {
+                name: chunk.name(i).to_string(),
+                original_px: chunk.placement(i).original_px,
+                found,
+            }));
             Ok(())
         };
-        let rejected = read_pictures(&files, &config, voice, |picture| {
+        let rejected = read_pictures(&files, config, voice, |picture| {
             chunk.push(picture);
             if chunk.len() == DETECT_CHUNK {
                 look(&std::mem::replace(&mut chunk, Dataset::new(config.size)))?;
@@ -617,9 +670,21 @@ mod cli {
         })?;
         look(&chunk)?;
         voice.rejected(&rejected);
-        if images.is_empty() {
+        if all.is_empty() {
             bail!("None of the files is a picture.");
         }
+        Ok((all, rejected))
+    }
+
+    fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
+        check_folder_of(&options.out)?;
+        let device = open(options.backend)?;
+        let loaded = load(&options.model, &device)?;
+        let (images, rejected) = find(&options.paths, &loaded, &device, voice)?;
+        let images: BTreeMap<_, _> = (images.into_iter())
+            .map(|seen| (seen.name, seen.found))
+            .collect();
+        let Loaded { model, config, .. } = loaded;
         let found = Found {
             edges: block_on(session::edge_weights(&model, &config))?,
             images,
@@ -666,6 +731,93 @@ mod cli {
         let score = exam.score(&block_on(session::detect(&model, &exam.pictures, &device))?)?;
         voice.line(&serde_json::to_value(score)?);
         Ok(())
+    }
+
+    /// What the model finds in all pictures under these paths, before anybody named it.
+    fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<Annotations> {
+        let device = open(options.backend)?;
+        let loaded = load(&options.model, &device)?;
+        let (images, _) = find(&options.paths, &loaded, &device, voice)?;
+        let Loaded { model, config, .. } = loaded;
+        let colours = palette::colours().into_iter().take(config.keypoints);
+        let colours: Vec<String> = colours.map(palette::hex).collect();
+        let weights = block_on(session::edge_weights(&model, &config))?;
+        let mut found = Annotations::discovered(&colours).with_graph(&weights, config.edge_start);
+        found.images = (images.into_iter())
+            .map(|seen| {
+                let whole = Placement::whole(seen.original_px);
+                let Keypoints {
+                    keypoints,
+                    confidence,
+                } = seen.found;
+                annotate::Image::detected(seen.name, &whole, &keypoints, &confidence)
+            })
+            .collect();
+        Ok(found)
+    }
+
+    fn write_annotations(
+        found: &Annotations,
+        options: &Discover,
+        voice: &Voice,
+    ) -> anyhow::Result<()> {
+        let files = formats::export(found, options.format)?;
+        for file in &files {
+            let path = options.out.join(&file.path);
+            let folder = path.parent().unwrap_or(&options.out);
+            fs::create_dir_all(folder)
+                .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
+            write(&path, &file.bytes)?;
+        }
+        let (pictures, files, out) = (found.images.len(), files.len(), options.out.display());
+        voice.say(
+            &ProgressBar::hidden(),
+            &format!("Annotations of {pictures} pictures in {out}, files: {files}."),
+        );
+        Ok(())
+    }
+
+    fn annotate(options: &Discover, voice: &Voice) -> anyhow::Result<()> {
+        write_annotations(&discover(options, voice)?, options, voice)
+    }
+
+    fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
+        let table = read_landmarks(&options.landmarks)?;
+        let found = discover(&options.discover, voice)?;
+        let names: Vec<String> = found
+            .images
+            .iter()
+            .map(annotate::Image::picture_name)
+            .collect();
+        let wanted: Vec<String> = table.rows.iter().map(|(file, _)| file.clone()).collect();
+        let colours: Vec<String> = (palette::colours().into_iter().cycle())
+            .take(table.names.len())
+            .map(palette::hex)
+            .collect();
+        let mut placed = Annotations::discovered(&colours);
+        for (keypoint, name) in placed.keypoints.iter_mut().zip(&table.names) {
+            keypoint.name.clone_from(name);
+        }
+        for ((_, points), at) in table
+            .rows
+            .iter()
+            .zip(annotate::match_names(&wanted, &names))
+        {
+            let Some(image) = at.map(|i| &found.images[i]) else {
+                continue; // a table may know more pictures than were given
+            };
+            let sides_px = [image.width_px, image.height_px].map(f64::from);
+            let point = |[x, y]: &[f64; 2]| Point::placed([x * sides_px[0], y * sides_px[1]]);
+            placed.images.push(annotate::Image {
+                points: points.iter().map(point).collect(),
+                ..image.clone()
+            });
+        }
+        let fit = landmarks::Fit::new(&found, &placed)?;
+        for landmark in &fit.landmarks {
+            voice.line(&serde_json::to_value(landmark)?);
+        }
+        write_annotations(&fit.annotate(&found, &placed)?, &options.discover, voice)
     }
 
     fn open(backend: Backend) -> autolink::Result<Device> {

@@ -11,10 +11,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
-pub use protocol::{Backend, Command, Event, Keypoints, Phase, Rejected, Source, Views};
+pub use protocol::{Backend, Command, Event, FileKind, Keypoints, Phase, Rejected, Source, Views};
 pub use views::Cadence;
 
-use crate::checkpoint::{self, Precision};
+use crate::checkpoint::{self, Loaded, Precision};
 use crate::config::{Config, LossKind};
 use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
@@ -297,30 +297,46 @@ impl Session {
         checkpoint::save_run(trainer, &self.losses).await
     }
 
-    /// Takes over a model or a run, to show, to detect with and to go on training. The pictures stay; where they are of another
-    /// size, read them again first ([`Session::needs_new_pictures`]) and give them here.
+    /// What was learned as the bytes of a file.
     ///
     /// # Errors
-    /// [`Error::Model`] with what is wrong with the file; then everything stays as it was.
-    pub fn resume(&mut self, bytes: &[u8], pictures: Option<Dataset>) -> Result<()> {
-        let loaded = checkpoint::load(bytes, &self.device.clone().autodiff())?;
+    /// No step was taken yet, or a device that does not answer.
+    pub async fn file(&mut self, kind: FileKind) -> Result<Vec<u8>> {
+        match kind {
+            FileKind::Model => self.save(Precision::Float32).await,
+            FileKind::SmallModel => self.save(Precision::Float16).await,
+            FileKind::Run => self.save_run().await,
+            FileKind::Onnx => checkpoint::onnx::export(&self.model(), &self.config).await,
+        }
+    }
+
+    /// Where models must be loaded that are to go on training here.
+    pub fn training_device(&self) -> Device {
+        self.device.clone().autodiff()
+    }
+
+    /// Takes over a model or a run, loaded on [`Session::training_device`]: to show, to detect with and to go on training. The
+    /// pictures stay; where it sees pictures otherwise ([`Session::needs_new_pictures`]), read them again and give them here.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where the pictures are of another size; then everything stays as it was.
+    pub fn resume(&mut self, loaded: Loaded, pictures: Option<Dataset>) -> Result<()> {
         let size = loaded.config.size;
-        let pictures = match pictures {
-            Some(pictures) if pictures.size_px() == size => pictures,
-            None if self.pictures.size_px() == size => {
-                std::mem::replace(&mut self.pictures, Dataset::new(size))
-            }
-            None if self.pictures.is_empty() => Dataset::new(size),
-            _ => {
-                return Err(Error::Setting(format!(
-                    "This model sees pictures of {size} px: they need to be read again."
-                )));
-            }
-        };
+        let is_fitting = |pictures: &Dataset| pictures.is_empty() || pictures.size_px() == size;
+        if !is_fitting(pictures.as_ref().unwrap_or(&self.pictures)) {
+            return Err(Error::Setting(format!(
+                "This model sees pictures of {size} px: they need to be read again."
+            )));
+        }
+        if let Some(pictures) = pictures {
+            self.pictures = pictures;
+        }
+        if self.pictures.is_empty() {
+            self.pictures = Dataset::new(size);
+        }
         self.reset();
         self.config = loaded.config.clone();
-        self.pictures = pictures;
-        self.losses = loaded.losses.clone();
+        self.losses.clone_from(&loaded.losses);
         self.paused = Some(loaded.paused());
         Ok(())
     }

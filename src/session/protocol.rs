@@ -41,6 +41,32 @@ pub enum Source {
     },
 }
 
+/// What can be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// The model, float32.
+    Model,
+    /// The model in half the space, float16.
+    SmallModel,
+    /// The run, to go on with exactly where it is.
+    Run,
+    /// The detector for other programs.
+    Onnx,
+}
+
+impl FileKind {
+    /// What a file of this kind is called after so many steps.
+    pub fn file_name(self, step: usize) -> String {
+        match self {
+            FileKind::Model => format!("autolink-model-{step}-steps.safetensors"),
+            FileKind::SmallModel => format!("autolink-model-{step}-steps-float16.safetensors"),
+            FileKind::Run => format!("autolink-run-{step}-steps.safetensors"),
+            FileKind::Onnx => format!("autolink-detector-{step}-steps.onnx"),
+        }
+    }
+}
+
 /// What the page asks of the engine. Each is answered by [`Event::Done`] or [`Event::Failed`] with its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -77,6 +103,14 @@ pub enum Command {
     Snapshot,
     /// Finds keypoints in the file that came with the command. Answered by [`Event::Detected`].
     Detect,
+    /// Asks for what was learned as a file. Answered by [`Event::Saved`].
+    Save {
+        /// As what.
+        kind: FileKind,
+    },
+    /// Takes over the model or run in the file that came with the command (ours, or the authors' checkpoint); the pictures
+    /// stay. Tells [`Event::Resumed`].
+    Resume,
 }
 
 /// A file that could not be used, and why.
@@ -202,6 +236,26 @@ pub enum Event {
         #[ts(flatten)]
         found: Keypoints,
     },
+    /// What was learned, as the file that was asked for.
+    Saved {
+        /// The command's id.
+        id: u32,
+        /// A name for it.
+        name: String,
+        /// Its bytes.
+        #[serde(with = "bytes")]
+        #[ts(type = "Uint8Array<ArrayBuffer>")]
+        bytes: Vec<u8>,
+    },
+    /// A model or run was taken over.
+    Resumed {
+        /// Whether it goes on exactly where it was saved.
+        is_run: bool,
+        /// A sentence about it.
+        about: String,
+        /// The losses of its last steps, as far as they are known.
+        losses: Vec<f32>,
+    },
     /// The command with this id is done.
     Done {
         /// The command's id.
@@ -243,6 +297,7 @@ mod tests {
             ErrorKind::decl(&cfg),
             Backend::decl(&cfg),
             Source::decl(&cfg),
+            FileKind::decl(&cfg),
             Command::decl(&cfg),
             Rejected::decl(&cfg),
             Phase::decl(&cfg),

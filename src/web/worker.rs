@@ -15,6 +15,10 @@ use web_sys::{AbortController, Blob, MessageChannel, MessageEvent};
 use web_time::{Duration, Instant};
 
 use super::{fetch, gpu, hands};
+use crate::checkpoint::{
+    self,
+    torch::{self, ReadAt},
+};
 use crate::config::{Config, Preset, SETTINGS};
 use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
@@ -124,7 +128,7 @@ fn message(data: &JsValue) -> std::result::Result<Message, Event> {
     })
 }
 
-/// Tells the page. Bytes go over as `Uint8Array`s; those of views are handed over without a copy.
+/// Tells the page. Bytes go over as `Uint8Array`s; they are handed over without a copy.
 fn post(event: &Event) {
     let serializer =
         serde_wasm_bindgen::Serializer::json_compatible().serialize_bytes_as_arrays(false);
@@ -132,11 +136,13 @@ fn post(event: &Event) {
         return;
     };
     let moved = Array::new();
-    if let Event::Views(_) = event
-        && let Ok(pixels) = Reflect::get(&value, &"pixels".into())
-        && let Ok(pixels) = pixels.dyn_into::<Uint8Array>()
-    {
-        moved.push(&pixels.buffer());
+    let bytes = match event {
+        Event::Views(_) => Reflect::get(&value, &"pixels".into()).ok(),
+        Event::Saved { .. } => Reflect::get(&value, &"bytes".into()).ok(),
+        _ => None,
+    };
+    if let Some(Ok(bytes)) = bytes.map(JsCast::dyn_into::<Uint8Array>) {
+        moved.push(&bytes.buffer());
     }
     let _ = scope.post_message_with_transfer(&value, &moved);
 }
@@ -331,6 +337,14 @@ impl Engine {
                 post(&Event::Detected { id, found });
                 return Ok(false);
             }
+            Command::Save { kind } => {
+                let session = self.session()?;
+                let bytes = session.file(kind).await?;
+                let name = kind.file_name(session.steps_taken());
+                post(&Event::Saved { id, name, bytes });
+                return Ok(false);
+            }
+            Command::Resume => self.resume(files).await?,
         }
         Ok(true)
     }
@@ -629,6 +643,43 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes over the model or run in a file; what fails leaves everything as it was.
+    async fn resume(&mut self, files: Files) -> Result<()> {
+        let nothing = || Error::File("There is no model to open.".into());
+        let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
+        let device = self.session()?.training_device();
+        let file = BlobFile(file);
+        let is_zip = file.size() > 2 && file.read_at(0, 2).await? == b"PK";
+        let loaded = if is_zip {
+            torch::read(&file).await?.into_model(&device)?
+        } else {
+            let length = file.size() as usize;
+            checkpoint::load(&file.read_at(0, length).await?, &device)?
+        };
+        let mut pictures = None;
+        if self.session()?.needs_new_pictures(&loaded.config) {
+            self.post_state(Phase::Loading);
+            let pile = self.pile.clone();
+            let read = self.read(&pile, &loaded.config).await;
+            self.post_state(self.phase());
+            match read? {
+                Some((read, _)) => pictures = Some(read),
+                None => return Ok(()), // cancelled
+            }
+        }
+        self.end_task();
+        let (step, is_run, losses) = (loaded.step, loaded.is_run(), loaded.losses.clone());
+        self.session()?.resume(loaded, pictures)?;
+        self.post_state(self.phase());
+        post(&Event::Resumed {
+            is_run,
+            about: format!("{name}, trained for {step} steps."),
+            losses,
+        });
+        self.cadence = Cadence::default();
+        self.post_views().await
+    }
+
     async fn detect(&mut self, files: Files) -> Result<crate::session::Keypoints> {
         let nothing = || Error::File("There is no picture to look at.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
@@ -723,6 +774,33 @@ impl Engine {
             self.accept(incoming);
         }
         Ok(())
+    }
+}
+
+/// A file of the page, read by slices.
+struct BlobFile(Blob);
+
+impl ReadAt for BlobFile {
+    fn size(&self) -> u64 {
+        self.0.size() as u64
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let end = offset as f64 + length as f64;
+        let unreadable = |error| {
+            Error::File(format!(
+                "The file cannot be read, or no longer ({}).",
+                fetch::said(error)
+            ))
+        };
+        let slice = self
+            .0
+            .slice_with_f64_and_f64(offset as f64, end)
+            .map_err(unreadable)?;
+        let buffer = JsFuture::from(slice.array_buffer())
+            .await
+            .map_err(unreadable)?;
+        Ok(Uint8Array::new(&buffer).to_vec())
     }
 }
 

@@ -599,6 +599,64 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
   expect(seen.closed).toContain("closed");
 });
 
+test("a run is saved, opened again and goes on exactly there; wrong files lose nothing", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  const saved = async (/** @type {string} */ button) => {
+    const download = page.waitForEvent("download");
+    await id(button).click();
+    const file = await download;
+    return { name: file.suggestedFilename(), mimeType: "", buffer: await readFile(await file.path()) };
+  };
+  await expect(id("save-run")).toBeDisabled();
+  for (const step of ["1", "2", "3"]) {
+    await id("step").click();
+    await expect(id("step-count")).toHaveText(step);
+  }
+  const third = await id("loss").textContent();
+  const run = await saved("save-run");
+  expect(run.name).toBe("autolink-run-3-steps.safetensors");
+  const onnx = await saved("save-onnx");
+  expect(onnx.name).toBe("autolink-detector-3-steps.onnx");
+  expect(onnx.buffer.includes("AutoLink's detector of 12 keypoints")).toBe(true);
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("4");
+  const fourth = await id("loss").textContent();
+
+  const wrong = [
+    { name: "a.safetensors", mimeType: "", buffer: Buffer.from("no model") },
+    { name: "b.safetensors", mimeType: "", buffer: run.buffer.subarray(0, run.buffer.length / 2) },
+    { name: "c.ckpt", mimeType: "", buffer: Buffer.concat([Buffer.from("PK"), Buffer.alloc(100)]) },
+  ];
+  for (const file of wrong) {
+    await id("model-input").setInputFiles(file);
+    await expect(id("message")).toHaveClass(/is-error/);
+    await expect(id("message")).toContainText(/not a model|cannot be read/);
+    await expect(id("step-count")).toHaveText("4");
+    await id("step").focus();
+  }
+
+  // A closed tab. The page comes back with the tiny preset's larger pictures; the run has its own size.
+  await open(page);
+  await expect(id("step-count")).toHaveText("0");
+  await id("model-input").setInputFiles(run);
+  await expect(id("step-count")).toHaveText("3");
+  await expect(id("loss")).toHaveText(third ?? "");
+  await expect(id("model-about")).toContainText("trained for 3 steps");
+  await expect(id("size")).toHaveValue("32");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("4");
+  await expect(id("loss")).toHaveText(fourth ?? "");
+
+  const authors = await readFile(path.resolve(root, "../shared/reference/autolink_k8_w4.ckpt")).catch(() => null);
+  if (authors) {
+    await id("model-input").setInputFiles({ name: "theirs.ckpt", mimeType: "", buffer: authors });
+    await expect(id("model-about")).toContainText("theirs.ckpt", { timeout: 60_000 });
+    await expect(id("size")).toHaveValue("128");
+  }
+});
+
 test("it answers within 100 ms while it trains", async ({ page }) => {
   await open(page);
   const id = at(page);

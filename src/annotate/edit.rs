@@ -1,0 +1,558 @@
+//! What a person makes of the discovered keypoints: names, colours, order, which are one, which are hidden, and which
+//! edges are the skeleton.
+//!
+//! A [`Table`] never touches the detected points: it says which discovered keypoints each named one is made of, and
+//! [`Table::apply`] makes annotations of the two. So every edit can be undone ([`History`]), and the table is kept with
+//! the model and fits the pictures of tomorrow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::annotate::{Annotations, EdgeWeight, Image, Keypoint, Point, Visibility, check_name};
+use crate::error::{Error, Result};
+
+/// The named keypoints and their skeleton.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// In the order of the files.
+    pub keypoints: Vec<Named>,
+    /// Pairs of indices into `keypoints`, hidden ones too; the smaller one first, each pair once.
+    pub edges: Vec<[usize; 2]>,
+}
+
+/// A named keypoint, and the discovered ones that it is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Named {
+    /// Not empty, on one line, unlike all others.
+    pub name: String,
+    /// `#rrggbb`.
+    pub color: String,
+    /// Left out of annotations.
+    pub hidden: bool,
+    /// Indices of discovered keypoints; several where they were merged.
+    pub sources: Vec<usize>,
+}
+
+impl Table {
+    /// Before any edit: each discovered keypoint by itself, and the skeleton that `discovered` has.
+    pub fn new(discovered: &Annotations) -> Table {
+        let named = |(i, keypoint): (usize, &Keypoint)| Named {
+            name: keypoint.name.clone(),
+            color: keypoint.color.clone(),
+            hidden: false,
+            sources: vec![i],
+        };
+        Table {
+            keypoints: discovered.keypoints.iter().enumerate().map(named).collect(),
+            edges: unique(discovered.skeleton.iter().copied()),
+        }
+    }
+
+    /// The table with keypoint `index` called `name`; spaces around it are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a name that is empty, broken over lines, or another keypoint's.
+    pub fn rename(&self, index: usize, name: &str) -> Result<Table> {
+        self.check(&[index])?;
+        let name = name.trim();
+        check_name(name)?;
+        let mut others = self.keypoints.iter().enumerate();
+        if others.any(|(i, other)| i != index && other.name == name) {
+            return Err(Error::Setting(format!(
+                "Another keypoint is called \"{name}\" already: take another name, or merge the two."
+            )));
+        }
+        let mut table = self.clone();
+        table.keypoints[index].name = name.to_string();
+        Ok(table)
+    }
+
+    /// The table with keypoint `index` hidden or shown again.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no such keypoint.
+    pub fn hide(&self, index: usize, hidden: bool) -> Result<Table> {
+        self.check(&[index])?;
+        let mut table = self.clone();
+        table.keypoints[index].hidden = hidden;
+        Ok(table)
+    }
+
+    /// The table with keypoint `index` in another colour, `#rrggbb`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no such keypoint, or that is no such colour.
+    pub fn recolor(&self, index: usize, color: &str) -> Result<Table> {
+        self.check(&[index])?;
+        let digits = color.strip_prefix('#').unwrap_or_default();
+        if digits.len() != 6 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Err(Error::Setting(format!(
+                "\"{color}\" is not a colour: write it as #rrggbb, #3366ff for example."
+            )));
+        }
+        let mut table = self.clone();
+        table.keypoints[index].color = color.to_ascii_lowercase();
+        Ok(table)
+    }
+
+    /// The table with keypoint `other` made a part of keypoint `into`, which keeps its name, colour and place. Edges of
+    /// both become edges of the one.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are no such two keypoints.
+    pub fn merge(&self, into: usize, other: usize) -> Result<Table> {
+        self.check(&[into, other])?;
+        if into == other {
+            return Err(Error::Setting(
+                "A keypoint cannot be merged with itself: choose two.".into(),
+            ));
+        }
+        let mut table = self.clone();
+        let removed = table.keypoints.remove(other);
+        let shift = |i: usize| if i > other { i - 1 } else { i };
+        let into_now = shift(into);
+        table.keypoints[into_now].sources.extend(removed.sources);
+        table.edges = unique(
+            self.edges
+                .iter()
+                .map(|edge| edge.map(|end| if end == other { into_now } else { shift(end) })),
+        );
+        Ok(table)
+    }
+
+    /// The table in another order: keypoint `order[i]` comes to place `i`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `order` does not name each keypoint once.
+    pub fn reorder(&self, order: &[usize]) -> Result<Table> {
+        let mut place = vec![usize::MAX; self.keypoints.len()];
+        for (to, &from) in order.iter().enumerate() {
+            self.check(&[from])?;
+            place[from] = to;
+        }
+        if order.len() != place.len() || place.contains(&usize::MAX) {
+            return Err(Error::Setting(
+                "An order must name each keypoint once.".into(),
+            ));
+        }
+        Ok(Table {
+            keypoints: order
+                .iter()
+                .map(|&from| self.keypoints[from].clone())
+                .collect(),
+            edges: unique(self.edges.iter().map(|edge| edge.map(|end| place[end]))),
+        })
+    }
+
+    /// The table with the edge between two keypoints added, or removed if it is there.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are no such two keypoints.
+    pub fn toggle_edge(&self, edge: [usize; 2]) -> Result<Table> {
+        self.check(&edge)?;
+        let Some(&edge) = unique([edge]).first() else {
+            return Err(Error::Setting(
+                "An edge needs two keypoints: choose another one.".into(),
+            ));
+        };
+        let mut table = self.clone();
+        match table.edges.iter().position(|&e| e == edge) {
+            Some(at) => {
+                table.edges.remove(at);
+            }
+            None => table.edges.push(edge),
+        }
+        Ok(table)
+    }
+
+    /// The table with the edges whose learned weight is at least `threshold`. Weights are of discovered keypoints; a merged
+    /// keypoint's edge has the greatest weight among its parts'.
+    pub fn choose_edges(&self, weights: &[EdgeWeight], threshold: f64) -> Table {
+        Table {
+            edges: self
+                .edge_weights(weights)
+                .into_iter()
+                .filter(|edge| edge.weight >= threshold)
+                .map(|edge| edge.ends)
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The discovered keypoints' annotations as named ones: hidden keypoints left out, merged ones joined.
+    ///
+    /// A merged point is the mean of its parts that are there, weighted by their confidence, with the greatest of their
+    /// confidences; parts that a person corrected outrule the others. Where parts differ, it counts as visible if one is.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the table is of another model: it names keypoints that are not there.
+    pub fn apply(&self, discovered: &Annotations) -> Result<Annotations> {
+        let count = discovered.keypoints.len();
+        let fits = |image: &Image| image.points.len() == count;
+        let mut sources = self.keypoints.iter().flat_map(|k| &k.sources);
+        let ends = self.edges.iter().flatten();
+        if sources.any(|&s| s >= count)
+            || ends.into_iter().any(|&end| end >= self.keypoints.len())
+            || !discovered.images.iter().all(fits)
+        {
+            return Err(Error::Setting(format!(
+                "These names were given to another model's keypoints: this one has {count}. Start the names anew."
+            )));
+        }
+        let shown: Vec<&Named> = self.keypoints.iter().filter(|k| !k.hidden).collect();
+        let mut place = Vec::with_capacity(self.keypoints.len());
+        let mut next = 0;
+        for keypoint in &self.keypoints {
+            place.push((!keypoint.hidden).then_some(next));
+            next += usize::from(!keypoint.hidden);
+        }
+        let move_ends = |[a, b]: [usize; 2]| Some([place[a]?, place[b]?]);
+        Ok(Annotations {
+            category: discovered.category.clone(),
+            keypoints: shown
+                .iter()
+                .map(|named| Keypoint {
+                    name: named.name.clone(),
+                    color: named.color.clone(),
+                })
+                .collect(),
+            skeleton: self.edges.iter().filter_map(|&e| move_ends(e)).collect(),
+            edge_weights: self
+                .edge_weights(&discovered.edge_weights)
+                .into_iter()
+                .filter_map(|edge| {
+                    Some(EdgeWeight {
+                        ends: move_ends(edge.ends)?,
+                        weight: edge.weight,
+                    })
+                })
+                .collect(),
+            edge_threshold: discovered.edge_threshold,
+            images: discovered
+                .images
+                .iter()
+                .map(|image| Image {
+                    points: shown
+                        .iter()
+                        .map(|named| joined(named.sources.iter().map(|&s| image.points[s])))
+                        .collect(),
+                    ..image.clone()
+                })
+                .collect(),
+        })
+    }
+
+    /// Moves keypoint `index` of the table on one picture, as a person does: all the discovered keypoints that it is made
+    /// of go to `point`, so that [`Table::apply`] gives it back.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no such keypoint.
+    pub fn correct(&self, image: &mut Image, index: usize, point: Point) -> Result<()> {
+        self.check(&[index])?;
+        for &source in &self.keypoints[index].sources {
+            if let Some(part) = image.points.get_mut(source) {
+                *part = Point {
+                    corrected: true,
+                    ..point
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// Weights of pairs of discovered keypoints as weights of pairs of this table's, hidden ones too.
+    fn edge_weights(&self, weights: &[EdgeWeight]) -> Vec<EdgeWeight> {
+        let of = |source: usize| {
+            self.keypoints
+                .iter()
+                .position(|k| k.sources.contains(&source))
+        };
+        let mut merged: Vec<EdgeWeight> = Vec::new();
+        for edge in weights {
+            let [Some(a), Some(b)] = edge.ends.map(of) else {
+                continue;
+            };
+            let ends = [a.min(b), a.max(b)];
+            if a == b {
+                continue;
+            }
+            match merged.iter_mut().find(|other| other.ends == ends) {
+                Some(other) => other.weight = other.weight.max(edge.weight),
+                None => merged.push(EdgeWeight {
+                    ends,
+                    weight: edge.weight,
+                }),
+            }
+        }
+        merged
+    }
+
+    fn check(&self, indices: &[usize]) -> Result<()> {
+        match indices.iter().find(|&&i| i >= self.keypoints.len()) {
+            Some(i) => Err(Error::Setting(format!(
+                "There is no keypoint {i}: there are {}.",
+                self.keypoints.len()
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Edges with the smaller end first, each once, none from a keypoint to itself.
+fn unique(edges: impl IntoIterator<Item = [usize; 2]>) -> Vec<[usize; 2]> {
+    let mut kept = Vec::new();
+    for [a, b] in edges {
+        let edge = [a.min(b), a.max(b)];
+        if a != b && !kept.contains(&edge) {
+            kept.push(edge);
+        }
+    }
+    kept
+}
+
+/// One point of several; see [`Table::apply`].
+fn joined(parts: impl Iterator<Item = Point>) -> Point {
+    let mut parts: Vec<Point> = parts.filter(Point::is_there).collect();
+    if parts.iter().any(|p| p.corrected) {
+        parts.retain(|p| p.corrected);
+    }
+    let Some(&first) = parts.first() else {
+        return Point::ABSENT;
+    };
+    if parts.len() == 1 {
+        return first;
+    }
+    // Parts without any confidence count alike.
+    let total: f64 = parts.iter().map(|p| p.confidence).sum();
+    let weight = |p: &Point| {
+        if total > 0.0 {
+            p.confidence / total
+        } else {
+            1.0 / parts.len() as f64
+        }
+    };
+    let visible = parts.iter().any(|p| p.visibility == Visibility::Visible);
+    Point {
+        x_px: parts.iter().map(|p| weight(p) * p.x_px).sum(),
+        y_px: parts.iter().map(|p| weight(p) * p.y_px).sum(),
+        confidence: parts.iter().map(|p| p.confidence).fold(0.0, f64::max),
+        visibility: if visible {
+            Visibility::Visible
+        } else {
+            Visibility::Occluded
+        },
+        corrected: first.corrected,
+    }
+}
+
+/// Every table so far, and which of them is now: undo and redo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    tables: Vec<Table>,
+    now: usize,
+}
+
+/// How many edits can be undone.
+const MAX_TABLES: usize = 200;
+
+impl History {
+    /// Nothing to undo yet.
+    pub fn new(table: Table) -> History {
+        History {
+            tables: vec![table],
+            now: 0,
+        }
+    }
+
+    /// The table as it is now.
+    pub fn table(&self) -> &Table {
+        &self.tables[self.now]
+    }
+
+    /// Takes an edited table; what was undone before is gone. The oldest of more than 200 are forgotten.
+    pub fn push(&mut self, table: Table) {
+        if table == *self.table() {
+            return;
+        }
+        self.tables.truncate(self.now + 1);
+        self.tables.push(table);
+        let forgotten = self.tables.len().saturating_sub(MAX_TABLES);
+        self.tables.drain(..forgotten);
+        self.now = self.tables.len() - 1;
+    }
+
+    /// Goes back an edit; false if there is none.
+    pub fn undo(&mut self) -> bool {
+        let can = self.now > 0;
+        self.now -= usize::from(can);
+        can
+    }
+
+    /// Takes the last undone edit back; false if there is none.
+    pub fn redo(&mut self) -> bool {
+        let can = self.now + 1 < self.tables.len();
+        self.now += usize::from(can);
+        can
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotate::tests::sample;
+
+    fn names(annotations: &Annotations) -> Vec<&str> {
+        annotations
+            .keypoints
+            .iter()
+            .map(|k| k.name.as_str())
+            .collect()
+    }
+
+    fn table() -> Table {
+        let mut table = Table::new(&sample());
+        for (keypoint, name) in table.keypoints.iter_mut().zip(["a", "b", "c", "d"]) {
+            keypoint.name = name.into();
+        }
+        table
+    }
+
+    #[test]
+    fn an_untouched_table_changes_nothing_but_the_order_of_ends() {
+        let sample = sample();
+        let mut applied = Table::new(&sample).apply(&sample).expect("applies");
+        assert_eq!(applied.skeleton, [[0, 1], [1, 2], [1, 3]]);
+        applied.skeleton = sample.skeleton.clone();
+        assert_eq!(applied, sample);
+    }
+
+    #[test]
+    fn merging_joins_points_and_edges() {
+        let sample = sample();
+        let merged = table().merge(1, 0).expect("merges");
+        assert_eq!(merged.keypoints[0].sources, [1, 0]);
+        assert_eq!(merged.edges, [[0, 1], [0, 2]]);
+        let applied = merged.apply(&sample).expect("applies");
+        assert_eq!(names(&applied), ["b", "c", "d"]);
+        // Confidence 0.5 at (10.5, 20), 1.0 at (30, 40.25).
+        let point = applied.images[0].points[0];
+        assert!((point.x_px - 23.5).abs() < 1e-12 && (point.y_px - 33.5).abs() < 1e-12);
+        assert_eq!(point.confidence, 1.0);
+        // Absent and present: the present one.
+        assert_eq!(applied.images[1].points[0], sample.images[1].points[0]);
+        assert_eq!(applied.images[2].points[0], Point::ABSENT);
+        // A correction outrules.
+        let applied = table()
+            .merge(0, 3)
+            .and_then(|t| t.apply(&sample))
+            .expect("applies");
+        assert_eq!(applied.images[0].points[0], sample.images[0].points[3]);
+        assert_eq!(
+            applied.edge_weights,
+            [EdgeWeight {
+                ends: [0, 1],
+                weight: 0.75
+            }]
+        );
+    }
+
+    #[test]
+    fn hiding_leaves_out_and_reordering_moves_edges() {
+        let sample = sample();
+        let table = table()
+            .reorder(&[3, 2, 1, 0])
+            .and_then(|t| t.hide(1, true))
+            .expect("a table");
+        assert_eq!(table.edges, [[2, 3], [1, 2], [0, 2]]);
+        let applied = table.apply(&sample).expect("applies");
+        assert_eq!(names(&applied), ["d", "b", "a"]);
+        assert_eq!(applied.skeleton, [[1, 2], [0, 1]]);
+        assert_eq!(applied.edge_weights.len(), 2);
+        assert_eq!(applied.edge_weights[0].ends, [1, 2]);
+        assert_eq!(applied.images[0].points[0], sample.images[0].points[3]);
+        assert!(applied.validate().is_ok());
+    }
+
+    #[test]
+    fn edges_are_chosen_by_weight_then_by_hand() {
+        let weights = sample().edge_weights;
+        let chosen = table().choose_edges(&weights, 0.1);
+        assert_eq!(chosen.edges, [[0, 1], [0, 3]]);
+        let chosen = chosen.toggle_edge([3, 0]).expect("toggles");
+        assert_eq!(chosen.edges, [[0, 1]]);
+        let chosen = chosen.toggle_edge([2, 1]).expect("toggles");
+        assert_eq!(chosen.edges, [[0, 1], [1, 2]]);
+    }
+
+    #[test]
+    fn a_corrected_keypoint_stays_where_it_was_put() {
+        let mut sample = sample();
+        let table = table().merge(0, 1).expect("merges");
+        let place = Point::placed([7.0, 8.0]);
+        table
+            .correct(&mut sample.images[1], 0, place)
+            .expect("corrects");
+        let applied = table.apply(&sample).expect("applies");
+        let point = applied.images[1].points[0];
+        assert_eq!((point.x_px, point.y_px, point.corrected), (7.0, 8.0, true));
+    }
+
+    #[test]
+    fn wrong_edits_are_said() {
+        let table = table();
+        let fails = |result: Result<Table>, part: &str| {
+            let message = result.expect_err(part).to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        fails(table.rename(0, "b "), "Another keypoint");
+        fails(table.rename(0, "  "), "empty");
+        fails(table.rename(0, "x\ty"), "control character");
+        fails(table.rename(9, "x"), "no keypoint 9");
+        fails(table.merge(1, 1), "itself");
+        fails(table.reorder(&[0, 1, 2]), "each keypoint once");
+        fails(table.reorder(&[0, 1, 2, 2]), "each keypoint once");
+        fails(table.recolor(0, "red"), "#rrggbb");
+        fails(table.toggle_edge([2, 2]), "two keypoints");
+        assert_eq!(
+            table.rename(0, " 鼻 ").expect("a name").keypoints[0].name,
+            "鼻"
+        );
+        assert_eq!(
+            table.recolor(0, "#AABBCC").expect("a colour").keypoints[0].color,
+            "#aabbcc"
+        );
+        let mut other = sample();
+        other.keypoints.pop();
+        let mut damaged = table.clone();
+        damaged.edges.push([0, 9]);
+        assert!(damaged.apply(&sample()).is_err());
+        assert!(
+            table
+                .apply(&other)
+                .expect_err("another model")
+                .to_string()
+                .contains("another model")
+        );
+    }
+
+    #[test]
+    fn edits_are_undone_and_redone() {
+        let first = table();
+        let mut history = History::new(first.clone());
+        assert!(!history.undo() && !history.redo());
+        let second = first.merge(0, 1).expect("merges");
+        history.push(second.clone());
+        history.push(second.clone()); // No change: nothing to undo.
+        assert!(history.undo());
+        assert_eq!(*history.table(), first);
+        assert!(history.redo());
+        assert_eq!(*history.table(), second);
+        history.undo();
+        history.push(first.rename(0, "new").expect("renames"));
+        assert!(!history.redo());
+        for i in 0..300 {
+            history.push(first.rename(0, &format!("n{i}")).expect("renames"));
+        }
+        assert_eq!(history.tables.len(), MAX_TABLES);
+        assert_eq!(history.table().keypoints[0].name, "n299");
+    }
+}

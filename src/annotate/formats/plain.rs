@@ -1,0 +1,152 @@
+//! Tables and JSON for everybody else: `keypoints.csv`, a line per point; `edges.csv`, the learned weights;
+//! `annotations.json`, everything.
+
+use super::{File, csv_line, json_ascii, number, px};
+use crate::annotate::{Annotations, Visibility};
+use crate::error::{Error, Result};
+
+/// `keypoints.csv`: `file,frame,width,height,keypoint,x,y,confidence,visibility,corrected`, px. `frame` is blank for
+/// pictures, `x` and `y` are where the point is absent.
+pub fn points(annotations: &Annotations) -> File {
+    let mut text = csv_line([
+        "file",
+        "frame",
+        "width",
+        "height",
+        "keypoint",
+        "x",
+        "y",
+        "confidence",
+        "visibility",
+        "corrected",
+    ]);
+    for image in &annotations.images {
+        for (keypoint, point) in annotations.keypoints.iter().zip(&image.points) {
+            let place = |v: f64| {
+                if point.is_there() {
+                    px(v)
+                } else {
+                    String::new()
+                }
+            };
+            text += &csv_line([
+                image.file_name.clone(),
+                image.frame.map(|f| f.to_string()).unwrap_or_default(),
+                image.width_px.to_string(),
+                image.height_px.to_string(),
+                keypoint.name.clone(),
+                place(point.x_px),
+                place(point.y_px),
+                number(point.confidence, 6),
+                match point.visibility {
+                    Visibility::Absent => "absent",
+                    Visibility::Occluded => "occluded",
+                    Visibility::Visible => "visible",
+                }
+                .into(),
+                u8::from(point.corrected).to_string(),
+            ]);
+        }
+    }
+    File::text("keypoints.csv", text)
+}
+
+/// `edges.csv`: `i,j,name_i,name_j,weight,threshold,in_skeleton`, keypoints from 0 in the order of the other files; the
+/// threshold is the one that made the skeleton, before edges were chosen by hand. Edges of the skeleton that were not
+/// learned have no weight.
+pub fn edges(annotations: &Annotations) -> File {
+    let mut text = csv_line([
+        "i",
+        "j",
+        "name_i",
+        "name_j",
+        "weight",
+        "threshold",
+        "in_skeleton",
+    ]);
+    let same = |a: [usize; 2], b: [usize; 2]| a == b || a == [b[1], b[0]];
+    let threshold = annotations
+        .edge_threshold
+        .map(|t| number(t, 6))
+        .unwrap_or_default();
+    let mut line = |[i, j]: [usize; 2], weight: Option<f64>, in_skeleton: bool| {
+        text += &csv_line([
+            i.to_string(),
+            j.to_string(),
+            annotations.keypoints[i].name.clone(),
+            annotations.keypoints[j].name.clone(),
+            weight.map(|w| number(w, 6)).unwrap_or_default(),
+            threshold.clone(),
+            u8::from(in_skeleton).to_string(),
+        ]);
+    };
+    for edge in &annotations.edge_weights {
+        let in_skeleton = annotations.skeleton.iter().any(|&e| same(e, edge.ends));
+        line(edge.ends, Some(edge.weight), in_skeleton);
+    }
+    for &ends in &annotations.skeleton {
+        if !annotations.edge_weights.iter().any(|e| same(e.ends, ends)) {
+            line(ends, None, true);
+        }
+    }
+    File::text("edges.csv", text)
+}
+
+/// `annotations.json`: [`Annotations`] as they are.
+pub fn json(annotations: &Annotations) -> File {
+    File::text("annotations.json", json_ascii(annotations))
+}
+
+/// Reads [`json`] back.
+///
+/// # Errors
+/// [`Error::Landmarks`] if it is not such a file.
+pub fn import_json(text: &str) -> Result<Annotations> {
+    let annotations: Annotations = serde_json::from_str(text).map_err(|e| {
+        Error::Landmarks(format!(
+            "This is not a file of annotations as this program writes it ({e})."
+        ))
+    })?;
+    annotations
+        .validate()
+        .map_err(|e| Error::Landmarks(e.to_string()))?;
+    Ok(annotations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotate::tests::sample;
+
+    #[test]
+    fn json_comes_back_whole() {
+        let sample = sample();
+        let text = String::from_utf8(json(&sample).bytes).expect("text");
+        assert_eq!(import_json(&text).expect("reads"), sample);
+        for text in ["", "{}", "[1]", "{\"category\": 3}"] {
+            assert!(
+                import_json(text)
+                    .expect_err("no file of ours")
+                    .to_string()
+                    .contains("not a file of annotations")
+            );
+        }
+    }
+
+    #[test]
+    fn edges_say_their_weight_and_whether_they_count() {
+        let mut sample = sample();
+        for (i, keypoint) in sample.keypoints.iter_mut().enumerate() {
+            keypoint.name = format!("kp{i}");
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&edges(&sample).bytes),
+            "i,j,name_i,name_j,weight,threshold,in_skeleton\n0,1,kp0,kp1,0.75,0.25,1\n0,3,kp0,kp3,0.125,0.25,0\n\
+             1,2,kp1,kp2,,0.25,1\n3,1,kp3,kp1,,0.25,1\n"
+        );
+        let text = String::from_utf8(points(&sample).bytes).expect("text");
+        assert!(text.contains("\na.jpg,,640,480,kp0,10.5,20,0.5,visible,0\n"));
+        assert!(text.contains("\na.jpg,,640,480,kp3,33.3333,479.999,1,visible,1\n"));
+        assert!(text.contains(",101,77,kp1,,,0,absent,0\n"));
+    }
+}

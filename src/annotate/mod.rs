@@ -1,0 +1,510 @@
+//! From discovered keypoints to annotations: what a person names, corrects and takes home.
+//!
+//! [`Annotations`] are points on pictures, as a file holds them. Detection makes them with the discovered keypoints
+//! ([`Image::detected`]); an [`edit::Table`] gives those names and merges, hides and reorders them
+//! ([`edit::Table::apply`]); [`landmarks`] regresses a person's own points from them; [`formats`] writes and reads files.
+//!
+//! Coordinates are pixels of the original picture, x before y, from its left and upper border: the centre of the first
+//! pixel is at (0.5, 0.5), and `x_px = width_px * x_fraction`.
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::dataset::Placement;
+use crate::error::{Error, Result};
+
+pub mod edit; // names, merging, hiding, edges; undo and redo
+pub mod formats; // one file a format: annotations in, bytes out
+pub mod landmarks; // a person's points, regressed from discovered ones
+
+/// Points on pictures: what every format is written from and read into.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Annotations {
+    /// What is in the pictures, one of it in each: "hand".
+    pub category: String,
+    /// `[K]`, in the order of every image's points.
+    pub keypoints: Vec<Keypoint>,
+    /// Pairs of indices into `keypoints`.
+    pub skeleton: Vec<[usize; 2]>,
+    /// Learned weights of pairs of keypoints, the ones in `skeleton` and the others. Empty where nothing was learned.
+    #[serde(default)]
+    pub edge_weights: Vec<EdgeWeight>,
+    /// The weight from which on an edge belongs to the skeleton, before edges were chosen by hand.
+    #[serde(default)]
+    pub edge_threshold: Option<f64>,
+    /// The pictures or frames.
+    pub images: Vec<Image>,
+}
+
+/// A named keypoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Keypoint {
+    /// Not empty, without line breaks, and unlike all others.
+    pub name: String,
+    /// `#rrggbb`.
+    pub color: String,
+}
+
+/// The learned weight of the edge between two keypoints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeWeight {
+    /// Indices into the keypoints.
+    pub ends: [usize; 2],
+    /// At least 0.
+    pub weight: f64,
+}
+
+/// A picture or a frame of a video, and the points on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// The picture's file with its folder, `/` between them; the video's where this is a frame of one.
+    pub file_name: String,
+    /// Which frame of the video, from 0; none for a picture.
+    #[serde(default)]
+    pub frame: Option<u64>,
+    /// After the EXIF orientation, px; 0 where a label file did not say.
+    pub width_px: u32,
+    /// As the width.
+    pub height_px: u32,
+    /// `[K]`.
+    pub points: Vec<Point>,
+}
+
+/// A keypoint on a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// From the left border, px.
+    pub x_px: f64,
+    /// From the upper border, px.
+    pub y_px: f64,
+    /// 0 to 1; 1 where a person placed it.
+    pub confidence: f64,
+    /// Whether it is there, and to be seen.
+    pub visibility: Visibility,
+    /// A person placed it or moved it.
+    pub corrected: bool,
+}
+
+/// Whether a point is there, and to be seen. As a number: COCO's `v`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Visibility {
+    /// Not labelled: its coordinates mean nothing.
+    Absent = 0,
+    /// Its place is known, but something is in front of it, or it lies outside of the picture.
+    Occluded = 1,
+    /// To be seen.
+    Visible = 2,
+}
+
+impl Point {
+    /// A point that is not there.
+    pub const ABSENT: Point = Point {
+        x_px: 0.0,
+        y_px: 0.0,
+        confidence: 0.0,
+        visibility: Visibility::Absent,
+        corrected: false,
+    };
+
+    /// A visible point that a person placed at `[x, y]`, px.
+    pub fn placed(at_px: [f64; 2]) -> Point {
+        Point {
+            x_px: at_px[0],
+            y_px: at_px[1],
+            confidence: 1.0,
+            visibility: Visibility::Visible,
+            corrected: true,
+        }
+    }
+
+    /// Whether its coordinates mean anything.
+    pub fn is_there(&self) -> bool {
+        self.visibility != Visibility::Absent
+    }
+}
+
+impl Image {
+    /// A picture as the detector saw it: `view_points`, `[K][x, y]` as fractions of the square view, taken back to the
+    /// original's pixels, with their `confidence`, `[K]`.
+    ///
+    /// `x_px = width_px * (offset_x + scale_x * view_x)`. A point in the view's padding lies outside of the picture, so it
+    /// is occluded.
+    pub fn detected(
+        file_name: String,
+        placement: &Placement,
+        view_points: &[[f32; 2]],
+        confidence: &[f32],
+    ) -> Image {
+        let [width_px, height_px] = placement.original_px;
+        let sides_px = [f64::from(width_px), f64::from(height_px)];
+        let points = view_points
+            .iter()
+            .zip(confidence)
+            .map(|(view, &confidence)| {
+                let fraction = [0, 1].map(|axis| {
+                    f64::from(placement.offset[axis])
+                        + f64::from(placement.scale[axis]) * f64::from(view[axis])
+                });
+                let inside = fraction.iter().all(|f| (0.0..=1.0).contains(f));
+                Point {
+                    x_px: fraction[0] * sides_px[0],
+                    y_px: fraction[1] * sides_px[1],
+                    confidence: f64::from(confidence),
+                    visibility: if inside {
+                        Visibility::Visible
+                    } else {
+                        Visibility::Occluded
+                    },
+                    corrected: false,
+                }
+            })
+            .collect();
+        Image {
+            file_name,
+            frame: None,
+            width_px,
+            height_px,
+            points,
+        }
+    }
+
+    /// The file that shows this image: the picture's own, or for frame 12 of `walk.mp4` `walk/img000012.png`.
+    pub fn picture_name(&self) -> String {
+        match self.frame {
+            None => self.file_name.clone(),
+            Some(frame) => format!("{}/img{frame:06}.png", without_extension(&self.file_name)),
+        }
+    }
+
+    /// Mean confidence of the points that are there; 0 if none is.
+    pub fn confidence(&self) -> f64 {
+        let there: Vec<f64> = self
+            .points
+            .iter()
+            .filter(|p| p.is_there())
+            .map(|p| p.confidence)
+            .collect();
+        there.iter().sum::<f64>() / there.len().max(1) as f64
+    }
+}
+
+impl Annotations {
+    /// Discovered keypoints before anybody named them: `kp0`, `kp1`, ... with the given colours, no images yet.
+    pub fn discovered(colors: &[String]) -> Annotations {
+        let keypoint = |(i, color): (usize, &String)| Keypoint {
+            name: format!("kp{i}"),
+            color: color.clone(),
+        };
+        Annotations {
+            category: "object".into(),
+            keypoints: colors.iter().enumerate().map(keypoint).collect(),
+            ..Annotations::default()
+        }
+    }
+
+    /// The same with the learned graph, `weights` `[K][K]`. Its skeleton are the edges that training has raised a quarter as far
+    /// above their `first_weight` as the strongest.
+    pub fn with_graph(self, weights: &[Vec<f32>], first_weight: f64) -> Annotations {
+        let edge_weights: Vec<EdgeWeight> = (0..weights.len())
+            .flat_map(|j| (0..j).map(move |i| [i, j]))
+            .map(|ends| EdgeWeight {
+                ends,
+                weight: f64::from(weights[ends[0]][ends[1]]),
+            })
+            .collect();
+        let strongest = edge_weights.iter().map(|e| e.weight).fold(0.0, f64::max);
+        let threshold = first_weight + 0.25 * (strongest - first_weight).max(0.0);
+        let raised = edge_weights.iter().filter(|edge| edge.weight > threshold);
+        Annotations {
+            skeleton: raised.map(|edge| edge.ends).collect(),
+            edge_threshold: Some(threshold),
+            edge_weights,
+            ..self
+        }
+    }
+
+    /// Whether a file can be written from these.
+    ///
+    /// # Errors
+    /// [`Error::File`] with what is wrong: names that are empty, doubled or broken over lines, pictures of one name, points
+    /// that are not numbers, or that are too few or too many.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::File(what));
+        let count = self.keypoints.len();
+        if count == 0 {
+            return wrong("There are no keypoints to write: show at least one.".into());
+        }
+        check_name(&self.category).map_err(|e| Error::File(format!("The kind of object: {e}")))?;
+        let mut names = HashSet::new();
+        for keypoint in &self.keypoints {
+            check_name(&keypoint.name).map_err(|e| Error::File(e.to_string()))?;
+            if !names.insert(keypoint.name.as_str()) {
+                return wrong(format!(
+                    "Two keypoints are called \"{}\": rename one of them.",
+                    keypoint.name
+                ));
+            }
+        }
+        if self.skeleton.iter().flatten().any(|&end| end >= count) {
+            return wrong(format!(
+                "The skeleton has an edge to a keypoint that is not among the {count}."
+            ));
+        }
+        let mut files = HashSet::new();
+        for image in &self.images {
+            let name = image.picture_name();
+            if name.trim().is_empty() {
+                return wrong("A picture has no file name: give it one.".into());
+            }
+            if image.points.len() != count {
+                return wrong(format!(
+                    "{name} has {} points, but there are {count} keypoints.",
+                    image.points.len()
+                ));
+            }
+            let numbers = |p: &Point| [p.x_px, p.y_px, p.confidence].iter().all(|v| v.is_finite());
+            if !image.points.iter().all(numbers) {
+                return wrong(format!("A point on {name} is not a number: detect again."));
+            }
+            if !files.insert(name.clone()) {
+                return wrong(format!(
+                    "Two pictures are called {name}: rename one of them, or put them into folders."
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file that was read holds, and what in it could not be used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Imported {
+    /// What could be used.
+    pub annotations: Annotations,
+    /// A sentence for each thing that could not.
+    pub notes: Vec<String>,
+}
+
+/// For each of `wanted`, which of `names` is the same picture: the one with the same path, else the only one whose path
+/// ends in the other's (`set1/a.png` is `labeled-data/set1/a.png`), folder by folder and as written.
+pub fn match_names(wanted: &[String], names: &[String]) -> Vec<Option<usize>> {
+    let parts = |name: &String| -> Vec<String> {
+        name.split(['/', '\\'])
+            .filter(|part| !part.is_empty() && *part != ".")
+            .map(str::to_string)
+            .collect()
+    };
+    let by_path: HashMap<&str, usize> = names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (name.as_str(), i))
+        .collect();
+    let mut by_file: HashMap<String, Vec<(usize, Vec<String>)>> = HashMap::new();
+    for (i, name) in names.iter().enumerate() {
+        let parts = parts(name);
+        if let Some(file) = parts.last() {
+            by_file.entry(file.clone()).or_default().push((i, parts));
+        }
+    }
+    let find = |name: &String| {
+        if let Some(&i) = by_path.get(name.as_str()) {
+            return Some(i);
+        }
+        let path = parts(name);
+        let candidates = by_file.get(path.last()?)?;
+        let mut fitting = candidates
+            .iter()
+            .filter(|(_, other)| other.ends_with(&path) || path.ends_with(other));
+        match (fitting.next(), fitting.next()) {
+            (Some((i, _)), None) => Some(*i),
+            _ => None,
+        }
+    };
+    wanted.iter().map(find).collect()
+}
+
+/// A name that survives in every format: not empty, on one line.
+///
+/// # Errors
+/// [`Error::Setting`] otherwise.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::Setting("A name cannot be empty.".into()));
+    }
+    if name
+        .chars()
+        .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'))
+    {
+        return Err(Error::Setting(format!(
+            "The name {name:?} holds a line break or another control character: leave it out."
+        )));
+    }
+    Ok(())
+}
+
+/// `folder/a.b.jpg` -> `folder/a.b`.
+pub(crate) fn without_extension(path: &str) -> &str {
+    let file = path.rfind('/').map_or(0, |slash| slash + 1);
+    match path[file..].rfind('.') {
+        Some(dot) if dot > 0 => &path[..file + dot],
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Two pictures and two frames, four keypoints, names that break careless writers; one point is missing, one occluded,
+    /// one corrected, one picture empty.
+    pub(crate) fn sample() -> Annotations {
+        let colors = ["#e6194b", "#3cb44b", "#4363d8", "#f58231"].map(String::from);
+        let mut sample = Annotations::discovered(&colors);
+        sample.category = "Hände & \"Füße\", 手".into();
+        let names = [
+            "nose, left \"tip\"",
+            "Größe <ß> & 'é'",
+            "右手: #1",
+            " - {plain}\\x",
+        ];
+        for (keypoint, name) in sample.keypoints.iter_mut().zip(names) {
+            keypoint.name = name.into();
+        }
+        sample.skeleton = vec![[0, 1], [1, 2], [3, 1]];
+        sample.edge_threshold = Some(0.25);
+        sample.edge_weights = vec![
+            EdgeWeight {
+                ends: [0, 1],
+                weight: 0.75,
+            },
+            EdgeWeight {
+                ends: [0, 3],
+                weight: 0.125,
+            },
+        ];
+        let at = |x_px: f64, y_px: f64, confidence: f64| Point {
+            x_px,
+            y_px,
+            confidence,
+            visibility: Visibility::Visible,
+            corrected: false,
+        };
+        let mut image = |file: &str, size: [u32; 2], points: Vec<Point>| {
+            sample.images.push(Image {
+                file_name: file.into(),
+                frame: None,
+                width_px: size[0],
+                height_px: size[1],
+                points,
+            });
+        };
+        image(
+            "a.jpg",
+            [640, 480],
+            vec![
+                at(10.5, 20.0, 0.5),
+                at(30.0, 40.25, 1.0),
+                Point {
+                    visibility: Visibility::Occluded,
+                    ..at(639.123456, 0.0, 0.25)
+                },
+                Point::placed([100.0 / 3.0, 479.999]),
+            ],
+        );
+        image(
+            "set 1/ü, \"手\" 'x' & <b>.v2.png",
+            [101, 77],
+            vec![
+                at(1.0 / 7.0, 76.5, 0.5),
+                Point::ABSENT,
+                at(50.0, 0.001, 1.0),
+                at(99.0, 33.3333333, 0.75),
+            ],
+        );
+        image("set 1/empty.png", [64, 64], vec![Point::ABSENT; 4]);
+        sample
+    }
+
+    #[test]
+    fn detected_points_go_back_to_the_original_pixels() {
+        // A 200 x 100 picture, padded above and below: the view spans twice its height.
+        let placement = Placement {
+            original_px: [200, 100],
+            offset: [0.0, -0.5],
+            scale: [1.0, 2.0],
+        };
+        let image = Image::detected(
+            "a.png".into(),
+            &placement,
+            &[[0.5, 0.5], [0.25, 0.1]],
+            &[1.0, 0.5],
+        );
+        assert_eq!((image.width_px, image.height_px), (200, 100));
+        assert_eq!((image.points[0].x_px, image.points[0].y_px), (100.0, 50.0));
+        assert_eq!(image.points[0].visibility, Visibility::Visible);
+        assert!((image.points[1].y_px + 30.0).abs() < 1e-5);
+        assert_eq!(image.points[1].visibility, Visibility::Occluded);
+        assert_eq!(image.confidence(), 0.75);
+    }
+
+    #[test]
+    fn a_frame_is_named_after_its_video() {
+        let mut image = sample().images.remove(0);
+        assert_eq!(image.picture_name(), "a.jpg");
+        image.file_name = "day.1/walk.v2.mp4".into();
+        image.frame = Some(12);
+        assert_eq!(image.picture_name(), "day.1/walk.v2/img000012.png");
+        assert_eq!(without_extension("day.1/walk"), "day.1/walk");
+        assert_eq!(without_extension(".hidden"), ".hidden");
+    }
+
+    #[test]
+    fn pictures_are_found_by_the_end_of_their_path() {
+        let names = ["pics.zip/set1/a.png", "set2/a.png", "b.png", "x/c.png"].map(String::from);
+        let wanted = [
+            "set2/a.png",
+            "labeled-data/b.png",
+            "a.png",
+            "set1\\a.png",
+            "none.png",
+            "c.png",
+        ];
+        let found = match_names(&wanted.map(String::from), &names);
+        assert_eq!(found, [Some(1), Some(2), None, Some(0), None, Some(3)]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said() {
+        let fails = |change: &dyn Fn(&mut Annotations), part: &str| {
+            let mut annotations = sample();
+            change(&mut annotations);
+            let message = annotations.validate().expect_err(part).to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        assert!(sample().validate().is_ok());
+        fails(&|a| a.keypoints.clear(), "no keypoints");
+        fails(&|a| a.keypoints[1].name = "a\nb".into(), "line break");
+        fails(&|a| a.keypoints[1].name = " ".into(), "empty");
+        fails(
+            &|a| a.keypoints[1].name = a.keypoints[0].name.clone(),
+            "Two keypoints",
+        );
+        fails(&|a| a.category.clear(), "kind of object");
+        fails(&|a| a.skeleton.push([0, 4]), "skeleton");
+        fails(
+            &|a| a.images[1].file_name = "a.jpg".into(),
+            "Two pictures are called a.jpg",
+        );
+        fails(
+            &|a| {
+                a.images[1].points.pop();
+            },
+            "3 points, but there are 4",
+        );
+        fails(&|a| a.images[0].points[0].x_px = f64::NAN, "not a number");
+        fails(&|a| a.images[0].file_name.clear(), "no file name");
+    }
+}

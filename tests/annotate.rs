@@ -1,0 +1,34 @@
+//! Annotation files in the tools that they are for: `annotation/tools.py` loads what `annotation/sample.rs` writes.
+
+mod python;
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn annotation_tools_read_what_is_written() {
+    let Some(python) = python::program() else {
+        return;
+    };
+    // Cargo builds examples for tests, too, beside them.
+    let sample = std::env::current_exe()
+        .ok()
+        .and_then(|test| Some(test.parent()?.parent()?.join("examples/annotation_sample")))
+        .map(|program| program.with_extension(std::env::consts::EXE_EXTENSION))
+        .expect("a place");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("annotations");
+    if out.exists() {
+        std::fs::remove_dir_all(&out).expect("removes the last run's");
+    }
+    let wrote = Command::new(&sample).arg(&out).output();
+    assert!(
+        wrote
+            .expect(
+                "`cargo test` or `cargo build --example annotation_sample` makes the sample program"
+            )
+            .status
+            .success()
+    );
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/annotation/tools.py");
+    python::succeeds(Command::new(python).arg(script).args([&out, &sample]));
+}

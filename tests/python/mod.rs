@@ -1,0 +1,28 @@
+//! Python with the packages of `tests/requirements.txt`, which `cargo xtask test` installs where there is a Python.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Python, or none and a sentence.
+pub fn program() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python");
+    if !folder.join("done.txt").exists() {
+        println!("Left out: `cargo xtask test` sets up Python where there is one.");
+        return None;
+    }
+    Some(folder.join(if cfg!(windows) {
+        "Scripts/python.exe"
+    } else {
+        "bin/python"
+    }))
+}
+
+/// Runs a script, which must go well; what it said.
+pub fn succeeds(command: &mut Command) -> String {
+    let run = command.output().expect("python starts");
+    let said =
+        String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    println!("{said}");
+    assert!(run.status.success(), "{said}");
+    said
+}
