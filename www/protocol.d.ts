@@ -202,7 +202,7 @@ keypoints: Array<Array<[number, number]>>,
  */
 edge_weights: Array<Array<number>>, 
 /**
- * `[K][K]`: how much of an edge each weight makes, 0 where training has not raised it, 1 for the strongest.
+ * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
  */
 edge_strengths: Array<Array<number>>, };
 export type Event = { "type": "ready", 

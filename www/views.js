@@ -137,7 +137,7 @@ export class ProbeViews {
       context.strokeStyle = `rgb(0 0 0 / ${0.5 * strength})`;
       context.lineWidth = width + side * 0.02;
       context.stroke();
-      context.strokeStyle = `rgb(255 255 255 / ${strength ** 1.2})`;
+      context.strokeStyle = `rgb(255 255 255 / ${strength ** 0.6})`;
       context.lineWidth = width;
       context.stroke();
     }

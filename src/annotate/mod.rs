@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
+use crate::model::edges::median_and_rise;
 
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
@@ -205,9 +206,9 @@ impl Annotations {
         }
     }
 
-    /// The same with the learned graph, `weights` `[K][K]`. Its skeleton are the edges that training has raised a quarter as far
-    /// above their `first_weight` as the strongest.
-    pub fn with_graph(self, weights: &[Vec<f32>], first_weight: f64) -> Annotations {
+    /// The same with the learned graph, `weights` `[K][K]`. Its skeleton are the edges that stand out from the median one by more
+    /// than a quarter of what the strongest does ([`median_and_rise`]).
+    pub fn with_graph(self, weights: &[Vec<f32>]) -> Annotations {
         let edge_weights: Vec<EdgeWeight> = (0..weights.len())
             .flat_map(|j| (0..j).map(move |i| [i, j]))
             .map(|ends| EdgeWeight {
@@ -215,8 +216,8 @@ impl Annotations {
                 weight: f64::from(weights[ends[0]][ends[1]]),
             })
             .collect();
-        let strongest = edge_weights.iter().map(|e| e.weight).fold(0.0, f64::max);
-        let threshold = first_weight + 0.25 * (strongest - first_weight).max(0.0);
+        let (median, rise) = median_and_rise(weights);
+        let threshold = f64::from(median + 0.25 * rise);
         let raised = edge_weights.iter().filter(|edge| edge.weight > threshold);
         Annotations {
             skeleton: raised.map(|edge| edge.ends).collect(),

@@ -742,7 +742,7 @@ mod cli {
         let colours = palette::colours().into_iter().take(config.keypoints);
         let colours: Vec<String> = colours.map(palette::hex).collect();
         let weights = block_on(session::edge_weights(&model, &config))?;
-        let mut found = Annotations::discovered(&colours).with_graph(&weights, config.edge_start);
+        let mut found = Annotations::discovered(&colours).with_graph(&weights);
         found.images = (images.into_iter())
             .map(|seen| {
                 let whole = Placement::whole(seen.original_px);

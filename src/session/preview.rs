@@ -104,7 +104,7 @@ fn skeleton(
             line.move_to(points[i][0], points[i][1]);
             line.line_to(points[j][0], points[j][1]);
             let Some(line) = line.finish() else { continue };
-            paint.set_color_rgba8(255, 255, 255, (255.0 * strength) as u8);
+            paint.set_color_rgba8(255, 255, 255, (255.0 * strength.powf(0.6)) as u8);
             let stroke = Stroke {
                 width: side / 80.0,
                 ..Stroke::default()

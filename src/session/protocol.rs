@@ -162,7 +162,7 @@ pub struct Views {
     pub keypoints: Vec<Vec<[f32; 2]>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
-    /// `[K][K]`: how much of an edge each weight makes, 0 where training has not raised it, 1 for the strongest.
+    /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
     pub edge_strengths: Vec<Vec<f32>>,
 }
 

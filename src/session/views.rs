@@ -10,13 +10,10 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
+use crate::model::edges::median_and_rise;
 
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 const MASK_SEED: u64 = 0xa1;
-
-/// The strongest edge counts as at least this much above its first weight: a model that knows nothing yet should neither
-/// show a tangle nor glow.
-const LEAST_RISE: f32 = 0.1;
 
 /// Draws the probes.
 pub(super) async fn draw(
@@ -69,8 +66,9 @@ pub(super) async fn draw(
         );
     }
     push_rgb(&mut pixels, &masked, size);
-    let start = config.edge_start as f32;
-    let strongest = edge_map.iter().copied().fold(start + LEAST_RISE, f32::max);
+    let edge_weights = rows(&weights, config.keypoints);
+    let (median, rise) = median_and_rise(&edge_weights);
+    let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
     pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
     push_rgb(&mut pixels, &reconstruction, size);
     Ok(Views {
@@ -82,26 +80,19 @@ pub(super) async fn draw(
             .chunks(2 * config.keypoints)
             .map(|points| fractions(points, size))
             .collect(),
-        edge_strengths: rows(&strengths(&weights, start), config.keypoints),
-        edge_weights: rows(&weights, config.keypoints),
+        edge_strengths: rows(
+            &weights
+                .iter()
+                .map(|w| ((w - median) / rise).max(0.0))
+                .collect::<Vec<_>>(),
+            config.keypoints,
+        ),
+        edge_weights,
     })
 }
 
 fn rows(values: &[f32], length: usize) -> Vec<Vec<f32>> {
     values.chunks(length).map(<[f32]>::to_vec).collect()
-}
-
-/// How much of an edge each weight makes: 0 where training has not raised it, 1 for the strongest.
-///
-/// `(w - start) / (max w - start)`, where `max w - start` is at least [`LEAST_RISE`].
-fn strengths(weights: &[f32], start: f32) -> Vec<f32> {
-    let rise = weights
-        .iter()
-        .fold(LEAST_RISE, |most, w| most.max(w - start));
-    weights
-        .iter()
-        .map(|w| ((w - start) / rise).max(0.0))
-        .collect()
 }
 
 /// `[P,3,S,S]` in `[-1, 1]` -> RGBA, appended. Hidden cells are 0: a neutral grey.
@@ -163,21 +154,5 @@ impl Cadence {
     /// Somebody looked, from `start` till now.
     pub fn looked(&mut self, start: Instant) {
         self.last = Some((Instant::now(), start.elapsed()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edge_is_what_training_has_raised() {
-        assert_eq!(
-            strengths(&[0.0, 0.125, 0.375, 0.625], 0.125),
-            [0.0, 0.0, 0.5, 1.0]
-        );
-        // Nothing learned yet: nothing is strong.
-        let early = strengths(&[0.12, 0.14, 0.15], 0.13);
-        assert!(early.iter().all(|&s| s <= 0.21), "{early:?}");
     }
 }
