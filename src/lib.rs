@@ -12,6 +12,7 @@ pub mod eval; // how well keypoints predict landmarks
 pub mod loss; // pixel and perceptual
 pub mod model; // detector, edge weights, edge map, decoder
 pub mod ops; // what burn lacks
+pub mod palette; // the colours of keypoints
 pub mod session; // the engine: Command in, Event out
 pub mod train; // Trainer::step
 

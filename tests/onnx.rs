@@ -37,7 +37,7 @@ fn onnxruntime_finds_the_same() {
         block_on(session.step()).expect("steps"); // so that running statistics are not those of the start
     }
     let model = session.model();
-    let bytes = block_on(onnx::export(&model, &config)).expect("exports");
+    let bytes = block_on(onnx::export(&model, &config, None)).expect("exports");
 
     let n = pictures.len();
     let planar: Vec<f32> = (0..n)

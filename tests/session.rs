@@ -294,7 +294,22 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
     assert_eq!(second.losses(), expected);
     let [a, b] =
         [&whole, &second].map(|s| block_on(s.save(Precision::Float32)).expect("saves a model"));
-    assert_eq!(a, b, "the same model, byte for byte");
+    assert!(a == b, "the same model, byte for byte");
+
+    // Opened and not trained on, it is the same run still, also over other pictures.
+    let mut opened = session(config.clone());
+    opened
+        .resume(loaded(&opened, &file), None)
+        .expect("resumes");
+    let again = block_on(opened.save_run()).expect("saves");
+    assert!(again == file, "byte for byte");
+    let others = synthetic::puppets(7, 2, config.size).dataset;
+    opened.begin(config.clone(), others).expect("begins");
+    assert_eq!(opened.steps_taken(), 40);
+    losses(&mut opened, 1);
+    let others = synthetic::puppets(7, 2, config.size).dataset;
+    opened.begin(config.clone(), others).expect("begins");
+    assert_eq!(opened.steps_taken(), 0, "a new run");
 
     // A model alone: it goes on with a fresh optimiser.
     let mut warm = session(config.clone());
@@ -322,6 +337,44 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
         })
         .expect("configures");
     assert_eq!(changed.steps_taken(), 0);
+}
+
+#[test]
+fn a_run_can_be_looked_back_on() {
+    let mut first = session(small());
+    for step in 0..12 {
+        let views = block_on(first.views()).expect("views");
+        assert_eq!(views.step, step);
+        losses(&mut first, 1);
+    }
+    let steps = |session: &Session| -> Vec<usize> {
+        session.snapshots().all().iter().map(|s| s.step).collect()
+    };
+    assert_eq!(steps(&first), [0, 1, 2, 3, 4, 5, 6, 8, 10]);
+    let [start, .., end] = first.snapshots().all() else {
+        panic!("more than one")
+    };
+    assert_eq!(start.reconstruction.len(), 8 * 32 * 32 * 3);
+    assert_ne!(start.reconstruction, end.reconstruction);
+    let file = block_on(first.save_run()).expect("saves");
+    let mut second = session(small());
+    second
+        .resume(loaded(&second, &file), None)
+        .expect("resumes");
+    assert_eq!(second.snapshots(), first.snapshots());
+    second.reset();
+    assert!(second.snapshots().all().is_empty());
+
+    let at = (file.windows(24))
+        .position(|window| window == br#""snapshots/10/edge_weigh"#)
+        .expect("is in the file");
+    let mut broken = file.clone();
+    broken[at + 11..at + 13].copy_from_slice(b"11");
+    let message = checkpoint::load(&broken, &second.training_device())
+        .err()
+        .expect("broken")
+        .to_string();
+    assert!(message.contains("snapshots do not fit"), "{message}");
 }
 
 #[test]

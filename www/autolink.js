@@ -53,7 +53,7 @@
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | undefined} Answer
  */
 
 /**
@@ -193,13 +193,7 @@ export class Session {
       if ("kind" in pictures) {
         await this.#send({ type: "load", source: pictures });
       } else {
-        const named = Array.from(pictures, (entry) =>
-          entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
-        );
-        await this.#send(
-          { type: "load", source: { kind: "files" } },
-          { files: named.map(({ file }) => file), names: named.map(({ name }) => name) },
-        );
+        await this.#send({ type: "load", source: { kind: "files" } }, attached(pictures));
       }
     } finally {
       stop();
@@ -307,6 +301,76 @@ export class Session {
   }
 
   /**
+   * Finds keypoints in pictures and puts them on the annotation desk, which `desk` events tell about.
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} pictures
+   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   */
+  async find(pictures) {
+    return this.#found({ type: "find" }, attached(pictures));
+  }
+
+  /** Clears the desk of its pictures. */
+  async clearDesk() {
+    await this.#send({ type: "clear-desk" });
+  }
+
+  /**
+   * Does something on the desk.
+   * @param {protocol.Edit} edit
+   */
+  async edit(edit) {
+    await this.#send({ type: "edit", edit });
+  }
+
+  /**
+   * Takes labels (COCO keypoints, DeepLabCut's table) as landmarks.
+   * @param {File} file
+   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   */
+  async importLabels(file) {
+    return this.#found({ type: "import-labels" }, attached([file]));
+  }
+
+  /**
+   * What is on the desk, in the form of a tool: one file, or a zip.
+   * @param {{ layer?: protocol.Layer, format: protocol.Format, withPictures?: boolean }} options
+   * @returns {Promise<File>}
+   */
+  async export({ layer = "keypoints", format, withPictures = false }) {
+    const answer = await this.#send({ type: "export", layer, format, with_pictures: withPictures });
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a file.");
+    return new File([answer.file], answer.name);
+  }
+
+  /**
+   * The file of a picture on the desk, out of its zip if it is in one.
+   * @param {number} index
+   * @returns {Promise<Blob>}
+   */
+  async picture(index) {
+    const answer = await this.#send({ type: "picture", index });
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a picture.");
+    return answer.file;
+  }
+
+  /**
+   * @param {protocol.Command} command
+   * @param {{ files: File[], names: string[] }} attachments
+   * @returns {Promise<EventOf<"found"> | null>}
+   */
+  async #found(command, attachments) {
+    /** @type {EventOf<"found"> | null} */
+    let found = null;
+    const stop = this.on("found", (event) => (found = event));
+    try {
+      await this.#send(command, attachments);
+    } finally {
+      stop();
+    }
+    return found;
+  }
+
+  /**
    * Listens to one type of event.
    * @template {EventType} T
    * @param {T} type
@@ -382,6 +446,7 @@ export class Session {
         this.#answer(event.id)?.resolve({ keypoints: event.keypoints, confidence: event.confidence });
         break;
       case "saved":
+      case "exported":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":
@@ -418,4 +483,14 @@ export class Session {
     this.#pending.clear();
     this.#queue.length = 0;
   }
+}
+
+/** Files with the names that people should read.
+ * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} files
+ */
+function attached(files) {
+  const named = Array.from(files, (entry) =>
+    entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
+  );
+  return { files: named.map(({ file }) => file), names: named.map(({ name }) => name) };
 }

@@ -19,6 +19,14 @@ export function isModel({ name }) {
 }
 
 /**
+ * Whether a file holds labels, by its name.
+ * @param {NamedFile} file
+ */
+export function isLabels({ name }) {
+  return /\.(json|csv)$/i.test(name);
+}
+
+/**
  * All files of a drop, those in folders included.
  * @param {DataTransfer} transfer
  * @returns {Promise<NamedFile[]>}

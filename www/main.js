@@ -5,27 +5,40 @@
  * @module
  */
 
+import { openAnnotate } from "./annotate/annotate.js";
+import { Desk } from "./annotate/desk.js";
 import { EngineError, Session } from "./autolink.js";
 import { LossChart } from "./chart.js";
 import { Controls, startsNewRun } from "./controls.js";
-import { acceptDrops, isModel, pickedFiles } from "./files.js";
+import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
+import { showKept, when } from "./kept.js";
 import { EdgeMatrix } from "./matrix.js";
-import { Store, initialState, recorded } from "./state.js";
+import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
+import { Saves } from "./saves.js";
+import { Store, initialState, newRun, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
+/** @import { Action } from "./kept.js" */
+/** @import { Shipped } from "./models.js" */
+/** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
 /** What the page shows before anybody chose. */
 const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me" };
+/** A run that trains is kept this often, ms. */
+const KEEP_EVERY = 30_000;
+/** A run of less is not worth a place among the kept when something else takes its place, seconds of training. */
+const WORTH_KEEPING = 30;
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
 const query = new URLSearchParams(location.search);
 const store = new Store();
+const saves = new Saves();
 
 /** @type {Session | null} */
 let session = null;
@@ -39,9 +52,12 @@ let waiting = null;
 // ---------------------------------------------------------------------------------------------- the engine
 
 async function start() {
-  // After a crash the settings are kept, as the pictures are.
-  const kept = store.state.config;
-  store.set({ ...initialState(), message: { kind: "info", text: "Loading the engine." } });
+  // After a crash the settings are kept, as the pictures are, and the run as far as the browser has it.
+  const { config: kept, run, saves: list, unkept, models } = store.state;
+  const isRestart = session !== null;
+  const goesOn = wasTraining;
+  wasTraining = false;
+  store.set({ ...initialState(), saves: list, unkept, models, message: { kind: "info", text: "Loading the engine." } });
   session?.close();
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
@@ -50,7 +66,8 @@ async function start() {
   } catch (error) {
     if (session === starting) {
       starting.close();
-      store.set({ engine: "ended", progress: null, message: { remedy: store.state.message?.remedy ?? "start-again", ...sentence(error) } });
+      const { message } = store.state;
+      store.set({ engine: "ended", progress: null, run, message: { remedies: message?.remedies ?? ["start-again"], ...sentence(error) } });
     }
     return;
   }
@@ -58,6 +75,29 @@ async function start() {
   const first = waiting ?? pictures;
   waiting = null;
   await load(first);
+  const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
+  if (saved) {
+    await takeOver(saved, true);
+    if (goesOn && store.state.step > 0) playOrPause();
+  } else if (!isRestart) {
+    await recall();
+  }
+}
+
+/** What was kept on an earlier visit is offered; on a first visit, a trained model. */
+async function recall() {
+  const models = await shippedModels();
+  store.set({ models });
+  await refresh();
+  if (store.state.message || store.state.step > 0 || store.state.loading) return;
+  const [saved] = store.state.saves;
+  if (!saved) {
+    const text = "Ready. Press play to train, or see first what comes of it: a trained model.";
+    if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
+    return;
+  }
+  const text = `Kept from last time: ${saved.name}, ${saved.step} ${saved.step === 1 ? "step" : "steps"}, ${when(saved.date)}.`;
+  store.set({ message: { kind: "info", text, remedies: ["resume-last"] } });
 }
 
 /** @param {EngineEvent} event */
@@ -72,6 +112,7 @@ function receive(event) {
         settings: event.settings,
         presets: event.presets,
         palette: event.palette,
+        formats: event.formats,
         config: state.config ?? event.presets[0]?.[1] ?? null,
         progress: null,
       });
@@ -115,6 +156,9 @@ function receive(event) {
     case "views":
       store.set({ views: event });
       break;
+    case "desk":
+      store.set({ desk: new Desk(event) });
+      break;
     case "resumed":
       resumed(event);
       break;
@@ -128,7 +172,8 @@ function receive(event) {
 
 /** What a new run forgets. @returns {Partial<PageState>} */
 function forgotten() {
-  return { loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
+  const { name, source } = store.state.run;
+  return { run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
 }
 
 /** The losses of a run come with it; those of a model are not known.
@@ -137,12 +182,15 @@ function forgotten() {
 function resumed({ about, losses }) {
   const last = session?.state().step ?? 0;
   const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
-  store.set({ ...forgotten(), loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
+  const fresh = forgotten();
+  if (fresh.run) fresh.run.keptStep = last;
+  store.set({ ...fresh, loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
 }
 
 /** @param {string} text */
 function crashed(text) {
   const { state } = store;
+  wasTraining ||= state.phase === "training";
   store.set({
     engine: "ended",
     phase: "empty",
@@ -150,13 +198,27 @@ function crashed(text) {
     pausing: false,
     resetting: false,
     progress: null,
-    message: {
-      kind: "error",
-      text: state.step > 0 ? `${text} What it had learned is lost.` : text,
-      // Once it is loaded, a graphics card is what fails most.
-      remedy: session?.booted && state.backend !== "cpu" && forced !== "cpu" ? "use-cpu" : "start-again",
-    },
+    // Once it is loaded, a graphics card is what fails most.
+    message: { kind: "error", text: `${text}${whatIsLeft()}`, remedies: restarts(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu") },
   });
+}
+
+/** Whether the run was under way when the engine failed, so that it should go on by itself. */
+let wasTraining = false;
+
+/** What a failure of the engine leaves of the run. */
+function whatIsLeft() {
+  const { step, run } = store.state;
+  if (step === 0) return "";
+  return run.keptStep > 0 ? ` The run is safe up to step ${run.keptStep}, and can go on from there.` : " What it had learned is lost.";
+}
+
+/** How to go on after a failure of the engine.
+ * @param {boolean} isCard Whether a graphics card may be at fault.
+ * @returns {Remedy[]}
+ */
+function restarts(isCard) {
+  return isCard ? ["use-cpu", "start-again"] : ["start-again"];
 }
 
 /**
@@ -164,17 +226,11 @@ function crashed(text) {
  * @returns {Message}
  */
 function sentence(error) {
-  const remedy = remedyOf(error);
-  return { kind: "error", text: error instanceof Error ? error.message : String(error), ...(remedy ? { remedy } : {}) };
-}
-
-/** A GPU that fails gives way to the CPU.
- * @param {unknown} error
- * @returns {Remedy | undefined}
- */
-function remedyOf(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  // A GPU that fails gives way to the CPU.
   const isBackend = error instanceof EngineError && error.kind === "backend";
-  return isBackend && (forced === "gpu" || store.state.backend === "gpu") ? "use-cpu" : undefined;
+  if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
+  return { kind: "error", text: `${text}${whatIsLeft()}`, remedies: restarts(true) };
 }
 
 /**
@@ -204,6 +260,7 @@ async function load(source) {
     return;
   }
   const loader = session;
+  await keepWorthy();
   if (store.state.loading) await loader.cancelLoad().catch(() => {});
   const attemptId = ++loads;
   store.set({
@@ -216,24 +273,40 @@ async function load(source) {
   let message = null;
   try {
     const loaded = await loader.load(source);
-    if (loaded) pictures = source;
-    else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
+    if (loaded) {
+      pictures = source;
+      store.set({ run: { ...store.state.run, ...described(source) } });
+    } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return;
     const cancelled = attemptId === cancelledLoad;
     message = cancelled
       ? { kind: "info", text: "Loading was cancelled; the pictures before it are still here." }
-      : { ...sentence(error), ...(isRemote(source) ? { remedy: /** @type {const} */ ("retry") } : {}) };
+      : { ...sentence(error), ...(isRemote(source) ? { remedies: /** @type {Remedy[]} */ (["retry"]) } : {}) };
     retry = source;
   }
   if (attemptId !== loads) return;
-  store.set({ loading: false, progress: null, message, ...(message ? {} : forgotten()) });
+  // A model that was opened stays, for the new pictures.
+  const isNew = !message && session?.state().step === 0;
+  store.set({ loading: false, progress: null, message, ...(isNew ? forgotten() : {}) });
 }
 
 let loads = 0;
 let cancelledLoad = 0;
 /** The load that failed. @type {protocol.Source | NamedFile[]} */
 let retry = PUPPETS;
+
+/** What a run is called by its pictures, and whether they can be had again.
+ * @param {protocol.Source | NamedFile[]} source
+ * @returns {{ name: string, source: protocol.Source | null }}
+ */
+function described(source) {
+  if (!Array.isArray(source)) return { name: source.kind === "hands" ? "Hands" : "Puppets", source };
+  const folders = new Set(source.map(({ name }) => (name.includes("/") ? name.split("/")[0] : "")));
+  const [folder] = folders;
+  const single = source.length === 1 ? source[0].name : "";
+  return { name: (folders.size === 1 && folder) || single || `${source.length} files`, source: null };
+}
 
 /** @param {protocol.Source | NamedFile[]} source */
 function isRemote(source) {
@@ -253,34 +326,191 @@ function loadHands() {
   load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
 }
 
+/** @param {File} file */
+function download(file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
 /** @param {protocol.FileKind} kind */
 function save(kind) {
   return attempt(async (engine) => {
     const file = await engine.save(kind);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(file);
-    link.download = file.name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    download(file);
     store.set({ message: { kind: "info", text: `Saved ${file.name}.` } });
   });
 }
 
 /** @param {NamedFile} chosen */
-function openModel({ file }) {
-  return attempt(async (engine) => {
+async function openModel({ file }) {
+  await keepWorthy();
+  await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
     await engine.resume(file);
     store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
   }).finally(settled);
 }
 
-/** What was dropped or picked: one model, or pictures.
+/** Takes over a model that comes with the page, on pictures of yours or else on its own.
+ * @param {Shipped} model
+ */
+async function openShipped(model) {
+  await keepWorthy();
+  await attempt(async (engine) => {
+    store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
+    const [file, its] = await Promise.all([fileOf(model), picturesOf(model)]);
+    const isTheirs = Array.isArray(pictures) && !ownPictures.has(pictures);
+    if (!isTheirs) {
+      if (Array.isArray(its)) ownPictures.add(its);
+      await load(its);
+    }
+    await engine.resume(file);
+    const { step } = engine.state();
+    store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
+    const text = `${model.name}, trained for ${step} steps. Drop in pictures of yours to see what it finds there, or press play to train it further.`;
+    store.set({ message: { kind: "info", text } });
+  }).finally(settled);
+}
+
+/** Lists of files that came with a model. @type {WeakSet<object>} */
+const ownPictures = new WeakSet();
+
+// ---------------------------------------------------------------------------------------------- runs that the browser keeps
+
+/** @type {Promise<void> | null} */
+let keeping = null;
+
+/** Keeps the run as it is, if it went on since it was last kept. */
+function keep() {
+  keeping ??= keepNow().finally(() => (keeping = null));
+  return keeping;
+}
+
+/** Keeps a run that is about to be forgotten, if it took some time. */
+async function keepWorthy() {
+  if (store.state.elapsed >= WORTH_KEEPING) await keep();
+}
+
+async function keepNow() {
+  const { engine, step, run, loading, resetting } = store.state;
+  if (!session || engine !== "running" || loading || resetting || step <= run.keptStep) return;
+  const { id, name, source } = run;
+  try {
+    const file = await session.save("run");
+    const reached = session.state().step;
+    // Meanwhile it may have been reset.
+    if (store.state.run.id !== id) return;
+    await saves.keep({ id, name, source, date: Date.now(), step: reached, thumbnail: thumbnail() }, file);
+    if (store.state.run.id === id) store.set({ run: { ...store.state.run, keptStep: reached } });
+    await refresh();
+  } catch (error) {
+    if (error instanceof EngineError) return; // shown by whoever trains
+    cannotKeep(error);
+  }
+}
+
+/** Said once; training goes on.
+ * @param {unknown} error
+ */
+function cannotKeep(error) {
+  if (store.state.unkept) return;
+  const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
+  const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
+  const unkept = `This browser cannot keep the run for you (${reason.replace(/\.$/, "")}). Training goes on; press Save run before you leave.`;
+  store.set({ unkept, message: { kind: "error", text: unkept } });
+}
+
+/** What the browser keeps, for the list. */
+async function refresh() {
+  try {
+    store.set({ saves: await saves.list() });
+  } catch {
+    // Storage is disabled: said when something should be kept.
+  }
+}
+
+/**
+ * Takes over a kept run: from its newest file that the engine accepts.
+ * @param {Saved} saved
+ * @param {boolean} isResumed Whether it is to go on where it was, or as a new run over the pictures at hand.
+ */
+async function takeOver(saved, isResumed) {
+  await keepWorthy();
+  const has = !Array.isArray(pictures) && JSON.stringify(pictures) === JSON.stringify(saved.source);
+  if (isResumed && saved.source && !has) await load(saved.source);
+  await attempt(async (engine) => {
+    store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
+    const files = await saves.files(saved.id);
+    let refused = new Error(`${saved.name} is no longer here, or damaged.`);
+    for (const file of files) {
+      try {
+        await engine.resume(file);
+        const { step } = engine.state();
+        const { run } = store.state;
+        if (isResumed) store.set({ run: { id: saved.id, name: saved.name, source: saved.source, keptStep: step } });
+        else store.set({ run: { ...run, keptStep: step } });
+        const missing = isResumed && !saved.source && !Array.isArray(pictures);
+        const more = missing ? " Drop in the pictures that it learned from, and press play to go on." : "";
+        store.set({ message: { kind: "info", text: `Opened ${saved.name}, trained for ${step} steps.${more}` }, model: `${saved.name}, trained for ${step} steps.` });
+        return;
+      } catch (error) {
+        if (error instanceof EngineError && error.kind === "crash") throw error;
+        refused = /** @type {Error} */ (error);
+      }
+    }
+    throw refused;
+  }).finally(settled);
+}
+
+/**
+ * @param {Action} action
+ * @param {Saved} saved
+ */
+async function onKept(action, saved) {
+  if (action === "delete") {
+    if (!confirm(`Forget ${saved.name} (${saved.step} steps)? It is kept nowhere else.`)) return;
+    await saves.remove(saved.id);
+    // Should the run be this one, it is no longer safe.
+    if (store.state.run.id === saved.id) store.set({ run: { ...newRun(saved.name, saved.source) } });
+    await refresh();
+  } else if (action === "download") {
+    const [file] = await saves.files(saved.id);
+    if (file) download(file);
+  } else {
+    await takeOver(saved, action === "resume");
+  }
+}
+
+const annotate = openAnnotate(store, { attempt, download });
+
+/** Which half of the page is shown. */
+const isAnnotating = () => location.hash === "#annotate";
+
+/** What was dropped or picked: one model, labels, or pictures.
  * @param {NamedFile[]} files
  */
 function take(files) {
   if (files.length === 1 && isModel(files[0])) openModel(files[0]);
-  else load(files);
+  else if (!isAnnotating()) load(files);
+  else if (files.length === 1 && isLabels(files[0])) annotate.importLabels(files[0]);
+  else if (files.length) annotate.find(files);
+  else store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
+}
+
+/** Shows one half of the page. */
+function turn() {
+  const annotating = isAnnotating();
+  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-half]"))) {
+    part.hidden = (part.dataset.half === "annotate") !== annotating;
+  }
+  for (const link of document.querySelectorAll(".halves a")) {
+    const isHere = link.getAttribute("href") === (annotating ? "#annotate" : "#train");
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
 }
 
 function canTrain({ engine, phase, pictures, loading, resetting } = store.state) {
@@ -295,7 +525,12 @@ function playOrPause() {
   } else {
     store.set({ message: null, phase: "training" });
     attempt(async (engine) => {
-      await engine.train();
+      await engine.train().catch((error) => {
+        // A new engine goes on by itself.
+        wasTraining = error instanceof EngineError && (error.kind === "backend" || error.kind === "crash");
+        throw error;
+      });
+      keep();
     }).finally(settled);
   }
 }
@@ -315,6 +550,7 @@ function settled() {
 
 async function reset() {
   if (!canTrain()) return;
+  await keepWorthy();
   store.set({ resetting: true, message: null });
   await attempt((engine) => engine.reset());
   store.set({ resetting: false });
@@ -346,6 +582,7 @@ function stage(patch) {
 /** @param {Partial<protocol.Config>} patch */
 async function configure(patch) {
   const before = store.state.config;
+  if (startsNewRun(patch, store.state)) await keepWorthy();
   await attempt(async (engine) => {
     await engine.configure(patch);
     if (store.state.message?.kind === "error") store.set({ message: null });
@@ -373,9 +610,32 @@ function byId(id) {
   return found;
 }
 
+/** The run in a picture. */
+let thumbnail = () => "";
+
 /** @returns {NodeListOf<HTMLButtonElement>} */
 function saveButtons() {
   return document.querySelectorAll("[data-save]");
+}
+
+/** @param {Remedy} remedy */
+function remedyButton(remedy) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "small";
+  button.dataset.testid = remedy;
+  button.textContent = REMEDIES[remedy];
+  button.addEventListener("click", () => apply(remedy));
+  return button;
+}
+
+/** @param {Remedy} remedy */
+function apply(remedy) {
+  if (remedy === "retry") return load(retry);
+  if (remedy === "open-model") return openShipped(store.state.models[0]);
+  if (remedy === "resume-last") return takeOver(store.state.saves[0], true);
+  if (remedy === "use-cpu") forced = "cpu";
+  return start();
 }
 
 /** Writes only what differs, so that nothing is announced twice.
@@ -441,17 +701,17 @@ function show() {
     write(byId("elapsed"), clock(state.elapsed));
   });
 
-  const remedy = /** @type {HTMLButtonElement} */ (byId("remedy"));
+  const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
   store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
-    remedy.hidden = !message.remedy;
-    if (message.remedy) {
-      remedy.dataset.testid = message.remedy;
-      write(remedy, REMEDIES[message.remedy]);
+    const wanted = message.remedies ?? [];
+    if (remedies.dataset.shown !== `${wanted}`) {
+      remedies.dataset.shown = `${wanted}`;
+      remedies.replaceChildren(...wanted.map(remedyButton));
     }
     byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
     const busy = state.progress !== null || state.engine === "starting";
@@ -472,6 +732,36 @@ function show() {
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
     for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
+  });
+  store.watch(["saves", "engine", "loading", "resetting", "unkept"], (state) => {
+    byId("kept").hidden = state.saves.length === 0;
+    const able = state.engine === "running" && !state.loading && !state.resetting;
+    showKept(byId("kept-runs"), state.saves, able, onKept);
+    write(byId("unkept"), state.unkept);
+  });
+  store.watch(["models", "engine", "loading", "resetting"], (state) => {
+    byId("shipped").hidden = state.models.length === 0;
+    const able = state.engine === "running" && !state.loading && !state.resetting;
+    byId("shipped-models").replaceChildren(
+      ...state.models.map((model) => {
+        const item = document.createElement("li");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "small";
+        button.dataset.testid = "open-shipped";
+        button.textContent = model.name;
+        button.disabled = !able;
+        button.addEventListener("click", () => openShipped(model));
+        const about = document.createElement("p");
+        const card = document.createElement("a");
+        card.href = cardOf(model);
+        card.textContent = "Card";
+        card.setAttribute("aria-label", `Card of the model ${model.name}`);
+        about.append(`${model.about} `, card);
+        item.append(button, about);
+        return item;
+      }),
+    );
   });
   const about = byId("model-about").textContent ?? "";
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
@@ -498,6 +788,7 @@ function show() {
   });
 
   const probes = new ProbeViews(byId("views"));
+  thumbnail = () => probes.thumbnail();
   const matrix = new EdgeMatrix(
     /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
     byId("matrix-readout"),
@@ -543,15 +834,13 @@ function listen() {
   byId("step").addEventListener("click", step);
   byId("reset").addEventListener("click", reset);
   byId("cancel").addEventListener("click", cancel);
-  byId("remedy").addEventListener("click", (event) => {
-    const remedy = /** @type {HTMLElement} */ (event.currentTarget).dataset.testid;
-    if (remedy === "retry") return load(retry);
-    if (remedy === "use-cpu") forced = "cpu";
-    start();
-  });
+  setInterval(() => store.state.phase === "training" && keep(), KEEP_EVERY);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
   byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
-  for (const id of ["files", "folder"]) {
+  addEventListener("hashchange", turn);
+  turn();
+  for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
       if (input.files?.length) take(pickedFiles(input.files));
@@ -575,7 +864,7 @@ function listen() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (target.closest("input, select, textarea, [contenteditable]")) return;
+    if (isAnnotating() || target.closest("input, select, textarea, [contenteditable]")) return;
     // Space presses the button that has the focus.
     if (event.key === " " && !target.closest("button, summary, a, label")) playOrPause();
     else if (event.key === "ArrowRight") step();

@@ -156,7 +156,27 @@ steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": 
 /**
  * As what.
  */
-kind: FileKind, } | { "type": "resume" };
+kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "clear-desk" } | { "type": "edit", 
+/**
+ * What.
+ */
+edit: Edit, } | { "type": "import-labels" } | { "type": "export", 
+/**
+ * Which points.
+ */
+layer: Layer, 
+/**
+ * Which form.
+ */
+format: Format, 
+/**
+ * Whether the pictures go along, where the form has a place for them.
+ */
+with_pictures: boolean, } | { "type": "picture", 
+/**
+ * Which.
+ */
+index: number, };
 export type Rejected = { 
 /**
  * The file's name, with its folder or zip.
@@ -205,6 +225,214 @@ edge_weights: Array<Array<number>>,
  * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
  */
 edge_strengths: Array<Array<number>>, };
+export type Layer = "keypoints" | "landmarks";
+export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
+export type Offer = { 
+/**
+ * Which.
+ */
+format: Format, 
+/**
+ * The tool that opens it.
+ */
+title: string, 
+/**
+ * What is in it.
+ */
+about: string, 
+/**
+ * Whether its files have a place for the pictures.
+ */
+holds_pictures: boolean, };
+export type Edit = { "kind": "category", 
+/**
+ * "hand"
+ */
+name: string, } | { "kind": "rename", 
+/**
+ * Which.
+ */
+index: number, 
+/**
+ * Its new name.
+ */
+name: string, } | { "kind": "hide", 
+/**
+ * Which.
+ */
+index: number, 
+/**
+ * Whether it is left out.
+ */
+hidden: boolean, } | { "kind": "recolor", 
+/**
+ * Which.
+ */
+index: number, 
+/**
+ * `#rrggbb`
+ */
+color: string, } | { "kind": "merge", 
+/**
+ * The one that stays.
+ */
+into: number, 
+/**
+ * The one that becomes a part of it.
+ */
+other: number, } | { "kind": "reorder", 
+/**
+ * Keypoint `order[i]` comes to place `i`.
+ */
+order: Array<number>, } | { "kind": "toggle-edge", 
+/**
+ * Its ends.
+ */
+edge: [number, number], } | { "kind": "choose-edges", 
+/**
+ * From this learned weight on.
+ */
+threshold: number, } | { "kind": "add-landmark", 
+/**
+ * Unlike all others.
+ */
+name: string, } | { "kind": "rename-landmark", 
+/**
+ * Which.
+ */
+index: number, 
+/**
+ * Its new name.
+ */
+name: string, } | { "kind": "remove-landmark", 
+/**
+ * Which.
+ */
+index: number, } | { "kind": "place", 
+/**
+ * Which picture.
+ */
+image: number, 
+/**
+ * Whose points.
+ */
+layer: Layer, 
+/**
+ * Which point.
+ */
+index: number, 
+/**
+ * Where, px of the original picture.
+ */
+at_px: [number, number], 
+/**
+ * Whether something is in front of it.
+ */
+occluded: boolean, } | { "kind": "unplace", 
+/**
+ * Which picture.
+ */
+image: number, 
+/**
+ * Whose points.
+ */
+layer: Layer, 
+/**
+ * Which point.
+ */
+index: number, } | { "kind": "undo" } | { "kind": "redo" };
+export type Sheet = { 
+/**
+ * Its file with its folder; unlike all others here.
+ */
+name: string, 
+/**
+ * After the EXIF orientation, px.
+ */
+width_px: number, 
+/**
+ * As the width.
+ */
+height_px: number, 
+/**
+ * Mean confidence of its keypoints.
+ */
+confidence: number, };
+export type Label = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * `#rrggbb`
+ */
+color: string, 
+/**
+ * Left out of what is exported.
+ */
+hidden: boolean, 
+/**
+ * Mean leave-one-out distance of a landmark, in fractions of the picture; none while it is not predicted.
+ */
+error: number | null, 
+/**
+ * The same for always predicting its mean place.
+ */
+baseline: number | null, 
+/**
+ * On how many pictures it was placed, or corrected.
+ */
+placed_on: number, 
+/**
+ * The pictures where a landmark is farthest off when it is left out, worst first.
+ */
+worst: Array<number>, };
+export type DeskView = { 
+/**
+ * What is in the pictures.
+ */
+category: string, 
+/**
+ * `[N]`
+ */
+sheets: Array<Sheet>, 
+/**
+ * `[K]`, hidden ones too.
+ */
+keypoints: Array<Label>, 
+/**
+ * Pairs of keypoints.
+ */
+skeleton: Array<[number, number]>, 
+/**
+ * Learned weights of pairs of keypoints, greatest first.
+ */
+edge_weights: Array<[[number, number], number]>, 
+/**
+ * `[L]`
+ */
+landmarks: Array<Label>, 
+/**
+ * Which pictures to label next, the most useful first.
+ */
+next: Array<number>, 
+/**
+ * Why there are no predictions yet; empty if there are.
+ */
+missing: string, 
+/**
+ * `[N, K + L, 4]`, little-endian: x and y, px of the original picture; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
+ * a person placed it.
+ */
+points: Uint8Array<ArrayBuffer>, 
+/**
+ * Whether there is an edit to undo.
+ */
+can_undo: boolean, 
+/**
+ * Whether there is one to take back.
+ */
+can_redo: boolean, };
 export type Event = { "type": "ready", 
 /**
  * On what.
@@ -225,7 +453,11 @@ presets: Array<[Preset, Config]>,
 /**
  * `[64]` colours `#rrggbb`: keypoint k is drawn in the k-th, everywhere.
  */
-palette: Array<string>, } | { "type": "progress", 
+palette: Array<string>, 
+/**
+ * What annotations can be exported as.
+ */
+formats: Array<Offer>, } | { "type": "progress", 
 /**
  * What, for people: "Reading pictures", "Loading VGG16 weights".
  */
@@ -309,7 +541,27 @@ name: string,
 /**
  * Its bytes.
  */
-bytes: Uint8Array<ArrayBuffer>, } | { "type": "resumed", 
+bytes: Uint8Array<ArrayBuffer>, } | { "type": "desk" } & DeskView | { "type": "found", 
+/**
+ * A sentence.
+ */
+about: string, 
+/**
+ * Files that could not be used, and what was noticed about others.
+ */
+rejected: Array<Rejected>, } | { "type": "exported", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * A name for it.
+ */
+name: string, 
+/**
+ * Put in by the worker: a handle of the browser's, which does not hold it in memory.
+ */
+file: Blob, } | { "type": "resumed", 
 /**
  * Whether it goes on exactly where it was saved.
  */

@@ -6,17 +6,29 @@
  */
 
 /** @import * as protocol from "./protocol.js" */
+/** @import { Desk } from "./annotate/desk.js" */
+/** @import { Shipped } from "./models.js" */
+/** @import { Saved } from "./saves.js" */
 
 /**
  * A button that a message offers.
- * @typedef {"start-again" | "retry" | "use-cpu"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model"} Remedy
+ */
+
+/**
+ * The run under way, as far as the browser keeps it.
+ * @typedef {object} Run
+ * @property {string} id
+ * @property {string} name What it learns from, for people.
+ * @property {protocol.Source | null} source Where its pictures can be had again.
+ * @property {number} keptStep Its last step that is safe: kept, or opened from a file.
  */
 
 /**
  * @typedef {object} Message
  * @property {"info" | "error"} kind
  * @property {string} text
- * @property {Remedy} [remedy]
+ * @property {Remedy[]} [remedies]
  */
 
 /**
@@ -44,9 +56,26 @@
  * @property {protocol.Views | null} views
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model What the run goes on from, if a model or a run was opened.
+ * @property {Run} run
+ * @property {Saved[]} saves Runs that the browser keeps, the newest first.
+ * @property {Shipped[]} models Those that come with the page.
+ * @property {string} unkept Why the browser keeps nothing; empty while it does.
+ * @property {protocol.Offer[]} formats What annotations can be exported as.
+ * @property {Desk | null} desk What is on the annotation desk.
+ * @property {boolean} finding Keypoints are being found.
+ * @property {protocol.Rejected[]} noted Files of the desk that could not be used, or need a word.
  * @property {boolean} loading A load was asked for and not yet answered.
  * @property {Message | null} message
  */
+
+/** A run that begins.
+ * @param {string} name
+ * @param {protocol.Source | null} source
+ * @returns {Run}
+ */
+export function newRun(name, source) {
+  return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, keptStep: 0 };
+}
 
 /** @returns {PageState} */
 export const initialState = () => ({
@@ -72,6 +101,14 @@ export const initialState = () => ({
   historyLength: 0,
   views: null,
   model: "",
+  run: newRun("", null),
+  saves: [],
+  models: [],
+  formats: [],
+  desk: null,
+  finding: false,
+  noted: [],
+  unkept: "",
   progress: null,
   loading: false,
   message: null,

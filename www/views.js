@@ -153,6 +153,19 @@ export class ProbeViews {
     });
   }
 
+  /** The first picture with its skeleton, as a data URL; empty where there is none. */
+  thumbnail(side = 128) {
+    const views = this.#views;
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = side;
+    const context = canvas.getContext("2d");
+    if (!views || !context) return "";
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.#source, 0, 0, views.size, views.size, 0, 0, side, side);
+    this.#drawSkeleton(context, views, 0, 0, 0, side);
+    return canvas.toDataURL("image/webp", 0.8);
+  }
+
   #describe() {
     const now = performance.now();
     const views = this.#views;

@@ -188,12 +188,7 @@ impl Table {
     pub fn apply(&self, discovered: &Annotations) -> Result<Annotations> {
         let count = discovered.keypoints.len();
         let fits = |image: &Image| image.points.len() == count;
-        let mut sources = self.keypoints.iter().flat_map(|k| &k.sources);
-        let ends = self.edges.iter().flatten();
-        if sources.any(|&s| s >= count)
-            || ends.into_iter().any(|&end| end >= self.keypoints.len())
-            || !discovered.images.iter().all(fits)
-        {
+        if !self.fits(count) || !discovered.images.iter().all(fits) {
             return Err(Error::Setting(format!(
                 "These names were given to another model's keypoints: this one has {count}. Start the names anew."
             )));
@@ -286,6 +281,22 @@ impl Table {
         merged
     }
 
+    /// Whether it can be of so many discovered keypoints.
+    pub fn fits(&self, count: usize) -> bool {
+        let mut sources = self.keypoints.iter().flat_map(|k| &k.sources);
+        let mut ends = self.edges.iter().flatten();
+        sources.all(|&s| s < count) && ends.all(|&end| end < self.keypoints.len())
+    }
+
+    /// What each of so many discovered keypoints is called: merged ones alike, and one that is in no keypoint by its number.
+    pub fn names(&self, count: usize) -> Vec<String> {
+        let name = |source: usize| {
+            let named = self.keypoints.iter().find(|k| k.sources.contains(&source));
+            named.map_or_else(|| format!("kp{source}"), |named| named.name.clone())
+        };
+        (0..count).map(name).collect()
+    }
+
     fn check(&self, indices: &[usize]) -> Result<()> {
         match indices.iter().find(|&&i| i >= self.keypoints.len()) {
             Some(i) => Err(Error::Setting(format!(
@@ -344,52 +355,62 @@ fn joined(parts: impl Iterator<Item = Point>) -> Point {
     }
 }
 
-/// Every table so far, and which of them is now: undo and redo.
+/// Every state so far, and which of them is now: undo and redo.
 #[derive(Clone, Debug, PartialEq)]
-pub struct History {
-    tables: Vec<Table>,
+pub struct History<T> {
+    states: Vec<T>,
     now: usize,
 }
 
 /// How many edits can be undone.
-const MAX_TABLES: usize = 200;
+const MAX_STATES: usize = 200;
 
-impl History {
+impl<T: PartialEq> History<T> {
     /// Nothing to undo yet.
-    pub fn new(table: Table) -> History {
-        History {
-            tables: vec![table],
+    pub fn new(state: T) -> Self {
+        Self {
+            states: vec![state],
             now: 0,
         }
     }
 
-    /// The table as it is now.
-    pub fn table(&self) -> &Table {
-        &self.tables[self.now]
+    /// The state as it is now.
+    pub fn now(&self) -> &T {
+        &self.states[self.now]
     }
 
-    /// Takes an edited table; what was undone before is gone. The oldest of more than 200 are forgotten.
-    pub fn push(&mut self, table: Table) {
-        if table == *self.table() {
+    /// Takes an edited state; what was undone before is gone. The oldest of more than 200 are forgotten.
+    pub fn push(&mut self, state: T) {
+        if state == *self.now() {
             return;
         }
-        self.tables.truncate(self.now + 1);
-        self.tables.push(table);
-        let forgotten = self.tables.len().saturating_sub(MAX_TABLES);
-        self.tables.drain(..forgotten);
-        self.now = self.tables.len() - 1;
+        self.states.truncate(self.now + 1);
+        self.states.push(state);
+        let forgotten = self.states.len().saturating_sub(MAX_STATES);
+        self.states.drain(..forgotten);
+        self.now = self.states.len() - 1;
+    }
+
+    /// Whether there is an edit to undo.
+    pub fn can_undo(&self) -> bool {
+        self.now > 0
+    }
+
+    /// Whether there is an undone edit.
+    pub fn can_redo(&self) -> bool {
+        self.now + 1 < self.states.len()
     }
 
     /// Goes back an edit; false if there is none.
     pub fn undo(&mut self) -> bool {
-        let can = self.now > 0;
+        let can = self.can_undo();
         self.now -= usize::from(can);
         can
     }
 
     /// Takes the last undone edit back; false if there is none.
     pub fn redo(&mut self) -> bool {
-        let can = self.now + 1 < self.tables.len();
+        let can = self.can_redo();
         self.now += usize::from(can);
         can
     }
@@ -543,16 +564,16 @@ mod tests {
         history.push(second.clone());
         history.push(second.clone()); // No change: nothing to undo.
         assert!(history.undo());
-        assert_eq!(*history.table(), first);
+        assert_eq!(*history.now(), first);
         assert!(history.redo());
-        assert_eq!(*history.table(), second);
+        assert_eq!(*history.now(), second);
         history.undo();
         history.push(first.rename(0, "new").expect("renames"));
         assert!(!history.redo());
         for i in 0..300 {
             history.push(first.rename(0, &format!("n{i}")).expect("renames"));
         }
-        assert_eq!(history.tables.len(), MAX_TABLES);
-        assert_eq!(history.table().keypoints[0].name, "n299");
+        assert_eq!(history.states.len(), MAX_STATES);
+        assert_eq!(history.now().keypoints[0].name, "n299");
     }
 }

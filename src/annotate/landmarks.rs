@@ -892,6 +892,56 @@ mod tests {
         }
     }
 
+    /// The second table at the top of this file: `cargo test --lib shipped_model -- --nocapture`.
+    #[test]
+    fn ridge_beats_least_squares_on_what_the_shipped_model_finds() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = root.join("../shared/data/hands");
+        let model = std::fs::read(root.join("models/hands.safetensors"));
+        let table = std::fs::read_to_string(folder.join("landmarks.csv"));
+        let (Ok(model), Ok(table)) = (model, table) else {
+            return;
+        };
+        let device = burn::tensor::Device::flex();
+        let crate::checkpoint::Loaded { model, config, .. } =
+            crate::checkpoint::load(&model, &device).expect("a model");
+        let table = crate::eval::Landmarks::from_csv(&table).expect("a table");
+        let mut pictures = crate::data::Dataset::new(config.size);
+        for (name, _) in &table.rows {
+            let bytes = std::fs::read(folder.join(name)).expect("a picture");
+            let picture = crate::data::decode::decode(name, &bytes, config.size, config.fit);
+            pictures.push(picture.expect("decodes"));
+        }
+        let found = pollster::block_on(crate::session::detect(&model, &pictures, &device));
+        let found: Points = (found.expect("finds").into_iter())
+            .map(|found| found.keypoints.iter().map(|p| p.map(f64::from)).collect())
+            .collect();
+        let draws = 10;
+        for n in [5, 10, 20, 50, 200] {
+            let errors = sum((0..draws).map(|seed| {
+                let mut rows: Vec<u32> = (0..table.rows.len() as u32).collect();
+                crate::data::dataset::shuffle(&mut rows, &mut ChaCha8Rng::seed_from_u64(seed));
+                let of = |points: &dyn Fn(usize) -> Vec<[f64; 2]>| -> Points {
+                    rows.iter().map(|&i| points(i as usize)).collect()
+                };
+                let keypoints = of(&|i| found[i].clone());
+                let landmarks = of(&|i| table.rows[i].1.clone());
+                compare(&keypoints, &landmarks, n)
+            }));
+            let percent = errors.map(|e| (1000.0 * e / draws as f64).round() / 10.0);
+            println!(
+                "n {n}: ridge {}, least squares {}, with a bias {}, mean {}",
+                percent[0], percent[1], percent[2], percent[3]
+            );
+            if n < 3 * config.keypoints {
+                assert!(
+                    errors[1..].iter().all(|e| errors[0] < *e),
+                    "n {n}: {errors:?}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn the_error_that_is_told_is_the_error_that_comes() {
         let (keypoints, landmarks) = things(400, 6, 4, 0.03, 9);

@@ -16,6 +16,7 @@ use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
 use crate::model::edges::median_and_rise;
 
+pub mod desk; // what is on the page's annotation desk, and every edit of it
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
 pub mod landmarks; // a person's points, regressed from discovered ones

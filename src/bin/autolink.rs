@@ -17,8 +17,10 @@ mod cli {
     use std::path::{Path, PathBuf};
     use std::process::ExitCode;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
 
     use anyhow::{Context, anyhow, bail};
+    use autolink::annotate::edit::Table;
     use autolink::annotate::formats::{self, Format};
     use autolink::annotate::{self, Annotations, Point, landmarks};
     use autolink::checkpoint::{self, Loaded, Precision, onnx, torch};
@@ -26,8 +28,8 @@ mod cli {
     use autolink::error::ErrorKind;
     use autolink::eval::{self, Landmarks, Score};
     use autolink::loss::WEIGHTS_FILES;
-    use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, palette, preview};
-    use autolink::{Config, Fit, LossKind, Preset};
+    use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, preview};
+    use autolink::{Config, Fit, LossKind, Preset, palette};
     use burn::tensor::Device;
     use clap::{Args, Parser, Subcommand};
     use indicatif::{ProgressBar, ProgressStyle};
@@ -44,6 +46,9 @@ mod cli {
 
     /// Pictures decoded at once when they are only looked at.
     const DETECT_CHUNK: usize = 256;
+
+    /// Between two saves of a run that is under way.
+    const RUN_EVERY: Duration = Duration::from_secs(120);
 
     /// Set by Ctrl-C: stop after this step.
     static STOP: AtomicBool = AtomicBool::new(false);
@@ -146,7 +151,7 @@ mod cli {
         /// Go on from this model or run; its settings hold, but for live ones given here. `--steps` counts from its first step.
         #[arg(long, conflicts_with = "preset", requires = "steps")]
         resume: Option<PathBuf>,
-        /// Where to save the run at the end, to go on exactly there with `--resume` (.safetensors).
+        /// Where to save the run every few minutes and at the end, to go on exactly there with `--resume` (.safetensors).
         #[arg(long)]
         run: Option<PathBuf>,
         /// What computes.
@@ -161,7 +166,7 @@ mod cli {
         /// A preview every so many steps, and one at the end.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
         preview_every: u32,
-        /// Evaluate on the training pictures against these landmarks.
+        /// Evaluate on the training pictures against these landmarks (puppets: against their joints, unasked).
         #[arg(long)]
         eval_landmarks: Option<PathBuf>,
         /// Evaluate every so many steps, and at the end.
@@ -418,8 +423,8 @@ mod cli {
                 .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
         }
 
-        let (pictures, about) = training_pictures(&options.pictures, &config, voice)?;
-        let exam = landmarks
+        let (pictures, joints, about) = training_pictures(&options.pictures, &config, voice)?;
+        let exam = (landmarks.or(joints))
             .map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit))
             .transpose()?;
         voice.say(&ProgressBar::hidden(), &about);
@@ -452,6 +457,7 @@ mod cli {
             write(&folder.join(format!("step_{step:06}.png")), &sheet)
         };
         preview(&mut session, 0)?;
+        let mut saved_at = Instant::now();
         while session.steps_taken() < steps && !STOP.load(Ordering::Relaxed) {
             let mut reports = block_on(session.step())?;
             let step = session.steps_taken();
@@ -493,6 +499,13 @@ mod cli {
             if due(options.preview_every) {
                 preview(&mut session, step)?;
             }
+            if let Some(run) = &options.run
+                && saved_at.elapsed() >= RUN_EVERY
+            {
+                session.pause();
+                write(run, &block_on(session.save_run())?)?;
+                saved_at = Instant::now();
+            }
         }
         bar.finish_and_clear();
         let step = session.steps_taken();
@@ -531,18 +544,19 @@ mod cli {
         from: &str,
         config: &Config,
         voice: &Voice,
-    ) -> anyhow::Result<(Dataset, String)> {
+    ) -> anyhow::Result<(Dataset, Option<Landmarks>, String)> {
         if let Some(count) = from.strip_prefix("synthetic:") {
             let count = count
                 .parse()
                 .with_context(|| format!("{from} should be synthetic: and a number"))?;
-            let pictures = synthetic::puppets(count, config.seed, config.size).dataset;
+            let puppets = synthetic::puppets(count, config.seed, config.size);
+            let (pictures, landmarks) = (puppets.dataset, joints(&puppets.joints));
             voice.event(&Event::Loaded {
                 pictures: count,
                 about: "Drawn puppets.".into(),
                 rejected: Vec::new(),
             });
-            return Ok((pictures, format!("{count} drawn puppets.")));
+            return Ok((pictures, Some(landmarks), format!("{count} drawn puppets.")));
         }
         let files = files_under(Path::new(from))?;
         let mut pictures = Dataset::new(config.size);
@@ -558,7 +572,19 @@ mod cli {
             rejected,
         });
         pictures.check()?;
-        Ok((pictures, about))
+        Ok((pictures, None, about))
+    }
+
+    /// The puppets' true joints as landmarks.
+    fn joints(joints: &[Vec<[f32; 2]>]) -> Landmarks {
+        let row = |(i, joints): (usize, &Vec<[f32; 2]>)| {
+            let points = joints.iter().map(|point| point.map(f64::from));
+            (format!("puppet-{i}.png"), points.collect())
+        };
+        Landmarks {
+            names: synthetic::JOINT_NAMES.map(str::to_string).to_vec(),
+            rows: joints.iter().enumerate().map(row).collect(),
+        }
     }
 
     /// Pictures with landmarks, to be scored again and again.
@@ -733,16 +759,18 @@ mod cli {
         Ok(())
     }
 
-    /// What the model finds in all pictures under these paths, before anybody named it.
-    fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<Annotations> {
+    /// What the model finds in all pictures under these paths, and the names that were given to it.
+    fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<(Annotations, Option<Table>)> {
         let device = open(options.backend)?;
         let loaded = load(&options.model, &device)?;
         let (images, _) = find(&options.paths, &loaded, &device, voice)?;
-        let Loaded { model, config, .. } = loaded;
-        let colours = palette::colours().into_iter().take(config.keypoints);
-        let colours: Vec<String> = colours.map(palette::hex).collect();
-        let weights = block_on(session::edge_weights(&model, &config))?;
-        let mut found = Annotations::discovered(&colours).with_graph(&weights);
+        let Loaded {
+            model,
+            config,
+            names,
+            ..
+        } = loaded;
+        let mut found = block_on(session::discovered(&model, &config))?;
         found.images = (images.into_iter())
             .map(|seen| {
                 let whole = Placement::whole(seen.original_px);
@@ -753,7 +781,7 @@ mod cli {
                 annotate::Image::detected(seen.name, &whole, &keypoints, &confidence)
             })
             .collect();
-        Ok(found)
+        Ok((found, names))
     }
 
     fn write_annotations(
@@ -761,15 +789,33 @@ mod cli {
         options: &Discover,
         voice: &Voice,
     ) -> anyhow::Result<()> {
-        let files = formats::export(found, options.format)?;
-        for file in &files {
+        let mut written = 0;
+        let mut write_one = |file: &formats::File| -> anyhow::Result<()> {
             let path = options.out.join(&file.path);
             let folder = path.parent().unwrap_or(&options.out);
             fs::create_dir_all(folder)
                 .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
-            write(&path, &file.bytes)?;
+            written += 1;
+            write(&path, &file.bytes)
+        };
+        for file in formats::export(found, options.format)? {
+            write_one(&file)?;
         }
-        let (pictures, files, out) = (found.images.len(), files.len(), options.out.display());
+        if options.format == Format::Png {
+            let images: HashMap<&str, &annotate::Image> = (found.images.iter())
+                .map(|image| (image.file_name.as_str(), image))
+                .collect();
+            for path in &options.paths {
+                for (name, path) in files_under(path)? {
+                    for (name, bytes) in archive::entries(name, read(&path)?) {
+                        if let (Some(image), Ok(bytes)) = (images.get(name.as_str()), bytes) {
+                            write_one(&formats::png::overlay(found, image, &bytes)?)?;
+                        }
+                    }
+                }
+            }
+        }
+        let (pictures, files, out) = (found.images.len(), written, options.out.display());
         voice.say(
             &ProgressBar::hidden(),
             &format!("Annotations of {pictures} pictures in {out}, files: {files}."),
@@ -778,12 +824,17 @@ mod cli {
     }
 
     fn annotate(options: &Discover, voice: &Voice) -> anyhow::Result<()> {
-        write_annotations(&discover(options, voice)?, options, voice)
+        let (found, names) = discover(options, voice)?;
+        let named = match names {
+            Some(names) => names.apply(&found)?,
+            None => found,
+        };
+        write_annotations(&named, options, voice)
     }
 
     fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
         let table = read_landmarks(&options.landmarks)?;
-        let found = discover(&options.discover, voice)?;
+        let (found, _) = discover(&options.discover, voice)?;
         let names: Vec<String> = found
             .images
             .iter()
@@ -846,16 +897,20 @@ mod cli {
             model,
             config,
             step,
+            names,
             ..
         } = load(&options.from, &Device::flex())?;
+        let names = names.as_ref();
         let precision = if options.float16 {
             Precision::Float16
         } else {
             Precision::Float32
         };
         let bytes = match options.to.extension().and_then(|ending| ending.to_str()) {
-            Some("safetensors") => block_on(checkpoint::save(&model, &config, step, precision))?,
-            Some("onnx") => block_on(onnx::export(&model, &config))?,
+            Some("safetensors") => {
+                block_on(checkpoint::save(&model, &config, step, names, precision))?
+            }
+            Some("onnx") => block_on(onnx::export(&model, &config, names))?,
             _ => bail!(
                 "{} should end in .safetensors or .onnx.",
                 options.to.display()
@@ -866,8 +921,14 @@ mod cli {
 
     fn export(options: &Export) -> anyhow::Result<()> {
         check_folder_of(&options.onnx)?;
-        let Loaded { model, config, .. } = load(&options.model, &Device::flex())?;
-        write(&options.onnx, &block_on(onnx::export(&model, &config))?)
+        let Loaded {
+            model,
+            config,
+            names,
+            ..
+        } = load(&options.model, &Device::flex())?;
+        let detector = block_on(onnx::export(&model, &config, names.as_ref()))?;
+        write(&options.onnx, &detector)
     }
 
     fn read_landmarks(path: &Path) -> anyhow::Result<Landmarks> {

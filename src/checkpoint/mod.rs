@@ -2,7 +2,8 @@
 //!
 //! A model is its parameters and running statistics. A run is a model and what else it takes to go on as if it had never
 //! stopped: `adamw.first/<name>`, `adamw.second/<name>` (the optimiser's moments), `losses` `[n]`, and the state of the random
-//! streams in the metadata. Whoever reads models reads runs, too.
+//! streams in the metadata; to look back on, `snapshots/<step>/keypoints` `[P,K,2]`, `.../edge_weights` `[K,K]` and
+//! `.../reconstruction` `[P,S,S,3]`, bytes. Whoever reads models reads runs, too.
 
 mod names;
 pub mod onnx; // the detector for others
@@ -16,10 +17,11 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::train::{AdamW, Paused, Streams, Trainer};
+use crate::train::{AdamW, Paused, Snapshot, Snapshots, Streams};
 
 /// The one key of the file's metadata: a single one, so that the same model always makes the same bytes.
 const KEY: &str = "autolink";
@@ -29,6 +31,8 @@ const FIRST: &str = "adamw.first/";
 const SECOND: &str = "adamw.second/";
 /// The losses of a run.
 const LOSSES: &str = "losses";
+/// What the names of its snapshots begin with, before step and kind.
+const SNAPSHOTS: &str = "snapshots/";
 
 /// Version of [`Header`].
 const FORMAT: u32 = 1;
@@ -47,6 +51,9 @@ struct Header {
     step: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<RunHeader>,
+    /// What a person called the keypoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    names: Option<Table>,
 }
 
 /// ... of a run.
@@ -54,7 +61,8 @@ struct Header {
 struct RunHeader {
     /// The optimiser's.
     steps: usize,
-    streams: Streams,
+    /// None: from the start; a model that was opened and not trained on.
+    streams: Option<Streams>,
 }
 
 /// How a file keeps numbers.
@@ -114,6 +122,7 @@ pub async fn save(
     model: &AutoLink,
     config: &Config,
     step: usize,
+    names: Option<&Table>,
     precision: Precision,
 ) -> Result<Vec<u8>> {
     let header = Header {
@@ -121,26 +130,31 @@ pub async fn save(
         config: config.clone(),
         step,
         run: None,
+        names: names.cloned(),
     };
-    write(&header, state(model).await?, precision)
+    write(&header, in_precision(state(model).await?, precision))
 }
 
-/// A run with the losses of its steps so far, as the bytes of a `.safetensors` file.
+/// A run with the losses of its steps so far and what it looked like, as the bytes of a `.safetensors` file.
 ///
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
-pub async fn save_run(trainer: &Trainer, losses: &[f32]) -> Result<Vec<u8>> {
-    let model = trainer.model();
-    let optimizer = trainer.optimizer();
+pub async fn save_run(
+    run: &Paused,
+    losses: &[f32],
+    snapshots: &Snapshots,
+    names: Option<&Table>,
+) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
     for Found {
         id,
         name,
         shape,
         tensor,
-    } in collect(&model)
+    } in collect(&run.model.valid())
+    // so that the running statistics are those of the last step
     {
-        if let Some([first, second]) = optimizer.moments.get(&id) {
+        if let Some([first, second]) = run.optimizer.moments.get(&id) {
             tensors.push((format!("{FIRST}{name}"), shape.clone(), first.clone()));
             tensors.push((format!("{SECOND}{name}"), shape.clone(), second.clone()));
         }
@@ -148,38 +162,63 @@ pub async fn save_run(trainer: &Trainer, losses: &[f32]) -> Result<Vec<u8>> {
     }
     let mut state = read(tensors).await?;
     state.push((LOSSES.into(), vec![losses.len()], losses.to_vec()));
+    let mut pictures = Vec::new();
+    for snapshot in snapshots.all() {
+        let name = |kind: &str| format!("{SNAPSHOTS}{}/{kind}", snapshot.step);
+        let (probes, keypoints) = (snapshot.keypoints.len(), run.config.keypoints);
+        let points = snapshot.keypoints.concat().concat();
+        let edges = snapshot.edge_weights.concat();
+        state.push((name("keypoints"), vec![probes, keypoints, 2], points));
+        state.push((name("edge_weights"), vec![keypoints, keypoints], edges));
+        pictures.push((
+            name("reconstruction"),
+            Dtype::U8,
+            vec![probes, run.config.size, run.config.size, 3],
+            snapshot.reconstruction.clone(),
+        ));
+    }
     let header = Header {
         format: FORMAT,
-        config: trainer.config().clone(),
-        step: trainer.steps_taken(),
+        config: run.config.clone(),
+        step: run.step,
         run: Some(RunHeader {
-            steps: optimizer.steps,
-            streams: trainer.streams(),
+            steps: run.optimizer.steps,
+            streams: run.streams.clone(),
         }),
+        names: names.cloned(),
     };
-    write(&header, state, Precision::Float32)
+    let mut tensors = in_precision(state, Precision::Float32);
+    tensors.extend(pictures);
+    write(&header, tensors)
 }
 
-fn write(header: &Header, state: State, precision: Precision) -> Result<Vec<u8>> {
+/// A tensor as a file has it: name, type, shape, bytes.
+type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn in_precision(state: State, precision: Precision) -> Vec<Stored> {
+    let stored = |(name, shape, values): (String, _, Vec<f32>)| match precision {
+        Precision::Float32 => {
+            let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            (name, Dtype::F32, shape, bytes)
+        }
+        Precision::Float16 => {
+            let halves = values.iter().map(|v| f16::from_f32(*v));
+            let bytes = halves.flat_map(f16::to_le_bytes).collect();
+            (name, Dtype::F16, shape, bytes)
+        }
+    };
+    state.into_iter().map(stored).collect()
+}
+
+fn write(header: &Header, tensors: Vec<Stored>) -> Result<Vec<u8>> {
     let broken = |error: &dyn std::fmt::Display| {
         Error::Model(format!("The model could not be written ({error})."))
     };
-    let (dtype, bytes_of): (_, fn(&f32) -> Vec<u8>) = match precision {
-        Precision::Float32 => (Dtype::F32, |value| value.to_le_bytes().to_vec()),
-        Precision::Float16 => (Dtype::F16, |value| {
-            f16::from_f32(*value).to_le_bytes().to_vec()
-        }),
-    };
-    let state: Vec<_> = state
-        .into_iter()
-        .map(|(name, shape, values)| {
-            let bytes: Vec<u8> = values.iter().flat_map(bytes_of).collect();
-            (name, shape, bytes)
-        })
-        .collect();
-    let views = state
+    let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(dtype, shape.clone(), bytes)?)))
+        .map(|(name, dtype, shape, bytes)| {
+            Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
+        })
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| broken(&error))?;
     let header = serde_json::to_string(header).map_err(|error| broken(&error))?;
@@ -196,9 +235,13 @@ pub struct Loaded {
     /// Steps it was trained.
     pub step: usize,
     /// What a run has beside its model.
-    run: Option<(AdamW, Streams)>,
+    run: Option<(AdamW, Option<Streams>)>,
     /// The losses of a run's steps.
     pub losses: Vec<f32>,
+    /// What a run looked like on its way.
+    pub snapshots: Snapshots,
+    /// What a person called the keypoints.
+    pub names: Option<Table>,
 }
 
 impl Loaded {
@@ -210,7 +253,7 @@ impl Loaded {
     /// To go on with: a run where it was, a model with a fresh optimiser. Load it on an autodiff device.
     pub fn paused(self) -> Paused {
         let (optimizer, streams) = match self.run {
-            Some((optimizer, streams)) => (optimizer, Some(streams)),
+            Some(run) => run,
             None => (AdamW::new(self.config.weight_decay), None),
         };
         Paused {
@@ -250,10 +293,20 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         )));
     }
     let Header {
-        config, step, run, ..
+        config,
+        step,
+        run,
+        names,
+        ..
     } = serde_json::from_str(header)
         .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
     config.validate()?;
+    if names
+        .as_ref()
+        .is_some_and(|names| !names.fits(config.keypoints))
+    {
+        return Err(wrong("its names are of other keypoints".into()));
+    }
     let mut state = file
         .tensors()
         .into_iter()
@@ -265,11 +318,15 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
                 Dtype::F16 => (view.data().chunks_exact(2))
                     .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
                     .collect(),
+                Dtype::U8 if name.starts_with(SNAPSHOTS) => return Ok(None), // see `snapshots`
                 other => return Err(wrong(format!("{name} is {other:?}, not a float"))),
             };
-            Ok((name, (view.shape().to_vec(), values)))
+            Ok(Some((name, (view.shape().to_vec(), values))))
         })
+        .filter_map(Result::transpose)
         .collect::<Result<HashMap<_, _>>>()?;
+    let snapshots = snapshots(&file, &mut state, &config)
+        .ok_or_else(|| wrong("its snapshots do not fit".into()))?;
     let (_, losses) = state.remove(LOSSES).unwrap_or_default();
     if losses.iter().any(|loss| !loss.is_finite()) {
         return Err(wrong("its losses are no numbers".into()));
@@ -310,7 +367,42 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         step,
         run,
         losses,
+        snapshots,
+        names,
     })
+}
+
+/// Takes the snapshots of a run out of its tensors; nothing where one is not as it should be.
+fn snapshots(
+    file: &SafeTensors,
+    state: &mut HashMap<String, (Vec<usize>, Vec<f32>)>,
+    config: &Config,
+) -> Option<Snapshots> {
+    let (mut found, count) = (Vec::new(), config.keypoints);
+    for name in file.names() {
+        let Some(of) = name.strip_suffix("/reconstruction") else {
+            continue;
+        };
+        let step = of.strip_prefix(SNAPSHOTS)?.parse().ok()?;
+        let picture = file.tensor(name).ok()?;
+        let (points_shape, points) = state.remove(&format!("{of}/keypoints"))?;
+        let (edges_shape, edges) = state.remove(&format!("{of}/edge_weights"))?;
+        let probes = *points_shape.first()?;
+        let fits = picture.dtype() == Dtype::U8
+            && picture.shape() == [probes, config.size, config.size, 3]
+            && points_shape == [probes, count, 2]
+            && edges_shape == [count, count]
+            && points.iter().chain(&edges).all(|value| value.is_finite());
+        let point = |xy: &[f32]| [xy[0], xy[1]];
+        let points_of = |points: &[f32]| points.chunks_exact(2).map(point).collect();
+        found.push(fits.then(|| Snapshot {
+            step,
+            keypoints: points.chunks(2 * count).map(points_of).collect(),
+            edge_weights: edges.chunks(count).map(<[f32]>::to_vec).collect(),
+            reconstruction: picture.data().to_vec(),
+        })?);
+    }
+    Some(Snapshots::new(found))
 }
 
 /// The model with these values, by the authors' names. Names that the model does not have are left alone.
@@ -444,7 +536,7 @@ mod tests {
             &device,
         );
         let bytes =
-            pollster::block_on(save(&model, &config, 40, Precision::Float32)).expect("saves");
+            pollster::block_on(save(&model, &config, 40, None, Precision::Float32)).expect("saves");
         let loaded = load(&bytes, &device).expect("loads");
         assert_eq!((loaded.step, &loaded.config), (40, &config));
         let (before, after) = (
@@ -458,8 +550,9 @@ mod tests {
     fn half_the_bytes_keep_three_digits() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
-        let save =
-            |precision| pollster::block_on(save(&model, &config, 1, precision)).expect("saves");
+        let save = |precision| {
+            pollster::block_on(save(&model, &config, 1, None, precision)).expect("saves")
+        };
         let (exact, short) = (save(Precision::Float32), save(Precision::Float16));
         assert!(short.len() < exact.len() * 6 / 10);
         let loaded = load(&short, &device).expect("loads").model;
@@ -475,16 +568,17 @@ mod tests {
     fn what_is_wrong_is_said() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
-        let good = pollster::block_on(save(&model, &config, 1, Precision::Float32)).expect("saves");
+        let good =
+            pollster::block_on(save(&model, &config, 1, None, Precision::Float32)).expect("saves");
         let again =
-            pollster::block_on(save(&model, &config, 1, Precision::Float32)).expect("saves");
+            pollster::block_on(save(&model, &config, 1, None, Precision::Float32)).expect("saves");
         assert_eq!(good, again, "the same model makes the same bytes");
         let other = Config {
             keypoints: 5,
             ..config.clone()
         };
         let misfit =
-            pollster::block_on(save(&model, &other, 1, Precision::Float32)).expect("saves");
+            pollster::block_on(save(&model, &other, 1, None, Precision::Float32)).expect("saves");
         let cases: [(&[u8], &str); 4] = [
             (b"no model", "safetensors"),
             (&good[..good.len() - 9], "part of one"),

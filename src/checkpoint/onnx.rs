@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use burn::tensor::Transaction;
 use prost::Message;
 
+use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
@@ -16,11 +17,11 @@ const IR_VERSION: i64 = 8;
 /// Where the authors keep the detector's layers.
 const LAYERS: &str = "encoder.detector.conv";
 
-/// The bytes of an `.onnx` file of a model; its keypoints are called `point 1` and so on. See [`Export::to_bytes`].
+/// The bytes of an `.onnx` file of a model; keypoints that nobody named are called `kp0` and so on. See [`Export::to_bytes`].
 ///
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
-pub async fn export(model: &AutoLink, config: &Config) -> Result<Vec<u8>> {
+pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) -> Result<Vec<u8>> {
     let state = super::state(model).await?;
     let weights = model.edges.weights(config.edge_scale);
     let weights = Transaction::default()
@@ -32,9 +33,10 @@ pub async fn export(model: &AutoLink, config: &Config) -> Result<Vec<u8>> {
         .ok_or_else(|| {
             Error::Backend("The edge weights could not be read from the device.".into())
         })?;
-    let names: Vec<String> = (1..=config.keypoints)
-        .map(|k| format!("point {k}"))
-        .collect();
+    let names = match names {
+        Some(table) => table.names(config.keypoints),
+        None => (0..config.keypoints).map(|k| format!("kp{k}")).collect(),
+    };
     Export {
         state: &state
             .into_iter()

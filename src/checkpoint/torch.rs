@@ -17,6 +17,7 @@ use super::{Loaded, with_state};
 use crate::config::{Config, LossKind, Preset, SETTINGS};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
+use crate::train::Snapshots;
 
 /// The longest pickle, bytes. The authors' has some 60 kB.
 const MAX_PICKLE: u64 = 4 << 20;
@@ -137,6 +138,8 @@ impl TorchCheckpoint {
             step: usize::try_from(self.step).unwrap_or(usize::MAX),
             run: None,
             losses: Vec::new(),
+            snapshots: Snapshots::default(),
+            names: None,
         })
     }
 }

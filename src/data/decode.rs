@@ -32,6 +32,19 @@ pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<Pict
     })
 }
 
+/// Decodes a file as it is to be seen, turned and on white, in its own size: RGB `[H, W, 3]` and `[width, height]`, px.
+///
+/// # Errors
+/// As [`decode`].
+pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
+    let (image, orientation) = read(bytes)?;
+    let mut turned = DynamicImage::ImageRgb8(image);
+    turned.apply_orientation(orientation);
+    let turned = turned.into_rgb8();
+    let size_px = [turned.width(), turned.height()];
+    Ok((turned.into_raw(), size_px))
+}
+
 /// Whether a file that starts like this is a picture, of a kind that is read here or another.
 pub(super) fn looks_like_picture(start: &[u8]) -> bool {
     image::guess_format(start).is_ok() || heif_brand(start)

@@ -1,6 +1,5 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
-pub mod palette;
 pub mod preview;
 pub mod protocol;
 mod views;
@@ -14,13 +13,16 @@ use web_time::{Duration, Instant};
 pub use protocol::{Backend, Command, Event, FileKind, Keypoints, Phase, Rejected, Source, Views};
 pub use views::Cadence;
 
+use crate::annotate::Annotations;
+use crate::annotate::edit::Table;
 use crate::checkpoint::{self, Loaded, Precision};
 use crate::config::{Config, LossKind};
 use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
-use crate::train::{Paused, Trainer};
+use crate::palette;
+use crate::train::{Paused, Snapshots, Trainer};
 
 /// How many pictures are watched while training runs.
 const PROBES: usize = 8;
@@ -49,6 +51,10 @@ pub struct Session {
     paused: Option<Paused>,
     /// Of every step whose loss was read.
     losses: Vec<f32>,
+    /// What it looked like on its way.
+    snapshots: Snapshots,
+    /// What a person called the keypoints.
+    names: Option<Table>,
     /// Losses that are still on the device: step and `[1]`.
     unread: Vec<(usize, Tensor<1>)>,
     clock: Clock,
@@ -83,6 +89,8 @@ impl Session {
             trainer: None,
             paused: None,
             losses: Vec::new(),
+            snapshots: Snapshots::default(),
+            names: None,
             unread: Vec::new(),
             clock: Clock::default(),
         })
@@ -117,7 +125,25 @@ impl Session {
         &self.losses
     }
 
-    /// Replaces the pictures and starts a new run, under these settings.
+    /// What a person called the keypoints, if somebody did: it is saved with the model.
+    pub fn names(&self) -> Option<&Table> {
+        self.names.as_ref()
+    }
+
+    /// Takes over what a person called the keypoints.
+    pub fn name_keypoints(&mut self, names: Table) {
+        if names.fits(self.config.keypoints) {
+            self.names = Some(names);
+        }
+    }
+
+    /// What the run looked like on its way, as far as somebody looked ([`Session::views`]).
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Replaces the pictures and starts a new run, under these settings. What was taken over by [`Session::resume`] and not
+    /// trained on yet goes on with the new pictures.
     ///
     /// # Errors
     /// An invalid config, or pictures that nothing can be learned from; then everything stays as it was.
@@ -129,9 +155,14 @@ impl Session {
                 "Another picture size needs the pictures to be read again.".into(),
             ));
         }
+        let is_opened = self.paused.is_some() && config == self.config;
         self.config = config;
         self.pictures = pictures;
-        self.reset();
+        if is_opened {
+            self.snapshots.clear(); // of other pictures
+        } else {
+            self.reset();
+        }
         Ok(())
     }
 
@@ -191,6 +222,8 @@ impl Session {
         self.trainer = None;
         self.paused = None;
         self.losses.clear();
+        self.snapshots.clear();
+        self.names = None;
         self.unread.clear();
         self.clock = Clock::default();
     }
@@ -280,7 +313,8 @@ impl Session {
     /// # Errors
     /// A device that does not answer.
     pub async fn save(&self, precision: Precision) -> Result<Vec<u8>> {
-        checkpoint::save(&self.model(), &self.config, self.steps_taken(), precision).await
+        let (model, step, names) = (self.model(), self.steps_taken(), self.names.as_ref());
+        checkpoint::save(&model, &self.config, step, names, precision).await
     }
 
     /// The run as the bytes of a file, to go on with by [`Session::resume`].
@@ -289,12 +323,14 @@ impl Session {
     /// No step was taken yet, or a device that does not answer.
     pub async fn save_run(&mut self) -> Result<Vec<u8>> {
         self.settle().await?;
-        let Some(trainer) = &self.trainer else {
+        let trainer = self.trainer.as_ref().map(Trainer::paused);
+        let Some(run) = trainer.as_ref().or(self.paused.as_ref()) else {
             return Err(Error::Model(
                 "There is no run to save yet: train a few steps first.".into(),
             ));
         };
-        checkpoint::save_run(trainer, &self.losses).await
+        let names = self.names.as_ref();
+        checkpoint::save_run(run, &self.losses, &self.snapshots, names).await
     }
 
     /// What was learned as the bytes of a file.
@@ -306,7 +342,10 @@ impl Session {
             FileKind::Model => self.save(Precision::Float32).await,
             FileKind::SmallModel => self.save(Precision::Float16).await,
             FileKind::Run => self.save_run().await,
-            FileKind::Onnx => checkpoint::onnx::export(&self.model(), &self.config).await,
+            FileKind::Onnx => {
+                let (model, names) = (self.model(), self.names.as_ref());
+                checkpoint::onnx::export(&model, &self.config, names).await
+            }
         }
     }
 
@@ -337,6 +376,8 @@ impl Session {
         self.reset();
         self.config = loaded.config.clone();
         self.losses.clone_from(&loaded.losses);
+        self.snapshots.clone_from(&loaded.snapshots);
+        self.names.clone_from(&loaded.names);
         self.paused = Some(loaded.paused());
         Ok(())
     }
@@ -353,9 +394,9 @@ impl Session {
     ///
     /// # Errors
     /// No pictures, or a device that does not answer.
-    pub async fn views(&self) -> Result<Views> {
+    pub async fn views(&mut self) -> Result<Views> {
         self.pictures.check()?;
-        views::draw(
+        let views = views::draw(
             &self.model(),
             &self.config,
             &self.pictures,
@@ -363,7 +404,11 @@ impl Session {
             self.steps_taken(),
             &self.device,
         )
-        .await
+        .await?;
+        if self.snapshots.is_due(views.step) {
+            self.snapshots.push(views.snapshot());
+        }
+        Ok(views)
     }
 
     /// Keypoints of pictures that were read at [`Config::size`].
@@ -421,6 +466,17 @@ pub async fn detect(
         }
     }
     Ok(all)
+}
+
+/// The keypoints of a model before anybody named them, with their graph; no pictures yet.
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn discovered(model: &AutoLink, config: &Config) -> Result<Annotations> {
+    let colours = palette::colours().into_iter().take(config.keypoints);
+    let colours: Vec<String> = colours.map(palette::hex).collect();
+    let weights = edge_weights(model, config).await?;
+    Ok(Annotations::discovered(&colours).with_graph(&weights))
 }
 
 /// The graph `[K][K]`, symmetric, zero diagonal.

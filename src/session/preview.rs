@@ -5,8 +5,9 @@ use tiny_skia::{
     Color, FillRule, FilterQuality, Paint, PathBuilder, Pixmap, PixmapPaint, Stroke, Transform,
 };
 
-use super::{Views, palette};
+use super::Views;
 use crate::error::{Error, Result};
+use crate::palette;
 
 /// Least side of a view in the sheet, px.
 const CELL_PX: usize = 160;

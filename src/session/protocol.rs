@@ -5,8 +5,11 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::annotate::desk::{DeskView, Edit, Layer};
+use crate::annotate::formats::{Format, Offer};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
+use crate::train::Snapshot;
 
 /// Which backend computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -111,6 +114,33 @@ pub enum Command {
     /// Takes over the model or run in the file that came with the command (ours, or the authors' checkpoint); the pictures
     /// stay. Tells [`Event::Resumed`].
     Resume,
+    /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Desk`] as it
+    /// goes and [`Event::Found`]; stopped by [`Command::CancelLoad`], with what was found so far.
+    Find,
+    /// Clears the desk of its pictures; names and landmarks stay.
+    ClearDesk,
+    /// Does something on the desk. Tells [`Event::Desk`].
+    Edit {
+        /// What.
+        edit: Edit,
+    },
+    /// Takes the labels in the file that came with the command (COCO keypoints, or DeepLabCut's) as landmarks. Tells [`Event::Desk`]
+    /// and [`Event::Found`].
+    ImportLabels,
+    /// Asks for what is on the desk in the form of a tool. Answered by [`Event::Exported`].
+    Export {
+        /// Which points.
+        layer: Layer,
+        /// Which form.
+        format: Format,
+        /// Whether the pictures go along, where the form has a place for them.
+        with_pictures: bool,
+    },
+    /// Asks for the file of a picture on the desk. Answered by [`Event::Exported`].
+    Picture {
+        /// Which.
+        index: usize,
+    },
 }
 
 /// A file that could not be used, and why.
@@ -155,7 +185,7 @@ pub struct Views {
     /// How many pictures, P.
     pub count: usize,
     /// RGBA, `[4, P, size, size, 4]`: input, masked input, edge map, reconstruction.
-    #[serde(with = "bytes")]
+    #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
@@ -164,6 +194,22 @@ pub struct Views {
     pub edge_weights: Vec<Vec<f32>>,
     /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
     pub edge_strengths: Vec<Vec<f32>>,
+}
+
+impl Views {
+    /// What is kept of them to look back on.
+    pub fn snapshot(&self) -> Snapshot {
+        let length = self.pixels.len() / 4;
+        Snapshot {
+            step: self.step,
+            keypoints: self.keypoints.clone(),
+            edge_weights: self.edge_weights.clone(),
+            reconstruction: self.pixels[3 * length..]
+                .chunks_exact(4)
+                .flat_map(|rgba| [rgba[0], rgba[1], rgba[2]])
+                .collect(),
+        }
+    }
 }
 
 /// What the engine tells the page.
@@ -182,6 +228,8 @@ pub enum Event {
         presets: Vec<(Preset, Config)>,
         /// `[64]` colours `#rrggbb`: keypoint k is drawn in the k-th, everywhere.
         palette: Vec<String>,
+        /// What annotations can be exported as.
+        formats: Vec<Offer>,
     },
     /// Something takes a while.
     Progress {
@@ -243,9 +291,28 @@ pub enum Event {
         /// A name for it.
         name: String,
         /// Its bytes.
-        #[serde(with = "bytes")]
+        #[serde(with = "serde_bytes")]
         #[ts(type = "Uint8Array<ArrayBuffer>")]
         bytes: Vec<u8>,
+    },
+    /// What is on the annotation desk.
+    Desk(DeskView),
+    /// Pictures or labels were put on the desk.
+    Found {
+        /// A sentence.
+        about: String,
+        /// Files that could not be used, and what was noticed about others.
+        rejected: Vec<Rejected>,
+    },
+    /// A file that was asked for.
+    Exported {
+        /// The command's id.
+        id: u32,
+        /// A name for it.
+        name: String,
+        /// Put in by the worker: a handle of the browser's, which does not hold it in memory.
+        #[ts(type = "Blob")]
+        file: (),
     },
     /// A model or run was taken over.
     Resumed {
@@ -272,16 +339,10 @@ pub enum Event {
     },
 }
 
-/// `Vec<u8>` as bytes, so that it crosses as one `Uint8Array` and not as an array of numbers.
-mod bytes {
-    pub fn serialize<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::desk::{Label, Sheet};
     use crate::config::{Fit, LossKind};
 
     /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
@@ -303,6 +364,13 @@ mod tests {
             Phase::decl(&cfg),
             Keypoints::decl(&cfg),
             Views::decl(&cfg),
+            Layer::decl(&cfg),
+            Format::decl(&cfg),
+            Offer::decl(&cfg),
+            Edit::decl(&cfg),
+            Sheet::decl(&cfg),
+            Label::decl(&cfg),
+            DeskView::decl(&cfg),
             Event::decl(&cfg),
         ];
         let mut text = "// Written by `cargo test` from src/session/protocol.rs and src/config.rs. Do not edit.\n".to_string();

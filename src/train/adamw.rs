@@ -12,6 +12,7 @@ const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
 /// The optimiser with its state. Burn's own keeps its state to itself and reads it while it blocks, which a page must not.
+#[derive(Clone)]
 pub struct AdamW {
     weight_decay: f64,
     /// Steps taken, t.

@@ -1,6 +1,7 @@
 //! One step at a time: batch -> forward -> loss -> backward -> AdamW.
 
 mod adamw;
+mod snapshot;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -10,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use adamw::AdamW;
+pub use snapshot::{Snapshot, Snapshots};
 
 use crate::config::{Config, LossKind};
 use crate::data::{Batches, BatchesPosition, Dataset, block_mask};
@@ -39,6 +41,7 @@ pub struct Streams {
 }
 
 /// Everything a run goes on from, beside its pictures.
+#[derive(Clone)]
 pub struct Paused {
     /// The model, recording gradients.
     pub model: AutoLink,
@@ -128,17 +131,18 @@ impl Trainer {
         Ok(trainer)
     }
 
-    /// Where the random streams stand.
-    pub fn streams(&self) -> Streams {
-        Streams {
-            batches: self.batches.position(),
-            masks: self.masks.get_word_pos() as u64,
+    /// Everything to go on from by [`Trainer::resume`], as it is now.
+    pub fn paused(&self) -> Paused {
+        Paused {
+            model: self.model.clone(),
+            config: self.config.clone(),
+            step: self.step,
+            optimizer: self.optimizer.clone(),
+            streams: Some(Streams {
+                batches: self.batches.position(),
+                masks: self.masks.get_word_pos() as u64,
+            }),
         }
-    }
-
-    /// The optimiser.
-    pub fn optimizer(&self) -> &AdamW {
-        &self.optimizer
     }
 
     /// One step on the next batch.

@@ -1,62 +1,16 @@
 // The page with the real engine, on the CPU unless a test says otherwise. Small models, so that a step takes milliseconds.
 
+import { execFile } from "node:child_process";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, test } from "@playwright/test";
-
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const hands = path.resolve(root, "../shared/data/hands");
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+import { SMALL, at, axe, bmp, hands, inWorker, number, open, pictures, root, small } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
-/** The smallest model: for tests of the page, not of the method. */
-const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" };
-
 /** After so many steps of the tiny preset the loss must have fallen. */
 const STEPS = 25;
-
-/** @param {import("@playwright/test").Page} page */
-const at = (page) => (/** @type {string} */ id) => page.getByTestId(id);
-
-/** Opens the page and waits for the puppets, which it loads by itself.
- * @param {import("@playwright/test").Page} page
- */
-async function open(page, query = "?backend=cpu") {
-  await page.goto(query);
-  await expect(page.getByTestId("pictures-count")).toHaveText("400");
-  await expect(page.getByTestId("play")).toBeEnabled();
-}
-
-/** Makes steps cheap, by the controls that a person would use.
- * @param {import("@playwright/test").Page} page
- */
-async function small(page) {
-  await page.getByTestId("advanced").locator("summary").click();
-  await page.getByTestId("loss-choice").selectOption(SMALL.loss);
-  for (const [name, value] of [["size", 32], ["width", 4], ["batch", 2]]) {
-    const field = page.getByTestId(`${name}`);
-    await field.fill(`${value}`);
-    await field.press("Enter");
-  }
-  await expect(page.getByTestId("micro-batch")).toHaveValue("2");
-  await expect(page.getByTestId("play")).toBeEnabled();
-}
-
-/** Runs something in the worker before the engine starts there.
- * @param {import("@playwright/test").Page} page
- * @param {string} script
- */
-const inWorker = (page, script) =>
-  page.route("**/worker_loader.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${await response.text()}`.replace(/^try \{/m, `${script}\n$&`) });
-  });
-
-/** @param {import("@playwright/test").Locator} locator */
-const number = async (locator) => Number(await locator.textContent());
 
 /** How many different colours a canvas shows, of some thousand pixels looked at.
  * @param {import("@playwright/test").Locator} canvas
@@ -99,33 +53,6 @@ async function serveHands(behaviour) {
       server.close();
     },
   };
-}
-
-/** Small pictures of discs here and there, as BMP: 24 bits a pixel, rows padded to four bytes, no compression.
- * @param {number} count
- */
-function pictures(count = 6) {
-  const [width, height, header] = [40, 30, 54];
-  return Array.from({ length: count }, (_, index) => {
-    const buffer = Buffer.alloc(header + width * height * 3, 40 + 20 * (index % 8));
-    buffer.fill(0, 0, header);
-    buffer.write("BM");
-    buffer.writeUInt32LE(buffer.length, 2);
-    for (const [at, value] of [[10, header], [14, 40], [18, width], [22, height]]) buffer.writeUInt32LE(value, at);
-    buffer.writeUInt16LE(1, 26);
-    buffer.writeUInt16LE(24, 28);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const distance = Math.hypot(x - 12 - 3 * (index % 6), y - 10 - 2 * (index % 5));
-        if (distance > 9) continue;
-        const at = header + (y * width + x) * 3;
-        buffer[at] = 255 - 20 * distance;
-        buffer[at + 1] = 60 + 8 * x;
-        buffer[at + 2] = 30 * (index % 9);
-      }
-    }
-    return { name: `disc ${index}.bmp`, mimeType: "image/bmp", buffer };
-  });
 }
 
 const BAD = [
@@ -648,14 +575,88 @@ test("a run is saved, opened again and goes on exactly there; wrong files lose n
   await id("step").click();
   await expect(id("step-count")).toHaveText("4");
   await expect(id("loss")).toHaveText(fourth ?? "");
+});
 
-  const authors = await readFile(path.resolve(root, "../shared/reference/autolink_k8_w4.ckpt")).catch(() => null);
-  if (authors) {
-    await id("model-input").setInputFiles({ name: "theirs.ckpt", mimeType: "", buffer: authors });
-    await expect(id("model-about")).toContainText("theirs.ckpt", { timeout: 60_000 });
-    await expect(id("size")).toHaveValue("128");
+test("the authors' checkpoints, dropped, compute what they compute natively", async ({ page }, info) => {
+  // Natively they reproduce the authors' numbers (tests/parity.rs), on pictures that are not rounded to bytes.
+  const reference = path.resolve(root, "../shared/reference");
+  const program = path.resolve(root, "target/debug/autolink");
+  await open(page);
+  for (const name of ["autolink_k8_w4", "autolink_k4_w8"]) {
+    const theirs = await readFile(path.join(reference, `${name}.ckpt`)).catch(() => null);
+    test.skip(!theirs, "The reference files are not here.");
+    const { header, data } = safetensors(await readFile(path.join(reference, `${name}.safetensors`)));
+    const { shape, data_offsets } = header["input/img"];
+    const [count, , size] = shape;
+    const byte = (/** @type {number} */ i) => Math.round((data.readFloatLE(data_offsets[0] + 4 * i) + 1) * 127.5);
+    const folder = info.outputPath(name);
+    await mkdir(folder, { recursive: true });
+    const files = [];
+    for (let index = 0; index < count; index++) {
+      const value = (/** @type {number} */ c, /** @type {number} */ x, /** @type {number} */ y) => byte(((index * 3 + c) * size + y) * size + x);
+      const buffer = bmp(size, size, (x, y) => [value(0, x, y), value(1, x, y), value(2, x, y)]);
+      files.push({ name: `${index}.bmp`, mimeType: "image/bmp", buffer });
+      await writeFile(path.join(folder, `${index}.bmp`), buffer);
+    }
+    const out = info.outputPath(`${name}.json`);
+    await promisify(execFile)(program, ["detect", folder, "--model", path.join(reference, `${name}.ckpt`), "--out", out]);
+    const native = JSON.parse(`${await readFile(out)}`);
+
+    // Dropped like a picture: the page sees that it is a model.
+    const transfer = await page.evaluateHandle(
+      ({ base64, name }) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+        return transfer;
+      },
+      { base64: theirs?.toString("base64") ?? "", name: `${name}.ckpt` },
+    );
+    await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+    await expect(page.getByTestId("model-about")).toContainText(`${name}.ckpt`);
+    await expect(page.getByTestId("size")).toHaveValue("128");
+
+    const browser = await page.evaluate(
+      async ({ base64, files }) => {
+        const bytes = (/** @type {string} */ text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+        const { createSession } = await import(`${document.baseURI.replace(/[^/]*$/, "")}autolink.js`);
+        const session = await createSession({ backend: "cpu" });
+        const pictures = files.map(({ name, base64 }) => new File([bytes(base64)], name));
+        await session.load(pictures);
+        await session.resume(new File([bytes(base64)], "theirs.ckpt"));
+        const found = [];
+        for (const picture of pictures) found.push(await session.detect(picture));
+        const { edge_weights } = await session.snapshot();
+        session.close();
+        return { found, edge_weights };
+      },
+      { base64: theirs?.toString("base64") ?? "", files: files.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") })) },
+    );
+    const edges = browser.edge_weights.flat();
+    const wanted = header["eval/edge_weights"].data_offsets[0];
+    for (const [i, edge] of edges.entries()) expect(Math.abs(edge - data.readFloatLE(wanted + 4 * i))).toBeLessThan(1e-6);
+    for (const [index, { keypoints, confidence }] of browser.found.entries()) {
+      const twin = native.images[`${index}.bmp`] ?? native.images[path.join(folder, `${index}.bmp`)];
+      // Keypoints are within 1e-4 of [-1, 1]: 5e-5 of the side.
+      const points = twin.keypoints.flat();
+      for (const [i, value] of keypoints.flat().entries()) expect(Math.abs(value - points[i])).toBeLessThan(5e-5);
+      for (const [k, value] of confidence.entries()) expect(Math.abs(value - twin.confidence[k])).toBeLessThan(1e-4);
+      // And near the authors' own, which saw the pictures before they were rounded.
+      const authors = header["eval/keypoints"].data_offsets[0] + 4 * index * keypoints.length * 2;
+      for (const [k, [x, y]] of keypoints.entries()) {
+        const [row, col] = [0, 4].map((at) => (((data.readFloatLE(authors + 8 * k + at) + 1) / 2) * (size - 1) + 0.5) / size);
+        expect(Math.hypot(x - col, y - row)).toBeLessThan(2e-3);
+      }
+    }
   }
 });
+
+/** Header and data of a safetensors file.
+ * @param {Buffer} file
+ */
+function safetensors(file) {
+  const length = Number(file.readBigUInt64LE(0));
+  return { header: JSON.parse(file.toString("utf8", 8, 8 + length)), data: file.subarray(8 + length) };
+}
 
 test("it answers within 100 ms while it trains", async ({ page }) => {
   await open(page);

@@ -11,7 +11,7 @@ use ts_rs::TS;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::annotate::{Annotations, Image, Keypoint, check_name, without_extension};
+use crate::annotate::{Annotations, Image, Imported, Keypoint, check_name, without_extension};
 use crate::error::{Error, Result};
 
 pub mod coco;
@@ -19,6 +19,7 @@ pub mod cvat;
 pub mod deeplabcut;
 pub mod label_studio;
 pub mod plain;
+pub mod png;
 pub mod sleap;
 pub mod svg;
 pub mod yolo;
@@ -53,11 +54,13 @@ pub enum Format {
     Edges,
     /// The skeleton over each picture.
     Svg,
+    /// The skeleton drawn into each picture; see [`png::overlay`].
+    Png,
 }
 
 impl Format {
     /// All of them, in the order in which they are offered.
-    pub const ALL: [Format; 13] = [
+    pub const ALL: [Format; 14] = [
         Format::Coco,
         Format::CocoCvat,
         Format::CocoDeeplabcut,
@@ -71,7 +74,16 @@ impl Format {
         Format::Json,
         Format::Edges,
         Format::Svg,
+        Format::Png,
     ];
+
+    /// Its name, as on the command line.
+    pub fn name(self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|name| name.as_str().map(str::to_string))
+            .unwrap_or_default()
+    }
 
     /// Where the format wants each image's picture, in the order of the images: beside the files of [`export`], from the
     /// same folder.
@@ -89,6 +101,102 @@ impl Format {
                 .collect(),
             _ => names.map(|name| safe_path(&name)).collect(),
         }
+    }
+}
+
+/// A format, as it is offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct Offer {
+    /// Which.
+    pub format: Format,
+    /// The tool that opens it.
+    pub title: String,
+    /// What is in it.
+    pub about: String,
+    /// Whether its files have a place for the pictures.
+    pub holds_pictures: bool,
+}
+
+impl Offer {
+    /// All of them, in order.
+    pub fn all() -> Vec<Offer> {
+        let offer = |format: Format| {
+            let (title, about, holds_pictures) = match format {
+                Format::Coco => (
+                    "COCO keypoints",
+                    "One JSON, for pycocotools and many others",
+                    false,
+                ),
+                Format::CocoCvat => (
+                    "CVAT, as COCO",
+                    "COCO keypoints in the folders of a CVAT import",
+                    true,
+                ),
+                Format::CocoDeeplabcut => (
+                    "DeepLabCut 3, as COCO",
+                    "COCO keypoints, split into train and test",
+                    true,
+                ),
+                Format::Deeplabcut => (
+                    "DeepLabCut, Lightning Pose",
+                    "Labels and config.yaml of a project",
+                    true,
+                ),
+                Format::DeeplabcutPredictions => (
+                    "DeepLabCut predictions",
+                    "A table with likelihoods for each video",
+                    false,
+                ),
+                Format::Sleap => ("SLEAP analysis", "A table for each video", false),
+                Format::Yolo => (
+                    "Ultralytics YOLO-Pose",
+                    "Labels with data.yaml, split into train and val",
+                    true,
+                ),
+                Format::Cvat => ("CVAT for images 1.1", "One XML with skeletons", true),
+                Format::LabelStudio => ("Label Studio", "Tasks and the labelling config", false),
+                Format::Csv => ("Table (CSV)", "A line a point, and edges.csv", false),
+                Format::Json => ("JSON", "Everything, as this page keeps it", false),
+                Format::Edges => ("Edges (CSV)", "The learned edge weights", false),
+                Format::Svg => ("Overlays (SVG)", "The skeleton over each picture", true),
+                Format::Png => (
+                    "Overlays (PNG)",
+                    "The skeleton drawn into each picture",
+                    false,
+                ),
+            };
+            Offer {
+                format,
+                title: title.into(),
+                about: about.into(),
+                holds_pictures,
+            }
+        };
+        Format::ALL.map(offer).to_vec()
+    }
+}
+
+/// Reads labels: COCO keypoints, this program's own JSON, or a table of DeepLabCut's; told by what is in it.
+///
+/// # Errors
+/// [`Error::Landmarks`] if it is none of these, or damaged: a sentence says what is wrong.
+pub fn import(name: &str, bytes: &[u8]) -> Result<Imported> {
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        Error::Landmarks(format!(
+            "{name} is not a text: labels come as COCO's .json or DeepLabCut's .csv."
+        ))
+    })?;
+    let is_json = text
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .starts_with(['{', '[']);
+    match (is_json, plain::import_json(text)) {
+        (true, Ok(annotations)) => Ok(Imported {
+            annotations,
+            notes: Vec::new(),
+        }),
+        (true, Err(_)) => coco::import(text),
+        (false, _) => deeplabcut::import(text),
     }
 }
 
@@ -131,6 +239,7 @@ pub fn export(annotations: &Annotations, format: Format) -> Result<Vec<File>> {
         Format::Json => vec![plain::json(annotations)],
         Format::Edges => vec![plain::edges(annotations)],
         Format::Svg => svg::overlays(annotations),
+        Format::Png => Vec::new(), // made of the pictures, one at a time
     };
     let mut paths = HashSet::new();
     match files.iter().find(|file| !paths.insert(&file.path)) {
@@ -152,30 +261,56 @@ pub fn zip(files: impl IntoIterator<Item = File>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Files as one zip, written as they come: annotations with all their pictures need no more memory than one picture. The
-/// same files give the same bytes.
+/// Files as one zip; see [`Zip`].
 ///
 /// # Errors
 /// [`Error::File`] for two files of one path, or if the writer fails.
 pub fn zip_to(to: impl Write, files: impl IntoIterator<Item = File>) -> Result<()> {
-    let mut writer = ZipWriter::new_stream(to);
+    let mut zip = Zip::new(to);
     for file in files {
+        zip.add(file)?;
+    }
+    zip.finish()
+}
+
+/// A zip that is written as its files come: annotations with all their pictures need no more memory than one picture. The
+/// same files give the same bytes.
+pub struct Zip<W: Write>(ZipWriter<zip::write::StreamWriter<W>>);
+
+impl<W: Write> Zip<W> {
+    /// An empty one.
+    pub fn new(to: W) -> Self {
+        Self(ZipWriter::new_stream(to))
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] if there is one of this path already, or the writer fails.
+    pub fn add(&mut self, file: File) -> Result<()> {
         // Pictures are packed already; but a stream of stored files is more than some readers take.
         let level = if is_text(&file.path) { 6 } else { 1 };
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .compression_level(Some(level));
-        writer
+        self.0
             .start_file(file.path.as_str(), options)
             .map_err(|e| File::cannot_zip(&file.path, &e))?;
-        writer
+        self.0
             .write_all(&file.bytes)
-            .map_err(|e| File::cannot_zip(&file.path, &e))?;
+            .map_err(|e| File::cannot_zip(&file.path, &e))
     }
-    writer
-        .finish()
-        .map_err(|e| File::cannot_zip("the list of files", &e))?;
-    Ok(())
+
+    /// Writes the list of files, without which it is no zip.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the writer fails.
+    pub fn finish(self) -> Result<()> {
+        self.0
+            .finish()
+            .map_err(|e| File::cannot_zip("the list of files", &e))?;
+        Ok(())
+    }
 }
 
 impl File {
@@ -490,7 +625,8 @@ mod tests {
         let sample = sample();
         for format in Format::ALL {
             let files = export(&sample, format).expect("files");
-            assert!(!files.is_empty(), "{format:?}");
+            // Overlays are made of the pictures.
+            assert_eq!(files.is_empty(), format == Format::Png, "{format:?}");
             let mut paths: Vec<String> = files.iter().map(|f| f.path.clone()).collect();
             paths.extend(format.picture_paths(&sample));
             let count = paths.len();

@@ -4,6 +4,8 @@
 
 use std::f32::consts::{PI, TAU};
 
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tiny_skia::{PathBuilder, Rect, Shader, SpreadMode};
@@ -13,6 +15,7 @@ mod canvas;
 use canvas::{Canvas, Circle, Lch, Vec2, add, lch, mix, mul, sub, turned};
 
 use crate::data::dataset::{Dataset, Picture, Placement};
+use crate::error::{Error, Result};
 
 /// The joints, J, in their order; left and right are the picture's.
 pub const JOINT_NAMES: [&str; 14] = [
@@ -78,6 +81,24 @@ pub fn puppet(index: usize, seed: u64, size_px: usize) -> (Picture, Vec<[f32; 2]
         placement: Placement::whole([size_px as u32; 2]),
     };
     (picture, pose.joints.to_vec())
+}
+
+/// The same puppet as a PNG file.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be written.
+pub fn puppet_png(index: usize, seed: u64, size_px: usize) -> Result<Vec<u8>> {
+    let (picture, _) = puppet(index, seed, size_px);
+    let mut png = Vec::new();
+    PngEncoder::new(&mut png)
+        .write_image(
+            &picture.pixels,
+            size_px as u32,
+            size_px as u32,
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(|error| Error::File(format!("The puppet could not be drawn ({error}).")))?;
+    Ok(png)
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

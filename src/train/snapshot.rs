@@ -1,0 +1,79 @@
+//! What a run looked like on its way, to be looked back on.
+
+/// The probe pictures as the model saw them after some step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Steps taken.
+    pub step: usize,
+    /// `[P][K][x, y]` as fractions of the view.
+    pub keypoints: Vec<Vec<[f32; 2]>>,
+    /// `[K][K]`, symmetric, zero diagonal.
+    pub edge_weights: Vec<Vec<f32>>,
+    /// RGB, `[P,S,S,3]`.
+    pub reconstruction: Vec<u8>,
+}
+
+/// Snapshots at log-spaced steps: each comes a quarter of an octave after the one before, or later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshots(Vec<Snapshot>);
+
+impl Snapshots {
+    /// A step's distance to the next, as a factor.
+    const SPACING: f64 = 1.189_207_115_002_721; // 2^(1/4)
+
+    /// Snapshots from a file, in any order.
+    pub fn new(mut snapshots: Vec<Snapshot>) -> Self {
+        snapshots.sort_by_key(|snapshot| snapshot.step);
+        Self(snapshots)
+    }
+
+    /// All of them, by step.
+    pub fn all(&self) -> &[Snapshot] {
+        &self.0
+    }
+
+    /// Whether it is time for another.
+    pub fn is_due(&self, step: usize) -> bool {
+        self.0.last().is_none_or(|last| {
+            let next = (last.step as f64 * Self::SPACING).ceil() as usize;
+            step >= next.max(last.step + 1)
+        })
+    }
+
+    /// Keeps one that is due.
+    pub fn push(&mut self, snapshot: Snapshot) {
+        if self.is_due(snapshot.step) {
+            self.0.push(snapshot);
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_log_spaced() {
+        let mut snapshots = Snapshots::default();
+        for step in 0..=1024 {
+            snapshots.push(Snapshot {
+                step,
+                keypoints: Vec::new(),
+                edge_weights: Vec::new(),
+                reconstruction: Vec::new(),
+            });
+        }
+        let steps: Vec<usize> = snapshots.all().iter().map(|s| s.step).collect();
+        assert_eq!(steps[..10], [0, 1, 2, 3, 4, 5, 6, 8, 10, 12]);
+        assert!(steps.len() < 40, "{steps:?}");
+        for pair in steps[8..].windows(2) {
+            let factor = pair[1] as f64 / pair[0] as f64;
+            assert!((1.18..=1.26).contains(&factor), "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+// The annotation half of the page, as a person uses it: find, name, label, correct, take home.
+
+import { readFile, readdir } from "node:fs/promises";
+import path from "node:path";
+import { expect, test } from "@playwright/test";
+import AdmZip from "adm-zip";
+import { at, axe, bmp, hands, open, small } from "./helpers.js";
+
+/** Pictures of hands where they are at hand, of discs elsewhere.
+ * @param {number} count
+ */
+async function photographs(count) {
+  const files = [];
+  for (const folder of (await readdir(hands).catch(() => [])).filter((name) => /^\d$/.test(name))) {
+    for (const name of (await readdir(path.join(hands, folder))).slice(0, Math.ceil(count / 10))) {
+      files.push({ name: `${folder} ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, folder, name)) });
+    }
+  }
+  const disc = (/** @type {number} */ i) =>
+    bmp(80, 60, (x, y) => {
+      const [cx, cy] = [20 + ((7 * i) % 40), 15 + ((5 * i) % 30)];
+      return Math.hypot(x - cx, y - cy) < 12 ? [230, 20 * (i % 12), 60] : [60, 60 + x, 90];
+    });
+  if (files.length < count) {
+    return Array.from({ length: count }, (_, i) => ({ name: `disc ${i}.bmp`, mimeType: "image/bmp", buffer: disc(i) }));
+  }
+  return files.slice(0, count);
+}
+
+/** Presses a button that downloads a file.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} button
+ */
+async function downloaded(page, button) {
+  const download = page.waitForEvent("download");
+  await page.getByTestId(button).click();
+  const file = await download;
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  // A few steps, so that the keypoints are not all in one place.
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+
+  await id("half-annotate").click();
+  await expect(id("gallery")).toBeHidden();
+  const files = await photographs(100);
+  await id("desk-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
+  await expect(id("desk-count")).toHaveText("100 pictures");
+  await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
+  await expect(id("noted-files")).toContainText("notes.txt");
+  expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
+  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((canvas) => canvas.width)).toBeGreaterThan(100);
+
+  // Names, with what breaks careless writers.
+  const names = id("keypoints").getByTestId("keypoint-name");
+  await names.nth(0).fill('Daumen, "links" ü');
+  await names.nth(0).press("Enter");
+  await names.nth(1).fill("手 #1");
+  await names.nth(1).press("Enter");
+  await expect(id("desk-undo")).toBeEnabled();
+  await names.nth(2).fill("手 #1");
+  await names.nth(2).press("Enter");
+  await expect(id("message")).toContainText("called \"手 #1\" already");
+  await expect(names.nth(2)).toHaveValue("kp2");
+  const edges = page.locator("#edges");
+  await edges.locator("summary").click();
+  await id("edge-slider").fill("5");
+  await expect(edges.locator("output")).toHaveText("5");
+
+  // Landmarks: five pictures by mouse and keyboard.
+  await id("desk-layer").selectOption("landmarks");
+  for (const name of ["tip", "wrist"]) {
+    await id("landmark-new").fill(name);
+    await id("landmark-new").press("Enter");
+    await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue(name);
+  }
+  const canvas = id("editor-canvas");
+  const points = id("editor-points").locator("button");
+  for (let picture = 0; picture < 5; picture++) {
+    await id("label-next").click();
+    await expect(id("editor")).toBeVisible();
+    const box = await canvas.boundingBox();
+    if (!box) throw new Error("no canvas");
+    const place = [box.x + box.width * (0.45 + 0.02 * picture), box.y + box.height * (0.3 + 0.03 * picture)];
+    await page.mouse.click(place[0], place[1]);
+    await expect(points.nth(0)).toContainText("by hand");
+    // The second by keyboard: it starts in the middle, or where it is predicted.
+    await expect(points.nth(1)).toHaveAttribute("aria-pressed", "true");
+    for (let i = 0; i <= picture; i++) await page.keyboard.press("Shift+ArrowDown");
+    await page.keyboard.press("ArrowLeft");
+    await expect(points.nth(1)).toContainText("by hand");
+    await id("editor-close").click();
+    await expect(id("landmarks").locator("li").first()).toContainText(`placed on ${picture + 1}`);
+  }
+  await expect(id("landmark-error").first()).toContainText("% of the picture");
+  await expect(id("landmarks-missing")).toBeEmpty();
+
+  // Predictions are there, and one is corrected by dragging it.
+  await id("desk-order").selectOption("name");
+  await id("sheet").nth(0).click();
+  const placedBefore = await points.nth(0).textContent();
+  if (placedBefore?.includes("by hand")) await id("editor-after").click();
+  await expect(points.nth(0)).toContainText("predicted");
+  const label = (await canvas.getAttribute("aria-label")) ?? "";
+  expect(label).toMatch(/tip at [\d.]+, [\d.]+ px/);
+  await canvas.focus();
+  await page.keyboard.press("Enter");
+  await expect(points.nth(0)).toContainText("by hand");
+  await points.nth(0).click();
+  const where = async () => (await canvas.getAttribute("aria-label"))?.match(/at ([\d.-]+), ([\d.-]+) px/)?.slice(1).map(Number) ?? [];
+  const before = await where();
+  const [box, size] = [await canvas.boundingBox(), await canvas.evaluate(() => [0])];
+  if (!box || !size) throw new Error("no canvas");
+  const sheet = files[0].mimeType === "image/bmp" ? [80, 60] : [100, 100];
+  const scale = Math.min(box.width / sheet[0], box.height / sheet[1]);
+  const left = box.x + (box.width - sheet[0] * scale) / 2;
+  const top = box.y + (box.height - sheet[1] * scale) / 2;
+  await page.mouse.move(left + before[0] * scale, top + before[1] * scale);
+  await page.mouse.down();
+  await page.mouse.move(left + 30 * scale, top + 20 * scale, { steps: 4 });
+  await page.mouse.up();
+  await expect.poll(async () => Math.hypot((await where())[0] - 30, (await where())[1] - 20)).toBeLessThan(1);
+  await page.keyboard.press("Control+z");
+  await expect.poll(async () => Math.hypot((await where())[0] - before[0], (await where())[1] - before[1])).toBeLessThan(0.2);
+  await page.keyboard.press("Control+Shift+z");
+  await expect.poll(async () => Math.hypot((await where())[0] - 30, (await where())[1] - 20)).toBeLessThan(1);
+  await page.keyboard.press("Escape");
+  await expect(id("editor")).toBeHidden();
+  await expect(id("landmarks").locator("li").first()).toContainText("placed on 6");
+
+  // Each format, read back.
+  const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
+  expect(coco.categories[0].keypoints).toEqual(["tip", "wrist"]);
+  expect(coco.images).toHaveLength(100);
+  const annotations = coco.annotations.map((/** @type {{ keypoints: number[] }} */ { keypoints }) => keypoints);
+  expect(annotations.some(([x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
+  await id("desk-layer").selectOption("keypoints");
+  const named = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
+  expect(named.categories[0].keypoints.slice(0, 2)).toEqual(['Daumen, "links" ü', "手 #1"]);
+  expect(named.categories[0].skeleton).toHaveLength(5);
+  const formats = ["coco-cvat", "coco-deeplabcut", "deeplabcut", "deeplabcut-predictions", "sleap", "yolo", "cvat", "label-studio", "csv", "json", "edges", "svg"];
+  for (const format of formats) {
+    const { name, bytes } = await downloaded(page, `export-${format}`);
+    expect(bytes.length, name).toBeGreaterThan(100);
+    const text = name.endsWith(".zip") ? new AdmZip(bytes).getEntries().map((entry) => entry.getData().toString()).join("\n") : `${bytes}`;
+    // Names are escaped in some formats.
+    if (!["yolo", "svg"].includes(format)) expect(text, format).toMatch(/手 #1|\\u624b #1/);
+  }
+  await id("with-pictures").check();
+  const cvat = new AdmZip((await downloaded(page, "export-cvat")).bytes);
+  expect(cvat.getEntries().filter((entry) => entry.entryName.startsWith("images/"))).toHaveLength(100);
+
+  // What was exported comes back as labels.
+  await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
+  await expect(id("message")).toContainText("Labels of 100 pictures from labels.json");
+  await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
+  await id("desk-labels").setInputFiles({ name: "broken.json", mimeType: "application/json", buffer: Buffer.from('{"images": []}') });
+  await expect(id("message")).toHaveClass(/is-error/);
+  await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
+
+  // The names go with the model.
+  await id("half-train").click();
+  const model = await downloaded(page, "save-model");
+  expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
+});
+
+test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("half-annotate").click();
+  const [first, second] = await photographs(20);
+  await id("desk-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
+  await expect(id("desk-count")).toHaveText("2 pictures");
+  await expect(id("noted-files")).toContainText("same (2).jpg");
+  const zip = new AdmZip();
+  zip.addFile("deep/er/a.jpg", first.buffer);
+  zip.addFile("deep/notes.txt", Buffer.from("junk"));
+  zip.addFile("__MACOSX/._a.jpg", Buffer.from("junk"));
+  zip.addFile("deep/cut.png", Buffer.from("89504e470d0a1a0a", "hex"));
+  await id("desk-files").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
+  await expect(id("desk-count")).toHaveText("3 pictures");
+  await expect(id("noted-files")).toContainText("cut.png");
+  // A picture in a zip can be looked at.
+  await id("sheet").nth(0).click();
+  await expect.poll(() => id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3])).toBe(255);
+  await page.keyboard.press("Escape");
+  await id("desk-files").setInputFiles({ name: "empty.zip", mimeType: "application/zip", buffer: new AdmZip().toBuffer() });
+  await expect(id("noted-files")).toContainText("empty.zip");
+  await expect(id("desk-count")).toHaveText("3 pictures");
+  await id("desk-clear").click();
+  await expect(id("gallery")).toBeHidden();
+});
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  test(`axe finds nothing to mend in the annotations, ${colorScheme}`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await open(page);
+    const id = at(page);
+    await small(page);
+    await id("half-annotate").click();
+    await id("desk-training").click();
+    await expect(id("desk-count")).toHaveText("400 pictures");
+    await page.evaluate(axe);
+    const check = async (/** @type {string} */ what) => {
+      const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run(document));
+      expect(violations.map((/** @type {any} */ { id, nodes }) => `${what}: ${id} ${nodes[0]?.html}`)).toEqual([]);
+    };
+    await check("keypoints");
+    await id("desk-layer").selectOption("landmarks");
+    await id("landmark-new").fill("tip");
+    await id("landmark-new").press("Enter");
+    await expect(id("landmarks").locator("li")).toHaveCount(1);
+    await check("landmarks");
+    await id("sheet").first().click();
+    await check("editor");
+  });
+}

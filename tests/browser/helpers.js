@@ -1,0 +1,104 @@
+// What several test files need.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "@playwright/test";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+export const hands = path.resolve(root, "../shared/data/hands");
+export const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The smallest model: for tests of the page, not of the method. */
+export const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" };
+
+/** @param {import("@playwright/test").Page} page */
+export const at = (page) => (/** @type {string} */ id) => page.getByTestId(id);
+
+/** Opens the page and waits for the puppets, which it loads by itself.
+ * @param {import("@playwright/test").Page} page
+ */
+export async function open(page, query = "?backend=cpu") {
+  await page.goto(query);
+  await expect(page.getByTestId("pictures-count")).toHaveText("400");
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+/** Makes steps cheap, by the controls that a person would use.
+ * @param {import("@playwright/test").Page} page
+ */
+export async function small(page) {
+  await page.getByTestId("advanced").locator("summary").click();
+  await page.getByTestId("loss-choice").selectOption(SMALL.loss);
+  for (const [name, value] of [["size", 32], ["width", 4], ["batch", 2]]) {
+    const field = page.getByTestId(`${name}`);
+    await field.fill(`${value}`);
+    await field.press("Enter");
+  }
+  await expect(page.getByTestId("micro-batch")).toHaveValue("2");
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+/** Runs something in the worker before the engine starts there.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} script
+ */
+export const inWorker = (page, script) =>
+  page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${await response.text()}`.replace(/^try \{/m, `${script}\n$&`) });
+  });
+
+/** @param {import("@playwright/test").Locator} locator */
+export const number = async (locator) => Number(await locator.textContent());
+
+/** A picture as BMP: 24 bits a pixel, rows padded to four bytes, bottom row first, no compression.
+ * @param {number} width
+ * @param {number} height
+ * @param {(x: number, y: number) => [number, number, number]} rgb
+ */
+export function bmp(width, height, rgb) {
+  const header = 54;
+  const row = Math.ceil((width * 3) / 4) * 4;
+  const buffer = Buffer.alloc(header + row * height);
+  buffer.write("BM");
+  buffer.writeUInt32LE(buffer.length, 2);
+  for (const [at, value] of [[10, header], [14, 40], [18, width], [22, height]]) buffer.writeUInt32LE(value, at);
+  buffer.writeUInt16LE(1, 26);
+  buffer.writeUInt16LE(24, 28);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [r, g, b] = rgb(x, y);
+      buffer.set([b, g, r], header + (height - 1 - y) * row + 3 * x);
+    }
+  }
+  return buffer;
+}
+
+/** Small pictures of discs here and there.
+ * @param {number} count
+ */
+export function pictures(count = 6) {
+  return Array.from({ length: count }, (_, index) => ({
+    name: `disc ${index}.bmp`,
+    mimeType: "image/bmp",
+    buffer: bmp(40, 30, (x, y) => {
+      const ground = 40 + 20 * (index % 8);
+      const distance = Math.hypot(x - 12 - 3 * (index % 6), y - 10 - 2 * (index % 5));
+      return distance > 9 ? [ground, ground, ground] : [30 * (index % 9), (60 + 8 * x) % 256, 255 - 20 * distance];
+    }),
+  }));
+}
+
+/** Plays up to a step at least, and pauses.
+ * @param {import("@playwright/test").Page} page
+ * @param {number} step
+ */
+export async function playTo(page, step) {
+  await page.getByTestId("play").click();
+  await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20] }).toBeGreaterThanOrEqual(step);
+  await page.getByTestId("play").click();
+  await expect(page.getByTestId("message")).toHaveText("Paused.");
+  return number(page.getByTestId("step-count"));
+}

@@ -1,0 +1,375 @@
+// @ts-check
+/**
+ * One picture, large: place landmarks, correct points, by mouse, touch and keyboard.
+ *
+ * @module
+ */
+
+import { drawPoints } from "./desk.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Desk, DeskPoint } from "./desk.js" */
+/** @import { Pictures } from "./pictures.js" */
+
+/** How far beside a point one may press and still mean it, px of the screen. */
+const REACH = 18;
+/** A press that moves less is a click, px of the screen. */
+const STILL = 4;
+const MOST_ZOOM = 16;
+/** The arrow keys rest when none was pressed for so long, ms. */
+const REST = 300;
+
+export class Editor {
+  #dialog;
+  #canvas;
+  #list;
+  #pictures;
+  #edit;
+  /** @type {Desk | null} */ #desk = null;
+  /** @type {protocol.Layer} */ #layer = "keypoints";
+  /** @type {number[]} */ #order = [];
+  #index = 0;
+  #selected = 0;
+  #zoom = 1;
+  /** What lies in the middle, as fractions of the picture. */
+  #middle = [0.5, 0.5];
+  /** @type {ImageBitmap | null} */ #bitmap = null;
+  /** A point on its way. @type {{ x: number, y: number } | null} */ #held = null;
+  /** Places what the arrow keys moved. @type {(() => void) | null} */ #rest = null;
+  #resting = 0;
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {Pictures} pictures
+   * @param {(edit: protocol.Edit) => Promise<unknown>} edit
+   */
+  constructor(dialog, pictures, edit) {
+    this.#dialog = dialog;
+    this.#pictures = pictures;
+    this.#edit = edit;
+    this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
+    this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
+    new ResizeObserver(() => this.#draw()).observe(this.#canvas);
+    const on = (/** @type {string} */ id, /** @type {() => void} */ act) => dialog.querySelector(`[data-act="${id}"]`)?.addEventListener("click", act);
+    on("close", () => dialog.close());
+    on("before", () => this.#go(-1));
+    on("after", () => this.#go(1));
+    on("closer", () => this.#zoomTo(this.#zoom * 1.5));
+    on("farther", () => this.#zoomTo(this.#zoom / 1.5));
+    on("undo", () => this.#edit({ kind: "undo" }));
+    on("redo", () => this.#edit({ kind: "redo" }));
+    dialog.addEventListener("keydown", (event) => this.#key(event));
+    dialog.addEventListener("close", () => this.#rest?.());
+    this.#canvas.addEventListener("pointerdown", (event) => this.#press(event));
+    this.#canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  /**
+   * @param {number} index The picture.
+   */
+  open(index) {
+    this.#rest?.();
+    this.#held = null;
+    this.#index = index;
+    this.#zoomTo(1);
+    this.#middle = [0.5, 0.5];
+    this.#selected = this.#firstMissing();
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#load();
+    this.#draw();
+    this.#canvas.focus();
+  }
+
+  /**
+   * @param {Desk | null} desk
+   * @param {protocol.Layer} layer
+   * @param {number[]} order
+   */
+  show(desk, layer, order) {
+    if (layer !== this.#layer) this.#selected = 0;
+    this.#desk = desk;
+    this.#layer = layer;
+    this.#order = order;
+    if (!this.#rest) this.#held = null;
+    if (!desk || this.#index >= desk.count) this.#dialog.close();
+    this.#draw();
+  }
+
+  get #sheet() {
+    return this.#desk?.view.sheets[this.#index];
+  }
+
+  get #points() {
+    return this.#desk?.points(this.#index, this.#layer) ?? [];
+  }
+
+  /** The first landmark that is not placed here. */
+  #firstMissing() {
+    return Math.max(0, this.#points.findIndex((point) => !point.placed));
+  }
+
+  async #load() {
+    this.#bitmap = null;
+    const index = this.#index;
+    const bitmap = await this.#pictures.get(index).catch(() => null);
+    if (index !== this.#index) return;
+    this.#bitmap = bitmap;
+    this.#draw();
+  }
+
+  /** @param {number} by */
+  #go(by) {
+    const place = this.#order.indexOf(this.#index) + by;
+    if (place >= 0 && place < this.#order.length) this.open(this.#order[place]);
+  }
+
+  /** Scale and place of the picture, px of the canvas. */
+  #frame() {
+    const { width_px, height_px } = this.#sheet ?? { width_px: 1, height_px: 1 };
+    const { width, height } = this.#canvas;
+    const fit = Math.min(width / width_px, height / height_px);
+    const scale = fit * this.#zoom;
+    const start = (/** @type {number} */ room, /** @type {number} */ length, /** @type {number} */ middle) =>
+      length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, room / 2 - middle * length));
+    return {
+      scale,
+      left: start(width, width_px * scale, this.#middle[0]),
+      top: start(height, height_px * scale, this.#middle[1]),
+    };
+  }
+
+  #draw() {
+    const desk = this.#desk;
+    const sheet = this.#sheet;
+    if (!this.#dialog.open || !desk || !sheet) return;
+    const ratio = devicePixelRatio || 1;
+    const [width, height] = [this.#canvas.clientWidth, this.#canvas.clientHeight].map((side) => Math.round(side * ratio));
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    const context = this.#canvas.getContext("2d");
+    if (!context) return;
+    const { scale, left, top } = this.#frame();
+    context.clearRect(0, 0, width, height);
+    context.imageSmoothingEnabled = scale < 4;
+    if (this.#bitmap) context.drawImage(this.#bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
+    const points = this.#points;
+    if (this.#held) points[this.#selected] = { ...points[this.#selected], ...this.#held, visibility: "visible", placed: true };
+    const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
+    drawPoints(context, desk.labels(this.#layer), desk.edges(this.#layer), points, on, { radius: 7 * ratio, selected: this.#selected });
+    this.#describe(points);
+  }
+
+  /** @param {DeskPoint[]} points */
+  #describe(points) {
+    const desk = /** @type {Desk} */ (this.#desk);
+    const place = this.#order.indexOf(this.#index) + 1;
+    const title = /** @type {HTMLElement} */ (this.#dialog.querySelector("h2"));
+    title.textContent = `${this.#sheet?.name} (${place} of ${this.#order.length})`;
+    const labels = desk.labels(this.#layer);
+    while (this.#list.children.length > labels.length) this.#list.lastElementChild?.remove();
+    labels.forEach((label, k) => {
+      const button = /** @type {HTMLButtonElement} */ (this.#list.children[k]?.firstElementChild ?? this.#entry(k));
+      const point = points[k];
+      const what = this.#layer === "landmarks" ? "predicted" : "found";
+      const state = point.visibility === "absent" ? "not placed" : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
+      const text = `${label.name} ${state}`;
+      if (button.dataset.text !== text + label.color) {
+        button.dataset.text = text + label.color;
+        const dot = document.createElement("i");
+        dot.style.background = label.color;
+        const name = document.createElement("b");
+        name.textContent = label.name;
+        const small = document.createElement("small");
+        small.textContent = state;
+        button.replaceChildren(dot, name, small);
+      }
+      button.setAttribute("aria-pressed", `${k === this.#selected}`);
+    });
+    const selected = points[this.#selected];
+    const where = selected && selected.visibility !== "absent" ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : "";
+    const label = labels[this.#selected];
+    this.#canvas.setAttribute("aria-label", `${this.#sheet?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
+    for (const [act, can] of /** @type {[string, boolean][]} */ ([["undo", desk.view.can_undo], ["redo", desk.view.can_redo]])) {
+      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
+      if (button) button.disabled = !can;
+    }
+    for (const [act, can] of /** @type {[string, boolean][]} */ ([["before", place > 1], ["after", place < this.#order.length]])) {
+      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
+      if (button) button.disabled = !can;
+    }
+  }
+
+  /** @param {number} k */
+  #entry(k) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "small";
+    button.addEventListener("click", () => this.#select(k));
+    item.append(button);
+    this.#list.append(item);
+    return button;
+  }
+
+  /** @param {number} k */
+  #select(k) {
+    this.#rest?.();
+    const count = this.#points.length;
+    if (count) this.#selected = (k + count) % count;
+    this.#draw();
+  }
+
+  /** @param {number} zoom */
+  #zoomTo(zoom) {
+    this.#zoom = Math.min(MOST_ZOOM, Math.max(1, zoom));
+    this.#draw();
+  }
+
+  /** Where an event lies on the picture, px of the original.
+   * @param {MouseEvent} event
+   */
+  #at(event) {
+    const box = this.#canvas.getBoundingClientRect();
+    const ratio = this.#canvas.width / box.width;
+    const { scale, left, top } = this.#frame();
+    return { x: ((event.clientX - box.left) * ratio - left) / scale, y: ((event.clientY - box.top) * ratio - top) / scale, unit: ratio / scale };
+  }
+
+  /** @param {PointerEvent} event */
+  #press(event) {
+    if (event.button !== 0 || !this.#sheet) return;
+    const start = this.#at(event);
+    const distances = this.#points.map((point, k) =>
+      point.visibility === "absent" || this.#desk?.labels(this.#layer)[k].hidden ? Infinity : Math.hypot(point.x - start.x, point.y - start.y),
+    );
+    const nearest = distances.indexOf(Math.min(...distances));
+    const onPoint = nearest >= 0 && distances[nearest] < REACH * start.unit;
+    // Landmarks are placed one after the other: a press elsewhere, or on another's prediction, is meant for the selected one.
+    const isPlacing = this.#layer === "landmarks" && this.#points[this.#selected] && !this.#points[this.#selected].placed && !(onPoint && this.#points[nearest].placed);
+    if (onPoint && !isPlacing) this.#select(nearest);
+    const holds = onPoint || isPlacing;
+    const [fromX, fromY] = [event.clientX, event.clientY];
+    const middle = [...this.#middle];
+    const { scale } = this.#frame();
+    let moved = false;
+    this.#canvas.setPointerCapture(event.pointerId);
+    const move = (/** @type {PointerEvent} */ event) => {
+      const [dx, dy] = [event.clientX - fromX, event.clientY - fromY];
+      if (!moved && Math.hypot(dx, dy) < STILL) return;
+      moved = true;
+      if (holds) {
+        const { x, y } = this.#at(event);
+        this.#held = { x, y };
+      } else if (this.#sheet) {
+        const ratio = devicePixelRatio || 1;
+        const { width_px, height_px } = this.#sheet;
+        this.#middle = [middle[0] - (dx * ratio) / (width_px * scale), middle[1] - (dy * ratio) / (height_px * scale)];
+      }
+      this.#draw();
+    };
+    const up = () => {
+      this.#canvas.removeEventListener("pointermove", move);
+      this.#canvas.removeEventListener("pointerup", up);
+      this.#canvas.removeEventListener("pointercancel", up);
+      if (this.#held) this.#place(this.#held);
+      else if (!moved && isPlacing) this.#place(start);
+    };
+    this.#canvas.addEventListener("pointermove", move);
+    this.#canvas.addEventListener("pointerup", up);
+    this.#canvas.addEventListener("pointercancel", up);
+  }
+
+  /** Places the selected point, and goes on to the next landmark that is not placed.
+   * @param {{ x: number, y: number }} at px of the original.
+   */
+  async #place({ x, y }, occluded = false) {
+    const [index, image, wasPlaced] = [this.#selected, this.#index, this.#points[this.#selected]?.placed];
+    const { width_px, height_px } = this.#sheet ?? { width_px: 0, height_px: 0 };
+    const within = (/** @type {number} */ v, /** @type {number} */ side) => Math.min(side, Math.max(0, v));
+    await this.#edit({ kind: "place", image, layer: this.#layer, index, at_px: [within(x, width_px), within(y, height_px)], occluded });
+    if (this.#layer !== "landmarks" || wasPlaced || image !== this.#index) return;
+    const next = this.#points.findIndex((point, k) => k > index && !point.placed);
+    if (next >= 0) this.#select(next);
+  }
+
+  /** @param {WheelEvent} event */
+  #wheel(event) {
+    event.preventDefault();
+    const sheet = this.#sheet;
+    if (!sheet) return;
+    const { x, y } = this.#at(event);
+    this.#zoom = Math.min(MOST_ZOOM, Math.max(1, this.#zoom * 1.2 ** (-Math.sign(event.deltaY))));
+    // What lies under the pointer stays there.
+    const box = this.#canvas.getBoundingClientRect();
+    const ratio = this.#canvas.width / box.width;
+    const { scale } = this.#frame();
+    this.#middle = [
+      (x - ((event.clientX - box.left) * ratio - this.#canvas.width / 2) / scale) / sheet.width_px,
+      (y - ((event.clientY - box.top) * ratio - this.#canvas.height / 2) / scale) / sheet.height_px,
+    ];
+    this.#draw();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    event.stopPropagation(); // the page's own keys rest while a picture is open
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== "z") return;
+      event.preventDefault();
+      this.#edit({ kind: event.shiftKey ? "redo" : "undo" });
+      return;
+    }
+    const point = this.#points[this.#selected];
+    const by = event.shiftKey ? 10 : 1;
+    /** @type {Record<string, () => void>} */
+    const keys = {
+      ArrowLeft: () => this.#nudge(-by, 0),
+      ArrowRight: () => this.#nudge(by, 0),
+      ArrowUp: () => this.#nudge(0, -by),
+      ArrowDown: () => this.#nudge(0, by),
+      n: () => this.#select(this.#selected + 1),
+      p: () => this.#select(this.#selected - 1),
+      PageDown: () => this.#go(1),
+      PageUp: () => this.#go(-1),
+      "+": () => this.#zoomTo(this.#zoom * 1.5),
+      "=": () => this.#zoomTo(this.#zoom * 1.5),
+      "-": () => this.#zoomTo(this.#zoom / 1.5),
+      o: () => point && point.visibility !== "absent" && this.#place(point, point.visibility !== "occluded"),
+      Delete: () => this.#edit({ kind: "unplace", image: this.#index, layer: this.#layer, index: this.#selected }),
+      Backspace: () => keys.Delete(),
+    };
+    // Enter presses the button that has the focus; on the picture it confirms a prediction.
+    if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#place(point, point.visibility === "occluded");
+    else if (keys[event.key]) keys[event.key]();
+    else return;
+    event.preventDefault();
+  }
+
+  /** Moves the selected point by px of the original; what is nowhere yet starts in the middle. It is placed when the keys rest.
+   * @param {number} dx
+   * @param {number} dy
+   */
+  #nudge(dx, dy) {
+    const point = this.#points[this.#selected];
+    const sheet = this.#sheet;
+    if (!point || !sheet) return;
+    const from = this.#held ?? (point.visibility === "absent" ? { x: sheet.width_px / 2, y: sheet.height_px / 2 } : point);
+    this.#held = { x: Math.min(sheet.width_px, Math.max(0, from.x + dx)), y: Math.min(sheet.height_px, Math.max(0, from.y + dy)) };
+    this.#draw();
+    const [index, image, layer, occluded] = [this.#selected, this.#index, this.#layer, point.visibility === "occluded"];
+    clearTimeout(this.#resting);
+    this.#rest = () => {
+      const at = this.#held;
+      this.#rest = null;
+      clearTimeout(this.#resting);
+      if (at) this.#edit({ kind: "place", image, layer, index, at_px: [at.x, at.y], occluded });
+    };
+    this.#resting = window.setTimeout(this.#rest, REST);
+  }
+}

@@ -1,0 +1,166 @@
+// @ts-check
+/**
+ * The pictures on the desk with their points: only those in sight exist as elements, so that ten thousand scroll as ten do.
+ *
+ * @module
+ */
+
+import { drawPoints } from "./desk.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Desk } from "./desk.js" */
+/** @import { Pictures } from "./pictures.js" */
+
+/** Least width of a card and height of its caption, px. */
+const CARD = 148;
+const CAPTION = 44;
+const GAP = 12;
+/** Rows drawn beyond the ones in sight. */
+const SPARE = 1;
+
+export class Gallery {
+  #root;
+  #pictures;
+  #onOpen;
+  #list = document.createElement("ul");
+  /** @type {Desk | null} */ #desk = null;
+  /** @type {protocol.Layer} */ #layer = "keypoints";
+  /** @type {number[]} */ #order = [];
+  /** @type {Map<number, { item: HTMLElement, drawn: string }>} By place. */ #cards = new Map();
+  #version = 0;
+
+  /**
+   * @param {HTMLElement} root Scrolls.
+   * @param {Pictures} pictures
+   * @param {(index: number) => void} onOpen
+   */
+  constructor(root, pictures, onOpen) {
+    this.#root = root;
+    this.#pictures = pictures;
+    this.#onOpen = onOpen;
+    this.#list.className = "sheets";
+    root.append(this.#list);
+    root.addEventListener("scroll", () => requestAnimationFrame(() => this.#draw()), { passive: true });
+    new ResizeObserver(() => this.#draw()).observe(root);
+  }
+
+  /**
+   * @param {Desk | null} desk
+   * @param {protocol.Layer} layer
+   * @param {number[]} order
+   */
+  show(desk, layer, order) {
+    this.#desk = desk;
+    this.#layer = layer;
+    this.#order = order;
+    this.#version += 1;
+    this.#draw();
+  }
+
+  #shape() {
+    const inside = this.#root.clientWidth;
+    const columns = Math.max(1, Math.floor((inside + GAP) / (CARD + GAP)));
+    const width = (inside - (columns - 1) * GAP) / columns;
+    return { columns, width, height: width + CAPTION + GAP };
+  }
+
+  #draw() {
+    const { columns, width, height } = this.#shape();
+    const count = this.#desk ? this.#order.length : 0;
+    this.#list.style.height = `${Math.max(0, Math.ceil(count / columns) * height - GAP)}px`;
+    const first = Math.max(0, Math.floor(this.#root.scrollTop / height) - SPARE) * columns;
+    const last = Math.min(count, (Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + SPARE) * columns);
+    for (const [place, { item }] of this.#cards) {
+      if (place >= first && place < last) continue;
+      // Whoever is on it keeps it.
+      if (item.contains(document.activeElement) && place < count) continue;
+      item.remove();
+      this.#cards.delete(place);
+    }
+    for (let place = first; place < last; place++) {
+      const card = this.#cards.get(place) ?? this.#card(place);
+      const { style } = card.item;
+      style.width = `${width}px`;
+      style.transform = `translate(${(place % columns) * (width + GAP)}px, ${Math.floor(place / columns) * height}px)`;
+      const drawn = `${this.#version} ${width}`;
+      if (card.drawn !== drawn) {
+        card.drawn = drawn;
+        this.#fill(card.item, place, width);
+      }
+    }
+  }
+
+  /** @param {number} place */
+  #card(place) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.testid = "sheet";
+    button.append(document.createElement("canvas"), document.createElement("span"), document.createElement("small"));
+    button.addEventListener("click", () => this.#onOpen(this.#order[place]));
+    button.addEventListener("keydown", (event) => this.#move(event, place));
+    item.append(button);
+    // In their order, for whoever goes through them by keyboard.
+    const after = [...this.#cards.keys()].filter((other) => other > place).sort((a, b) => a - b)[0];
+    this.#list.insertBefore(item, after === undefined ? null : (this.#cards.get(after)?.item ?? null));
+    const card = { item, drawn: "" };
+    this.#cards.set(place, card);
+    return card;
+  }
+
+  /** The arrows go from card to card.
+   * @param {KeyboardEvent} event
+   * @param {number} place
+   */
+  #move(event, place) {
+    const { columns, height } = this.#shape();
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const to = place + (step ?? 0);
+    if (!step || to < 0 || to >= this.#order.length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const top = Math.floor(to / columns) * height;
+    if (top < this.#root.scrollTop) this.#root.scrollTop = top;
+    if (top + height > this.#root.scrollTop + this.#root.clientHeight) this.#root.scrollTop = top + height - this.#root.clientHeight;
+    this.#draw();
+    this.#cards.get(to)?.item.querySelector("button")?.focus();
+  }
+
+  /**
+   * @param {HTMLElement} item
+   * @param {number} place
+   * @param {number} width px
+   */
+  async #fill(item, place, width) {
+    const desk = this.#desk;
+    const index = this.#order[place];
+    const sheet = desk?.view.sheets[index];
+    const canvas = item.querySelector("canvas");
+    const [name, note] = item.querySelectorAll("span, small");
+    const button = item.querySelector("button");
+    if (!desk || !sheet || !canvas || !button) return;
+    const labels = desk.labels(this.#layer);
+    const points = desk.points(index, this.#layer);
+    const placed = points.filter((point) => point.placed).length;
+    name.textContent = sheet.name;
+    note.textContent = placed ? `${placed} by hand` : `confidence ${sheet.confidence.toFixed(2)}`;
+    button.title = sheet.name;
+    button.setAttribute("aria-label", `${sheet.name}, ${note.textContent}`);
+    const version = this.#version;
+    const pixels = Math.round(width * (devicePixelRatio || 1));
+    const bitmap = await this.#pictures.get(index, 256).catch(() => null);
+    // Meanwhile it may show something else.
+    if (version !== this.#version || this.#order[place] !== index) return;
+    if (canvas.width !== pixels || canvas.height !== pixels) canvas.width = canvas.height = pixels;
+    const context = canvas.getContext("2d");
+    if (!context) return;
+    context.clearRect(0, 0, pixels, pixels);
+    const scale = pixels / Math.max(sheet.width_px, sheet.height_px);
+    const left = (pixels - sheet.width_px * scale) / 2;
+    const top = (pixels - sheet.height_px * scale) / 2;
+    if (bitmap) context.drawImage(bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
+    const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
+    drawPoints(context, labels, desk.edges(this.#layer), points, on, { radius: pixels * 0.026 });
+  }
+}

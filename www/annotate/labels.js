@@ -1,0 +1,176 @@
+// @ts-check
+/**
+ * The names: of the discovered keypoints with their skeleton, and of a person's own landmarks with how well they are predicted.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Desk } from "./desk.js" */
+
+/** Edges offered by hand: the strongest ones and those of the skeleton. */
+const OFFERED = 24;
+
+/** @typedef {(edit: protocol.Edit) => Promise<unknown>} Do */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Record<string, string>} [attributes]
+ * @param {(Node | string)[]} children
+ */
+export function make(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Replaces a list; whoever was in it stays there.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} items
+ */
+function replace(list, items) {
+  const focused = list.contains(document.activeElement) ? document.activeElement?.id : "";
+  list.replaceChildren(...items);
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+/**
+ * @param {string} id
+ * @param {string} value
+ * @param {string} label
+ * @param {(value: string) => void} onChange
+ */
+function nameField(id, value, label, onChange) {
+  const input = make("input", { id, type: "text", maxlength: "80", "aria-label": label, spellcheck: "false", autocomplete: "off" });
+  input.value = value;
+  input.addEventListener("change", () => input.value.trim() !== value && onChange(input.value));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") input.blur();
+    if (event.key === "Escape") {
+      input.value = value;
+      input.blur();
+    }
+  });
+  return input;
+}
+
+/**
+ * @param {string} id
+ * @param {string} text
+ * @param {string} label
+ * @param {() => void} act
+ */
+function button(id, text, label, act) {
+  const made = make("button", { id, type: "button", class: "small icon", "aria-label": label, title: label }, text);
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** The discovered keypoints.
+ * @param {HTMLElement} list
+ * @param {Desk} desk
+ * @param {Do} edit
+ */
+export function showKeypoints(list, desk, edit) {
+  const { keypoints } = desk.view;
+  const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
+    const order = keypoints.map((_, index) => index);
+    order.splice(to, 0, ...order.splice(from, 1));
+    return edit({ kind: "reorder", order });
+  };
+  replace(
+    list,
+    keypoints.map(({ name, color, hidden, placed_on }, index) => {
+      const colour = make("input", { id: `keypoint-color-${index}`, type: "color", value: color, "aria-label": `Colour of ${name}` });
+      colour.addEventListener("change", () => edit({ kind: "recolor", index, color: colour.value }));
+      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Shown and exported" });
+      shown.checked = !hidden;
+      shown.addEventListener("change", () => edit({ kind: "hide", index, hidden: !shown.checked }));
+      const merge = make("select", { id: `keypoint-merge-${index}`, "aria-label": `Merge ${name} into another`, title: "Merge into" });
+      merge.append(make("option", { value: "" }, "Merge"), ...keypoints.flatMap((other, k) => (k === index ? [] : [make("option", { value: `${k}` }, `into ${other.name}`)])));
+      merge.addEventListener("change", () => merge.value && edit({ kind: "merge", into: Number(merge.value), other: index }));
+      const up = button(`keypoint-up-${index}`, "↑", `Move ${name} up`, () => moved(index, index - 1));
+      const down = button(`keypoint-down-${index}`, "↓", `Move ${name} down`, () => moved(index, index + 1));
+      up.disabled = index === 0;
+      down.disabled = index === keypoints.length - 1;
+      const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) => edit({ kind: "rename", index, name }));
+      field.dataset.testid = "keypoint-name";
+      const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
+      if (placed_on) item.append(make("small", {}, `corrected on ${placed_on}`));
+      return item;
+    }),
+  );
+}
+
+/** The skeleton: which edges count.
+ * @param {HTMLElement} root Holds a slider and a list.
+ * @param {Desk} desk
+ * @param {Do} edit
+ */
+export function showEdges(root, desk, edit) {
+  const { keypoints, skeleton, edge_weights } = desk.view;
+  const slider = /** @type {HTMLInputElement} */ (root.querySelector("input[type=range]"));
+  const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
+  const key = (/** @type {[number, number]} */ [a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`;
+  const chosen = new Set(skeleton.map(key));
+  // The slider counts edges: how many of the strongest.
+  slider.max = `${edge_weights.length}`;
+  if (document.activeElement !== slider) slider.value = `${skeleton.length}`;
+  slider.setAttribute("aria-valuetext", `${skeleton.length} of ${edge_weights.length} edges`);
+  const readout = root.querySelector("output");
+  if (readout) readout.textContent = `${skeleton.length}`;
+  slider.onchange = () => {
+    const count = slider.valueAsNumber;
+    const threshold = count === 0 ? Number.MAX_VALUE : edge_weights[count - 1][1];
+    edit({ kind: "choose-edges", threshold });
+  };
+  const offered = edge_weights.filter(([ends], place) => place < OFFERED || chosen.has(key(ends)));
+  replace(
+    list,
+    offered.map(([ends, weight]) => {
+      const [a, b] = ends.map((end) => keypoints[end]?.name ?? `${end}`);
+      const box = make("input", { type: "checkbox", id: `edge-${key(ends)}` });
+      box.checked = chosen.has(key(ends));
+      box.addEventListener("change", () => edit({ kind: "toggle-edge", edge: ends }));
+      return make("li", {}, make("label", { for: `edge-${key(ends)}` }, box, ` ${a} – ${b} `, make("small", {}, weight.toPrecision(2))));
+    }),
+  );
+}
+
+/** A person's landmarks.
+ * @param {HTMLElement} list
+ * @param {Desk} desk
+ * @param {Do} edit
+ * @param {(index: number) => void} open Opens a picture.
+ */
+export function showLandmarks(list, desk, edit, open) {
+  const { landmarks, sheets } = desk.view;
+  const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)} %`;
+  replace(
+    list,
+    landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {
+      const field = nameField(`landmark-name-${index}`, name, `Name of landmark ${index + 1}`, (name) => edit({ kind: "rename-landmark", index, name }));
+      field.dataset.testid = "landmark-name";
+      const dot = make("i", {});
+      dot.style.background = color;
+      const remove = button(`landmark-remove-${index}`, "×", `Remove ${name}`, () => edit({ kind: "remove-landmark", index }));
+      const text =
+        error == null
+          ? `placed on ${placed_on}`
+          : `placed on ${placed_on}, off by ${percent(error)} of the picture${baseline == null ? "" : ` (its mean place: ${percent(baseline)})`}`;
+      const item = make("li", {}, dot, field, remove, make("small", { "data-testid": "landmark-error" }, text));
+      if (error != null && worst.length) {
+        const links = make("small", {}, "worst: ");
+        worst.slice(0, 3).forEach((image, place) => {
+          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, sheets[image]?.name ?? "");
+          link.addEventListener("click", () => open(image));
+          links.append(place ? ", " : "", link);
+        });
+        item.append(links);
+      }
+      return item;
+    }),
+  );
+}

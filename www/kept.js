@@ -1,0 +1,69 @@
+// @ts-check
+/**
+ * The list of kept runs: thumbnail, name, date, steps, and what can be done with each.
+ *
+ * @module
+ */
+
+/** @import { Saved } from "./saves.js" */
+
+/** @typedef {"resume" | "open" | "download" | "delete"} Action */
+
+/** @type {[Action, string, string][]} Action, text, and what it does. */
+const ACTIONS = [
+  ["resume", "Resume", "Go on with this run exactly where it was"],
+  ["open", "Open", "Take over what it learned, for the pictures at hand"],
+  ["download", "Download", "Save this run as a file"],
+  ["delete", "Delete", "Forget this run"],
+];
+
+/**
+ * @param {HTMLElement} list
+ * @param {Saved[]} saves
+ * @param {boolean} able Whether the engine can take one over now.
+ * @param {(action: Action, saved: Saved) => void} act
+ */
+export function showKept(list, saves, able, act) {
+  const focused = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
+  list.replaceChildren(
+    ...saves.map((saved) => {
+      const item = document.createElement("li");
+      const picture = document.createElement("img");
+      picture.alt = "";
+      picture.width = picture.height = 64;
+      if (saved.thumbnail) picture.src = saved.thumbnail;
+      const title = document.createElement("p");
+      const name = document.createElement("b");
+      name.textContent = saved.name;
+      title.append(name, ` ${saved.step} ${saved.step === 1 ? "step" : "steps"}, ${when(saved.date)}`);
+      const buttons = document.createElement("div");
+      buttons.append(
+        ...ACTIONS.map(([action, text, help]) => {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.className = "small";
+          button.dataset.testid = `kept-${action}`;
+          button.id = `kept-${action}-${saved.id}`;
+          button.textContent = text;
+          button.title = help;
+          button.setAttribute("aria-label", `${text}: ${saved.name}, ${saved.step} steps`);
+          button.disabled = !able && (action === "resume" || action === "open");
+          button.addEventListener("click", () => act(action, saved));
+          return button;
+        }),
+      );
+      item.append(picture, title, buttons);
+      return item;
+    }),
+  );
+  // The list is drawn anew with each save; whoever was in it stays there.
+  if (focused) document.getElementById(focused.id)?.focus();
+}
+
+/** @param {number} date */
+export function when(date) {
+  const then = new Date(date);
+  const isToday = then.toDateString() === new Date().toDateString();
+  const time = then.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
+  return isToday ? `today ${time}` : `${then.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
+}

@@ -1,0 +1,128 @@
+// @ts-check
+/**
+ * Runs that this browser keeps: three at most, each in two files that are written in turn, so that a write that is cut short, or a
+ * file that is damaged, leaves the save before it.
+ *
+ * A file is a line of JSON, a {@link Saved}, and the run as the engine wrote it.
+ *
+ * @module
+ */
+
+import { openStorage } from "./storage.js";
+
+/** @import * as protocol from "./protocol.js" */
+
+/** More would fill a disk behind people's backs. */
+const MOST = 3;
+/** The line of JSON is shorter, bytes. */
+const LONGEST_LINE = 65_536;
+const NAME = /^([a-z0-9-]+)\.([01])$/;
+
+/**
+ * What is known of a kept run.
+ * @typedef {object} Saved
+ * @property {string} id
+ * @property {string} name What it learned from, for people.
+ * @property {number} date ms since 1970.
+ * @property {number} step Steps taken.
+ * @property {string} thumbnail A picture's skeleton, as a data URL.
+ * @property {protocol.Source | null} source Where its pictures can be had again; null: they were files, which are not kept.
+ * @property {number} bytes Length of the run.
+ */
+
+/**
+ * A file that is whole.
+ * @typedef {{ saved: Saved, turn: 0 | 1, file: File }} Entry
+ */
+
+export class Saves {
+  /** @type {Promise<import("./storage.js").Storage> | null} */ #storage = null;
+
+  /** The newest state of each run, the newest run first.
+   * @returns {Promise<Saved[]>}
+   */
+  async list() {
+    const newest = new Map();
+    for (const { saved } of await this.#entries()) if (!newest.has(saved.id)) newest.set(saved.id, saved);
+    return [...newest.values()];
+  }
+
+  /** The files of a run, for the engine to resume; the newest first.
+   * @param {string} id
+   */
+  async files(id) {
+    return (await this.#entries()).filter(({ saved }) => saved.id === id).map(({ file }) => file);
+  }
+
+  /**
+   * Keeps a run in place of its older save, and drops the oldest runs where there are too many.
+   * @param {Omit<Saved, "bytes">} saved
+   * @param {Blob} run
+   */
+  keep(saved, run) {
+    return this.#alone(async (storage) => {
+      const before = (await this.#entries()).filter((entry) => entry.saved.id === saved.id);
+      const turn = before[0]?.turn === 0 ? 1 : 0;
+      const line = `${JSON.stringify({ ...saved, bytes: run.size })}\n`;
+      await storage.write(`${saved.id}.${turn}`, new Blob([line, run]));
+      const others = (await this.list()).filter(({ id }) => id !== saved.id);
+      for (const { id } of others.slice(MOST - 1)) await this.#drop(storage, id);
+    });
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    return this.#alone((storage) => this.#drop(storage, id));
+  }
+
+  /** Every whole file, the newest first.
+   * @returns {Promise<Entry[]>}
+   */
+  async #entries() {
+    const storage = await this.#open();
+    const found = await Promise.all((await storage.names()).map((name) => entry(storage, name)));
+    return found.flatMap((entry) => entry ?? []).sort((a, b) => b.saved.date - a.saved.date);
+  }
+
+  /** @param {import("./storage.js").Storage} storage @param {string} id */
+  async #drop(storage, id) {
+    for (const name of await storage.names()) if (NAME.exec(name)?.[1] === id) await storage.remove(name);
+  }
+
+  #open() {
+    this.#storage ??= openStorage();
+    return this.#storage;
+  }
+
+  /** One change at a time, over all tabs.
+   * @param {(storage: import("./storage.js").Storage) => Promise<void>} change
+   */
+  async #alone(change) {
+    const storage = await this.#open();
+    if (navigator.locks) await navigator.locks.request("autolink-saves", () => change(storage));
+    else await change(storage);
+  }
+}
+
+/** A file, if it is one of ours and whole.
+ * @param {import("./storage.js").Storage} storage
+ * @param {string} name
+ * @returns {Promise<Entry | null>}
+ */
+async function entry(storage, name) {
+  const parts = NAME.exec(name);
+  if (!parts) return null;
+  try {
+    const content = await storage.read(name);
+    const text = await content.slice(0, LONGEST_LINE).text();
+    const line = text.slice(0, text.indexOf("\n"));
+    /** @type {Saved} */
+    const saved = JSON.parse(line);
+    const start = new TextEncoder().encode(line).length + 1;
+    if (saved.id !== parts[1] || content.size !== start + saved.bytes) return null;
+    const file = new File([content.slice(start)], `autolink-run-${saved.step}-steps.safetensors`);
+    return { saved, turn: parts[2] === "0" ? 0 : 1, file };
+  } catch {
+    return null;
+  }
+}

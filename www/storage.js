@@ -1,0 +1,71 @@
+// @ts-check
+/**
+ * Files that this browser keeps for the page, under plain names: in the origin's private file system, or in IndexedDB where that
+ * is missing.
+ *
+ * @module
+ */
+
+import { createStore, del, get, keys, set } from "./vendor/idb-keyval/index.js";
+
+/**
+ * @typedef {object} Storage
+ * @property {() => Promise<string[]>} names
+ * @property {(name: string) => Promise<Blob>} read
+ * @property {(name: string, content: Blob) => Promise<void>} write Whole, or not at all.
+ * @property {(name: string) => Promise<void>} remove
+ */
+
+const FOLDER = "runs";
+
+/**
+ * Where files can be kept here.
+ * @returns {Promise<Storage>} Rejects where the browser admits nothing.
+ */
+export async function openStorage() {
+  return fileSystem().catch(database);
+}
+
+/** @returns {Promise<Storage>} */
+async function fileSystem() {
+  const root = await navigator.storage.getDirectory();
+  const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+  if (!("createWritable" in FileSystemFileHandle.prototype)) throw new Error("This browser writes such files in workers only.");
+  return {
+    names: async () => {
+      const names = [];
+      for await (const name of folder.keys()) names.push(name);
+      return names;
+    },
+    read: async (name) => (await folder.getFileHandle(name)).getFile(),
+    write: async (name, content) => {
+      const file = await folder.getFileHandle(name, { create: true });
+      // It writes elsewhere, and takes the file's place when it is closed.
+      const writable = await file.createWritable();
+      try {
+        await writable.write(content);
+        await writable.close();
+      } catch (error) {
+        await writable.abort().catch(() => {});
+        throw error;
+      }
+    },
+    remove: (name) => folder.removeEntry(name),
+  };
+}
+
+/** @returns {Promise<Storage>} */
+async function database() {
+  const store = createStore("autolink", FOLDER);
+  await keys(store); // rejects where it is not allowed
+  return {
+    names: async () => (await keys(store)).map(String),
+    read: async (name) => {
+      const content = await get(name, store);
+      if (!(content instanceof Blob)) throw new Error(`There is no ${name}.`);
+      return content;
+    },
+    write: (name, content) => set(name, content, store),
+    remove: (name) => del(name, store),
+  };
+}
