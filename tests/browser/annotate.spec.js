@@ -38,6 +38,28 @@ async function downloaded(page, button) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
+/** The same without the browser, which stops a page that downloads more than ten files.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} button
+ */
+async function taken(page, button) {
+  await page.evaluate(() => {
+    const seen = /** @type {any} */ (window);
+    seen.taken = null;
+    URL.createObjectURL = (/** @type {any} */ file) => ((seen.taken = file), "blob:nothing");
+    HTMLAnchorElement.prototype.click = () => {};
+  });
+  await page.getByTestId(button).click();
+  await page.waitForFunction(() => /** @type {any} */ (window).taken);
+  const [name, base64] = await page.evaluate(async () => {
+    const { taken } = /** @type {any} */ (window);
+    const reader = new FileReader();
+    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(taken)));
+    return [taken.name, `${reader.result}`.split(",")[1]];
+  });
+  return { name, bytes: Buffer.from(base64, "base64") };
+}
+
 test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
   await open(page);
   const id = at(page);
@@ -145,14 +167,17 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   expect(named.categories[0].skeleton).toHaveLength(5);
   const formats = ["coco-cvat", "coco-deeplabcut", "deeplabcut", "deeplabcut-predictions", "sleap", "yolo", "cvat", "label-studio", "csv", "json", "edges", "svg"];
   for (const format of formats) {
-    const { name, bytes } = await downloaded(page, `export-${format}`);
+    const { name, bytes } = await taken(page, `export-${format}`);
     expect(bytes.length, name).toBeGreaterThan(100);
     const text = name.endsWith(".zip") ? new AdmZip(bytes).getEntries().map((entry) => entry.getData().toString()).join("\n") : `${bytes}`;
     // Names are escaped in some formats.
     if (!["yolo", "svg"].includes(format)) expect(text, format).toMatch(/手 #1|\\u624b #1/);
   }
   await id("with-pictures").check();
-  const cvat = new AdmZip((await downloaded(page, "export-cvat")).bytes);
+  const overlays = new AdmZip((await taken(page, "export-png")).bytes);
+  expect(overlays.getEntries()).toHaveLength(100);
+  expect(overlays.getEntries()[0].getData().subarray(1, 4).toString()).toBe("PNG");
+  const cvat = new AdmZip((await taken(page, "export-cvat")).bytes);
   expect(cvat.getEntries().filter((entry) => entry.entryName.startsWith("images/"))).toHaveLength(100);
 
   // What was exported comes back as labels.
@@ -165,7 +190,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
 
   // The names go with the model.
   await id("half-train").click();
-  const model = await downloaded(page, "save-model");
+  const model = await taken(page, "save-model");
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
 

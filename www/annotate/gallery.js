@@ -146,7 +146,6 @@ export class Gallery {
     name.textContent = sheet.name;
     note.textContent = placed ? `${placed} by hand` : `confidence ${sheet.confidence.toFixed(2)}`;
     button.title = sheet.name;
-    button.setAttribute("aria-label", `${sheet.name}, ${note.textContent}`);
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
     const bitmap = await this.#pictures.get(index, 256).catch(() => null);
