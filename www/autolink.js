@@ -309,7 +309,25 @@ export class Session {
     return this.#found({ type: "find" }, attached(pictures));
   }
 
-  /** Clears the desk of its pictures. */
+  /**
+   * What a person did on the desk, as a file for {@link restoreWork}.
+   * @returns {Promise<Blob>}
+   */
+  async work() {
+    const answer = await this.#send({ type: "save-work" });
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a file.");
+    return answer.file;
+  }
+
+  /**
+   * Takes up what a person did on an earlier desk; it waits there for its pictures.
+   * @param {Blob} work
+   */
+  async restoreWork(work) {
+    await this.#send({ type: "restore-work" }, attached([new File([work], "work.json")]));
+  }
+
+  /** Clears the desk of its pictures, and of all work on it. */
   async clearDesk() {
     await this.#send({ type: "clear-desk" });
   }

@@ -75,6 +75,7 @@ async function start() {
   const first = waiting ?? pictures;
   waiting = null;
   await load(first);
+  await annotate.restore();
   const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
   if (saved) {
     await takeOver(saved, true);
@@ -484,7 +485,7 @@ async function onKept(action, saved) {
   }
 }
 
-const annotate = openAnnotate(store, { attempt, download });
+const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
 const isAnnotating = () => location.hash === "#annotate";

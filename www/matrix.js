@@ -11,10 +11,13 @@
 const STRONGEST = 0.25;
 /** The summary is renewed at most this often, ms. */
 const SUMMARISE_EVERY = 3_000;
+/** Training does not come so far between two looks, steps. */
+const JUMP = 50;
 
 /** Shows `Views.edge_weights`. */
 export class EdgeMatrix {
   #canvas;
+  #step = 0;
   #readout;
   #strongest;
   /** @type {number[][]} */ #weights = [];
@@ -50,7 +53,10 @@ export class EdgeMatrix {
     if (this.#picked && this.#picked.row >= this.#weights.length) this.#picked = null;
     this.#draw();
     this.#strongest.textContent = views ? this.#top().toFixed(2) : "";
-    this.#say(views?.step === 0);
+    // Another model is said at once.
+    const step = views?.step ?? 0;
+    this.#say(step < this.#step || step > this.#step + JUMP || step === 0);
+    this.#step = step;
   }
 
   /** @param {KeyboardEvent} event */

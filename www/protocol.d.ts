@@ -156,7 +156,7 @@ steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": 
 /**
  * As what.
  */
-kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "clear-desk" } | { "type": "edit", 
+kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "clear-desk" } | { "type": "save-work" } | { "type": "restore-work" } | { "type": "edit", 
 /**
  * What.
  */

@@ -16,6 +16,7 @@ import { openStorage } from "./storage.js";
 const MOST = 3;
 /** The line of JSON is shorter, bytes. */
 const LONGEST_LINE = 65_536;
+const WORK = "work.json";
 const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 /**
@@ -73,6 +74,24 @@ export class Saves {
   /** @param {string} id */
   remove(id) {
     return this.#alone((storage) => this.#drop(storage, id));
+  }
+
+  /** Keeps what a person did on the annotation desk; nothing: forgets it.
+   * @param {Blob | null} work
+   */
+  keepWork(work) {
+    return this.#alone(async (storage) => {
+      if (work) await storage.write(WORK, work);
+      else if ((await storage.names()).includes(WORK)) await storage.remove(WORK);
+    });
+  }
+
+  /** What was kept of it.
+   * @returns {Promise<Blob | null>}
+   */
+  async work() {
+    const storage = await this.#open();
+    return (await storage.names()).includes(WORK) ? storage.read(WORK) : null;
   }
 
   /** Every whole file, the newest first.

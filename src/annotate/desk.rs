@@ -223,11 +223,7 @@ impl Desk {
         };
         let work = match before.map(|desk| desk.history.now()) {
             None => fresh,
-            // The names are of the same keypoints; where they were moved is no longer news.
-            Some(work) if work.table.apply(&discovered).is_ok() => Work {
-                corrected: BTreeMap::new(),
-                ..work.clone()
-            },
+            Some(work) if work.table.fits(discovered.keypoints.len()) => work.clone(),
             Some(work) => Work {
                 table: fresh.table,
                 corrected: BTreeMap::new(),
@@ -239,6 +235,37 @@ impl Desk {
             by_name: HashMap::new(),
             history: History::new(work),
         }
+    }
+
+    /// What a person did, as JSON, to be taken up again by [`Desk::restore`].
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
+    pub fn save(&self) -> Result<String> {
+        serde_json::to_string(self.work())
+            .map_err(|error| Error::File(format!("The work could not be written ({error}).")))
+    }
+
+    /// Takes up what a person did, on this desk or an earlier one. It belongs to pictures by their names, on the desk already or
+    /// later.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it is no such work.
+    pub fn restore(&mut self, text: &str) -> Result<()> {
+        let mut work: Work = serde_json::from_str(text)
+            .map_err(|error| Error::File(format!("This is no saved work ({error}).")))?;
+        let count = work.landmarks.len();
+        if work.placed.values().any(|points| points.len() != count) {
+            return Err(Error::File(
+                "This is no saved work: its landmarks do not fit.".into(),
+            ));
+        }
+        if !work.table.fits(self.found.keypoints.len()) {
+            work.table = Table::new(&self.found);
+            work.corrected.clear();
+        }
+        self.history = History::new(work);
+        Ok(())
     }
 
     /// Gives the names of a model that was saved with them.
@@ -896,6 +923,22 @@ mod tests {
             .expect_err("none is here")
             .to_string();
         assert!(message.contains("on the desk"), "{message}");
+        // All of it comes back on another desk, whose pictures come later; what is no work is refused.
+        let text = desk.save().expect("saves");
+        let mut again = Desk::new(
+            Annotations {
+                images: Vec::new(),
+                ..desk.found.clone()
+            },
+            None,
+        );
+        again.restore(&text).expect("restores");
+        for image in &desk.found.images {
+            again.add(image.clone());
+        }
+        assert_eq!(again.view().points, desk.view().points);
+        assert!(again.restore("{}").is_err());
+        assert_eq!(again.view().points, desk.view().points);
         // Names and landmarks go on with another model's keypoints, as far as they fit.
         let colors = ["#e6194b", "#3cb44b"].map(String::from);
         let next = Desk::new(Annotations::discovered(&colors), Some(&desk));

@@ -117,8 +117,12 @@ pub enum Command {
     /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Desk`] as it
     /// goes and [`Event::Found`]; stopped by [`Command::CancelLoad`], with what was found so far.
     Find,
-    /// Clears the desk of its pictures; names and landmarks stay.
+    /// Clears the desk of its pictures, and of all work on it.
     ClearDesk,
+    /// Asks for what a person did on the desk as a file. Answered by [`Event::Exported`].
+    SaveWork,
+    /// Takes up the work in the file that came with the command; it waits for its pictures. Tells [`Event::Desk`].
+    RestoreWork,
     /// Does something on the desk. Tells [`Event::Desk`].
     Edit {
         /// What.

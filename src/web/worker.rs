@@ -388,8 +388,22 @@ impl Engine {
             Command::Find => self.find(files).await?,
             Command::ClearDesk => {
                 let fresh = self.discovered().await?;
-                self.desk = Some(Desk::new(fresh, self.desk.as_ref()));
+                self.desk = Some(Desk::new(fresh, None));
                 self.desk_files.clear();
+                self.post_desk();
+            }
+            Command::SaveWork => {
+                let text = self.desk()?.save()?;
+                post_file(id, "work.json".into(), &blob(text.as_bytes())?);
+                return Ok(false);
+            }
+            Command::RestoreWork => {
+                let nothing = || Error::File("There is no saved work.".into());
+                let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
+                let text = String::from_utf8_lossy(&whole(&file).await?).into_owned();
+                let fresh = self.discovered().await?;
+                let desk = self.desk.get_or_insert_with(|| Desk::new(fresh, None));
+                desk.restore(&text)?;
                 self.post_desk();
             }
             Command::Edit { edit } => {
@@ -459,6 +473,7 @@ impl Engine {
                 (desk, Vec::new())
             }
         };
+        post(&Event::Desk(desk.view()));
         let mut rejected = Vec::new();
         let mut progress = Progress::of("Finding keypoints");
         let mut stint = Instant::now();

@@ -194,6 +194,45 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
 
+test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
+  page.on("dialog", (dialog) => dialog.accept());
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("half-annotate").click();
+  const files = await photographs(10);
+  await id("desk-files").setInputFiles(files);
+  await expect(id("desk-count")).toHaveText("10 pictures");
+  await id("desk-layer").selectOption("landmarks");
+  await id("landmark-new").fill("tip");
+  await id("landmark-new").press("Enter");
+  await id("sheet").first().click();
+  const box = await id("editor-canvas").boundingBox();
+  if (!box) throw new Error("no canvas");
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  await expect(id("editor-points").locator("button")).toContainText("by hand");
+  await id("editor-close").click();
+  const stored = () =>
+    page.evaluate(async () => {
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
+      return (await (await folder.getFileHandle("work.json")).getFile()).text();
+    });
+  await expect.poll(() => stored().catch(() => "")).toContain('"x_px"');
+  const work = await stored();
+
+  await open(page);
+  await small(page);
+  await expect(id("sheet")).toHaveCount(0);
+  await id("desk-files").setInputFiles(files);
+  await expect(id("desk-count")).toHaveText("10 pictures");
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("landmarks").locator("li")).toContainText("placed on 1");
+  expect(JSON.parse(await stored())).toEqual(JSON.parse(work));
+  await id("desk-clear").click();
+  await expect(id("gallery")).toBeHidden();
+  await expect.poll(() => stored().catch(() => "gone")).toBe("gone");
+});
+
 test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
   await open(page);
   const id = at(page);

@@ -15,19 +15,24 @@ import { Pictures } from "./pictures.js";
 /** @import { NamedFile, Session } from "../autolink.js" */
 /** @import { PageState, Store } from "../state.js" */
 
+/** Work is kept when nothing was done for so long, ms. */
+const KEEP_AFTER = 1000;
+
 /**
  * What this half of the page asks of the other.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
+ * @property {import("../saves.js").Saves} saves
  */
 
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ find: (files: NamedFile[]) => void, importLabels: (file: NamedFile) => void }} What is dropped goes there.
+ * @returns {{ find: (files: NamedFile[]) => void, importLabels: (file: NamedFile) => void, restore: () => Promise<void> }} Where
+ *   what is dropped goes; and what was done on an earlier visit, to be called when an engine is new.
  */
-export function openAnnotate(store, { attempt, download }) {
+export function openAnnotate(store, { attempt, download, saves }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const select = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (byId(id));
   const say = (/** @type {string} */ text) => store.set({ message: { kind: "info", text } });
@@ -39,9 +44,16 @@ export function openAnnotate(store, { attempt, download }) {
     });
     return picture;
   });
+  // Work is kept as soon as the hands rest, and comes back on the next visit.
+  let resting = 0;
+  const keepWork = () => {
+    clearTimeout(resting);
+    resting = window.setTimeout(() => attempt(async (session) => saves.keepWork(await session.work()).catch(() => {})), KEEP_AFTER);
+  };
   const edit = (/** @type {protocol.Edit} */ edit) =>
     attempt(async (session) => {
       await session.edit(edit);
+      keepWork();
       if (store.state.message?.kind === "error") store.set({ message: null });
     }).then(() => store.state.desk && store.set({ desk: new Desk(store.state.desk.view) })); // a field that was refused shows what holds
   const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
@@ -126,6 +138,7 @@ export function openAnnotate(store, { attempt, download }) {
     void attempt(async (session) => {
       const found = await session.importLabels(file);
       if (!found) return;
+      keepWork();
       store.set({ noted: found.rejected });
       select("desk-layer").value = "landmarks";
       show();
@@ -134,7 +147,15 @@ export function openAnnotate(store, { attempt, download }) {
 
   byId("desk-training").addEventListener("click", () => find([]));
   byId("desk-cancel").addEventListener("click", () => attempt((session) => session.cancelLoad()));
-  byId("desk-clear").addEventListener("click", () => attempt((session) => session.clearDesk()));
+  byId("desk-clear").addEventListener("click", () => {
+    const { view } = store.state.desk ?? {};
+    const hasWork = view && (view.can_undo || view.landmarks.length > 0);
+    if (hasWork && !confirm("Clear the desk? Names, corrections and landmarks are forgotten with it.")) return;
+    attempt(async (session) => {
+      await session.clearDesk();
+      await saves.keepWork(null).catch(() => {});
+    });
+  });
   byId("desk-undo").addEventListener("click", () => edit({ kind: "undo" }));
   byId("desk-redo").addEventListener("click", () => edit({ kind: "redo" }));
   byId("label-next").addEventListener("click", () => {
@@ -149,5 +170,9 @@ export function openAnnotate(store, { attempt, download }) {
     field.focus();
   });
   byId("category").addEventListener("change", (event) => edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }));
-  return { find, importLabels };
+  const restore = async () => {
+    const work = await saves.work().catch(() => null);
+    if (work) await attempt((session) => session.restoreWork(work));
+  };
+  return { find, importLabels, restore };
 }

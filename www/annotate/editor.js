@@ -156,7 +156,9 @@ export class Editor {
     if (!context) return;
     const { scale, left, top } = this.#frame();
     context.clearRect(0, 0, width, height);
-    context.imageSmoothingEnabled = scale < 4;
+    // Zoomed in, the pixels themselves.
+    context.imageSmoothingEnabled = this.#zoom === 1 || scale < 8;
+    context.imageSmoothingQuality = "high";
     if (this.#bitmap) context.drawImage(this.#bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
     const points = this.#points;
     if (this.#held) points[this.#selected] = { ...points[this.#selected], ...this.#held, visibility: "visible", placed: true };

@@ -12,7 +12,7 @@ import { drawPoints } from "./desk.js";
 /** @import { Pictures } from "./pictures.js" */
 
 /** Least width of a card and height of its caption, px. */
-const CARD = 148;
+const CARD = 130;
 const CAPTION = 44;
 const GAP = 12;
 /** Rows drawn beyond the ones in sight. */
