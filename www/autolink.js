@@ -53,7 +53,7 @@
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | undefined} Answer
  */
 
 /**
@@ -310,6 +310,62 @@ export class Session {
   }
 
   /**
+   * Finds keypoints in decoded pixels, and keeps nothing: for a camera.
+   * @param {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} picture RGBA; the pixels are handed over.
+   * @returns {Promise<protocol.Keypoints>} As fractions of the picture.
+   */
+  async look({ width, height, pixels }) {
+    const found = await this.#send({ type: "look", width, height }, { pixels });
+    if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
+    return found;
+  }
+
+  /**
+   * Puts a frame of a video on the desk. After the last one call {@link showDesk}.
+   * @param {string} video Its file's name.
+   * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame
+   */
+  async addFrame(video, { frame, seconds, width, height, pixels }) {
+    await this.#send({ type: "add-frame", video, frame, seconds, width, height }, { pixels });
+  }
+
+  /** Asks for a `desk` event. */
+  async showDesk() {
+    await this.#send({ type: "show-desk" });
+  }
+
+  /**
+   * Gives the picture of a frame, to be exported with it.
+   * @param {number} index
+   * @param {File} picture
+   */
+  async giveFrame(index, picture) {
+    await this.#send({ type: "give-frame", index }, attached([picture]));
+  }
+
+  /**
+   * How points move through the videos on the desk.
+   * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
+   * @returns {Promise<EventOf<"moved">>}
+   */
+  async follow({ layer = "keypoints", measures, smoothing = null }) {
+    const answer = await this.#send({ type: "follow", layer, measures, smoothing });
+    if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without a motion.");
+    return answer;
+  }
+
+  /**
+   * The same as a table.
+   * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
+   * @returns {Promise<File>}
+   */
+  async exportMotion({ layer = "keypoints", measures, smoothing = null }) {
+    const answer = await this.#send({ type: "export-motion", layer, measures, smoothing });
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a file.");
+    return new File([answer.file], answer.name);
+  }
+
+  /**
    * What a person did on the desk, as a file for {@link restoreWork}.
    * @returns {Promise<Blob>}
    */
@@ -413,7 +469,7 @@ export class Session {
 
   /**
    * @param {protocol.Command} command
-   * @param {{ files: File[], names: string[] }} [attachments]
+   * @param {{ files?: File[], names?: string[], pixels?: Uint8Array<ArrayBuffer> }} [attachments] Pixels are handed over.
    * @returns {Promise<Answer>} Settles when the engine answers.
    */
   #send(command, attachments) {
@@ -422,7 +478,8 @@ export class Session {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       const message = { id, command, ...attachments };
-      if (this.#booted) this.#worker.postMessage(message);
+      const moved = attachments?.pixels ? [attachments.pixels.buffer] : [];
+      if (this.#booted) this.#worker.postMessage(message, moved);
       else this.#queue.push({ message });
     });
   }
@@ -465,6 +522,7 @@ export class Session {
         break;
       case "saved":
       case "exported":
+      case "moved":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":

@@ -156,7 +156,63 @@ steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": 
 /**
  * As what.
  */
-kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "clear-desk" } | { "type": "save-work" } | { "type": "restore-work" } | { "type": "edit", 
+kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "look", 
+/**
+ * Of the picture, px.
+ */
+width: number, 
+/**
+ * Of the picture, px.
+ */
+height: number, } | { "type": "add-frame", 
+/**
+ * The video's file.
+ */
+video: string, 
+/**
+ * Which frame, from 0.
+ */
+frame: number, 
+/**
+ * When it is shown, s.
+ */
+seconds: number, 
+/**
+ * Of the frame, px.
+ */
+width: number, 
+/**
+ * Of the frame, px.
+ */
+height: number, } | { "type": "show-desk" } | { "type": "give-frame", 
+/**
+ * Which.
+ */
+index: number, } | { "type": "follow", 
+/**
+ * Which points.
+ */
+layer: Layer, 
+/**
+ * What of them.
+ */
+measures: Array<Measure>, 
+/**
+ * How much is smoothed; none: as found.
+ */
+smoothing: OneEuro | null, } | { "type": "export-motion", 
+/**
+ * Which points.
+ */
+layer: Layer, 
+/**
+ * What of them.
+ */
+measures: Array<Measure>, 
+/**
+ * How much is smoothed; none: as found.
+ */
+smoothing: OneEuro | null, } | { "type": "clear-desk" } | { "type": "save-work" } | { "type": "restore-work" } | { "type": "edit", 
 /**
  * What.
  */
@@ -341,11 +397,54 @@ layer: Layer,
  * Which point.
  */
 index: number, } | { "kind": "undo" } | { "kind": "redo" };
+export type OneEuro = { 
+/**
+ * Cut-off of what rests, Hz.
+ */
+cutoff: number, 
+/**
+ * Hz more for each of the picture's longer side per second.
+ */
+beta: number, };
+export type Measure = { "kind": "x", 
+/**
+ * Of this keypoint.
+ */
+keypoint: number, } | { "kind": "y", 
+/**
+ * Of this keypoint.
+ */
+keypoint: number, } | { "kind": "speed", 
+/**
+ * Of this keypoint.
+ */
+keypoint: number, } | { "kind": "distance", 
+/**
+ * The two.
+ */
+ends: [number, number], } | { "kind": "angle", 
+/**
+ * The three.
+ */
+points: [number, number, number], };
+export type Series = { 
+/**
+ * For people, with its unit: "wrist speed, px/s".
+ */
+title: string, 
+/**
+ * `[T]`; none where a keypoint is not there.
+ */
+values: Array<number | null>, };
 export type Sheet = { 
 /**
  * Its file with its folder; unlike all others here.
  */
 name: string, 
+/**
+ * The video that it is a frame of, and when that shows it, s.
+ */
+video: [string, number] | null, 
 /**
  * After the EXIF orientation, px.
  */
@@ -549,7 +648,15 @@ about: string,
 /**
  * Files that could not be used, and what was noticed about others.
  */
-rejected: Array<Rejected>, } | { "type": "exported", 
+rejected: Array<Rejected>, } | { "type": "moved", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Of each video: its name, when each frame is shown (s), and the measures.
+ */
+videos: Array<[string, Array<number>, Array<Series>]>, } | { "type": "exported", 
 /**
  * The command's id.
  */

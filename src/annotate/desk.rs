@@ -145,6 +145,8 @@ pub enum Edit {
 pub struct Sheet {
     /// Its file with its folder; unlike all others here.
     pub name: String,
+    /// The video that it is a frame of, and when that shows it, s.
+    pub video: Option<(String, f64)>,
     /// After the EXIF orientation, px.
     pub width_px: u32,
     /// As the width.
@@ -667,6 +669,7 @@ impl Desk {
             sheets: (self.found.images.iter())
                 .map(|image| Sheet {
                     name: image.picture_name(),
+                    video: (image.seconds).map(|seconds| (image.file_name.clone(), seconds)),
                     width_px: image.width_px,
                     height_px: image.height_px,
                     confidence: image.confidence(),
@@ -739,6 +742,7 @@ mod tests {
             let note = desk.add(Image {
                 file_name: format!("set/{i}.png"),
                 frame: None,
+                seconds: None,
                 width_px: 200,
                 height_px: 120,
                 points: vec![at(-40.0), at(0.0), at(40.0), at(0.5)],

@@ -647,6 +647,7 @@ mod tests {
                 .map(|(i, row)| Image {
                     file_name: format!("{i}.png"),
                     frame: None,
+                    seconds: None,
                     width_px: SIDE[0],
                     height_px: SIDE[1],
                     points: row

@@ -19,7 +19,8 @@ use crate::model::edges::median_and_rise;
 pub mod desk; // what is on the page's annotation desk, and every edit of it
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
-pub mod landmarks; // a person's points, regressed from discovered ones
+pub mod landmarks;
+pub mod motion; // paths, speeds, distances and angles over time // a person's points, regressed from discovered ones
 
 /// Points on pictures: what every format is written from and read into.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub struct Image {
     /// Which frame of the video, from 0; none for a picture.
     #[serde(default)]
     pub frame: Option<u64>,
+    /// When the frame is shown, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// After the EXIF orientation, px; 0 where a label file did not say.
     pub width_px: u32,
     /// As the width.
@@ -167,6 +171,7 @@ impl Image {
         Image {
             file_name,
             frame: None,
+            seconds: None,
             width_px,
             height_px,
             points,
@@ -398,6 +403,7 @@ pub(crate) mod tests {
             sample.images.push(Image {
                 file_name: file.into(),
                 frame: None,
+                seconds: None,
                 width_px: size[0],
                 height_px: size[1],
                 points,

@@ -32,6 +32,29 @@ pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<Pict
     })
 }
 
+/// Pixels that are decoded already, RGBA `[H, W, 4]`, as a square picture: a frame of a video. Transparency is not looked at.
+///
+/// # Errors
+/// A sentence: not so many pixels, or too many.
+pub fn frame(
+    name: &str,
+    rgba: &[u8],
+    [width, height]: [u32; 2],
+    size_px: usize,
+    fit: Fit,
+) -> Result<Picture, String> {
+    let rgb = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]);
+    let image = RgbImage::from_raw(width, height, rgb.collect())
+        .filter(|image| image.width() > 0 && image.height() > 0)
+        .ok_or("The frame has not as many pixels as it should.")?;
+    let (pixels, placement) = square(&image, Orientation::NoTransforms, size_px as u32, fit)?;
+    Ok(Picture {
+        name: name.into(),
+        pixels,
+        placement,
+    })
+}
+
 /// Decodes a file as it is to be seen, turned and on white, in its own size: RGB `[H, W, 3]` and `[width, height]`, px.
 ///
 /// # Errors

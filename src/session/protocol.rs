@@ -7,6 +7,7 @@ use ts_rs::TS;
 
 use crate::annotate::desk::{DeskView, Edit, Layer};
 use crate::annotate::formats::{Format, Offer};
+use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
 use crate::train::Snapshot;
@@ -117,6 +118,54 @@ pub enum Command {
     /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Desk`] as it
     /// goes and [`Event::Found`]; stopped by [`Command::CancelLoad`], with what was found so far.
     Find,
+    /// Finds keypoints in the pixels that came with the command, `[height, width, 4]`, and puts nothing on the desk: a camera's picture.
+    /// Answered by [`Event::Detected`].
+    Look {
+        /// Of the picture, px.
+        width: u32,
+        /// Of the picture, px.
+        height: u32,
+    },
+    /// Puts a frame of a video, `[height, width, 4]` pixels, on the desk, with what is found in it. Tells [`Event::Desk`] now and then;
+    /// the last one is to be asked for by [`Command::ShowDesk`].
+    AddFrame {
+        /// The video's file.
+        video: String,
+        /// Which frame, from 0.
+        #[ts(type = "number")]
+        frame: u64,
+        /// When it is shown, s.
+        seconds: f64,
+        /// Of the frame, px.
+        width: u32,
+        /// Of the frame, px.
+        height: u32,
+    },
+    /// Asks for the desk as it is. Tells [`Event::Desk`].
+    ShowDesk,
+    /// Gives the picture of a frame on the desk, the file that came with the command, to be exported with it.
+    GiveFrame {
+        /// Which.
+        index: usize,
+    },
+    /// Asks how keypoints move through the videos on the desk. Answered by [`Event::Moved`].
+    Follow {
+        /// Which points.
+        layer: Layer,
+        /// What of them.
+        measures: Vec<Measure>,
+        /// How much is smoothed; none: as found.
+        smoothing: Option<OneEuro>,
+    },
+    /// The same as a table. Answered by [`Event::Exported`].
+    ExportMotion {
+        /// Which points.
+        layer: Layer,
+        /// What of them.
+        measures: Vec<Measure>,
+        /// How much is smoothed; none: as found.
+        smoothing: Option<OneEuro>,
+    },
     /// Clears the desk of its pictures, and of all work on it.
     ClearDesk,
     /// Asks for what a person did on the desk as a file. Answered by [`Event::Exported`].
@@ -308,6 +357,13 @@ pub enum Event {
         /// Files that could not be used, and what was noticed about others.
         rejected: Vec<Rejected>,
     },
+    /// How keypoints move.
+    Moved {
+        /// The command's id.
+        id: u32,
+        /// Of each video: its name, when each frame is shown (s), and the measures.
+        videos: Vec<(String, Vec<f64>, Vec<Series>)>,
+    },
     /// A file that was asked for.
     Exported {
         /// The command's id.
@@ -372,6 +428,9 @@ mod tests {
             Format::decl(&cfg),
             Offer::decl(&cfg),
             Edit::decl(&cfg),
+            OneEuro::decl(&cfg),
+            Measure::decl(&cfg),
+            Series::decl(&cfg),
             Sheet::decl(&cfg),
             Label::decl(&cfg),
             DeskView::decl(&cfg),

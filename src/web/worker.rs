@@ -19,6 +19,7 @@ use crate::annotate::{
     self,
     desk::{Desk, Layer},
     formats::{self, Format},
+    motion::{self, Motion},
 };
 use crate::checkpoint::{
     self,
@@ -29,8 +30,8 @@ use crate::data::{Dataset, Picture, Placement, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::palette;
 use crate::session::{
-    Backend, Cadence, Command, Event, Phase, Rejected, Session, Source, StepReport, discovered,
-    open_gpu,
+    Backend, Cadence, Command, Event, Keypoints, Phase, Rejected, Session, Source, StepReport,
+    discovered, open_gpu,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
@@ -69,6 +70,8 @@ struct Message {
     id: u32,
     command: Command,
     files: Files,
+    /// Of a frame; empty otherwise.
+    pixels: Vec<u8>,
 }
 
 type Files = Vec<(String, Blob)>;
@@ -108,7 +111,7 @@ pub fn start() {
     let _ = scope.post_message(&booted);
 }
 
-/// `{id, command, files?, names?}`
+/// `{id, command, files?, names?, pixels?}`
 fn message(data: &JsValue) -> std::result::Result<Message, Event> {
     let get = |key: &str| Reflect::get(data, &key.into()).unwrap_or(JsValue::UNDEFINED);
     let id = get("id").as_f64().map(|id| id as u32);
@@ -135,7 +138,9 @@ fn message(data: &JsValue) -> std::result::Result<Message, Event> {
             ))
         })
         .collect();
+    let pixels = get("pixels").dyn_into::<Uint8Array>();
     Ok(Message {
+        pixels: pixels.map(|pixels| pixels.to_vec()).unwrap_or_default(),
         id: id.ok_or_else(|| unclear("it has no id".into()))?,
         command,
         files,
@@ -255,6 +260,7 @@ struct Engine {
     desk_files: Vec<(Blob, usize)>,
     /// The model that found it: its steps and settings.
     desk_of: Option<(usize, Config)>,
+    desk_shown: Instant,
 }
 
 impl Engine {
@@ -279,6 +285,7 @@ impl Engine {
             desk: None,
             desk_files: Vec::new(),
             desk_of: None,
+            desk_shown: Instant::now(),
         }
     }
 
@@ -336,7 +343,12 @@ impl Engine {
 
     /// Does what a message asks; whether it is done and nobody was told yet.
     async fn handle(&mut self, message: Message) -> Result<bool> {
-        let Message { id, command, files } = message;
+        let Message {
+            id,
+            command,
+            files,
+            pixels,
+        } = message;
         match command {
             Command::Open {
                 backend,
@@ -386,6 +398,69 @@ impl Engine {
             }
             Command::Resume => self.resume(files).await?,
             Command::Find => self.find(files).await?,
+            Command::Look { width, height } => {
+                let found = self.look_at("camera", &pixels, [width, height]).await?.0;
+                post(&Event::Detected { id, found });
+                return Ok(false);
+            }
+            Command::AddFrame {
+                video,
+                frame,
+                seconds,
+                width,
+                height,
+            } => {
+                let (found, placement) = self.look_at(&video, &pixels, [width, height]).await?;
+                let image = annotate::Image {
+                    frame: Some(frame),
+                    seconds: Some(seconds),
+                    ..annotate::Image::detected(
+                        video,
+                        &placement,
+                        &found.keypoints,
+                        &found.confidence,
+                    )
+                };
+                self.lay(image, (blob(&[])?, 0)).await?;
+            }
+            Command::ShowDesk => {
+                if self.desk.is_none() {
+                    let fresh = self.discovered().await?;
+                    self.desk = Some(Desk::new(fresh, None));
+                }
+                self.post_desk();
+            }
+            Command::GiveFrame { index } => {
+                let file = files.into_iter().next().map(|(_, file)| file);
+                if let (Some(place), Some(file)) = (self.desk_files.get_mut(index), file) {
+                    place.0 = file;
+                }
+            }
+            Command::Follow {
+                layer,
+                measures,
+                smoothing,
+            } => {
+                let motions = Motion::of(&self.desk()?.annotations(layer)?, smoothing);
+                let videos = motions.into_iter().map(|motion| {
+                    let series = measures.iter().map(|measure| motion.series(*measure));
+                    let series = series.collect::<Result<_>>()?;
+                    Ok((motion.video, motion.seconds, series))
+                });
+                let videos = videos.collect::<Result<_>>()?;
+                post(&Event::Moved { id, videos });
+                return Ok(false);
+            }
+            Command::ExportMotion {
+                layer,
+                measures,
+                smoothing,
+            } => {
+                let motions = Motion::of(&self.desk()?.annotations(layer)?, smoothing);
+                let text = motion::csv(&motions, &measures)?;
+                post_file(id, "motion.csv".into(), &blob(text.as_bytes())?);
+                return Ok(false);
+            }
             Command::ClearDesk => {
                 let fresh = self.discovered().await?;
                 self.desk = Some(Desk::new(fresh, None));
@@ -448,7 +523,7 @@ impl Engine {
         discovered(&session.model(), session.config()).await
     }
 
-    /// Puts files on the desk, with what the model finds in them; pictures of an earlier find stay if the model is the same.
+    /// Puts files on the desk, with what the model finds in them; what is there already stays if this model found it.
     async fn find(&mut self, files: Files) -> Result<()> {
         self.end_task();
         let files = match files.is_empty() {
@@ -458,28 +533,12 @@ impl Engine {
                 None => return Ok(()),
             },
         };
-        let fresh = self.discovered().await?;
         let config = self.config();
-        let of = (self.session()?.steps_taken(), config.clone());
-        let (mut desk, mut places) = match &self.desk {
-            Some(desk) if self.desk_of.as_ref() == Some(&of) => {
-                (desk.clone(), self.desk_files.clone())
-            }
-            before => {
-                let mut desk = Desk::new(fresh, before.as_ref());
-                if let Some(names) = self.session.as_ref().and_then(Session::names) {
-                    desk.adopt(names.clone());
-                }
-                (desk, Vec::new())
-            }
-        };
-        post(&Event::Desk(desk.view()));
         let mut rejected = Vec::new();
         let mut progress = Progress::of("Finding keypoints");
         let mut stint = Instant::now();
-        let mut shown = Instant::now();
         let mut batch: Vec<(Picture, Blob, usize)> = Vec::new();
-        let mut is_cancelled = false;
+        let (mut done, mut is_cancelled) = (0, false);
         let count = files.len();
         'files: for (i, (name, file)) in files.into_iter().enumerate() {
             let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
@@ -497,38 +556,104 @@ impl Engine {
                     Err(reason) => rejected.push(Rejected { name, reason }),
                 }
                 if batch.len() == FIND_BATCH {
-                    self.look(&mut batch, &mut desk, &mut places, &mut rejected)
-                        .await?;
+                    self.look(&mut batch, &mut rejected).await?;
                 }
-                let done = desk.len() + batch.len() + rejected.len();
+                done += 1;
                 let left = entries.size_hint().1.unwrap_or_default() + count - i - 1;
                 progress.report(done, Some(done + left));
-                if shown.elapsed() >= DESK_EVERY {
-                    post(&Event::Desk(desk.view()));
-                    shown = Instant::now();
-                }
-                self.serve_pictures(&places).await;
+                self.serve_pictures().await;
                 if self.is_interrupted(&mut stint).await {
                     is_cancelled = true;
                     break 'files;
                 }
             }
         }
-        self.look(&mut batch, &mut desk, &mut places, &mut rejected)
-            .await?;
-        let about = match (desk.len(), is_cancelled) {
+        self.look(&mut batch, &mut rejected).await?;
+        self.post_desk();
+        let about = match (self.desk.as_ref().map_or(0, Desk::len), is_cancelled) {
             (0, _) => "Nothing in this can be looked at.".into(),
-            (n, true) => format!("Stopped: keypoints of {n} pictures so far."),
+            (n, true) => format!("Stopped: keypoints of {n} {} so far.", pictures(n)),
             (n, false) => format!("Keypoints of {n} {}.", pictures(n)),
         };
-        if !desk.is_empty() {
-            self.desk = Some(desk);
-            self.desk_files = places;
-            self.desk_of = Some(of);
-        }
-        self.post_desk(); // if nothing was found, what was there before
         post(&Event::Found { about, rejected });
         Ok(())
+    }
+
+    /// Finds keypoints in a few pictures and puts them on the desk.
+    async fn look(
+        &mut self,
+        batch: &mut Vec<(Picture, Blob, usize)>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let session = self.session()?;
+        let mut pictures = Dataset::new(session.config().size);
+        let mut places = Vec::with_capacity(batch.len());
+        for (picture, file, place) in batch.drain(..) {
+            pictures.push(picture);
+            places.push((file, place));
+        }
+        let found = session.detect(&pictures).await?;
+        for (i, (found, place)) in found.into_iter().zip(places).enumerate() {
+            let image = annotate::Image::detected(
+                pictures.name(i).to_string(),
+                &Placement::whole(pictures.placement(i).original_px),
+                &found.keypoints,
+                &found.confidence,
+            );
+            let name = image.file_name.clone();
+            if let Some(reason) = self.lay(image, place).await? {
+                rejected.push(Rejected { name, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays a picture on the desk, which is cleared first if another model found what lies there. A sentence if its name is
+    /// taken.
+    async fn lay(
+        &mut self,
+        image: annotate::Image,
+        place: (Blob, usize),
+    ) -> Result<Option<String>> {
+        let of = (self.session()?.steps_taken(), self.config());
+        if self.desk.is_none() || self.desk_of.as_ref() != Some(&of) {
+            let fresh = self.discovered().await?;
+            let mut desk = Desk::new(fresh, self.desk.as_ref());
+            if let Some(names) = self.session.as_ref().and_then(Session::names) {
+                desk.adopt(names.clone());
+            }
+            self.desk = Some(desk);
+            self.desk_files.clear();
+            self.desk_of = Some(of);
+        }
+        let note = self.desk()?.add(image);
+        self.desk_files.push(place);
+        // It is looked at while it fills.
+        if self.desk_shown.elapsed() >= DESK_EVERY {
+            self.post_desk();
+            self.desk_shown = Instant::now();
+        }
+        Ok(note)
+    }
+
+    /// Keypoints in a frame, as fractions of it, and where it lies in the view.
+    async fn look_at(
+        &mut self,
+        name: &str,
+        rgba: &[u8],
+        sides_px: [u32; 2],
+    ) -> Result<(Keypoints, Placement)> {
+        let session = self.session()?;
+        let Config { size, fit, .. } = *session.config();
+        let picture = decode::frame(name, rgba, sides_px, size, fit).map_err(Error::Pictures)?;
+        let mut pictures = Dataset::new(size);
+        pictures.push(picture);
+        let found = session.detect(&pictures).await?.pop();
+        let found = found.ok_or_else(|| Error::Pictures("There is no frame.".into()))?;
+        Ok((found, Placement::whole(sides_px)))
     }
 
     /// The training pictures as files; puppets are drawn larger than they are trained on. Nothing if cancelled.
@@ -552,7 +677,7 @@ impl Engine {
     }
 
     /// The desk is looked at while it fills.
-    async fn serve_pictures(&mut self, places: &[(Blob, usize)]) {
+    async fn serve_pictures(&mut self) {
         let is_asked = |message: &Message| matches!(message.command, Command::Picture { .. });
         while let Some(at) = self.backlog.iter().position(is_asked) {
             if let Some(Message {
@@ -560,41 +685,11 @@ impl Engine {
                 command: Command::Picture { index },
                 ..
             }) = self.backlog.remove(at)
-                && let Err(error) = post_picture(id, places, index).await
+                && let Err(error) = post_picture(id, &self.desk_files, index).await
             {
                 fail(Some(id), &error);
             }
         }
-    }
-
-    /// Finds keypoints in a few pictures.
-    async fn look(
-        &mut self,
-        batch: &mut Vec<(Picture, Blob, usize)>,
-        desk: &mut Desk,
-        places: &mut Vec<(Blob, usize)>,
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<()> {
-        let session = self.session()?;
-        let mut pictures = Dataset::new(session.config().size);
-        for (picture, file, place) in batch.drain(..) {
-            pictures.push(picture);
-            places.push((file, place));
-        }
-        let found = session.detect(&pictures).await?;
-        for (i, found) in found.into_iter().enumerate() {
-            let image = annotate::Image::detected(
-                pictures.name(i).to_string(),
-                &Placement::whole(pictures.placement(i).original_px),
-                &found.keypoints,
-                &found.confidence,
-            );
-            let name = image.file_name.clone();
-            if let Some(reason) = desk.add(image) {
-                rejected.push(Rejected { name, reason });
-            }
-        }
-        Ok(())
     }
 
     async fn import_labels(&mut self, files: Files) -> Result<()> {
@@ -644,6 +739,9 @@ impl Engine {
         let total = paths.len();
         for (i, path) in paths.into_iter().enumerate() {
             let (file, place) = self.desk_files[i].clone();
+            if file.size() == 0.0 {
+                continue; // a frame that nobody gave
+            }
             let (_, bytes) = picture_of(&file, place).await?;
             zip.add(match format {
                 Format::Png => formats::png::overlay(&annotations, &annotations.images[i], &bytes)?,
@@ -987,7 +1085,7 @@ impl Engine {
         self.post_views().await
     }
 
-    async fn detect(&mut self, files: Files) -> Result<crate::session::Keypoints> {
+    async fn detect(&mut self, files: Files) -> Result<Keypoints> {
         let nothing = || Error::File("There is no picture to look at.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
         let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| {

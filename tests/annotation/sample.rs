@@ -58,6 +58,7 @@ fn sample() -> Annotations {
         sample.images.push(Image {
             file_name: file_name.into(),
             frame: None,
+            seconds: None,
             width_px,
             height_px,
             points,

@@ -5,15 +5,20 @@
  * @module
  */
 
+import { Camera } from "./camera.js";
 import { Desk } from "./desk.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
+import { EngineError } from "../autolink.js";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
+import { MotionPanel } from "./motion.js";
 import { Pictures } from "./pictures.js";
+import { isVideo, openVideo } from "./video.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { NamedFile, Session } from "../autolink.js" */
 /** @import { PageState, Store } from "../state.js" */
+/** @import { Video } from "./video.js" */
 
 /** Work is kept when nothing was done for so long, ms. */
 const KEEP_AFTER = 1000;
@@ -37,7 +42,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const select = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (byId(id));
   const say = (/** @type {string} */ text) => store.set({ message: { kind: "info", text } });
 
+  /** Videos whose frames are on the desk, by name. @type {Map<string, Video>} */
+  const videos = new Map();
   const pictures = new Pictures((index) => {
+    const frame = store.state.desk?.view.sheets[index]?.video;
+    const video = frame && videos.get(frame[0]);
+    if (video) return video.picture(frame[1]);
     /** @type {Promise<Blob>} */
     const picture = new Promise((resolve, reject) => {
       attempt(async (session) => resolve(await session.picture(index))).then(() => reject(new Error("no picture")));
@@ -60,6 +70,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const order = () => store.state.desk?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
 
   const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit);
+  const motion = new MotionPanel(byId("motion"), attempt, download);
   const gallery = new Gallery(byId("gallery"), pictures, (index) => editor.open(index));
 
   const show = () => {
@@ -77,6 +88,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), desk, edit);
+    motion.show(desk, layer());
     showEdges(byId("edges"), desk, edit);
     showLandmarks(byId("landmarks"), desk, edit, (index) => editor.open(index));
     byId("landmarks-missing").textContent = view.missing;
@@ -97,6 +109,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
         const withPictures = () => holds_pictures && /** @type {HTMLInputElement} */ (byId("with-pictures")).checked;
         button.addEventListener("click", () =>
           attempt(async (session) => {
+            if (withPictures() || format === "png") await giveFrames(session);
             const file = await session.export({ layer: layer(), format, withPictures: withPictures() });
             download(file);
             store.set({ progress: null });
@@ -122,16 +135,60 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {HTMLButtonElement} */ (byId("desk-training")).disabled = engine !== "running" || finding || store.state.pictures === 0;
   });
 
+  /** Frames go into an export as pictures. @param {Session} session */
+  const giveFrames = async (session) => {
+    const sheets = store.state.desk?.view.sheets ?? [];
+    const frames = sheets.flatMap(({ video }, index) => (video && videos.has(video[0]) ? [{ index, video }] : []));
+    for (const [done, { index, video }] of frames.entries()) {
+      store.set({ progress: { what: "Taking frames", done, total: frames.length, isBytes: false } });
+      const picture = await /** @type {Video} */ (videos.get(video[0])).picture(video[1]);
+      await session.giveFrame(index, new File([picture], "frame.png"));
+    }
+  };
+
+  /** Puts the frames of videos on the desk, one at a time. @param {Session} session @param {NamedFile[]} files */
+  const findInVideos = async (session, files) => {
+    const every = Number(select("desk-every").value);
+    /** @type {protocol.Rejected[]} */ const rejected = [];
+    let count = 0;
+    for (const { file, name } of files) {
+      try {
+        const video = await openVideo(file);
+        videos.get(name)?.close();
+        videos.set(name, video);
+        for await (const frame of video.frames(every)) {
+          if (stopped) break;
+          await session.addFrame(name, frame);
+          count += 1;
+          const what = `Finding keypoints in ${name}, seconds`;
+          store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
+        }
+      } catch (error) {
+        if (error instanceof EngineError) throw error;
+        rejected.push({ name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+    await session.showDesk();
+    return { about: `Keypoints of ${count} ${count === 1 ? "frame" : "frames"}.`, rejected };
+  };
+  let stopped = false;
+
   /** Without files: in the training pictures. */
   const find = (/** @type {NamedFile[]} */ files) => {
+    stopped = false;
+    const inVideos = files.filter(isVideo);
+    const others = files.filter((file) => !isVideo(file));
     store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints", done: 0, total: null, isBytes: false } });
     attempt(async (session) => {
-      const found = await session.find(files);
+      pictures.clear();
+      const found = [];
+      if (others.length || files.length === 0) found.push(await session.find(others));
+      if (inVideos.length) found.push(await findInVideos(session, inVideos));
       pictures.clear();
       if (store.state.desk) store.set({ desk: new Desk(store.state.desk.view) });
-      if (!found) return;
-      store.set({ noted: found.rejected, progress: null });
-      say(found.about);
+      store.set({ noted: found.flatMap((found) => found?.rejected ?? []), progress: null });
+      const about = found.map((found) => found?.about ?? "").join(" ").trim();
+      if (about) say(about);
     }).finally(() => store.set({ finding: false, progress: null }));
   };
   const importLabels = (/** @type {NamedFile} */ { file }) =>
@@ -146,7 +203,26 @@ export function openAnnotate(store, { attempt, download, saves }) {
     });
 
   byId("desk-training").addEventListener("click", () => find([]));
-  byId("desk-cancel").addEventListener("click", () => attempt((session) => session.cancelLoad()));
+  byId("desk-cancel").addEventListener("click", () => {
+    stopped = true;
+    attempt((session) => session.cancelLoad());
+  });
+
+  const camera = new Camera(/** @type {HTMLCanvasElement} */ (byId("camera")), byId("camera-readout"));
+  byId("desk-camera").addEventListener("click", () => {
+    if (camera.isOn) return camera.stop();
+    attempt(async (session) => {
+      const { keypoints, edges } = await graph(session);
+      byId("camera-card").hidden = false;
+      byId("desk-camera").textContent = "Stop the camera";
+      await camera.show(session, () => ({ labels: keypoints, edges }));
+    }).finally(() => {
+      camera.stop();
+      byId("camera-card").hidden = true;
+      byId("desk-camera").textContent = "Camera";
+    });
+  });
+  addEventListener("hashchange", () => camera.stop());
   byId("desk-clear").addEventListener("click", () => {
     const { view } = store.state.desk ?? {};
     const hasWork = view && (view.can_undo || view.landmarks.length > 0);
@@ -170,6 +246,15 @@ export function openAnnotate(store, { attempt, download, saves }) {
     field.focus();
   });
   byId("category").addEventListener("change", (event) => edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }));
+  /** The keypoints' names and edges: from the desk, or as the model has them. @param {Session} session */
+  const graph = async (session) => {
+    const view = store.state.desk?.view;
+    if (view && view.keypoints.length > 0) return { keypoints: view.keypoints, edges: view.skeleton };
+    await session.showDesk();
+    const desk = /** @type {Desk} */ (/** @type {PageState} */ (store.state).desk);
+    return { keypoints: desk.view.keypoints, edges: desk.view.skeleton };
+  };
+
   const restore = async () => {
     const work = await saves.work().catch(() => null);
     if (work) await attempt((session) => session.restoreWork(work));

@@ -226,6 +226,7 @@ fn read(text: &str) -> Read<Imported> {
         images.push(Image {
             file_name: file_name.to_string(),
             frame: None,
+            seconds: None,
             width_px: side("width")?,
             height_px: side("height")?,
             points: vec![Point::ABSENT; names.len()],

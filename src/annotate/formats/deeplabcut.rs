@@ -277,6 +277,7 @@ fn read(text: &str) -> std::result::Result<Imported, String> {
         }
         images.push(Image {
             frame: path.parse().ok(),
+            seconds: None,
             file_name: path
                 .strip_prefix("labeled-data/")
                 .unwrap_or(&path)

@@ -423,7 +423,7 @@ fn xml(text: &str) -> String {
 }
 
 /// A line of a CSV table (RFC 4180), with its end.
-fn csv_line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
+pub(super) fn csv_line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> String {
     let mut line = String::new();
     for (i, cell) in cells.into_iter().enumerate() {
         let cell = cell.as_ref();

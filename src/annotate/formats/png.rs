@@ -128,6 +128,7 @@ mod tests {
         let image = Image {
             file_name: "set/../a b.jpg".into(),
             frame: None,
+            seconds: None,
             width_px: 200,
             height_px: 100,
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],

@@ -1,0 +1,357 @@
+//! How keypoints move through a video: paths, speeds, distances and angles over time, smoothed or as they were found.
+//!
+//! Smoothing is the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012), a low-pass whose cut-off rises with the speed, so that
+//! what rests does not jitter and what moves does not lag: `x^_t = a x_t + (1 - a) x^_(t-1)`, `a = 1 / (1 + 1 / (2 pi f dt))`,
+//! `f = cutoff + beta |speed|`, with the speed itself smoothed at 1 Hz. Speeds count in the picture's longer side per second, so
+//! that the same settings do for every resolution.
+
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::formats::csv_line;
+use super::{Annotations, Image};
+use crate::error::{Error, Result};
+
+/// Cut-off of the smoothed speed, Hz.
+const SPEED_CUTOFF: f64 = 1.0;
+
+/// How much is smoothed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct OneEuro {
+    /// Cut-off of what rests, Hz.
+    pub cutoff: f64,
+    /// Hz more for each of the picture's longer side per second.
+    pub beta: f64,
+}
+
+/// What is followed over time. Keypoints are indices into the annotations'.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Measure {
+    /// From the left border, px.
+    X {
+        /// Of this keypoint.
+        keypoint: usize,
+    },
+    /// From the upper border, px.
+    Y {
+        /// Of this keypoint.
+        keypoint: usize,
+    },
+    /// px per second.
+    Speed {
+        /// Of this keypoint.
+        keypoint: usize,
+    },
+    /// Between two keypoints, px.
+    Distance {
+        /// The two.
+        ends: [usize; 2],
+    },
+    /// At the second of three keypoints, between the lines to the other two, degrees.
+    Angle {
+        /// The three.
+        points: [usize; 3],
+    },
+}
+
+/// A measure over time.
+#[derive(Clone, Debug, PartialEq, Serialize, TS)]
+pub struct Series {
+    /// For people, with its unit: "wrist speed, px/s".
+    pub title: String,
+    /// `[T]`; none where a keypoint is not there.
+    pub values: Vec<Option<f64>>,
+}
+
+/// The keypoints of a video over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Motion {
+    /// Its file.
+    pub video: String,
+    /// Of each frame, `[T]`: its number.
+    pub frames: Vec<u64>,
+    /// ... and when it is shown, s.
+    pub seconds: Vec<f64>,
+    names: Vec<String>,
+    /// `[K][T]`, px; none where a keypoint is not there.
+    paths_px: Vec<Vec<Option<[f64; 2]>>>,
+}
+
+impl Motion {
+    /// Every video among the images, its frames in order.
+    pub fn of(annotations: &Annotations, smoothing: Option<OneEuro>) -> Vec<Motion> {
+        let mut videos: BTreeMap<&str, Vec<(u64, f64, &Image)>> = BTreeMap::new();
+        for image in &annotations.images {
+            if let (Some(frame), Some(seconds)) = (image.frame, image.seconds) {
+                let frames = videos.entry(&image.file_name).or_default();
+                frames.push((frame, seconds, image));
+            }
+        }
+        let motion = |(video, mut frames): (&str, Vec<(u64, f64, &Image)>)| {
+            frames.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let seconds: Vec<f64> = frames.iter().map(|frame| frame.1).collect();
+            let path = |k: usize| {
+                let found = frames.iter().map(|(_, _, image)| {
+                    let point = &image.points[k];
+                    point.is_there().then_some([point.x_px, point.y_px])
+                });
+                let found: Vec<_> = found.collect();
+                let side_px = frames.first().map_or(1.0, |(_, _, image)| {
+                    f64::from(image.width_px.max(image.height_px))
+                });
+                match smoothing {
+                    Some(filter) => smoothed(&found, &seconds, filter, side_px.max(1.0)),
+                    None => found,
+                }
+            };
+            Motion {
+                video: video.to_string(),
+                frames: frames.iter().map(|frame| frame.0).collect(),
+                names: annotations
+                    .keypoints
+                    .iter()
+                    .map(|k| k.name.clone())
+                    .collect(),
+                paths_px: (0..annotations.keypoints.len()).map(path).collect(),
+                seconds,
+            }
+        };
+        videos.into_iter().map(motion).collect()
+    }
+
+    /// A measure over time.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there is no such keypoint.
+    pub fn series(&self, measure: Measure) -> Result<Series> {
+        let path = |k: usize| {
+            self.paths_px.get(k).ok_or_else(|| {
+                Error::Setting(format!(
+                    "There is no keypoint {k}: there are {}.",
+                    self.names.len()
+                ))
+            })
+        };
+        let name = |k: usize| &self.names[k];
+        let (title, values): (String, Vec<Option<f64>>) = match measure {
+            Measure::X { keypoint: k } => {
+                let values = path(k)?.iter().map(|p| Some((*p)?[0]));
+                (format!("{} x, px", name(k)), values.collect())
+            }
+            Measure::Y { keypoint: k } => {
+                let values = path(k)?.iter().map(|p| Some((*p)?[1]));
+                (format!("{} y, px", name(k)), values.collect())
+            }
+            Measure::Speed { keypoint: k } => {
+                let path = path(k)?;
+                // Over the frames on both sides, where there are both.
+                let speed = |t: usize| {
+                    let (a, b) = (t.saturating_sub(1), (t + 1).min(path.len() - 1));
+                    let time = self.seconds[b] - self.seconds[a];
+                    (time > 0.0).then_some(distance(path[a]?, path[b]?) / time)
+                };
+                let values = (0..path.len()).map(speed);
+                (format!("{} speed, px/s", name(k)), values.collect())
+            }
+            Measure::Distance { ends: [a, b] } => {
+                let pairs = path(a)?.iter().zip(path(b)?);
+                let values = pairs.map(|(a, b)| Some(distance((*a)?, (*b)?)));
+                let title = format!("{} to {}, px", name(a), name(b));
+                (title, values.collect())
+            }
+            Measure::Angle { points: [a, b, c] } => {
+                let triples = path(a)?.iter().zip(path(b)?).zip(path(c)?);
+                let values = triples.map(|((a, b), c)| angle((*a)?, (*b)?, (*c)?));
+                let title = format!("{}, {}, {} angle, °", name(a), name(b), name(c));
+                (title, values.collect())
+            }
+        };
+        Ok(Series { title, values })
+    }
+}
+
+/// `video,frame,seconds,<a measure>,...`, a line per frame.
+///
+/// # Errors
+/// [`Error::Setting`] if a measure is of a keypoint that is not there, or there is no video.
+pub fn csv(motions: &[Motion], measures: &[Measure]) -> Result<String> {
+    let Some(first) = motions.first() else {
+        return Err(Error::Setting(
+            "There is no video on the desk: drop one in first.".into(),
+        ));
+    };
+    let mut header: Vec<String> = ["video", "frame", "seconds"].map(str::to_string).to_vec();
+    for measure in measures {
+        header.push(first.series(*measure)?.title);
+    }
+    let mut text = csv_line(&header);
+    for motion in motions {
+        let series: Vec<Series> = measures
+            .iter()
+            .map(|measure| motion.series(*measure))
+            .collect::<Result<_>>()?;
+        for (t, seconds) in motion.seconds.iter().enumerate() {
+            let number = |series: &Series| {
+                series.values[t].map_or(String::new(), |value| format!("{value:.4}"))
+            };
+            let mut line = vec![
+                motion.video.clone(),
+                motion.frames[t].to_string(),
+                format!("{seconds:.6}"),
+            ];
+            line.extend(series.iter().map(number));
+            text += &csv_line(&line);
+        }
+    }
+    Ok(text)
+}
+
+fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+/// At `b`, degrees, 0 to 180; none where two points coincide.
+fn angle(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> Option<f64> {
+    let (u, v) = ([a[0] - b[0], a[1] - b[1]], [c[0] - b[0], c[1] - b[1]]);
+    let (cross, dot) = (u[0] * v[1] - u[1] * v[0], u[0] * v[0] + u[1] * v[1]);
+    (cross != 0.0 || dot != 0.0).then(|| cross.abs().atan2(dot).to_degrees())
+}
+
+/// The filter, axis by axis; it begins anew after a gap.
+fn smoothed(
+    path: &[Option<[f64; 2]>],
+    seconds: &[f64],
+    filter: OneEuro,
+    side_px: f64,
+) -> Vec<Option<[f64; 2]>> {
+    let share = |cutoff: f64, dt: f64| 1.0 / (1.0 + 1.0 / (TAU * cutoff * dt));
+    // Time, smoothed point and smoothed speed of the frame before.
+    let mut before: Option<(f64, [f64; 2], [f64; 2])> = None;
+    path.iter()
+        .zip(seconds)
+        .map(|(point, &now)| {
+            let Some(point) = *point else {
+                before = None;
+                return None;
+            };
+            let state = match before {
+                Some((then, last, speed)) if now > then => {
+                    let dt = now - then;
+                    let mut state = (last, speed);
+                    for axis in 0..2 {
+                        let a = share(SPEED_CUTOFF, dt);
+                        let raw = (point[axis] - last[axis]) / dt / side_px;
+                        state.1[axis] = a * raw + (1.0 - a) * speed[axis];
+                        let a = share(filter.cutoff + filter.beta * state.1[axis].abs(), dt);
+                        state.0[axis] = a * point[axis] + (1.0 - a) * last[axis];
+                    }
+                    state
+                }
+                Some((_, last, speed)) => (last, speed),
+                None => (point, [0.0; 2]),
+            };
+            before = Some((now, state.0, state.1));
+            Some(state.0)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::annotate::{Keypoint, Point};
+
+    /// A second of 50 frames a second: `a` rests, `b` circles around it once at 30 px, `c` moves right at 40 px/s.
+    fn video(noise: f64) -> Annotations {
+        let keypoint = |name: &str| Keypoint {
+            name: name.into(),
+            color: "#000000".into(),
+        };
+        let image = |t: u64| {
+            let s = t as f64 / 50.0;
+            let jitter = noise * if t.is_multiple_of(2) { 1.0 } else { -1.0 };
+            let (sin, cos) = (TAU * s).sin_cos();
+            Image {
+                file_name: "walk, \"1\".mp4".into(),
+                frame: Some(t),
+                seconds: Some(s),
+                width_px: 200,
+                height_px: 100,
+                points: vec![
+                    Point::placed([100.0 + jitter, 50.0]),
+                    Point::placed([100.0 + 30.0 * cos, 50.0 + 30.0 * sin]),
+                    if t == 7 {
+                        Point::ABSENT
+                    } else {
+                        Point::placed([100.0 + 40.0 * s, 50.0])
+                    },
+                ],
+            }
+        };
+        Annotations {
+            keypoints: ["a", "b", "c"].map(keypoint).to_vec(),
+            // Out of order, as they may come.
+            images: (0..=50).rev().map(image).collect(),
+            ..Annotations::default()
+        }
+    }
+
+    #[test]
+    fn measures_are_those_of_the_motion() {
+        let motions = Motion::of(&video(0.0), None);
+        let [motion] = &motions[..] else {
+            panic!("one video")
+        };
+        assert_eq!(motion.frames, (0..=50).collect::<Vec<_>>());
+        let of = |measure| motion.series(measure).expect("a series").values;
+        let near = |value: Option<f64>, wanted: f64, within: f64| {
+            let value = value.expect("there");
+            assert!((value - wanted).abs() < within, "{value}, not {wanted}");
+        };
+        let speed = of(Measure::Speed { keypoint: 1 });
+        (speed.iter()).for_each(|v| near(*v, TAU * 30.0, 1.0));
+        near(of(Measure::Speed { keypoint: 2 })[20], 40.0, 1e-6);
+        assert_eq!(of(Measure::Speed { keypoint: 2 })[6], None, "beside a gap");
+        let distance = of(Measure::Distance { ends: [0, 1] });
+        distance.iter().for_each(|v| near(*v, 30.0, 1e-9));
+        let angle = of(Measure::Angle { points: [1, 0, 2] });
+        near(angle[5], 36.0, 1e-6);
+        near(angle[45], 36.0, 1e-6);
+        assert_eq!(angle[0], None, "c lies on a");
+        near(of(Measure::X { keypoint: 2 })[50], 140.0, 1e-9);
+        assert!(motion.series(Measure::Y { keypoint: 3 }).is_err());
+        let text = csv(&motions, &[Measure::X { keypoint: 2 }]).expect("a table");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "video,frame,seconds,\"c x, px\"");
+        assert_eq!(lines[8], "\"walk, \"\"1\"\".mp4\",7,0.140000,");
+        assert_eq!(lines[51], "\"walk, \"\"1\"\".mp4\",50,1.000000,140.0000");
+        assert!(csv(&[], &[]).is_err());
+    }
+
+    #[test]
+    fn what_rests_does_not_jitter_and_what_moves_does_not_lag() {
+        let filter = OneEuro {
+            cutoff: 1.0,
+            beta: 20.0,
+        };
+        let motions = Motion::of(&video(2.0), Some(filter));
+        let path = |k: usize| {
+            motions[0]
+                .series(Measure::X { keypoint: k })
+                .expect("x")
+                .values
+        };
+        let jitter = path(0)[20..]
+            .windows(2)
+            .map(|w| (w[0].expect("x") - w[1].expect("x")).abs())
+            .fold(0.0, f64::max);
+        assert!(jitter < 2.0, "of 4 px: {jitter}");
+        let lag = 140.0 - path(2)[50].expect("x");
+        assert!((0.0..3.0).contains(&lag), "{lag} px at 40 px/s");
+        assert_eq!(path(2)[7], None);
+    }
+}

@@ -1,0 +1,192 @@
+// @ts-check
+/**
+ * How points move through a video: chosen measures over time, as a chart and as a table.
+ *
+ * @module
+ */
+
+import uPlot from "../vendor/uPlot.esm.js";
+import { make } from "./labels.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Session } from "../autolink.js" */
+/** @import { Desk } from "./desk.js" */
+
+/** What can be followed, and of how many points. @type {Record<protocol.Measure["kind"], [string, number]>} */
+const KINDS = { speed: ["Speed", 1], x: ["Across (x)", 1], y: ["Down (y)", 1], distance: ["Distance", 2], angle: ["Angle", 3] };
+/** Moderate: 1 Hz at rest. */
+const SMOOTHING = { cutoff: 1, beta: 20 };
+
+export class MotionPanel {
+  #root;
+  #run;
+  /** @type {Desk | null} */ #desk = null;
+  /** @type {protocol.Layer} */ #layer = "keypoints";
+  /** @type {protocol.Measure[]} */ #measures = [];
+  /** @type {uPlot | null} */ #plot = null;
+  #asked = 0;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {(command: (session: Session) => Promise<unknown>) => Promise<void>} run Runs a command, and shows its failure.
+   * @param {(file: File) => void} download
+   */
+  constructor(root, run, download) {
+    this.#root = root;
+    this.#run = run;
+    this.#field("motion-kind").append(...Object.entries(KINDS).map(([kind, [title]]) => make("option", { value: kind }, title)));
+    this.#field("motion-kind").addEventListener("change", () => this.#offer());
+    this.#field("motion-smooth").addEventListener("change", () => this.#ask());
+    this.#field("motion-video").addEventListener("change", () => this.#ask());
+    this.#field("motion-add").addEventListener("click", () => {
+      this.#measures.push(this.#chosen());
+      this.#list();
+      this.#ask();
+    });
+    this.#field("motion-csv").addEventListener("click", () =>
+      run(async (session) => download(await session.exportMotion({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() }))),
+    );
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#chart);
+  }
+
+  /** @param {string} id */
+  #field(id) {
+    return /** @type {HTMLSelectElement} */ (this.#root.querySelector(`#${id}`));
+  }
+
+  get #chart() {
+    return /** @type {HTMLElement} */ (this.#root.querySelector(".motion-chart"));
+  }
+
+  #size() {
+    return { width: Math.max(160, this.#chart.clientWidth), height: 220 };
+  }
+
+  #smoothing() {
+    return /** @type {HTMLInputElement} */ (this.#root.querySelector("#motion-smooth")).checked ? SMOOTHING : null;
+  }
+
+  /**
+   * @param {Desk | null} desk
+   * @param {protocol.Layer} layer
+   */
+  show(desk, layer) {
+    this.#desk = desk;
+    const videos = [...new Set(desk?.view.sheets.flatMap(({ video }) => (video ? [video[0]] : [])))];
+    this.#root.hidden = videos.length === 0;
+    if (!desk || videos.length === 0) return;
+    const select = this.#field("motion-video");
+    if ([...select.options].map(({ value }) => value).join("\n") !== videos.join("\n")) {
+      select.replaceChildren(...videos.map((video) => make("option", {}, video)));
+    }
+    const names = this.#exported(desk, layer);
+    const isOther = layer !== this.#layer;
+    this.#layer = layer;
+    // Measures of points that are gone go with them.
+    const most = names.length;
+    this.#measures = isOther ? [] : this.#measures.filter((measure) => pointsOf(measure).every((k) => k < most));
+    if (this.#measures.length === 0 && most > 0) this.#measures = [{ kind: "speed", keypoint: 0 }];
+    this.#offer();
+    this.#list();
+    this.#ask();
+  }
+
+  /** Hidden keypoints are not exported, and not counted.
+   * @param {Desk} desk
+   * @param {protocol.Layer} layer
+   */
+  #exported(desk, layer) {
+    return desk.labels(layer).filter(({ hidden }) => !hidden).map(({ name }) => name);
+  }
+
+  #offer() {
+    if (!this.#desk) return;
+    const [, count] = KINDS[/** @type {protocol.Measure["kind"]} */ (this.#field("motion-kind").value)];
+    const names = this.#exported(this.#desk, this.#layer);
+    [0, 1, 2].forEach((place) => {
+      const select = this.#field(`motion-point-${place}`);
+      const before = select.value;
+      select.hidden = place >= count;
+      select.replaceChildren(...names.map((name, k) => make("option", { value: `${k}` }, name)));
+      select.value = before && Number(before) < names.length ? before : `${Math.min(place, names.length - 1)}`;
+    });
+  }
+
+  /** @returns {protocol.Measure} */
+  #chosen() {
+    const kind = /** @type {protocol.Measure["kind"]} */ (this.#field("motion-kind").value);
+    const [a, b, c] = [0, 1, 2].map((place) => Number(this.#field(`motion-point-${place}`).value));
+    if (kind === "distance") return { kind, ends: [a, b] };
+    if (kind === "angle") return { kind, points: [a, b, c] };
+    return { kind, keypoint: a };
+  }
+
+  #list() {
+    const names = this.#desk ? this.#exported(this.#desk, this.#layer) : [];
+    const list = /** @type {HTMLElement} */ (this.#root.querySelector(".measures-list"));
+    list.replaceChildren(
+      ...this.#measures.map((measure, place) => {
+        const text = `${KINDS[measure.kind][0]}: ${pointsOf(measure).map((k) => names[k]).join(", ")}`;
+        const remove = make("button", { type: "button", class: "small icon", "aria-label": `Remove ${text}` }, "×");
+        remove.addEventListener("click", () => {
+          this.#measures.splice(place, 1);
+          this.#list();
+          this.#ask();
+        });
+        const dot = make("i", {});
+        dot.style.background = strokeOf(place);
+        return make("li", {}, dot, text, remove);
+      }),
+    );
+  }
+
+  async #ask() {
+    const turn = ++this.#asked;
+    await this.#run(async (session) => {
+      const { videos } = await session.follow({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() });
+      if (turn !== this.#asked) return;
+      const wanted = this.#field("motion-video").value;
+      const found = videos.find(([name]) => name === wanted) ?? videos[0];
+      if (found) this.#draw(found[1], found[2]);
+    });
+  }
+
+  /**
+   * @param {number[]} seconds
+   * @param {protocol.Series[]} series
+   */
+  #draw(seconds, series) {
+    const colour = (/** @type {string} */ name) => () => getComputedStyle(this.#root).getPropertyValue(name);
+    const { fontSize, fontFamily } = getComputedStyle(this.#root);
+    const axis = { stroke: colour("--muted"), font: `${fontSize} ${fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    this.#plot?.destroy();
+    this.#plot = new uPlot(
+      {
+        ...this.#size(),
+        legend: { show: false },
+        scales: { x: { time: false } },
+        axes: [{ ...axis, size: 30, values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toFixed(3))} s`) }, { ...axis, size: 62 }],
+        series: [{}, ...series.map((_, place) => ({ stroke: strokeOf(place), width: 2, points: { show: false } }))],
+      },
+      [seconds, ...series.map(({ values }) => values)],
+      this.#chart,
+    );
+    const said = series.map(({ title, values }) => {
+      const there = values.filter((value) => value !== null);
+      return there.length ? `${title}: ${Math.min(...there).toFixed(1)} to ${Math.max(...there).toFixed(1)}` : `${title}: nothing`;
+    });
+    this.#chart.setAttribute("aria-label", `Over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${said.join("; ")}`);
+  }
+}
+
+/** @param {protocol.Measure} measure @returns {number[]} */
+function pointsOf(measure) {
+  if (measure.kind === "distance") return measure.ends;
+  if (measure.kind === "angle") return measure.points;
+  return [measure.keypoint];
+}
+
+/** Colours that are told apart in both modes. @param {number} place */
+function strokeOf(place) {
+  return ["#4a7fd6", "#d6682a", "#1f9e77", "#b05cc0", "#a88a12", "#d6487a"][place % 6];
+}
