@@ -8,7 +8,13 @@ const port = process.env.AUTOLINK_TEST_PORT;
 // The project's folder is served, so the page sits at a sub-path, as it may on a real host.
 const baseURL = `http://127.0.0.1:${port}/dist/`;
 
-const args = ["--enable-unsafe-webgpu", "--disable-background-networking"];
+const args = [
+  "--enable-unsafe-webgpu",
+  "--disable-background-networking",
+  // A camera that shows a test picture, and nobody asked for leave.
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+];
 // Chromium's sandbox does not start for root.
 if (process.getuid?.() === 0) args.push("--no-sandbox");
 

@@ -493,9 +493,9 @@ const isAnnotating = () => location.hash === "#annotate";
 /** What was dropped or picked: one model, labels, or pictures.
  * @param {NamedFile[]} files
  */
-function take(files) {
+function take(files, toDesk = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) openModel(files[0]);
-  else if (!isAnnotating()) load(files);
+  else if (!toDesk) load(files);
   else if (files.length === 1 && isLabels(files[0])) annotate.importLabels(files[0]);
   else if (files.length) annotate.find(files);
   else store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
@@ -844,12 +844,12 @@ function listen() {
   for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
-      if (input.files?.length) take(pickedFiles(input.files));
+      if (input.files?.length) take(pickedFiles(input.files), id.startsWith("desk"));
       // The same choice again is a choice, too.
       input.value = "";
     });
   }
-  acceptDrops(byId("drop"), take);
+  acceptDrops(byId("drop"), (files) => take(files));
   for (const button of saveButtons()) {
     button.addEventListener("click", () => save(/** @type {protocol.FileKind} */ (button.dataset.save)));
   }

@@ -222,6 +222,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
 
   await open(page);
   await small(page);
+  await id("half-annotate").click();
   await expect(id("sheet")).toHaveCount(0);
   await id("desk-files").setInputFiles(files);
   await expect(id("desk-count")).toHaveText("10 pictures");
@@ -259,6 +260,118 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await expect(id("desk-count")).toHaveText("3 pictures");
   await id("desk-clear").click();
   await expect(id("gallery")).toBeHidden();
+});
+
+/** A second of a disc that moves to the right, ten frames a second twice over, as WebM; made in the page.
+ * @param {import("@playwright/test").Page} page
+ */
+async function movie(page) {
+  const base64 = await page.evaluate(async () => {
+    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(`${document.baseURI.replace(/[^/]*$/, "")}vendor/mediabunny/mediabunny.min.mjs`);
+    const canvas = new OffscreenCanvas(96, 64);
+    const context = canvas.getContext("2d");
+    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
+    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
+    output.addVideoTrack(source, { frameRate: 10 });
+    await output.start();
+    for (let i = 0; i < 20; i++) {
+      context.fillStyle = "#345";
+      context.fillRect(0, 0, 96, 64);
+      context.fillStyle = "#fa3";
+      context.beginPath();
+      context.arc(16 + 3 * i, 32, 12, 0, 7);
+      context.fill();
+      await source.add(i / 10, 0.1);
+    }
+    await output.finalize();
+    const reader = new FileReader();
+    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
+    return `${reader.result}`.split(",")[1];
+  });
+  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
+}
+
+test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
+  page.on("dialog", (dialog) => dialog.accept());
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("half-annotate").click();
+  const video = await movie(page);
+  await id("desk-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
+  await expect(id("message")).toHaveText("Keypoints of 20 frames.");
+  await expect(id("desk-count")).toHaveText("20 pictures");
+  await expect(id("noted-files")).toContainText("bad.mp4 cannot be decoded by this browser");
+  await expect(id("sheet").first()).toContainText("walk/img000000.png");
+  // The right frames: the disc moves.
+  const disc = (/** @type {number} */ place) =>
+    id("sheet").nth(place).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const { width, height } = canvas;
+      const { data } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? { data: [] };
+      let [sum, count] = [0, 0];
+      for (let i = 0; i < data.length; i += 4) if (data[i] > 200 && data[i + 1] > 120 && data[i + 2] < 110) (sum += (i / 4) % width), count++;
+      return count > 50 ? sum / count / width : 0;
+    });
+  await expect.poll(() => disc(0)).toBeGreaterThan(0.1);
+  await expect.poll(() => disc(10)).toBeGreaterThan(0.4);
+  expect((await disc(0))).toBeLessThan(0.3);
+
+  await expect(id("motion")).toBeVisible();
+  await expect(id("motion-chart")).toHaveAttribute("aria-label", /Over 1\.9 s\. kp0 speed, px\/s: \d/);
+  await id("motion-kind").selectOption("distance");
+  await expect(id("motion-point-2")).toBeHidden();
+  await id("motion-point-1").selectOption("2");
+  await id("motion-add").click();
+  await id("motion-smooth").check();
+  await expect(id("motion-measures").locator("li")).toHaveCount(2);
+  const { name, bytes } = await taken(page, "motion-csv");
+  expect(name).toBe("motion.csv");
+  const lines = `${bytes}`.trim().split("\n");
+  expect(lines[0]).toBe('video,frame,seconds,"kp0 speed, px/s","kp0 to kp2, px"');
+  expect(lines).toHaveLength(21);
+  expect(lines[8]).toMatch(/^walk\.webm,7,0\.70\d*,[\d.]+,[\d.]+$/);
+  const predictions = `${(await taken(page, "export-deeplabcut-predictions")).bytes}`;
+  expect(predictions.trim().split("\n")).toHaveLength(23);
+  await id("with-pictures").check();
+  const labels = new AdmZip((await taken(page, "export-deeplabcut")).bytes);
+  const frames = labels.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
+  expect(frames).toHaveLength(20);
+  expect(frames[3].getData().subarray(1, 4).toString()).toBe("PNG");
+
+  await id("desk-clear").click();
+  await id("desk-every").selectOption("5");
+  await id("desk-files").setInputFiles(video);
+  await expect(id("desk-count")).toHaveText("4 pictures");
+  await expect(id("sheet").last()).toContainText("img000015");
+});
+
+test("where WebCodecs is missing, a video element gives the frames", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("half-annotate").click();
+  const video = await movie(page);
+  await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
+  await id("desk-every").selectOption("10");
+  await id("desk-files").setInputFiles(video);
+  await expect(id("message")).toHaveText(/Keypoints of [67] frames\./);
+});
+
+test("the camera shows keypoints live, and stops", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("half-annotate").click();
+  await id("desk-camera").click();
+  await expect(id("camera-readout")).toHaveText(/[1-9]\d* pictures\/s, \d+ ms behind/);
+  const shown = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL().length);
+  const first = await shown();
+  await expect.poll(shown).not.toBe(first);
+  await id("desk-camera").click();
+  await expect(id("camera")).toBeHidden();
+  await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
+  await id("desk-camera").click();
+  await expect(id("message")).toHaveText("The camera cannot be used (it was not allowed).");
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {

@@ -18,6 +18,8 @@ export class Camera {
   #readout;
   #video = document.createElement("video");
   /** @type {MediaStream | null} */ #stream = null;
+  /** Ends the wait for a picture that will not come. */
+  #wake = () => {};
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -58,7 +60,8 @@ export class Camera {
     /** @type {number[]} */ const delays = [];
     try {
       while (this.#stream && reader && context) {
-        await newFrame(this.#video);
+        await Promise.race([newFrame(this.#video), new Promise((resolve) => (this.#wake = () => resolve(null)))]);
+        if (!this.#stream) break;
         const start = performance.now();
         reader.drawImage(this.#video, 0, 0);
         const { data } = reader.getImageData(0, 0, width, height);
@@ -94,6 +97,7 @@ export class Camera {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#video.srcObject = null;
+    this.#wake();
   }
 }
 
