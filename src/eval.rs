@@ -139,6 +139,9 @@ pub struct Score {
     pub n_fit: usize,
     /// Pictures on which the distances were taken: all others.
     pub n_test: usize,
+    /// Of each of those: its row, and the distance of each landmark, `[L]`.
+    #[serde(skip)]
+    pub errors: Vec<(usize, Vec<f64>)>,
 }
 
 /// Regresses landmarks `[N][L][x, y]` from keypoints `[N][K][x, y]`, both in `[0, 1]`, linearly and without a bias, on
@@ -199,7 +202,39 @@ pub fn score(
         baseline: mean_distance(&mean, &y_test),
         n_fit,
         n_test: test.len(),
+        errors: (test.iter().enumerate())
+            .map(|(i, &row)| {
+                let pairs = predicted.chunks_exact(2).zip(y_test.chunks_exact(2));
+                let distance = |(a, b): (&[Vec<f64>], &[Vec<f64>])| {
+                    (a[0][i] - b[0][i]).hypot(a[1][i] - b[1][i])
+                };
+                (row as usize, pairs.map(distance).collect())
+            })
+            .collect(),
     })
+}
+
+/// Spearman's rank correlation of two rows of numbers, -1 to 1: the correlation of their ranks, equal values sharing theirs. 0 if one
+/// of them is the same throughout.
+pub fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let ranks = |values: &[f64]| -> Vec<f64> {
+        let below = |v: f64| values.iter().filter(|other| **other < v).count() as f64;
+        let equal = |v: f64| values.iter().filter(|other| **other == v).count() as f64;
+        (values.iter())
+            .map(|&v| below(v) + (equal(v) - 1.0) / 2.0)
+            .collect()
+    };
+    let centred = |values: Vec<f64>| -> Vec<f64> {
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        values.iter().map(|v| v - mean).collect()
+    };
+    let (a, b) = (centred(ranks(a)), centred(ranks(b)));
+    let scale = (dot(&a, &a) * dot(&b, &b)).sqrt();
+    if scale > 0.0 {
+        dot(&a, &b) / scale
+    } else {
+        0.0
+    }
 }
 
 /// `[N][P][x, y]` as columns `[2P][N]`: x of the first point, its y, and so on.
@@ -466,6 +501,7 @@ mod tests {
             baseline: 1.0,
             n_fit: 2,
             n_test: 3,
+            errors: Vec::new(),
         };
         let text = serde_json::to_string(&score).expect("json");
         assert_eq!(text, r#"{"error":0.5,"baseline":1.0,"n_fit":2,"n_test":3}"#);
@@ -537,5 +573,16 @@ mod tests {
                 assert_eq!((landmarks.names.len(), landmarks.rows.len()), (names, rows));
             }
         }
+    }
+
+    #[test]
+    fn ranks_correlate_whatever_the_scale() {
+        let a = [1.0, 2.0, 3.0, 10.0, 100.0];
+        assert!((rank_correlation(&a, &a.map(f64::ln)) - 1.0).abs() < 1e-12);
+        assert!((rank_correlation(&a, &a.map(|v| -v)) + 1.0).abs() < 1e-12);
+        assert_eq!(rank_correlation(&a, &[3.0; 5]), 0.0);
+        // Ranks 0 1.5 1.5 3 and 0 1 2 3: 4.5 / sqrt(4.5 * 5).
+        let tied = rank_correlation(&[1.0, 5.0, 5.0, 7.0], &[1.0, 2.0, 3.0, 4.0]);
+        assert!((tied - (4.5_f64 / 5.0).sqrt()).abs() < 1e-12, "{tied}");
     }
 }

@@ -30,5 +30,11 @@ fn annotation_tools_read_what_is_written() {
             .success()
     );
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/annotation/tools.py");
-    python::succeeds(Command::new(python).arg(script).args([&out, &sample]));
+    let said = python::succeeds(
+        Command::new(python)
+            .arg(script)
+            .args([&out, &sample])
+            .env("ULTRALYTICS", python::alone()),
+    );
+    assert!(said.contains("pass verify_image_label"), "{said}");
 }

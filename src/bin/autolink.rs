@@ -631,18 +631,28 @@ mod cli {
         }
 
         fn score(&self, found: &[Keypoints]) -> autolink::Result<Score> {
-            let keypoints: Vec<Vec<[f64; 2]>> = found
-                .iter()
-                .map(|found| {
-                    found
-                        .keypoints
-                        .iter()
-                        .map(|point| point.map(f64::from))
-                        .collect()
-                })
-                .collect();
-            eval::score(&keypoints, &self.landmarks, self.n_fit, self.seed)
+            eval::score(&places(found), &self.landmarks, self.n_fit, self.seed)
         }
+
+        /// Whether the pictures of low confidence are those of large error: -1 would be exactly. A keypoint's error is its distance
+        /// from where the landmarks say that it should be, by the same regression the other way round.
+        fn confidence_rank(&self, found: &[Keypoints]) -> autolink::Result<f64> {
+            let places = places(found);
+            let expected = eval::score(&self.landmarks, &places, self.n_fit, self.seed)?;
+            let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+            let (confidence, errors): (Vec<f64>, Vec<f64>) = (expected.errors.iter())
+                .map(|(row, distances)| {
+                    let confidence = found[*row].confidence.iter().map(|c| f64::from(*c));
+                    (mean(&confidence.collect::<Vec<_>>()), mean(distances))
+                })
+                .unzip();
+            Ok(eval::rank_correlation(&confidence, &errors))
+        }
+    }
+
+    fn places(found: &[Keypoints]) -> Vec<Vec<[f64; 2]>> {
+        let places = |found: &Keypoints| found.keypoints.iter().map(|p| p.map(f64::from)).collect();
+        found.iter().map(places).collect()
     }
 
     /// The file that `detect` writes.
@@ -754,8 +764,11 @@ mod cli {
             seed: options.seed,
             ..Exam::new(&landmarks, &pictures, options.fit)?
         };
-        let score = exam.score(&block_on(session::detect(&model, &exam.pictures, &device))?)?;
-        voice.line(&serde_json::to_value(score)?);
+        let found = block_on(session::detect(&model, &exam.pictures, &device))?;
+        let score = exam.score(&found)?;
+        let mut line = serde_json::to_value(&score)?;
+        line["confidence_rank"] = exam.confidence_rank(&found)?.into();
+        voice.line(&line);
         Ok(())
     }
 

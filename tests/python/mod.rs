@@ -17,6 +17,12 @@ pub fn program() -> Option<PathBuf> {
     }))
 }
 
+/// Where packages lie that were installed without what they ask for.
+#[allow(dead_code)] // not every test needs them
+pub fn alone() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python/alone")
+}
+
 /// Runs a script, which must go well; what it said.
 pub fn succeeds(command: &mut Command) -> String {
     let run = command.output().expect("python starts");

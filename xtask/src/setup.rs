@@ -79,8 +79,11 @@ pub fn python() {
 
 fn python_packages() -> Result<()> {
     const WANTED: &str = "tests/requirements.txt";
+    /// ... without what they ask for in turn.
+    const ALONE: &str = "tests/requirements-alone.txt";
     let folder = Path::new(TOOLS).join("python");
-    let (wanted, done) = (fs::read_to_string(WANTED)?, folder.join("done.txt"));
+    let done = folder.join("done.txt");
+    let wanted = fs::read_to_string(WANTED)? + &fs::read_to_string(ALONE)?;
     if fs::read_to_string(&done).is_ok_and(|done| done == wanted) {
         return Ok(());
     }
@@ -90,16 +93,21 @@ fn python_packages() -> Result<()> {
         .context("python3 is missing")?;
     run(command(&[python, "-m", "venv"]).arg(&folder))?;
     let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        WANTED,
-    ];
-    run(Command::new(programs.join("python")).args(install))?;
+    let install = |options: &[&str]| {
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ];
+        let mut install = Command::new(programs.join("python"));
+        run(install.args(pip).args(options))
+    };
+    install(&["-r", WANTED])?;
+    let alone = folder.join("alone");
+    let alone = alone.to_str().context("the project's path is not UTF-8")?;
+    install(&["--upgrade", "--no-deps", "--target", alone, "-r", ALONE])?;
     Ok(fs::write(done, wanted)?)
 }
 
