@@ -4,7 +4,7 @@ import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, axe, bmp, hands, open, small } from "./helpers.js";
+import { at, axe, bmp, hands, number, open, small } from "./helpers.js";
 
 /** Pictures of hands where they are at hand, of discs elsewhere.
  * @param {number} count
@@ -63,10 +63,11 @@ async function taken(page, button) {
 test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
   await open(page);
   const id = at(page);
-  await small(page);
-  // A few steps, so that the keypoints are not all in one place.
-  await id("step").click();
-  await expect(id("step-count")).toHaveText("1");
+  // The first visit offers a trained model, which brings pictures to look at.
+  await id("open-model").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
+  await expect(id("pictures-count")).toHaveText("10");
+  await expect(id("message")).toContainText("Drop in pictures of yours");
 
   await id("half-annotate").click();
   await expect(id("gallery")).toBeHidden();
