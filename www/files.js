@@ -7,6 +7,9 @@
 
 /** @import { NamedFile } from "./autolink.js" */
 
+/** Names with numbers, as people count; made once, since each costs as much as a thousand comparisons. */
+const byName = new Intl.Collator("en", { numeric: true });
+
 /** What operating systems leave in folders; nobody means to drop these. */
 const CLUTTER = /(^|\/)(\.[^/]*|__MACOSX|Thumbs\.db|desktop\.ini)(\/|$)/i;
 
@@ -62,7 +65,7 @@ function named(file) {
 function tidy(files) {
   return files
     .filter(({ name }) => !CLUTTER.test(name))
-    .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+    .sort((a, b) => byName.compare(a.name, b.name));
 }
 
 /**

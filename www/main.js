@@ -371,8 +371,8 @@ async function openShipped(model) {
     await engine.resume(file);
     const { step } = engine.state();
     store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
-    const text = `${model.name}, trained for ${step} steps. Drop in pictures of yours to see what it finds there, or press play to train it further.`;
-    store.set({ message: { kind: "info", text } });
+    const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
+    store.set({ message: { kind: "info", text }, ...(isTheirs ? {} : { about: "Pictures that come with the model." }) });
   }).finally(settled);
 }
 

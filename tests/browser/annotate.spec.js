@@ -67,7 +67,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await expect(id("pictures-count")).toHaveText("10");
-  await expect(id("message")).toContainText("Drop in pictures of yours");
+  await expect(id("message")).toContainText("Now drop in pictures of yours");
 
   await id("half-annotate").click();
   await expect(id("gallery")).toBeHidden();

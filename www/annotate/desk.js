@@ -7,6 +7,8 @@
 
 /** @import * as protocol from "../protocol.js" */
 
+/** Names with numbers, as people count. */
+const byName = new Intl.Collator("en", { numeric: true });
 /** Of each point: x, y, confidence, state. */
 const FIELDS = 4;
 
@@ -75,7 +77,7 @@ export class Desk {
     if (order === "unsure") return all.sort((a, b) => sheets[a].confidence - sheets[b].confidence);
     if (order === "sure") return all.sort((a, b) => sheets[b].confidence - sheets[a].confidence);
     if (order === "next") return [...next, ...all.filter((index) => !next.includes(index))];
-    return all.sort((a, b) => sheets[a].name.localeCompare(sheets[b].name, "en", { numeric: true }));
+    return all.sort((a, b) => byName.compare(sheets[a].name, sheets[b].name));
   }
 }
 
