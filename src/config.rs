@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub enum Preset {
     /// Quick on the CPU: minutes to a skeleton in a browser tab.
     Tiny,
-    /// Better keypoints, some five times the time.
+    /// A sharper loss, in some twice the time.
     Small,
     /// What the paper trains; wants a large GPU and hours.
     Paper,
@@ -108,10 +108,6 @@ impl Config {
         match preset {
             Preset::Small => small,
             Preset::Tiny => Config {
-                batch: 8,
-                micro_batch: 8,
-                learning_rate: 1e-3,
-                edge_scale: 50.0,
                 perceptual_size: 32,
                 ..small
             },

@@ -223,6 +223,99 @@ fn speaks_json_and_repeats_itself() {
 }
 
 #[test]
+fn a_run_goes_on_is_converted_and_annotates() {
+    let folder = folder("onward");
+    let file = |name: &str| folder.join(name);
+    let losses = |log: &Path| -> Vec<Value> {
+        let text = fs::read_to_string(log).expect("a log");
+        let line = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["loss"].clone();
+        text.lines().map(line).collect()
+    };
+    let [whole, first, second] = ["whole", "first", "second"].map(|name| file(name));
+    let train = |name: &Path, steps: &str, more: &[&str]| {
+        let log = name.with_extension("jsonl");
+        let out = name.with_extension("safetensors");
+        let settings = if more.contains(&"--resume") {
+            &[][..]
+        } else {
+            &SMALL[..SMALL.len() - 2]
+        };
+        assert_eq!(
+            SMALL[SMALL.len() - 2],
+            "--steps",
+            "the last of the small settings"
+        );
+        let arguments = ["train", "synthetic:16", "--steps", steps]
+            .into_iter()
+            .chain(["--out", path(&out), "--log", path(&log)])
+            .chain(settings.iter().copied())
+            .chain(more.iter().copied());
+        succeeds(&autolink(arguments.collect::<Vec<_>>()));
+        losses(&log)
+    };
+    let run = file("run.safetensors");
+    let expected = train(&whole, "5", &[]);
+    let log = fs::read_to_string(whole.with_extension("jsonl")).expect("a log");
+    assert!(
+        log.contains("\"error\":0."),
+        "puppets are evaluated unasked: {log}"
+    );
+    let mut found = train(&first, "2", &["--run", path(&run)]);
+    found.extend(train(&second, "5", &["--resume", path(&run)]));
+    assert_eq!(found, expected);
+
+    let model = whole.with_extension("safetensors");
+    let half = file("half.safetensors");
+    let length = |path: &Path| fs::metadata(path).expect("a file").len();
+    succeeds(&autolink([
+        "convert",
+        path(&model),
+        path(&half),
+        "--float16",
+    ]));
+    assert!(length(&half) < length(&model) * 6 / 10);
+    let onnx = file("detector.onnx");
+    succeeds(&autolink([
+        "export",
+        "--model",
+        path(&half),
+        "--onnx",
+        path(&onnx),
+    ]));
+    assert!(length(&onnx) > 1000);
+    fails_with(
+        &autolink(["convert", path(&model), path(&file("model.txt"))]),
+        "should end in",
+    );
+
+    let pictures = file("pictures");
+    write_puppets(&pictures, 6);
+    let out = file("annotations");
+    let annotate = |command: &'static str, format: &'static str, more: &[&str]| {
+        let arguments = [command, path(&pictures), "--model", path(&half)];
+        let rest = ["--format", format, "--out", path(&out)];
+        let all = arguments
+            .into_iter()
+            .chain(rest)
+            .chain(more.iter().copied());
+        succeeds(&autolink(all.collect::<Vec<_>>()))
+    };
+    annotate("annotate", "png", &[]);
+    annotate("annotate", "coco", &[]);
+    let drawn = |folder: &Path| {
+        let entries = fs::read_dir(folder).expect("a folder").flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".png.png")).count()
+    };
+    assert_eq!([drawn(&out), drawn(&out.join("more"))], [3, 3]);
+    let table = pictures.join("joints.csv");
+    let said = annotate("landmarks", "csv", &["--landmarks", path(&table)]);
+    assert!(said.contains("error_fraction"), "{said}");
+    let points = fs::read_to_string(out.join("keypoints.csv")).expect("a table");
+    assert!(points.contains(",j4,"), "{points}");
+}
+
+#[test]
 fn says_what_is_wrong() {
     let folder = folder("wrong");
     let model = folder.join("m.safetensors");
