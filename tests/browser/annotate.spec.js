@@ -80,7 +80,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect.poll(() => id("sheet").first().locator("canvas").evaluate((canvas) => canvas.width)).toBeGreaterThan(100);
 
   // Names, with what breaks careless writers.
-  const names = id("keypoints").getByTestId("keypoint-name");
+  const names = id("desk-keypoints").getByTestId("keypoint-name");
   await names.nth(0).fill('Daumen, "links" ü');
   await names.nth(0).press("Enter");
   await names.nth(1).fill("手 #1");
