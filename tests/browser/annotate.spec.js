@@ -269,6 +269,16 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await expect(id("desk-count")).toHaveText("3 pictures");
   await id("desk-clear").click();
   await expect(id("gallery")).toBeHidden();
+
+  // Stopped half way: what was found so far is there.
+  const many = await photographs(60);
+  await id("desk-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
+  await expect(id("desk-count")).toHaveText(/^[1-9]\d* pictures$/);
+  await id("desk-cancel").click();
+  await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ pictures so far\.$/);
+  const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
+  expect(found).toBeLessThan(1500);
+  await expect(id("desk-count")).toHaveText(`${found} pictures`);
 });
 
 /** A second of a disc that moves to the right, ten frames a second twice over, as WebM; made in the page.
