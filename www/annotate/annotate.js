@@ -65,7 +65,10 @@ export function openAnnotate(store, { attempt, download, saves }) {
       await session.edit(edit);
       keepWork();
       if (store.state.message?.kind === "error") store.set({ message: null });
-    }).then(() => store.state.desk && store.set({ desk: new Desk(store.state.desk.view) })); // a field that was refused shows what holds
+    }).then(() => {
+      // A field that was refused shows what holds.
+      if (store.state.message?.kind === "error" && store.state.desk) store.set({ desk: new Desk(store.state.desk.view) });
+    });
   const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
   const order = () => store.state.desk?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
 
@@ -151,6 +154,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const every = Number(select("desk-every").value);
     /** @type {protocol.Rejected[]} */ const rejected = [];
     let count = 0;
+    await session.pause();
     for (const { file, name } of files) {
       try {
         const video = await openVideo(file);
@@ -212,6 +216,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   byId("desk-camera").addEventListener("click", () => {
     if (camera.isOn) return camera.stop();
     attempt(async (session) => {
+      await session.pause(); // a step would make the picture stop
       const { keypoints, edges } = await graph(session);
       byId("camera-card").hidden = false;
       byId("desk-camera").textContent = "Stop the camera";
@@ -229,6 +234,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     if (hasWork && !confirm("Clear the desk? Names, corrections and landmarks are forgotten with it.")) return;
     attempt(async (session) => {
       await session.clearDesk();
+      for (const video of videos.values()) video.close();
+      videos.clear();
+      pictures.clear();
       await saves.keepWork(null).catch(() => {});
     });
   });
