@@ -144,3 +144,18 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await expect(id("unkept")).toContainText("press Save run");
   await playTo(page, 5);
 });
+
+test("a full disk is said once, and training goes on", async ({ page }) => {
+  await page.addInitScript(() => {
+    FileSystemFileHandle.prototype.createWritable = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
+  });
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
+  await id("play").click();
+  await expect(id("message")).toContainText("its space for this page is used up");
+  await expect(id("kept-runs").locator("li")).toHaveCount(0);
+  await playTo(page, 5);
+});
