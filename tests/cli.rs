@@ -231,7 +231,7 @@ fn a_run_goes_on_is_converted_and_annotates() {
         let line = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["loss"].clone();
         text.lines().map(line).collect()
     };
-    let [whole, first, second] = ["whole", "first", "second"].map(|name| file(name));
+    let [whole, first, second] = ["whole", "first", "second"].map(&file);
     let train = |name: &Path, steps: &str, more: &[&str]| {
         let log = name.with_extension("jsonl");
         let out = name.with_extension("safetensors");
