@@ -59,7 +59,7 @@ try {
     best.native = Math.min(best.native, ...native());
     best.wasm = Math.min(best.wasm, ...(await wasm(page)));
   }
-  console.log(`tiny, ${loss} loss, 8 pictures of 64 px a step, best of ${ROUNDS * (STEPS - 1)}`);
+  console.log(`tiny, ${loss} loss, best of ${ROUNDS * (STEPS - 1)}`);
   console.log(`native CPU: ${best.native.toFixed(3)} s   wasm CPU: ${best.wasm.toFixed(3)} s`);
   console.log(`wasm / native: ${(best.wasm / best.native).toFixed(2)}`);
 } finally {

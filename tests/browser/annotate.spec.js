@@ -152,6 +152,14 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect.poll(async () => Math.hypot((await where())[0] - before[0], (await where())[1] - before[1])).toBeLessThan(0.2);
   await page.keyboard.press("Control+Shift+z");
   await expect.poll(async () => Math.hypot((await where())[0] - 30, (await where())[1] - 20)).toBeLessThan(1);
+  // By the buttons, too: whoever has no keyboard.
+  await id("editor-occluded").click();
+  await expect(points.nth(0)).toContainText("by hand, occluded");
+  await id("editor-take-back").click();
+  await expect(points.nth(0)).toContainText("predicted");
+  await expect(id("editor-take-back")).toBeDisabled();
+  for (let i = 0; i < 2; i++) await page.keyboard.press("Control+z");
+  await expect(points.nth(0)).toHaveText(/by hand$/);
   await page.keyboard.press("Escape");
   await expect(id("editor")).toBeHidden();
   await expect(id("landmarks").locator("li").first()).toContainText("placed on 6");

@@ -56,6 +56,8 @@ export class Editor {
     on("after", () => this.#go(1));
     on("closer", () => this.#zoomTo(this.#zoom * 1.5));
     on("farther", () => this.#zoomTo(this.#zoom / 1.5));
+    on("occluded", () => this.#hide());
+    on("take-back", () => this.#takeBack());
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
     dialog.addEventListener("keydown", (event) => this.#key(event));
@@ -194,6 +196,10 @@ export class Editor {
       button.setAttribute("aria-pressed", `${k === this.#selected}`);
     });
     const selected = points[this.#selected];
+    const hide = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="occluded"]'));
+    hide.disabled = !selected || selected.visibility === "absent";
+    hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
+    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="take-back"]')).disabled = !selected?.placed;
     const where = selected && selected.visibility !== "absent" ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : "";
     const label = labels[this.#selected];
     this.#canvas.setAttribute("aria-label", `${this.#sheet?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
@@ -300,6 +306,18 @@ export class Editor {
     if (next >= 0) this.#select(next);
   }
 
+  /** Says that something is in front of the selected point, or no longer. */
+  #hide() {
+    const point = this.#points[this.#selected];
+    if (point && point.visibility !== "absent") this.#place(point, point.visibility !== "occluded");
+  }
+
+  /** What was placed goes back to where it was found or predicted. */
+  #takeBack() {
+    this.#edit({ kind: "unplace", image: this.#index, layer: this.#layer, index: this.#selected });
+    this.#canvas.focus(); // its button is off now
+  }
+
   /** @param {WheelEvent} event */
   #wheel(event) {
     event.preventDefault();
@@ -342,9 +360,9 @@ export class Editor {
       "+": () => this.#zoomTo(this.#zoom * 1.5),
       "=": () => this.#zoomTo(this.#zoom * 1.5),
       "-": () => this.#zoomTo(this.#zoom / 1.5),
-      o: () => point && point.visibility !== "absent" && this.#place(point, point.visibility !== "occluded"),
-      Delete: () => this.#edit({ kind: "unplace", image: this.#index, layer: this.#layer, index: this.#selected }),
-      Backspace: () => keys.Delete(),
+      o: () => this.#hide(),
+      Delete: () => this.#takeBack(),
+      Backspace: () => this.#takeBack(),
     };
     // Enter presses the button that has the focus; on the picture it confirms a prediction.
     if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#place(point, point.visibility === "occluded");

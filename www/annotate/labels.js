@@ -26,14 +26,28 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Replaces a list; whoever was in it stays there.
+/** Lists that wait until a name in them is typed. @type {WeakMap<HTMLElement, HTMLElement[]>} */
+const waiting = new WeakMap();
+
+/** Replaces a list; whoever was in it stays there, and whoever is typing is not interrupted.
  * @param {HTMLElement} list
  * @param {HTMLElement[]} items
  */
 function replace(list, items) {
-  const focused = list.contains(document.activeElement) ? document.activeElement?.id : "";
+  const active = list.contains(document.activeElement) ? document.activeElement : null;
+  if (active instanceof HTMLInputElement && active.dataset.known !== undefined && active.value !== active.dataset.known) {
+    if (!waiting.has(list)) {
+      active.addEventListener("blur", () => {
+        const latest = waiting.get(list) ?? [];
+        waiting.delete(list);
+        replace(list, latest);
+      }, { once: true });
+    }
+    waiting.set(list, items);
+    return;
+  }
   list.replaceChildren(...items);
-  if (focused) document.getElementById(focused)?.focus();
+  if (active) document.getElementById(active.id)?.focus();
 }
 
 /**
@@ -45,6 +59,7 @@ function replace(list, items) {
 function nameField(id, value, label, onChange) {
   const input = make("input", { id, type: "text", maxlength: "80", "aria-label": label, spellcheck: "false", autocomplete: "off" });
   input.value = value;
+  input.dataset.known = value;
   input.addEventListener("change", () => input.value.trim() !== value && onChange(input.value));
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") input.blur();
