@@ -144,7 +144,7 @@ export class Gallery {
     const points = desk.points(index, this.#layer);
     const placed = points.filter((point) => point.placed).length;
     name.textContent = sheet.name;
-    note.textContent = placed ? `${placed} by hand` : `confidence ${sheet.confidence.toFixed(2)}`;
+    note.textContent = placed ? `${placed} by hand` : `${sheet.confidence.toFixed(2)} confidence`;
     button.title = sheet.name;
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
