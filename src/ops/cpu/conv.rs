@@ -1,12 +1,16 @@
 //! Convolution on the CPU, as sums of shifted rows: no im2col, every multiplication in registers.
 //!
-//! A picture's channel is laid out as one long signal with a zero behind each row, so that a kernel's tap is a
-//! constant offset into the signal: `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]`.
-//! A 3x3 convolution has 9 taps. The 4x4 convolution with stride 2 has 4, once its input is split into the four
-//! planes of even and odd rows and columns. Both gradients have the same form.
+//! A plane is laid out as one long signal with a zero behind each row, so that a kernel's tap is a constant offset
+//! into the signal: `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]`.
+//! A 3x3 convolution has 3 taps, across, once its rows went through [`winograd`]: six times on planes of a quarter of
+//! the height. The 4x4 convolution with stride 2 has 4, once its input is split into the four planes of even and odd
+//! rows and columns. Both gradients have the same form.
+
+use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::winograd::{self, TILE, WINDOW};
 use super::{for_each_piece, map_indices};
 
 /// Outputs that share a load of the input; weights are packed in such blocks.
@@ -15,6 +19,8 @@ const OUTPUTS: usize = 4;
 const SLACK: usize = 64;
 /// How much of the input one pass over the outputs should touch, in values (128 KB, half of a small L2).
 const CACHED: usize = 32 * 1024;
+/// Pixels that a pass should have at least, for its weights to be worth their loads.
+const PASS: usize = 96;
 
 /// `[batch, channels, height, width]`
 pub type Shape = [usize; 4];
@@ -52,9 +58,11 @@ impl Layout {
 /// Which of the planes of even and odd rows and columns: (row, column) parity.
 const PHASES: [(usize, usize); 4] = [(0, 0), (0, 1), (1, 0), (1, 1)];
 
-/// One picture's channels, each as a signal.
+/// Channels as signals, of one place after those of the other.
 struct Planes {
     layout: Layout,
+    /// From a place to the next.
+    place: usize,
     data: Vec<f32>,
 }
 
@@ -73,7 +81,12 @@ impl Planes {
                 to[..width].copy_from_slice(from);
             }
         }
-        Self { layout, data }
+        let place = data.len();
+        Self {
+            layout,
+            place,
+            data,
+        }
     }
 
     /// `x` `[C,H,W]` -> 4 C signals of half the size, all channels of a phase before the next.
@@ -92,128 +105,293 @@ impl Planes {
                 }
             }
         }
-        Self { layout, data }
+        let place = data.len();
+        Self {
+            layout,
+            place,
+            data,
+        }
     }
 
-    /// Where position 0 of each signal lies once its taps start at 0, for taps that begin `shift(plane)` away.
+    /// `x` `[<= P,C,H,W]` -> C signals at each of WINDOW places: rows transformed by `R`, the P pictures below each
+    /// other, P H/4 rows high.
+    fn transformed<R: Rows>(x: &[f32], [pictures, channels, height, width]: Shape) -> Self {
+        let layout = Layout::new(pictures * height.div_ceil(TILE), width);
+        let mut data = vec![0.0; WINDOW * channels * layout.len];
+        Arch::new().dispatch(Transform::<R> {
+            x,
+            channels,
+            height,
+            width,
+            layout,
+            signals: &mut data,
+            rows: PhantomData,
+        });
+        Self {
+            layout,
+            place: channels * layout.len,
+            data,
+        }
+    }
+
+    /// Where position 0 of each signal of the first place lies once its taps start at 0, for taps that begin
+    /// `shift(channel)` away.
     fn starts(&self, shift: impl Fn(usize) -> isize) -> Vec<usize> {
-        let count = self.data.len() / self.layout.len;
-        (0..count)
+        (0..self.place / self.layout.len)
             .map(|j| (j * self.layout.len + self.layout.margin).wrapping_add_signed(shift(j)))
             .collect()
     }
 }
 
-/// Offsets of a kernel's taps, row by row, from its first.
-fn taps<const T: usize>(row: usize) -> [usize; T] {
-    let side = if T == 9 { 3 } else { 2 };
-    std::array::from_fn(|t| t / side * row + t % side)
+/// What becomes of rows on their way into signals, six at a time.
+trait Rows {
+    /// How far above a tile's first row they begin.
+    const ABOVE: usize;
+
+    fn transform<S: Simd>(simd: S, rows: [S::f32s; WINDOW]) -> [S::f32s; WINDOW];
 }
 
-/// Weights by blocks of [`OUTPUTS`]: `[O/4][J][T][4]`, zero where O is no multiple of 4.
+/// `B^T d` of the input.
+struct Windows;
+
+impl Rows for Windows {
+    const ABOVE: usize = 1;
+
+    #[inline(always)]
+    fn transform<S: Simd>(simd: S, rows: [S::f32s; WINDOW]) -> [S::f32s; WINDOW] {
+        winograd::window(simd, rows)
+    }
+}
+
+/// `A dy` of the output's gradient.
+struct Tiles;
+
+impl Rows for Tiles {
+    const ABOVE: usize = 0;
+
+    #[inline(always)]
+    fn transform<S: Simd>(simd: S, rows: [S::f32s; WINDOW]) -> [S::f32s; WINDOW] {
+        let [y0, y1, y2, y3, ..] = rows;
+        winograd::tile_gradient(simd, [y0, y1, y2, y3])
+    }
+}
+
+/// See [`Planes::transformed`].
+struct Transform<'a, R> {
+    x: &'a [f32],
+    channels: usize,
+    height: usize,
+    width: usize,
+    layout: Layout,
+    signals: &'a mut [f32],
+    rows: PhantomData<R>,
+}
+
+impl<R: Rows> WithSimd for Transform<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (channels, height, width) = (self.channels, self.height, self.width);
+        let pictures = self.x.len() / (channels * height * width);
+        let Layout {
+            row, margin, len, ..
+        } = self.layout;
+        let tiles = height.div_ceil(TILE);
+        for channel in 0..channels {
+            for (picture, tile) in (0..pictures).flat_map(|p| (0..tiles).map(move |t| (p, t))) {
+                let plane = &self.x[(picture * channels + channel) * height * width..];
+                let rows: [&[f32]; WINDOW] = std::array::from_fn(|k| {
+                    match (tile * TILE + k).checked_sub(R::ABOVE) {
+                        Some(r) if r < height => &plane[r * width..][..width],
+                        _ => &[],
+                    }
+                });
+                let at = margin + (picture * tiles + tile) * row;
+                for c in (0..width).step_by(S::F32_LANES) {
+                    let columns = c..width.min(c + S::F32_LANES);
+                    let mut values = [simd.splat_f32s(0.0); WINDOW];
+                    for (value, row) in values.iter_mut().zip(rows) {
+                        if !row.is_empty() {
+                            *value = load(simd, &row[columns.clone()]);
+                        }
+                    }
+                    let values = R::transform(simd, values);
+                    for (k, value) in values.into_iter().enumerate() {
+                        let to = &mut self.signals[(k * channels + channel) * len + at..];
+                        store(simd, &mut to[columns.clone()], value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// At most a vector of values, zero behind them.
+#[inline(always)]
+fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    match S::as_simd_f32s(values).0 {
+        [vector] => *vector,
+        _ => simd.partial_load_f32s(values),
+    }
+}
+
+/// As many of a vector's values as there is room for.
+#[inline(always)]
+fn store<S: Simd>(simd: S, to: &mut [f32], vector: S::f32s) {
+    match S::as_mut_simd_f32s(to).0 {
+        [to] => *to = vector,
+        _ => simd.partial_store_f32s(to, vector),
+    }
+}
+
+/// Offsets of a kernel's taps from its first: three across, or two by two.
+fn taps<const T: usize>(row: usize) -> [usize; T] {
+    std::array::from_fn(|t| match T {
+        3 => t,
+        _ => t / 2 * row + t % 2,
+    })
+}
+
+/// Weights by blocks of [`OUTPUTS`]: `[O/4][PLACES][J][T][4]`, zero where O is no multiple of 4.
 ///
-/// `weight(o, j, t)` reads the weight of one tap.
-fn pack<const T: usize>(
+/// `weight(o, j, t)` reads the weights of one tap, one for each place.
+fn pack<const PLACES: usize, const T: usize>(
     outputs: usize,
     inputs: usize,
-    weight: impl Fn(usize, usize, usize) -> f32,
+    weight: impl Fn(usize, usize, usize) -> [f32; PLACES],
 ) -> Vec<f32> {
-    let mut packed = vec![0.0; outputs.div_ceil(OUTPUTS) * inputs * T * OUTPUTS];
-    for (block, packed) in packed.chunks_exact_mut(inputs * T * OUTPUTS).enumerate() {
-        for (i, value) in packed.iter_mut().enumerate() {
+    let place = inputs * T * OUTPUTS;
+    let mut packed = vec![0.0; outputs.div_ceil(OUTPUTS) * PLACES * place];
+    for (block, packed) in packed.chunks_exact_mut(PLACES * place).enumerate() {
+        for i in 0..place {
             let (o, j, t) = (
                 block * OUTPUTS + i % OUTPUTS,
                 i / OUTPUTS / T,
                 i / OUTPUTS % T,
             );
             if o < outputs {
-                *value = weight(o, j, t);
+                for (k, value) in weight(o, j, t).into_iter().enumerate() {
+                    packed[k * place + i] = value;
+                }
             }
         }
     }
     packed
 }
 
-/// `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]` for all outputs of one picture.
-struct ShiftedSum<'a, const T: usize> {
+/// What becomes of sums: a row of each place of an output.
+trait Store<const PLACES: usize> {
+    fn store<S: Simd>(&mut self, simd: S, output: usize, row: usize, sums: [&[f32]; PLACES]);
+}
+
+/// One place: whatever is done with (output, row, values).
+impl<F: FnMut(usize, usize, &[f32])> Store<1> for F {
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, _: S, output: usize, row: usize, [values]: [&[f32]; 1]) {
+        self(output, row, values);
+    }
+}
+
+/// Six places: tiles `A^T m`, four rows each, into `y` `[P,O,H,W]`.
+struct Untransform<'a> {
+    y: &'a mut [f32],
+    outputs: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Store<WINDOW> for Untransform<'_> {
+    #[inline(always)]
+    fn store<S: Simd>(&mut self, simd: S, output: usize, row: usize, sums: [&[f32]; WINDOW]) {
+        let tiles = self.height.div_ceil(TILE);
+        let (picture, first) = (row / tiles, row % tiles * TILE);
+        let rows = TILE.min(self.height - first);
+        let plane = (picture * self.outputs + output) * self.height;
+        let y = &mut self.y[(plane + first) * self.width..][..rows * self.width];
+        for c in (0..self.width).step_by(S::F32_LANES) {
+            let columns = c..self.width.min(c + S::F32_LANES);
+            let mut values = [simd.splat_f32s(0.0); WINDOW];
+            for (value, row) in values.iter_mut().zip(sums) {
+                *value = load(simd, &row[columns.clone()]);
+            }
+            let values = winograd::tile(simd, values);
+            for (y, value) in y.chunks_exact_mut(self.width).zip(values) {
+                store(simd, &mut y[columns.clone()], value);
+            }
+        }
+    }
+}
+
+/// `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]` for all outputs, at each place.
+struct ShiftedSum<'a, const PLACES: usize, const T: usize, To> {
     planes: &'a Planes,
+    /// Of each input, at the first place.
     starts: &'a [usize],
     /// As [`pack`] lays them out.
     weights: &'a [f32],
     /// `[O]`, or none.
     bias: Option<&'a [f32]>,
     outputs: usize,
-    /// Takes (output, row, values of that row).
-    store: &'a mut dyn FnMut(usize, usize, &[f32]),
+    to: To,
 }
 
-impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
+impl<const PLACES: usize, const T: usize, To: Store<PLACES>> WithSimd
+    for ShiftedSum<'_, PLACES, T, To>
+{
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         let layout = self.planes.layout;
         let taps = taps::<T>(layout.row);
         let inputs = self.starts.len();
-        let rows_at_once = (CACHED / (inputs * layout.row)).clamp(1, layout.height);
-        let mut signal = vec![0.0; OUTPUTS * (rows_at_once * layout.row + SLACK)];
-        let stride = signal.len() / OUTPUTS;
+        let rows_at_once = (CACHED / (PLACES * inputs * layout.row))
+            .max(PASS.div_ceil(layout.row))
+            .min(layout.height);
+        let stride = rows_at_once * layout.row + SLACK;
+        let mut sums = vec![0.0; OUTPUTS * PLACES * stride];
+        // Each of a tile's rows has the second place once.
+        let place_of_bias = PLACES.min(2) - 1;
         for first_row in (0..layout.height).step_by(rows_at_once) {
             let rows = rows_at_once.min(layout.height - first_row);
             let from = first_row * layout.row;
-            let span = rows * layout.row;
-            for (block, weights) in self.weights.chunks_exact(inputs * T * OUTPUTS).enumerate() {
+            let span = rows * layout.row - 1;
+            let blocks = self.weights.chunks_exact(PLACES * inputs * T * OUTPUTS);
+            for (block, weights) in blocks.enumerate() {
                 let first = block * OUTPUTS;
-                let bias: [f32; OUTPUTS] = std::array::from_fn(|m| {
-                    self.bias
-                        .and_then(|bias| bias.get(first + m))
-                        .copied()
-                        .unwrap_or_default()
-                });
-                let mut p = 0;
-                while p < span {
-                    let vectors = (span - p).div_ceil(S::F32_LANES);
-                    let x = &self.planes.data[from + p..];
-                    let y = &mut signal[p..];
-                    // As many vectors as the registers hold beside the loads: 12 sums of 8 lanes, 8 of 4.
-                    p += S::F32_LANES
-                        * match vectors {
-                            1 => strip::<S, 1, T>(
-                                simd,
-                                x,
-                                self.starts,
-                                &taps,
-                                weights,
-                                bias,
-                                y,
-                                stride,
-                            ),
-                            3.. if S::F32_LANES > 4 => strip::<S, 3, T>(
-                                simd,
-                                x,
-                                self.starts,
-                                &taps,
-                                weights,
-                                bias,
-                                y,
-                                stride,
-                            ),
-                            _ => strip::<S, 2, T>(
-                                simd,
-                                x,
-                                self.starts,
-                                &taps,
-                                weights,
-                                bias,
-                                y,
-                                stride,
-                            ),
+                for (place, weights) in weights.chunks_exact(inputs * T * OUTPUTS).enumerate() {
+                    let bias: [f32; OUTPUTS] = std::array::from_fn(|m| {
+                        self.bias
+                            .filter(|_| place == place_of_bias)
+                            .and_then(|bias| bias.get(first + m))
+                            .copied()
+                            .unwrap_or_default()
+                    });
+                    let mut p = 0;
+                    while p < span {
+                        let strip = Strip {
+                            x: &self.planes.data[place * self.planes.place + from + p..],
+                            starts: self.starts,
+                            taps: &taps,
+                            weights,
+                            bias,
+                            y: &mut sums[place * stride + p..],
+                            stride: PLACES * stride,
                         };
+                        p += match (span - p).div_ceil(S::F32_LANES) {
+                            1 => strip.sum::<S, 1>(simd),
+                            // Eight sums; with twelve some would not stay in registers.
+                            _ => strip.sum::<S, 2>(simd),
+                        };
+                    }
                 }
                 for m in 0..OUTPUTS.min(self.outputs - first) {
                     for r in 0..rows {
-                        let row = &signal[m * stride + r * layout.row..][..layout.width];
-                        (self.store)(first + m, first_row + r, row);
+                        let sums = std::array::from_fn(|place| {
+                            &sums[(m * PLACES + place) * stride + r * layout.row..][..layout.width]
+                        });
+                        self.to.store(simd, first + m, first_row + r, sums);
                     }
                 }
             }
@@ -221,106 +399,87 @@ impl<const T: usize> WithSimd for ShiftedSum<'_, T> {
     }
 }
 
-/// `V` vectors of [`OUTPUTS`] outputs, summed over all inputs and taps in registers. Returns `V`.
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn strip<S: Simd, const V: usize, const T: usize>(
-    simd: S,
-    x: &[f32],
-    starts: &[usize],
-    taps: &[usize; T],
-    weights: &[f32],
+/// Some vectors of [`OUTPUTS`] outputs.
+struct Strip<'a, const T: usize> {
+    x: &'a [f32],
+    /// Of each input.
+    starts: &'a [usize],
+    taps: &'a [usize; T],
+    /// `[J][T][4]`
+    weights: &'a [f32],
     bias: [f32; OUTPUTS],
-    y: &mut [f32],
+    y: &'a mut [f32],
+    /// From an output to the next in `y`.
     stride: usize,
-) -> usize {
-    let lanes = S::F32_LANES;
-    let mut sums: [[S::f32s; V]; OUTPUTS] = std::array::from_fn(|m| [simd.splat_f32s(bias[m]); V]);
-    for (start, weights) in starts.iter().zip(weights.chunks_exact(T * OUTPUTS)) {
-        let x = &x[*start..][..taps[T - 1] + V * lanes];
-        for t in 0..T {
-            let x: &[S::f32s] = S::as_simd_f32s(&x[taps[t]..][..V * lanes]).0;
-            let weights = &weights[t * OUTPUTS..][..OUTPUTS];
-            for m in 0..OUTPUTS {
-                let weight = simd.splat_f32s(weights[m]);
-                for v in 0..V {
-                    sums[m][v] = simd.mul_add_e_f32s(weight, x[v], sums[m][v]);
+}
+
+impl<const T: usize> Strip<'_, T> {
+    /// `V` vectors, summed over all inputs and taps in registers. Returns how many values they are.
+    #[inline(always)]
+    fn sum<S: Simd, const V: usize>(self, simd: S) -> usize {
+        let values = V * S::F32_LANES;
+        let mut sums: [[S::f32s; V]; OUTPUTS] = self.bias.map(|bias| [simd.splat_f32s(bias); V]);
+        let weights = self.weights.chunks_exact(T * OUTPUTS);
+        for (start, weights) in self.starts.iter().zip(weights) {
+            let x = &self.x[*start..][..self.taps[T - 1] + values];
+            for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(OUTPUTS)) {
+                let x: &[S::f32s] = S::as_simd_f32s(&x[*tap..][..values]).0;
+                for m in 0..OUTPUTS {
+                    let weight = simd.splat_f32s(weights[m]);
+                    for v in 0..V {
+                        sums[m][v] = simd.mul_add_e_f32s(weight, x[v], sums[m][v]);
+                    }
                 }
             }
         }
+        for (m, sums) in sums.iter().enumerate() {
+            let y = S::as_mut_simd_f32s(&mut self.y[m * self.stride..][..values]).0;
+            y.copy_from_slice(sums);
+        }
+        values
     }
-    for (m, sums) in sums.iter().enumerate() {
-        let y = S::as_mut_simd_f32s(&mut y[m * stride..][..V * lanes]).0;
-        y.copy_from_slice(sums);
-    }
-    V
 }
 
-/// `dw[o][j][t] = sum over pictures and p of dy[o][p] x[j][p + tap[t]]` for [`OUTPUTS`] outputs.
-struct Correlation<'a, const T: usize> {
+/// `dw[o][j][l][t] = sum over p of dy[o][p + dy_line l] x[j][p + x_line l + t]` for some outputs: of lines l the taps t,
+/// across.
+struct Correlation<'a, const LINES: usize, const T: usize> {
     x: &'a [Planes],
+    /// Of each input.
+    x_starts: &'a [usize],
+    x_line: usize,
     dy: &'a [Planes],
-    starts: &'a [usize],
-    /// First of the outputs.
-    first: usize,
-    /// `[<= 4][J][T]`
+    /// Of each output.
+    dy_starts: &'a [usize],
+    dy_line: usize,
+    /// `[O][J][LINES][T]`
     dw: &'a mut [f32],
 }
 
-impl<const T: usize> WithSimd for Correlation<'_, T> {
+impl<const LINES: usize, const T: usize> WithSimd for Correlation<'_, LINES, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // A row of taps at a time: 12 sums of a 3x3 kernel, 8 of a 2x2.
-        if T == 9 {
-            self.rows_of_taps::<S, 3>(simd)
-        } else {
-            self.rows_of_taps::<S, 2>(simd)
-        }
-    }
-}
-
-impl<const T: usize> Correlation<'_, T> {
-    #[inline(always)]
-    fn rows_of_taps<S: Simd, const SIDE: usize>(self, simd: S) {
-        let Some(layout) = self.x.first().map(|planes| planes.layout) else {
-            return;
-        };
         let lanes = S::F32_LANES;
-        let inputs = self.starts.len();
-        let outputs = self.dw.len() / (inputs * T);
-        let span = layout.span.next_multiple_of(lanes);
-        let pictures_at_once = (CACHED * 2 / (OUTPUTS * span)).max(1);
-        for (x, dy) in self
-            .x
-            .chunks(pictures_at_once)
-            .zip(self.dy.chunks(pictures_at_once))
-        {
-            for (j, start) in self.starts.iter().enumerate() {
-                for tap_row in 0..SIDE {
-                    let mut sums = [[simd.splat_f32s(0.0); SIDE]; OUTPUTS];
-                    for (x, dy) in x.iter().zip(dy) {
-                        let x = &x.data[start + tap_row * layout.row..][..span + SIDE - 1];
-                        // Outputs past the last repeat it; their sums are not kept.
-                        let dy: [&[S::f32s]; OUTPUTS] = std::array::from_fn(|m| {
-                            let o = self.first + m.min(outputs - 1);
-                            S::as_simd_f32s(&dy.data[o * layout.len + layout.margin..][..span]).0
-                        });
-                        for i in 0..span / lanes {
-                            for column in 0..SIDE {
-                                let x = S::as_simd_f32s(&x[i * lanes + column..][..lanes]).0[0];
-                                for m in 0..OUTPUTS {
-                                    sums[m][column] =
-                                        simd.mul_add_e_f32s(dy[m][i], x, sums[m][column]);
-                                }
+        let inputs = self.x_starts.len();
+        for (x, dy) in self.x.iter().zip(self.dy) {
+            let span = x.layout.span.next_multiple_of(lanes);
+            for line in 0..LINES {
+                for (block, starts) in self.dy_starts.chunks(OUTPUTS).enumerate() {
+                    // Outputs past the last repeat it; their sums are not kept.
+                    let dy: [&[S::f32s]; OUTPUTS] = std::array::from_fn(|m| {
+                        let start = starts[m.min(starts.len() - 1)] + line * self.dy_line;
+                        S::as_simd_f32s(&dy.data[start..][..span]).0
+                    });
+                    for (j, start) in self.x_starts.iter().enumerate() {
+                        let x = &x.data[start + line * self.x_line..][..span + T - 1];
+                        let sums = correlate_signals::<S, T>(simd, x, dy);
+                        for (m, sums) in sums.into_iter().take(starts.len()).enumerate() {
+                            let o = block * OUTPUTS + m;
+                            let dw = &mut self.dw[((o * inputs + j) * LINES + line) * T..][..T];
+                            for (dw, sum) in dw.iter_mut().zip(sums) {
+                                *dw += simd.reduce_sum_f32s(sum);
                             }
-                        }
-                    }
-                    for (m, sums) in sums.into_iter().take(outputs).enumerate() {
-                        let dw = &mut self.dw[(m * inputs + j) * T + tap_row * SIDE..][..SIDE];
-                        for (dw, sum) in dw.iter_mut().zip(sums) {
-                            *dw += simd.reduce_sum_f32s(sum);
                         }
                     }
                 }
@@ -329,9 +488,52 @@ impl<const T: usize> Correlation<'_, T> {
     }
 }
 
-/// The shift to a 3x3 kernel's first tap: one row up, one column left.
-fn first_tap(layout: Layout) -> isize {
-    -(layout.row as isize) - 1
+/// Of each output and tap, by lanes.
+#[inline(always)]
+fn correlate_signals<S: Simd, const T: usize>(
+    simd: S,
+    x: &[f32],
+    dy: [&[S::f32s]; OUTPUTS],
+) -> [[S::f32s; T]; OUTPUTS] {
+    let lanes = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); T]; OUTPUTS];
+    let count = (x.len() + 1 - T) / lanes;
+    let dy = dy.map(|dy| &dy[..count]);
+    let x: [&[S::f32s]; T] = std::array::from_fn(|t| &S::as_simd_f32s(&x[t..]).0[..count]);
+    for i in 0..count {
+        let x: [S::f32s; T] = std::array::from_fn(|t| x[t][i]);
+        for m in 0..OUTPUTS {
+            let dy = dy[m][i];
+            for t in 0..T {
+                sums[m][t] = simd.mul_add_e_f32s(dy, x[t], sums[m][t]);
+            }
+        }
+    }
+    sums
+}
+
+/// [`Correlation`] of all outputs: `dw` `[O,J,LINES,T]`.
+fn correlate<const LINES: usize, const T: usize>(
+    dw: &mut [f32],
+    (x, x_line): (&[Planes], usize),
+    x_starts: &[usize],
+    (dy, dy_line): (&[Planes], usize),
+    dy_starts: &[usize],
+) {
+    // Some for each of four cores; the fewer, the less often all inputs are read.
+    let outputs = dy_starts.len().div_ceil(4).next_multiple_of(OUTPUTS);
+    for_each_piece(dw, outputs * x_starts.len() * LINES * T, |piece, dw| {
+        let first = piece * outputs;
+        Arch::new().dispatch(Correlation::<LINES, T> {
+            x,
+            x_starts,
+            x_line,
+            dy,
+            dy_starts: &dy_starts[first..dy_starts.len().min(first + outputs)],
+            dy_line,
+            dw,
+        });
+    });
 }
 
 /// The shift to the first tap that falls on a phase: odd rows and columns begin one before the even ones.
@@ -350,8 +552,8 @@ fn place_of_tap(phase: usize, t: usize) -> (usize, usize) {
 pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let [_, inputs, _, _] = shape;
     let outputs = weight.len() / (inputs * 9);
-    convolve(x, shape, outputs, bias, |o, j, t| {
-        weight[(o * inputs + j) * 9 + t]
+    convolve(x, shape, outputs, bias, |o, j, row, column| {
+        weight[(o * inputs + j) * 9 + row * 3 + column]
     })
 }
 
@@ -359,37 +561,50 @@ pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) ->
 pub fn input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f32> {
     let [_, outputs, _, _] = shape;
     let inputs = weight.len() / (outputs * 9);
-    convolve(dy, shape, inputs, None, |i, o, t| {
-        weight[(o * inputs + i) * 9 + 8 - t]
+    convolve(dy, shape, inputs, None, |i, o, row, column| {
+        weight[(o * inputs + i) * 9 + 8 - row * 3 - column]
     })
 }
 
-/// `weight(o, j, t)` reads the weight of one tap.
+/// How many pictures to lay below each other, so that small ones fill vectors, and four cores have some each.
+///
+/// The same on every machine: it is also the order in which a weight's gradient is summed.
+fn pictures_at_once([batch, _, height, width]: Shape) -> usize {
+    let rows = height.div_ceil(TILE);
+    (PASS / (rows * (width + 1)) + 1).min(batch.div_ceil(4))
+}
+
+/// `weight(o, j, row, column)` reads the weight of one tap.
 fn convolve(
     x: &[f32],
     shape: Shape,
     outputs: usize,
     bias: Option<&[f32]>,
-    weight: impl Fn(usize, usize, usize) -> f32,
+    weight: impl Fn(usize, usize, usize, usize) -> f32,
 ) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
-    let packed = &pack::<9>(outputs, inputs, weight);
+    let weights = &pack::<WINDOW, 3>(outputs, inputs, |o, j, column| {
+        winograd::kernel(std::array::from_fn(|row| weight(o, j, row, column)))
+    });
     let pixels = height * width;
     let mut y = vec![0.0; batch * outputs * pixels];
-    let arch = Arch::new();
-    for_each_piece(&mut y, outputs * pixels, |b, y| {
-        let planes = Planes::whole(&x[b * inputs * pixels..][..inputs * pixels], height, width);
-        let starts = planes.starts(|_| first_tap(planes.layout));
-        let store = &mut |o: usize, r: usize, row: &[f32]| {
-            y[(o * height + r) * width..][..width].copy_from_slice(row);
-        };
-        arch.dispatch(ShiftedSum::<9> {
-            planes: &planes,
-            starts: &starts,
-            weights: packed,
+    let group = pictures_at_once(shape);
+    for_each_piece(&mut y, group * outputs * pixels, |g, y| {
+        let pictures = y.len() / (outputs * pixels);
+        let x = &x[g * group * inputs * pixels..][..pictures * inputs * pixels];
+        let planes = &Planes::transformed::<Windows>(x, [pictures, inputs, height, width]);
+        Arch::new().dispatch(ShiftedSum::<WINDOW, 3, _> {
+            planes,
+            starts: &planes.starts(|_| -1),
+            weights,
             bias,
             outputs,
-            store,
+            to: Untransform {
+                y,
+                outputs,
+                height,
+                width,
+            },
         });
     });
     y
@@ -400,32 +615,34 @@ pub fn weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
     let pixels = height * width;
     let outputs = dy.len() / (batch * pixels);
-    let x = map_indices(batch, |b| {
-        Planes::whole(&x[b * inputs * pixels..][..inputs * pixels], height, width)
+    let group = pictures_at_once(shape);
+    let groups = batch.div_ceil(group);
+    let x = map_indices(groups, |g| {
+        let end = batch.min((g + 1) * group);
+        let x = &x[g * group * inputs * pixels..end * inputs * pixels];
+        Planes::transformed::<Windows>(x, [group, inputs, height, width])
     });
-    let dy = map_indices(batch, |b| {
-        Planes::whole(
-            &dy[b * outputs * pixels..][..outputs * pixels],
-            height,
-            width,
-        )
+    let dy = map_indices(groups, |g| {
+        let end = batch.min((g + 1) * group);
+        let dy = &dy[g * group * outputs * pixels..end * outputs * pixels];
+        Planes::transformed::<Tiles>(dy, [group, outputs, height, width])
     });
-    let starts = x
-        .first()
-        .map(|planes| planes.starts(|_| first_tap(planes.layout)))
-        .unwrap_or_default();
-    let mut dw = vec![0.0; outputs * inputs * 9];
-    let arch = Arch::new();
-    for_each_piece(&mut dw, OUTPUTS * inputs * 9, |block, dw| {
-        arch.dispatch(Correlation::<9> {
-            x: &x,
-            dy: &dy,
-            starts: &starts,
-            first: block * OUTPUTS,
-            dw,
-        });
-    });
-    dw
+    let mut dw = vec![0.0; outputs * inputs * WINDOW * 3];
+    correlate::<WINDOW, 3>(
+        &mut dw,
+        (&x, x[0].place),
+        &x[0].starts(|_| -1),
+        (&dy, dy[0].place),
+        &dy[0].starts(|_| 0),
+    );
+    dw.chunks_exact(WINDOW * 3)
+        .flat_map(|places| {
+            let columns: [_; 3] = std::array::from_fn(|column| {
+                winograd::kernel_gradient(std::array::from_fn(|place| places[place * 3 + column]))
+            });
+            (0..9).map(move |tap| columns[tap % 3][tap / 3])
+        })
+        .collect()
 }
 
 /// 4x4 convolution with stride 2 and padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
@@ -434,26 +651,23 @@ pub fn halving_forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f
     let outputs = weight.len() / (inputs * 16);
     let (pixels, half_pixels) = (height * width, height * width / 4);
     // Input planes are (phase, channel).
-    let packed = pack::<4>(outputs, 4 * inputs, |o, j, t| {
+    let weights = &pack::<1, 4>(outputs, 4 * inputs, |o, j, t| {
         let (row, column) = place_of_tap(j / inputs, t);
-        weight[((o * inputs + j % inputs) * 4 + row) * 4 + column]
+        [weight[((o * inputs + j % inputs) * 4 + row) * 4 + column]]
     });
     let mut y = vec![0.0; batch * outputs * half_pixels];
-    let arch = Arch::new();
     for_each_piece(&mut y, outputs * half_pixels, |b, y| {
-        let planes = Planes::phases(&x[b * inputs * pixels..][..inputs * pixels], height, width);
-        let starts = planes.starts(|j| first_tap_of_phase(planes.layout, j / inputs));
+        let planes = &Planes::phases(&x[b * inputs * pixels..][..inputs * pixels], height, width);
         let (height, width) = (height / 2, width / 2);
-        let store = &mut |o: usize, r: usize, row: &[f32]| {
-            y[(o * height + r) * width..][..width].copy_from_slice(row);
-        };
-        arch.dispatch(ShiftedSum::<4> {
-            planes: &planes,
-            starts: &starts,
-            weights: &packed,
+        Arch::new().dispatch(ShiftedSum::<1, 4, _> {
+            planes,
+            starts: &planes.starts(|j| first_tap_of_phase(planes.layout, j / inputs)),
+            weights,
             bias,
             outputs,
-            store,
+            to: |o: usize, r: usize, row: &[f32]| {
+                y[(o * height + r) * width..][..width].copy_from_slice(row);
+            },
         });
     });
     y
@@ -467,14 +681,13 @@ pub fn halving_input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f
     let packed: Vec<Vec<f32>> = (0..4)
         .map(|phase| {
             // The taps of the gradient are those of the convolution, backwards.
-            pack::<4>(inputs, outputs, |i, o, t| {
+            pack::<1, 4>(inputs, outputs, |i, o, t| {
                 let (row, column) = place_of_tap(phase, 3 - t);
-                weight[((o * inputs + i) * 4 + row) * 4 + column]
+                [weight[((o * inputs + i) * 4 + row) * 4 + column]]
             })
         })
         .collect();
     let mut dx = vec![0.0; batch * inputs * half_pixels * 4];
-    let arch = Arch::new();
     for_each_piece(&mut dx, inputs * half_pixels * 4, |b, dx| {
         let planes = Planes::whole(
             &dy[b * outputs * half_pixels..][..outputs * half_pixels],
@@ -485,24 +698,20 @@ pub fn halving_input_gradient(dy: &[f32], shape: Shape, weight: &[f32]) -> Vec<f
             // Even rows are met by outputs r - 1 and r, odd ones by r and r + 1.
             let row = planes.layout.row as isize;
             let shift = (odd_row as isize - 1) * row + (odd_column as isize - 1);
-            let starts = planes.starts(|_| shift);
-            let store = &mut |i: usize, r: usize, values: &[f32]| {
-                let to = &mut dx[(i * half_height * 2 + 2 * r + odd_row) * half_width * 2..]
-                    [..half_width * 2];
-                for (to, value) in to.iter_mut().skip(odd_column).step_by(2).zip(values) {
-                    *to = *value;
-                }
-            };
-            let weights = &packed[phase];
-            let sum = ShiftedSum::<4> {
+            Arch::new().dispatch(ShiftedSum::<1, 4, _> {
                 planes: &planes,
-                starts: &starts,
-                weights,
+                starts: &planes.starts(|_| shift),
+                weights: &packed[phase],
                 bias: None,
                 outputs: inputs,
-                store,
-            };
-            arch.dispatch(sum);
+                to: |i: usize, r: usize, values: &[f32]| {
+                    let to = &mut dx[(i * half_height * 2 + 2 * r + odd_row) * half_width * 2..]
+                        [..half_width * 2];
+                    for (to, value) in to.iter_mut().skip(odd_column).step_by(2).zip(values) {
+                        *to = *value;
+                    }
+                },
+            });
         }
     });
     dx
@@ -523,21 +732,11 @@ pub fn halving_weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> 
             width / 2,
         )
     });
-    let starts = x
-        .first()
-        .map(|planes| planes.starts(|j| first_tap_of_phase(planes.layout, j / inputs)))
-        .unwrap_or_default();
+    let row = x[0].layout.row;
+    let starts = x[0].starts(|j| first_tap_of_phase(x[0].layout, j / inputs));
+    let dy_starts = dy[0].starts(|_| 0);
     let mut by_phase = vec![0.0; outputs * 4 * inputs * 4];
-    let arch = Arch::new();
-    for_each_piece(&mut by_phase, OUTPUTS * 4 * inputs * 4, |block, dw| {
-        arch.dispatch(Correlation::<4> {
-            x: &x,
-            dy: &dy,
-            starts: &starts,
-            first: block * OUTPUTS,
-            dw,
-        });
-    });
+    correlate::<2, 2>(&mut by_phase, (&x, row), &starts, (&dy, 0), &dy_starts);
     let mut dw = vec![0.0; outputs * inputs * 16];
     for (index, value) in by_phase.into_iter().enumerate() {
         let (o, plane, t) = (index / (16 * inputs), index / 4 % (4 * inputs), index % 4);

@@ -3,6 +3,7 @@
 pub mod conv;
 pub mod edge_map;
 pub mod resize;
+mod winograd;
 
 /// Each piece of `out`, on all cores natively.
 fn for_each_piece(out: &mut [f32], piece: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
