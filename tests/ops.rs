@@ -117,8 +117,14 @@ fn resizing_equals_its_references() {
         let x = random([2, 3, height, width], rng, device);
         let small = random([2, 3, height / 2, width / 2], rng, device);
         let large = random([2, 3, 2 * height, 2 * width], rng, device);
-        let cases: [(&str, Resize, Resize, &Tensor<4>); 2] = [
+        let cases: [(&str, Resize, Resize, &Tensor<4>); 3] = [
             ("halve", ops::halve, ops::halve_reference, &small),
+            (
+                "max_halve",
+                ops::max_halve,
+                ops::max_halve_reference,
+                &small,
+            ),
             ("double", ops::double, ops::double_reference, &large),
         ];
         for (name, kernel, reference, dy) in cases {
@@ -131,6 +137,71 @@ fn resizing_equals_its_references() {
                     1e-6,
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn norms_equal_their_references() {
+    let device = &Device::flex().autodiff();
+    let rng = &mut ChaCha8Rng::seed_from_u64(5);
+    type Normalise = fn(Tensor<4>, Tensor<1>, Tensor<1>, f64, f64) -> ops::Normalised;
+    for ([batch, channels, height, width], slope) in [
+        ([2, 3, 4, 4], 0.2),
+        ([1, 5, 3, 7], 1.0),
+        ([16, 16, 17, 33], 0.2),
+    ] {
+        let shape = [batch, channels, height, width];
+        let x = random(shape, rng, device) * 3.0 + 0.7;
+        let (weight, bias) = (
+            random([channels], rng, device),
+            random([channels], rng, device),
+        );
+        let dy = random(shape, rng, device);
+        let run = |normalise: Normalise| {
+            let leaf = |tensor: &Tensor<1>| tensor.clone().require_grad();
+            let (x, weight, bias) = (x.clone().require_grad(), leaf(&weight), leaf(&bias));
+            let found = normalise(x.clone(), weight.clone(), bias.clone(), 1e-5, slope);
+            let grads = (found.output.clone() * dy.clone()).sum().backward();
+            [
+                values(found.output.without_autodiff()),
+                values(found.mean),
+                values(found.variance),
+                values(x.grad(&grads).expect("a gradient")),
+                values(weight.grad(&grads).expect("a gradient")),
+                values(bias.grad(&grads).expect("a gradient")),
+            ]
+        };
+        let (found, wanted) = (run(ops::normalise), run(ops::normalise_reference));
+        for (part, (found, wanted)) in ["y", "mean", "variance", "dx", "dweight", "dbias"]
+            .iter()
+            .zip(found.iter().zip(&wanted))
+        {
+            assert_close(&format!("{part} at {shape:?}"), found, wanted, 2e-5);
+        }
+    }
+}
+
+#[test]
+fn leaky_relu_equals_its_reference() {
+    let device = &Device::flex().autodiff();
+    let rng = &mut ChaCha8Rng::seed_from_u64(6);
+    // Longer than the piece that a core takes.
+    let shape = [3, 5, 40, 70];
+    let (x, dy) = (random(shape, rng, device), random(shape, rng, device));
+    for slope in [0.2, 0.0] {
+        let run = |leaky: fn(Tensor<4>, f64) -> Tensor<4>| {
+            let x = x.clone().require_grad();
+            let y = leaky(x.clone(), slope);
+            let grads = (y.clone() * dy.clone()).sum().backward();
+            [
+                values(y.without_autodiff()),
+                values(x.grad(&grads).expect("a gradient")),
+            ]
+        };
+        let (found, wanted) = (run(ops::leaky_relu), run(ops::leaky_relu_reference));
+        for (part, (found, wanted)) in ["y", "dx"].iter().zip(found.iter().zip(&wanted)) {
+            assert_close(&format!("{part} at {slope}"), found, wanted, 1e-7);
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The perceptual loss: how far apart two pictures are in the eyes of VGG16.
 
-use burn::tensor::{
-    Device, Tensor, TensorData, activation, module::max_pool2d, ops::MaxPoolOptions,
-};
+use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
 
 use crate::error::{Error, Result};
@@ -140,11 +138,11 @@ impl Perceptual {
         let mut features = Vec::with_capacity(self.blocks.len());
         for (k, block) in self.blocks.iter().enumerate() {
             if k > 0 {
-                x = max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]));
+                x = ops::max_halve(x);
             }
             for (weight, bias) in block {
                 let (weight, bias) = here(weight, bias);
-                x = activation::relu(ops::conv3x3(x, weight, bias));
+                x = ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.0);
             }
             features.push(x.clone());
         }

@@ -1,7 +1,7 @@
 //! What detector and decoder are made of.
 
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::{Device, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, Tensor, TensorData, module};
 use rand_chacha::ChaCha8Rng;
 
 use super::normal;
@@ -12,7 +12,7 @@ pub const LEAK: f64 = 0.2;
 
 /// LeakyReLU 0.2, any shape.
 pub fn leaky_relu(x: Tensor<4>) -> Tensor<4> {
-    activation::leaky_relu(x, LEAK)
+    ops::leaky_relu(x, LEAK)
 }
 
 /// A 3x3 convolution with padding 1 and its parameters.
@@ -88,24 +88,32 @@ impl Norm {
 
     /// `[B,C,H,W]` -> `[B,C,H,W]`. By the batch's own statistics on an autodiff device, by the running ones elsewhere.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.then_leaky(x, 1.0)
+    }
+
+    /// [`forward`](Self::forward), then LeakyReLU 0.2.
+    pub fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
+        self.then_leaky(x, LEAK)
+    }
+
+    /// A slope of 1 is no LeakyReLU.
+    fn then_leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
         if !x.device().is_autodiff() {
             let (mean, var) = (self.running_mean.value(), self.running_var.value());
-            return module::batch_norm(
-                x,
-                self.weight.val(),
-                self.bias.val(),
-                mean,
-                var,
-                Self::EPSILON,
-            );
+            let x = module::batch_norm(x, weight, bias, mean, var, Self::EPSILON);
+            return ops::leaky_relu(x, slope);
         }
         let [batch, _, height, width] = x.dims();
         let n = (batch * height * width) as f64;
-        let result = module::batch_norm_train(x, self.weight.val(), self.bias.val(), Self::EPSILON);
+        let result = ops::normalise(x, weight, bias, Self::EPSILON, slope);
         let follow = |running: &RunningState<Tensor<1>>, now: Tensor<1>| {
-            running.update(
-                running.value_sync() * (1.0 - Self::MOMENTUM) + now.detach() * Self::MOMENTUM,
-            );
+            let before = running.value_sync();
+            let now = match before.device().is_autodiff() {
+                true => now.autodiff(),
+                false => now,
+            };
+            running.update(before * (1.0 - Self::MOMENTUM) + now * Self::MOMENTUM);
         };
         follow(&self.running_mean, result.mean);
         follow(

@@ -32,7 +32,7 @@ impl ConvBlock {
 
     /// `[B,I,H,W]` -> `[B,O,H,W]`, before the last LeakyReLU.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let x = leaky_relu(self.norm1.forward(self.conv1.forward(x)));
+        let x = self.norm1.forward_leaky(self.conv1.forward(x));
         self.norm2.forward(self.conv2.forward(x))
     }
 }

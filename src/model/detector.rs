@@ -41,7 +41,7 @@ impl ResidualBlock {
         let shortcut = self
             .shortcut_norm
             .forward(self.shortcut.forward_halve(x.clone()));
-        let x = leaky_relu(self.norm1.forward(self.conv1.forward_halve(x)));
+        let x = self.norm1.forward_leaky(self.conv1.forward_halve(x));
         let x = self.norm2.forward(self.conv2.forward(x));
         leaky_relu(x + shortcut)
     }
@@ -66,7 +66,8 @@ impl UpBlock {
 
     /// `[B,I,H,W]` -> `[B,O,2H,2W]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        leaky_relu(self.norm.forward(self.conv.forward(ops::double(x))))
+        self.norm
+            .forward_leaky(self.conv.forward(ops::double(x)))
     }
 }
 

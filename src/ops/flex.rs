@@ -11,6 +11,7 @@ use burn::tensor::{Bytes, DType, Device, Shape};
 use super::conv::{Convolution, ConvolutionGradients};
 use super::cpu::conv;
 use super::cpu::edge_map::Drawing;
+use super::cpu::norm::{self, Normalisation};
 use super::cpu::resize;
 
 /// Whether tensors of this device are served here.
@@ -35,8 +36,31 @@ pub trait Kernels: Backend {
     /// See [`crate::ops::halve`].
     fn halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// See [`crate::ops::max_halve`].
+    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::ops::double`].
     fn double(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::leaky_relu`].
+    fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::normalise`]. `moments` `[2,C]` are x's own, and so are differentiated.
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        epsilon: f64,
+        slope: f64,
+    ) -> FloatTensor<Self>;
+}
+
+/// What needs no gradient.
+#[backend_extension(Flex)]
+pub trait Statistics: Backend {
+    /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`.
+    fn moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// A tensor's values, in order. Free where they lie so already.
@@ -74,10 +98,67 @@ impl Kernels for Flex {
         tensor(y, [batch, channels, height / 2, width / 2])
     }
 
+    fn max_halve(x: FlexTensor) -> FlexTensor {
+        max_halved(&x).0
+    }
+
     fn double(x: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&x);
         let y = resize::double(contiguous(&x).storage(), height, width);
         tensor(y, [batch, channels, 2 * height, 2 * width])
+    }
+
+    fn leaky(x: FlexTensor, slope: f64) -> FlexTensor {
+        let y = norm::leaky(contiguous(&x).storage(), slope as f32);
+        tensor(y, dims::<4>(&x))
+    }
+
+    fn normalise(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        moments: FlexTensor,
+        epsilon: f64,
+        slope: f64,
+    ) -> FlexTensor {
+        let normalisation = normalisation(&x, [&weight, &bias, &moments], epsilon, slope);
+        let y = normalisation.forward(contiguous(&x).storage());
+        tensor(y, normalisation.shape)
+    }
+}
+
+impl Statistics for Flex {
+    fn moments(x: FlexTensor) -> FlexTensor {
+        let shape = dims(&x);
+        tensor(
+            norm::moments(contiguous(&x).storage(), shape),
+            [2, shape[1]],
+        )
+    }
+}
+
+/// And which won.
+fn max_halved(x: &FlexTensor) -> (FlexTensor, Vec<u8>) {
+    let [batch, channels, height, width] = dims(x);
+    let (y, winners) = resize::max_halve(contiguous(x).storage(), height, width);
+    let y = tensor(y, [batch, channels, height / 2, width / 2]);
+    (y, winners)
+}
+
+fn normalisation(
+    x: &FlexTensor,
+    [weight, bias, moments]: [&FlexTensor; 3],
+    epsilon: f64,
+    slope: f64,
+) -> Normalisation {
+    let values = |tensor| contiguous(tensor).storage::<f32>().to_vec();
+    Normalisation {
+        shape: dims(x),
+        weight: values(weight),
+        bias: values(bias),
+        moments: values(moments),
+        epsilon: epsilon as f32,
+        slope: slope as f32,
     }
 }
 
@@ -160,13 +241,16 @@ impl Backward<Flex, 2> for EdgeMapBackward {
     }
 }
 
+/// What takes one tensor.
 #[derive(Debug)]
-enum ResizeBackward {
+enum UnaryBackward {
     Halve,
     Double,
+    MaxHalve { winners: Vec<u8> },
+    Leaky { y: FlexTensor, slope: f32 },
 }
 
-impl Backward<Flex, 1> for ResizeBackward {
+impl Backward<Flex, 1> for UnaryBackward {
     type State = ();
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -174,17 +258,49 @@ impl Backward<Flex, 1> for ResizeBackward {
         let dy = contiguous(&grads.consume::<Flex>(&ops.node));
         let [batch, channels, height, width] = dims(&dy);
         let Some(node) = of_x else { return };
+        let twice = [batch, channels, 2 * height, 2 * width];
+        let dy = dy.storage();
         let dx = match self {
-            Self::Halve => tensor(
-                resize::halve_gradient(dy.storage(), height, width),
-                [batch, channels, 2 * height, 2 * width],
-            ),
+            Self::Halve => tensor(resize::halve_gradient(dy, height, width), twice),
             Self::Double => tensor(
-                resize::double_gradient(dy.storage(), height, width),
+                resize::double_gradient(dy, height, width),
                 [batch, channels, height / 2, width / 2],
+            ),
+            Self::MaxHalve { winners } => tensor(
+                resize::max_halve_gradient(&winners, dy, height, width),
+                twice,
+            ),
+            Self::Leaky { y, slope } => tensor(
+                norm::leaky_gradient(y.storage(), dy, slope),
+                [batch, channels, height, width],
             ),
         };
         grads.register::<Flex>(node.id, dx);
+    }
+}
+
+#[derive(Debug)]
+struct NormalisationBackward;
+
+impl Backward<Flex, 3> for NormalisationBackward {
+    /// And x.
+    type State = (Normalisation, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = contiguous(&grads.consume::<Flex>(&ops.node));
+        let (normalisation, x) = ops.state;
+        let [dx, by_weight, by_bias] = normalisation.backward(x.storage(), dy.storage());
+        let channels = [by_weight.len()];
+        let found = [
+            tensor(dx, normalisation.shape),
+            tensor(by_weight, channels),
+            tensor(by_bias, channels),
+        ];
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = node {
+                grads.register::<Flex>(node.id, gradient);
+            }
+        }
     }
 }
 
@@ -211,21 +327,59 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     }
 
     fn halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        resized::<C>(x, ResizeBackward::Halve, Flex::halve)
+        unary::<C>(x, |x| (Flex::halve(x), UnaryBackward::Halve))
+    }
+
+    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<C>(x, |x| {
+            let (y, winners) = max_halved(&x);
+            (y, UnaryBackward::MaxHalve { winners })
+        })
     }
 
     fn double(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        resized::<C>(x, ResizeBackward::Double, Flex::double)
+        unary::<C>(x, |x| (Flex::double(x), UnaryBackward::Double))
+    }
+
+    fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+        unary::<C>(x, |x| {
+            let y = Flex::leaky(x, slope);
+            let slope = slope as f32;
+            (y.clone(), UnaryBackward::Leaky { y, slope })
+        })
+    }
+
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        epsilon: f64,
+        slope: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (weight, bias) = (weight.primitive(), bias.primitive());
+        let parts = [weight, bias, moments.primitive()];
+        let normalisation = normalisation(x.primitive(), parts, epsilon, slope);
+        let x = contiguous(x.primitive());
+        let y = tensor(normalisation.forward(x.storage()), normalisation.shape);
+        match NormalisationBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish((normalisation, x), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
     }
 }
 
-fn resized<C: CheckpointStrategy>(
+fn unary<C: CheckpointStrategy>(
     x: FloatTensor<Autodiff<Flex, C>>,
-    backward: ResizeBackward,
-    forward: fn(FlexTensor) -> FlexTensor,
+    forward: impl FnOnce(FlexTensor) -> (FlexTensor, UnaryBackward),
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let node = x.node();
-    let y = forward(x.into_primitive());
+    let (y, backward) = forward(x.into_primitive());
     match backward.prepare::<C>([node]).compute_bound().stateful() {
         OpsKind::Tracked(prepared) => prepared.finish((), y),
         OpsKind::UnTracked(prepared) => prepared.finish(y),

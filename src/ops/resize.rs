@@ -1,7 +1,9 @@
 //! Bilinear resizing with half-pixel centres.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Tensor, TensorData, module::avg_pool2d, ops::AvgPoolOptions};
+use burn::tensor::module::{avg_pool2d, max_pool2d};
+use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::flex::{self, Kernels};
 
@@ -16,6 +18,20 @@ pub fn halve(x: Tensor<4>) -> Tensor<4> {
 /// [`halve`] by burn.
 pub fn halve_reference(x: Tensor<4>) -> Tensor<4> {
     avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]))
+}
+
+/// Half the size: the maximum of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`; an odd last row or column is left out.
+pub fn max_halve(x: Tensor<4>) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    if height % 2 + width % 2 > 0 || !flex::serves(&x.device()) {
+        return max_halve_reference(x);
+    }
+    Tensor::from_dispatch(Dispatch::max_halve(x.into_dispatch()))
+}
+
+/// [`max_halve`] by burn.
+pub fn max_halve_reference(x: Tensor<4>) -> Tensor<4> {
+    max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
 /// Twice the size. `[B,C,H,W]` -> `[B,C,2H,2W]`.

@@ -2,8 +2,8 @@
 //!
 //! A plane is laid out as one long signal with a zero behind each row, so that a kernel's tap is a constant offset
 //! into the signal: `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]`.
-//! A 3x3 convolution has 3 taps, across, once its rows went through [`winograd`]: six times on planes of a quarter of
-//! the height. The 4x4 convolution with stride 2 has 4, once its input is split into the four planes of even and odd
+//! A 3x3 convolution has 9 taps or, once its rows went through [`winograd`], 3, across, but six times on planes of a
+//! quarter of the height. The 4x4 convolution with stride 2 has 4, once its input is split into the four planes of even and odd
 //! rows and columns. Both gradients have the same form.
 
 use std::marker::PhantomData;
@@ -245,12 +245,10 @@ fn store<S: Simd>(simd: S, to: &mut [f32], vector: S::f32s) {
     }
 }
 
-/// Offsets of a kernel's taps from its first: three across, or two by two.
+/// Offsets of a kernel's taps from its first: three by three, three across, or two by two.
 fn taps<const T: usize>(row: usize) -> [usize; T] {
-    std::array::from_fn(|t| match T {
-        3 => t,
-        _ => t / 2 * row + t % 2,
-    })
+    let side = if T == 4 { 2 } else { 3 };
+    std::array::from_fn(|t| t / side * row + t % side)
 }
 
 /// Weights by blocks of [`OUTPUTS`]: `[O/4][PLACES][J][T][4]`, zero where O is no multiple of 4.
@@ -574,6 +572,9 @@ fn pictures_at_once([batch, _, height, width]: Shape) -> usize {
     (PASS / (rows * (width + 1)) + 1).min(batch.div_ceil(4))
 }
 
+/// Up to how many inputs the direct sum is as fast. It is also exact where the picture is empty, as in masked blocks.
+const FEW_INPUTS: usize = 4;
+
 /// `weight(o, j, row, column)` reads the weight of one tap.
 fn convolve(
     x: &[f32],
@@ -583,11 +584,29 @@ fn convolve(
     weight: impl Fn(usize, usize, usize, usize) -> f32,
 ) -> Vec<f32> {
     let [batch, inputs, height, width] = shape;
+    let pixels = height * width;
+    let mut y = vec![0.0; batch * outputs * pixels];
+    if inputs <= FEW_INPUTS {
+        let weights = &pack::<1, 9>(outputs, inputs, |o, j, t| [weight(o, j, t / 3, t % 3)]);
+        for_each_piece(&mut y, outputs * pixels, |b, y| {
+            let x = &x[b * inputs * pixels..][..inputs * pixels];
+            let planes = &Planes::whole(x, height, width);
+            Arch::new().dispatch(ShiftedSum::<1, 9, _> {
+                planes,
+                starts: &planes.starts(|_| -(planes.layout.row as isize) - 1),
+                weights,
+                bias,
+                outputs,
+                to: |o: usize, r: usize, row: &[f32]| {
+                    y[(o * height + r) * width..][..width].copy_from_slice(row);
+                },
+            });
+        });
+        return y;
+    }
     let weights = &pack::<WINDOW, 3>(outputs, inputs, |o, j, column| {
         winograd::kernel(std::array::from_fn(|row| weight(o, j, row, column)))
     });
-    let pixels = height * width;
-    let mut y = vec![0.0; batch * outputs * pixels];
     let group = pictures_at_once(shape);
     for_each_piece(&mut y, group * outputs * pixels, |g, y| {
         let pictures = y.len() / (outputs * pixels);

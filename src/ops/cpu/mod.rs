@@ -2,29 +2,40 @@
 
 pub mod conv;
 pub mod edge_map;
+pub mod norm;
 pub mod resize;
 mod winograd;
 
-/// Each piece of `out`, on all cores natively.
+use pulp::Arch;
+#[cfg(not(target_family = "wasm"))]
+use rayon::prelude::*;
+
+/// Each piece of `out`, on all cores natively, with the widest vectors that there are.
 fn for_each_piece(out: &mut [f32], piece: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    let arch = Arch::new();
+    let work = |(i, out): (usize, &mut [f32])| {
+        arch.dispatch(
+            #[inline(always)]
+            || work(i, out),
+        );
+    };
     #[cfg(not(target_family = "wasm"))]
-    {
-        use rayon::prelude::*;
-        out.par_chunks_mut(piece)
-            .enumerate()
-            .for_each(|(i, out)| work(i, out));
-    }
+    out.par_chunks_mut(piece).enumerate().for_each(work);
     #[cfg(target_family = "wasm")]
-    out.chunks_mut(piece)
-        .enumerate()
-        .for_each(|(i, out)| work(i, out));
+    out.chunks_mut(piece).enumerate().for_each(work);
 }
 
-/// `work` of each index, in order, on all cores natively.
+/// `work` of each index, in order, on all cores natively, with the widest vectors that there are.
 fn map_indices<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    let arch = Arch::new();
+    let work = |i| {
+        arch.dispatch(
+            #[inline(always)]
+            || work(i),
+        )
+    };
     #[cfg(not(target_family = "wasm"))]
     {
-        use rayon::prelude::*;
         (0..count).into_par_iter().map(work).collect()
     }
     #[cfg(target_family = "wasm")]

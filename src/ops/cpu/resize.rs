@@ -1,6 +1,6 @@
-//! Halving and doubling on the CPU; `crate::ops::halve` and `double` have the formulas.
+//! Halving and doubling on the CPU; `crate::ops::halve`, `max_halve` and `double` have the formulas.
 
-use super::for_each_piece;
+use super::{for_each_piece, map_indices};
 
 /// `x` `[..,H,W]` -> `[..,H/2,W/2]`: means of 2x2.
 pub fn halve(x: &[f32], height: usize, width: usize) -> Vec<f32> {
@@ -85,6 +85,54 @@ pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
                 dx[near * width + c] += 0.75 * mixed;
                 dx[far * width + c] += 0.25 * mixed;
             }
+        }
+    });
+    dx
+}
+
+/// `x` `[..,H,W]` -> `[..,H/2,W/2]`: maxima of 2x2, and which of the four, row by row, is the first of them.
+pub fn max_halve(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
+    let pixels = height * width;
+    let planes = map_indices(x.len() / pixels, |plane| {
+        let x = &x[plane * pixels..][..pixels];
+        let (mut maxima, mut winners) = (vec![0.0; pixels / 4], vec![0; pixels / 4]);
+        let rows = maxima
+            .chunks_exact_mut(width / 2)
+            .zip(winners.chunks_exact_mut(width / 2));
+        for (pair, (maxima, winners)) in x.chunks_exact(2 * width).zip(rows) {
+            let (top, bottom) = pair.split_at(width);
+            for ((top, bottom), (maximum, winner)) in top
+                .chunks_exact(2)
+                .zip(bottom.chunks_exact(2))
+                .zip(maxima.iter_mut().zip(winners))
+            {
+                (*maximum, *winner) = (top[0], 0);
+                for (i, value) in [top[1], bottom[0], bottom[1]].into_iter().enumerate() {
+                    if value > *maximum {
+                        (*maximum, *winner) = (value, i as u8 + 1);
+                    }
+                }
+            }
+        }
+        (maxima, winners)
+    });
+    let (maxima, winners): (Vec<_>, Vec<_>) = planes.into_iter().unzip();
+    (maxima.concat(), winners.concat())
+}
+
+/// The gradient of [`max_halve`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, all of it to the winner.
+pub fn max_halve_gradient(winners: &[u8], dy: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let mut dx = vec![0.0; dy.len() * 4];
+    for_each_piece(&mut dx, height * width * 4, |plane, dx| {
+        let from = plane * height * width;
+        for (i, (winner, dy)) in winners[from..]
+            .iter()
+            .zip(&dy[from..][..height * width])
+            .enumerate()
+        {
+            let winner = usize::from(*winner);
+            let (row, column) = (2 * (i / width) + winner / 2, 2 * (i % width) + winner % 2);
+            dx[row * 2 * width + column] = *dy;
         }
     });
     dx

@@ -20,19 +20,18 @@ fn times<S: Simd>(simd: S, factor: f32, x: S::f32s, plus: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor), x, plus)
 }
 
-/// `B^T d`
+/// `B^T d`, from differences of neighbours wherever there are any: between like pixels they are exact.
 #[inline(always)]
 pub fn window<S: Simd>(simd: S, d: [S::f32s; WINDOW]) -> [S::f32s; WINDOW] {
     let [d0, d1, d2, d3, d4, d5] = d;
-    let (near, far) = (times(simd, -4.0, d2, d4), times(simd, -4.0, d1, d3));
     let (outer, inner) = (simd.sub_f32s(d4, d2), simd.sub_f32s(d3, d1));
     [
-        times(simd, 4.0, d0, times(simd, -5.0, d2, d4)),
-        simd.add_f32s(near, far),
-        simd.sub_f32s(near, far),
+        times(simd, 4.0, simd.sub_f32s(d0, d2), outer),
+        times(simd, -4.0, simd.add_f32s(d1, d2), simd.add_f32s(d3, d4)),
+        times(simd, 4.0, simd.sub_f32s(d1, d2), simd.sub_f32s(d4, d3)),
         times(simd, 2.0, inner, outer),
         times(simd, -2.0, inner, outer),
-        times(simd, 4.0, d1, times(simd, -5.0, d3, d5)),
+        times(simd, -4.0, inner, simd.sub_f32s(d5, d3)),
     ]
 }
 
@@ -69,7 +68,7 @@ pub fn tile_gradient<S: Simd>(simd: S, y: [S::f32s; TILE]) -> [S::f32s; WINDOW] 
 
 /// `G g`
 pub fn kernel(g: [f32; 3]) -> [f32; WINDOW] {
-    let [a, b, c] = g;
+    let [a, b, c] = g.map(f64::from);
     let (even, far) = ((a + c) / -6.0, a / 24.0 + c / 6.0);
     let (odd, far_odd) = (b / 6.0, b / 12.0);
     [
@@ -80,6 +79,7 @@ pub fn kernel(g: [f32; 3]) -> [f32; WINDOW] {
         far - far_odd,
         c,
     ]
+    .map(|value| value as f32)
 }
 
 /// `G^T m`

@@ -1,0 +1,164 @@
+//! Batch normalisation and LeakyReLU on the CPU, in as few passes over memory as there are.
+
+use super::conv::Shape;
+use super::{for_each_piece, map_indices};
+
+/// The planes of a channel, `[H,W]` each.
+fn planes(x: &[f32], shape: Shape, channel: usize) -> impl Iterator<Item = &[f32]> {
+    let [_, channels, height, width] = shape;
+    x.chunks_exact(height * width)
+        .skip(channel)
+        .step_by(channels)
+}
+
+/// The sum of `f` over two planes, by lanes.
+#[inline(always)]
+fn sum(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+    const LANES: usize = 32;
+    let mut sums = [0f32; LANES];
+    let (x_lanes, y_lanes) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let rest = x_lanes.remainder().iter().zip(y_lanes.remainder());
+    let rest: f32 = rest.map(|(x, y)| f(*x, *y)).sum();
+    for (x, y) in x_lanes.zip(y_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += f(x[lane], y[lane]);
+        }
+    }
+    f64::from(rest) + sums.iter().map(|sum| f64::from(*sum)).sum::<f64>()
+}
+
+/// Mean and variance, biased, of each channel: `x` `[B,C,H,W]` -> `[2,C]`.
+pub fn moments(x: &[f32], shape: Shape) -> Vec<f32> {
+    let [batch, channels, height, width] = shape;
+    let n = (batch * height * width) as f64;
+    let moments = map_indices(channels, |channel| {
+        let mean: f64 = planes(x, shape, channel)
+            .map(|x| sum(x, x, |x, _| x))
+            .sum::<f64>()
+            / n;
+        let centre = mean as f32;
+        let variance: f64 = planes(x, shape, channel)
+            .map(|x| sum(x, x, |x, _| (x - centre) * (x - centre)))
+            .sum::<f64>()
+            / n;
+        [centre, variance as f32]
+    });
+    let means = moments.iter().map(|[mean, _]| *mean);
+    means
+        .chain(moments.iter().map(|[_, variance]| *variance))
+        .collect()
+}
+
+/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`, `leaky(z) = z > 0 ? z : slope z`.
+#[derive(Clone, Debug)]
+pub struct Normalisation {
+    /// Of `x` and `y` `[B,C,H,W]`.
+    pub shape: Shape,
+    /// `[C]`
+    pub weight: Vec<f32>,
+    /// `[C]`
+    pub bias: Vec<f32>,
+    /// `[2,C]`, as [`moments`] gives them.
+    pub moments: Vec<f32>,
+    /// Keeps the division finite.
+    pub epsilon: f32,
+    /// 1 where no LeakyReLU follows.
+    pub slope: f32,
+}
+
+impl Normalisation {
+    /// Of a channel: mean, `1 / sqrt(variance + epsilon)`, and what to multiply `x - mean` by and to add.
+    fn channel(&self, c: usize) -> [f32; 4] {
+        let (mean, variance) = (self.moments[c], self.moments[self.weight.len() + c]);
+        let inverse = 1.0 / (variance + self.epsilon).sqrt();
+        let scale = self.weight[c] * inverse;
+        [mean, inverse, scale, self.bias[c]]
+    }
+
+    /// `x` -> `y`.
+    pub fn forward(&self, x: &[f32]) -> Vec<f32> {
+        let [_, channels, height, width] = self.shape;
+        let mut y = vec![0.0; x.len()];
+        for_each_piece(&mut y, height * width, |plane, y| {
+            let [mean, _, scale, bias] = self.channel(plane % channels);
+            let slope = self.slope;
+            for (y, x) in y.iter_mut().zip(&x[plane * height * width..]) {
+                let z = scale * (x - mean) + bias;
+                *y = if z > 0.0 { z } else { slope * z };
+            }
+        });
+        y
+    }
+
+    /// The gradients by `x`, weight and bias: `[B,C,H,W]`, `[C]`, `[C]`. The moments are x's own, and so are differentiated.
+    ///
+    /// With g the gradient before the LeakyReLU, `h = (x - mean) / sqrt(variance + epsilon)` and means over the batch:
+    /// `dx = weight / sqrt(variance + epsilon) (g - mean(g) - h mean(g h))`.
+    pub fn backward(&self, x: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
+        let [batch, channels, height, width] = self.shape;
+        let pixels = height * width;
+        let n = (batch * pixels) as f64;
+        let slope = self.slope;
+        let sums = map_indices(channels, |c| {
+            let [mean, _, scale, bias] = self.channel(c);
+            let leaky = |x, dy| leaky_by(scale * (x - mean) + bias, slope) * dy;
+            planes(x, self.shape, c)
+                .zip(planes(dy, self.shape, c))
+                .fold([0.0; 2], |[g, gx], (x, dy)| {
+                    [
+                        g + sum(x, dy, leaky),
+                        gx + sum(x, dy, |x, dy| leaky(x, dy) * (x - mean)),
+                    ]
+                })
+        });
+        let mut dx = vec![0.0; x.len()];
+        for_each_piece(&mut dx, pixels, |plane, dx| {
+            let c = plane % channels;
+            let [mean, inverse, scale, bias] = self.channel(c);
+            let [g, gx] = sums[c].map(|sum| (sum / n) as f32);
+            let slant = -scale * inverse * inverse * gx;
+            let level = -scale * g;
+            let (x, dy) = (&x[plane * pixels..], &dy[plane * pixels..]);
+            for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
+                let x = x - mean;
+                let g = leaky_by(scale * x + bias, slope) * dy;
+                *dx = scale * g + slant * x + level;
+            }
+        });
+        let by_weight = (0..channels).map(|c| (sums[c][1] * f64::from(self.channel(c)[1])) as f32);
+        let by_bias = sums.iter().map(|[g, _]| *g as f32);
+        [dx, by_weight.collect(), by_bias.collect()]
+    }
+}
+
+/// The gradient of LeakyReLU at z.
+#[inline(always)]
+fn leaky_by(z: f32, slope: f32) -> f32 {
+    if z > 0.0 { 1.0 } else { slope }
+}
+
+/// How many values to do at once.
+const PIECE: usize = 1 << 14;
+
+/// `y = x > 0 ? x : slope x`
+pub fn leaky(x: &[f32], slope: f32) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    for_each_piece(&mut y, PIECE, |piece, y| {
+        for (y, x) in y.iter_mut().zip(&x[piece * PIECE..]) {
+            *y = if *x > 0.0 { *x } else { slope * x };
+        }
+    });
+    y
+}
+
+/// The gradient of [`leaky`], by its output: `dx = y > 0 ? dy : slope dy`
+pub fn leaky_gradient(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
+    let mut dx = vec![0.0; y.len()];
+    for_each_piece(&mut dx, PIECE, |piece, dx| {
+        let (y, dy) = (&y[piece * PIECE..], &dy[piece * PIECE..]);
+        for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = leaky_by(*y, slope) * dy;
+        }
+    });
+    dx
+}
