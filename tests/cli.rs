@@ -313,6 +313,31 @@ fn a_run_goes_on_is_converted_and_annotates() {
     assert!(said.contains("error_fraction"), "{said}");
     let points = fs::read_to_string(out.join("keypoints.csv")).expect("a table");
     assert!(points.contains(",j4,"), "{points}");
+
+    // The joints' table, for keypoints called otherwise and then as the model calls its own.
+    let against = |table: &Path| {
+        autolink([
+            "annotate",
+            path(&pictures),
+            "--model",
+            path(&half),
+            "--format",
+            "csv",
+            "--out",
+            path(&out),
+            "--against",
+            path(table),
+        ])
+    };
+    fails_with(&against(&table), "no keypoint called j0");
+    let renamed = folder.join("renamed.csv");
+    let text = fs::read_to_string(&table).expect("a table");
+    fs::write(&renamed, text.replace(",j1_", ",kp1_")).expect("written");
+    let said = succeeds(&against(&renamed));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    for part in ["\"name\":\"kp1\"", "\"pictures\":6", "\"error_fraction\":0."] {
+        assert!(said.contains(part), "{said}");
+    }
 }
 
 #[test]

@@ -164,7 +164,8 @@ pub struct Label {
     pub color: String,
     /// Left out of what is exported.
     pub hidden: bool,
-    /// Mean leave-one-out distance of a landmark, in fractions of the picture; none while it is not predicted.
+    /// Mean leave-one-out distance of a landmark, or of a keypoint from the placed landmark of its name; in fractions of the
+    /// picture, none while there is nothing to compare.
     pub error: Option<f64>,
     /// The same for always predicting its mean place.
     pub baseline: Option<f64>,
@@ -619,14 +620,18 @@ impl Desk {
             };
             work.corrected.values().filter(is_moved).count()
         };
-        let keypoints = work.table.keypoints.iter().map(|named| Label {
-            name: named.name.clone(),
-            color: named.color.clone(),
-            hidden: named.hidden,
-            error: None,
-            baseline: None,
-            placed_on: moved(named),
-            worst: Vec::new(),
+        let agreements = landmarks::agreement(&named, &self.placed());
+        let keypoints = work.table.keypoints.iter().map(|named| {
+            let agreement = agreements.iter().find(|a| a.name == named.name);
+            Label {
+                name: named.name.clone(),
+                color: named.color.clone(),
+                hidden: named.hidden,
+                error: agreement.map(|a| a.error_fraction),
+                baseline: agreement.and_then(|a| a.baseline_fraction),
+                placed_on: moved(named),
+                worst: Vec::new(),
+            }
         });
         let label = |(l, landmark): (usize, &Keypoint)| {
             let fitted = fit.as_ref().ok().map(|fit| &fit.landmarks[l]);
@@ -918,6 +923,18 @@ mod tests {
         assert_eq!(view.landmarks.len(), 4);
         assert_eq!(view.landmarks[0].placed_on, 30);
         assert!(view.landmarks[0].error.expect("an error") < 1e-3);
+        // Against the keypoints that they are called like they are right, and against one that is called like another, wrong.
+        assert!(view.keypoints[0].error.expect("an error") < 1e-6);
+        assert!(view.keypoints[0].baseline.expect("a baseline") > 0.01);
+        let names: Vec<String> = view.keypoints.iter().map(|k| k.name.clone()).collect();
+        for (index, name) in [(0, "elsewhere"), (1, &names[0]), (0, &names[1])] {
+            let name = name.into();
+            desk.edit(Edit::Rename { index, name }).expect("renames");
+        }
+        assert!(desk.view().keypoints[0].error.expect("an error") > 0.01);
+        for _ in 0..3 {
+            desk.edit(Edit::Undo).expect("undoes");
+        }
         let mut elsewhere = imported.clone();
         for image in &mut elsewhere.annotations.images {
             image.file_name = format!("other-{}", image.file_name.replace('/', "-"));

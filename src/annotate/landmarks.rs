@@ -488,6 +488,53 @@ fn features(image: &Image) -> Result<Vec<f64>> {
     Ok(features)
 }
 
+/// How far found keypoints are from a person's points of the same name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Agreement {
+    /// What both are called.
+    pub name: String,
+    /// On how many pictures both are.
+    pub pictures: usize,
+    /// Mean distance, in fractions of the picture's sides.
+    pub error_fraction: f64,
+    /// The same for always saying the mean of the other pictures' places; none of one picture.
+    pub baseline_fraction: Option<f64>,
+}
+
+/// [`Agreement`] of each keypoint of `found` whose name `placed` has, in its order. Corrected keypoints say nothing.
+pub fn agreement(found: &Annotations, placed: &Annotations) -> Vec<Agreement> {
+    let at = matches(found, placed);
+    let same = |name: &str| placed.keypoints.iter().position(|k| k.name == name);
+    let of = |(k, keypoint): (usize, &super::Keypoint)| {
+        let landmark = same(&keypoint.name)?;
+        let pairs = placed.images.iter().zip(&at).filter_map(|(image, at)| {
+            let here = &found.images[(*at)?];
+            let (found, wanted) = (&here.points[k], &image.points[landmark]);
+            if !found.is_there() || found.corrected || !wanted.is_there() {
+                return None;
+            }
+            let (ours, theirs) = (sides_px(here).ok()?, sides_px(image).ok()?);
+            Some((
+                [found.x_px / ours[0], found.y_px / ours[1]],
+                [wanted.x_px / theirs[0], wanted.y_px / theirs[1]],
+            ))
+        });
+        let (found, wanted): (Vec<[f64; 2]>, Vec<[f64; 2]>) = pairs.unzip();
+        let off = found.iter().zip(&wanted);
+        let off: Vec<f64> = off.map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).collect();
+        Some(Agreement {
+            name: keypoint.name.clone(),
+            pictures: off.len(),
+            error_fraction: mean(&off)?,
+            baseline_fraction: match wanted.len() {
+                1 => None,
+                _ => mean(&mean_left_out(&wanted)),
+            },
+        })
+    };
+    found.keypoints.iter().enumerate().filter_map(of).collect()
+}
+
 /// Each picture's distance from the others' mean, `[n]`: `n / (n - 1) |y_i - y_mean|`.
 fn mean_left_out(y: &[[f64; 2]]) -> Vec<f64> {
     let n = y.len() as f64;

@@ -73,7 +73,7 @@ mod cli {
         /// Measure how well keypoints predict landmarks.
         Eval(Eval),
         /// Find keypoints and write them as the file of an annotation tool.
-        Annotate(Discover),
+        Annotate(Annotate),
         /// Predict named landmarks on all pictures from a few pictures that have them. Prints what leaving each one out
         /// showed, a line a landmark.
         Landmarks(FewShot),
@@ -101,6 +101,16 @@ mod cli {
         /// What computes.
         #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
         backend: Backend,
+    }
+
+    #[derive(Args)]
+    struct Annotate {
+        #[command(flatten)]
+        discover: Discover,
+        /// A table of the true places of named keypoints: `file,<name>_x,<name>_y,...`, as fractions of the picture. Prints how
+        /// far the keypoints of these names are from them, a line a keypoint.
+        #[arg(long)]
+        against: Option<PathBuf>,
     }
 
     #[derive(Args)]
@@ -836,21 +846,31 @@ mod cli {
         Ok(())
     }
 
-    fn annotate(options: &Discover, voice: &Voice) -> anyhow::Result<()> {
-        let (found, names) = discover(options, voice)?;
+    fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
+        let against = options.against.as_deref().map(read_landmarks).transpose()?;
+        let (found, names) = discover(&options.discover, voice)?;
         let named = match names {
             Some(names) => names.apply(&found)?,
             None => found,
         };
-        write_annotations(&named, options, voice)
+        if let Some(table) = against {
+            let agreements = landmarks::agreement(&named, &placed(&table, &named));
+            if agreements.is_empty() {
+                bail!(
+                    "The model has no keypoint called {} on these pictures: name its keypoints on the page first.",
+                    table.names.join(", ")
+                );
+            }
+            for agreement in agreements {
+                voice.line(&serde_json::to_value(agreement)?);
+            }
+        }
+        write_annotations(&named, &options.discover, voice)
     }
 
-    fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
-        let table = read_landmarks(&options.landmarks)?;
-        let (found, _) = discover(&options.discover, voice)?;
-        let names: Vec<String> = found
-            .images
-            .iter()
+    /// A table's landmarks on those of its pictures that are here.
+    fn placed(table: &Landmarks, found: &Annotations) -> Annotations {
+        let names: Vec<String> = (found.images.iter())
             .map(annotate::Image::picture_name)
             .collect();
         let wanted: Vec<String> = table.rows.iter().map(|(file, _)| file.clone()).collect();
@@ -877,6 +897,13 @@ mod cli {
                 ..image.clone()
             });
         }
+        placed
+    }
+
+    fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
+        let table = read_landmarks(&options.landmarks)?;
+        let (found, _) = discover(&options.discover, voice)?;
+        let placed = placed(&table, &found);
         let fit = landmarks::Fit::new(&found, &placed)?;
         for landmark in &fit.landmarks {
             voice.line(&serde_json::to_value(landmark)?);

@@ -66,8 +66,7 @@ impl UpBlock {
 
     /// `[B,I,H,W]` -> `[B,O,2H,2W]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm
-            .forward_leaky(self.conv.forward(ops::double(x)))
+        self.norm.forward_leaky(self.conv.forward(ops::double(x)))
     }
 }
 

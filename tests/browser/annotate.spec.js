@@ -211,6 +211,48 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
 
+test("keypoints are recoloured, hidden, merged, reordered, and scored against labels", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await id("open-model").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
+  await id("half-annotate").click();
+  await id("desk-files").setInputFiles((await photographs(10)).slice(0, 6));
+  await expect(id("message")).toHaveText("Keypoints of 6 pictures.");
+
+  const read = async () => JSON.parse(`${(await taken(page, "export-json")).bytes}`);
+  const names = async () => (await read()).keypoints.map((/** @type {{ name: string }} */ { name }) => name);
+  const before = await read();
+  const all = await names();
+  expect(all).toHaveLength(12);
+
+  await page.locator("#keypoint-color-0").fill("#123456");
+  await expect.poll(async () => (await read()).keypoints[0].color).toBe("#123456");
+  await page.locator("#keypoint-shown-1").uncheck();
+  await expect.poll(names).toEqual(all.filter((/** @type {string} */ name) => name !== all[1]));
+  await page.locator("#keypoint-down-0").click();
+  await expect.poll(names).toEqual([all[0], ...all.slice(2)]);
+  await expect(id("desk-keypoints").getByTestId("keypoint-name").first()).toHaveValue(all[1]);
+  await page.locator("#keypoint-merge-3").selectOption({ label: `into ${all[2]}` });
+  await expect.poll(names).toEqual([all[0], all[2], ...all.slice(4)]);
+  const merged = await read();
+  const [x, y] = [before.images[0].points[2], before.images[0].points[3]].map(({ x_px, y_px }) => [x_px, y_px]);
+  expect(merged.images[0].points[1].x_px).toBeGreaterThanOrEqual(Math.min(x[0], y[0]));
+  expect(merged.images[0].points[1].x_px).toBeLessThanOrEqual(Math.max(x[0], y[0]));
+  for (let i = 0; i < 4; i++) await id("desk-undo").click();
+  await expect.poll(read).toEqual(before);
+
+  // The same as labels: each keypoint lies where the landmark of its name was put, one of another name is not scored.
+  await page.locator("#keypoint-name-0").fill("thumb");
+  await page.locator("#keypoint-name-0").press("Enter");
+  await expect.poll(names).toContain("thumb");
+  await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(before)) });
+  await expect(id("message")).toContainText("Labels of 6 pictures");
+  const notes = id("desk-keypoints").getByTestId("keypoint-note");
+  await expect(notes).toHaveCount(11);
+  await expect(notes.first()).toContainText("off its landmark by 0.0 % of the picture (its mean place: ");
+});
+
 test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page);

@@ -83,6 +83,8 @@ function button(id, text, label, act) {
   return made;
 }
 
+const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)} %`;
+
 /** The discovered keypoints.
  * @param {HTMLElement} list
  * @param {Desk} desk
@@ -97,7 +99,7 @@ export function showKeypoints(list, desk, edit) {
   };
   replace(
     list,
-    keypoints.map(({ name, color, hidden, placed_on }, index) => {
+    keypoints.map(({ name, color, hidden, placed_on, error, baseline }, index) => {
       const colour = make("input", { id: `keypoint-color-${index}`, type: "color", value: color, "aria-label": `Colour of ${name}` });
       colour.addEventListener("change", () => edit({ kind: "recolor", index, color: colour.value }));
       const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Shown and exported" });
@@ -113,7 +115,13 @@ export function showKeypoints(list, desk, edit) {
       const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) => edit({ kind: "rename", index, name }));
       field.dataset.testid = "keypoint-name";
       const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
-      if (placed_on) item.append(make("small", {}, `corrected on ${placed_on}`));
+      const told = [];
+      if (placed_on) told.push(`corrected on ${placed_on}`);
+      if (error != null) {
+        const mean = baseline == null ? "" : ` (its mean place: ${percent(baseline)})`;
+        told.push(`off its landmark by ${percent(error)} of the picture${mean}`);
+      }
+      if (told.length) item.append(make("small", { "data-testid": "keypoint-note" }, told.join(", ")));
       return item;
     }),
   );
@@ -162,7 +170,6 @@ export function showEdges(root, desk, edit) {
  */
 export function showLandmarks(list, desk, edit, open) {
   const { landmarks, sheets } = desk.view;
-  const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)} %`;
   replace(
     list,
     landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {

@@ -201,12 +201,11 @@ impl<R: Rows> WithSimd for Transform<'_, R> {
         for channel in 0..channels {
             for (picture, tile) in (0..pictures).flat_map(|p| (0..tiles).map(move |t| (p, t))) {
                 let plane = &self.x[(picture * channels + channel) * height * width..];
-                let rows: [&[f32]; WINDOW] = std::array::from_fn(|k| {
-                    match (tile * TILE + k).checked_sub(R::ABOVE) {
+                let rows: [&[f32]; WINDOW] =
+                    std::array::from_fn(|k| match (tile * TILE + k).checked_sub(R::ABOVE) {
                         Some(r) if r < height => &plane[r * width..][..width],
                         _ => &[],
-                    }
-                });
+                    });
                 let at = margin + (picture * tiles + tile) * row;
                 for c in (0..width).step_by(S::F32_LANES) {
                     let columns = c..width.min(c + S::F32_LANES);
