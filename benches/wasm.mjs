@@ -1,4 +1,5 @@
-// The CPU backend in Chromium against the native one, in one run: seconds a training step, best of some, both printed.
+// The CPU backend in Chromium against the native one, in one run: seconds a training step, best of some, all printed.
+// The native one uses all cores, and for comparison one, as the browser's does.
 //
 //   cargo xtask dist && cargo build --release --bin autolink && node benches/wasm.mjs [PROGRAM] [pixel|perceptual]
 //
@@ -15,10 +16,13 @@ const ROUNDS = 3;
 /** Seconds of each step but the first, from the times at which steps ended. */
 const steps = (/** @type {number[]} */ ends) => ends.slice(1).map((end, i) => end - ends[i]);
 
-/** Native: the command line says when each step ended. */
-function native() {
+/** Native: the command line says when each step ended.
+ * @param {Record<string, string>} [threads]
+ */
+function native(threads = {}) {
   const args = ["train", "synthetic:64", "--preset", "tiny", "--loss", loss, "--steps", `${STEPS}`, "--json"];
-  const run = spawnSync(program, [...args, "--out", "target/bench-wasm.safetensors"], { encoding: "utf8" });
+  const env = { ...process.env, ...threads };
+  const run = spawnSync(program, [...args, "--out", "target/bench-wasm.safetensors"], { encoding: "utf8", env });
   if (run.status !== 0) throw new Error(`${program} failed: ${run.stderr || run.error}`);
   const lines = run.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   return steps(lines.filter((line) => line.type === "step").map((line) => line.seconds));
@@ -54,14 +58,16 @@ try {
   const address = `http://127.0.0.1:${PORT}/dist/style.css`;
   while (!(await fetch(address).catch(() => null))) await new Promise((wake) => setTimeout(wake, 100));
   await page.goto(address);
-  const best = { native: Infinity, wasm: Infinity };
+  const best = { native: Infinity, alone: Infinity, wasm: Infinity };
   for (let round = 0; round < ROUNDS; round++) {
     best.native = Math.min(best.native, ...native());
+    best.alone = Math.min(best.alone, ...native({ RAYON_NUM_THREADS: "1" }));
     best.wasm = Math.min(best.wasm, ...(await wasm(page)));
   }
   console.log(`tiny, ${loss} loss, best of ${ROUNDS * (STEPS - 1)}`);
-  console.log(`native CPU: ${best.native.toFixed(3)} s   wasm CPU: ${best.wasm.toFixed(3)} s`);
-  console.log(`wasm / native: ${(best.wasm / best.native).toFixed(2)}`);
+  const seconds = (/** @type {number} */ time) => `${time.toFixed(3)} s`;
+  console.log(`native CPU: ${seconds(best.native)}, on one core ${seconds(best.alone)}   wasm CPU: ${seconds(best.wasm)}`);
+  console.log(`wasm / native: ${(best.wasm / best.native).toFixed(2)}, / one core ${(best.wasm / best.alone).toFixed(2)}`);
 } finally {
   await browser.close();
   server.kill();

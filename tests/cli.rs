@@ -335,7 +335,11 @@ fn a_run_goes_on_is_converted_and_annotates() {
     fs::write(&renamed, text.replace(",j1_", ",kp1_")).expect("written");
     let said = succeeds(&against(&renamed));
     assert_eq!(said.lines().count(), 1, "{said}");
-    for part in ["\"name\":\"kp1\"", "\"pictures\":6", "\"error_fraction\":0."] {
+    for part in [
+        "\"name\":\"kp1\"",
+        "\"pictures\":6",
+        "\"error_fraction\":0.",
+    ] {
         assert!(said.contains(part), "{said}");
     }
 }
