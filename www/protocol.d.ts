@@ -471,7 +471,8 @@ color: string,
  */
 hidden: boolean, 
 /**
- * Mean leave-one-out distance of a landmark, in fractions of the picture; none while it is not predicted.
+ * Mean leave-one-out distance of a landmark, or of a keypoint from the placed landmark of its name; in fractions of the
+ * picture, none while there is nothing to compare.
  */
 error: number | null, 
 /**

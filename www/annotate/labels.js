@@ -29,7 +29,7 @@ export function make(tag, attributes = {}, ...children) {
 /** Lists that wait until a name in them is typed. @type {WeakMap<HTMLElement, HTMLElement[]>} */
 const waiting = new WeakMap();
 
-/** Replaces a list; whoever was in it stays there, and whoever is typing is not interrupted.
+/** Replaces a list; whoever was in it stays there with what was selected, and whoever is typing is not interrupted.
  * @param {HTMLElement} list
  * @param {HTMLElement[]} items
  */
@@ -46,8 +46,11 @@ function replace(list, items) {
     waiting.set(list, items);
     return;
   }
+  const selected = active instanceof HTMLInputElement && active.type === "text" ? [active.selectionStart, active.selectionEnd] : null;
   list.replaceChildren(...items);
-  if (active) document.getElementById(active.id)?.focus();
+  const again = active && document.getElementById(active.id);
+  again?.focus();
+  if (selected && again instanceof HTMLInputElement) again.setSelectionRange(selected[0], selected[1]);
 }
 
 /**

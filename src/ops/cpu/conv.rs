@@ -2,9 +2,9 @@
 //!
 //! A plane is laid out as one long signal with a zero behind each row, so that a kernel's tap is a constant offset
 //! into the signal: `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]`.
-//! A 3x3 convolution has 9 taps or, once its rows went through [`winograd`], 3, across, but six times on planes of a
-//! quarter of the height. The 4x4 convolution with stride 2 has 4, once its input is split into the four planes of even and odd
-//! rows and columns. Both gradients have the same form.
+//! A 3x3 convolution has 9 taps or, once its rows went through `winograd`, 3, across, but six times on planes of a
+//! quarter of the height. The 4x4 convolution with stride 2 has 4, once its input is split into the four planes of even
+//! and odd rows and columns. Both gradients have the same form.
 
 use std::marker::PhantomData;
 
