@@ -565,8 +565,13 @@ impl Desk {
     /// Points as they are exported.
     ///
     /// # Errors
-    /// [`Error::Landmarks`] where there are no landmarks to export.
+    /// [`Error::Pictures`] where there are none, [`Error::Landmarks`] where there are no landmarks to export.
     pub fn annotations(&self, layer: Layer) -> Result<Annotations> {
+        if self.is_empty() {
+            return Err(Error::Pictures(
+                "There are no pictures on the desk: drop some in first.".into(),
+            ));
+        }
         let corrected = self.corrected();
         match layer {
             Layer::Keypoints => self.work().table.apply(&corrected),
@@ -587,11 +592,6 @@ impl Desk {
     /// # Errors
     /// As [`Desk::annotations`] and [`formats::export`].
     pub fn export(&self, layer: Layer, format: Format) -> Result<Vec<formats::File>> {
-        if self.is_empty() {
-            return Err(Error::Pictures(
-                "There are no pictures on the desk: drop some in first.".into(),
-            ));
-        }
         formats::export(&self.annotations(layer)?, format)
     }
 

@@ -126,7 +126,13 @@ impl Engine {
             Command::Edit { edit } => {
                 self.desk()?.edit(edit)?;
                 let names = self.desk()?.work().table.clone();
-                self.session()?.name_keypoints(names); // they are saved with the model
+                // They are saved with the model, unless another run has begun since.
+                let found_by = self.desk_of.clone();
+                let session = self.session()?;
+                let now = (session.steps_taken(), session.config().seed);
+                if found_by.is_none_or(|(steps, config)| now.0 >= steps && now.1 == config.seed) {
+                    session.name_keypoints(names);
+                }
                 self.post_desk();
             }
             Command::ImportLabels => self.import_labels(files).await?,
@@ -361,13 +367,13 @@ impl Engine {
         format: Format,
         with_pictures: bool,
     ) -> Result<(String, Blob)> {
-        let files = self.desk()?.export(layer, format)?;
+        let annotations = self.desk()?.annotations(layer)?;
+        let files = formats::export(&annotations, format)?;
         if files.len() == 1 && !with_pictures {
             let file = &files[0];
             let name = file.path.rsplit('/').next().unwrap_or(&file.path);
             return Ok((name.to_string(), blob(&file.bytes)?));
         }
-        let annotations = self.desk()?.annotations(layer)?;
         let paths = if with_pictures || format == Format::Png {
             format.picture_paths(&annotations)
         } else {
