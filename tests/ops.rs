@@ -61,8 +61,10 @@ fn convolutions_equal_their_references() {
         [2, 5, 3, 66, 50],
         [2, 33, 34, 12, 8],
         [1, 64, 18, 64, 20],
-        // More pictures than a weight gradient takes at once.
         [5, 4, 6, 64, 64],
+        // Small pictures in twos and threes, the last of them alone.
+        [7, 6, 9, 8, 6],
+        [10, 9, 5, 6, 4],
     ] {
         let x = random([batch, inputs, height, width], rng, device);
         let weight = random([outputs, inputs, 3, 3], rng, device);

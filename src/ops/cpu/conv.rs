@@ -571,7 +571,8 @@ fn pictures_at_once([batch, _, height, width]: Shape) -> usize {
     (PASS / (rows * (width + 1)) + 1).min(batch.div_ceil(4))
 }
 
-/// Up to how many inputs the direct sum is as fast. It is also exact where the picture is empty, as in masked blocks.
+/// Up to how many inputs the sum is direct: these layers are a small part of the work, and theirs are the pictures, which
+/// are empty in masked blocks, where the direct sum is exact.
 const FEW_INPUTS: usize = 4;
 
 /// `weight(o, j, row, column)` reads the weight of one tap.

@@ -11,20 +11,29 @@ fn planes(x: &[f32], shape: Shape, channel: usize) -> impl Iterator<Item = &[f32
         .step_by(channels)
 }
 
-/// The sum of `f` over two planes, by lanes.
+/// The sums of `f` over two planes, by lanes.
 #[inline(always)]
-fn sum(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
+fn sums<const N: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
     const LANES: usize = 32;
-    let mut sums = [0f32; LANES];
+    let mut sums = [[0f32; LANES]; N];
     let (x_lanes, y_lanes) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let rest = x_lanes.remainder().iter().zip(y_lanes.remainder());
-    let rest: f32 = rest.map(|(x, y)| f(*x, *y)).sum();
-    for (x, y) in x_lanes.zip(y_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += f(x[lane], y[lane]);
+    let mut rest = [0f32; N];
+    for (x, y) in x_lanes.remainder().iter().zip(y_lanes.remainder()) {
+        for (rest, value) in rest.iter_mut().zip(f(*x, *y)) {
+            *rest += value;
         }
     }
-    f64::from(rest) + sums.iter().map(|sum| f64::from(*sum)).sum::<f64>()
+    for (x, y) in x_lanes.zip(y_lanes) {
+        for lane in 0..LANES {
+            let values = f(x[lane], y[lane]);
+            for n in 0..N {
+                sums[n][lane] += values[n];
+            }
+        }
+    }
+    std::array::from_fn(|n| {
+        f64::from(rest[n]) + sums[n].iter().map(|sum| f64::from(*sum)).sum::<f64>()
+    })
 }
 
 /// Mean and variance, biased, of each channel: `x` `[B,C,H,W]` -> `[2,C]`.
@@ -33,12 +42,12 @@ pub fn moments(x: &[f32], shape: Shape) -> Vec<f32> {
     let n = (batch * height * width) as f64;
     let moments = map_indices(channels, |channel| {
         let mean: f64 = planes(x, shape, channel)
-            .map(|x| sum(x, x, |x, _| x))
+            .map(|x| sums(x, x, |x, _| [x])[0])
             .sum::<f64>()
             / n;
         let centre = mean as f32;
         let variance: f64 = planes(x, shape, channel)
-            .map(|x| sum(x, x, |x, _| (x - centre) * (x - centre)))
+            .map(|x| sums(x, x, |x, _| [(x - centre) * (x - centre)])[0])
             .sum::<f64>()
             / n;
         [centre, variance as f32]
@@ -99,23 +108,23 @@ impl Normalisation {
         let pixels = height * width;
         let n = (batch * pixels) as f64;
         let slope = self.slope;
-        let sums = map_indices(channels, |c| {
+        let of_channels = map_indices(channels, |c| {
             let [mean, _, scale, bias] = self.channel(c);
-            let leaky = |x, dy| leaky_by(scale * (x - mean) + bias, slope) * dy;
+            let pair = |x, dy| {
+                let x = x - mean;
+                let g = leaky_by(scale * x + bias, slope) * dy;
+                [g, g * x]
+            };
             planes(x, self.shape, c)
                 .zip(planes(dy, self.shape, c))
-                .fold([0.0; 2], |[g, gx], (x, dy)| {
-                    [
-                        g + sum(x, dy, leaky),
-                        gx + sum(x, dy, |x, dy| leaky(x, dy) * (x - mean)),
-                    ]
-                })
+                .map(|(x, dy)| sums(x, dy, pair))
+                .fold([0.0; 2], |[g, gx], more| [g + more[0], gx + more[1]])
         });
         let mut dx = vec![0.0; x.len()];
         for_each_piece(&mut dx, pixels, |plane, dx| {
             let c = plane % channels;
             let [mean, inverse, scale, bias] = self.channel(c);
-            let [g, gx] = sums[c].map(|sum| (sum / n) as f32);
+            let [g, gx] = of_channels[c].map(|sum| (sum / n) as f32);
             let slant = -scale * inverse * inverse * gx;
             let level = -scale * g;
             let (x, dy) = (&x[plane * pixels..], &dy[plane * pixels..]);
@@ -125,8 +134,9 @@ impl Normalisation {
                 *dx = scale * g + slant * x + level;
             }
         });
-        let by_weight = (0..channels).map(|c| (sums[c][1] * f64::from(self.channel(c)[1])) as f32);
-        let by_bias = sums.iter().map(|[g, _]| *g as f32);
+        let by_weight =
+            (0..channels).map(|c| (of_channels[c][1] * f64::from(self.channel(c)[1])) as f32);
+        let by_bias = of_channels.iter().map(|[g, _]| *g as f32);
         [dx, by_weight.collect(), by_bias.collect()]
     }
 }
