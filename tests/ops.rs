@@ -48,9 +48,38 @@ fn convolve(conv: Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> [
     ]
 }
 
+/// A GPU, or lavapipe, which plays one.
+fn gpu() -> Option<Device> {
+    static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
+    let open = || match Device::wgpu_options().init() {
+        Ok(device) => Some(device.autodiff()),
+        Err(error) => {
+            println!("skipped: no graphics adapter here ({error})");
+            None
+        }
+    };
+    DEVICE.get_or_init(open).clone()
+}
+
+fn cpu() -> Device {
+    Device::flex().autodiff()
+}
+
 #[test]
 fn convolutions_equal_their_references() {
-    let device = &Device::flex().autodiff();
+    convolutions(&cpu(), 2e-5);
+}
+
+#[test]
+fn convolutions_of_the_gpu_equal_the_cpu_s() {
+    if let Some(gpu) = gpu() {
+        convolutions(&gpu, 1e-4);
+    }
+}
+
+/// The references run on the CPU.
+fn convolutions(device: &Device, bound: f32) {
+    let cpu = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     for [batch, inputs, outputs, height, width] in [
         [1, 1, 1, 2, 2],
@@ -66,9 +95,9 @@ fn convolutions_equal_their_references() {
         [7, 6, 9, 8, 6],
         [10, 9, 5, 6, 4],
     ] {
-        let x = random([batch, inputs, height, width], rng, device);
-        let weight = random([outputs, inputs, 3, 3], rng, device);
-        let bias = random([outputs], rng, device);
+        let x = random([batch, inputs, height, width], rng, cpu);
+        let weight = random([outputs, inputs, 3, 3], rng, cpu);
+        let bias = random([outputs], rng, cpu);
         let cases: [(&str, Conv, Conv, usize); 2] = [
             ("conv3x3", ops::conv3x3, ops::conv3x3_reference, 1),
             (
@@ -82,9 +111,14 @@ fn convolutions_equal_their_references() {
             let dy = random(
                 [batch, outputs, height / stride, width / stride],
                 rng,
-                device,
+                cpu,
             );
-            let found = convolve(kernel, [&x, &weight, &dy], &bias);
+            let there = |tensor: &Tensor<4>| tensor.clone().to_device(device);
+            let found = convolve(
+                kernel,
+                [&there(&x), &there(&weight), &there(&dy)],
+                &bias.clone().to_device(device),
+            );
             let wanted = convolve(reference, [&x, &weight, &dy], &bias);
             for (part, (found, wanted)) in ["y", "dx", "dw", "db"]
                 .iter()
@@ -94,7 +128,7 @@ fn convolutions_equal_their_references() {
                     &format!("{name} {part} at {batch}x{inputs}x{height}x{width}"),
                     found,
                     wanted,
-                    2e-5,
+                    bound,
                 );
             }
         }
@@ -103,19 +137,30 @@ fn convolutions_equal_their_references() {
 
 #[test]
 fn resizing_equals_its_references() {
-    let device = &Device::flex().autodiff();
+    resizing(&cpu());
+}
+
+#[test]
+fn resizing_on_the_gpu_equals_its_references() {
+    if let Some(gpu) = gpu() {
+        resizing(&gpu);
+    }
+}
+
+fn resizing(there: &Device) {
+    let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(2);
     type Resize = fn(Tensor<4>) -> Tensor<4>;
-    let run = |resize: Resize, x: &Tensor<4>, dy: &Tensor<4>| {
-        let x = x.clone().require_grad();
+    let run = |resize: Resize, x: &Tensor<4>, dy: &Tensor<4>, at: &Device| {
+        let x = x.clone().to_device(at).require_grad();
         let y = resize(x.clone());
-        let grads = (y.clone() * dy.clone()).sum().backward();
+        let grads = (y.clone() * dy.clone().to_device(at)).sum().backward();
         [
             values(y.without_autodiff()),
             values(x.grad(&grads).expect("a gradient")),
         ]
     };
-    for [height, width] in [[2, 2], [4, 6], [10, 2], [16, 16]] {
+    for [height, width] in [[2, 2], [4, 6], [10, 2], [16, 16], [6, 20], [2, 4]] {
         let x = random([2, 3, height, width], rng, device);
         let small = random([2, 3, height / 2, width / 2], rng, device);
         let large = random([2, 3, 2 * height, 2 * width], rng, device);
@@ -130,7 +175,7 @@ fn resizing_equals_its_references() {
             ("double", ops::double, ops::double_reference, &large),
         ];
         for (name, kernel, reference, dy) in cases {
-            let (found, wanted) = (run(kernel, &x, dy), run(reference, &x, dy));
+            let (found, wanted) = (run(kernel, &x, dy, there), run(reference, &x, dy, device));
             for (part, (found, wanted)) in ["y", "dx"].iter().zip(found.iter().zip(&wanted)) {
                 assert_close(
                     &format!("{name} {part} at {height}x{width}"),
@@ -145,13 +190,26 @@ fn resizing_equals_its_references() {
 
 #[test]
 fn norms_equal_their_references() {
-    let device = &Device::flex().autodiff();
+    norms(&cpu());
+}
+
+#[test]
+fn norms_on_the_gpu_equal_their_references() {
+    if let Some(gpu) = gpu() {
+        norms(&gpu);
+    }
+}
+
+fn norms(there: &Device) {
+    let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(5);
     type Normalise = fn(Tensor<4>, Tensor<1>, Tensor<1>, f64, f64) -> ops::Normalised;
     for ([batch, channels, height, width], slope) in [
         ([2, 3, 4, 4], 0.2),
         ([1, 5, 3, 7], 1.0),
         ([16, 16, 17, 33], 0.2),
+        ([3, 70, 16, 24], 0.2),
+        ([2, 5, 32, 32], 1.0),
     ] {
         let shape = [batch, channels, height, width];
         let x = random(shape, rng, device) * 3.0 + 0.7;
@@ -160,11 +218,13 @@ fn norms_equal_their_references() {
             random([channels], rng, device),
         );
         let dy = random(shape, rng, device);
-        let run = |normalise: Normalise| {
-            let leaf = |tensor: &Tensor<1>| tensor.clone().require_grad();
-            let (x, weight, bias) = (x.clone().require_grad(), leaf(&weight), leaf(&bias));
+        let run = |normalise: Normalise, at: &Device| {
+            let leaf = |tensor: &Tensor<1>| tensor.clone().to_device(at).require_grad();
+            let (weight, bias) = (leaf(&weight), leaf(&bias));
+            let x = x.clone().to_device(at).require_grad();
             let found = normalise(x.clone(), weight.clone(), bias.clone(), 1e-5, slope);
-            let grads = (found.output.clone() * dy.clone()).sum().backward();
+            let dy = dy.clone().to_device(at);
+            let grads = (found.output.clone() * dy).sum().backward();
             [
                 values(found.output.without_autodiff()),
                 values(found.mean),
@@ -174,7 +234,8 @@ fn norms_equal_their_references() {
                 values(bias.grad(&grads).expect("a gradient")),
             ]
         };
-        let (found, wanted) = (run(ops::normalise), run(ops::normalise_reference));
+        let found = run(ops::normalise, there);
+        let wanted = run(ops::normalise_reference, device);
         for (part, (found, wanted)) in ["y", "mean", "variance", "dx", "dweight", "dbias"]
             .iter()
             .zip(found.iter().zip(&wanted))
@@ -186,22 +247,34 @@ fn norms_equal_their_references() {
 
 #[test]
 fn leaky_relu_equals_its_reference() {
-    let device = &Device::flex().autodiff();
+    leaky_relu(&cpu());
+}
+
+#[test]
+fn leaky_relu_on_the_gpu_equals_its_reference() {
+    if let Some(gpu) = gpu() {
+        leaky_relu(&gpu);
+    }
+}
+
+fn leaky_relu(there: &Device) {
+    let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(6);
     // Longer than the piece that a core takes.
     let shape = [3, 5, 40, 70];
     let (x, dy) = (random(shape, rng, device), random(shape, rng, device));
     for slope in [0.2, 0.0] {
-        let run = |leaky: fn(Tensor<4>, f64) -> Tensor<4>| {
-            let x = x.clone().require_grad();
+        let run = |leaky: fn(Tensor<4>, f64) -> Tensor<4>, at: &Device| {
+            let x = x.clone().to_device(at).require_grad();
             let y = leaky(x.clone(), slope);
-            let grads = (y.clone() * dy.clone()).sum().backward();
+            let grads = (y.clone() * dy.clone().to_device(at)).sum().backward();
             [
                 values(y.without_autodiff()),
                 values(x.grad(&grads).expect("a gradient")),
             ]
         };
-        let (found, wanted) = (run(ops::leaky_relu), run(ops::leaky_relu_reference));
+        let found = run(ops::leaky_relu, there);
+        let wanted = run(ops::leaky_relu_reference, device);
         for (part, (found, wanted)) in ["y", "dx"].iter().zip(found.iter().zip(&wanted)) {
             assert_close(&format!("{part} at {slope}"), found, wanted, 1e-7);
         }
@@ -247,7 +320,18 @@ fn edge_map(
 
 #[test]
 fn the_edge_map_equals_its_reference() {
-    let device = &Device::flex().autodiff();
+    edge_maps(&cpu());
+}
+
+#[test]
+fn the_edge_map_on_the_gpu_equals_its_reference() {
+    if let Some(gpu) = gpu() {
+        edge_maps(&gpu);
+    }
+}
+
+fn edge_maps(there: &Device) {
+    let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
     for (count, size, thickness) in [
         (2, 32, 2.5e-3),
@@ -258,7 +342,13 @@ fn the_edge_map_equals_its_reference() {
         let keypoints = random([2, count, 2], rng, device);
         let weights = random([count, count], rng, device).abs() + 0.01;
         let dy = random([2, 1, size, size], rng, device);
-        let found = edge_map(ops::edge_map, &keypoints, &weights, &dy, thickness);
+        let found = edge_map(
+            ops::edge_map,
+            &keypoints.clone().to_device(there),
+            &weights.clone().to_device(there),
+            &dy.clone().to_device(there),
+            thickness,
+        );
         let wanted = edge_map(
             ops::edge_map_reference,
             &keypoints,
@@ -272,10 +362,20 @@ fn the_edge_map_equals_its_reference() {
     }
 }
 
-/// Keypoints on top of each other, on the border and outside the picture; weights of nothing.
 #[test]
 fn the_edge_map_is_finite_everywhere() {
-    let device = &Device::flex().autodiff();
+    finite_edge_maps(&cpu());
+}
+
+#[test]
+fn the_edge_map_on_the_gpu_is_finite_everywhere() {
+    if let Some(gpu) = gpu() {
+        finite_edge_maps(&gpu);
+    }
+}
+
+/// Keypoints on top of each other, on the border and outside the picture; weights of nothing.
+fn finite_edge_maps(device: &Device) {
     let keypoints = Tensor::from_data(
         TensorData::new(vec![0.1f32, 0.1, 0.1, 0.1, -1.0, 1.0, 1.5, -2.0], [1, 4, 2]),
         device,
@@ -295,10 +395,20 @@ fn the_edge_map_is_finite_everywhere() {
     }
 }
 
-/// The slope of the edge map between two nearby places is the gradient, away from ties.
 #[test]
 fn the_edge_map_s_gradient_is_its_slope() {
-    let device = &Device::flex().autodiff();
+    slopes(&cpu());
+}
+
+#[test]
+fn the_edge_map_s_gradient_on_the_gpu_is_its_slope() {
+    if let Some(gpu) = gpu() {
+        slopes(&gpu);
+    }
+}
+
+/// The slope of the edge map between two nearby places is the gradient, away from ties.
+fn slopes(device: &Device) {
     let (thickness, size, step) = (0.02, 24, 1e-3f32);
     let start = [-0.5f32, -0.4, 0.45, 0.55];
     let weights: Tensor<2> =

@@ -1,10 +1,17 @@
-//! What burn lacks or does slowly. Each operation has its `*_reference` in plain tensor operations: the
-//! specification, and what the GPU runs. The CPU backend runs the kernels of [`cpu`].
+//! What burn lacks or does slowly. Each operation has its `*_reference` in plain tensor operations, the specification.
+//! The CPU backend runs the kernels of [`cpu`], a GPU those of `shaders/`.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::backend::DispatchDevice;
+use burn::tensor::Device;
 
 mod conv;
 pub mod cpu;
 mod edge_map;
 mod flex;
+mod gpu;
+mod kernels;
 mod norm;
 mod resize;
 
@@ -14,3 +21,35 @@ pub use norm::{Normalised, leaky_relu, leaky_relu_reference, normalise, normalis
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,
 };
+
+static BURN_ON_GPU: AtomicBool = AtomicBool::new(false);
+
+/// From now on a GPU runs the references, which is to say burn's own kernels: to compare with, and to find faults.
+pub fn use_burn_on_gpu(burn: bool) {
+    BURN_ON_GPU.store(burn, Ordering::Relaxed);
+}
+
+/// Whose kernels run on a device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Cpu,
+    Gpu,
+    Not,
+}
+
+fn served(device: &Device) -> Served {
+    match device.clone().inner().as_dispatch() {
+        DispatchDevice::Flex(_) => Served::Cpu,
+        _ if BURN_ON_GPU.load(Ordering::Relaxed) => Served::Not,
+        _ => Served::Gpu,
+    }
+}
+
+/// Whether there is a kernel for pictures of so many pixels: the GPU's read whole fours.
+fn serves(device: &Device, pixels: usize) -> bool {
+    match served(device) {
+        Served::Cpu => true,
+        Served::Gpu => pixels.is_multiple_of(4),
+        Served::Not => false,
+    }
+}

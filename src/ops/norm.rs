@@ -3,11 +3,12 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation, module};
 
-use super::flex::{self, Kernels, Statistics};
+use super::kernels::{Kernels, Statistics};
+use super::serves;
 
 /// `x > 0 ? x : slope x`; a slope of 0 is ReLU, of 1 nothing. Any `[B,C,H,W]`.
 pub fn leaky_relu(x: Tensor<4>, slope: f64) -> Tensor<4> {
-    if slope == 1.0 || !flex::serves(&x.device()) {
+    if slope == 1.0 || !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
         return leaky_relu_reference(x, slope);
     }
     Tensor::from_dispatch(Dispatch::leaky(x.into_dispatch(), slope))
@@ -43,7 +44,7 @@ pub fn normalise(
     epsilon: f64,
     slope: f64,
 ) -> Normalised {
-    if !flex::serves(&x.device()) {
+    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
         return normalise_reference(x, weight, bias, epsilon, slope);
     }
     let moments = Dispatch::moments(x.clone().without_autodiff().into_dispatch());

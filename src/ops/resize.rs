@@ -5,11 +5,12 @@ use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::flex::{self, Kernels};
+use super::kernels::Kernels;
+use super::serves;
 
 /// Half the size: bilinear at exactly 0.5x is the mean of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`, even H and W.
 pub fn halve(x: Tensor<4>) -> Tensor<4> {
-    if !flex::serves(&x.device()) {
+    if !serves(&x.device(), x.dims()[3]) {
         return halve_reference(x);
     }
     Tensor::from_dispatch(Dispatch::halve(x.into_dispatch()))
@@ -23,7 +24,7 @@ pub fn halve_reference(x: Tensor<4>) -> Tensor<4> {
 /// Half the size: the maximum of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`; an odd last row or column is left out.
 pub fn max_halve(x: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    if height % 2 + width % 2 > 0 || !flex::serves(&x.device()) {
+    if height % 2 + width % 2 > 0 || !serves(&x.device(), width) {
         return max_halve_reference(x);
     }
     Tensor::from_dispatch(Dispatch::max_halve(x.into_dispatch()))
@@ -38,7 +39,7 @@ pub fn max_halve_reference(x: Tensor<4>) -> Tensor<4> {
 ///
 /// Along each axis `y[2i] = (x[i-1] + 3 x[i]) / 4` and `y[2i+1] = (3 x[i] + x[i+1]) / 4`, indices clamped.
 pub fn double(x: Tensor<4>) -> Tensor<4> {
-    if !flex::serves(&x.device()) {
+    if !serves(&x.device(), x.dims()[3]) {
         return double_reference(x);
     }
     Tensor::from_dispatch(Dispatch::double(x.into_dispatch()))

@@ -1,0 +1,25 @@
+{#- LeakyReLU: y = x > 0 ? x : slope x. With `gradient`, dx = y > 0 ? dy : slope dy.
+
+    x  [N / 4], the output for the gradient
+    dy [N / 4], for the gradient
+    y  [N / 4], what is written
+    n  N / 4, columns of workgroups, slope (f32)
+-#}
+@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
+{%- if gradient %}
+@group(0) @binding(1) var<storage, read_write> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 1>;
+{%- else %}
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<uniform> n: array<vec4u, 1>;
+{%- endif %}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
+    let id = (group.y * n[0].y + group.x) * 64u + index;
+    if (id >= n[0].x) { return; }
+    let four = x[id];
+    let through = {% if gradient %}dy[id]{% else %}four{% endif %};
+    y[id] = select(bitcast<f32>(n[0].z) * through, through, four > vec4f());
+}

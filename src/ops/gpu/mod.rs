@@ -1,0 +1,275 @@
+//! The GPU's kernels, `shaders/*.wgsl`: templates over what has to be known when they are compiled (tile sizes, mostly).
+//! Sizes of tensors are arguments, so that a kernel is compiled once for all layers.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use askama::Template;
+use burn::backend::ops::ModuleOps;
+use burn::backend::{Cube, TensorMetadata};
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Shape};
+use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim, ExecutionMode, KernelId};
+use burn_cubecl::cubecl::server::{KernelArguments, MetadataBindingInfo};
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::kernels::{Gradients, Kernels, Statistics};
+use resize::Resize;
+
+pub mod conv;
+pub mod edge_map;
+pub mod norm;
+pub mod resize;
+
+/// A file of `shaders/` with its constants. Its entry point is `main`.
+pub trait Shader: Template + Clone + Debug + Eq + Hash + Send + Sync + 'static {
+    /// Invocations of a workgroup.
+    fn group(&self) -> u32 {
+        64
+    }
+}
+
+struct Source<S>(S);
+
+impl<S: Shader> KernelSource for Source<S> {
+    fn source(&self) -> SourceTemplate {
+        SourceTemplate::new(self.0.render().expect("a template of numbers renders"))
+    }
+
+    fn id(&self) -> KernelId {
+        // Unchecked: no counters in loops, and no clamped indices; the shaders stay inside their buffers by themselves.
+        KernelId::new::<Self>()
+            .cube_dim(CubeDim::new_1d(self.0.group()).0)
+            .mode(ExecutionMode::Unchecked)
+            .info(self.0.clone())
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// Runs `groups` workgroups of a shader over contiguous `buffers`, bound in this order, and after them `sizes`.
+fn launch<S: Shader>(shader: S, groups: [usize; 3], buffers: &[&CubeTensor], sizes: &[usize]) {
+    let mut words: Vec<u32> = sizes.iter().map(|&size| size as u32).collect();
+    words.resize(words.len().next_multiple_of(4), 0); // whole vec4u
+    let words = words
+        .chunks(2)
+        .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+        .collect();
+    let arguments = KernelArguments::new()
+        .with_buffers(
+            buffers
+                .iter()
+                .map(|buffer| buffer.handle.clone().binding())
+                .collect(),
+        )
+        .with_info(MetadataBindingInfo::custom(words));
+    let dim = CubeDim::new_1d(shader.group());
+    let [x, y, z] = groups.map(|count| count as u32);
+    buffers[0].client.launch(
+        Box::new(SourceKernel::new(Source(shader), dim)),
+        CubeCount::Static(x, y, z),
+        arguments,
+    );
+}
+
+/// Uninitialised memory beside `like`.
+fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
+    empty_device_contiguous_dtype(
+        like.client.clone(),
+        like.device.clone(),
+        Shape::new(shape),
+        DType::F32,
+    )
+}
+
+fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
+    tensor.shape().dims()
+}
+
+/// How many neighbours a shader may take to work in step and see each other's values; 1 where nothing is known.
+fn lanes(client: &Client) -> usize {
+    client.properties().hardware.plane_size_min.max(1) as usize
+}
+
+/// An adapter whose subgroups are that small is a processor: loads are dear there, registers are memory.
+const PROCESSOR: usize = 8;
+
+/// Invocations that share a plane of so many `fours`.
+fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
+    match lanes(&like.client) {
+        2..=PROCESSOR => 8,
+        _ if fours < 64 => 16,
+        _ => 64,
+    }
+}
+
+/// Workgroups in two dimensions, for the longest of either is 65,535; the columns come first.
+fn grid(groups: usize) -> [usize; 3] {
+    let columns = groups.min(32_768);
+    [columns, groups.div_ceil(columns), 1]
+}
+
+/// A number that a shader reads as f32.
+fn bits(value: f64) -> usize {
+    (value as f32).to_bits() as usize
+}
+
+/// `shaders/sum.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "sum.wgsl", escape = "none")]
+struct Sum;
+
+impl Shader for Sum {}
+
+/// `parts` tensors of a shape, added up.
+fn sum<const D: usize>(tensors: &CubeTensor, parts: usize, shape: [usize; D]) -> CubeTensor {
+    let y = empty(tensors, shape);
+    let count = shape.iter().product::<usize>();
+    let groups = [count.div_ceil(64), 1, 1];
+    launch(Sum, groups, &[tensors, &y], &[count, parts]);
+    y
+}
+
+/// What burn calls a 4x4 convolution with stride 2.
+fn halving_options() -> ConvOptions<2> {
+    ConvOptions::new([2, 2], [1, 1], [1, 1], 1)
+}
+
+impl Kernels for Cube {
+    fn convolve(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: CubeTensor,
+        halving: bool,
+    ) -> CubeTensor {
+        if halving {
+            return Self::conv2d(x, weight, Some(bias), halving_options());
+        }
+        conv::convolve(x, weight, Some(bias), false)
+    }
+
+    fn edge_map(
+        keypoints: CubeTensor,
+        weights: CubeTensor,
+        size: usize,
+        thickness: f64,
+    ) -> CubeTensor {
+        edge_map::draw(keypoints, weights, size, thickness).0
+    }
+
+    fn halve(x: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::Halve, x, None)
+    }
+
+    fn max_halve(x: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::Max, x, None)
+    }
+
+    fn double(x: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::Double, x, None)
+    }
+
+    fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
+        norm::leaky(x, slope)
+    }
+
+    fn normalise(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: CubeTensor,
+        moments: CubeTensor,
+        epsilon: f64,
+        slope: f64,
+    ) -> CubeTensor {
+        norm::forward(x, [weight, bias, moments], epsilon, slope)
+    }
+}
+
+impl Statistics for Cube {
+    fn moments(x: CubeTensor) -> CubeTensor {
+        norm::moments(x)
+    }
+}
+
+impl Gradients for Cube {
+    type Drawn = edge_map::Drawn;
+    /// The input.
+    type Winners = CubeTensor;
+
+    fn convolve_by_x(
+        x: CubeTensor,
+        weight: CubeTensor,
+        dy: CubeTensor,
+        halving: bool,
+    ) -> CubeTensor {
+        if halving {
+            return Self::conv2d_x_backward(x, weight, dy, halving_options());
+        }
+        conv::convolve(dy, weight, None, true)
+    }
+
+    fn convolve_by_weight(
+        x: CubeTensor,
+        weight: CubeTensor,
+        dy: CubeTensor,
+        halving: bool,
+    ) -> CubeTensor {
+        if halving {
+            return Self::conv2d_weight_backward(x, weight, dy, halving_options());
+        }
+        conv::weight_gradient(x, dy)
+    }
+
+    fn convolve_by_bias(dy: CubeTensor) -> CubeTensor {
+        conv::bias_gradient(dy)
+    }
+
+    fn draw(
+        keypoints: CubeTensor,
+        weights: CubeTensor,
+        size: usize,
+        thickness: f64,
+    ) -> (CubeTensor, Self::Drawn) {
+        edge_map::draw(keypoints, weights, size, thickness)
+    }
+
+    fn edge_map_gradients(drawn: Self::Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
+        edge_map::gradients(drawn, dy)
+    }
+
+    fn halve_gradient(dy: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::HalveGradient, dy, None)
+    }
+
+    fn max_halve_with_winners(x: CubeTensor) -> (CubeTensor, CubeTensor) {
+        let x = burn_cubecl::kernel::into_contiguous(x);
+        (resize::resize(Resize::Max, x.clone(), None), x)
+    }
+
+    fn max_halve_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::MaxGradient, dy, Some(&x))
+    }
+
+    fn double_gradient(dy: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::DoubleGradient, dy, None)
+    }
+
+    fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
+        norm::leaky_gradient(y, dy, slope)
+    }
+
+    fn normalise_gradients(
+        x: CubeTensor,
+        parameters: [CubeTensor; 3],
+        epsilon: f64,
+        slope: f64,
+        dy: CubeTensor,
+    ) -> [CubeTensor; 3] {
+        norm::backward(x, parameters, epsilon, slope, dy)
+    }
+}

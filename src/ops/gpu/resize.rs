@@ -1,0 +1,76 @@
+//! Twice and half the size on the GPU: `shaders/resize.wgsl`.
+
+use askama::Template;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::{Shader, dims, empty, grid, launch};
+
+/// `shaders/resize.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "resize.wgsl", escape = "none")]
+struct Resizing {
+    kind: Resize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resize {
+    Double,
+    DoubleGradient,
+    Halve,
+    HalveGradient,
+    Max,
+    /// Its input is needed, too.
+    MaxGradient,
+}
+
+impl Shader for Resizing {}
+
+impl Resizing {
+    /// Columns of the smaller picture that an invocation takes.
+    fn columns(&self) -> usize {
+        match self.kind {
+            Resize::Double | Resize::DoubleGradient => 4,
+            _ => 2,
+        }
+    }
+
+    fn reads(&self) -> &'static str {
+        match self.kind {
+            Resize::HalveGradient | Resize::MaxGradient => "vec2f",
+            _ => "vec4f",
+        }
+    }
+
+    fn writes(&self) -> &'static str {
+        match self.kind {
+            Resize::Halve | Resize::Max => "vec2f",
+            _ => "vec4f",
+        }
+    }
+}
+
+/// `x` `[B,C,H,W]` to twice or half its size. W a multiple of four, or of two for the gradients of halving.
+pub fn resize(kind: Resize, x: CubeTensor, seen: Option<&CubeTensor>) -> CubeTensor {
+    let x = into_contiguous(x);
+    let [batch, channels, height, width] = dims(&x);
+    let twice = [2 * height, 2 * width];
+    let half = [height / 2, width / 2];
+    let (to, small) = match kind {
+        Resize::Double => (twice, [height, width]),
+        Resize::HalveGradient | Resize::MaxGradient => (twice, [height, width]),
+        Resize::DoubleGradient | Resize::Halve | Resize::Max => (half, half),
+    };
+    let y = empty(&x, [batch, channels, to[0], to[1]]);
+    let planes = batch * channels;
+    let shader = Resizing { kind };
+    let groups = grid((planes * small[0] * small[1] / shader.columns()).div_ceil(64));
+    let buffers: Vec<&CubeTensor> = [&x].into_iter().chain(seen).chain([&y]).collect();
+    launch(
+        shader,
+        groups,
+        &buffers,
+        &[planes, small[0], small[1], groups[0]],
+    );
+    y
+}

@@ -1,0 +1,321 @@
+//! The operations that have kernels of our own on both backends, with their gradients. [`crate::ops`] says what each computes.
+
+use std::fmt::Debug;
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients as Tape;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, backend_extension};
+
+/// What is differentiated.
+#[backend_extension(Autodiff, Cube, Flex)]
+pub trait Kernels: Backend {
+    /// 3x3 with stride 1 or, `halving`, 4x4 with stride 2; padding 1.
+    ///
+    /// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` or `[O,I,4,4]`, `bias` `[O]`.
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        halving: bool,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::edge_map`].
+    fn edge_map(
+        keypoints: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        size: usize,
+        thickness: f64,
+    ) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::halve`].
+    fn halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::max_halve`].
+    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::double`].
+    fn double(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::leaky_relu`].
+    fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::normalise`]. `moments` `[2,C]` are x's own, and so are differentiated.
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        epsilon: f64,
+        slope: f64,
+    ) -> FloatTensor<Self>;
+}
+
+/// What needs no gradient.
+#[backend_extension(Cube, Flex)]
+pub trait Statistics: Backend {
+    /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`.
+    fn moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// The gradients of [`Kernels`]: of the sum of `dy` times the output, each in the shape of what it is by.
+pub trait Gradients: Kernels {
+    /// What the edge map was drawn from, and which edge won where.
+    type Drawn: Clone + Debug + Send + 'static;
+    /// Which of four pixels won.
+    type Winners: Clone + Debug + Send + 'static;
+
+    /// By the input.
+    fn convolve_by_x(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        halving: bool,
+    ) -> FloatTensor<Self>;
+
+    /// By the weight.
+    fn convolve_by_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        halving: bool,
+    ) -> FloatTensor<Self>;
+
+    /// By the bias.
+    fn convolve_by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The edge map, with what its gradient needs.
+    fn draw(
+        keypoints: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        size: usize,
+        thickness: f64,
+    ) -> (FloatTensor<Self>, Self::Drawn);
+
+    /// By keypoints and weights.
+    fn edge_map_gradients(drawn: Self::Drawn, dy: FloatTensor<Self>) -> [FloatTensor<Self>; 2];
+
+    /// By x.
+    fn halve_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The maxima, with what their gradient needs.
+    fn max_halve_with_winners(x: FloatTensor<Self>) -> (FloatTensor<Self>, Self::Winners);
+
+    /// By x.
+    fn max_halve_gradient(winners: Self::Winners, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// By x.
+    fn double_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// By x, from the output `y`.
+    fn leaky_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f64)
+    -> FloatTensor<Self>;
+
+    /// By x, weight and bias.
+    fn normalise_gradients(
+        x: FloatTensor<Self>,
+        parameters: [FloatTensor<Self>; 3],
+        epsilon: f64,
+        slope: f64,
+        dy: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 3];
+}
+
+#[derive(Debug)]
+struct ConvolveBackward {
+    halving: bool,
+}
+
+impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
+    /// x, weight
+    type State = (FloatTensor<B>, FloatTensor<B>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let dy = tape.consume::<B>(&ops.node);
+        let (x, weight) = ops.state;
+        if let Some(node) = of_x {
+            let dx = B::convolve_by_x(x.clone(), weight.clone(), dy.clone(), self.halving);
+            tape.register::<B>(node.id, dx);
+        }
+        if let Some(node) = of_weight {
+            let dw = B::convolve_by_weight(x, weight, dy.clone(), self.halving);
+            tape.register::<B>(node.id, dw);
+        }
+        if let Some(node) = of_bias {
+            tape.register::<B>(node.id, B::convolve_by_bias(dy));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct EdgeMapBackward;
+
+impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
+    type State = B::Drawn;
+
+    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let found = B::edge_map_gradients(ops.state, dy);
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = node {
+                tape.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormaliseBackward {
+    epsilon: f64,
+    slope: f64,
+}
+
+impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
+    /// x, and weight, bias and moments
+    type State = (FloatTensor<B>, [FloatTensor<B>; 3]);
+
+    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let (x, parameters) = ops.state;
+        let found = B::normalise_gradients(x, parameters, self.epsilon, self.slope, dy);
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = node {
+                tape.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// What takes one tensor.
+#[derive(Debug)]
+enum Unary {
+    Halve,
+    MaxHalve,
+    Double,
+    Leaky { slope: f64 },
+}
+
+/// What their gradients need.
+#[derive(Clone, Debug)]
+enum Kept<B: Gradients> {
+    Nothing,
+    Winners(B::Winners),
+    Output(FloatTensor<B>),
+}
+
+impl<B: Gradients> Backward<B, 1> for Unary {
+    type State = Kept<B>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let [of_x] = ops.parents;
+        let Some(node) = of_x else { return };
+        let dx = match (self, ops.state) {
+            (Unary::Double, _) => B::double_gradient(dy),
+            (Unary::MaxHalve, Kept::Winners(winners)) => B::max_halve_gradient(winners, dy),
+            (Unary::Leaky { slope }, Kept::Output(y)) => B::leaky_gradient(y, dy, slope),
+            (Unary::Halve | Unary::MaxHalve | Unary::Leaky { .. }, _) => B::halve_gradient(dy),
+        };
+        tape.register::<B>(node.id, dx);
+    }
+}
+
+fn unary<B: Gradients, C: CheckpointStrategy>(
+    operation: Unary,
+    x: FloatTensor<Autodiff<B, C>>,
+    forward: impl FnOnce(FloatTensor<B>) -> (FloatTensor<B>, Kept<B>),
+) -> FloatTensor<Autodiff<B, C>> {
+    let node = x.node();
+    let (y, kept) = forward(x.into_primitive());
+    match Backward::<B, 1>::prepare::<C>(operation, [node])
+        .compute_bound()
+        .stateful()
+    {
+        OpsKind::Tracked(prepared) => prepared.finish(kept, y),
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    }
+}
+
+impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
+    fn convolve(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        halving: bool,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let y = B::convolve(x.clone(), weight.clone(), bias.into_primitive(), halving);
+        match Backward::<B, 3>::prepare::<C>(ConvolveBackward { halving }, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn edge_map(
+        keypoints: FloatTensor<Self>,
+        weights: FloatTensor<Self>,
+        size: usize,
+        thickness: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [keypoints.node(), weights.node()];
+        let (keypoints, weights) = (keypoints.into_primitive(), weights.into_primitive());
+        let (map, drawn) = B::draw(keypoints, weights, size, thickness);
+        match Backward::<B, 2>::prepare::<C>(EdgeMapBackward, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish(drawn, map),
+            OpsKind::UnTracked(prepared) => prepared.finish(map),
+        }
+    }
+
+    fn halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::Halve, x, |x| (B::halve(x), Kept::Nothing))
+    }
+
+    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::MaxHalve, x, |x| {
+            let (y, winners) = B::max_halve_with_winners(x);
+            (y, Kept::Winners(winners))
+        })
+    }
+
+    fn double(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::Double, x, |x| (B::double(x), Kept::Nothing))
+    }
+
+    fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::Leaky { slope }, x, |x| {
+            let y = B::leaky(x, slope);
+            (y.clone(), Kept::Output(y))
+        })
+    }
+
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
+        epsilon: f64,
+        slope: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let x = x.into_primitive();
+        let parameters = [weight, bias, moments].map(|tensor| tensor.into_primitive());
+        let [weight, bias, moments] = parameters.clone();
+        let y = B::normalise(x.clone(), weight, bias, moments, epsilon, slope);
+        match Backward::<B, 3>::prepare::<C>(NormaliseBackward { epsilon, slope }, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish((x, parameters), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+}
