@@ -108,11 +108,7 @@ fn convolutions(device: &Device, bound: f32) {
             ),
         ];
         for (name, kernel, reference, stride) in cases {
-            let dy = random(
-                [batch, outputs, height / stride, width / stride],
-                rng,
-                cpu,
-            );
+            let dy = random([batch, outputs, height / stride, width / stride], rng, cpu);
             let there = |tensor: &Tensor<4>| tensor.clone().to_device(device);
             let found = convolve(
                 kernel,

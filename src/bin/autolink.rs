@@ -167,6 +167,9 @@ mod cli {
         /// What computes.
         #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
         backend: Backend,
+        /// Whose kernels run on the GPU: ours or, to compare with, burn's.
+        #[arg(long, default_value = "own", value_parser = ["own", "burn"])]
+        ops: String,
         /// Write a JSON line per step: step, loss, seconds; and error and baseline where evaluated.
         #[arg(long)]
         log: Option<PathBuf>,
@@ -394,6 +397,7 @@ mod cli {
     }
 
     fn train(options: &Train, voice: &Voice) -> anyhow::Result<()> {
+        autolink::ops::use_burn_on_gpu(options.ops == "burn");
         let device = open(options.backend)?;
         let training_device = device.clone().autodiff();
         let resumed = (options.resume.as_deref())

@@ -4,6 +4,8 @@ use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
+use super::AdamWStep;
+use super::cpu::adamw;
 use super::cpu::conv;
 use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
@@ -95,13 +97,33 @@ impl Statistics for Flex {
             [2, shape[1]],
         )
     }
+
+    fn adamw(
+        g: FlexTensor,
+        m: FlexTensor,
+        v: FlexTensor,
+        p: FlexTensor,
+        step: AdamWStep,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let count = dims::<1>(&g);
+        let [g, m, v, p] = [g, m, v, p].map(|tensor| contiguous(&tensor));
+        let values = [g.storage(), m.storage(), v.storage(), p.storage()];
+        adamw::step(values, step)
+            .map(|values| tensor(values, count))
+            .into()
+    }
 }
 
 impl Gradients for Flex {
     type Drawn = (Drawing, Vec<u32>);
     type Winners = Vec<u8>;
 
-    fn convolve_by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor, halving: bool) -> FlexTensor {
+    fn convolve_by_x(
+        x: FlexTensor,
+        weight: FlexTensor,
+        dy: FlexTensor,
+        halving: bool,
+    ) -> FlexTensor {
         let (dy, weight) = (contiguous(&dy), contiguous(&weight));
         let gradient = if halving {
             conv::halving_input_gradient
@@ -112,7 +134,12 @@ impl Gradients for Flex {
         tensor(dx, dims::<4>(&x))
     }
 
-    fn convolve_by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor, halving: bool) -> FlexTensor {
+    fn convolve_by_weight(
+        x: FlexTensor,
+        weight: FlexTensor,
+        dy: FlexTensor,
+        halving: bool,
+    ) -> FlexTensor {
         let (x, dy) = (contiguous(&x), contiguous(&dy));
         let gradient = if halving {
             conv::halving_weight_gradient
@@ -143,8 +170,7 @@ impl Gradients for Flex {
 
     fn edge_map_gradients((drawing, winners): Self::Drawn, dy: FlexTensor) -> [FlexTensor; 2] {
         let [batch, ..] = dims::<4>(&dy);
-        let (by_keypoints, by_weights) =
-            drawing.backward(&winners, contiguous(&dy).storage());
+        let (by_keypoints, by_weights) = drawing.backward(&winners, contiguous(&dy).storage());
         [
             tensor(by_keypoints, [batch, drawing.count, 2]),
             tensor(by_weights, [drawing.count, drawing.count]),

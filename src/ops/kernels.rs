@@ -8,6 +8,8 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, backend_extension};
 
+use super::AdamWStep;
+
 /// What is differentiated.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Kernels: Backend {
@@ -57,6 +59,15 @@ pub trait Kernels: Backend {
 pub trait Statistics: Backend {
     /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`.
     fn moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::adamw`].
+    fn adamw(
+        g: FloatTensor<Self>,
+        m: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        p: FloatTensor<Self>,
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// The gradients of [`Kernels`]: of the sum of `dy` times the output, each in the shape of what it is by.

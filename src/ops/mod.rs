@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
+mod adamw;
 mod conv;
 pub mod cpu;
 mod edge_map;
@@ -15,8 +16,10 @@ mod kernels;
 mod norm;
 mod resize;
 
+pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_reference};
 pub use edge_map::{edge_map, edge_map_reference};
+pub use gpu::set_lanes;
 pub use norm::{Normalised, leaky_relu, leaky_relu_reference, normalise, normalise_reference};
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,

@@ -6,6 +6,8 @@ use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
+use crate::ops::{self, AdamWStep};
+
 /// How much of the running means of gradient and squared gradient stays at each step.
 const BETAS: [f64; 2] = [0.9, 0.999];
 /// Keeps the division finite.
@@ -31,12 +33,7 @@ impl AdamW {
         }
     }
 
-    /// One step: with gradient g and means m, v of each parameter p,
-    ///
-    /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
-    /// `p = (1 - rate decay) p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`.
-    ///
-    /// A parameter without a gradient stays as it is.
+    /// One step, [`ops::adamw`]. A parameter without a gradient stays as it is.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
         module.map(&mut Update {
@@ -66,23 +63,23 @@ impl ModuleMapper for Update<'_> {
             moments,
         } = &mut *self.optimiser;
         let g = g.flatten::<1>(0, D - 1);
-        let [b1, b2] = BETAS;
-        let (m, v) = match moments.remove(&id) {
-            Some([m, v]) => (
-                m * b1 + g.clone() * (1.0 - b1),
-                v * b2 + g.square() * (1.0 - b2),
-            ),
-            None => (g.clone() * (1.0 - b1), g.square() * (1.0 - b2)),
+        let [m, v] = moments.remove(&id).unwrap_or_else(|| {
+            let zeros = g.zeros_like();
+            [zeros.clone(), zeros]
+        });
+        let step = AdamWStep {
+            betas: BETAS,
+            rate: self.rate,
+            decay: *weight_decay,
+            epsilon: EPSILON,
+            steps: *steps,
         };
-        let t = *steps as f64;
-        let direction =
-            m.clone() / (1.0 - b1.powf(t)) / ((v.clone() / (1.0 - b2.powf(t))).sqrt() + EPSILON);
-        moments.insert(id, [m, v]);
-        let (rate, decay) = (self.rate, *weight_decay);
         param.map(|p| {
             let shape = p.dims();
-            let p = p.inner() * (1.0 - rate * decay) - (direction * rate).reshape(shape);
-            Tensor::from_inner(p).require_grad()
+            let p = p.inner().flatten::<1>(0, D - 1);
+            let [m, v, p] = ops::adamw([g, m, v, p], step);
+            moments.insert(id, [m, v]);
+            Tensor::from_inner(p.reshape(shape)).require_grad()
         })
     }
 }

@@ -10,6 +10,8 @@ pub struct Adapter {
     pub name: String,
     /// A processor that plays a graphics card; burn's CPU backend is faster.
     pub is_software: bool,
+    /// How many neighbouring invocations at least can see each other's values; 1 where none can.
+    pub lanes: usize,
 }
 
 /// The adapter that a WebGPU device would run on.
@@ -43,11 +45,13 @@ pub async fn adapter() -> Result<Adapter, String> {
         .ok_or_else(no_adapter)?;
 
     let features = get(&adapter, "features").unwrap_or(JsValue::UNDEFINED);
-    let has_timestamps = get(&features, "has")
-        .and_then(|has| has.dyn_into::<Function>().ok())
-        .and_then(|has| has.call1(&features, &"timestamp-query".into()).ok())
-        .is_some_and(|has| has.is_truthy());
-    if !has_timestamps {
+    let has = |name: &str| {
+        get(&features, "has")
+            .and_then(|has| has.dyn_into::<Function>().ok())
+            .and_then(|has| has.call1(&features, &name.into()).ok())
+            .is_some_and(|has| has.is_truthy())
+    };
+    if !has("timestamp-query") {
         return Err("WebGPU here lacks the feature timestamp-query".into());
     }
 
@@ -77,7 +81,16 @@ pub async fn adapter() -> Result<Adapter, String> {
         ]
         .iter()
         .any(|known| lower.contains(known));
-    Ok(Adapter { name, is_software })
+    let smallest = get(&info, "subgroupMinSize").and_then(|size| size.as_f64());
+    let lanes = match smallest {
+        Some(size) if has("subgroups") => size as usize,
+        _ => 1,
+    };
+    Ok(Adapter {
+        name,
+        is_software,
+        lanes,
+    })
 }
 
 fn get(object: &JsValue, key: &str) -> Option<JsValue> {

@@ -25,6 +25,7 @@ use crate::checkpoint::{
 use crate::config::{Config, Preset, SETTINGS};
 use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ops;
 use crate::palette;
 use crate::session::{
     Backend, Cadence, Command, Event, Keypoints, Phase, Rejected, Session, Source, StepReport,
@@ -870,6 +871,7 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         )));
     }
     let asked = if is_forced { ", as asked for" } else { "" };
+    ops::set_lanes(adapter.lanes);
     match open_gpu().await {
         Ok(device) => Ok((
             device,

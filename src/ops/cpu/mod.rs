@@ -1,5 +1,6 @@
 //! The CPU's kernels, on plain slices: portable SIMD (AVX2, NEON, wasm) by pulp, all cores natively.
 
+pub mod adamw;
 pub mod conv;
 pub mod edge_map;
 pub mod norm;

@@ -7,7 +7,7 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{PROCESSOR, Shader, dims, empty, grid, lanes, launch, plane_lanes, sum};
+use super::{Shader, dims, empty, grid, is_processor, lanes, launch, number, plane_lanes, sum};
 
 /// `shaders/conv3x3.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,11 +64,6 @@ impl Shader for WeightGradient {
     }
 }
 
-/// What the shaders read and write rows of pixels in; `aligned` ones hold whole fours.
-fn number(aligned: bool) -> &'static str {
-    if aligned { "vec4f" } else { "f32" }
-}
-
 impl Convolve {
     fn number(&self) -> &'static str {
         number(self.aligned)
@@ -105,7 +100,11 @@ impl WeightGradient {
         let (part, l) = (j * self.window() + at / 4, ["x", "y", "z", "w"][at % 4]);
         match self.shared {
             0 => format!("q{part}.{l}"),
-            lanes => format!("subgroupBroadcast(q{}.{l}, {}u)", part / lanes, part % lanes),
+            lanes => format!(
+                "subgroupBroadcast(q{}.{l}, {}u)",
+                part / lanes,
+                part % lanes
+            ),
         }
     }
 }
@@ -121,19 +120,17 @@ pub fn convolve(
     let [batch, inputs, height, width] = dims(&x);
     let [first, second, ..] = dims::<4>(&weight);
     let outputs = if turned { second } else { first };
-    let lanes = lanes(&x.client);
-    // By measurement; see benches.
-    let tiles = match lanes {
-        2..=PROCESSOR if width > 8 => 4,
-        _ if width > 4 => 2,
-        _ => 1,
+    let (lanes, processor) = (lanes(&x.client), is_processor(&x.client));
+    // The fastest of those measured on an H200, lavapipe and SwiftShader.
+    let tiles = match width {
+        ..=4 => 1,
+        9.. if processor => 4,
+        _ => 2,
     };
-    let quads: usize = if outputs <= 4 {
-        1
-    } else if (2..=PROCESSOR).contains(&lanes) && outputs > 8 {
-        4
-    } else {
-        2
+    let quads: usize = match outputs {
+        ..=4 => 1,
+        9.. if processor => 4,
+        _ => 2,
     };
     let padded = (18 * quads).next_multiple_of(lanes);
 
@@ -178,7 +175,7 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
     let [batch, inputs, height, width] = dims(&x);
     let [_, outputs, ..] = dims::<4>(&dy);
     let subgroup = lanes(&x.client);
-    let processor = (2..=PROCESSOR).contains(&subgroup);
+    let processor = is_processor(&x.client);
     let lanes = if processor { subgroup } else { 32 };
     let kept = if processor && outputs > lanes { 2 } else { 1 };
     let pixels = width.next_multiple_of(4).min(8);

@@ -76,7 +76,13 @@ pub fn gradients(drawn: Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
     launch(
         EdgeGradients { lanes },
         [count * count, batch, 1],
-        &[&drawn.keypoints, &drawn.weights, &drawn.winners, &dy, &parts],
+        &[
+            &drawn.keypoints,
+            &drawn.weights,
+            &drawn.winners,
+            &dy,
+            &parts,
+        ],
         &[count, size, batch, bits(drawn.thickness)],
     );
     let by_keypoints = empty(&dy, [batch, count, 2]);

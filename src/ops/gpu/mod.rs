@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use askama::Template;
 use burn::backend::ops::ModuleOps;
@@ -10,15 +11,18 @@ use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::client::Client;
+use burn_cubecl::cubecl::ir::features::Plane;
 use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim, ExecutionMode, KernelId};
 use burn_cubecl::cubecl::server::{KernelArguments, MetadataBindingInfo};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::AdamWStep;
 use super::kernels::{Gradients, Kernels, Statistics};
 use resize::Resize;
 
+pub mod adamw;
 pub mod conv;
 pub mod edge_map;
 pub mod norm;
@@ -91,20 +95,36 @@ fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
     tensor.shape().dims()
 }
 
-/// How many neighbours a shader may take to work in step and see each other's values; 1 where nothing is known.
-fn lanes(client: &Client) -> usize {
-    client.properties().hardware.plane_size_min.max(1) as usize
+/// How many neighbours at least work in step and can see each other's values, where the adapter does not say itself.
+static LANES: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells how many neighbours at least work in step and can see each other's values, 1 where none can: for browsers, where
+/// the adapter names a number even if it lacks the feature; and for tests.
+pub fn set_lanes(lanes: usize) {
+    LANES.store(lanes, Ordering::Relaxed);
 }
 
-/// An adapter whose subgroups are that small is a processor: loads are dear there, registers are memory.
-const PROCESSOR: usize = 8;
+fn lanes(client: &Client) -> usize {
+    match LANES.load(Ordering::Relaxed) {
+        0 => client.properties().hardware.plane_size_min.max(1) as usize,
+        told => told,
+    }
+}
+
+/// Whether the adapter is a processor that plays a GPU: loads are dear there, and registers are memory.
+fn is_processor(client: &Client) -> bool {
+    // cubecl trusts subgroups on graphics cards alone.
+    lanes(client) > 1 && !client.properties().features.plane.contains(Plane::Ops)
+}
 
 /// Invocations that share a plane of so many `fours`.
 fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
-    match lanes(&like.client) {
-        2..=PROCESSOR => 8,
-        _ if fours < 64 => 16,
-        _ => 64,
+    if is_processor(&like.client) {
+        8
+    } else if fours < 64 {
+        16
+    } else {
+        64
     }
 }
 
@@ -112,6 +132,11 @@ fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
 fn grid(groups: usize) -> [usize; 3] {
     let columns = groups.min(32_768);
     [columns, groups.div_ceil(columns), 1]
+}
+
+/// What the shaders read and write; `aligned` tensors hold whole fours.
+fn number(aligned: bool) -> &'static str {
+    if aligned { "vec4f" } else { "f32" }
 }
 
 /// A number that a shader reads as f32.
@@ -141,12 +166,7 @@ fn halving_options() -> ConvOptions<2> {
 }
 
 impl Kernels for Cube {
-    fn convolve(
-        x: CubeTensor,
-        weight: CubeTensor,
-        bias: CubeTensor,
-        halving: bool,
-    ) -> CubeTensor {
+    fn convolve(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, halving: bool) -> CubeTensor {
         if halving {
             return Self::conv2d(x, weight, Some(bias), halving_options());
         }
@@ -193,6 +213,16 @@ impl Kernels for Cube {
 impl Statistics for Cube {
     fn moments(x: CubeTensor) -> CubeTensor {
         norm::moments(x)
+    }
+
+    fn adamw(
+        g: CubeTensor,
+        m: CubeTensor,
+        v: CubeTensor,
+        p: CubeTensor,
+        step: AdamWStep,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        adamw::step([g, m, v, p], step).into()
     }
 }
 

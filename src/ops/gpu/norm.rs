@@ -74,12 +74,7 @@ pub fn moments(x: CubeTensor) -> CubeTensor {
 }
 
 /// `x` `[B,C,H,W]`; weight, bias `[C]` and moments `[2,C]`.
-pub fn forward(
-    x: CubeTensor,
-    parameters: [CubeTensor; 3],
-    epsilon: f64,
-    slope: f64,
-) -> CubeTensor {
+pub fn forward(x: CubeTensor, parameters: [CubeTensor; 3], epsilon: f64, slope: f64) -> CubeTensor {
     let x = into_contiguous(x);
     let [weight, bias, moments] = parameters.map(into_contiguous);
     let y = empty(&x, dims::<4>(&x));
