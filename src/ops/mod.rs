@@ -13,6 +13,7 @@ mod edge_map;
 mod flex;
 mod gpu;
 mod kernels;
+pub mod measure;
 mod norm;
 mod resize;
 

@@ -19,13 +19,14 @@ use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::AdamWStep;
-use super::kernels::{Gradients, Kernels, Statistics};
+use super::kernels::{Gradients, Kernels, Measured, Statistics};
 use resize::Resize;
 
 pub mod adamw;
 pub mod conv;
 pub mod edge_map;
 pub mod norm;
+pub mod peak;
 pub mod resize;
 
 /// A file of `shaders/` with its constants. Its entry point is `main`.
@@ -207,6 +208,28 @@ impl Kernels for Cube {
         slope: f64,
     ) -> CubeTensor {
         norm::forward(x, [weight, bias, moments], epsilon, slope)
+    }
+}
+
+impl Measured for Cube {
+    fn multiply_adds(like: CubeTensor, chains: usize, groups: usize, rounds: usize) -> CubeTensor {
+        peak::run(&like, chains, groups, rounds)
+    }
+
+    fn by_x(weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        conv::convolve(dy, weight, None, true)
+    }
+
+    fn by_weight(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        conv::weight_gradient(x, dy)
+    }
+
+    fn burn_by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        Self::conv2d_x_backward(x, weight, dy, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+    }
+
+    fn burn_by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        Self::conv2d_weight_backward(x, weight, dy, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
     }
 }
 
