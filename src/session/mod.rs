@@ -2,6 +2,7 @@
 
 pub mod preview;
 pub mod protocol;
+mod touch;
 mod views;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
 pub use protocol::{Backend, Command, Event, FileKind, Keypoints, Phase, Rejected, Source, Views};
+pub use touch::{Becomes, Cover, EdgeTouch, Parts, Touch, Transfer};
 pub use views::Cadence;
 
 use crate::annotate::Annotations;
@@ -409,6 +411,35 @@ impl Session {
             self.snapshots.push(views.snapshot());
         }
         Ok(views)
+    }
+
+    /// One of the probes, taken apart and changed on its way. Training goes on as if nobody had looked.
+    ///
+    /// # Errors
+    /// No pictures, or a device that does not answer.
+    pub async fn inspect(&self, touch: &Touch) -> Result<Parts> {
+        let (model, probes) = (self.model(), self.probes());
+        self.scene(&model, &probes).inspect(touch).await
+    }
+
+    /// The keypoints of each of some probes in the looks of each.
+    ///
+    /// # Errors
+    /// No such pictures, or a device that does not answer.
+    pub async fn transfer(&self, which: &[usize]) -> Result<Transfer> {
+        let (model, probes) = (self.model(), self.probes());
+        self.scene(&model, &probes).transfer(which).await
+    }
+
+    fn scene<'a>(&'a self, model: &'a AutoLink, probes: &'a [usize]) -> touch::Scene<'a> {
+        touch::Scene {
+            model,
+            config: &self.config,
+            pictures: &self.pictures,
+            probes,
+            step: self.steps_taken(),
+            device: &self.device,
+        }
     }
 
     /// Keypoints of pictures that were read at [`Config::size`].

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::touch::{Parts, Touch, Transfer};
 use crate::annotate::desk::{DeskView, Edit, Layer};
 use crate::annotate::formats::{Format, Offer};
 use crate::annotate::motion::{Measure, OneEuro, Series};
@@ -105,6 +106,16 @@ pub enum Command {
     Reset,
     /// Asks for fresh views.
     Snapshot,
+    /// Asks to see a probe taken apart, now and after every [`Event::Views`]; none: no longer. Tells [`Event::Inspected`].
+    Inspect {
+        /// Which, and what is changed on its way.
+        touch: Option<Touch>,
+    },
+    /// Asks for the keypoints of each of some probes in the looks of each. Answered by [`Event::Transferred`].
+    Transfer {
+        /// Which.
+        probes: Vec<usize>,
+    },
     /// Finds keypoints in the file that came with the command. Answered by [`Event::Detected`].
     Detect,
     /// Asks for what was learned as a file. Answered by [`Event::Saved`].
@@ -243,6 +254,8 @@ pub struct Views {
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
+    /// `[K][x, y]`: the mean of those.
+    pub mean_pose: Vec<[f32; 2]>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
     /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
@@ -328,6 +341,17 @@ pub enum Event {
     },
     /// Fresh views.
     Views(Views),
+    /// A probe taken apart.
+    Inspected(Parts),
+    /// Poses of some probes in the looks of others.
+    Transferred {
+        /// The command's id.
+        id: u32,
+        /// The grid.
+        #[serde(flatten)]
+        #[ts(flatten)]
+        grid: Transfer,
+    },
     /// Keypoints of the picture that was asked for.
     Detected {
         /// The command's id.
@@ -404,6 +428,7 @@ mod tests {
     use super::*;
     use crate::annotate::desk::{Label, Sheet};
     use crate::config::{Fit, LossKind};
+    use crate::session::touch::{Becomes, Cover, EdgeTouch};
 
     /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
     #[test]
@@ -424,6 +449,12 @@ mod tests {
             Phase::decl(&cfg),
             Keypoints::decl(&cfg),
             Views::decl(&cfg),
+            Becomes::decl(&cfg),
+            EdgeTouch::decl(&cfg),
+            Cover::decl(&cfg),
+            Touch::decl(&cfg),
+            Parts::decl(&cfg),
+            Transfer::decl(&cfg),
             Layer::decl(&cfg),
             Format::decl(&cfg),
             Offer::decl(&cfg),

@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::palette;
 use crate::session::{
     Backend, Cadence, Command, Event, Keypoints, Phase, Rejected, Session, Source, StepReport,
-    open_gpu,
+    Touch, open_gpu,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
@@ -149,14 +149,18 @@ fn post(event: &Event) {
 /// ... as it is.
 fn post_value(event: &Event, scope: &DedicatedWorkerGlobalScope, value: &JsValue) {
     let moved = Array::new();
-    let bytes = match event {
-        Event::Views(_) => Reflect::get(value, &"pixels".into()).ok(),
-        Event::Desk(_) => Reflect::get(value, &"points".into()).ok(),
-        Event::Saved { .. } => Reflect::get(value, &"bytes".into()).ok(),
-        _ => None,
+    let keys: &[&str] = match event {
+        Event::Views(_) | Event::Transferred { .. } => &["pixels"],
+        Event::Inspected(_) => &["pixels", "heatmaps", "mask"],
+        Event::Desk(_) => &["points"],
+        Event::Saved { .. } => &["bytes"],
+        _ => &[],
     };
-    if let Some(Ok(bytes)) = bytes.map(JsCast::dyn_into::<Uint8Array>) {
-        moved.push(&bytes.buffer());
+    for &key in keys {
+        let bytes = Reflect::get(value, &key.into()).map(JsCast::dyn_into::<Uint8Array>);
+        if let Ok(Ok(bytes)) = bytes {
+            moved.push(&bytes.buffer());
+        }
     }
     let _ = scope.post_message_with_transfer(value, &moved);
 }
@@ -243,6 +247,8 @@ struct Engine {
     loads: u32,
     task: Option<Task>,
     cadence: Cadence,
+    /// The probe that the page wants to see taken apart.
+    touch: Option<Touch>,
     /// There once something was found.
     desk: Option<Desk>,
     /// Of each picture on the desk: its file, and its place in it if that is a zip.
@@ -271,6 +277,7 @@ impl Engine {
             loads: 0,
             task: None,
             cadence: Cadence::default(),
+            touch: None,
             desk: None,
             desk_files: Vec::new(),
             desk_of: None,
@@ -372,6 +379,15 @@ impl Engine {
                 self.session()?.pictures().check()?;
                 self.post_views().await?;
             }
+            Command::Inspect { touch } => {
+                self.touch = touch;
+                self.post_parts().await?;
+            }
+            Command::Transfer { probes } => {
+                let grid = self.session()?.transfer(&probes).await?;
+                post(&Event::Transferred { id, grid });
+                return Ok(false);
+            }
             Command::Detect => {
                 let found = self.detect(files).await?;
                 post(&Event::Detected { id, found });
@@ -439,7 +455,18 @@ impl Engine {
         {
             let views = session.views().await?;
             post(&Event::Views(views));
+            self.post_parts().await?;
             self.cadence.looked(start);
+        }
+        Ok(())
+    }
+
+    /// Shows the probe that the page wants to see taken apart, if it wants one and there is one.
+    async fn post_parts(&self) -> Result<()> {
+        if let (Some(session), Some(touch)) = (&self.session, &self.touch)
+            && session.pictures().check().is_ok()
+        {
+            post(&Event::Inspected(session.inspect(touch).await?));
         }
         Ok(())
     }
