@@ -17,12 +17,13 @@ fn session() -> Session {
         batch: 4,
         micro_batch: 4,
         loss: LossKind::Pixel,
+        learning_rate: 4e-3,
         ..Config::preset(Preset::Tiny)
     };
     let pictures = synthetic::puppets(20, 1, SIZE).dataset;
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
     session.begin(config, pictures).expect("begins");
-    for _ in 0..20 {
+    for _ in 0..40 {
         block_on(session.step()).expect("steps");
     }
     session
@@ -67,7 +68,7 @@ fn an_untouched_probe_is_as_in_the_grid() {
     );
     assert_eq!(
         (parts.step, parts.probe, parts.size, parts.heat_size),
-        (20, 2, SIZE, SIZE / 4)
+        (40, 2, SIZE, SIZE / 4)
     );
     assert_eq!(parts.heatmaps.len(), 4 * (SIZE / 4).pow(2) * 4);
     let area = SIZE * SIZE * 4;
@@ -110,7 +111,7 @@ fn an_untouched_probe_is_as_in_the_grid() {
     };
     assert!((parts.error - distance(stage(&parts, REBUILT))).abs() < 0.004);
     assert!((parts.error_without - distance(stage(&parts, WITHOUT))).abs() < 0.004);
-    assert_ne!(stage(&parts, REBUILT), stage(&parts, WITHOUT));
+    assert!(apart(stage(&parts, REBUILT), stage(&parts, WITHOUT)) > 0);
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
             .chunks(4)
             .all(|rgba| rgba[..3] == [128; 3])
     );
-    assert_ne!(stage(&all_hidden, REBUILT), stage(&usual, REBUILT));
+    assert!(apart(stage(&all_hidden, REBUILT), stage(&usual, REBUILT)) > 0);
     assert_eq!(
         stage(&all_hidden, EDGE_MAP),
         stage(&usual, EDGE_MAP),
@@ -199,8 +200,8 @@ fn a_moved_keypoint_moves_the_edge_map() {
     {
         assert!((a - b).abs() < 1e-5);
     }
-    assert_ne!(stage(&moved, EDGE_MAP), stage(&usual, EDGE_MAP));
-    assert_ne!(stage(&moved, REBUILT), stage(&usual, REBUILT));
+    assert!(apart(stage(&moved, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
+    assert!(apart(stage(&moved, REBUILT), stage(&usual, REBUILT)) > 0);
     assert_eq!(stage(&moved, MASKED), stage(&usual, MASKED));
     assert_eq!(
         moved.heatmaps, usual.heatmaps,
@@ -221,7 +222,12 @@ fn a_moved_keypoint_moves_the_edge_map() {
 #[test]
 fn an_edge_is_switched_off_or_up() {
     let session = session();
-    let usual = inspect(&session, Touch::default());
+    // In a square, so that no edge lies over another.
+    let square = Touch {
+        keypoints: Some(vec![[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]),
+        ..Touch::default()
+    };
+    let usual = inspect(&session, square.clone());
     let with = |edges: &[(usize, usize)], becomes| {
         let edges = edges
             .iter()
@@ -231,7 +237,7 @@ fn an_edge_is_switched_off_or_up() {
             &session,
             Touch {
                 edges,
-                ..Touch::default()
+                ..square.clone()
             },
         )
     };
@@ -247,7 +253,7 @@ fn an_edge_is_switched_off_or_up() {
 
     let off = with(&[(0, 2)], Becomes::Off);
     assert_eq!((off.edge_weights[0][2], off.edge_weights[2][0]), (0.0, 0.0));
-    assert_ne!(stage(&off, EDGE_MAP), stage(&usual, EDGE_MAP));
+    assert!(apart(stage(&off, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
     let strongest = usual
         .edge_weights
         .iter()
@@ -317,7 +323,7 @@ fn a_picture_in_its_own_pose_is_itself() {
                 apart(cell(j, i), stage(&posed, REBUILT)) <= 1,
                 "{probe} as {pose}"
             );
-            assert_ne!(cell(j, i), cell(i, i));
+            assert!(apart(cell(j, i), cell(i, i)) > 0);
         }
     }
     assert!(block_on(session.transfer(&[99])).is_err());

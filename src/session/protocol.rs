@@ -99,6 +99,8 @@ pub enum Command {
     Train {
         /// How many steps; none: until paused.
         steps: Option<u32>,
+        /// Slow motion: a step, with fresh views, begins so long after the one before, ms; none: as fast as it can.
+        every_ms: Option<u32>,
     },
     /// Stops after the step under way.
     Pause,

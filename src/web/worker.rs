@@ -33,6 +33,8 @@ use crate::session::{
 
 /// Work goes on for so long before the event loop takes a turn.
 const STINT: Duration = Duration::from_millis(30);
+/// While slow motion waits, the page's messages are looked for this often, ms.
+const SLOW_LOOK_MS: i32 = 20;
 /// Between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Downloads under way at once.
@@ -229,6 +231,17 @@ struct Task {
     id: u32,
     /// Steps to go; none: until paused.
     left: Option<u32>,
+    /// In slow motion: from step to step.
+    every: Option<Duration>,
+    /// In slow motion: not before then.
+    next: Option<Instant>,
+}
+
+impl Task {
+    /// In slow motion: whether the next step is still to wait.
+    fn waits(&self) -> bool {
+        self.next.is_some_and(|next| Instant::now() < next)
+    }
 }
 
 struct Engine {
@@ -294,6 +307,10 @@ impl Engine {
             self.drain();
             let message = match self.backlog.pop_front() {
                 Some(message) => message,
+                None if self.task.is_some_and(|task| task.waits()) => {
+                    fetch::sleep(SLOW_LOOK_MS).await;
+                    continue;
+                }
                 None if self.task.is_some() => {
                     self.train().await;
                     continue;
@@ -356,10 +373,15 @@ impl Engine {
             Command::Load { source } => self.load(source, files).await?,
             Command::CancelLoad => {} // there is none: a load looks for this by itself
             Command::Configure { config } => self.configure(config).await?,
-            Command::Train { steps } => {
+            Command::Train { steps, every_ms } => {
                 self.session()?.pictures().check()?;
                 self.end_task();
-                self.task = Some(Task { id, left: steps });
+                self.task = Some(Task {
+                    id,
+                    left: steps,
+                    every: every_ms.map(|ms| Duration::from_millis(ms.into())),
+                    next: None,
+                });
                 self.post_state(Phase::Training);
                 return Ok(false);
             }
@@ -776,6 +798,7 @@ impl Engine {
         if let Some(file) = self.session()?.needs_weights().first() {
             return self.wait_for_weights(file).await;
         }
+        let start = Instant::now();
         let session = self.session()?;
         post_steps(session.step().await?);
         let step = session.steps_taken();
@@ -788,7 +811,18 @@ impl Engine {
                 return self.stop().await;
             }
         }
-        if self.cadence.is_due(step) {
+        if let Some(Task {
+            every: Some(every),
+            next,
+            ..
+        }) = &mut self.task
+        {
+            *next = Some(start + *every);
+            let session = self.session()?;
+            post_steps(session.settle().await?);
+            session.pause(); // waiting is not training
+            self.post_views().await?;
+        } else if self.cadence.is_due(step) {
             self.post_views().await?;
         }
         Ok(())
