@@ -1,7 +1,9 @@
 //! What a visitor may touch changes what it should, and nothing else.
 
 use autolink::data::synthetic;
-use autolink::session::{Backend, Becomes, Cover, EdgeTouch, Parts, Session, Touch, Transfer};
+use autolink::session::{
+    Backend, Becomes, Cover, EdgeTouch, Moment, Parts, Session, Touch, Transfer,
+};
 use autolink::{Config, LossKind, Preset};
 use burn::tensor::Device;
 use pollster::block_on;
@@ -345,4 +347,29 @@ fn looking_changes_nothing() {
             [&mut looked, &mut not].map(|session| block_on(session.step()).expect("steps"));
         assert_eq!(a[0].loss, b[0].loss);
     }
+}
+
+#[test]
+fn keypoints_are_scored_against_joints() {
+    let puppets = synthetic::puppets(60, 1, SIZE);
+    let config = session().config().clone();
+    let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
+    session.begin(config, puppets.dataset).expect("begins");
+    let score = block_on(session.score(&puppets.joints)).expect("scores");
+    assert_eq!((score.n_fit, score.n_test), (40, 20));
+    assert!(score.error > 0.0 && score.baseline > 0.0 && score.error.is_finite());
+    assert!(block_on(session.score(&[])).is_err());
+}
+
+#[test]
+fn moments_are_what_was_seen() {
+    let mut session = session();
+    let views = block_on(session.views()).expect("views");
+    let moment = Moment::of(session.snapshots().all().last().expect("one is kept"));
+    assert_eq!(
+        (moment.step, moment.size, moment.count),
+        (40, SIZE, views.count)
+    );
+    assert_eq!(moment.pixels, views.pixels[3 * views.pixels.len() / 4..]);
+    assert_eq!(moment.edge_strengths, views.edge_strengths);
 }

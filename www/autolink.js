@@ -290,6 +290,18 @@ export class Session {
   }
 
   /**
+   * Frames as an animated GIF.
+   * @param {{ width: number, height: number, frameMs: number, pixels: Uint8Array<ArrayBuffer> }} film RGBA, frame after frame; the
+   *   pixels are handed over.
+   * @returns {Promise<File>}
+   */
+  async animate({ width, height, frameMs, pixels }) {
+    const saved = await this.#send({ type: "animate", width, height, frame_ms: frameMs }, { pixels });
+    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without a film.");
+    return new File([saved.bytes], saved.name, { type: "image/gif" });
+  }
+
+  /**
    * Finds keypoints in one picture.
    * @param {File | Blob} file
    * @returns {Promise<protocol.Keypoints>} As fractions of the original picture, with a confidence each.

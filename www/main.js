@@ -16,7 +16,7 @@ import { openLab } from "./lab/lab.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
 import { Saves } from "./saves.js";
-import { Store, initialState, newRun, recorded } from "./state.js";
+import { Store, followed, initialState, newRun, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -127,7 +127,7 @@ function receive(event) {
       });
       break;
     case "loaded":
-      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null });
+      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null, moments: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -138,7 +138,7 @@ function receive(event) {
         pictures: event.pictures,
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
-        ...(fresh ? forgotten() : {}),
+        ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),
         ...(event.phase === "empty" ? { views: null, parts: null, about: "" } : {}),
       });
       break;
@@ -162,6 +162,12 @@ function receive(event) {
       break;
     case "inspected":
       store.set({ parts: event });
+      break;
+    case "kept":
+      store.set({ moments: followed(state.moments, event) });
+      break;
+    case "scored":
+      store.set({ scores: followed(state.scores, event) });
       break;
     case "desk":
       store.set({ desk: new Desk(event) });
@@ -191,7 +197,7 @@ function resumed({ about, losses }) {
   const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
   const fresh = forgotten();
   if (fresh.run) fresh.run.keptStep = last;
-  store.set({ ...fresh, loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
+  store.set({ ...fresh, moments: [], scores: [], loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
 }
 
 /** @param {string} text */
@@ -828,10 +834,10 @@ function show() {
     matrix.show(views, palette);
   });
 
-  openLab(store, { attempt, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
+  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
 
   const chart = new LossChart(byId("loss-chart"), byId("loss-readout"));
-  store.watch(["history", "historyLength"], ({ history }) => chart.show(history));
+  store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
 
   const controls = new Controls(
     {

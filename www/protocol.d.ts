@@ -164,7 +164,19 @@ touch: Touch | null, } | { "type": "transfer",
 /**
  * Which.
  */
-probes: Array<number>, } | { "type": "detect" } | { "type": "save", 
+probes: Array<number>, } | { "type": "animate", 
+/**
+ * Of a frame, px.
+ */
+width: number, 
+/**
+ * Of a frame, px.
+ */
+height: number, 
+/**
+ * How long each is shown, ms.
+ */
+frame_ms: number, } | { "type": "detect" } | { "type": "save", 
 /**
  * As what.
  */
@@ -264,6 +276,24 @@ keypoints: Array<[number, number]>,
  * `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
  */
 confidence: Array<number>, };
+export type Trouble = "exploding" | "stuck" | "collapsed" | "dead" | "jitter" | "unsure" | "overfitting";
+export type Finding = { 
+/**
+ * What kind.
+ */
+trouble: Trouble, 
+/**
+ * Whose fault it is, if some keypoints'.
+ */
+keypoints: Array<number>, 
+/**
+ * What was measured, in a sentence.
+ */
+says: string, 
+/**
+ * What to try, in a sentence.
+ */
+remedy: string, };
 export type Views = { 
 /**
  * Steps taken.
@@ -290,11 +320,44 @@ keypoints: Array<Array<[number, number]>>,
  */
 mean_pose: Array<[number, number]>, 
 /**
+ * `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+ */
+confidence: Array<Array<number>>, 
+/**
  * `[K][K]`, symmetric, zero diagonal.
  */
 edge_weights: Array<Array<number>>, 
 /**
  * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+ */
+edge_strengths: Array<Array<number>>, 
+/**
+ * What goes wrong, the worst first.
+ */
+findings: Array<Finding>, };
+export type Moment = { 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Side of each picture, px.
+ */
+size: number, 
+/**
+ * How many pictures, P.
+ */
+count: number, 
+/**
+ * The reconstructions: RGBA, `[P, size, size, 4]`.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * `[P][K][x, y]` as fractions of the view.
+ */
+keypoints: Array<Array<[number, number]>>, 
+/**
+ * `[K][K]`: how far each edge stands out.
  */
 edge_strengths: Array<Array<number>>, };
 export type Becomes = "off" | "strongest";
@@ -744,7 +807,20 @@ steps_per_second: number,
 /**
  * Seconds of training, pauses left out.
  */
-elapsed_seconds: number, } | { "type": "views" } & Views | { "type": "inspected" } & Parts | { "type": "transferred", 
+elapsed_seconds: number, } | { "type": "views" } & Views | { "type": "kept" } & Moment | { "type": "scored", 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Mean distance of joints regressed from the keypoints, as a share of the picture's side, on pictures that the regression
+ * has not seen.
+ */
+error: number, 
+/**
+ * The same, always guessing the mean place.
+ */
+baseline: number, } | { "type": "inspected" } & Parts | { "type": "transferred", 
 /**
  * The command's id.
  */

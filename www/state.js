@@ -63,6 +63,8 @@ import { FAINTEST } from "./skeleton.js";
  * @property {number | null} point The keypoint that is pointed at.
  * @property {number} faintest Weaker edges stay undrawn.
  * @property {boolean} slow Slow motion.
+ * @property {protocol.Moment[]} moments What the run looked like on its way.
+ * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model What the run goes on from, if a model or a run was opened.
  * @property {Run} run
@@ -122,6 +124,8 @@ export const initialState = () => ({
   point: null,
   faintest: FAINTEST,
   slow: false,
+  moments: [],
+  scores: [],
   model: "",
   run: newRun("", null),
   saves: [],
@@ -176,6 +180,13 @@ export class Store {
     for (const view of this.#views) view(this.#state, changed);
   }
 }
+
+/** Appends what belongs to a step; one that does not follow starts anew.
+ * @template {{ step: number }} T
+ * @param {T[]} list
+ * @param {T} next
+ */
+export const followed = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
 
 /** Appends a step to the history; a step that does not follow starts it anew.
  * @param {PageState["history"]} history

@@ -1,5 +1,6 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
+pub mod animation;
 pub mod preview;
 pub mod protocol;
 mod touch;
@@ -11,7 +12,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
-pub use protocol::{Backend, Command, Event, FileKind, Keypoints, Phase, Rejected, Source, Views};
+pub use protocol::{
+    Backend, Command, Event, FileKind, Keypoints, Moment, Phase, Rejected, Source, Views,
+};
 pub use touch::{Becomes, Cover, EdgeTouch, Parts, Touch, Transfer};
 pub use views::Cadence;
 
@@ -21,9 +24,11 @@ use crate::checkpoint::{self, Loaded, Precision};
 use crate::config::{Config, LossKind};
 use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
+use crate::eval::{self, Score};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
 use crate::palette;
+use crate::train::diagnosis::{self, Look};
 use crate::train::{Paused, Snapshots, Trainer};
 
 /// How many pictures are watched while training runs.
@@ -55,6 +60,8 @@ pub struct Session {
     losses: Vec<f32>,
     /// What it looked like on its way.
     snapshots: Snapshots,
+    /// The last few looks at the probes.
+    looks: VecDeque<Look>,
     /// What a person called the keypoints.
     names: Option<Table>,
     /// Losses that are still on the device: step and `[1]`.
@@ -92,6 +99,7 @@ impl Session {
             paused: None,
             losses: Vec::new(),
             snapshots: Snapshots::default(),
+            looks: VecDeque::new(),
             names: None,
             unread: Vec::new(),
             clock: Clock::default(),
@@ -162,6 +170,7 @@ impl Session {
         self.pictures = pictures;
         if is_opened {
             self.snapshots.clear(); // of other pictures
+            self.looks.clear();
         } else {
             self.reset();
         }
@@ -225,6 +234,7 @@ impl Session {
         self.paused = None;
         self.losses.clear();
         self.snapshots.clear();
+        self.looks.clear();
         self.names = None;
         self.unread.clear();
         self.clock = Clock::default();
@@ -398,7 +408,7 @@ impl Session {
     /// No pictures, or a device that does not answer.
     pub async fn views(&mut self) -> Result<Views> {
         self.pictures.check()?;
-        let views = views::draw(
+        let mut views = views::draw(
             &self.model(),
             &self.config,
             &self.pictures,
@@ -410,7 +420,31 @@ impl Session {
         if self.snapshots.is_due(views.step) {
             self.snapshots.push(views.snapshot());
         }
+        // Looking twice at one step shows nothing new.
+        if self.looks.back().is_none_or(|last| last.step < views.step) {
+            self.looks.push_back(views.look());
+            if self.looks.len() > diagnosis::LOOKS {
+                self.looks.pop_front();
+            }
+        }
+        let (looks, pictures) = (self.looks.make_contiguous(), self.pictures.len());
+        views.findings = diagnosis::diagnose(&self.losses, looks, &self.config, pictures);
         Ok(views)
+    }
+
+    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: two thirds of them teach a linear
+    /// regression, the others are what it is scored on.
+    ///
+    /// # Errors
+    /// Too few pictures, or a device that does not answer.
+    pub async fn score(&self, landmarks: &[Vec<[f32; 2]>]) -> Result<Score> {
+        let count = landmarks.len().min(self.pictures.len());
+        let indices: Vec<usize> = (0..count).collect();
+        let found = detect_of(&self.model(), &self.pictures, &indices, &self.device).await?;
+        let wide = |points: &[[f32; 2]]| points.iter().map(|p| p.map(f64::from)).collect();
+        let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
+        let landmarks: Vec<_> = landmarks[..count].iter().map(|row| wide(row)).collect();
+        eval::score(&keypoints, &landmarks, count * 2 / 3, 0)
     }
 
     /// One of the probes, taken apart and changed on its way. Training goes on as if nobody had looked.
@@ -470,11 +504,21 @@ pub async fn detect(
     pictures: &Dataset,
     device: &Device,
 ) -> Result<Vec<Keypoints>> {
+    let all: Vec<usize> = (0..pictures.len()).collect();
+    detect_of(model, pictures, &all, device).await
+}
+
+/// ... of some.
+async fn detect_of(
+    model: &AutoLink,
+    pictures: &Dataset,
+    which: &[usize],
+    device: &Device,
+) -> Result<Vec<Keypoints>> {
     let size = pictures.size_px();
-    let mut all = Vec::with_capacity(pictures.len());
-    for start in (0..pictures.len()).step_by(DETECT_BATCH) {
-        let indices: Vec<usize> = (start..pictures.len().min(start + DETECT_BATCH)).collect();
-        let detection = model.detector.forward(images(pictures, &indices, device));
+    let mut all = Vec::with_capacity(which.len());
+    for indices in which.chunks(DETECT_BATCH) {
+        let detection = model.detector.forward(images(pictures, indices, device));
         let count = detection.keypoints.dims()[1];
         let confidence = detection.confidence().reshape([indices.len() * count]);
         let points = detection.keypoints.reshape([indices.len() * count * 2]);

@@ -217,12 +217,8 @@ impl Scene<'_> {
             mask: mask.iter().map(|&cell| cell as u8).collect(),
             keypoints: fractions(&points, size),
             confidence,
-            edge_strengths: edge_weights
-                .iter()
-                .map(|row| {
-                    let strength = |w: &f32| ((w - median) / rise).max(0.0);
-                    row.iter().map(strength).collect()
-                })
+            edge_strengths: (edge_weights.iter())
+                .map(|row| row.iter().map(|w| ((w - median) / rise).max(0.0)).collect())
                 .collect(),
             edge_weights,
             error: mean(rebuilt) as f32,

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::model::edges::median_and_rise;
+use crate::model::edges::{median_and_rise, strengths};
 
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 pub(super) const MASK_SEED: u64 = 0xa1;
@@ -37,6 +37,7 @@ pub(super) async fn draw(
     );
     let mask = Tensor::from_data(mask, device);
     let output = model.forward(images(pictures, probes, device), mask, config.drawing());
+    let confidence = output.detection.confidence();
     let tensors = vec![
         flat(output.masked),
         flat(output.edge_map),
@@ -48,10 +49,17 @@ pub(super) async fn draw(
         output
             .edge_weights
             .reshape([config.keypoints * config.keypoints]),
+        confidence.reshape([count * config.keypoints]),
     ];
-    let [masked, edge_map, reconstruction, points, weights] =
-        <[Vec<f32>; 5]>::try_from(read(tensors).await?)
-            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+    let [
+        masked,
+        edge_map,
+        reconstruction,
+        points,
+        weights,
+        confidence,
+    ] = <[Vec<f32>; 6]>::try_from(read(tensors).await?)
+        .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
     let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
     for &probe in probes {
@@ -73,14 +81,10 @@ pub(super) async fn draw(
         count,
         pixels,
         mean_pose: mean_pose(&keypoints),
+        confidence: rows(&confidence, config.keypoints),
+        findings: Vec::new(),
         keypoints,
-        edge_strengths: rows(
-            &weights
-                .iter()
-                .map(|w| ((w - median) / rise).max(0.0))
-                .collect::<Vec<_>>(),
-            config.keypoints,
-        ),
+        edge_strengths: strengths(&edge_weights),
         edge_weights,
     })
 }

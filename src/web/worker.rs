@@ -27,8 +27,8 @@ use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::palette;
 use crate::session::{
-    Backend, Cadence, Command, Event, Keypoints, Phase, Rejected, Session, Source, StepReport,
-    Touch, open_gpu,
+    Backend, Cadence, Command, Event, Keypoints, Moment, Phase, Rejected, Session, Source,
+    StepReport, Touch, animation, open_gpu,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
@@ -39,6 +39,10 @@ const SLOW_LOOK_MS: i32 = 20;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Downloads under way at once.
 const DOWNLOADS: usize = 6;
+/// Puppets on which the keypoints are scored, ...
+const SCORED_PUPPETS: usize = 120;
+/// ... which may take one in so many parts of the time.
+const SCORE_RARITY: u32 = 20;
 /// More puppets than anybody looks at.
 const MOST_PUPPETS: usize = 20_000;
 
@@ -152,7 +156,7 @@ fn post(event: &Event) {
 fn post_value(event: &Event, scope: &DedicatedWorkerGlobalScope, value: &JsValue) {
     let moved = Array::new();
     let keys: &[&str] = match event {
-        Event::Views(_) | Event::Transferred { .. } => &["pixels"],
+        Event::Views(_) | Event::Kept(_) | Event::Transferred { .. } => &["pixels"],
         Event::Inspected(_) => &["pixels", "heatmaps", "mask"],
         Event::Desk(_) => &["points"],
         Event::Saved { .. } => &["bytes"],
@@ -262,6 +266,8 @@ struct Engine {
     cadence: Cadence,
     /// The probe that the page wants to see taken apart.
     touch: Option<Touch>,
+    /// When puppets were last scored, and what it cost.
+    scored: Option<(Instant, Duration)>,
     /// There once something was found.
     desk: Option<Desk>,
     /// Of each picture on the desk: its file, and its place in it if that is a zip.
@@ -291,6 +297,7 @@ impl Engine {
             task: None,
             cadence: Cadence::default(),
             touch: None,
+            scored: None,
             desk: None,
             desk_files: Vec::new(),
             desk_of: None,
@@ -410,6 +417,16 @@ impl Engine {
                 post(&Event::Transferred { id, grid });
                 return Ok(false);
             }
+            Command::Animate {
+                width,
+                height,
+                frame_ms,
+            } => {
+                let bytes = animation::gif(&pixels, [width, height], frame_ms)?;
+                let name = "autolink-training.gif".into();
+                post(&Event::Saved { id, name, bytes });
+                return Ok(false);
+            }
             Command::Detect => {
                 let found = self.detect(files).await?;
                 post(&Event::Detected { id, found });
@@ -475,11 +492,44 @@ impl Engine {
             .as_mut()
             .filter(|session| session.pictures().check().is_ok())
         {
+            let kept = session.snapshots().all().len();
             let views = session.views().await?;
             post(&Event::Views(views));
+            let moment = session.snapshots().all().get(kept);
+            if let Some(moment) = moment {
+                post(&Event::Kept(Moment::of(moment)));
+            }
+            let is_kept = moment.is_some();
             self.post_parts().await?;
+            if is_kept {
+                self.post_score().await?;
+            }
             self.cadence.looked(start);
         }
+        Ok(())
+    }
+
+    /// Says how well the keypoints tell where the joints are, where those are known and it is quick enough.
+    async fn post_score(&mut self) -> Result<()> {
+        let (Some(session), Pile::Puppets { count, seed }) = (&self.session, &self.pile) else {
+            return Ok(());
+        };
+        let is_quick = (self.scored).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_RARITY);
+        if !is_quick || *count < SCORED_PUPPETS || session.steps_taken() == 0 {
+            return Ok(());
+        }
+        let start = Instant::now();
+        // At any size the joints are the same.
+        let joints: Vec<_> = (0..SCORED_PUPPETS)
+            .map(|index| synthetic::puppet(index, *seed, 16).1)
+            .collect();
+        let score = session.score(&joints).await?;
+        self.scored = Some((Instant::now(), start.elapsed()));
+        post(&Event::Scored {
+            step: session.steps_taken(),
+            error: score.error,
+            baseline: score.baseline,
+        });
         Ok(())
     }
 
@@ -768,6 +818,9 @@ impl Engine {
             about: format!("{name}, trained for {step} steps."),
             losses,
         });
+        for moment in self.session()?.snapshots().all() {
+            post(&Event::Kept(Moment::of(moment)));
+        }
         self.cadence = Cadence::default();
         self.post_views().await
     }

@@ -19,8 +19,8 @@ export const STAGES = /** @type {const} */ ({
   "edge-map": "The edges are drawn, each as bright as its weight: all that the keypoints may say.",
   mask: "A random mask: dark cells are hidden from the decoder.",
   masked: "What is left of the picture tells the looks, and hardly the pose.",
-  rebuilt: "From the edge map and what is left the decoder rebuilds the picture.",
-  without: "The same decoder without keypoints: an empty edge map. What it lacks is what they tell.",
+  rebuilt: "From the edge map and what is left the decoder rebuilds the picture. The number says how far off it is.",
+  without: "The same decoder given an empty edge map. What is missing is what the keypoints tell.",
   difference: "How far off it is. Training changes detector, edges and decoder so that this shrinks.",
 });
 
@@ -234,5 +234,5 @@ export class Flow {
 
 /** @param {number} share */
 function percent(share) {
-  return `${(100 * share).toFixed(1)} % off`;
+  return `${(100 * share).toFixed(1)} %`;
 }

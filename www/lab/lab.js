@@ -6,7 +6,9 @@
  */
 
 import { untouched } from "../state.js";
+import { openDiagnosis } from "./diagnosis.js";
 import { Flow } from "./flow.js";
+import { openMoments } from "./moments.js";
 import { openPoses } from "./poses.js";
 import { layHands } from "./touch.js";
 
@@ -19,16 +21,19 @@ import { layHands } from "./touch.js";
  * @param {Store} store
  * @param {{
  *   attempt: (command: (session: Session) => Promise<unknown>) => Promise<void>,
+ *   download: (file: File) => void,
  *   announce: (text: string) => void,
  *   byId: (id: string) => HTMLElement,
  *   probes: ProbeViews,
  *   matrix: EdgeMatrix,
  * }} page
  */
-export function openLab(store, { attempt, announce, byId, probes, matrix }) {
+export function openLab(store, { attempt, download, announce, byId, probes, matrix }) {
   const flow = new Flow(byId("flow-tiles"), byId("flow-says"), { with: byId("flow-error"), without: byId("flow-error-without") });
   layHands(store, flow, byId("flow"), announce);
   openPoses(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
+  openMoments(store, byId("look-back"), { attempt, download });
+  openDiagnosis(store, byId("diagnosis"));
   store.watch(["parts", "touch", "views", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
 
   // The engine is asked for one picture at a time; while it works, only the last wish waits.
