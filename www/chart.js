@@ -16,6 +16,7 @@ const DESCRIBE_EVERY = 10_000;
 export class LossChart {
   #root;
   #readout;
+  #scoreReadout;
   /** @type {uPlot} */ #plot;
   /** @type {PageState["history"]} */ #history = { steps: [], losses: [] };
   /** @type {PageState["scores"]} */ #scores = [];
@@ -24,10 +25,12 @@ export class LossChart {
   /**
    * @param {HTMLElement} root Filled by the chart.
    * @param {HTMLElement} readout One line about the point under the pointer, or the last one.
+   * @param {HTMLElement} scoreReadout About the joints there, where they are known.
    */
-  constructor(root, readout) {
+  constructor(root, readout, scoreReadout) {
     this.#root = root;
     this.#readout = readout;
+    this.#scoreReadout = scoreReadout;
     const colour = (/** @type {string} */ name) => () => getComputedStyle(root).getPropertyValue(name);
     const { fontSize, fontFamily } = getComputedStyle(root);
     const font = `${fontSize} ${fontFamily}`;
@@ -101,8 +104,11 @@ export class LossChart {
     const { steps, losses } = this.#history;
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
-    const joints = score ? `, joints ${(100 * score.error).toFixed(1)} % off` : "";
-    const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}${joints}` : "";
+    const joints = score
+      ? `Joints told from the keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
+      : "";
+    if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
+    const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }
 

@@ -836,7 +836,7 @@ function show() {
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
 
-  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"));
+  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
   store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
 
   const controls = new Controls(

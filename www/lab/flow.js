@@ -234,5 +234,5 @@ export class Flow {
 
 /** @param {number} share */
 function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  return `${(100 * share).toPrecision(2)} %`;
 }
