@@ -4,6 +4,9 @@ import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import { at, axe, number, open, playTo, small } from "./helpers.js";
 
+/** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
+const SAME = 0.002;
+
 /** Opens the trained hands that come with the page.
  * @param {import("@playwright/test").Page} page
  */
@@ -80,13 +83,13 @@ test("every stage shows its own tensor, of the picture that is chosen", async ({
   for (const stage of ["picture", "heatmaps", "linked", "edge-map", "masked", "rebuilt", "difference"]) {
     expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
   }
-  expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBe(0);
+  expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBeLessThan(SAME);
   // By keyboard, back again.
   await id("flow-probes").getByRole("radio").nth(3).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
   await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBe(0);
+  expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBeLessThan(SAME);
 });
 
 test("a painted mask changes what is left and what is rebuilt", async ({ page }) => {
@@ -101,7 +104,7 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   const hidden = await stages(page);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.05);
-  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBe(0);
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 
   await mask.hover({ position: { x: width * 0.2, y: width * 0.6 } });
   await page.mouse.down();
@@ -119,7 +122,7 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   await id("show-all").click();
   await settled(page);
   const shown = await stages(page);
-  expect(await changed(id("flow-masked"), shown.picture), "all of it is left").toBe(0);
+  expect(await changed(id("flow-masked"), shown.picture), "all of it is left").toBeLessThan(0.03);
   await mask.focus();
   await page.keyboard.press(" ");
   await settled(page);
@@ -128,7 +131,7 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
 
   await id("put-back").click();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBe(0);
+  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
 });
 
 test("a keypoint that is dragged takes the edge map and the reconstruction along", async ({ page }) => {
@@ -147,7 +150,7 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   const corner = await stages(page);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.02);
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.01);
-  expect(await changed(id("flow-masked"), before.masked)).toBe(0);
+  expect(await changed(id("flow-masked"), before.masked)).toBeLessThan(SAME);
 
   // Now with the pointer, from the corner to the right.
   const box = await linked.boundingBox();
@@ -163,7 +166,7 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   await id("put-back").click();
   await settled(page);
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
-  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBe(0);
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 });
 
 test("an edge is picked in the matrix, lights up everywhere, and is switched off and up", async ({ page }) => {

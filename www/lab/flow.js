@@ -49,6 +49,7 @@ export class Flow {
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
+  #isInSight = true;
   #described = -Infinity;
   #describedProbe = -1;
 
@@ -72,7 +73,14 @@ export class Flow {
       canvas.addEventListener("blur", () => this.#say(null));
     }
     this.#wires = new Wires(root);
-    new ResizeObserver(() => this.draw()).observe(root);
+    new ResizeObserver(() => {
+      this.#wires.lay();
+      this.draw();
+    }).observe(root);
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.#isInSight = isIntersecting;
+      if (isIntersecting) this.draw();
+    }).observe(root);
     this.#say(null);
   }
 
@@ -152,9 +160,9 @@ export class Flow {
   }
 
   draw() {
-    this.#wires.lay();
     const state = this.#state;
-    if (!state) return;
+    // While it trains, nobody needs what is out of sight.
+    if (!state || (!this.#isInSight && state.phase === "training")) return;
     for (const [stage, { canvas }] of this.#tiles) {
       const parts = this.#shown.get(stage);
       const side = Math.round(canvas.clientWidth * (devicePixelRatio || 1));

@@ -12,6 +12,7 @@ import { openMoments } from "./moments.js";
 import { openPoses } from "./poses.js";
 import { layHands } from "./touch.js";
 
+/** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { EdgeMatrix } from "../matrix.js" */
 /** @import { Store } from "../state.js" */
@@ -34,7 +35,8 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   openPoses(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
   openMoments(store, byId("look-back"), { attempt, download });
   openDiagnosis(store, byId("diagnosis"));
-  store.watch(["parts", "touch", "views", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
+  // Parts come right after the views that they belong to.
+  store.watch(["parts", "touch", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
 
   // The engine is asked for one picture at a time; while it works, only the last wish waits.
   let asking = false;
@@ -78,6 +80,18 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
 }
 
+/** Whether two views are of the same pictures.
+ * @param {protocol.Views} a
+ * @param {protocol.Views | null} b
+ */
+function isSame(a, b) {
+  if (a === b) return true;
+  if (!b || a.size !== b.size || a.count !== b.count) return false;
+  const length = 4 * a.count * a.size ** 2;
+  for (let i = 0; i < length; i++) if (a.pixels[i] !== b.pixels[i]) return false;
+  return true;
+}
+
 /** The probes as small pictures to choose from: a group of radio buttons.
  * @param {Store} store
  * @param {HTMLElement} root
@@ -89,7 +103,7 @@ function followProbes(store, root, choose) {
   let inputs = [];
   /** @type {HTMLCanvasElement[]} */
   let canvases = [];
-  /** @type {unknown} */
+  /** @type {protocol.Views | null} */
   let drawn = null;
   store.watch(["views", "touch"], ({ views, touch }) => {
     const count = views?.count ?? 0;
@@ -112,8 +126,8 @@ function followProbes(store, root, choose) {
     }
     const chosen = Math.min(touch.probe, count - 1);
     inputs.forEach((input, i) => (input.checked = i === chosen));
-    if (!views || views.pixels === drawn) return;
-    drawn = views.pixels;
+    if (!views || isSame(views, drawn)) return;
+    drawn = views;
     const { size, pixels } = views;
     canvases.forEach((canvas, i) => {
       const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset + i * size * size * 4, size * size * 4);
