@@ -39,8 +39,16 @@ export function openMoments(store, root, { attempt, download }) {
   let follows = true;
   let playing = 0;
 
+  let isInSight = true;
+  new IntersectionObserver(([entry]) => {
+    isInSight = entry.isIntersecting;
+    if (isInSight) draw();
+  }).observe(root);
+
   function draw() {
-    const { moments, palette, views } = store.state;
+    const { moments, palette, views, phase } = store.state;
+    // While it trains, nobody needs what is out of sight.
+    if (!isInSight && phase === "training") return;
     painter.give(views);
     for (const { canvas, slider, step } of sides) {
       const moment = moments[Math.min(slider.valueAsNumber, moments.length - 1)];
