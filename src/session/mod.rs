@@ -62,6 +62,8 @@ pub struct Session {
     snapshots: Snapshots,
     /// The last few looks at the probes.
     looks: VecDeque<Look>,
+    /// Steps that were taken before these pictures came, or elsewhere.
+    steps_before: usize,
     /// What a person called the keypoints.
     names: Option<Table>,
     /// Losses that are still on the device: step and `[1]`.
@@ -100,6 +102,7 @@ impl Session {
             losses: Vec::new(),
             snapshots: Snapshots::default(),
             looks: VecDeque::new(),
+            steps_before: 0,
             names: None,
             unread: Vec::new(),
             clock: Clock::default(),
@@ -171,6 +174,7 @@ impl Session {
         if is_opened {
             self.snapshots.clear(); // of other pictures
             self.looks.clear();
+            self.steps_before = self.steps_taken();
         } else {
             self.reset();
         }
@@ -235,6 +239,7 @@ impl Session {
         self.losses.clear();
         self.snapshots.clear();
         self.looks.clear();
+        self.steps_before = 0;
         self.names = None;
         self.unread.clear();
         self.clock = Clock::default();
@@ -390,6 +395,7 @@ impl Session {
         self.losses.clone_from(&loaded.losses);
         self.snapshots.clone_from(&loaded.snapshots);
         self.names.clone_from(&loaded.names);
+        self.steps_before = loaded.step;
         self.paused = Some(loaded.paused());
         Ok(())
     }
@@ -427,8 +433,9 @@ impl Session {
                 self.looks.pop_front();
             }
         }
+        let shown = (views.step - self.steps_before) * self.config.batch / self.pictures.len();
         let (looks, pictures) = (self.looks.make_contiguous(), self.pictures.len());
-        views.findings = diagnosis::diagnose(&self.losses, looks, &self.config, pictures);
+        views.findings = diagnosis::diagnose(&self.losses, looks, pictures, shown);
         Ok(views)
     }
 

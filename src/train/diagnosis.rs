@@ -3,8 +3,6 @@
 use serde::Serialize;
 use ts_rs::TS;
 
-use crate::config::Config;
-
 /// What was seen of the probes after some step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
@@ -79,8 +77,9 @@ const UNSURE: f32 = 0.3;
 const FEW_PICTURES: usize = 64;
 const OFTEN_SHOWN: usize = 200;
 
-/// What goes wrong, the worst first. `losses` of every step that is known, the last one last; `looks` in order.
-pub fn diagnose(losses: &[f32], looks: &[Look], config: &Config, pictures: usize) -> Vec<Finding> {
+/// What goes wrong, the worst first. `losses` of every step that is known, the last one last; `looks` in order; so many `pictures`,
+/// each `shown` so many times.
+pub fn diagnose(losses: &[f32], looks: &[Look], pictures: usize, shown: usize) -> Vec<Finding> {
     let mut findings = Vec::new();
     let step = looks.last().map_or(0, |look| look.step);
     findings.extend(loss(losses, step));
@@ -93,7 +92,6 @@ pub fn diagnose(losses: &[f32], looks: &[Look], config: &Config, pictures: usize
         findings.extend(jitter(looks));
         findings.extend(unsure(last));
     }
-    let shown = step * config.batch / pictures.max(1);
     if pictures <= FEW_PICTURES && shown >= OFTEN_SHOWN {
         findings.push(Finding {
             trouble: Trouble::Overfitting,
@@ -244,7 +242,7 @@ fn unsure(look: &Look) -> Option<Finding> {
             "The heatmaps are still wide: of a typical one only {:.0} % lies near its keypoint.",
             100.0 * sure
         ),
-        remedy: "Pictures work best with one object each, in the middle and about as large. Crop them, or train longer.".into(),
+        remedy: "It works best on pictures of one kind of object, one in each, in the middle and about as large. Crop them, or train longer.".into(),
     })
 }
 
@@ -275,7 +273,6 @@ fn median(values: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Preset;
 
     const PICTURES: usize = 8;
 
@@ -295,8 +292,9 @@ mod tests {
     }
 
     fn troubles(losses: &[f32], looks: &[Look], pictures: usize) -> Vec<(Trouble, Vec<usize>)> {
-        let config = Config::preset(Preset::Tiny);
-        let findings = diagnose(losses, looks, &config, pictures);
+        // Batches of 16.
+        let shown = looks.last().map_or(0, |look| look.step) * 16 / pictures.max(1);
+        let findings = diagnose(losses, looks, pictures, shown);
         for Finding { says, remedy, .. } in &findings {
             assert!(
                 says.ends_with('.') && remedy.ends_with('.'),
