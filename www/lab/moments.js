@@ -85,7 +85,7 @@ export function openMoments(store, root, { attempt, download }) {
     if (follows) later.slider.value = `${last}`;
     play.disabled = last === 0;
     for (const button of saves) button.disabled = last === 0 || filming;
-    find("#moments-count").textContent = moments.length ? `${moments.length} ${moments.length === 1 ? "moment" : "moments"} kept` : "";
+    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} moments kept` : "Moments are kept while it trains";
     draw();
   });
   store.watch(["views", "palette"], ({ views }) => views?.step === 0 && draw());

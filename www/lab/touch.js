@@ -28,6 +28,8 @@ export function layHands(store, flow, tools, announce) {
   const set = (/** @type {Partial<protocol.Touch>} */ patch) => store.set({ touch: { ...store.state.touch, ...patch } });
   const points = () => store.state.touch.keypoints ?? store.state.parts?.keypoints ?? [];
   handleKeypoints(store, flow.canvas("linked"), set, points, announce);
+  handleLooks(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.parts?.edge_strengths ?? [] }));
+  handleLooks(store, flow.canvas("graph"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
   for (const stage of /** @type {const} */ (["mask", "masked"])) handleMask(store, flow.canvas(stage), set, announce);
 
   const find = (/** @type {string} */ selector) => {
@@ -149,6 +151,41 @@ function placeOf(canvas, event) {
 /** @param {number} value */
 const within = (value) => Math.min(1, Math.max(0, value));
 
+/** Lights a keypoint and an edge up, wherever they are shown.
+ * @param {Store} store
+ * @param {number | null} point
+ * @param {[number, number] | null} edge
+ */
+function lookAt(store, point, edge) {
+  const now = store.state.edge;
+  const isSame = now?.[0] === edge?.[0] && now?.[1] === edge?.[1];
+  store.set({ point, edge: isSame ? now : edge });
+}
+
+/** A picture of the skeleton that is only looked at and pressed.
+ * @param {Store} store
+ * @param {HTMLCanvasElement} canvas
+ * @param {() => { points: [number, number][], strengths: number[][] }} skeleton
+ */
+function handleLooks(store, canvas, skeleton) {
+  const under = (/** @type {PointerEvent} */ event) => {
+    const { points, strengths } = skeleton();
+    const place = placeOf(canvas, event);
+    const point = pointAt(points, place, REACH.mouse);
+    return { point, edge: point === null ? edgeAt(points, strengths, place, REACH.edge, store.state.faintest) : null };
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const { point, edge } = under(event);
+    canvas.style.cursor = edge ? "pointer" : "";
+    lookAt(store, point, edge ?? store.state.pickedEdge);
+  });
+  canvas.addEventListener("pointerdown", (event) => {
+    const { edge } = under(event);
+    store.set({ pickedEdge: edge, edge });
+  });
+  canvas.addEventListener("pointerleave", () => lookAt(store, null, store.state.pickedEdge));
+}
+
 /**
  * @param {Store} store
  * @param {HTMLCanvasElement} canvas
@@ -169,7 +206,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
     const point = pointAt(points(), place, REACH.mouse);
     const edge = point === null && parts ? edgeAt(points(), parts.edge_strengths, place, REACH.edge, faintest) : null;
     canvas.style.cursor = point === null ? (edge ? "pointer" : "default") : "grab";
-    store.set({ point, edge: edge ?? pickedEdge });
+    lookAt(store, point, edge ?? pickedEdge);
   });
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -193,7 +230,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => held || store.set({ point: null, edge: store.state.pickedEdge }));
+  canvas.addEventListener("pointerleave", () => held || lookAt(store, null, store.state.pickedEdge));
   canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && store.set({ point: store.state.point ?? 0 }));
   canvas.addEventListener("blur", () => store.set({ point: null }));
   canvas.addEventListener("keydown", (event) => {
