@@ -40,7 +40,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Downloads under way at once.
 const DOWNLOADS: usize = 6;
 /// Puppets on which the keypoints are scored, ...
-const SCORED_PUPPETS: usize = 120;
+const SCORED_PUPPETS: usize = 96;
 /// ... which may take one in so many parts of the time.
 const SCORE_RARITY: u32 = 20;
 /// More puppets than anybody looks at.
@@ -501,10 +501,10 @@ impl Engine {
             }
             let is_kept = moment.is_some();
             self.post_parts().await?;
+            self.cadence.looked(start);
             if is_kept {
                 self.post_score().await?;
             }
-            self.cadence.looked(start);
         }
         Ok(())
     }

@@ -236,7 +236,7 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
   expect(await distance(4, 0)).toBeLessThan(1.5);
 });
 
-test("slow motion takes a step a second and shows each stage in turn; no long task", async ({ page }) => {
+test("slow motion takes a step a second and shows each stage in turn", async ({ page }) => {
   await open(page);
   const id = at(page);
   await small(page);
@@ -318,6 +318,15 @@ test("a training is looked back on, and taken home as a film that plays", async 
   expect(played.packets).toBe(kept);
   expect(played.width).toBeGreaterThan(400);
   expect(played.duration).toBeGreaterThan(1);
+
+  // A run that is saved keeps its moments; another one has its own.
+  const run = await save("save-run");
+  await id("reset").click();
+  await expect(id("moments-count")).toHaveText("Moments are kept while it trains");
+  await id("model-input").setInputFiles({ name: run.name, mimeType: "application/octet-stream", buffer: run.bytes });
+  await expect(id("message")).toContainText("Opened");
+  await expect(id("moments-count")).toHaveText(`${kept} moments kept`);
+  expect(await pixels(id("moment-a-view"))).toBe(first);
 });
 
 test("what goes wrong is said, and puppets' joints are scored", async ({ page }) => {

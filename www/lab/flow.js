@@ -30,6 +30,11 @@ const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
 /** Which of the pictures in `Parts.pixels` a stage shows. @type {Partial<Record<Stage, number>>} */
 const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2, rebuilt: 3, without: 4, difference: 5 };
 const CHANNEL_COUNT = 6;
+/** What the keyboard does there. @type {Partial<Record<Stage, string>>} */
+const KEYS = {
+  linked: "N and P choose a keypoint, arrow keys move it, with Shift farther.",
+  mask: "Arrow keys choose a cell, space hides or shows it.",
+};
 /** In slow motion a stage is lit so long, ms; all of them take less than a step. */
 const LIT = 100;
 /** Canvases are described anew at most this often, ms. */
@@ -69,7 +74,7 @@ export class Flow {
       this.#tiles.set(stage, { figure, canvas });
       figure.addEventListener("pointerenter", () => this.#say(stage));
       figure.addEventListener("pointerleave", () => this.#say(null));
-      canvas.addEventListener("focus", () => this.#say(stage));
+      canvas.addEventListener("focus", () => this.#say(stage, canvas.matches(":focus-visible")));
       canvas.addEventListener("blur", () => this.#say(null));
     }
     this.#wires = new Wires(root);
@@ -137,9 +142,13 @@ export class Flow {
     this.#wires.light(stage, isLit);
   }
 
-  /** @param {Stage | null} stage */
-  #say(stage) {
-    const text = stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : REST;
+  /**
+   * @param {Stage | null} stage
+   * @param {boolean} [isByKeyboard]
+   */
+  #say(stage, isByKeyboard = false) {
+    const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
+    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : REST);
     if (this.#says.textContent !== text) this.#says.textContent = text;
   }
 
@@ -233,8 +242,8 @@ export class Flow {
     this.#describedProbe = parts?.probe ?? -1;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
-      const how = stage === "linked" ? " N and P choose a keypoint, arrow keys move it." : stage === "mask" ? " Arrow keys choose a cell, space hides or shows it." : "";
-      const label = parts ? `${title}, of picture ${parts.probe + 1} at step ${parts.step}.${how}` : `${title}: no pictures yet`;
+      const how = KEYS[stage] ?? "";
+      const label = parts ? `${title}, of picture ${parts.probe + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }
