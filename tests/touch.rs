@@ -4,6 +4,7 @@ use autolink::data::synthetic;
 use autolink::session::{
     Backend, Becomes, Cover, EdgeTouch, Moment, Parts, Session, Touch, Transfer,
 };
+use autolink::train::diagnosis::Trouble;
 use autolink::{Config, LossKind, Preset};
 use burn::tensor::Device;
 use pollster::block_on;
@@ -372,4 +373,33 @@ fn moments_are_what_was_seen() {
     );
     assert_eq!(moment.pixels, views.pixels[3 * views.pixels.len() / 4..]);
     assert_eq!(moment.edge_strengths, views.edge_strengths);
+}
+
+/// What goes wrong in a run over so many puppets.
+fn troubles(count: usize, flip: bool) -> Vec<Trouble> {
+    let config = Config {
+        flip,
+        ..session().config().clone()
+    };
+    let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
+    let pictures = synthetic::puppets(count, 1, SIZE).dataset;
+    session.begin(config, pictures).expect("begins");
+    for _ in 0..160 {
+        block_on(session.step()).expect("steps");
+    }
+    let findings = block_on(session.views()).expect("views").findings;
+    findings.iter().map(|finding| finding.trouble).collect()
+}
+
+#[test]
+fn a_few_pictures_are_learned_by_heart() {
+    assert!(troubles(4, false).contains(&Trouble::Overfitting));
+    assert!(
+        !troubles(4, true).contains(&Trouble::Overfitting),
+        "mirror images were shown, too"
+    );
+    assert!(
+        !troubles(12, false).contains(&Trouble::Overfitting),
+        "not yet"
+    );
 }

@@ -28,7 +28,7 @@ use crate::eval::{self, Score};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
 use crate::palette;
-use crate::train::diagnosis::{self, Look};
+use crate::train::diagnosis::{self, Lesson, Look};
 use crate::train::{Paused, Snapshots, Trainer};
 
 /// How many pictures are watched while training runs.
@@ -64,6 +64,8 @@ pub struct Session {
     looks: VecDeque<Look>,
     /// Steps that were taken before these pictures came, or elsewhere.
     steps_before: usize,
+    /// What it learns from, as far as it matters to the diagnosis.
+    lesson: Lesson,
     /// What a person called the keypoints.
     names: Option<Table>,
     /// Losses that are still on the device: step and `[1]`.
@@ -103,6 +105,7 @@ impl Session {
             snapshots: Snapshots::default(),
             looks: VecDeque::new(),
             steps_before: 0,
+            lesson: Lesson::default(),
             names: None,
             unread: Vec::new(),
             clock: Clock::default(),
@@ -175,6 +178,7 @@ impl Session {
             self.snapshots.clear(); // of other pictures
             self.looks.clear();
             self.steps_before = self.steps_taken();
+            self.lesson = Lesson::default();
         } else {
             self.reset();
         }
@@ -240,6 +244,7 @@ impl Session {
         self.snapshots.clear();
         self.looks.clear();
         self.steps_before = 0;
+        self.lesson = Lesson::default();
         self.names = None;
         self.unread.clear();
         self.clock = Clock::default();
@@ -414,28 +419,32 @@ impl Session {
     /// No pictures, or a device that does not answer.
     pub async fn views(&mut self) -> Result<Views> {
         self.pictures.check()?;
-        let mut views = views::draw(
-            &self.model(),
-            &self.config,
-            &self.pictures,
-            &self.probes(),
-            self.steps_taken(),
-            &self.device,
-        )
-        .await?;
-        if self.snapshots.is_due(views.step) {
+        let (model, probes) = (self.model(), self.probes());
+        let (pictures, device) = (&self.pictures, &self.device);
+        let step = self.steps_taken();
+        let mut views = views::draw(&model, &self.config, pictures, &probes, step, device).await?;
+        let shown = (step - self.steps_before) * self.config.batch / pictures.len();
+        self.lesson = Lesson {
+            pictures: pictures.len(),
+            shown,
+            ..self.lesson
+        };
+        if self.snapshots.is_due(step) {
+            if self.lesson.is_suspect() && !self.config.flip {
+                let ratio = views::mirrored(&model, &self.config, pictures, &probes, device);
+                self.lesson.mirrored = Some(ratio.await?);
+            }
             self.snapshots.push(views.snapshot());
         }
         // Looking twice at one step shows nothing new.
-        if self.looks.back().is_none_or(|last| last.step < views.step) {
+        if self.looks.back().is_none_or(|last| last.step < step) {
             self.looks.push_back(views.look());
             if self.looks.len() > diagnosis::LOOKS {
                 self.looks.pop_front();
             }
         }
-        let shown = (views.step - self.steps_before) * self.config.batch / self.pictures.len();
-        let (looks, pictures) = (self.looks.make_contiguous(), self.pictures.len());
-        views.findings = diagnosis::diagnose(&self.losses, looks, pictures, shown);
+        let looks = self.looks.make_contiguous();
+        views.findings = diagnosis::diagnose(&self.losses, looks, self.lesson);
         Ok(views)
     }
 
@@ -581,12 +590,14 @@ pub async fn edge_weights(model: &AutoLink, config: &Config) -> Result<Vec<Vec<f
 
 /// Pictures as the model takes them, `[B,3,S,S]` in `[-1, 1]`.
 fn images(pictures: &Dataset, indices: &[usize], device: &Device) -> Tensor<4> {
+    images_of(pictures, indices, false, device)
+}
+
+/// ... or their mirror images.
+fn images_of(pictures: &Dataset, indices: &[usize], flipped: bool, device: &Device) -> Tensor<4> {
     let picks: Vec<Pick> = indices
         .iter()
-        .map(|&index| Pick {
-            index,
-            flipped: false,
-        })
+        .map(|&index| Pick { index, flipped })
         .collect();
     let size = pictures.size_px();
     Tensor::from_data(

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use web_time::{Duration, Instant};
 
-use super::{Views, fractions, images, read};
+use super::{Views, fractions, images, images_of, read};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
@@ -87,6 +87,28 @@ pub(super) async fn draw(
         edge_strengths: strengths(&edge_weights),
         edge_weights,
     })
+}
+
+/// How many times as far off the rebuilt mirror images of the probes are as the rebuilt probes: `|rebuilt - picture|`, mean over both.
+pub(super) async fn mirrored(
+    model: &AutoLink,
+    config: &Config,
+    pictures: &Dataset,
+    probes: &[usize],
+    device: &Device,
+) -> Result<f32> {
+    let mask = TensorData::new(
+        probe_masks(probes.len(), config),
+        [probes.len(), 1, config.mask_grid, config.mask_grid],
+    );
+    let mask = Tensor::from_data(mask, device);
+    let error = |flipped| {
+        let images = images_of(pictures, probes, flipped, device);
+        let output = model.forward(images.clone(), mask.clone(), config.drawing());
+        (output.reconstruction - images).abs().mean()
+    };
+    let errors = read(vec![error(false), error(true)]).await?;
+    Ok(errors[1][0] / errors[0][0].max(f32::MIN_POSITIVE))
 }
 
 /// `[P][K][x, y]` -> `[K][x, y]`
