@@ -203,6 +203,46 @@ test("an edge is picked in the matrix, lights up everywhere, and is switched off
   await expect.poll(() => changed(id("flow-graph"), picked.graph)).toBeGreaterThan(0.05);
 });
 
+test("it is touched while it trains, and the training goes on as if it were not", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  /** The losses of the first steps, by their step. */
+  const losses = async (/** @type {boolean} */ touched) => {
+    await page.evaluate(() => {
+      const seen = /** @type {Record<string, string>} */ ({});
+      Object.assign(window, { seen });
+      const read = (/** @type {string} */ name) => document.querySelector(`[data-testid="${name}"]`)?.textContent ?? "";
+      new MutationObserver(() => (seen[read("step-count")] = read("loss"))).observe(/** @type {Element} */ (document.querySelector("#loss")), { childList: true, characterData: true, subtree: true });
+    });
+    await id("play").click();
+    await expect.poll(() => number(id("step-count"))).toBeGreaterThan(5);
+    if (touched) {
+      const before = await stages(page);
+      const from = await number(id("step-count"));
+      await id("hide-all").click();
+      await expect.poll(() => changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
+      const box = await id("flow-linked").boundingBox();
+      await id("flow-linked").focus();
+      for (let i = 0; i < 5; i++) await page.keyboard.press("Shift+ArrowUp");
+      await page.mouse.move(box.x + 10, box.y + 10);
+      await expect.poll(() => number(id("step-count"))).toBeGreaterThan(from + 5);
+      await expect(id("touch-readout")).not.toBeEmpty();
+    }
+    await expect.poll(() => number(id("step-count"))).toBeGreaterThan(40);
+    await id("play").click();
+    await expect(id("play")).toHaveText("Play");
+    const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
+    await id("reset").click();
+    await expect(id("step-count")).toHaveText("0");
+    return seen;
+  };
+  const [alone, touched] = [await losses(false), await losses(true)];
+  const both = Object.keys(alone).filter((step) => step in touched && Number(step) > 20 && Number(step) <= 40);
+  expect(both.length).toBeGreaterThan(3);
+  for (const step of both) expect(touched[step], `step ${step}`).toBe(alone[step]);
+});
+
 test("a picture in its own pose is itself, in another's it is not", async ({ page }) => {
   await openHands(page);
   const id = at(page);
