@@ -64,7 +64,7 @@ export class LossChart {
             space: 36 * rem,
             size: () => (this.#scores.length ? 48 * rem : 0),
             grid: { show: false },
-            values: (_plot, ticks) => ticks.map((tick) => `${Number((100 * tick).toPrecision(2))} %`),
+            values: (_plot, ticks) => ticks.map((tick) => (this.#scores.length ? `${Number((100 * tick).toPrecision(2))} %` : "")),
           },
         ],
         series: [
