@@ -8,6 +8,9 @@
 /** Edges weaker than this stay undrawn, unless somebody wants it otherwise. */
 export const FAINTEST = 0.04;
 
+/** More edges than these, the strongest ones, nobody tells apart. */
+const MOST = 250;
+
 /**
  * @typedef {object} Skeleton
  * @property {[number, number][]} points `[K]`, as fractions of the square.
@@ -42,7 +45,8 @@ function sorted(strengths) {
     edges = strengths
       .flatMap((row, i) => row.slice(0, i).map((strength, j) => ({ i, j, strength: Math.min(1, strength) })))
       .filter(({ strength }) => strength > 0)
-      .sort((a, b) => a.strength - b.strength);
+      .sort((a, b) => a.strength - b.strength)
+      .slice(-MOST);
     known.set(strengths, edges);
   }
   return edges;
