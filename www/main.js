@@ -12,9 +12,12 @@ import { LossChart } from "./chart.js";
 import { Controls, startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
 import { showKept, when } from "./kept.js";
+import { isTaken, listenForHelp } from "./keys.js";
+import { PUPPETS, hidden, readLink } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
 import { Saves } from "./saves.js";
+import { Share, hide } from "./share.js";
 import { Store, initialState, newRun, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
@@ -25,8 +28,6 @@ import { ProbeViews } from "./views.js";
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
-/** What the page shows before anybody chose. */
-const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
 /** What the buttons beside a message say. */
 const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me" };
 /** A run that trains is kept this often, ms. */
@@ -72,6 +73,7 @@ async function start() {
     return;
   }
   if (kept) await configure(kept);
+  const { start: startsByItself } = isRestart ? { start: false } : await follow();
   const first = waiting ?? pictures;
   waiting = null;
   await load(first);
@@ -82,7 +84,32 @@ async function start() {
     if (goesOn && store.state.step > 0) playOrPause();
   } else if (!isRestart) {
     await recall();
+    if (startsByItself && store.state.phase === "paused") playOrPause();
   }
+}
+
+/** Sets what the address says, on arrival. */
+async function follow() {
+  const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
+  if (link.source) pictures = link.source;
+  if (link.config) {
+    const { config } = link;
+    await session?.configure(config).catch((error) => {
+      link.notes.push(`${sentence(error).text} The settings of the address were left out.`);
+    });
+  }
+  const note = byId("link-note");
+  note.querySelector("button")?.addEventListener("click", () => (note.hidden = true));
+  note.hidden = link.notes.length === 0;
+  note.querySelector("div")?.replaceChildren(
+    ...link.notes.map((text) => {
+      const line = document.createElement("p");
+      line.textContent = text;
+      return line;
+    }),
+  );
+  share.follow(link);
+  return link;
 }
 
 /** What was kept on an earlier visit is offered; on a first visit, a trained model. */
@@ -319,12 +346,16 @@ function cancel() {
   attempt((engine) => engine.cancelLoad());
 }
 
-function loadHands() {
-  const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
-  if (!count.reportValidity()) return;
+/** Where the hands are. */
+function handsUrl() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
   const base = new URL(query.get("hands") ?? configured, document.baseURI).href;
-  load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
+  return base.endsWith("/") ? base : `${base}/`;
+}
+
+function loadHands() {
+  const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
+  if (count.reportValidity()) load({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
 }
 
 /** @param {File} file */
@@ -485,6 +516,7 @@ async function onKept(action, saved) {
   }
 }
 
+const share = new Share(store, download);
 const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
@@ -707,6 +739,8 @@ function show() {
   store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
+    // Progress is no news: whoever listens hears how it ends.
+    element.setAttribute("aria-live", message === state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
     const wanted = message.remedies ?? [];
@@ -839,6 +873,12 @@ function listen() {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
   byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
+  byId("open-tour").addEventListener("click", async () => {
+    if (isAnnotating()) location.hash = "#train";
+    turn();
+    const { startTour } = await import("./tour.js");
+    await startTour();
+  });
   addEventListener("hashchange", turn);
   turn();
   for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
@@ -865,7 +905,7 @@ function listen() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (isAnnotating() || target.closest("input, select, textarea, [contenteditable]")) return;
+    if (isAnnotating() || isTaken(event)) return;
     // Space presses the button that has the focus.
     if (event.key === " " && !target.closest("button, summary, a, label")) playOrPause();
     else if (event.key === "ArrowRight") step();
@@ -875,6 +915,8 @@ function listen() {
   });
 }
 
+hide(hidden(query));
 show();
 listen();
+listenForHelp();
 start();

@@ -1,0 +1,206 @@
+// What can be handed on (links, figures), the tour, the article, and bringing pictures.
+
+import { readFile } from "node:fs/promises";
+import { expect, test } from "@playwright/test";
+import { at, axe, number, open, pictures } from "./helpers.js";
+
+/** A run whose steps take milliseconds, as an address. */
+const QUICK = "?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40";
+
+/** Opens an address whose sample has forty puppets.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} query
+ */
+async function openQuick(page, query = QUICK) {
+  await page.goto(query);
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+/** The losses that the chart was told of, up to a step.
+ * @param {import("@playwright/test").Page} page
+ * @param {number} step
+ */
+async function lossAt(page, step) {
+  const id = at(page);
+  for (let i = 1; i <= step; i++) {
+    await id("step").click();
+    await expect(id("step-count")).toHaveText(`${i}`);
+  }
+  return id("loss").textContent();
+}
+
+test("a link gives the same run: every setting, the sample, the seed, and the loss at step 20", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await openQuick(page, `${QUICK}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
+  const id = at(page);
+  await expect(id("keypoints")).toHaveValue("5");
+  await expect(id("seed")).toHaveValue("3");
+  await expect(id("mask-ratio")).toHaveValue("0.5");
+  await expect(id("micro-batch")).toHaveValue("2");
+  await expect(id("link-note")).toBeHidden();
+  // A setting by hand goes into the address, too.
+  await id("keypoints").fill("6");
+  await id("keypoints").press("Enter");
+  await expect(page).toHaveURL(/keypoints=6/);
+  const loss = await lossAt(page, 20);
+
+  await id("open-share").click();
+  await id("share-copy").click();
+  await expect(page.getByText("Copied.")).toBeVisible();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  expect(new URL(link).searchParams.get("seed")).toBe("3");
+  expect(new URL(link).searchParams.has("micro_batch"), "what follows from the rest is not said").toBe(false);
+  expect(new URL(link).searchParams.has("learning_rate"), "nor what is the preset's").toBe(false);
+  expect(await id("share-link").inputValue()).toBe(link);
+
+  await openQuick(page, link);
+  await expect(id("keypoints")).toHaveValue("6");
+  expect(await lossAt(page, 20)).toBe(loss);
+
+  await openQuick(page, link.replace("seed=3", "seed=4"));
+  expect(await lossAt(page, 20), "another seed is another run").not.toBe(loss);
+});
+
+test("what an address says wrongly is named and left out", async ({ page }) => {
+  await openQuick(page, `${QUICK}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon`);
+  const note = at(page)("link-note");
+  for (const [what, why] of [
+    ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
+    ["colour=red", "no such setting"],
+    ["preset=huge", "tiny"],
+    ["fit=round", "stretch or crop or pad"],
+    ["hide=moon", "no part of this page"],
+    ["sample=cats", "puppets and hands"],
+    ["start=soon", "1 or 0"],
+  ]) {
+    await expect(note.locator("p").filter({ hasText: `“${what}”` })).toContainText(why);
+  }
+  await expect(note.locator("p")).toHaveCount(7);
+  await expect(at(page)("mask-ratio")).toHaveValue("0.8");
+  await note.getByRole("button").click();
+  await expect(note).toBeHidden();
+
+  // What only the engine can tell.
+  await page.goto("?backend=cpu&batch=4&micro_batch=3&count=40");
+  await expect(note).toContainText("divisor");
+  await expect(at(page)("batch")).toHaveValue("16");
+});
+
+test("a teacher's link hides what it names, and starts", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("open-share").click();
+  await id("share-lesson").locator("summary").click();
+  for (const name of ["Start at once", "Hide edge weights", "Hide model", "Hide Annotate"]) await page.getByLabel(name).check();
+  const link = new URL(await id("share-link").inputValue());
+  expect(link.searchParams.get("hide")).toBe("edges,model,annotate");
+  link.searchParams.set("hide", `${link.searchParams.get("hide")},seed`);
+
+  await page.goto(link.href);
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
+  for (const part of ["edge-matrix", "save-model", "half-annotate", "seed"]) await expect(id(part)).toBeHidden();
+  for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
+});
+
+test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await lossAt(page, 2);
+  await id("open-share").click();
+  await expect(id("share-svg")).toBeEnabled();
+  const saved = async (/** @type {string} */ button) => {
+    const download = page.waitForEvent("download");
+    await id(button).click();
+    const file = await download;
+    return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+  };
+  const svg = await saved("share-svg");
+  expect(svg.name).toBe("autolink-figure-2-steps.svg");
+  const seen = await page.evaluate(async (text) => {
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+    const panels = [...parsed.querySelectorAll("svg svg")];
+    const skeleton = panels.filter((panel) => panel.querySelector("circle"));
+    const places = skeleton.flatMap((panel) => [...panel.querySelectorAll("circle")].map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]));
+    return {
+      isWrong: parsed.querySelector("parsererror") !== null,
+      pictures: panels.filter((panel) => panel.querySelector("image")?.getAttribute("href")?.startsWith("data:image/png")).length,
+      circles: skeleton.map((panel) => panel.querySelectorAll("circle").length),
+      inside: places.every(([x, y]) => x >= 0 && x <= 1 && y >= 0 && y <= 1),
+    };
+  }, `${svg.bytes}`);
+  expect(seen).toEqual({ isWrong: false, pictures: 30, circles: Array(6).fill(5), inside: true });
+
+  const png = await saved("share-png");
+  const shown = await page.evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes]));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const context = canvas.getContext("2d");
+    context?.drawImage(bitmap, 0, 0);
+    const { data } = /** @type {OffscreenCanvasRenderingContext2D} */ (context).getImageData(0, 0, bitmap.width, bitmap.height);
+    const colours = new Set();
+    for (let i = 0; i < data.length; i += 404) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+    return { width: bitmap.width, colours: colours.size };
+  }, png.bytes.toString("base64"));
+  expect(shown.width).toBeGreaterThan(2000);
+  expect(shown.colours, "pictures are in it").toBeGreaterThan(200);
+  await page.keyboard.press("Escape");
+  await expect(id("share")).toBeHidden();
+  await expect(id("open-share")).toBeFocused();
+});
+
+test("? lists the keys, Esc closes the list, and meanwhile no key trains", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("step").focus();
+  await page.keyboard.press("?");
+  await expect(id("keys")).toBeVisible();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Escape");
+  await expect(id("keys")).toBeHidden();
+  await expect(id("step")).toBeFocused();
+  await expect(id("step-count")).toHaveText("0");
+  // In a field it is a question mark.
+  await page.goto("?backend=cpu#annotate");
+  await expect(page.locator("#backend")).toHaveText("CPU");
+  await page.keyboard.press("?");
+  await expect(id("keys")).toBeVisible();
+});
+
+test("the tour is completed by keyboard alone, and gives the focus back", async ({ page }) => {
+  const errors = [];
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  await openQuick(page);
+  const id = at(page);
+  // Only keys from here on.
+  await expect
+    .poll(async () => {
+      await page.keyboard.press("Tab");
+      return page.evaluate(() => document.activeElement?.id);
+    }, { intervals: [10] })
+    .toBe("open-tour");
+  await page.keyboard.press("Enter");
+  const tour = id("tour");
+  await expect(tour).toContainText("What is hidden here?");
+  const titles = [];
+  for (let stop = 1; stop <= 9; stop++) {
+    await expect(tour).toContainText(`${stop} of 9`);
+    await expect(tour.getByRole("button", { name: stop === 9 ? "Done" : "Next" })).toBeFocused();
+    titles.push(await tour.getByRole("heading").textContent());
+    // Both ways on: the arrow and the button.
+    await page.keyboard.press(stop % 2 ? "Enter" : stop === 9 ? "Enter" : "ArrowRight");
+  }
+  expect(new Set(titles).size).toBe(9);
+  expect(titles.at(-1)).toBe("Now your own pictures");
+  await expect(tour).toHaveCount(0);
+  await expect(id("open-tour")).toBeFocused();
+  await expect(id("step-count"), "the arrow led the tour and took no step").toHaveText("0");
+
+  await page.keyboard.press("Enter");
+  await expect(tour).toContainText("1 of 9");
+  await page.keyboard.press("Escape");
+  await expect(tour).toHaveCount(0);
+  await expect(id("open-tour")).toBeFocused();
+  expect(errors, "nothing that the page's policy forbids").toEqual([]);
+});
