@@ -881,6 +881,18 @@ function listen() {
   });
   addEventListener("hashchange", turn);
   turn();
+  // The article's figures are loaded when somebody reads that far.
+  const article = byId("article");
+  const reading = new IntersectionObserver(
+    async (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      reading.disconnect();
+      const { showFigures } = await import("./article/article.js");
+      showFigures(article, store);
+    },
+    { rootMargin: "400px" },
+  );
+  reading.observe(article);
   for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {

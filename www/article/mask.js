@@ -1,0 +1,98 @@
+// @ts-check
+/**
+ * How much can be hidden: one of the loaded pictures under a mask.
+ *
+ * @module
+ */
+
+import { box, describe, easel, picture, pixelsOf, slider } from "./easel.js";
+
+/** @import { Store } from "../state.js" */
+
+/** Edges weaker than this are no hint. */
+const FAINTEST = 0.04;
+/** The finest grid. */
+const MOST = 32;
+
+/**
+ * @param {HTMLElement} figure
+ * @param {Store} store
+ */
+export function maskFigure(figure, store) {
+  // One number a cell whatever the share is: more hidden is the same hidden, and more.
+  const chances = Float64Array.from({ length: MOST * MOST }, () => Math.random());
+  let index = 0;
+  /** @type {OffscreenCanvas | null} */ let shown = null;
+
+  const redraw = easel(figure, (context, side) => {
+    const { views, palette } = store.state;
+    if (!views || !shown) {
+      context.fillStyle = "#808080";
+      context.fillRect(0, 0, side, side);
+      return;
+    }
+    context.drawImage(shown, 0, 0, side, side);
+    const cells = grid();
+    context.fillStyle = "#808080";
+    let hidden = 0;
+    for (let cell = 0; cell < cells * cells; cell++) {
+      if (chances[cell] >= ratio()) continue;
+      hidden += 1;
+      const [x, y] = [cell % cells, Math.floor(cell / cells)];
+      const [left, top] = [Math.floor((x * side) / cells), Math.floor((y * side) / cells)];
+      context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
+    }
+    if (hint()) drawHint(context, side, views.keypoints[index] ?? [], views.edge_strengths, palette);
+    describe(figure, `Picture ${index + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
+  });
+  const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
+  const grid = slider(figure, "grid", (value) => `${value}`, redraw);
+  const hint = box(figure, "hint", redraw);
+  const renew = () => {
+    const { views } = store.state;
+    index = views && index < views.count ? index : 0;
+    shown = views && views.count > 0 ? picture(pixelsOf(views, index), views.size) : null;
+    redraw();
+  };
+  figure.querySelector("button")?.addEventListener("click", () => {
+    index += 1;
+    renew();
+  });
+  store.watch(["views", "palette"], renew);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} side
+ * @param {[number, number][]} keypoints
+ * @param {number[][]} strengths
+ * @param {string[]} palette
+ */
+function drawHint(context, side, keypoints, strengths, palette) {
+  context.lineCap = "round";
+  for (const [i, [x, y]] of keypoints.entries()) {
+    for (const [j, [u, v]] of keypoints.slice(0, i).entries()) {
+      const strength = strengths[i]?.[j] ?? 0;
+      if (strength < FAINTEST) continue;
+      for (const [style, width] of /** @type {const} */ ([["#000000", 7], ["#ffffff", 3.5]])) {
+        context.beginPath();
+        context.moveTo(x * side, y * side);
+        context.lineTo(u * side, v * side);
+        context.globalAlpha = strength ** 0.6;
+        context.strokeStyle = style;
+        context.lineWidth = width;
+        context.stroke();
+      }
+    }
+  }
+  context.globalAlpha = 1;
+  keypoints.forEach(([x, y], k) => {
+    context.beginPath();
+    context.arc(x * side, y * side, 6, 0, 2 * Math.PI);
+    context.fillStyle = palette[k] ?? "#ffffff";
+    context.fill();
+    context.lineWidth = 2;
+    context.strokeStyle = "#000000";
+    context.stroke();
+  });
+}
