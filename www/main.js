@@ -16,6 +16,7 @@ import { isTaken, listenForHelp } from "./keys.js";
 import { PUPPETS, hidden, readLink } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
+import { openPictures } from "./pictures/bring.js";
 import { Saves } from "./saves.js";
 import { Share, hide } from "./share.js";
 import { Store, initialState, newRun, recorded } from "./state.js";
@@ -303,7 +304,7 @@ async function load(source) {
     const loaded = await loader.load(source);
     if (loaded) {
       pictures = source;
-      store.set({ run: { ...store.state.run, ...described(source) } });
+      store.set({ run: { ...store.state.run, ...described(source) }, files: Array.isArray(source) ? source : [] });
     } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return;
@@ -517,6 +518,7 @@ async function onKept(action, saved) {
 }
 
 const share = new Share(store, download);
+const bring = openPictures(store, { load, change });
 const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
@@ -527,7 +529,7 @@ const isAnnotating = () => location.hash === "#annotate";
  */
 function take(files, toDesk = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) openModel(files[0]);
-  else if (!toDesk) load(files);
+  else if (!toDesk) bring.take(files);
   else if (files.length === 1 && isLabels(files[0])) annotate.importLabels(files[0]);
   else if (files.length) annotate.find(files);
   else store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });

@@ -6,6 +6,7 @@
  */
 
 /** @import * as protocol from "./protocol.js" */
+/** @import { NamedFile } from "./autolink.js" */
 /** @import { Desk } from "./annotate/desk.js" */
 /** @import { Shipped } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
@@ -43,6 +44,7 @@
  * @property {protocol.Config | null} config In force.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
  * @property {number} pictures
+ * @property {NamedFile[]} files Where they came from files: those files.
  * @property {string} about
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
@@ -89,6 +91,7 @@ export const initialState = () => ({
   config: null,
   staged: {},
   pictures: 0,
+  files: [],
   about: "",
   rejected: [],
   step: 0,

@@ -104,8 +104,10 @@ export async function startTour() {
       popoverClass: "tour",
       onPopoverRender: ({ wrapper, title, footer, closeButton }) => {
         // Its landmarks are none of the page's.
-        title.setAttribute("role", "heading");
-        title.setAttribute("aria-level", "2");
+        const heading = document.createElement("h2");
+        heading.append(...title.childNodes);
+        title.replaceChildren(heading);
+        title.setAttribute("role", "none");
         footer.setAttribute("role", "group");
         footer.setAttribute("aria-label", "Tour");
         closeButton.setAttribute("aria-label", "End the tour");

@@ -204,3 +204,234 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
   await expect(id("open-tour")).toBeFocused();
   expect(errors, "nothing that the page's policy forbids").toEqual([]);
 });
+
+/** Loads files by hand into a page that is open.
+ * @param {import("@playwright/test").Page} page
+ * @param {{ name: string, mimeType: string, buffer: Buffer }[]} files
+ */
+async function loadFiles(page, files) {
+  await page.getByTestId("file-input").setInputFiles(files);
+  await expect(page.getByTestId("pictures-count")).toHaveText(`${files.length}`);
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+test("a removed thumbnail is not trained on, and undo brings it back", async ({ page }) => {
+  const all = pictures(6);
+  const losses = [];
+  for (const files of [all, all.filter((_, index) => index !== 2)]) {
+    await openQuick(page);
+    await loadFiles(page, files);
+    losses.push(await lossAt(page, 4));
+  }
+  const [ofSix, ofFive] = losses;
+  expect(ofFive).not.toBe(ofSix);
+
+  await openQuick(page);
+  const id = at(page);
+  await loadFiles(page, all);
+  const tiles = id("thumbnails").getByRole("button");
+  await expect(tiles).toHaveCount(6);
+  await expect(id("thumbnails").locator("canvas")).toHaveCount(6);
+  await tiles.nth(2).click();
+  await expect(tiles).toHaveCount(5);
+  await expect(id("pictures-count")).toHaveText("5");
+  expect(await lossAt(page, 4), "as if it had never been there").toBe(ofFive);
+
+  // A run is under way: nothing is thrown away before somebody says so.
+  await id("removed-undo").click();
+  await expect(tiles).toHaveCount(6);
+  await expect(tiles.nth(2)).toHaveAccessibleName("Remove disc 2.bmp");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("step-count")).toHaveText("4");
+  await id("removed-apply").click();
+  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("removed-apply")).toBeHidden();
+  expect(await lossAt(page, 4)).toBe(ofSix);
+});
+
+test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and no key trains", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await loadFiles(page, pictures(4));
+  const tiles = id("thumbnails").getByRole("button");
+  await tiles.first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(tiles.nth(1)).toBeFocused();
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(3);
+  await expect(tiles.nth(1), "the next one").toBeFocused();
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(2);
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(2);
+  await expect(page.getByText("2 pictures have to stay.")).toBeVisible();
+  await expect(id("pictures-count")).toHaveText("2");
+  await expect(id("step-count")).toHaveText("0");
+});
+
+test("how pictures become square is chosen by looking", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await expect(id("tray")).toBeHidden();
+  await loadFiles(page, pictures(6));
+  await expect(id("fits")).toBeVisible();
+  await expect(id("fit-stretch")).toBeChecked();
+  /** Of a canvas, the colour of its middle column at the top and in the middle. */
+  const seen = (/** @type {string} */ fit) =>
+    id("fits").locator(`label:has([value=${fit}]) canvas`).evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const context = canvas.getContext("2d");
+      return `${context?.getImageData(40, 60, 1, 1).data} ${context?.getImageData(72, 72, 1, 1).data}`;
+    });
+  const previews = await Promise.all(["stretch", "crop", "pad"].map(seen));
+  expect(new Set(previews).size, "each looks different").toBe(3);
+  const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const before = await input();
+  await id("fit-pad").check({ force: true });
+  await expect(page).toHaveURL(/fit=pad/);
+  await expect.poll(input).not.toBe(before);
+  await id("advanced").locator("summary").click();
+  await expect(id("fit-choice")).toHaveValue("pad");
+});
+
+/** Twenty frames of a disc that moves, ten a second, as the browser itself encodes them.
+ * @param {import("@playwright/test").Page} page
+ */
+async function movie(page) {
+  const base64 = await page.evaluate(async () => {
+    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+    const canvas = new OffscreenCanvas(96, 64);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
+    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
+    output.addVideoTrack(source, { frameRate: 10 });
+    await output.start();
+    for (let i = 0; i < 20; i++) {
+      context.fillStyle = "#345";
+      context.fillRect(0, 0, 96, 64);
+      context.fillStyle = "#fa3";
+      context.beginPath();
+      context.arc(16 + 3 * i, 32, 12, 0, 7);
+      context.fill();
+      await source.add(i / 10, 0.1);
+    }
+    await output.finalize();
+    const reader = new FileReader();
+    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
+    return `${reader.result}`.split(",")[1];
+  });
+  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
+}
+
+test("a video becomes training pictures: every n-th frame", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("file-input").setInputFiles(await movie(page));
+  await expect(id("frames")).toContainText("walk.webm: 2.0 s, 10 frames/s.");
+  await id("frames-every").fill("4");
+  await expect(id("frames")).toContainText("about 5 pictures");
+  await id("frames-take").click();
+  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("frames")).toBeHidden();
+  await expect(id("thumbnails").getByRole("button")).toHaveCount(5);
+  await expect(id("thumbnails").getByRole("button").nth(2)).toHaveAccessibleName("Remove walk.webm/0.80 s.jpg");
+
+  await id("file-input").setInputFiles({ name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) });
+  await expect(id("frames")).toContainText("bad.mp4 cannot be decoded");
+  await id("frames-cancel").click();
+  await expect(id("frames")).toBeHidden();
+  await expect(id("pictures-count")).toHaveText("5");
+});
+
+test("the camera gives n pictures after a countdown, and bad ones are left out", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("open-record").click();
+  await id("record-count").fill("6");
+  await id("record-pace").selectOption("0.1");
+  await id("record-start").click();
+  await expect(page.locator("#record-countdown")).toHaveText("2");
+  const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
+  await expect(tiles).toHaveCount(6);
+  await expect(id("record-use")).toHaveText("Train on these 6");
+  await tiles.nth(1).click();
+  await expect(id("record-use")).toHaveText("Train on these 5");
+  await id("record-use").click();
+  await expect(id("record")).toBeHidden();
+  await expect(id("pictures-count")).toHaveText("5");
+  expect(await page.evaluate(() => document.querySelector("video")?.srcObject ?? null), "the camera is off").toBe(null);
+
+  await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
+  await id("open-record").click();
+  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed).");
+  await page.keyboard.press("Escape");
+  await expect(id("record")).toBeHidden();
+});
+
+test("the article's figures follow their sliders and the page's pictures", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  await id("article").scrollIntoViewIfNeeded();
+  await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
+  for (const [figure, slider, value] of [
+    ["figure-mask", "ratio", "0.2"],
+    ["figure-softmax", "second", "1"],
+    ["figure-edges", "thickness", "-1.2"],
+    ["figure-shift", "shift", "0.2"],
+  ]) {
+    await id(figure).scrollIntoViewIfNeeded();
+    const before = await drawn(figure);
+    await id(figure).locator(`[name=${slider}]`).fill(value);
+    await expect.poll(() => drawn(figure), { message: figure }).not.toBe(before);
+  }
+  await expect(id("figure-softmax")).toContainText("between the places");
+  await id("figure-softmax").locator("[name=second]").fill("0");
+  await expect(id("figure-softmax")).toContainText("at the first place");
+  await expect(id("figure-shift")).toContainText(/That is \d+% of what another picture costs/);
+  await id("figure-shift").locator("[name=shift]").fill("0");
+  await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
+  const before = await drawn("figure-shift");
+  await loadFiles(page, pictures(6));
+  await expect.poll(() => drawn("figure-shift"), { message: "other pictures" }).not.toBe(before);
+});
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  test(`axe finds nothing to mend in what is new, ${colorScheme}`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme });
+    await openQuick(page, `${QUICK}&colour=red`);
+    const id = at(page);
+    const check = async (/** @type {string} */ state) => {
+      await page.evaluate(axe);
+      const violations = await page.evaluate(async () => {
+        const { violations } = await /** @type {any} */ (window).axe.run(document);
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
+      });
+      expect(violations, state).toEqual([]);
+    };
+    await id("file-input").setInputFiles(await movie(page));
+    await expect(id("frames-take")).toBeVisible();
+    await loadFiles(page, pictures(6));
+    await id("thumbnails").getByRole("button").first().click();
+    await id("article").scrollIntoViewIfNeeded();
+    await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
+    await expect(id("fits")).toBeVisible();
+    await check("the page, with thumbnails, a video, the article and a note");
+    await id("open-share").click();
+    await id("share-lesson").locator("summary").click();
+    await expect(id("share-png")).toBeEnabled();
+    await check("share");
+    await page.keyboard.press("Escape");
+    await id("open-keys").click();
+    await check("keys");
+    await page.keyboard.press("Escape");
+    await id("open-record").click();
+    await expect(id("record-start")).toBeEnabled();
+    await check("camera");
+    await page.keyboard.press("Escape");
+    await id("open-tour").click();
+    await expect(id("tour")).toContainText("1 of 9");
+    await page.waitForTimeout(600);
+    await check("tour");
+  });
+}

@@ -13,6 +13,8 @@ const CELLS = 16;
 const FIRST = [4, 11];
 const SECOND = [12, 4];
 const WIDTH = 1.6;
+/** Closer than this, a keypoint is at a place; in cells. */
+const NEAR = 1.5;
 
 /** @param {HTMLElement} figure */
 export function softmaxFigure(figure) {
@@ -33,8 +35,9 @@ export function softmaxFigure(figure) {
     context.lineWidth = 2.5;
     context.strokeStyle = "#000000";
     context.stroke();
-    const place = near > 0.9 ? "The keypoint is at the first place." : near < 0.1 ? "The keypoint is at neither place." : "The keypoint is between the places.";
-    const text = `${place} ${Math.round(100 * near)}% of the shares lie near the first.`;
+    const isAt = ([u, v] = FIRST) => Math.hypot(x - u, y - v) < NEAR;
+    const where = isAt(FIRST) ? "at the first place" : isAt(SECOND) ? "at the second place" : "between the places, where nothing is";
+    const text = `The keypoint is ${where}. ${Math.round(100 * near)}% of the shares lie near the first.`;
     say(figure, text);
     describe(figure, `A heatmap with two places. ${text}`);
   });
