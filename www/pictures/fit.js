@@ -13,8 +13,6 @@ const LOOKED_AT = 12;
 /** Side of a preview, px. */
 const SIDE = 144;
 
-/** @typedef {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} Context */
-
 export class FitChoice {
   #field;
   #turn = 0;
@@ -78,17 +76,31 @@ function preview(canvas, bitmap, fit) {
     const scale = SIDE / Math.max(width, height);
     const [inner, tall] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
     const [left, top] = [(SIDE - inner) >> 1, (SIDE - tall) >> 1];
-    // Bars in the mean colour of the border that they touch: that border, averaged by drawing it one pixel large.
+    const small = new OffscreenCanvas(inner, tall);
+    const reader = small.getContext("2d", { willReadFrequently: true });
+    if (!reader) return;
+    reader.imageSmoothingQuality = "high";
+    reader.drawImage(bitmap, 0, 0, inner, tall);
+    // Bars in the mean colour of the border that they touch, as the engine makes them.
     const isWide = width > height;
-    const [w, h] = isWide ? [width, 1] : [1, height];
-    for (const end of [0, 1]) {
-      const border = new OffscreenCanvas(1, 1);
-      const pixel = border.getContext("2d");
-      if (pixel) pixel.imageSmoothingQuality = "high";
-      pixel?.drawImage(bitmap, isWide ? 0 : end * (width - 1), isWide ? end * (height - 1) : 0, w, h, 0, 0, 1, 1);
-      if (isWide) context.drawImage(border, 0, end * (top + tall), SIDE, SIDE - tall - top + 1);
-      else context.drawImage(border, end * (left + inner), 0, SIDE - inner - left + 1, SIDE);
-    }
-    context.drawImage(bitmap, left, top, inner, tall);
+    const borders = isWide ? [reader.getImageData(0, 0, inner, 1), reader.getImageData(0, tall - 1, inner, 1)] : [reader.getImageData(0, 0, 1, tall), reader.getImageData(inner - 1, 0, 1, tall)];
+    borders.forEach(({ data }, end) => {
+      context.fillStyle = mean(data);
+      if (isWide) context.fillRect(0, end * (top + tall), SIDE, end ? SIDE - tall - top : top);
+      else context.fillRect(end * (left + inner), 0, end ? SIDE - inner - left : left, SIDE);
+    });
+    context.drawImage(small, left, top);
   }
+}
+
+/** The mean colour of pixels.
+ * @param {Uint8ClampedArray} rgba
+ */
+function mean(rgba) {
+  const [r, g, b] = [0, 1, 2].map((channel) => {
+    let sum = 0;
+    for (let i = channel; i < rgba.length; i += 4) sum += rgba[i];
+    return Math.round((4 * sum) / rgba.length);
+  });
+  return `rgb(${r} ${g} ${b})`;
 }
