@@ -12,7 +12,7 @@ const SIDE = 112;
 /** Decoded at a time. */
 const AT_ONCE = 4;
 /** Tiles that are made in one go; a thousand at once would hold up the page. */
-const PORTION = 100;
+const PORTION = 50;
 
 export class Tray {
   #list;
