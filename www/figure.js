@@ -13,7 +13,7 @@ const COLUMNS = 6;
 /** px of the figure. */
 const SIDE = 160;
 const GAP = 10;
-const LABEL = 150;
+const LABEL = 176;
 const MARGIN = 24;
 /** Edges weaker than this stay undrawn, as on the page. */
 const FAINTEST = 0.04;
@@ -51,7 +51,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
   /** @type {string[]} */ const parts = [];
   for (const [row, { title, channel, isSkeleton }] of ROWS.entries()) {
     const y = MARGIN + row * (SIDE + GAP);
-    parts.push(`<text x="${MARGIN}" y="${y + SIDE / 2 + 6}" font-weight="600">${title}</text>`);
+    parts.push(`<text x="${MARGIN}" y="${y + SIDE / 2 + 7}" font-weight="600">${title}</text>`);
     for (let index = 0; index < shown; index++) {
       const x = MARGIN + LABEL + index * (SIDE + GAP);
       const picture = await pictureOf(views, channel, index);
@@ -66,7 +66,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
   parts.push(`<text x="${MARGIN}" y="${height - MARGIN}" fill="#555d6b">${escaped(caption)}</text>`);
   const about = `${shown} ${shown === 1 ? "picture" : "pictures"} at step ${views.step}: ${ROWS.map(({ title }) => title.toLowerCase()).join(", ")}`;
   const svg = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="17" fill="#1b1f27">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="20" fill="#1b1f27">`,
     `<title>${escaped(about)}</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...parts,

@@ -74,7 +74,7 @@ async function start() {
     return;
   }
   if (kept) await configure(kept);
-  const { start: startsByItself } = isRestart ? { start: false } : await follow();
+  const startsByItself = !hasArrived && (await follow());
   const first = waiting ?? pictures;
   waiting = null;
   await load(first);
@@ -85,12 +85,18 @@ async function start() {
     if (goesOn && store.state.step > 0) playOrPause();
   } else if (!isRestart) {
     await recall();
-    if (startsByItself && store.state.phase === "paused") playOrPause();
   }
+  if (startsByItself && store.state.phase === "paused") playOrPause();
 }
 
-/** Sets what the address says, on arrival. */
+/** Whether the address was followed. */
+let hasArrived = false;
+
+/** Sets what the address says, on arrival.
+ * @returns {Promise<boolean>} Whether training is to begin.
+ */
 async function follow() {
+  hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
   if (link.source) pictures = link.source;
   if (link.config) {
@@ -110,7 +116,7 @@ async function follow() {
     }),
   );
   share.follow(link);
-  return link;
+  return link.start;
 }
 
 /** What was kept on an earlier visit is offered; on a first visit, a trained model. */

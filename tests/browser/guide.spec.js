@@ -435,3 +435,13 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await check("tour");
   });
 }
+
+test("an engine that could not be loaded at first still follows the address", async ({ page }) => {
+  await page.route("**/worker_bg.wasm", (route) => route.abort());
+  await page.goto(QUICK);
+  await expect(page.getByTestId("message")).toHaveClass(/is-error/);
+  await page.unroute("**/worker_bg.wasm");
+  await page.getByTestId("start-again").click();
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("keypoints")).toHaveValue("5");
+});

@@ -8,14 +8,16 @@
 /** @import * as protocol from "../protocol.js" */
 
 /**
- * Draws now, when the canvas gets another size, and when the theme changes.
+ * Draws when asked, when the canvas gets another size, and when the theme changes; out of sight, not before it is seen again.
  * @param {HTMLElement} figure
  * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw In CSS px.
  * @returns {() => void} Draws anew.
  */
 export function easel(figure, draw) {
   const canvas = /** @type {HTMLCanvasElement} */ (figure.querySelector("canvas"));
+  let isSeen = false;
   const redraw = () => {
+    if (!isSeen) return;
     const scale = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const context = canvas.getContext("2d");
@@ -28,6 +30,10 @@ export function easel(figure, draw) {
     context.imageSmoothingQuality = "high";
     draw(context, width, height);
   };
+  new IntersectionObserver((entries) => {
+    isSeen = entries.at(-1)?.isIntersecting ?? false;
+    redraw();
+  }).observe(canvas);
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   return redraw;

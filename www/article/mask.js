@@ -22,16 +22,16 @@ export function maskFigure(figure, store) {
   // One number a cell whatever the share is: more hidden is the same hidden, and more.
   const chances = Float64Array.from({ length: MOST * MOST }, () => Math.random());
   let index = 0;
-  /** @type {OffscreenCanvas | null} */ let shown = null;
 
   const redraw = easel(figure, (context, side) => {
     const { views, palette } = store.state;
-    if (!views || !shown) {
+    if (!views || views.count === 0) {
       context.fillStyle = "#808080";
       context.fillRect(0, 0, side, side);
       return;
     }
-    context.drawImage(shown, 0, 0, side, side);
+    const shown = index % views.count;
+    context.drawImage(picture(pixelsOf(views, shown), views.size), 0, 0, side, side);
     const cells = grid();
     context.fillStyle = "#808080";
     let hidden = 0;
@@ -42,23 +42,17 @@ export function maskFigure(figure, store) {
       const [left, top] = [Math.floor((x * side) / cells), Math.floor((y * side) / cells)];
       context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
     }
-    if (hint()) drawHint(context, side, views.keypoints[index] ?? [], views.edge_strengths, palette);
-    describe(figure, `Picture ${index + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
+    if (hint()) drawHint(context, side, views.keypoints[shown] ?? [], views.edge_strengths, palette);
+    describe(figure, `Picture ${shown + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
   const grid = slider(figure, "grid", (value) => `${value}`, redraw);
   const hint = box(figure, "hint", redraw);
-  const renew = () => {
-    const { views } = store.state;
-    index = views && index < views.count ? index : 0;
-    shown = views && views.count > 0 ? picture(pixelsOf(views, index), views.size) : null;
-    redraw();
-  };
   figure.querySelector("button")?.addEventListener("click", () => {
     index += 1;
-    renew();
+    redraw();
   });
-  store.watch(["views", "palette"], renew);
+  store.watch(["views", "palette"], redraw);
 }
 
 /**

@@ -35,7 +35,7 @@ export class FitChoice {
   async show(files) {
     const turn = ++this.#turn;
     for (const { file } of files.slice(0, LOOKED_AT)) {
-      const bitmap = await createImageBitmap(file).catch(() => null);
+      const bitmap = await createImageBitmap(file, { resizeHeight: 2 * SIDE, resizeQuality: "medium" }).catch(() => null);
       if (turn !== this.#turn) return bitmap?.close();
       if (bitmap && bitmap.width !== bitmap.height) {
         for (const input of this.#inputs()) {

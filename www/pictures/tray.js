@@ -104,7 +104,7 @@ export class Tray {
       const file = this.#files.get(tile)?.file;
       if (!file) continue;
       this.#drawing += 1;
-      createImageBitmap(file)
+      createImageBitmap(file, { resizeHeight: 2 * SIDE, resizeQuality: "medium" })
         .then((bitmap) => {
           tile.querySelector("span")?.replaceWith(square(bitmap));
           bitmap.close();
