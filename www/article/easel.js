@@ -30,10 +30,11 @@ export function easel(figure, draw) {
     context.imageSmoothingQuality = "high";
     draw(context, width, height);
   };
-  new IntersectionObserver((entries) => {
+  const seen = (/** @type {IntersectionObserverEntry[]} */ entries) => {
     isSeen = entries.at(-1)?.isIntersecting ?? false;
     redraw();
-  }).observe(canvas);
+  };
+  new IntersectionObserver(seen, { rootMargin: "300px" }).observe(canvas);
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   return redraw;
