@@ -19,25 +19,25 @@
 /** @type {Stop[]} */
 const STOPS = [
   {
-    at: '[data-view="masked"]',
+    at: '[data-stage="masked"], [data-view="masked"]',
     within: "figure",
     title: "What is hidden here?",
     text: "Most of each picture is covered. Could you draw what stood there? From these scraps alone, hardly: an arm may go up or down. Two networks now play this game together.",
   },
   {
-    at: '[data-view="skeleton"]',
+    at: '[data-stage="linked"], [data-view="skeleton"]',
     within: "figure",
     title: "The first one leaves a hint",
     text: "It sees the whole picture, but may say only where a few points are. Nobody tells it which points. Before training they lie in a heap.",
   },
   {
-    at: '[data-view="edge-map"]',
+    at: '[data-stage="edge-map"], [data-view="edge-map"]',
     within: "figure",
     title: "The points are joined by lines",
     text: "Which pairs are joined, and how strongly, is learned once for all pictures. These lines are all that is passed on.",
   },
   {
-    at: '[data-view="reconstruction"]',
+    at: '[data-stage="rebuilt"], [data-view="reconstruction"]',
     within: "figure",
     title: "The second one fills the gaps",
     text: "It gets the scraps and the lines, and paints the whole picture. The better the lines follow the body, the better it paints.",

@@ -445,3 +445,74 @@ test("an engine that could not be loaded at first still follows the address", as
   await expect(page.getByTestId("pictures-count")).toHaveText("40");
   await expect(page.getByTestId("keypoints")).toHaveValue("5");
 });
+
+test("hands are in the address, and come back by it", async ({ page }) => {
+  const spare = pictures(6);
+  let answered = 0;
+  await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
+  await page.goto(`${QUICK}&hands=some-hands/`);
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  const id = at(page);
+  await id("hands-count").fill("7");
+  await id("sample-hands").click();
+  await expect(id("pictures-count")).toHaveText("7");
+  await expect(page).toHaveURL(/sample=hands&count=7/);
+  await page.reload();
+  await expect(id("pictures-count")).toHaveText("7");
+  await expect(page.locator("#about")).toContainText("Sign Language Digits");
+  await expect(id("keypoints")).toHaveValue("5");
+});
+
+test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  // A camera that sees red at its left and blue at its right.
+  await page.evaluate(() => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 64;
+    canvas.height = 48;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    setInterval(() => {
+      context.fillStyle = "#f00";
+      context.fillRect(0, 0, 32, 48);
+      context.fillStyle = "#00f";
+      context.fillRect(32, 0, 32, 48);
+    }, 30);
+    navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
+  });
+  const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
+  /** What is at the left of a recorded picture. */
+  const left = (/** @type {number} */ at) =>
+    tiles.nth(at).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];
+      return r > b ? "red" : "blue";
+    });
+  await id("open-record").click();
+  await id("record-count").fill("2");
+  await id("record-pace").selectOption("0.1");
+  await id("record-start").click();
+  await expect(tiles).toHaveCount(2);
+  await id("record-mirror").uncheck();
+  await id("record-start").click();
+  await expect(tiles).toHaveCount(4);
+  expect([await left(0), await left(3)]).toEqual(["blue", "red"]);
+});
+
+test("progress is not read out step by step, its end is; the tour rests where motion is unwelcome", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await openQuick(page);
+  await page.evaluate(() => {
+    const message = /** @type {HTMLElement} */ (document.getElementById("message"));
+    const heard = /** @type {string[]} */ ([]);
+    Object.assign(window, { heard });
+    new MutationObserver(() => heard.push(`${message.ariaLive}: ${message.textContent}`)).observe(message, { childList: true, characterData: true, subtree: true });
+  });
+  await loadFiles(page, pictures(60));
+  const heard = await page.evaluate(() => /** @type {any} */ (window).heard);
+  expect(heard.filter((/** @type {string} */ text) => text.startsWith("off: Reading")).length).toBeGreaterThan(0);
+  expect(heard.filter((/** @type {string} */ text) => text.startsWith("polite: Reading"))).toEqual([]);
+  expect(heard.at(-1)).toBe("polite: Ready. Press play to train.");
+  await page.getByTestId("open-tour").click();
+  await expect(page.getByTestId("tour")).toContainText("1 of 9");
+  await expect(page.locator("body")).toHaveClass(/driver-simple/);
+});
