@@ -22,7 +22,7 @@ const STOPS = [
     at: '[data-stage="masked"], [data-view="masked"]',
     within: "figure",
     title: "What is hidden here?",
-    text: "Most of each picture is covered. Could you draw what stood there? From these scraps alone, hardly: an arm may go up or down. Two networks now play this game together.",
+    text: "Most of the picture is covered. Could you draw what stood there? From these scraps alone, hardly: an arm may go up or down. Two networks now play this game together.",
   },
   {
     at: '[data-stage="linked"], [data-view="skeleton"]',
