@@ -241,7 +241,7 @@ macro_rules! settings {
 
 settings! {
     keypoints "Keypoints" 2.0..=64.0 step Some(1.0), unit "", paper 8.0, live false:
-        "How many points the detector may place; every pair of them can become an edge.";
+        "How many points the detector may place; every pair of them can become an edge. More give a finer skeleton, until some double or die.";
     size "Picture size" 32.0..=256.0 step Some(16.0), unit "px", paper 128.0, live false:
         "Side of the square pictures that the network sees; twice the side costs four times the time.";
     width "Network width" 4.0..=64.0 step Some(1.0), unit "channels", paper 64.0, live false:
@@ -259,7 +259,7 @@ settings! {
     learning_rate "Learning rate" 1e-6..=0.1 step None, unit "", paper 1e-4, live true:
         "Size of each step; too high and the keypoints jitter, too low and nothing moves.";
     weight_decay "Weight decay" 0.0..=0.1 step None, unit "", paper 1e-3, live false:
-        "How strongly weights are pulled to zero at each step.";
+        "How strongly weights are pulled to zero at each step; much more and little is learned, none and a small set is learned by heart sooner.";
     mask_ratio "Hidden share" 0.0..=1.0 step None, unit "", paper 0.8, live true:
         "How much of each picture is hidden; hide less and the decoder needs no keypoints.";
     mask_grid "Mask cells" 1.0..=64.0 step Some(1.0), unit "per side", paper 16.0, live true:

@@ -53,7 +53,7 @@
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | EventOf<"transferred"> | undefined} Answer
  */
 
 /**
@@ -223,12 +223,13 @@ export class Session {
 
   /**
    * Trains.
-   * @param {{ steps?: number | null }} [options] Without a number: until {@link pause}.
+   * @param {{ steps?: number | null, everyMs?: number | null }} [options] Without a number: until {@link pause}. Slow motion: a step, with
+   *   fresh views, every so many ms.
    * @returns {Promise<void>} Resolves when those steps are taken, or when training was paused before; rejects with what
    *   went wrong.
    */
-  async train({ steps = null } = {}) {
-    await this.#send({ type: "train", steps });
+  async train({ steps = null, everyMs = null } = {}) {
+    await this.#send({ type: "train", steps, every_ms: everyMs });
   }
 
   /** Takes one step. */
@@ -267,6 +268,37 @@ export class Session {
       stop();
     }
     return /** @type {protocol.Views} */ (/** @type {unknown} */ (views));
+  }
+
+  /**
+   * Asks to see a probe taken apart, as `inspected` events tell: now, and whenever there are fresh views.
+   * @param {protocol.Touch | null} touch Which, and what is changed on its way; null: no longer.
+   */
+  async inspect(touch) {
+    await this.#send({ type: "inspect", touch });
+  }
+
+  /**
+   * The keypoints of each of some probes in the looks of each.
+   * @param {number[]} probes
+   * @returns {Promise<EventOf<"transferred">>}
+   */
+  async transfer(probes) {
+    const answer = await this.#send({ type: "transfer", probes });
+    if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    return answer;
+  }
+
+  /**
+   * Frames as an animated GIF.
+   * @param {{ width: number, height: number, frameMs: number, pixels: Uint8Array<ArrayBuffer> }} film RGBA, frame after frame; the
+   *   pixels are handed over.
+   * @returns {Promise<File>}
+   */
+  async animate({ width, height, frameMs, pixels }) {
+    const saved = await this.#send({ type: "animate", width, height, frame_ms: frameMs }, { pixels });
+    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without a film.");
+    return new File([saved.bytes], saved.name, { type: "image/gif" });
   }
 
   /**
@@ -523,6 +555,7 @@ export class Session {
       case "saved":
       case "exported":
       case "moved":
+      case "transferred":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":

@@ -16,17 +16,21 @@ const DESCRIBE_EVERY = 10_000;
 export class LossChart {
   #root;
   #readout;
+  #scoreReadout;
   /** @type {uPlot} */ #plot;
   /** @type {PageState["history"]} */ #history = { steps: [], losses: [] };
+  /** @type {PageState["scores"]} */ #scores = [];
   #described = -Infinity;
 
   /**
    * @param {HTMLElement} root Filled by the chart.
    * @param {HTMLElement} readout One line about the point under the pointer, or the last one.
+   * @param {HTMLElement} scoreReadout About the joints there, where they are known.
    */
-  constructor(root, readout) {
+  constructor(root, readout, scoreReadout) {
     this.#root = root;
     this.#readout = readout;
+    this.#scoreReadout = scoreReadout;
     const colour = (/** @type {string} */ name) => () => getComputedStyle(root).getPropertyValue(name);
     const { fontSize, fontFamily } = getComputedStyle(root);
     const font = `${fontSize} ${fontFamily}`;
@@ -42,7 +46,7 @@ export class LossChart {
         ...this.#size(),
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false }, points: { size: 8 } },
-        scales: { x: { time: false, range: (_plot, _low, high) => [0, Math.max(10, high ?? 10)] } },
+        scales: { score: { range: (_plot, _low, high) => [0, Math.max(0.05, high ?? 0.05)] }, x: { time: false, range: (_plot, _low, high) => [0, Math.max(10, high ?? 10)] } },
         axes: [
           { ...axis, size: 30 * rem, gap: 6, space: 56 * rem, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
           {
@@ -52,21 +56,41 @@ export class LossChart {
             size: 62 * rem,
             values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toPrecision(4))}`),
           },
+          {
+            ...axis,
+            scale: "score",
+            side: 1,
+            gap: 4,
+            space: 36 * rem,
+            size: () => (this.#scores.length ? 48 * rem : 0),
+            grid: { show: false },
+            values: (_plot, ticks) => ticks.map((tick) => `${Number((100 * tick).toPrecision(2))} %`),
+          },
         ],
-        series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false }, spanGaps: true }],
+        series: [
+          {},
+          { stroke: colour("--accent"), width: 2, points: { show: false }, spanGaps: true },
+          // Of puppets, whose joints are known: how far off they are when they are told from the keypoints.
+          { stroke: colour("--ink"), width: 1.5, dash: [4, 4], scale: "score", points: { show: true, size: 5 }, spanGaps: true },
+        ],
         hooks: { setCursor: [() => this.#say()] },
       },
-      [[], []],
+      [[], [], []],
       root,
     );
     new ResizeObserver(() => this.#plot.setSize(this.#size())).observe(root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot.redraw(false, true));
   }
 
-  /** @param {PageState["history"]} history */
-  show(history) {
+  /**
+   * @param {PageState["history"]} history
+   * @param {PageState["scores"]} scores
+   */
+  show(history, scores) {
     this.#history = history;
-    this.#plot.setData([history.steps, history.losses]);
+    this.#scores = scores;
+    const at = new Map(scores.map(({ step, error }) => [step, error]));
+    this.#plot.setData([history.steps, history.losses, history.steps.map((step) => at.get(step) ?? null)]);
     this.#root.classList.toggle("is-empty", history.steps.length === 0);
     this.#say();
     this.#describe();
@@ -79,6 +103,11 @@ export class LossChart {
   #say() {
     const { steps, losses } = this.#history;
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
+    const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
+    const joints = score
+      ? `Joints told from the keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
+      : "";
+    if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
     const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }

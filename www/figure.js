@@ -6,6 +6,8 @@
  * @module
  */
 
+import { FAINTEST } from "./skeleton.js";
+
 /** @import * as protocol from "./protocol.js" */
 
 /** Pictures across, at most. */
@@ -15,8 +17,6 @@ const SIDE = 160;
 const GAP = 10;
 const LABEL = 176;
 const MARGIN = 24;
-/** Edges weaker than this stay undrawn, as on the page. */
-const FAINTEST = 0.04;
 /** A PNG has so many pixels for each of the figure. */
 const SCALE = 2;
 const FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";

@@ -13,13 +13,14 @@ import { Controls, startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
 import { showKept, when } from "./kept.js";
 import { isTaken, listenForHelp } from "./keys.js";
+import { openLab } from "./lab/lab.js";
 import { PUPPETS, hidden, readLink } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
 import { openPictures } from "./pictures/bring.js";
 import { Saves } from "./saves.js";
 import { Share, hide } from "./share.js";
-import { Store, initialState, newRun, recorded } from "./state.js";
+import { Store, followed, initialState, newRun, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -31,6 +32,8 @@ import { ProbeViews } from "./views.js";
 
 /** What the buttons beside a message say. */
 const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me" };
+/** In slow motion a step is taken this often, ms. */
+const SLOW_STEP = 1000;
 /** A run that trains is kept this often, ms. */
 const KEEP_EVERY = 30_000;
 /** A run of less is not worth a place among the kept when something else takes its place, seconds of training. */
@@ -158,7 +161,7 @@ function receive(event) {
       });
       break;
     case "loaded":
-      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null });
+      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null, moments: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -169,8 +172,8 @@ function receive(event) {
         pictures: event.pictures,
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
-        ...(fresh ? forgotten() : {}),
-        ...(event.phase === "empty" ? { views: null, about: "" } : {}),
+        ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),
+        ...(event.phase === "empty" ? { views: null, parts: null, about: "" } : {}),
       });
       break;
     }
@@ -190,6 +193,15 @@ function receive(event) {
     }
     case "views":
       store.set({ views: event });
+      break;
+    case "inspected":
+      store.set({ parts: event });
+      break;
+    case "kept":
+      store.set({ moments: followed(state.moments, event) });
+      break;
+    case "scored":
+      store.set({ scores: followed(state.scores, event) });
       break;
     case "desk":
       store.set({ desk: new Desk(event) });
@@ -219,7 +231,7 @@ function resumed({ about, losses }) {
   const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
   const fresh = forgotten();
   if (fresh.run) fresh.run.keptStep = last;
-  store.set({ ...fresh, loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
+  store.set({ ...fresh, moments: [], scores: [], loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
 }
 
 /** @param {string} text */
@@ -566,13 +578,35 @@ function playOrPause() {
   } else {
     store.set({ message: null, phase: "training" });
     attempt(async (engine) => {
-      await engine.train().catch((error) => {
+      await trainAsWanted(engine).catch((error) => {
         // A new engine goes on by itself.
         wasTraining = error instanceof EngineError && (error.kind === "backend" || error.kind === "crash");
         throw error;
       });
       keep();
     }).finally(settled);
+  }
+}
+
+/** Trains until paused; where slow motion is switched on or off meanwhile, goes on accordingly.
+ * @param {Session} engine
+ */
+async function trainAsWanted(engine) {
+  for (;;) {
+    const { slow } = store.state;
+    const training = engine.train({ everyMs: slow ? SLOW_STEP : null });
+    let switched = false;
+    const watcher = setInterval(() => {
+      if (store.state.slow === slow || store.state.pausing || switched) return;
+      switched = true;
+      engine.pause().catch(() => {});
+    }, 100);
+    try {
+      await training;
+    } finally {
+      clearInterval(watcher);
+    }
+    if (!switched) return;
   }
 }
 
@@ -842,8 +876,10 @@ function show() {
     matrix.show(views, palette);
   });
 
-  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"));
-  store.watch(["history", "historyLength"], ({ history }) => chart.show(history));
+  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
+
+  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
+  store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
 
   const controls = new Controls(
     {

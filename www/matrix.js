@@ -5,6 +5,8 @@
  * @module
  */
 
+import { edgeOf } from "./skeleton.js";
+
 /** @import * as protocol from "./protocol.js" */
 
 /** The colour scale reaches at least this weight, so that a model that knows little yet stays pale. */
@@ -24,6 +26,8 @@ export class EdgeMatrix {
   /** @type {string[]} */ #palette = [];
   /** @type {{ row: number, column: number } | null} */ #picked = null;
   #summarised = -Infinity;
+  /** @type {[number, number] | null} */ #marked = null;
+  #tell = () => {};
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -41,6 +45,29 @@ export class EdgeMatrix {
     canvas.addEventListener("pointerleave", () => this.#pick(null));
     canvas.addEventListener("blur", () => this.#pick(null));
     canvas.addEventListener("keydown", (event) => this.#walk(event));
+  }
+
+  /** Tells which edge is pointed at, and which is picked: by a click, or Enter.
+   * @param {(edge: [number, number] | null, picked: boolean) => void} tell
+   */
+  onEdge(tell) {
+    const edge = () => (this.#picked && this.#picked.row !== this.#picked.column ? edgeOf(this.#picked.row, this.#picked.column) : null);
+    this.#tell = () => tell(edge(), false);
+    this.#canvas.addEventListener("click", () => tell(edge(), true));
+    this.#canvas.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      tell(edge(), true);
+    });
+  }
+
+  /** Rings the cells of an edge.
+   * @param {[number, number] | null} edge
+   */
+  mark(edge) {
+    if (edge?.[0] === this.#marked?.[0] && edge?.[1] === this.#marked?.[1]) return;
+    this.#marked = edge;
+    this.#draw();
   }
 
   /**
@@ -89,6 +116,7 @@ export class EdgeMatrix {
     this.#picked = cell;
     this.#draw();
     this.#say(true);
+    this.#tell();
   }
 
   /** Labels take the first margin; many keypoints leave room for dots alone.
@@ -135,7 +163,7 @@ export class EdgeMatrix {
         `Edge weights between ${this.#weights.length} keypoints, strongest ${edges
           .slice(0, 5)
           .map(({ row, column, weight }) => `${column + 1} to ${row + 1}: ${weight.toFixed(2)}`)
-          .join(", ")}. Arrow keys read single cells.`,
+          .join(", ")}. Arrow keys read single cells, Enter picks an edge.`,
       );
     }
   }
@@ -209,6 +237,14 @@ export class EdgeMatrix {
         context.strokeStyle = style.getPropertyValue("--edge");
         context.lineWidth = 1;
         context.stroke();
+      }
+    }
+    if (this.#marked) {
+      const [i, j] = this.#marked;
+      context.strokeStyle = style.getPropertyValue("--accent");
+      context.lineWidth = 3;
+      for (const [row, column] of [[i, j], [j, i]]) {
+        context.strokeRect(margin + column * cell, margin + row * cell, cell - gap, cell - gap);
       }
     }
     if (this.#picked) {

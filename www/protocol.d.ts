@@ -152,7 +152,31 @@ config: Config, } | { "type": "train",
 /**
  * How many steps; none: until paused.
  */
-steps: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "snapshot" } | { "type": "detect" } | { "type": "save", 
+steps: number | null, 
+/**
+ * Slow motion: a step, with fresh views, begins so long after the one before, ms; none: as fast as it can.
+ */
+every_ms: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "snapshot" } | { "type": "inspect", 
+/**
+ * Which, and what is changed on its way.
+ */
+touch: Touch | null, } | { "type": "transfer", 
+/**
+ * Which.
+ */
+probes: Array<number>, } | { "type": "animate", 
+/**
+ * Of a frame, px.
+ */
+width: number, 
+/**
+ * Of a frame, px.
+ */
+height: number, 
+/**
+ * How long each is shown, ms.
+ */
+frame_ms: number, } | { "type": "detect" } | { "type": "save", 
 /**
  * As what.
  */
@@ -252,6 +276,24 @@ keypoints: Array<[number, number]>,
  * `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
  */
 confidence: Array<number>, };
+export type Trouble = "exploding" | "stuck" | "collapsed" | "dead" | "jitter" | "unsure" | "overfitting";
+export type Finding = { 
+/**
+ * What kind.
+ */
+trouble: Trouble, 
+/**
+ * Whose fault it is, if some keypoints'.
+ */
+keypoints: Array<number>, 
+/**
+ * What was measured, in a sentence.
+ */
+says: string, 
+/**
+ * What to try, in a sentence.
+ */
+remedy: string, };
 export type Views = { 
 /**
  * Steps taken.
@@ -274,13 +316,161 @@ pixels: Uint8Array<ArrayBuffer>,
  */
 keypoints: Array<Array<[number, number]>>, 
 /**
+ * `[K][x, y]`: the mean of those.
+ */
+mean_pose: Array<[number, number]>, 
+/**
+ * `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+ */
+confidence: Array<Array<number>>, 
+/**
  * `[K][K]`, symmetric, zero diagonal.
  */
 edge_weights: Array<Array<number>>, 
 /**
  * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
  */
+edge_strengths: Array<Array<number>>, 
+/**
+ * What goes wrong, the worst first.
+ */
+findings: Array<Finding>, };
+export type Moment = { 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Side of each picture, px.
+ */
+size: number, 
+/**
+ * How many pictures, P.
+ */
+count: number, 
+/**
+ * The reconstructions: RGBA, `[P, size, size, 4]`.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * `[P][K][x, y]` as fractions of the view.
+ */
+keypoints: Array<Array<[number, number]>>, 
+/**
+ * `[K][K]`: how far each edge stands out.
+ */
 edge_strengths: Array<Array<number>>, };
+export type Becomes = "off" | "strongest";
+export type EdgeTouch = { 
+/**
+ * One end.
+ */
+from: number, 
+/**
+ * The other.
+ */
+to: number, 
+/**
+ * What becomes of it.
+ */
+becomes: Becomes, };
+export type Cover = { "kind": "usual" } | { "kind": "fresh", 
+/**
+ * Another seed, other cells.
+ */
+seed: number, } | { "kind": "painted", 
+/**
+ * `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+ */
+cells: Array<number>, };
+export type Touch = { 
+/**
+ * Which of the probes; the last one where there are fewer.
+ */
+probe: number, 
+/**
+ * What of the picture is hidden.
+ */
+cover: Cover, 
+/**
+ * `[K][x, y]` as fractions of the view: where the keypoints are to be, in place of where the detector sees them.
+ */
+keypoints: Array<[number, number]> | null, 
+/**
+ * Edges that are not to be as learned.
+ */
+edges: Array<EdgeTouch>, };
+export type Parts = { 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Which of the probes.
+ */
+probe: number, 
+/**
+ * Side of each picture, S px.
+ */
+size: number, 
+/**
+ * Side of each heatmap, h px.
+ */
+heat_size: number, 
+/**
+ * RGBA, `[6, S, S, 4]`: picture, what is left of it, edge map, reconstruction, the same without an edge map, and how far the
+ * reconstruction is from the picture.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * RGBA, `[K, h, h, 4]`: each heatmap in its keypoint's colour, its highest value opaque.
+ */
+heatmaps: Uint8Array<ArrayBuffer>, 
+/**
+ * `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+ */
+mask: Uint8Array<ArrayBuffer>, 
+/**
+ * `[K][x, y]` as fractions of the view, as drawn.
+ */
+keypoints: Array<[number, number]>, 
+/**
+ * `[K]` in `[0, 1]`: the share of its heatmap that lies near the detector's keypoint.
+ */
+confidence: Array<number>, 
+/**
+ * `[K][K]`, symmetric, zero diagonal, as drawn.
+ */
+edge_weights: Array<Array<number>>, 
+/**
+ * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+ */
+edge_strengths: Array<Array<number>>, 
+/**
+ * Mean distance of the reconstruction to the picture, as a share of the range from black to white.
+ */
+error: number, 
+/**
+ * ... without an edge map.
+ */
+error_without: number, };
+export type Transfer = { 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Side of each picture, S px.
+ */
+size: number, 
+/**
+ * Which probes, P of them.
+ */
+probes: Array<number>, 
+/**
+ * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
+ */
+pixels: Uint8Array<ArrayBuffer>, };
 export type Layer = "keypoints" | "landmarks";
 export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
 export type Offer = { 
@@ -617,7 +807,40 @@ steps_per_second: number,
 /**
  * Seconds of training, pauses left out.
  */
-elapsed_seconds: number, } | { "type": "views" } & Views | { "type": "detected", 
+elapsed_seconds: number, } | { "type": "views" } & Views | { "type": "kept" } & Moment | { "type": "scored", 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Mean distance of joints regressed from the keypoints, as a share of the picture's side, on pictures that the regression
+ * has not seen.
+ */
+error: number, 
+/**
+ * The same, always guessing the mean place.
+ */
+baseline: number, } | { "type": "inspected" } & Parts | { "type": "transferred", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * Side of each picture, S px.
+ */
+size: number, 
+/**
+ * Which probes, P of them.
+ */
+probes: Array<number>, 
+/**
+ * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
+ */
+pixels: Uint8Array<ArrayBuffer>, } | { "type": "detected", 
 /**
  * The command's id.
  */

@@ -20,7 +20,11 @@ const FOLLOW_AFTER = 300;
  */
 export function hide(parts) {
   const sheet = new CSSStyleSheet();
-  for (const part of parts) sheet.insertRule(`[data-part~="${part}"], .field:has(> #set-${part}) { display: none !important; }`);
+  for (const part of parts) {
+    sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
+    // A stage of the flow leaves its place empty: lines lead there.
+    sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
+  }
   document.adoptedStyleSheets.push(sheet);
 }
 

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { FAINTEST } from "./skeleton.js";
+
 /** @import * as protocol from "./protocol.js" */
 /** @import { NamedFile } from "./autolink.js" */
 /** @import { Desk } from "./annotate/desk.js" */
@@ -56,6 +58,15 @@
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
  * @property {number} historyLength So that a growing history counts as a change.
  * @property {protocol.Views | null} views
+ * @property {protocol.Parts | null} parts The chosen probe, taken apart.
+ * @property {protocol.Touch} touch Which probe that is, and what is changed on its way.
+ * @property {[number, number] | null} edge The edge that is pointed at, or else picked.
+ * @property {[number, number] | null} pickedEdge
+ * @property {number | null} point The keypoint that is pointed at.
+ * @property {number} faintest Weaker edges stay undrawn.
+ * @property {boolean} slow Slow motion.
+ * @property {protocol.Moment[]} moments What the run looked like on its way.
+ * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model What the run goes on from, if a model or a run was opened.
  * @property {Run} run
@@ -69,6 +80,12 @@
  * @property {boolean} loading A load was asked for and not yet answered.
  * @property {Message | null} message
  */
+
+/** A probe as it is, before anybody touches it.
+ * @param {number} probe
+ * @returns {protocol.Touch}
+ */
+export const untouched = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
 
 /** A run that begins.
  * @param {string} name
@@ -103,6 +120,15 @@ export const initialState = () => ({
   history: { steps: [], losses: [] },
   historyLength: 0,
   views: null,
+  parts: null,
+  touch: untouched(0),
+  edge: null,
+  pickedEdge: null,
+  point: null,
+  faintest: FAINTEST,
+  slow: false,
+  moments: [],
+  scores: [],
   model: "",
   run: newRun("", null),
   saves: [],
@@ -157,6 +183,13 @@ export class Store {
     for (const view of this.#views) view(this.#state, changed);
   }
 }
+
+/** Appends what belongs to a step; one that does not follow starts anew.
+ * @template {{ step: number }} T
+ * @param {T[]} list
+ * @param {T} next
+ */
+export const followed = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
 
 /** Appends a step to the history; a step that does not follow starts it anew.
  * @param {PageState["history"]} history

@@ -6,14 +6,15 @@
  * @module
  */
 
+import { drawSkeleton } from "./skeleton.js";
+
 /** @import * as protocol from "./protocol.js" */
+/** @import { Looks } from "./skeleton.js" */
 
 /** The largest number of pictures in a canvas. */
 const COLUMNS = 8;
 /** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
 const GAP = 0.08;
-/** Edges weaker than this stay undrawn. */
-const FAINTEST = 0.04;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
 
@@ -32,6 +33,8 @@ export class ProbeViews {
   /** @type {string[]} */ #palette = [];
   #source = document.createElement("canvas");
   #described = -Infinity;
+  /** @type {Looks} */ #looks = {};
+  #chosen = -1;
 
   /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
   constructor(root) {
@@ -47,6 +50,30 @@ export class ProbeViews {
       };
     });
     new ResizeObserver(() => this.#draw()).observe(root);
+  }
+
+  /** Marks a probe and what is pointed at.
+   * @param {number} probe
+   * @param {Looks} looks
+   */
+  mark(probe, looks) {
+    this.#chosen = probe;
+    this.#looks = looks;
+    this.#draw();
+  }
+
+  /** Tells which probe was pressed.
+   * @param {(probe: number) => void} choose
+   */
+  onChoose(choose) {
+    for (const { canvas } of this.#rows) {
+      canvas.classList.add("is-choosable");
+      canvas.addEventListener("click", ({ offsetX, offsetY }) => {
+        const { columns, side } = this.#layout(canvas.clientWidth, canvas.clientHeight);
+        const probe = Math.floor(offsetX / (side * (1 + GAP))) + columns * Math.floor(offsetY / (side * (1 + GAP)));
+        if (probe < (this.#views?.count ?? 0)) choose(probe);
+      });
+    }
   }
 
   /**
@@ -90,9 +117,7 @@ export class ProbeViews {
       if (!context) continue;
       context.clearRect(0, 0, width, height);
       context.imageSmoothingQuality = "high";
-      // The canvas' shape, which `style.css` sets, says how many columns it has.
-      const columns = width > 4 * height ? COLUMNS : COLUMNS / 2;
-      const side = width / (columns + (columns - 1) * GAP);
+      const { columns, side } = this.#layout(width, height);
       for (let index = 0; index < COLUMNS; index++) {
         const x = (index % columns) * side * (1 + GAP);
         const y = Math.floor(index / columns) * side * (1 + GAP);
@@ -106,9 +131,25 @@ export class ProbeViews {
           if (row.skeleton) this.#drawSkeleton(context, views, index, x, y, side);
         }
         context.restore();
+        if (views && index === this.#chosen && views.count > 1) {
+          context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--accent");
+          context.lineWidth = 3 * scale;
+          context.beginPath();
+          context.roundRect(x + context.lineWidth / 2, y + context.lineWidth / 2, side - context.lineWidth, side - context.lineWidth, 3 * scale);
+          context.stroke();
+        }
       }
       canvas.classList.toggle("is-empty", !views);
     }
+  }
+
+  /** The canvas' shape, which `style.css` sets, says how many columns it has.
+   * @param {number} width
+   * @param {number} height
+   */
+  #layout(width, height) {
+    const columns = width > 4 * height ? COLUMNS : COLUMNS / 2;
+    return { columns, side: width / (columns + (columns - 1) * GAP) };
   }
 
   /**
@@ -120,37 +161,10 @@ export class ProbeViews {
    * @param {number} side
    */
   #drawSkeleton(context, { keypoints, edge_strengths }, index, left, top, side) {
-    const points = (keypoints[index] ?? []).map(([x, y]) => [left + x * side, top + y * side]);
     context.fillStyle = "rgb(0 0 0 / 0.3)";
     context.fillRect(left, top, side, side);
-    context.lineCap = "round";
-    const edges = points
-      .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, strength: edge_strengths[i]?.[j] ?? 0 })))
-      .filter(({ strength }) => strength >= FAINTEST)
-      // The strongest on top.
-      .sort((a, b) => a.strength - b.strength);
-    for (const { i, j, strength } of edges) {
-      context.beginPath();
-      context.moveTo(points[i][0], points[i][1]);
-      context.lineTo(points[j][0], points[j][1]);
-      const width = side * (0.01 + 0.022 * strength);
-      context.strokeStyle = `rgb(0 0 0 / ${0.5 * strength})`;
-      context.lineWidth = width + side * 0.02;
-      context.stroke();
-      context.strokeStyle = `rgb(255 255 255 / ${strength ** 0.6})`;
-      context.lineWidth = width;
-      context.stroke();
-    }
-    const radius = side * (points.length > 24 ? 0.026 : 0.038);
-    points.forEach(([x, y], k) => {
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.fillStyle = this.#palette[k] ?? "#ffffff";
-      context.fill();
-      context.lineWidth = side * 0.014;
-      context.strokeStyle = "rgb(0 0 0 / 0.75)";
-      context.stroke();
-    });
+    const skeleton = { points: keypoints[index] ?? [], strengths: edge_strengths, palette: this.#palette };
+    drawSkeleton(context, skeleton, { left, top, side }, this.#looks);
   }
 
   /** The first picture with its skeleton, as a data URL; empty where there is none. */

@@ -68,6 +68,15 @@ pub fn median_and_rise(weights: &[Vec<f32>]) -> (f32, f32) {
     (median, (strongest - median).max(LEAST_RISE))
 }
 
+/// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest. See [`median_and_rise`].
+pub fn strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let (median, rise) = median_and_rise(weights);
+    let strength = |w: &f32| ((w - median) / rise).max(0.0);
+    (weights.iter())
+        .map(|row| row.iter().map(strength).collect())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,7 +91,7 @@ impl AutoLink {
 }
 
 /// The mask at the picture's size, each pixel from its cell: `[B,1,g,g]` -> `[B,1,S,S]`.
-fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
+pub(crate) fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
     let grid = mask.dims()[2];
     let cells: Vec<i32> = (0..size).map(|i| (i * grid / size) as i32).collect();
     let cells = Tensor::<1, Int>::from_data(TensorData::new(cells, [size]), &mask.device());

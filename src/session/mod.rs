@@ -1,7 +1,9 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
+pub mod animation;
 pub mod preview;
 pub mod protocol;
+mod touch;
 mod views;
 
 use std::collections::VecDeque;
@@ -10,7 +12,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
-pub use protocol::{Backend, Command, Event, FileKind, Keypoints, Phase, Rejected, Source, Views};
+pub use protocol::{
+    Backend, Command, Event, FileKind, Keypoints, Moment, Phase, Rejected, Source, Views,
+};
+pub use touch::{Becomes, Cover, EdgeTouch, Parts, Touch, Transfer};
 pub use views::Cadence;
 
 use crate::annotate::Annotations;
@@ -19,9 +24,11 @@ use crate::checkpoint::{self, Loaded, Precision};
 use crate::config::{Config, LossKind};
 use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
+use crate::eval::{self, Score};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
 use crate::palette;
+use crate::train::diagnosis::{self, Look};
 use crate::train::{Paused, Snapshots, Trainer};
 
 /// How many pictures are watched while training runs.
@@ -53,6 +60,10 @@ pub struct Session {
     losses: Vec<f32>,
     /// What it looked like on its way.
     snapshots: Snapshots,
+    /// The last few looks at the probes.
+    looks: VecDeque<Look>,
+    /// Steps that were taken before these pictures came, or elsewhere.
+    steps_before: usize,
     /// What a person called the keypoints.
     names: Option<Table>,
     /// Losses that are still on the device: step and `[1]`.
@@ -90,6 +101,8 @@ impl Session {
             paused: None,
             losses: Vec::new(),
             snapshots: Snapshots::default(),
+            looks: VecDeque::new(),
+            steps_before: 0,
             names: None,
             unread: Vec::new(),
             clock: Clock::default(),
@@ -160,6 +173,8 @@ impl Session {
         self.pictures = pictures;
         if is_opened {
             self.snapshots.clear(); // of other pictures
+            self.looks.clear();
+            self.steps_before = self.steps_taken();
         } else {
             self.reset();
         }
@@ -223,6 +238,8 @@ impl Session {
         self.paused = None;
         self.losses.clear();
         self.snapshots.clear();
+        self.looks.clear();
+        self.steps_before = 0;
         self.names = None;
         self.unread.clear();
         self.clock = Clock::default();
@@ -378,6 +395,7 @@ impl Session {
         self.losses.clone_from(&loaded.losses);
         self.snapshots.clone_from(&loaded.snapshots);
         self.names.clone_from(&loaded.names);
+        self.steps_before = loaded.step;
         self.paused = Some(loaded.paused());
         Ok(())
     }
@@ -396,7 +414,7 @@ impl Session {
     /// No pictures, or a device that does not answer.
     pub async fn views(&mut self) -> Result<Views> {
         self.pictures.check()?;
-        let views = views::draw(
+        let mut views = views::draw(
             &self.model(),
             &self.config,
             &self.pictures,
@@ -408,7 +426,61 @@ impl Session {
         if self.snapshots.is_due(views.step) {
             self.snapshots.push(views.snapshot());
         }
+        // Looking twice at one step shows nothing new.
+        if self.looks.back().is_none_or(|last| last.step < views.step) {
+            self.looks.push_back(views.look());
+            if self.looks.len() > diagnosis::LOOKS {
+                self.looks.pop_front();
+            }
+        }
+        let shown = (views.step - self.steps_before) * self.config.batch / self.pictures.len();
+        let (looks, pictures) = (self.looks.make_contiguous(), self.pictures.len());
+        views.findings = diagnosis::diagnose(&self.losses, looks, pictures, shown);
         Ok(views)
+    }
+
+    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: two thirds of them teach a linear
+    /// regression, the others are what it is scored on.
+    ///
+    /// # Errors
+    /// Too few pictures, or a device that does not answer.
+    pub async fn score(&self, landmarks: &[Vec<[f32; 2]>]) -> Result<Score> {
+        let count = landmarks.len().min(self.pictures.len());
+        let indices: Vec<usize> = (0..count).collect();
+        let found = detect_of(&self.model(), &self.pictures, &indices, &self.device).await?;
+        let wide = |points: &[[f32; 2]]| points.iter().map(|p| p.map(f64::from)).collect();
+        let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
+        let landmarks: Vec<_> = landmarks[..count].iter().map(|row| wide(row)).collect();
+        eval::score(&keypoints, &landmarks, count * 2 / 3, 0)
+    }
+
+    /// One of the probes, taken apart and changed on its way. Training goes on as if nobody had looked.
+    ///
+    /// # Errors
+    /// No pictures, or a device that does not answer.
+    pub async fn inspect(&self, touch: &Touch) -> Result<Parts> {
+        let (model, probes) = (self.model(), self.probes());
+        self.scene(&model, &probes).inspect(touch).await
+    }
+
+    /// The keypoints of each of some probes in the looks of each.
+    ///
+    /// # Errors
+    /// No such pictures, or a device that does not answer.
+    pub async fn transfer(&self, which: &[usize]) -> Result<Transfer> {
+        let (model, probes) = (self.model(), self.probes());
+        self.scene(&model, &probes).transfer(which).await
+    }
+
+    fn scene<'a>(&'a self, model: &'a AutoLink, probes: &'a [usize]) -> touch::Scene<'a> {
+        touch::Scene {
+            model,
+            config: &self.config,
+            pictures: &self.pictures,
+            probes,
+            step: self.steps_taken(),
+            device: &self.device,
+        }
     }
 
     /// Keypoints of pictures that were read at [`Config::size`].
@@ -439,11 +511,21 @@ pub async fn detect(
     pictures: &Dataset,
     device: &Device,
 ) -> Result<Vec<Keypoints>> {
+    let all: Vec<usize> = (0..pictures.len()).collect();
+    detect_of(model, pictures, &all, device).await
+}
+
+/// ... of some.
+async fn detect_of(
+    model: &AutoLink,
+    pictures: &Dataset,
+    which: &[usize],
+    device: &Device,
+) -> Result<Vec<Keypoints>> {
     let size = pictures.size_px();
-    let mut all = Vec::with_capacity(pictures.len());
-    for start in (0..pictures.len()).step_by(DETECT_BATCH) {
-        let indices: Vec<usize> = (start..pictures.len().min(start + DETECT_BATCH)).collect();
-        let detection = model.detector.forward(images(pictures, &indices, device));
+    let mut all = Vec::with_capacity(which.len());
+    for indices in which.chunks(DETECT_BATCH) {
+        let detection = model.detector.forward(images(pictures, indices, device));
         let count = detection.keypoints.dims()[1];
         let confidence = detection.confidence().reshape([indices.len() * count]);
         let points = detection.keypoints.reshape([indices.len() * count * 2]);

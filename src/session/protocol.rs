@@ -5,12 +5,15 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::touch::{Parts, Touch, Transfer};
 use crate::annotate::desk::{DeskView, Edit, Layer};
 use crate::annotate::formats::{Format, Offer};
 use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
+use crate::model::edges::strengths;
 use crate::train::Snapshot;
+use crate::train::diagnosis::{Finding, Look};
 
 /// Which backend computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -98,6 +101,8 @@ pub enum Command {
     Train {
         /// How many steps; none: until paused.
         steps: Option<u32>,
+        /// Slow motion: a step, with fresh views, begins so long after the one before, ms; none: as fast as it can.
+        every_ms: Option<u32>,
     },
     /// Stops after the step under way.
     Pause,
@@ -105,6 +110,26 @@ pub enum Command {
     Reset,
     /// Asks for fresh views.
     Snapshot,
+    /// Asks to see a probe taken apart, now and after every [`Event::Views`]; none: no longer. Tells [`Event::Inspected`].
+    Inspect {
+        /// Which, and what is changed on its way.
+        touch: Option<Touch>,
+    },
+    /// Asks for the keypoints of each of some probes in the looks of each. Answered by [`Event::Transferred`].
+    Transfer {
+        /// Which.
+        probes: Vec<usize>,
+    },
+    /// Asks for the frames that came with the command, `[frames, height, width, 4]` pixels, as an animated GIF. Answered by
+    /// [`Event::Saved`].
+    Animate {
+        /// Of a frame, px.
+        width: u32,
+        /// Of a frame, px.
+        height: u32,
+        /// How long each is shown, ms.
+        frame_ms: u32,
+    },
     /// Finds keypoints in the file that came with the command. Answered by [`Event::Detected`].
     Detect,
     /// Asks for what was learned as a file. Answered by [`Event::Saved`].
@@ -243,13 +268,65 @@ pub struct Views {
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
+    /// `[K][x, y]`: the mean of those.
+    pub mean_pose: Vec<[f32; 2]>,
+    /// `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+    pub confidence: Vec<Vec<f32>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
     /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
     pub edge_strengths: Vec<Vec<f32>>,
+    /// What goes wrong, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// What the probes looked like after some step, to look back on.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct Moment {
+    /// Steps taken.
+    pub step: usize,
+    /// Side of each picture, px.
+    pub size: usize,
+    /// How many pictures, P.
+    pub count: usize,
+    /// The reconstructions: RGBA, `[P, size, size, 4]`.
+    #[serde(with = "serde_bytes")]
+    #[ts(type = "Uint8Array<ArrayBuffer>")]
+    pub pixels: Vec<u8>,
+    /// `[P][K][x, y]` as fractions of the view.
+    pub keypoints: Vec<Vec<[f32; 2]>>,
+    /// `[K][K]`: how far each edge stands out.
+    pub edge_strengths: Vec<Vec<f32>>,
+}
+
+impl Moment {
+    /// What there is to show of a snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let count = snapshot.keypoints.len();
+        let area = snapshot.reconstruction.len() / 3 / count.max(1);
+        Self {
+            step: snapshot.step,
+            size: area.isqrt(),
+            count,
+            pixels: (snapshot.reconstruction.chunks_exact(3))
+                .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
+                .collect(),
+            keypoints: snapshot.keypoints.clone(),
+            edge_strengths: strengths(&snapshot.edge_weights),
+        }
+    }
 }
 
 impl Views {
+    /// What is looked at to tell what goes wrong.
+    pub fn look(&self) -> Look {
+        Look {
+            step: self.step,
+            keypoints: self.keypoints.clone(),
+            confidence: self.confidence.clone(),
+        }
+    }
+
     /// What is kept of them to look back on.
     pub fn snapshot(&self) -> Snapshot {
         let length = self.pixels.len() / 4;
@@ -328,6 +405,29 @@ pub enum Event {
     },
     /// Fresh views.
     Views(Views),
+    /// A moment to look back on; one that does not follow the one before begins anew.
+    Kept(Moment),
+    /// How well the keypoints tell where the joints of puppets are.
+    Scored {
+        /// Steps taken.
+        step: usize,
+        /// Mean distance of joints regressed from the keypoints, as a share of the picture's side, on pictures that the regression
+        /// has not seen.
+        error: f64,
+        /// The same, always guessing the mean place.
+        baseline: f64,
+    },
+    /// A probe taken apart.
+    Inspected(Parts),
+    /// Poses of some probes in the looks of others.
+    Transferred {
+        /// The command's id.
+        id: u32,
+        /// The grid.
+        #[serde(flatten)]
+        #[ts(flatten)]
+        grid: Transfer,
+    },
     /// Keypoints of the picture that was asked for.
     Detected {
         /// The command's id.
@@ -404,6 +504,8 @@ mod tests {
     use super::*;
     use crate::annotate::desk::{Label, Sheet};
     use crate::config::{Fit, LossKind};
+    use crate::session::touch::{Becomes, Cover, EdgeTouch};
+    use crate::train::diagnosis::Trouble;
 
     /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
     #[test]
@@ -423,7 +525,16 @@ mod tests {
             Rejected::decl(&cfg),
             Phase::decl(&cfg),
             Keypoints::decl(&cfg),
+            Trouble::decl(&cfg),
+            Finding::decl(&cfg),
             Views::decl(&cfg),
+            Moment::decl(&cfg),
+            Becomes::decl(&cfg),
+            EdgeTouch::decl(&cfg),
+            Cover::decl(&cfg),
+            Touch::decl(&cfg),
+            Parts::decl(&cfg),
+            Transfer::decl(&cfg),
             Layer::decl(&cfg),
             Format::decl(&cfg),
             Offer::decl(&cfg),

@@ -10,10 +10,16 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::model::edges::median_and_rise;
+use crate::model::edges::{median_and_rise, strengths};
 
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
-const MASK_SEED: u64 = 0xa1;
+pub(super) const MASK_SEED: u64 = 0xa1;
+
+/// `[P, 1, g, g]`: 1 where a probe is kept, 0 where it is hidden.
+pub(super) fn probe_masks(count: usize, config: &Config) -> Vec<f32> {
+    let mut stream = ChaCha8Rng::seed_from_u64(MASK_SEED);
+    block_mask(&mut stream, count, config.mask_grid, config.mask_ratio)
+}
 
 /// Draws the probes.
 pub(super) async fn draw(
@@ -25,21 +31,13 @@ pub(super) async fn draw(
     device: &Device,
 ) -> Result<Views> {
     let (size, count) = (config.size, probes.len());
-    let mask = block_mask(
-        &mut ChaCha8Rng::seed_from_u64(MASK_SEED),
-        count,
-        config.mask_grid,
-        config.mask_ratio,
+    let mask = TensorData::new(
+        probe_masks(count, config),
+        [count, 1, config.mask_grid, config.mask_grid],
     );
-    let mask = Tensor::from_data(
-        TensorData::new(mask, [count, 1, config.mask_grid, config.mask_grid]),
-        device,
-    );
+    let mask = Tensor::from_data(mask, device);
     let output = model.forward(images(pictures, probes, device), mask, config.drawing());
-    let flat = |tensor: Tensor<4>| {
-        let length = tensor.shape().num_elements();
-        tensor.reshape([length])
-    };
+    let confidence = output.detection.confidence();
     let tensors = vec![
         flat(output.masked),
         flat(output.edge_map),
@@ -51,19 +49,21 @@ pub(super) async fn draw(
         output
             .edge_weights
             .reshape([config.keypoints * config.keypoints]),
+        confidence.reshape([count * config.keypoints]),
     ];
-    let [masked, edge_map, reconstruction, points, weights] =
-        <[Vec<f32>; 5]>::try_from(read(tensors).await?)
-            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+    let [
+        masked,
+        edge_map,
+        reconstruction,
+        points,
+        weights,
+        confidence,
+    ] = <[Vec<f32>; 6]>::try_from(read(tensors).await?)
+        .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
     let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
     for &probe in probes {
-        pixels.extend(
-            pictures
-                .pixels(probe)
-                .chunks_exact(3)
-                .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]),
-        );
+        push_rgba(&mut pixels, pictures.pixels(probe));
     }
     push_rgb(&mut pixels, &masked, size);
     let edge_weights = rows(&weights, config.keypoints);
@@ -71,32 +71,52 @@ pub(super) async fn draw(
     let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
     pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
     push_rgb(&mut pixels, &reconstruction, size);
+    let keypoints: Vec<Vec<[f32; 2]>> = points
+        .chunks(2 * config.keypoints)
+        .map(|points| fractions(points, size))
+        .collect();
     Ok(Views {
         step,
         size,
         count,
         pixels,
-        keypoints: points
-            .chunks(2 * config.keypoints)
-            .map(|points| fractions(points, size))
-            .collect(),
-        edge_strengths: rows(
-            &weights
-                .iter()
-                .map(|w| ((w - median) / rise).max(0.0))
-                .collect::<Vec<_>>(),
-            config.keypoints,
-        ),
+        mean_pose: mean_pose(&keypoints),
+        confidence: rows(&confidence, config.keypoints),
+        findings: Vec::new(),
+        keypoints,
+        edge_strengths: strengths(&edge_weights),
         edge_weights,
     })
 }
 
-fn rows(values: &[f32], length: usize) -> Vec<Vec<f32>> {
+/// `[P][K][x, y]` -> `[K][x, y]`
+fn mean_pose(poses: &[Vec<[f32; 2]>]) -> Vec<[f32; 2]> {
+    let count = poses.first().map_or(0, Vec::len);
+    let mean = |k: usize, axis: usize| {
+        poses.iter().map(|pose| pose[k][axis]).sum::<f32>() / poses.len() as f32
+    };
+    (0..count).map(|k| [mean(k, 0), mean(k, 1)]).collect()
+}
+
+pub(super) fn flat(tensor: Tensor<4>) -> Tensor<1> {
+    let length = tensor.shape().num_elements();
+    tensor.reshape([length])
+}
+
+pub(super) fn rows(values: &[f32], length: usize) -> Vec<Vec<f32>> {
     values.chunks(length).map(<[f32]>::to_vec).collect()
 }
 
+/// RGB `[S,S,3]` -> RGBA, appended.
+pub(super) fn push_rgba(pixels: &mut Vec<u8>, rgb: &[u8]) {
+    pixels.extend(
+        rgb.chunks_exact(3)
+            .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]),
+    );
+}
+
 /// `[P,3,S,S]` in `[-1, 1]` -> RGBA, appended. Hidden cells are 0: a neutral grey.
-fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
+pub(super) fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
     let area = size * size;
     let byte = |value: f32| ((value + 1.0) * 127.5).round() as u8; // `as` clamps
     for picture in planes.chunks_exact(3 * area) {
@@ -112,7 +132,7 @@ fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
 }
 
 /// From night blue over magenta and orange to pale yellow; `value` in `[0, 1]`.
-fn glow(value: f32) -> [u8; 4] {
+pub(super) fn glow(value: f32) -> [u8; 4] {
     const STOPS: [[f32; 3]; 5] = [
         [9.0, 10.0, 28.0],
         [92.0, 24.0, 118.0],

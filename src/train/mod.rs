@@ -1,6 +1,7 @@
 //! One step at a time: batch -> forward -> loss -> backward -> AdamW.
 
 mod adamw;
+pub mod diagnosis;
 mod snapshot;
 
 use burn::module::Module;

@@ -35,7 +35,8 @@ pub async fn turn(channel: &MessageChannel) {
     let _ = JsFuture::from(promise).await;
 }
 
-async fn sleep(milliseconds: i32) {
+/// Waits.
+pub async fn sleep(milliseconds: i32) {
     let promise = Promise::new(&mut |resolve, _| {
         let slept = scope().and_then(|scope| {
             scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds)

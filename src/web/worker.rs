@@ -27,16 +27,22 @@ use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::palette;
 use crate::session::{
-    Backend, Cadence, Command, Event, Keypoints, Phase, Rejected, Session, Source, StepReport,
-    open_gpu,
+    Backend, Cadence, Command, Event, Keypoints, Moment, Phase, Rejected, Session, Source,
+    StepReport, Touch, animation, open_gpu,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
 const STINT: Duration = Duration::from_millis(30);
+/// While slow motion waits, the page's messages are looked for this often, ms.
+const SLOW_LOOK_MS: i32 = 20;
 /// Between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Downloads under way at once.
 const DOWNLOADS: usize = 6;
+/// Puppets on which the keypoints are scored, ...
+const SCORED_PUPPETS: usize = 96;
+/// ... which may take one in so many parts of the time.
+const SCORE_RARITY: u32 = 20;
 /// More puppets than anybody looks at.
 const MOST_PUPPETS: usize = 20_000;
 
@@ -149,14 +155,18 @@ fn post(event: &Event) {
 /// ... as it is.
 fn post_value(event: &Event, scope: &DedicatedWorkerGlobalScope, value: &JsValue) {
     let moved = Array::new();
-    let bytes = match event {
-        Event::Views(_) => Reflect::get(value, &"pixels".into()).ok(),
-        Event::Desk(_) => Reflect::get(value, &"points".into()).ok(),
-        Event::Saved { .. } => Reflect::get(value, &"bytes".into()).ok(),
-        _ => None,
+    let keys: &[&str] = match event {
+        Event::Views(_) | Event::Kept(_) | Event::Transferred { .. } => &["pixels"],
+        Event::Inspected(_) => &["pixels", "heatmaps", "mask"],
+        Event::Desk(_) => &["points"],
+        Event::Saved { .. } => &["bytes"],
+        _ => &[],
     };
-    if let Some(Ok(bytes)) = bytes.map(JsCast::dyn_into::<Uint8Array>) {
-        moved.push(&bytes.buffer());
+    for &key in keys {
+        let bytes = Reflect::get(value, &key.into()).map(JsCast::dyn_into::<Uint8Array>);
+        if let Ok(Ok(bytes)) = bytes {
+            moved.push(&bytes.buffer());
+        }
     }
     let _ = scope.post_message_with_transfer(value, &moved);
 }
@@ -225,6 +235,17 @@ struct Task {
     id: u32,
     /// Steps to go; none: until paused.
     left: Option<u32>,
+    /// In slow motion: from step to step.
+    every: Option<Duration>,
+    /// In slow motion: not before then.
+    next: Option<Instant>,
+}
+
+impl Task {
+    /// In slow motion: whether the next step is still to wait.
+    fn waits(&self) -> bool {
+        self.next.is_some_and(|next| Instant::now() < next)
+    }
 }
 
 struct Engine {
@@ -243,6 +264,10 @@ struct Engine {
     loads: u32,
     task: Option<Task>,
     cadence: Cadence,
+    /// The probe that the page wants to see taken apart.
+    touch: Option<Touch>,
+    /// When puppets were last scored, and what it cost.
+    scored: Option<(Instant, Duration)>,
     /// There once something was found.
     desk: Option<Desk>,
     /// Of each picture on the desk: its file, and its place in it if that is a zip.
@@ -271,6 +296,8 @@ impl Engine {
             loads: 0,
             task: None,
             cadence: Cadence::default(),
+            touch: None,
+            scored: None,
             desk: None,
             desk_files: Vec::new(),
             desk_of: None,
@@ -287,6 +314,10 @@ impl Engine {
             self.drain();
             let message = match self.backlog.pop_front() {
                 Some(message) => message,
+                None if self.task.is_some_and(|task| task.waits()) => {
+                    fetch::sleep(SLOW_LOOK_MS).await;
+                    continue;
+                }
                 None if self.task.is_some() => {
                     self.train().await;
                     continue;
@@ -349,10 +380,15 @@ impl Engine {
             Command::Load { source } => self.load(source, files).await?,
             Command::CancelLoad => {} // there is none: a load looks for this by itself
             Command::Configure { config } => self.configure(config).await?,
-            Command::Train { steps } => {
+            Command::Train { steps, every_ms } => {
                 self.session()?.pictures().check()?;
                 self.end_task();
-                self.task = Some(Task { id, left: steps });
+                self.task = Some(Task {
+                    id,
+                    left: steps,
+                    every: every_ms.map(|ms| Duration::from_millis(ms.into())),
+                    next: None,
+                });
                 self.post_state(Phase::Training);
                 return Ok(false);
             }
@@ -371,6 +407,25 @@ impl Engine {
             Command::Snapshot => {
                 self.session()?.pictures().check()?;
                 self.post_views().await?;
+            }
+            Command::Inspect { touch } => {
+                self.touch = touch;
+                self.post_parts().await?;
+            }
+            Command::Transfer { probes } => {
+                let grid = self.session()?.transfer(&probes).await?;
+                post(&Event::Transferred { id, grid });
+                return Ok(false);
+            }
+            Command::Animate {
+                width,
+                height,
+                frame_ms,
+            } => {
+                let bytes = animation::gif(&pixels, [width, height], frame_ms)?;
+                let name = "autolink-training.gif".into();
+                post(&Event::Saved { id, name, bytes });
+                return Ok(false);
             }
             Command::Detect => {
                 let found = self.detect(files).await?;
@@ -437,9 +492,53 @@ impl Engine {
             .as_mut()
             .filter(|session| session.pictures().check().is_ok())
         {
+            let kept = session.snapshots().all().len();
             let views = session.views().await?;
             post(&Event::Views(views));
+            let moment = session.snapshots().all().get(kept);
+            if let Some(moment) = moment {
+                post(&Event::Kept(Moment::of(moment)));
+            }
+            let is_kept = moment.is_some();
+            self.post_parts().await?;
             self.cadence.looked(start);
+            if is_kept {
+                self.post_score().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how well the keypoints tell where the joints are, where those are known and it is quick enough.
+    async fn post_score(&mut self) -> Result<()> {
+        let (Some(session), Pile::Puppets { count, seed }) = (&self.session, &self.pile) else {
+            return Ok(());
+        };
+        let is_quick = (self.scored).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_RARITY);
+        if !is_quick || *count < SCORED_PUPPETS || session.steps_taken() == 0 {
+            return Ok(());
+        }
+        let start = Instant::now();
+        // At any size the joints are the same.
+        let joints: Vec<_> = (0..SCORED_PUPPETS)
+            .map(|index| synthetic::puppet(index, *seed, 16).1)
+            .collect();
+        let score = session.score(&joints).await?;
+        self.scored = Some((Instant::now(), start.elapsed()));
+        post(&Event::Scored {
+            step: session.steps_taken(),
+            error: score.error,
+            baseline: score.baseline,
+        });
+        Ok(())
+    }
+
+    /// Shows the probe that the page wants to see taken apart, if it wants one and there is one.
+    async fn post_parts(&self) -> Result<()> {
+        if let (Some(session), Some(touch)) = (&self.session, &self.touch)
+            && session.pictures().check().is_ok()
+        {
+            post(&Event::Inspected(session.inspect(touch).await?));
         }
         Ok(())
     }
@@ -719,6 +818,9 @@ impl Engine {
             about: format!("{name}, trained for {step} steps."),
             losses,
         });
+        for moment in self.session()?.snapshots().all() {
+            post(&Event::Kept(Moment::of(moment)));
+        }
         self.cadence = Cadence::default();
         self.post_views().await
     }
@@ -749,6 +851,7 @@ impl Engine {
         if let Some(file) = self.session()?.needs_weights().first() {
             return self.wait_for_weights(file).await;
         }
+        let start = Instant::now();
         let session = self.session()?;
         post_steps(session.step().await?);
         let step = session.steps_taken();
@@ -761,7 +864,18 @@ impl Engine {
                 return self.stop().await;
             }
         }
-        if self.cadence.is_due(step) {
+        if let Some(Task {
+            every: Some(every),
+            next,
+            ..
+        }) = &mut self.task
+        {
+            *next = Some(start + *every);
+            let session = self.session()?;
+            post_steps(session.settle().await?);
+            session.pause(); // waiting is not training
+            self.post_views().await?;
+        } else if self.cadence.is_due(step) {
             self.post_views().await?;
         }
         Ok(())

@@ -5,12 +5,11 @@
  * @module
  */
 
+import { drawSkeleton } from "../skeleton.js";
 import { box, describe, easel, picture, pixelsOf, slider } from "./easel.js";
 
 /** @import { Store } from "../state.js" */
 
-/** Edges weaker than this are no hint. */
-const FAINTEST = 0.04;
 /** The finest grid. */
 const MOST = 32;
 
@@ -42,7 +41,7 @@ export function maskFigure(figure, store) {
       const [left, top] = [Math.floor((x * side) / cells), Math.floor((y * side) / cells)];
       context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
     }
-    if (hint()) drawHint(context, side, views.keypoints[shown] ?? [], views.edge_strengths, palette);
+    if (hint()) drawSkeleton(context, { points: views.keypoints[shown] ?? [], strengths: views.edge_strengths, palette }, { left: 0, top: 0, side });
     describe(figure, `Picture ${shown + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
@@ -53,40 +52,4 @@ export function maskFigure(figure, store) {
     redraw();
   });
   store.watch(["views", "palette"], redraw);
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {number} side
- * @param {[number, number][]} keypoints
- * @param {number[][]} strengths
- * @param {string[]} palette
- */
-function drawHint(context, side, keypoints, strengths, palette) {
-  context.lineCap = "round";
-  for (const [i, [x, y]] of keypoints.entries()) {
-    for (const [j, [u, v]] of keypoints.slice(0, i).entries()) {
-      const strength = strengths[i]?.[j] ?? 0;
-      if (strength < FAINTEST) continue;
-      for (const [style, width] of /** @type {const} */ ([["#000000", 7], ["#ffffff", 3.5]])) {
-        context.beginPath();
-        context.moveTo(x * side, y * side);
-        context.lineTo(u * side, v * side);
-        context.globalAlpha = strength ** 0.6;
-        context.strokeStyle = style;
-        context.lineWidth = width;
-        context.stroke();
-      }
-    }
-  }
-  context.globalAlpha = 1;
-  keypoints.forEach(([x, y], k) => {
-    context.beginPath();
-    context.arc(x * side, y * side, 6, 0, 2 * Math.PI);
-    context.fillStyle = palette[k] ?? "#ffffff";
-    context.fill();
-    context.lineWidth = 2;
-    context.strokeStyle = "#000000";
-    context.stroke();
-  });
 }

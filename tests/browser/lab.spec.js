@@ -1,0 +1,362 @@
+// The laboratory: what is touched has an effect, with the real engine on the CPU. A trained model is touched, tiny ones are trained.
+
+import { readFile } from "node:fs/promises";
+import { expect, test } from "@playwright/test";
+import { at, axe, number, open, playTo, small } from "./helpers.js";
+
+/** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
+const SAME = 0.002;
+
+/** Opens the trained hands that come with the page.
+ * @param {import("@playwright/test").Page} page
+ */
+async function openHands(page) {
+  await open(page);
+  await page.getByTestId("open-model").click();
+  await expect(page.getByTestId("pictures-count")).toHaveText("10");
+  await expect(page.getByTestId("message")).toContainText("trained for");
+  await settled(page);
+}
+
+/** Every pixel of a canvas, as text.
+ * @param {import("@playwright/test").Locator} canvas
+ */
+const pixels = (canvas) => canvas.evaluate((element) => /** @type {HTMLCanvasElement} */ (element).toDataURL());
+
+/** How much of a canvas' pixels differ from an earlier picture of it, in [0, 1].
+ * @param {import("@playwright/test").Locator} canvas
+ * @param {string} before
+ */
+const changed = (canvas, before) =>
+  canvas.evaluate(async (element, url) => {
+    const now = /** @type {HTMLCanvasElement} */ (element);
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const then = Object.assign(document.createElement("canvas"), { width: now.width, height: now.height });
+    then.getContext("2d").drawImage(image, 0, 0);
+    const [a, b] = [now, then].map((canvas) => canvas.getContext("2d").getImageData(0, 0, now.width, now.height).data);
+    let count = 0;
+    for (let i = 0; i < a.length; i += 4) count += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]) > 24 ? 1 : 0;
+    return count / (a.length / 4);
+  }, before);
+
+/** Waits until what the flow shows no longer changes.
+ * @param {import("@playwright/test").Page} page
+ */
+async function settled(page) {
+  let before = "";
+  await expect
+    .poll(async () => {
+      const now = (await pixels(page.getByTestId("flow-rebuilt"))) + (await pixels(page.getByTestId("flow-edge-map")));
+      const same = now === before;
+      before = now;
+      return same;
+    }, { intervals: [400] })
+    .toBe(true);
+}
+
+/** All stages as they are.
+ * @param {import("@playwright/test").Page} page
+ */
+async function stages(page) {
+  const names = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"];
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
+}
+
+test("every stage shows its own tensor, of the picture that is chosen", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  const first = await stages(page);
+  expect(new Set(Object.values(first)).size).toBe(10);
+  await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)? %$/);
+  // The paper's argument: without keypoints it is further off.
+  const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
+  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
+
+  // A press on the fourth picture of the grid.
+  const input = id("view-input");
+  const box = await input.boundingBox();
+  await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
+  await expect(id("flow-probes").getByRole("radio").nth(3)).toBeChecked();
+  await settled(page);
+  for (const stage of ["picture", "heatmaps", "linked", "edge-map", "masked", "rebuilt", "difference"]) {
+    expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
+  }
+  expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBeLessThan(SAME);
+  // By keyboard, back again.
+  await id("flow-probes").getByRole("radio").nth(3).focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
+  await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
+  await settled(page);
+  expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBeLessThan(SAME);
+});
+
+test("a painted mask changes what is left and what is rebuilt", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  const before = await stages(page);
+  const mask = id("flow-mask");
+  const { width } = await mask.boundingBox();
+  // A stroke through the middle: the first cell says whether it hides or shows.
+  await id("hide-all").click();
+  await settled(page);
+  const hidden = await stages(page);
+  expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
+  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.05);
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
+
+  await mask.hover({ position: { x: width * 0.2, y: width * 0.6 } });
+  await page.mouse.down();
+  const box = await mask.boundingBox();
+  await page.mouse.move(box.x + width * 0.8, box.y + width * 0.6, { steps: 4 });
+  await page.mouse.up();
+  await settled(page);
+  const share = await changed(id("flow-mask"), hidden.mask);
+  expect(share, "a row of cells").toBeGreaterThan(0.02);
+  expect(share).toBeLessThan(0.1);
+  expect(await changed(id("flow-masked"), hidden.masked)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-rebuilt"), hidden.rebuilt)).toBeGreaterThan(0.01);
+
+  // With the keyboard: the cell in the corner.
+  await id("show-all").click();
+  await settled(page);
+  const shown = await stages(page);
+  expect(await changed(id("flow-masked"), shown.picture), "all of it is left").toBeLessThan(0.03);
+  await mask.focus();
+  await page.keyboard.press(" ");
+  await settled(page);
+  expect(await changed(mask, shown.mask)).toBeCloseTo(1 / 256, 3);
+  await expect(page.locator("#announcer")).toHaveText("Row 1, column 1: hidden");
+
+  await id("put-back").click();
+  await settled(page);
+  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
+});
+
+test("a keypoint that is dragged takes the edge map and the reconstruction along", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  const before = await stages(page);
+  const linked = id("flow-linked");
+  // The first keypoint, by the keyboard, so that its place is known.
+  await linked.focus();
+  await page.keyboard.press("n");
+  await expect(id("touch-readout")).toContainText("of its heatmap");
+  expect(await changed(id("flow-heatmaps"), before.heatmaps), "its heatmap alone").toBeGreaterThan(0.05);
+  for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowLeft");
+  for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowUp");
+  await settled(page);
+  const corner = await stages(page);
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.02);
+  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-masked"), before.masked)).toBeLessThan(SAME);
+
+  // Now with the pointer, from the corner to the right.
+  const box = await linked.boundingBox();
+  await page.mouse.move(box.x + 3, box.y + 3);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.9, box.y + 6, { steps: 6 });
+  await page.mouse.up();
+  await settled(page);
+  expect(await changed(id("flow-edge-map"), corner["edge-map"])).toBeGreaterThan(0.02);
+  expect(await changed(id("flow-rebuilt"), corner.rebuilt)).toBeGreaterThan(0.01);
+  await expect(id("pose")).toHaveValue("moved");
+  await page.mouse.move(0, 0);
+  await id("put-back").click();
+  await settled(page);
+  await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
+});
+
+test("an edge is picked in the matrix, lights up everywhere, and is switched off and up", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  const before = await stages(page);
+  const grid = await pixels(id("view-skeleton"));
+  const matrix = id("edge-matrix");
+  await matrix.focus();
+  // To the first edge of the first row, which the model weighs little; Enter picks it.
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  for (const [canvas, then] of [[id("flow-linked"), before.linked], [id("flow-graph"), before.graph], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
+    await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
+  }
+  await page.keyboard.press("Enter");
+  await expect(id("edge-off")).toBeEnabled();
+  await expect(id("touch-edge")).toContainText("1 – ");
+  await settled(page);
+  const picked = await stages(page);
+  await id("edge-up").click();
+  await expect(id("edge-up")).toHaveAttribute("aria-pressed", "true");
+  await settled(page);
+  const up = await stages(page);
+  expect(await changed(id("flow-edge-map"), picked["edge-map"])).toBeGreaterThan(0);
+  await id("edge-off").click();
+  await expect(id("edge-up")).toHaveAttribute("aria-pressed", "false");
+  await settled(page);
+  await expect(id("touch-readout")).toContainText("weight 0.000, switched off");
+  expect(await changed(id("flow-edge-map"), up["edge-map"])).toBeGreaterThan(0);
+
+  // The slider takes all edges away but the strongest.
+  await id("faintest").fill("1");
+  await expect.poll(() => changed(id("flow-graph"), picked.graph)).toBeGreaterThan(0.05);
+});
+
+test("a picture in its own pose is itself, in another's it is not", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  await id("poses").locator("summary").click();
+  await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 pictures at step/);
+  // The first of the diagonal against the flow, both brought to 32 px.
+  const distance = (/** @type {number} */ row, /** @type {number} */ column) =>
+    page.evaluate(([row, column]) => {
+      const of = (/** @type {string} */ name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="${name}"]`));
+      const grid = of("poses-grid");
+      const side = grid.width / (7 + 6 * 0.06);
+      const [x, y] = [(column + 1) * side * 1.06, (row + 1) * side * 1.06];
+      const inner = side * 0.1; // inside the frame
+      const small = (/** @type {HTMLCanvasElement} */ canvas, /** @type {number[]} */ [x, y, side]) => {
+        const made = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
+        const context = made.getContext("2d");
+        context.imageSmoothingQuality = "high";
+        context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
+        return context.getImageData(0, 0, 32, 32).data;
+      };
+      const rebuilt = of("flow-rebuilt");
+      const a = small(grid, [x + inner, y + inner, side - 2 * inner]);
+      const b = small(rebuilt, [rebuilt.width * 0.1, rebuilt.width * 0.1, rebuilt.width * 0.8]);
+      return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
+    }, [row, column]);
+  expect(await distance(0, 0)).toBeLessThan(1.5);
+  expect(await distance(4, 0), "the pose of an open hand").toBeGreaterThan(4);
+  // The same by the list of poses.
+  await id("pose").selectOption("4");
+  await settled(page);
+  expect(await distance(4, 0)).toBeLessThan(1.5);
+});
+
+test("slow motion takes a step a second and shows each stage in turn", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await id("slow").click();
+  await id("play").click();
+  await expect.poll(() => page.locator(".tile.is-lit").count(), { intervals: [30] }).toBeGreaterThan(0);
+  const lit = new Set();
+  const until = Date.now() + 2500;
+  while (Date.now() < until) {
+    const stage = await page.evaluate(() => /** @type {HTMLElement | null} */ (document.querySelector(".tile.is-lit"))?.dataset.stage);
+    if (stage) lit.add(stage);
+  }
+  expect(lit.size).toBeGreaterThan(5);
+  const from = await number(id("step-count"));
+  await page.waitForTimeout(3000);
+  const taken = (await number(id("step-count"))) - from;
+  expect(taken).toBeGreaterThanOrEqual(2);
+  expect(taken).toBeLessThanOrEqual(4);
+  // Switched off while it runs, it goes on at full speed.
+  await id("slow").click();
+  await expect.poll(() => number(id("step-count")), { timeout: 20_000 }).toBeGreaterThan(from + 30);
+  await expect(id("play")).toHaveText("Pause");
+  await id("play").click();
+  await expect(id("play")).toHaveText("Play");
+});
+
+test("a training is looked back on, and taken home as a film that plays", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await playTo(page, 30);
+  const count = await number(id("moment-b")).then(() => id("moments-count").textContent()).then((text) => parseInt(text ?? "", 10));
+  expect(count).toBeGreaterThanOrEqual(5);
+  await expect(id("moment-a")).toHaveText("0");
+  const [first, last] = [await pixels(id("moment-a-view")), await pixels(id("moment-b-view"))];
+  expect(first).not.toBe(last);
+  const step = await number(id("moment-b"));
+  expect(step).toBeGreaterThan(5);
+  // Scrubbed to the same moment, both are the same.
+  await id("moment-b-slider").fill("0");
+  await expect(id("moment-b")).toHaveText("0");
+  expect(await pixels(id("moment-b-view"))).toBe(first);
+
+  const save = async (/** @type {string} */ button) => {
+    const waiting = page.waitForEvent("download");
+    await id(button).click();
+    const file = await waiting;
+    return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+  };
+  const gif = await save("save-gif");
+  expect(gif.name).toBe("autolink-training.gif");
+  const webm = await save("save-webm");
+  expect(webm.name).toBe("autolink-training.webm");
+  const kept = parseInt((await id("moments-count").textContent()) ?? "", 10);
+  const played = await page.evaluate(
+    async ([gif, webm]) => {
+      const blob = (/** @type {number[]} */ bytes, /** @type {string} */ type) => new Blob([new Uint8Array(bytes)], { type });
+      const decoder = new ImageDecoder({ data: await blob(gif, "image/gif").arrayBuffer(), type: "image/gif" });
+      await decoder.tracks.ready;
+      await decoder.completed;
+      const video = document.createElement("video");
+      video.muted = true;
+      video.src = URL.createObjectURL(blob(webm, "video/webm"));
+      await new Promise((resolve, reject) => {
+        video.onended = resolve;
+        video.onerror = () => reject(new Error(video.error?.message));
+        video.playbackRate = 4;
+        video.play().catch(reject);
+      });
+      const { Input, ALL_FORMATS, BlobSource, EncodedPacketSink } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+      const track = await new Input({ source: new BlobSource(blob(webm, "video/webm")), formats: ALL_FORMATS }).getPrimaryVideoTrack();
+      let packets = 0;
+      for await (const _ of new EncodedPacketSink(track).packets()) packets += 1;
+      return { gif: decoder.tracks.selectedTrack?.frameCount, width: video.videoWidth, duration: video.duration, packets };
+    },
+    [[...gif.bytes], [...webm.bytes]],
+  );
+  expect(played.gif).toBe(kept);
+  expect(played.packets).toBe(kept);
+  expect(played.width).toBeGreaterThan(400);
+  expect(played.duration).toBeGreaterThan(1);
+
+  // A run that is saved keeps its moments; another one has its own.
+  const run = await save("save-run");
+  await id("reset").click();
+  await expect(id("moments-count")).toHaveText("Moments are kept while it trains");
+  await id("model-input").setInputFiles({ name: run.name, mimeType: "application/octet-stream", buffer: run.bytes });
+  await expect(id("message")).toContainText("Opened");
+  await expect(id("moments-count")).toHaveText(`${kept} moments kept`);
+  expect(await pixels(id("moment-a-view"))).toBe(first);
+});
+
+test("what goes wrong is said, and puppets' joints are scored", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await expect(id("diagnosis")).toContainText("Too early to tell");
+  // With the smallest steps nothing is learned.
+  await id("learning-rate").fill("0.000001");
+  await id("learning-rate").press("Enter");
+  await playTo(page, 170);
+  await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
+  await expect(id("score-readout")).toHaveText(/Joints told from the keypoints: \d+\.\d % of the side off/);
+});
+
+for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["light", 1440], ["dark", 360]])) {
+  test(`axe finds nothing in the laboratory, ${scheme}, ${width} px, touched`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width, height: 900 });
+    await openHands(page);
+    const id = at(page);
+    await id("hide-half").click();
+    await id("edge-matrix").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
+    await id("poses").locator("summary").click();
+    await expect(id("poses-grid")).toHaveAttribute("aria-label", /pictures at step/);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run(document));
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
+}

@@ -1,0 +1,48 @@
+// @ts-check
+/**
+ * What goes wrong, in plain words, and what to try.
+ *
+ * @module
+ */
+
+/** @import { Store } from "../state.js" */
+
+/** Before this step the engine says nothing of keypoints. */
+const FIRST_STEP = 100;
+/** A list that changes at every look helps nobody, ms. */
+const CHANGE_EVERY = 4_000;
+
+/**
+ * @param {Store} store
+ * @param {HTMLElement} root
+ */
+export function openDiagnosis(store, root) {
+  const summary = /** @type {HTMLElement} */ (root.querySelector("p"));
+  const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
+  let shown = "";
+  let changed = -Infinity;
+  store.watch(["views"], ({ views, phase }) => {
+    const findings = views?.findings ?? [];
+    const text = findings.length
+      ? ""
+      : !views || views.step < FIRST_STEP
+        ? `Too early to tell: from step ${FIRST_STEP} on it is said here if something goes wrong.`
+        : "Nothing looks wrong.";
+    const next = JSON.stringify([text, findings]);
+    const now = performance.now();
+    if (next === shown || (phase === "training" && now - changed < CHANGE_EVERY)) return;
+    shown = next;
+    changed = now;
+    summary.textContent = text;
+    summary.hidden = !text;
+    list.replaceChildren(
+      ...findings.map(({ trouble, says, remedy }) => {
+        const item = document.createElement("li");
+        item.dataset.trouble = trouble;
+        const what = Object.assign(document.createElement("b"), { textContent: says });
+        item.append(what, ` ${remedy}`);
+        return item;
+      }),
+    );
+  });
+}

@@ -1,0 +1,255 @@
+// @ts-check
+/**
+ * The method as it flows: one picture's way through the model, every stage with its real tensor.
+ *
+ * @module
+ */
+
+import { drawEdge, drawSkeleton } from "../skeleton.js";
+import { Wires } from "./wires.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { PageState } from "../state.js" */
+
+/** The stages in the order in which they are reached, and what happens there. */
+export const STAGES = /** @type {const} */ ({
+  picture: "One of the pictures. Nobody has said what is in it.",
+  heatmaps: "The detector answers with a heatmap for each keypoint: where it may be.",
+  linked: "Each heatmap's centre is a keypoint. Each pair is an edge, with one weight for all pictures.",
+  "edge-map": "The edges are drawn, each as bright as its weight: all that the keypoints may say.",
+  mask: "A random mask: dark cells are hidden from the decoder.",
+  masked: "What is left of the picture tells the looks, and hardly the pose.",
+  rebuilt: "From the edge map and what is left the decoder rebuilds the picture. The number says how far off it is.",
+  without: "The same decoder given an empty edge map. What is missing is what the keypoints tell.",
+  difference: "How far off it is. Training changes detector, edges and decoder so that this shrinks.",
+});
+
+/** @typedef {keyof typeof STAGES | "graph"} Stage */
+
+const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
+/** Which of the pictures in `Parts.pixels` a stage shows. @type {Partial<Record<Stage, number>>} */
+const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2, rebuilt: 3, without: 4, difference: 5 };
+const CHANNEL_COUNT = 6;
+/** What the keyboard does there. @type {Partial<Record<Stage, string>>} */
+const KEYS = {
+  linked: "N and P choose a keypoint, arrow keys move it, with Shift farther.",
+  mask: "Arrow keys choose a cell, space hides or shows it.",
+};
+/** In slow motion a stage is lit so long, ms; all of them take less than a step. */
+const LIT = 100;
+/** Canvases are described anew at most this often, ms. */
+const DESCRIBE_EVERY = 10_000;
+const REST = "Follow one picture through the model. Paint on the mask, drag a keypoint, press an edge.";
+
+/** Draws {@link protocol.Parts} into the tiles of the flow. */
+export class Flow {
+  #root;
+  #says;
+  #errors;
+  #wires;
+  /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
+  /** @type {PageState | null} */ #state = null;
+  /** What each stage shows; in slow motion they change one after another. @type {Map<Stage, protocol.Parts>} */ #shown = new Map();
+  /** @type {protocol.Parts | null} */ #latest = null;
+  #pixels = document.createElement("canvas");
+  #heat = document.createElement("canvas");
+  /** @type {number[]} */ #timers = [];
+  #isInSight = true;
+  #described = -Infinity;
+  #describedProbe = -1;
+
+  /**
+   * @param {HTMLElement} root Holds a figure for each stage, with `data-stage`.
+   * @param {HTMLElement} says A line about the stage of the moment.
+   * @param {{ with: HTMLElement, without: HTMLElement }} errors
+   */
+  constructor(root, says, errors) {
+    this.#root = root;
+    this.#says = says;
+    this.#errors = errors;
+    for (const figure of root.querySelectorAll("figure")) {
+      const stage = /** @type {Stage} */ (figure.dataset.stage);
+      const canvas = figure.querySelector("canvas");
+      if (!canvas) continue;
+      this.#tiles.set(stage, { figure, canvas });
+      figure.addEventListener("pointerenter", () => this.#say(stage));
+      figure.addEventListener("pointerleave", () => this.#say(null));
+      canvas.addEventListener("focus", () => this.#say(stage, canvas.matches(":focus-visible")));
+      canvas.addEventListener("blur", () => this.#say(null));
+    }
+    this.#wires = new Wires(root);
+    new ResizeObserver(() => {
+      this.#wires.lay();
+      this.draw();
+    }).observe(root);
+    new IntersectionObserver(([{ isIntersecting }]) => {
+      this.#isInSight = isIntersecting;
+      if (isIntersecting) this.draw();
+    }).observe(root);
+    this.#say(null);
+  }
+
+  /** @param {Stage} stage */
+  canvas(stage) {
+    const tile = this.#tiles.get(stage);
+    if (!tile) throw new Error(`There is no stage ${stage}.`);
+    return tile.canvas;
+  }
+
+  /** @param {PageState} state */
+  show(state) {
+    this.#state = state;
+    const { parts, slow, phase } = state;
+    if (parts !== this.#latest) {
+      this.#latest = parts;
+      for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+      for (const stage of ORDER) this.#light(stage, false);
+      if (!parts) this.#shown.clear();
+      else {
+        this.#upload(parts);
+        if (slow && phase === "training") this.#unfold(parts);
+        else for (const stage of this.#tiles.keys()) this.#shown.set(stage, parts);
+      }
+    }
+    this.draw();
+    this.#describe();
+  }
+
+  /** The stages change one after another, each lit for a moment.
+   * @param {protocol.Parts} parts
+   */
+  #unfold(parts) {
+    ORDER.forEach((stage, i) => {
+      const light = () => {
+        this.#shown.set(stage, parts);
+        if (i > 0) this.#light(ORDER[i - 1], false);
+        this.#light(stage, true);
+        this.#say(stage);
+        this.draw();
+      };
+      this.#timers.push(setTimeout(light, i * LIT));
+    });
+    this.#shown.set("graph", parts);
+    this.#timers.push(setTimeout(() => this.#light(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
+  }
+
+  /**
+   * @param {Stage} stage
+   * @param {boolean} isLit
+   */
+  #light(stage, isLit) {
+    this.#tiles.get(stage)?.figure.classList.toggle("is-lit", isLit);
+    this.#wires.light(stage, isLit);
+  }
+
+  /**
+   * @param {Stage | null} stage
+   * @param {boolean} [isByKeyboard]
+   */
+  #say(stage, isByKeyboard = false) {
+    const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
+    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : REST);
+    if (this.#says.textContent !== text) this.#says.textContent = text;
+  }
+
+  /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
+   * @param {protocol.Parts} parts
+   */
+  #upload({ size, pixels, heat_size, heatmaps, keypoints }) {
+    /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
+    const sources = [
+      [this.#pixels, size, CHANNEL_COUNT * size, pixels],
+      [this.#heat, heat_size, keypoints.length * heat_size, heatmaps],
+    ];
+    for (const [canvas, width, height, bytes] of sources) {
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+      const shown = new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, width * height * 4);
+      canvas.getContext("2d")?.putImageData(new ImageData(shown, width, height), 0, 0);
+    }
+  }
+
+  draw() {
+    const state = this.#state;
+    // While it trains, nobody needs what is out of sight.
+    if (!state || (!this.#isInSight && state.phase === "training")) return;
+    for (const [stage, { canvas }] of this.#tiles) {
+      const parts = this.#shown.get(stage);
+      const side = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
+      if (side === 0) continue;
+      if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
+      const context = canvas.getContext("2d");
+      if (!context) continue;
+      context.clearRect(0, 0, side, side);
+      canvas.classList.toggle("is-empty", !parts);
+      if (!parts || (this.#latest && parts.size !== this.#latest.size)) continue;
+      // In slow motion the pictures of later stages are not there yet, though uploaded: they stay dark until they are lit.
+      if (parts !== this.#latest) context.globalAlpha = 0.35;
+      context.imageSmoothingQuality = "high";
+      this.#drawStage(context, stage, parts, side, state);
+      context.globalAlpha = 1;
+    }
+    const { parts } = state;
+    this.#errors.with.textContent = parts ? percent(parts.error) : "";
+    this.#errors.without.textContent = parts ? percent(parts.error_without) : "";
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Stage} stage
+   * @param {protocol.Parts} parts
+   * @param {number} side
+   * @param {PageState} state
+   */
+  #drawStage(context, stage, parts, side, { views, touch, palette, edge, point, faintest }) {
+    const square = { left: 0, top: 0, side };
+    const points = touch.keypoints?.length === parts.keypoints.length ? touch.keypoints : parts.keypoints;
+    const channel = CHANNELS[stage];
+    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * parts.size, parts.size, parts.size, 0, 0, side, side);
+    if (stage === "heatmaps") {
+      context.fillStyle = "rgb(8 9 14 / 0.72)";
+      context.fillRect(0, 0, side, side);
+      for (let k = 0; k < points.length; k++) {
+        if (point !== null && point !== k) continue;
+        context.drawImage(this.#heat, 0, k * parts.heat_size, parts.heat_size, parts.heat_size, 0, 0, side, side);
+      }
+    } else if (stage === "linked") {
+      context.fillStyle = "rgb(0 0 0 / 0.3)";
+      context.fillRect(0, 0, side, side);
+      drawSkeleton(context, { points, strengths: parts.edge_strengths, palette }, square, { edge, point, faintest });
+    } else if (stage === "edge-map") {
+      if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
+    } else if (stage === "mask") {
+      const cells = touch.cover.kind === "painted" ? touch.cover.cells : parts.mask;
+      const count = Math.round(Math.sqrt(cells.length));
+      cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
+        context.fillStyle = kept ? "#e9eaee" : "#3b414d";
+        const [x, y] = [i % count, Math.floor(i / count)].map((at) => Math.round((at * side) / count));
+        const next = (/** @type {number} */ at) => Math.round(((at + 1) * side) / count);
+        context.fillRect(x, y, next(i % count) - x, next(Math.floor(i / count)) - y);
+      });
+    } else if (stage === "graph") {
+      context.fillStyle = "#14161d";
+      context.fillRect(0, 0, side, side);
+      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, faintest });
+    }
+  }
+
+  #describe() {
+    const parts = this.#latest;
+    const now = performance.now();
+    if (parts?.probe === this.#describedProbe && now - this.#described < DESCRIBE_EVERY) return;
+    this.#described = now;
+    this.#describedProbe = parts?.probe ?? -1;
+    for (const [stage, { canvas }] of this.#tiles) {
+      const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
+      const how = KEYS[stage] ?? "";
+      const label = parts ? `${title}, of picture ${parts.probe + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
+      if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
+    }
+  }
+}
+
+/** @param {number} share */
+function percent(share) {
+  return `${(100 * share).toPrecision(2)} %`;
+}

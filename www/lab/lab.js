@@ -1,0 +1,138 @@
+// @ts-check
+/**
+ * The laboratory: one picture's way through the model, to watch, to touch and to look back on.
+ *
+ * @module
+ */
+
+import { untouched } from "../state.js";
+import { openDiagnosis } from "./diagnosis.js";
+import { Flow } from "./flow.js";
+import { openMoments } from "./moments.js";
+import { openPoses } from "./poses.js";
+import { layHands } from "./touch.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Session } from "../autolink.js" */
+/** @import { EdgeMatrix } from "../matrix.js" */
+/** @import { Store } from "../state.js" */
+/** @import { ProbeViews } from "../views.js" */
+
+/**
+ * @param {Store} store
+ * @param {{
+ *   attempt: (command: (session: Session) => Promise<unknown>) => Promise<void>,
+ *   download: (file: File) => void,
+ *   announce: (text: string) => void,
+ *   byId: (id: string) => HTMLElement,
+ *   probes: ProbeViews,
+ *   matrix: EdgeMatrix,
+ * }} page
+ */
+export function openLab(store, { attempt, download, announce, byId, probes, matrix }) {
+  const flow = new Flow(byId("flow-tiles"), byId("flow-says"), { with: byId("flow-error"), without: byId("flow-error-without") });
+  layHands(store, flow, byId("flow"), announce);
+  openPoses(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
+  openMoments(store, byId("look-back"), { attempt, download });
+  openDiagnosis(store, byId("diagnosis"));
+  // Parts come right after the views that they belong to.
+  store.watch(["parts", "touch", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
+
+  // The engine is asked for one picture at a time; while it works, only the last wish waits.
+  let asking = false;
+  let stale = false;
+  const ask = async () => {
+    stale = true;
+    if (asking) return;
+    asking = true;
+    while (stale) {
+      stale = false;
+      const { engine, pictures, touch } = store.state;
+      if (engine === "running" && pictures > 0) await attempt((session) => session.inspect(touch));
+    }
+    asking = false;
+  };
+  store.watch(["touch", "engine", "pictures"], ask);
+
+  // A new run has other keypoints and edges; what hides the picture may stay.
+  let run = store.state.run.id;
+  let count = 0;
+  store.watch(["run", "config", "pictures"], (state) => {
+    const isOther = state.run.id !== run || (state.config?.keypoints ?? 0) !== count;
+    run = state.run.id;
+    count = state.config?.keypoints ?? 0;
+    if (!isOther) return;
+    const { cover, probe } = state.touch;
+    store.set({ touch: { ...untouched(probe), cover }, pickedEdge: null, edge: null, point: null });
+  });
+
+  const choose = (/** @type {number} */ probe) => {
+    if (probe !== store.state.touch.probe) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
+  };
+  probes.onChoose(choose);
+  followProbes(store, byId("flow-probes"), choose);
+  store.watch(["touch", "edge", "point", "faintest"], ({ touch, edge, point, faintest }) => probes.mark(touch.probe, { edge, point, faintest }));
+  matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
+  store.watch(["edge"], ({ edge }) => matrix.mark(edge));
+
+  const slow = byId("slow");
+  slow.addEventListener("click", () => store.set({ slow: !store.state.slow }));
+  store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
+}
+
+/** Whether two views are of the same pictures.
+ * @param {protocol.Views} a
+ * @param {protocol.Views | null} b
+ */
+function isSame(a, b) {
+  if (a === b) return true;
+  if (!b || a.size !== b.size || a.count !== b.count) return false;
+  const length = 4 * a.count * a.size ** 2;
+  for (let i = 0; i < length; i++) if (a.pixels[i] !== b.pixels[i]) return false;
+  return true;
+}
+
+/** The probes as small pictures to choose from: a group of radio buttons.
+ * @param {Store} store
+ * @param {HTMLElement} root
+ * @param {(probe: number) => void} choose
+ */
+function followProbes(store, root, choose) {
+  const side = 48;
+  /** @type {HTMLInputElement[]} */
+  let inputs = [];
+  /** @type {HTMLCanvasElement[]} */
+  let canvases = [];
+  /** @type {protocol.Views | null} */
+  let drawn = null;
+  store.watch(["views", "touch"], ({ views, touch }) => {
+    const count = views?.count ?? 0;
+    if (inputs.length !== count) {
+      canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
+      inputs = canvases.map((canvas, i) => {
+        const input = Object.assign(document.createElement("input"), { type: "radio", name: "probe", value: `${i}`, className: "visually-hidden" });
+        input.setAttribute("aria-label", `Picture ${i + 1}`);
+        input.addEventListener("change", () => choose(i));
+        canvas.setAttribute("aria-hidden", "true");
+        return input;
+      });
+      root.replaceChildren(
+        ...inputs.map((input, i) => {
+          const label = document.createElement("label");
+          label.append(input, canvases[i]);
+          return label;
+        }),
+      );
+    }
+    const chosen = Math.min(touch.probe, count - 1);
+    inputs.forEach((input, i) => (input.checked = i === chosen));
+    if (!views || isSame(views, drawn)) return;
+    drawn = views;
+    const { size, pixels } = views;
+    canvases.forEach((canvas, i) => {
+      const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset + i * size * size * 4, size * size * 4);
+      if (canvas.width !== size) canvas.width = canvas.height = size;
+      canvas.getContext("2d")?.putImageData(new ImageData(shown, size, size), 0, 0);
+    });
+  });
+}

@@ -1,0 +1,81 @@
+// @ts-check
+/**
+ * A moment of a training in a picture.
+ *
+ * @module
+ */
+
+import { drawSkeleton } from "../skeleton.js";
+
+/** @import * as protocol from "../protocol.js" */
+
+/** Gap between pictures, as a share of their side. */
+const GAP = 0.06;
+
+/** Draws moments: skeletons over the pictures, and the reconstructions under them. */
+export class MomentPainter {
+  #inputs = document.createElement("canvas");
+  #source = document.createElement("canvas");
+  /** @type {protocol.Views | null} */ #views = null;
+  /** @type {protocol.Moment | null} */ #moment = null;
+
+  /** The pictures that lie under the skeletons.
+   * @param {protocol.Views | null} views
+   */
+  give(views) {
+    if (views === this.#views) return;
+    this.#views = views;
+    if (views) fill(this.#inputs, views.size, views.count * views.size, views.pixels);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {protocol.Moment} moment
+   * @param {string[]} palette
+   * @param {{ left: number, top: number, side: number, columns: number }} place Of the first picture, and how many go in a row.
+   */
+  draw(context, moment, palette, { left, top, side, columns }) {
+    const { size, count, keypoints, edge_strengths } = moment;
+    if (moment !== this.#moment) {
+      fill(this.#source, size, count * size, moment.pixels);
+      this.#moment = moment;
+    }
+    context.imageSmoothingQuality = "high";
+    const views = this.#views?.count === count ? this.#views : null;
+    for (let i = 0; i < count; i++) {
+      const x = left + (i % columns) * side * (1 + GAP);
+      const y = top + Math.floor(i / columns) * 2 * side * (1 + GAP);
+      if (views) context.drawImage(this.#inputs, 0, i * views.size, views.size, views.size, x, y, side, side);
+      context.fillStyle = views ? "rgb(0 0 0 / 0.3)" : "#14161d";
+      context.fillRect(x, y, side, side);
+      drawSkeleton(context, { points: keypoints[i], strengths: edge_strengths, palette }, { left: x, top: y, side });
+      context.drawImage(this.#source, 0, i * size, size, size, x, y + side * (1 + GAP), side, side);
+    }
+  }
+
+  /** The height of that many pictures with their reconstructions, in sides.
+   * @param {number} count
+   * @param {number} columns
+   */
+  static rows(count, columns) {
+    const rows = 2 * Math.ceil(count / columns);
+    return rows + (rows - 1) * GAP;
+  }
+
+  /** @param {number} columns */
+  static width(columns) {
+    return columns + (columns - 1) * GAP;
+  }
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ * @param {Uint8Array<ArrayBuffer>} pixels Of which the first are taken.
+ */
+function fill(canvas, width, height, pixels) {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, width * height * 4);
+  canvas.getContext("2d")?.putImageData(new ImageData(shown, width, height), 0, 0);
+}

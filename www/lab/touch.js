@@ -1,0 +1,320 @@
+// @ts-check
+/**
+ * Hands on what was learned: the mask is painted, keypoints are dragged, edges are switched.
+ *
+ * @module
+ */
+
+import { edgeAt, pointAt } from "../skeleton.js";
+import { untouched } from "../state.js";
+
+/** @import * as protocol from "../protocol.js" */
+/** @import { Store } from "../state.js" */
+/** @import { Flow } from "./flow.js" */
+
+/** How near the pointer must be to a keypoint, as a share of the picture's side; and to an edge. */
+const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };
+/** How far an arrow key moves a keypoint, as a share of the picture's side; with Shift. */
+const NUDGE = { near: 0.02, far: 0.1 };
+const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
+
+/**
+ * @param {Store} store
+ * @param {Flow} flow
+ * @param {HTMLElement} tools
+ * @param {(text: string) => void} announce To screen readers.
+ */
+export function layHands(store, flow, tools, announce) {
+  const set = (/** @type {Partial<protocol.Touch>} */ patch) => store.set({ touch: { ...store.state.touch, ...patch } });
+  const points = () => store.state.touch.keypoints ?? store.state.parts?.keypoints ?? [];
+  handleKeypoints(store, flow.canvas("linked"), set, points, announce);
+  handleLooks(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.parts?.edge_strengths ?? [] }));
+  handleLooks(store, flow.canvas("graph"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
+  for (const stage of /** @type {const} */ (["mask", "masked"])) handleMask(store, flow.canvas(stage), set, announce);
+
+  const find = (/** @type {string} */ selector) => {
+    const found = tools.querySelector(selector);
+    if (!(found instanceof HTMLElement)) throw new Error(`The tools have no ${selector}.`);
+    return found;
+  };
+  for (const button of tools.querySelectorAll("button[data-cover]")) {
+    button.addEventListener("click", () => set({ cover: coverOf(/** @type {HTMLElement} */ (button).dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
+  }
+
+  const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
+  pose.addEventListener("change", () => set({ keypoints: pose.value === "" ? null : (store.state.views?.keypoints[Number(pose.value)] ?? null) }));
+  store.watch(["views", "touch"], ({ views, touch }) => {
+    const count = views?.count ?? 0;
+    if (pose.options.length !== count + 2) {
+      const option = (/** @type {string} */ value, /** @type {string} */ text) => Object.assign(document.createElement("option"), { value, textContent: text });
+      const moved = Object.assign(option("moved", "moved by hand"), { hidden: true });
+      pose.replaceChildren(option("", "its own"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of picture ${i + 1}`)), moved);
+    }
+    if (!touch.keypoints) pose.value = "";
+    else if (!views?.keypoints.includes(touch.keypoints) && pose.value === "") pose.value = "moved";
+  });
+
+  const becomes = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-becomes]")));
+  for (const button of becomes) {
+    button.addEventListener("click", () => {
+      const edge = store.state.pickedEdge;
+      if (!edge) return;
+      const wanted = /** @type {protocol.Becomes} */ (button.dataset.becomes);
+      const others = store.state.touch.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
+      const isOn = becomesOf(store.state.touch, edge) === wanted;
+      set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], becomes: wanted }] });
+    });
+  }
+  const name = find("#touch-edge");
+  store.watch(["pickedEdge", "touch", "palette"], ({ pickedEdge, touch, palette }) => {
+    const now = pickedEdge && becomesOf(touch, pickedEdge);
+    for (const button of becomes) {
+      button.disabled = !pickedEdge;
+      button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.becomes === now}`);
+    }
+    name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["press one"]));
+  });
+
+  const faintest = /** @type {HTMLInputElement} */ (find("#faintest"));
+  faintest.value = `${store.state.faintest}`;
+  faintest.addEventListener("input", () => store.set({ faintest: faintest.valueAsNumber }));
+  store.watch(["faintest"], (state) => faintest.setAttribute("aria-valuetext", `${Math.round(100 * state.faintest)} % of the strongest`));
+
+  const back = /** @type {HTMLButtonElement} */ (find("#put-back"));
+  back.addEventListener("click", () => store.set({ touch: untouched(store.state.touch.probe), pickedEdge: null, edge: null }));
+  store.watch(["touch"], ({ touch: { cover, keypoints, edges } }) => (back.disabled = cover.kind === "usual" && !keypoints && edges.length === 0));
+
+  const readout = find("#touch-readout");
+  store.watch(["point", "edge", "parts", "palette", "touch"], ({ point, edge, parts, palette, touch }) => {
+    /** @type {(string | Node)[]} */
+    let says = [];
+    if (parts && point !== null && parts.confidence[point] !== undefined) {
+      says = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * parts.confidence[point])} % of its heatmap lies near it`];
+    } else if (parts && edge && parts.edge_weights[edge[0]]?.[edge[1]] !== undefined) {
+      const state = becomesOf(touch, edge);
+      const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
+      says = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${parts.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
+    } else if (parts && (touch.keypoints || touch.edges.length || touch.cover.kind !== "usual")) {
+      says = ["You have changed something here; the training has not noticed."];
+    }
+    readout.replaceChildren(...says);
+  });
+}
+
+/**
+ * @param {protocol.Touch} touch
+ * @param {[number, number]} edge
+ */
+const becomesOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
+
+/** A keypoint as its colour with its number.
+ * @param {number} k
+ * @param {string[]} palette
+ * @returns {(string | Node)[]}
+ */
+function swatch(k, palette) {
+  const dot = document.createElement("i");
+  dot.className = "swatch";
+  dot.style.background = palette[k] ?? "currentcolor";
+  return [dot, `${k + 1}`];
+}
+
+let freshSeed = 0;
+
+/**
+ * @param {string} kind
+ * @param {number} count Of cells.
+ * @returns {protocol.Cover}
+ */
+function coverOf(kind, count) {
+  const side = Math.round(Math.sqrt(count));
+  const painted = (/** @type {(column: number) => boolean} */ isKept) => ({
+    kind: /** @type {const} */ ("painted"),
+    cells: Array.from({ length: side * side }, (_, i) => Number(isKept(i % side))),
+  });
+  if (kind === "hide-all") return painted(() => false);
+  if (kind === "show-all") return painted(() => true);
+  if (kind === "hide-half") return painted((column) => column >= side / 2);
+  return { kind: "fresh", seed: ++freshSeed };
+}
+
+/** Where the pointer is, as fractions of the canvas.
+ * @param {HTMLCanvasElement} canvas
+ * @param {PointerEvent} event
+ * @returns {[number, number]}
+ */
+function placeOf(canvas, event) {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  return [(event.clientX - left) / width, (event.clientY - top) / height];
+}
+
+/** @param {number} value */
+const within = (value) => Math.min(1, Math.max(0, value));
+
+/** Lights a keypoint and an edge up, wherever they are shown.
+ * @param {Store} store
+ * @param {number | null} point
+ * @param {[number, number] | null} edge
+ */
+function lookAt(store, point, edge) {
+  const now = store.state.edge;
+  const isSame = now?.[0] === edge?.[0] && now?.[1] === edge?.[1];
+  store.set({ point, edge: isSame ? now : edge });
+}
+
+/** A picture of the skeleton that is only looked at and pressed.
+ * @param {Store} store
+ * @param {HTMLCanvasElement} canvas
+ * @param {() => { points: [number, number][], strengths: number[][] }} skeleton
+ */
+function handleLooks(store, canvas, skeleton) {
+  const under = (/** @type {PointerEvent} */ event) => {
+    const { points, strengths } = skeleton();
+    const place = placeOf(canvas, event);
+    const point = pointAt(points, place, REACH.mouse);
+    return { point, edge: point === null ? edgeAt(points, strengths, place, REACH.edge, store.state.faintest) : null };
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const { point, edge } = under(event);
+    canvas.style.cursor = edge ? "pointer" : "";
+    lookAt(store, point, edge ?? store.state.pickedEdge);
+  });
+  canvas.addEventListener("pointerdown", (event) => {
+    const { edge } = under(event);
+    store.set({ pickedEdge: edge, edge });
+  });
+  canvas.addEventListener("pointerleave", () => lookAt(store, null, store.state.pickedEdge));
+}
+
+/**
+ * @param {Store} store
+ * @param {HTMLCanvasElement} canvas
+ * @param {(patch: Partial<protocol.Touch>) => void} set
+ * @param {() => [number, number][]} points
+ * @param {(text: string) => void} announce
+ */
+function handleKeypoints(store, canvas, set, points, announce) {
+  /** The keypoint that is dragged, and how far from its middle it was taken. @type {{ k: number, off: [number, number] } | null} */
+  let held = null;
+  const move = (/** @type {number} */ k, /** @type {[number, number]} */ to) =>
+    set({ keypoints: points().map((point, i) => (i === k ? [within(to[0]), within(to[1])] : point)) });
+
+  canvas.addEventListener("pointermove", (event) => {
+    const place = placeOf(canvas, event);
+    if (held) return move(held.k, [place[0] + held.off[0], place[1] + held.off[1]]);
+    const { parts, faintest, pickedEdge } = store.state;
+    const point = pointAt(points(), place, REACH.mouse);
+    const edge = point === null && parts ? edgeAt(points(), parts.edge_strengths, place, REACH.edge, faintest) : null;
+    canvas.style.cursor = point === null ? (edge ? "pointer" : "default") : "grab";
+    lookAt(store, point, edge ?? pickedEdge);
+  });
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    const place = placeOf(canvas, event);
+    const { parts, faintest } = store.state;
+    const k = pointAt(points(), place, event.pointerType === "mouse" ? REACH.mouse : REACH.touch);
+    if (k !== null) {
+      const [x, y] = points()[k];
+      held = { k, off: [x - place[0], y - place[1]] };
+      canvas.setPointerCapture(event.pointerId);
+      canvas.style.cursor = "grabbing";
+      store.set({ point: k });
+    } else if (parts) {
+      const edge = edgeAt(points(), parts.edge_strengths, place, REACH.edge, faintest);
+      store.set({ pickedEdge: edge, edge });
+    }
+  });
+  const release = () => {
+    held = null;
+    canvas.style.cursor = "";
+  };
+  canvas.addEventListener("pointerup", release);
+  canvas.addEventListener("pointercancel", release);
+  canvas.addEventListener("pointerleave", () => held || lookAt(store, null, store.state.pickedEdge));
+  canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && store.set({ point: store.state.point ?? 0 }));
+  canvas.addEventListener("blur", () => store.set({ point: null }));
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const count = points().length;
+    const { point } = store.state;
+    const turn = { n: 1, p: -1 }[event.key.toLowerCase()];
+    const arrow = ARROWS[event.key];
+    if (count === 0 || (!turn && !arrow)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (turn) {
+      const next = ((point ?? (turn > 0 ? -1 : 0)) + turn + count) % count;
+      store.set({ point: next });
+      announce(`Keypoint ${next + 1} of ${count}`);
+    } else if (arrow) {
+      const k = point ?? 0;
+      const by = event.shiftKey ? NUDGE.far : NUDGE.near;
+      const [x, y] = points()[k];
+      move(k, [x + by * arrow[0], y + by * arrow[1]]);
+      store.set({ point: k });
+    }
+  });
+}
+
+/**
+ * @param {Store} store
+ * @param {HTMLCanvasElement} canvas
+ * @param {(patch: Partial<protocol.Touch>) => void} set
+ * @param {(text: string) => void} announce
+ */
+function handleMask(store, canvas, set, announce) {
+  const cells = () => {
+    const { touch, parts } = store.state;
+    return touch.cover.kind === "painted" ? [...touch.cover.cells] : Array.from(parts?.mask ?? []);
+  };
+  /** What the brush leaves behind, and where it was last; while it is down. @type {{ kept: number, column: number, row: number } | null} */
+  let brush = null;
+  let cursor = 0;
+  const cellOf = (/** @type {PointerEvent} */ event, /** @type {number} */ side) => {
+    const at = placeOf(canvas, event).map((value) => Math.min(side - 1, Math.max(0, Math.floor(value * side))));
+    return { column: at[0], row: at[1] };
+  };
+  const paint = (/** @type {PointerEvent} */ event) => {
+    const all = cells();
+    const side = Math.round(Math.sqrt(all.length));
+    if (side === 0) return;
+    const { column, row } = cellOf(event, side);
+    // The first cell says what the brush does: it becomes the other.
+    brush ??= { kept: 1 - all[row * side + column], column, row };
+    const steps = Math.max(Math.abs(column - brush.column), Math.abs(row - brush.row), 1);
+    for (let i = 0; i <= steps; i++) {
+      const [c, r] = [brush.column + ((column - brush.column) * i) / steps, brush.row + ((row - brush.row) * i) / steps].map(Math.round);
+      all[r * side + c] = brush.kept;
+    }
+    Object.assign(brush, { column, row });
+    set({ cover: { kind: "painted", cells: all } });
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    paint(event);
+  });
+  canvas.addEventListener("pointermove", (event) => brush && paint(event));
+  canvas.addEventListener("pointerup", () => (brush = null));
+  canvas.addEventListener("pointercancel", () => (brush = null));
+  canvas.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || (!arrow && event.key !== " ")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const all = cells();
+    const side = Math.round(Math.sqrt(all.length));
+    if (side === 0) return;
+    cursor = Math.min(cursor, all.length - 1);
+    if (arrow) {
+      const column = Math.min(side - 1, Math.max(0, (cursor % side) + arrow[0]));
+      const row = Math.min(side - 1, Math.max(0, Math.floor(cursor / side) + arrow[1]));
+      cursor = row * side + column;
+    } else {
+      all[cursor] = 1 - all[cursor];
+      set({ cover: { kind: "painted", cells: all } });
+    }
+    announce(`Row ${Math.floor(cursor / side) + 1}, column ${(cursor % side) + 1}: ${all[cursor] ? "shown" : "hidden"}`);
+  });
+}
+

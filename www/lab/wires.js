@@ -1,0 +1,127 @@
+// @ts-check
+/**
+ * The lines from stage to stage, laid over the tiles where these stand in five columns.
+ *
+ * @module
+ */
+
+const SVG = "http://www.w3.org/2000/svg";
+/** Radius of a bend, px. */
+const BEND = 8;
+/** Between a line's end and the tile, px. */
+const GAP = 4;
+
+/** @typedef {{ left: number, right: number, top: number, bottom: number, middle: number, centre: number, captionTop: number }} Box */
+
+/** Lines that are laid anew when the tiles have moved. */
+export class Wires {
+  #root;
+  #svg;
+  /** @type {Map<string, SVGPathElement>} By the stage that they lead to, and a letter where there are several. */ #paths = new Map();
+  #laid = "";
+
+  /** @param {HTMLElement} root Holds the tiles and `svg.wires`. */
+  constructor(root) {
+    this.#root = root;
+    const svg = root.querySelector("svg");
+    if (!svg) throw new Error("The flow has no place for lines.");
+    this.#svg = svg;
+    const marker = document.createElementNS(SVG, "marker");
+    for (const [name, value] of Object.entries({ id: "wire-end", viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto" })) {
+      marker.setAttribute(name, value);
+    }
+    const head = document.createElementNS(SVG, "path");
+    head.setAttribute("d", "M0 0 8 4 0 8z");
+    marker.append(head);
+    svg.append(marker);
+  }
+
+  /**
+   * @param {string} stage
+   * @param {boolean} isLit
+   */
+  light(stage, isLit) {
+    for (const [to, path] of this.#paths) if (to.split(" ")[0] === stage) path.classList.toggle("is-lit", isLit);
+  }
+
+  lay() {
+    const frame = this.#root.getBoundingClientRect();
+    /** @param {string} stage @returns {Box} */
+    const box = (stage) => {
+      const figure = this.#root.querySelector(`[data-stage="${stage}"]`);
+      const rect = figure?.querySelector("canvas")?.getBoundingClientRect() ?? frame;
+      const [left, right, top, bottom] = [rect.left - frame.left, rect.right - frame.left, rect.top - frame.top, rect.bottom - frame.top];
+      const captionTop = (figure?.getBoundingClientRect().top ?? frame.top) - frame.top;
+      return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
+    };
+    const [picture, heat, linked, map, mask, masked, rebuilt, without, difference, graph] = [
+      "picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph",
+    ].map(box);
+    const laid = JSON.stringify([frame.width, frame.height, picture, without]);
+    if (laid === this.#laid) return;
+    this.#laid = laid;
+    // Fewer columns: the numbers tell the order.
+    const isWide = Math.abs(picture.top - rebuilt.top) < 2 && frame.width > 0;
+    this.#svg.classList.toggle("is-laid", isWide);
+    if (!isWide) return;
+    this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
+    const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [[a.right + GAP, a.middle], [b.left - GAP, b.middle]];
+    const gutter = (/** @type {Box} */ a, /** @type {Box} */ b) => (a.right + b.left) / 2;
+    const between = (picture.bottom + mask.captionTop) / 2;
+    const below = frame.height - 2;
+    this.#put("heatmaps", across(picture, heat));
+    this.#put("linked", across(heat, linked));
+    this.#put("edge-map", across(linked, map));
+    this.#put("rebuilt a", across(map, rebuilt));
+    this.#put("masked", across(mask, masked));
+    this.#put("without", across(masked, without));
+    // The picture goes to the mask, and below to be compared.
+    const start = gutter(picture, heat);
+    this.#put("mask", [[start, picture.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
+    this.#put("difference a", [[picture.centre, picture.bottom + GAP], [picture.centre, difference.captionTop - 1]]);
+    // The graph is shared by all pictures.
+    const joint = gutter(heat, linked);
+    this.#put("linked b", [[graph.right + GAP, graph.middle], [joint, graph.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
+    // What is left goes to the decoder as well.
+    const decoder = gutter(map, rebuilt);
+    this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [rebuilt.left - GAP, map.middle + BEND * 2]]);
+    // What was rebuilt comes back to be compared.
+    const outside = Math.min(frame.width - 1, rebuilt.right + 12);
+    this.#put("difference b", [[rebuilt.right + GAP, rebuilt.middle], [outside, rebuilt.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
+  }
+
+  /**
+   * @param {string} to
+   * @param {number[][]} corners
+   */
+  #put(to, corners) {
+    let path = this.#paths.get(to);
+    if (!path) {
+      path = document.createElementNS(SVG, "path");
+      path.setAttribute("marker-end", "url(#wire-end)");
+      this.#svg.append(path);
+      this.#paths.set(to, path);
+    }
+    path.setAttribute("d", rounded(corners));
+  }
+}
+
+/** Straight lines with round corners.
+ * @param {number[][]} corners
+ */
+function rounded(corners) {
+  const [first] = corners;
+  let d = `M${first[0]} ${first[1]}`;
+  for (let i = 1; i < corners.length; i++) {
+    const [x, y] = corners[i];
+    const next = corners[i + 1];
+    if (!next) return `${d}L${x} ${y}`;
+    const towards = (/** @type {number[]} */ [tx, ty]) => {
+      const length = Math.hypot(tx - x, ty - y) || 1;
+      const bend = Math.min(BEND, length / 2);
+      return `${x + ((tx - x) / length) * bend} ${y + ((ty - y) / length) * bend}`;
+    };
+    d += `L${towards(corners[i - 1])}Q${x} ${y} ${towards(next)}`;
+  }
+  return d;
+}

@@ -1,0 +1,139 @@
+// @ts-check
+/**
+ * Keypoints and the edges between them, drawn the same way wherever they are shown.
+ *
+ * @module
+ */
+
+/** Edges weaker than this stay undrawn, unless somebody wants it otherwise. */
+export const FAINTEST = 0.04;
+
+/**
+ * @typedef {object} Skeleton
+ * @property {[number, number][]} points `[K]`, as fractions of the square.
+ * @property {number[][]} strengths `[K][K]`
+ * @property {string[]} palette
+ */
+
+/**
+ * What is pointed at: it is shown wherever it appears.
+ * @typedef {object} Looks
+ * @property {number} [faintest]
+ * @property {[number, number] | null} [edge]
+ * @property {number | null} [point]
+ */
+
+/** An edge as a pair in ascending order, so that two names of one edge are equal.
+ * @param {number} i
+ * @param {number} j
+ * @returns {[number, number]}
+ */
+export const edgeOf = (i, j) => (i < j ? [i, j] : [j, i]);
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Skeleton} skeleton
+ * @param {{ left: number, top: number, side: number }} square
+ * @param {Looks} [looks]
+ */
+export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { faintest = FAINTEST, edge = null, point = null } = {}) {
+  const at = points.map(([x, y]) => [left + x * side, top + y * side]);
+  context.lineCap = "round";
+  const edges = at
+    .flatMap((_, i) => at.slice(0, i).map((_, j) => ({ i, j, strength: Math.min(1, strengths[i]?.[j] ?? 0) })))
+    .filter(({ strength }) => strength >= Math.max(faintest, 0.001))
+    // The strongest on top.
+    .sort((a, b) => a.strength - b.strength);
+  const line = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ width, /** @type {string | CanvasGradient} */ style) => {
+    context.beginPath();
+    context.moveTo(at[i][0], at[i][1]);
+    context.lineTo(at[j][0], at[j][1]);
+    context.lineWidth = width;
+    context.strokeStyle = style;
+    context.stroke();
+  };
+  for (const { i, j, strength } of edges) {
+    const width = side * (0.01 + 0.022 * strength);
+    line(i, j, width + side * 0.02, `rgb(0 0 0 / ${0.5 * strength})`);
+    line(i, j, width, `rgb(255 255 255 / ${strength ** 0.6})`);
+  }
+  if (edge && at[edge[0]] && at[edge[1]]) drawEdge(context, { points, strengths, palette }, { left, top, side }, edge);
+  const radius = side * (points.length > 24 ? 0.026 : 0.038);
+  at.forEach(([x, y], k) => {
+    const isPicked = k === point || edge?.includes(k);
+    context.beginPath();
+    context.arc(x, y, radius * (isPicked ? 1.35 : 1), 0, 2 * Math.PI);
+    context.fillStyle = palette[k] ?? "#ffffff";
+    context.fill();
+    context.lineWidth = side * 0.014;
+    context.strokeStyle = "rgb(0 0 0 / 0.75)";
+    context.stroke();
+    if (!isPicked) return;
+    context.beginPath();
+    context.arc(x, y, radius * 1.35 + side * 0.014, 0, 2 * Math.PI);
+    context.strokeStyle = "#ffffff";
+    context.stroke();
+  });
+}
+
+/** The edge that is pointed at, in the colours of its ends.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Skeleton} skeleton
+ * @param {{ left: number, top: number, side: number }} square
+ * @param {[number, number]} edge
+ */
+export function drawEdge(context, { points, palette }, { left, top, side }, [i, j]) {
+  if (!points[i] || !points[j]) return;
+  const [from, to] = [points[i], points[j]].map(([x, y]) => [left + x * side, top + y * side]);
+  const blend = context.createLinearGradient(from[0], from[1], to[0], to[1]);
+  blend.addColorStop(0, palette[i] ?? "#ffffff");
+  blend.addColorStop(1, palette[j] ?? "#ffffff");
+  for (const [width, style] of /** @type {[number, string | CanvasGradient][]} */ ([[0.075, "rgb(0 0 0 / 0.8)"], [0.055, "#ffffff"], [0.035, blend]])) {
+    context.beginPath();
+    context.moveTo(from[0], from[1]);
+    context.lineTo(to[0], to[1]);
+    context.lineCap = "round";
+    context.lineWidth = side * width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
+}
+
+/** The keypoint under the pointer, if one is near enough.
+ * @param {[number, number][]} points
+ * @param {[number, number]} pointer As fractions of the square.
+ * @param {number} reach As a fraction of the square.
+ */
+export function pointAt(points, [x, y], reach) {
+  let nearest = null;
+  let least = reach;
+  points.forEach(([px, py], k) => {
+    const distance = Math.hypot(px - x, py - y);
+    if (distance <= least) [nearest, least] = [k, distance];
+  });
+  return nearest;
+}
+
+/** The edge under the pointer, of those that are drawn, if one is near enough.
+ * @param {[number, number][]} points
+ * @param {number[][]} strengths
+ * @param {[number, number]} pointer
+ * @param {number} reach
+ * @param {number} faintest
+ * @returns {[number, number] | null}
+ */
+export function edgeAt(points, strengths, [x, y], reach, faintest) {
+  /** @type {[number, number] | null} */
+  let nearest = null;
+  let least = reach;
+  points.forEach(([ax, ay], i) =>
+    points.slice(0, i).forEach(([bx, by], j) => {
+      if ((strengths[i]?.[j] ?? 0) < Math.max(faintest, 0.001)) return;
+      const [dx, dy] = [bx - ax, by - ay];
+      const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+      const distance = Math.hypot(ax + t * dx - x, ay + t * dy - y);
+      if (distance <= least) [nearest, least] = [edgeOf(i, j), distance];
+    }),
+  );
+  return nearest;
+}
