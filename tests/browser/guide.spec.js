@@ -516,3 +516,44 @@ test("progress is not read out step by step, its end is; the tour rests where mo
   await expect(page.getByTestId("tour")).toContainText("1 of 9");
   await expect(page.locator("body")).toHaveClass(/driver-simple/);
 });
+
+test("every address that the page writes is read as what was meant, and says no more than it must", async ({ page }) => {
+  await openQuick(page);
+  const seen = await page.evaluate(async () => {
+    const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
+    const [{ createSession }, { linkTo, readLink }] = await Promise.all([at("autolink.js"), at("link.js")]);
+    const session = await createSession({ backend: "cpu" });
+    const settings = session.settingsTable;
+    const presets = Object.entries(session.presets);
+    session.close();
+    const configs = presets.flatMap(([, preset]) => [
+      preset,
+      { ...preset, seed: 9007199254740991, learning_rate: 1.5e-5 },
+      { ...preset, batch: 8, micro_batch: 8, flip: true, fit: "pad" },
+      { ...preset, batch: 8, micro_batch: 4, loss: "pixel", thickness: 1e-5 },
+      // Every number at its ends.
+      { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, min }) => [name, min])) },
+      { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, max }) => [name, max])) },
+    ]);
+    const sources = [
+      { kind: "puppets", count: 400, seed: 0 },
+      { kind: "puppets", count: 20, seed: 5 },
+      { kind: "hands", count: 2062, base_url: "x/" },
+    ];
+    const wrong = [];
+    for (const [index, config] of configs.entries()) {
+      const source = sources[index % sources.length];
+      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
+      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], hide: read.hide, start: read.start, notes: read.notes };
+      const meant = { config, source, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
+      const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
+      if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
+    }
+    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], hide: [], start: false });
+    return { wrong, tried: configs.length, bare: bare.search };
+  });
+  expect(seen.wrong).toEqual([]);
+  expect(seen.tried).toBe(18);
+  expect(seen.bare).toBe("");
+});
