@@ -30,6 +30,24 @@ export const FAINTEST = 0.04;
  */
 export const edgeOf = (i, j) => (i < j ? [i, j] : [j, i]);
 
+/** Edges with the strongest last, so that it is drawn on top. @type {WeakMap<number[][], { i: number, j: number, strength: number }[]>} */
+const known = new WeakMap();
+
+/** One graph is drawn over many pictures; it is sorted once.
+ * @param {number[][]} strengths
+ */
+function sorted(strengths) {
+  let edges = known.get(strengths);
+  if (!edges) {
+    edges = strengths
+      .flatMap((row, i) => row.slice(0, i).map((strength, j) => ({ i, j, strength: Math.min(1, strength) })))
+      .filter(({ strength }) => strength > 0)
+      .sort((a, b) => a.strength - b.strength);
+    known.set(strengths, edges);
+  }
+  return edges;
+}
+
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {Skeleton} skeleton
@@ -39,11 +57,6 @@ export const edgeOf = (i, j) => (i < j ? [i, j] : [j, i]);
 export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { faintest = FAINTEST, edge = null, point = null } = {}) {
   const at = points.map(([x, y]) => [left + x * side, top + y * side]);
   context.lineCap = "round";
-  const edges = at
-    .flatMap((_, i) => at.slice(0, i).map((_, j) => ({ i, j, strength: Math.min(1, strengths[i]?.[j] ?? 0) })))
-    .filter(({ strength }) => strength >= Math.max(faintest, 0.001))
-    // The strongest on top.
-    .sort((a, b) => a.strength - b.strength);
   const line = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ width, /** @type {string | CanvasGradient} */ style) => {
     context.beginPath();
     context.moveTo(at[i][0], at[i][1]);
@@ -52,7 +65,8 @@ export function drawSkeleton(context, { points, strengths, palette }, { left, to
     context.strokeStyle = style;
     context.stroke();
   };
-  for (const { i, j, strength } of edges) {
+  for (const { i, j, strength } of sorted(strengths)) {
+    if (strength < Math.max(faintest, 0.001) || !at[i] || !at[j]) continue;
     const width = side * (0.01 + 0.022 * strength);
     line(i, j, width + side * 0.02, `rgb(0 0 0 / ${0.5 * strength})`);
     line(i, j, width, `rgb(255 255 255 / ${strength ** 0.6})`);

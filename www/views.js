@@ -57,6 +57,8 @@ export class ProbeViews {
    * @param {Looks} looks
    */
   mark(probe, looks) {
+    const isSame = probe === this.#chosen && looks.edge === this.#looks.edge && looks.point === this.#looks.point && looks.faintest === this.#looks.faintest;
+    if (isSame) return;
     this.#chosen = probe;
     this.#looks = looks;
     this.#draw();

@@ -239,10 +239,10 @@ fn unsure(look: &Look) -> Option<Finding> {
         trouble: Trouble::Unsure,
         keypoints: Vec::new(),
         says: format!(
-            "The heatmaps are still wide: of a typical one only {:.0} % lies near its keypoint.",
-            100.0 * sure
+            "The heatmaps are still wide: of a typical one only about {:.0} % lies near its keypoint.",
+            5.0 * (20.0 * sure).round().max(1.0)
         ),
-        remedy: "It works best on pictures of one kind of object, one in each, in the middle and about as large. Crop them, or train longer.".into(),
+        remedy: "Train longer; if they stay wide, take pictures of one kind of object, one in each, in the middle and about as large.".into(),
     })
 }
 

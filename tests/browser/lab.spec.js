@@ -342,6 +342,41 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   await expect(id("score-readout")).toHaveText(/Joints told from the keypoints: \d+\.\d % of the side off/);
 });
 
+test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.setViewportSize({ width: 1440, height: 3000 }); // all of the page is in sight
+  await open(page);
+  const id = at(page);
+  await small(page);
+  await page.evaluate(() => scrollTo(0, 0));
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+  await page.waitForTimeout(1000); // the first numbers have come
+  await page.evaluate(() => {
+    const moved = /** @type {string[]} */ ([]);
+    Object.assign(window, { moved });
+    new PerformanceObserver((list) => {
+      for (const shift of /** @type {any[]} */ (list.getEntries())) {
+        for (const { node } of shift.sources ?? []) {
+          // The word on the button that was pressed changes.
+          if ((node?.nodeType === 1 ? node : node?.parentElement)?.closest("#play")) continue;
+          moved.push(`${(node?.nodeType === 1 ? node : node?.parentElement)?.outerHTML.slice(0, 120)}: ${shift.value}`);
+        }
+      }
+    }).observe({ type: "layout-shift" });
+  });
+  await playTo(page, 130);
+  expect(await page.evaluate(() => /** @type {any} */ (window).moved)).toEqual([]);
+  // Motion that was not asked for.
+  const running = () => page.evaluate(() => document.getAnimations().filter((animation) => animation.playState === "running").length);
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(135);
+  expect(await running()).toBe(0);
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  await expect.poll(running).toBeGreaterThan(5);
+  await id("play").click();
+});
+
 for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["light", 1440], ["dark", 360]])) {
   test(`axe finds nothing in the laboratory, ${scheme}, ${width} px, touched`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
