@@ -22,7 +22,7 @@ const MAIN = new Set(["keypoints", "seed", "learning_rate", "mask_ratio", "thick
  */
 
 /** @type {Choice[]} */
-const CHOICES = [
+export const CHOICES = [
   {
     name: "loss",
     label: "Loss",

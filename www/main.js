@@ -12,10 +12,14 @@ import { LossChart } from "./chart.js";
 import { Controls, startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
 import { showKept, when } from "./kept.js";
+import { isTaken, listenForHelp } from "./keys.js";
 import { openLab } from "./lab/lab.js";
+import { PUPPETS, hidden, readLink } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
+import { openPictures } from "./pictures/bring.js";
 import { Saves } from "./saves.js";
+import { Share, hide } from "./share.js";
 import { Store, followed, initialState, newRun, recorded } from "./state.js";
 import { ProbeViews } from "./views.js";
 
@@ -26,8 +30,6 @@ import { ProbeViews } from "./views.js";
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
-/** What the page shows before anybody chose. */
-const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
 /** What the buttons beside a message say. */
 const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me" };
 /** In slow motion a step is taken this often, ms. */
@@ -75,6 +77,7 @@ async function start() {
     return;
   }
   if (kept) await configure(kept);
+  const startsByItself = !hasArrived && (await follow());
   const first = waiting ?? pictures;
   waiting = null;
   await load(first);
@@ -86,6 +89,37 @@ async function start() {
   } else if (!isRestart) {
     await recall();
   }
+  if (startsByItself && store.state.phase === "paused") playOrPause();
+}
+
+/** Whether the address was followed. */
+let hasArrived = false;
+
+/** Sets what the address says, on arrival.
+ * @returns {Promise<boolean>} Whether training is to begin.
+ */
+async function follow() {
+  hasArrived = true;
+  const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
+  if (link.source) pictures = link.source;
+  if (link.config) {
+    const { config } = link;
+    await session?.configure(config).catch((error) => {
+      link.notes.push(`${sentence(error).text} The settings of the address were left out.`);
+    });
+  }
+  const note = byId("link-note");
+  note.querySelector("button")?.addEventListener("click", () => (note.hidden = true));
+  note.hidden = link.notes.length === 0;
+  note.querySelector("div")?.replaceChildren(
+    ...link.notes.map((text) => {
+      const line = document.createElement("p");
+      line.textContent = text;
+      return line;
+    }),
+  );
+  share.follow(link);
+  return link.start;
 }
 
 /** What was kept on an earlier visit is offered; on a first visit, a trained model. */
@@ -288,7 +322,7 @@ async function load(source) {
     const loaded = await loader.load(source);
     if (loaded) {
       pictures = source;
-      store.set({ run: { ...store.state.run, ...described(source) } });
+      store.set({ run: { ...store.state.run, ...described(source) }, files: Array.isArray(source) ? source : [] });
     } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return;
@@ -331,12 +365,16 @@ function cancel() {
   attempt((engine) => engine.cancelLoad());
 }
 
-function loadHands() {
-  const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
-  if (!count.reportValidity()) return;
+/** Where the hands are. */
+function handsUrl() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
   const base = new URL(query.get("hands") ?? configured, document.baseURI).href;
-  load({ kind: "hands", count: count.valueAsNumber, base_url: base.endsWith("/") ? base : `${base}/` });
+  return base.endsWith("/") ? base : `${base}/`;
+}
+
+function loadHands() {
+  const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
+  if (count.reportValidity()) load({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
 }
 
 /** @param {File} file */
@@ -497,6 +535,8 @@ async function onKept(action, saved) {
   }
 }
 
+const share = new Share(store, download);
+const bring = openPictures(store, { load, change });
 const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
@@ -507,7 +547,7 @@ const isAnnotating = () => location.hash === "#annotate";
  */
 function take(files, toDesk = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) openModel(files[0]);
-  else if (!toDesk) load(files);
+  else if (!toDesk) bring.take(files);
   else if (files.length === 1 && isLabels(files[0])) annotate.importLabels(files[0]);
   else if (files.length) annotate.find(files);
   else store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
@@ -741,6 +781,8 @@ function show() {
   store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
+    // Progress is no news: whoever listens hears how it ends.
+    element.setAttribute("aria-live", message === state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
     const wanted = message.remedies ?? [];
@@ -875,8 +917,26 @@ function listen() {
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
   byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
+  byId("open-tour").addEventListener("click", async () => {
+    if (isAnnotating()) location.hash = "#train";
+    turn();
+    const { startTour } = await import("./tour.js");
+    await startTour();
+  });
   addEventListener("hashchange", turn);
   turn();
+  // The article's figures are loaded when somebody reads that far.
+  const article = byId("article");
+  const reading = new IntersectionObserver(
+    async (entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      reading.disconnect();
+      const { showFigures } = await import("./article/article.js");
+      showFigures(article, store);
+    },
+    { rootMargin: "400px" },
+  );
+  reading.observe(article);
   for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
@@ -901,7 +961,7 @@ function listen() {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (isAnnotating() || target.closest("input, select, textarea, [contenteditable]")) return;
+    if (isAnnotating() || isTaken(event)) return;
     // Space presses the button that has the focus.
     if (event.key === " " && !target.closest("button, summary, a, label")) playOrPause();
     else if (event.key === "ArrowRight") step();
@@ -911,6 +971,8 @@ function listen() {
   });
 }
 
+hide(hidden(query));
 show();
 listen();
+listenForHelp();
 start();

@@ -8,6 +8,7 @@
 import { FAINTEST } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
+/** @import { NamedFile } from "./autolink.js" */
 /** @import { Desk } from "./annotate/desk.js" */
 /** @import { Shipped } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
@@ -45,6 +46,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {protocol.Config | null} config In force.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
  * @property {number} pictures
+ * @property {NamedFile[]} files Where they came from files: those files.
  * @property {string} about
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
@@ -106,6 +108,7 @@ export const initialState = () => ({
   config: null,
   staged: {},
   pictures: 0,
+  files: [],
   about: "",
   rejected: [],
   step: 0,

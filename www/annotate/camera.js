@@ -42,12 +42,7 @@ export class Camera {
    * @returns {Promise<void>} Settles when it is stopped; rejects with a sentence where there is no camera.
    */
   async show(session, look) {
-    try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 } } });
-    } catch (error) {
-      const reason = error instanceof DOMException && error.name === "NotAllowedError" ? "it was not allowed" : error instanceof Error ? error.message : error;
-      throw new Error(`The camera cannot be used (${reason}).`);
-    }
+    this.#stream = await openCamera();
     this.#video.srcObject = this.#stream;
     await this.#video.play();
     const taken = new OffscreenCanvas(this.#video.videoWidth, this.#video.videoHeight);
@@ -101,8 +96,20 @@ export class Camera {
   }
 }
 
-/** @param {HTMLVideoElement} video */
-function newFrame(video) {
+/** @returns {Promise<MediaStream>} Rejects with a sentence where there is no camera. */
+export async function openCamera() {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 } } });
+  } catch (error) {
+    const reason = error instanceof DOMException && error.name === "NotAllowedError" ? "it was not allowed" : error instanceof Error ? error.message : error;
+    throw new Error(`The camera cannot be used (${reason}).`);
+  }
+}
+
+/** The next picture that a video shows.
+ * @param {HTMLVideoElement} video
+ */
+export function newFrame(video) {
   return new Promise((resolve) => {
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(resolve);
     else requestAnimationFrame(resolve);

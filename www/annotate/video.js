@@ -16,9 +16,17 @@
  */
 
 /**
+ * @typedef {object} Still
+ * @property {number} seconds When it is shown.
+ * @property {Blob} picture
+ */
+
+/**
  * @typedef {object} Video
  * @property {number} duration s
+ * @property {number} rate Frames per second, on average.
  * @property {(every: number) => AsyncGenerator<Frame>} frames Every so many.
+ * @property {(every: number, longest: number) => AsyncGenerator<Still>} stills The same as JPEG, their longer side at most so many px.
  * @property {(seconds: number) => Promise<Blob>} picture What is shown then, as PNG.
  * @property {() => void} close
  */
@@ -67,6 +75,23 @@ function taken(context, frame, seconds) {
   return { frame, seconds, width, height, pixels: new Uint8Array(data.buffer) };
 }
 
+/** A canvas for pictures of a size, their longer side at most so long.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} longest px
+ */
+function smaller(width, height, longest) {
+  const scale = Math.min(1, longest / Math.max(width, height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("There is no canvas to draw frames on.");
+  context.imageSmoothingQuality = "high";
+  return { canvas, context };
+}
+
+/** @param {OffscreenCanvas} canvas */
+const jpeg = (canvas) => canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+
 /** @param {File} file @returns {Promise<Video | null>} */
 async function byCodec(file) {
   const { ALL_FORMATS, BlobSource, Input, VideoSampleSink } = await import("../vendor/mediabunny/mediabunny.min.mjs");
@@ -75,8 +100,26 @@ async function byCodec(file) {
   if (!track || !(await track.canDecode())) return null;
   const sink = new VideoSampleSink(track);
   const duration = await track.computeDuration();
+  const { averagePacketRate } = await track.computePacketStats();
   return {
     duration,
+    rate: averagePacketRate,
+    async *stills(every, longest) {
+      /** @type {ReturnType<typeof smaller> | null} */
+      let drawn = null;
+      let frame = 0;
+      for await (const sample of sink.samples()) {
+        const { timestamp, displayWidth, displayHeight } = sample;
+        const isTaken = frame % every === 0;
+        frame += 1;
+        if (isTaken) {
+          drawn ??= smaller(displayWidth, displayHeight, longest);
+          sample.draw(drawn.context, 0, 0, drawn.canvas.width, drawn.canvas.height);
+        }
+        sample.close();
+        if (isTaken && drawn) yield { seconds: timestamp, picture: await jpeg(drawn.canvas) };
+      }
+    },
     async *frames(every) {
       /** @type {ReturnType<typeof easel> | null} */
       let drawn = null;
@@ -140,6 +183,16 @@ async function byElement(file) {
   };
   return {
     duration: video.duration,
+    rate: 1 / STEP,
+    async *stills(every, longest) {
+      const small = smaller(canvas.width, canvas.height, longest);
+      for (let frame = 0; frame * STEP < video.duration; frame += every) {
+        yield await at(frame * STEP, async () => {
+          small.context.drawImage(video, 0, 0, small.canvas.width, small.canvas.height);
+          return { seconds: frame * STEP, picture: await jpeg(small.canvas) };
+        });
+      }
+    },
     async *frames(every) {
       for (let frame = 0; frame * STEP < video.duration; frame += every) {
         yield await at(frame * STEP, () => taken(context, frame, frame * STEP));

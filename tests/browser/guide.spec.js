@@ -1,0 +1,559 @@
+// What can be handed on (links, figures), the tour, the article, and bringing pictures.
+
+import { readFile } from "node:fs/promises";
+import { expect, test } from "@playwright/test";
+import { at, axe, number, open, pictures } from "./helpers.js";
+
+/** A run whose steps take milliseconds, as an address. */
+const QUICK = "?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40";
+
+/** Opens an address whose sample has forty puppets.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} query
+ */
+async function openQuick(page, query = QUICK) {
+  await page.goto(query);
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+/** The losses that the chart was told of, up to a step.
+ * @param {import("@playwright/test").Page} page
+ * @param {number} step
+ */
+async function lossAt(page, step) {
+  const id = at(page);
+  for (let i = 1; i <= step; i++) {
+    await id("step").click();
+    await expect(id("step-count")).toHaveText(`${i}`);
+  }
+  return id("loss").textContent();
+}
+
+test("a link gives the same run: every setting, the sample, the seed, and the loss at step 20", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await openQuick(page, `${QUICK}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
+  const id = at(page);
+  await expect(id("keypoints")).toHaveValue("5");
+  await expect(id("seed")).toHaveValue("3");
+  await expect(id("mask-ratio")).toHaveValue("0.5");
+  await expect(id("micro-batch")).toHaveValue("2");
+  await expect(id("link-note")).toBeHidden();
+  // A setting by hand goes into the address, too.
+  await id("keypoints").fill("6");
+  await id("keypoints").press("Enter");
+  await expect(page).toHaveURL(/keypoints=6/);
+  const loss = await lossAt(page, 20);
+
+  await id("open-share").click();
+  await id("share-copy").click();
+  await expect(page.getByText("Copied.")).toBeVisible();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  expect(new URL(link).searchParams.get("seed")).toBe("3");
+  expect(new URL(link).searchParams.has("micro_batch"), "what follows from the rest is not said").toBe(false);
+  expect(new URL(link).searchParams.has("learning_rate"), "nor what is the preset's").toBe(false);
+  expect(await id("share-link").inputValue()).toBe(link);
+
+  await openQuick(page, link);
+  await expect(id("keypoints")).toHaveValue("6");
+  expect(await lossAt(page, 20)).toBe(loss);
+
+  await openQuick(page, link.replace("seed=3", "seed=4"));
+  expect(await lossAt(page, 20), "another seed is another run").not.toBe(loss);
+});
+
+test("what an address says wrongly is named and left out", async ({ page }) => {
+  await openQuick(page, `${QUICK}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon`);
+  const note = at(page)("link-note");
+  for (const [what, why] of [
+    ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
+    ["colour=red", "no such setting"],
+    ["preset=huge", "tiny"],
+    ["fit=round", "stretch or crop or pad"],
+    ["hide=moon", "no part of this page"],
+    ["sample=cats", "puppets and hands"],
+    ["start=soon", "1 or 0"],
+  ]) {
+    await expect(note.locator("p").filter({ hasText: `“${what}”` })).toContainText(why);
+  }
+  await expect(note.locator("p")).toHaveCount(7);
+  await expect(at(page)("mask-ratio")).toHaveValue("0.8");
+  await note.getByRole("button").click();
+  await expect(note).toBeHidden();
+
+  // What only the engine can tell.
+  await page.goto("?backend=cpu&batch=4&micro_batch=3&count=40");
+  await expect(note).toContainText("divisor");
+  await expect(at(page)("batch")).toHaveValue("16");
+});
+
+test("a teacher's link hides what it names, and starts", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("open-share").click();
+  await id("share-lesson").locator("summary").click();
+  for (const name of ["Start at once", "Hide edge weights", "Hide model", "Hide Annotate"]) await page.getByLabel(name).check();
+  const link = new URL(await id("share-link").inputValue());
+  expect(link.searchParams.get("hide")).toBe("edges,model,annotate");
+  link.searchParams.set("hide", `${link.searchParams.get("hide")},seed`);
+
+  await page.goto(link.href);
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
+  for (const part of ["edge-matrix", "save-model", "half-annotate", "seed"]) await expect(id(part)).toBeHidden();
+  for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
+});
+
+test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await lossAt(page, 2);
+  await id("open-share").click();
+  await expect(id("share-svg")).toBeEnabled();
+  const saved = async (/** @type {string} */ button) => {
+    const download = page.waitForEvent("download");
+    await id(button).click();
+    const file = await download;
+    return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+  };
+  const svg = await saved("share-svg");
+  expect(svg.name).toBe("autolink-figure-2-steps.svg");
+  const seen = await page.evaluate(async (text) => {
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+    const panels = [...parsed.querySelectorAll("svg svg")];
+    const skeleton = panels.filter((panel) => panel.querySelector("circle"));
+    const places = skeleton.flatMap((panel) => [...panel.querySelectorAll("circle")].map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]));
+    return {
+      isWrong: parsed.querySelector("parsererror") !== null,
+      pictures: panels.filter((panel) => panel.querySelector("image")?.getAttribute("href")?.startsWith("data:image/png")).length,
+      circles: skeleton.map((panel) => panel.querySelectorAll("circle").length),
+      inside: places.every(([x, y]) => x >= 0 && x <= 1 && y >= 0 && y <= 1),
+    };
+  }, `${svg.bytes}`);
+  expect(seen).toEqual({ isWrong: false, pictures: 30, circles: Array(6).fill(5), inside: true });
+
+  const png = await saved("share-png");
+  const shown = await page.evaluate(async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes]));
+    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const context = canvas.getContext("2d");
+    context?.drawImage(bitmap, 0, 0);
+    const { data } = /** @type {OffscreenCanvasRenderingContext2D} */ (context).getImageData(0, 0, bitmap.width, bitmap.height);
+    const colours = new Set();
+    for (let i = 0; i < data.length; i += 404) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+    return { width: bitmap.width, colours: colours.size };
+  }, png.bytes.toString("base64"));
+  expect(shown.width).toBeGreaterThan(2000);
+  expect(shown.colours, "pictures are in it").toBeGreaterThan(200);
+  await page.keyboard.press("Escape");
+  await expect(id("share")).toBeHidden();
+  await expect(id("open-share")).toBeFocused();
+});
+
+test("? lists the keys, Esc closes the list, and meanwhile no key trains", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("step").focus();
+  await page.keyboard.press("?");
+  await expect(id("keys")).toBeVisible();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Escape");
+  await expect(id("keys")).toBeHidden();
+  await expect(id("step")).toBeFocused();
+  await expect(id("step-count")).toHaveText("0");
+  // In a field it is a question mark.
+  await page.goto("?backend=cpu#annotate");
+  await expect(page.locator("#backend")).toHaveText("CPU");
+  await page.keyboard.press("?");
+  await expect(id("keys")).toBeVisible();
+});
+
+test("the tour is completed by keyboard alone, and gives the focus back", async ({ page }) => {
+  const errors = [];
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
+  await openQuick(page);
+  const id = at(page);
+  // Only keys from here on.
+  await expect
+    .poll(async () => {
+      await page.keyboard.press("Tab");
+      return page.evaluate(() => document.activeElement?.id);
+    }, { intervals: [10] })
+    .toBe("open-tour");
+  await page.keyboard.press("Enter");
+  const tour = id("tour");
+  await expect(tour).toContainText("What is hidden here?");
+  const titles = [];
+  for (let stop = 1; stop <= 9; stop++) {
+    await expect(tour).toContainText(`${stop} of 9`);
+    await expect(tour.getByRole("button", { name: stop === 9 ? "Done" : "Next" })).toBeFocused();
+    titles.push(await tour.getByRole("heading").textContent());
+    // Both ways on: the arrow and the button.
+    await page.keyboard.press(stop % 2 ? "Enter" : stop === 9 ? "Enter" : "ArrowRight");
+  }
+  expect(new Set(titles).size).toBe(9);
+  expect(titles.at(-1)).toBe("Now your own pictures");
+  await expect(tour).toHaveCount(0);
+  await expect(id("open-tour")).toBeFocused();
+  await expect(id("step-count"), "the arrow led the tour and took no step").toHaveText("0");
+
+  await page.keyboard.press("Enter");
+  await expect(tour).toContainText("1 of 9");
+  await page.keyboard.press("Escape");
+  await expect(tour).toHaveCount(0);
+  await expect(id("open-tour")).toBeFocused();
+  expect(errors, "nothing that the page's policy forbids").toEqual([]);
+});
+
+/** Loads files by hand into a page that is open.
+ * @param {import("@playwright/test").Page} page
+ * @param {{ name: string, mimeType: string, buffer: Buffer }[]} files
+ */
+async function loadFiles(page, files) {
+  await page.getByTestId("file-input").setInputFiles(files);
+  await expect(page.getByTestId("pictures-count")).toHaveText(`${files.length}`);
+  await expect(page.getByTestId("play")).toBeEnabled();
+}
+
+test("a removed thumbnail is not trained on, and undo brings it back", async ({ page }) => {
+  const all = pictures(6);
+  const losses = [];
+  for (const files of [all, all.filter((_, index) => index !== 2)]) {
+    await openQuick(page);
+    await loadFiles(page, files);
+    losses.push(await lossAt(page, 4));
+  }
+  const [ofSix, ofFive] = losses;
+  expect(ofFive).not.toBe(ofSix);
+
+  await openQuick(page);
+  const id = at(page);
+  await loadFiles(page, all);
+  const tiles = id("thumbnails").getByRole("button");
+  await expect(tiles).toHaveCount(6);
+  await expect(id("thumbnails").locator("canvas")).toHaveCount(6);
+  await tiles.nth(2).click();
+  await expect(tiles).toHaveCount(5);
+  await expect(id("pictures-count")).toHaveText("5");
+  expect(await lossAt(page, 4), "as if it had never been there").toBe(ofFive);
+
+  // A run is under way: nothing is thrown away before somebody says so.
+  await id("removed-undo").click();
+  await expect(tiles).toHaveCount(6);
+  await expect(tiles.nth(2)).toHaveAccessibleName("Remove disc 2.bmp");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("step-count")).toHaveText("4");
+  await id("removed-apply").click();
+  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("removed-apply")).toBeHidden();
+  expect(await lossAt(page, 4)).toBe(ofSix);
+});
+
+test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and no key trains", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await loadFiles(page, pictures(4));
+  const tiles = id("thumbnails").getByRole("button");
+  await tiles.first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(tiles.nth(1)).toBeFocused();
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(3);
+  await expect(tiles.nth(1), "the next one").toBeFocused();
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(2);
+  await page.keyboard.press("Delete");
+  await expect(tiles).toHaveCount(2);
+  await expect(page.getByText("2 pictures have to stay.")).toBeVisible();
+  await expect(id("pictures-count")).toHaveText("2");
+  await expect(id("step-count")).toHaveText("0");
+});
+
+test("how pictures become square is chosen by looking", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await expect(id("tray")).toBeHidden();
+  await loadFiles(page, pictures(6));
+  await expect(id("fits")).toBeVisible();
+  await expect(id("fit-stretch")).toBeChecked();
+  /** Of a canvas, the colour of its middle column at the top and in the middle. */
+  const seen = (/** @type {string} */ fit) =>
+    id("fits").locator(`label:has([value=${fit}]) canvas`).evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const context = canvas.getContext("2d");
+      return `${context?.getImageData(40, 60, 1, 1).data} ${context?.getImageData(72, 72, 1, 1).data}`;
+    });
+  const previews = await Promise.all(["stretch", "crop", "pad"].map(seen));
+  expect(new Set(previews).size, "each looks different").toBe(3);
+  const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const before = await input();
+  await id("fit-pad").check({ force: true });
+  await expect(page).toHaveURL(/fit=pad/);
+  await expect.poll(input).not.toBe(before);
+  await id("advanced").locator("summary").click();
+  await expect(id("fit-choice")).toHaveValue("pad");
+});
+
+/** Twenty frames of a disc that moves, ten a second, as the browser itself encodes them.
+ * @param {import("@playwright/test").Page} page
+ */
+async function movie(page) {
+  const base64 = await page.evaluate(async () => {
+    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+    const canvas = new OffscreenCanvas(96, 64);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
+    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
+    output.addVideoTrack(source, { frameRate: 10 });
+    await output.start();
+    for (let i = 0; i < 20; i++) {
+      context.fillStyle = "#345";
+      context.fillRect(0, 0, 96, 64);
+      context.fillStyle = "#fa3";
+      context.beginPath();
+      context.arc(16 + 3 * i, 32, 12, 0, 7);
+      context.fill();
+      await source.add(i / 10, 0.1);
+    }
+    await output.finalize();
+    const reader = new FileReader();
+    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
+    return `${reader.result}`.split(",")[1];
+  });
+  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
+}
+
+test("a video becomes training pictures: every n-th frame", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("file-input").setInputFiles(await movie(page));
+  await expect(id("frames")).toContainText("walk.webm: 2.0 s, 10 frames/s.");
+  await id("frames-every").fill("4");
+  await expect(id("frames")).toContainText("about 5 pictures");
+  await id("frames-take").click();
+  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("frames")).toBeHidden();
+  await expect(id("thumbnails").getByRole("button")).toHaveCount(5);
+  await expect(id("thumbnails").getByRole("button").nth(2)).toHaveAccessibleName("Remove walk.webm/0.80 s.jpg");
+
+  await id("file-input").setInputFiles({ name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) });
+  await expect(id("frames")).toContainText("bad.mp4 cannot be decoded");
+  await id("frames-cancel").click();
+  await expect(id("frames")).toBeHidden();
+  await expect(id("pictures-count")).toHaveText("5");
+});
+
+test("the camera gives n pictures after a countdown, and bad ones are left out", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("open-record").click();
+  await id("record-count").fill("6");
+  await id("record-pace").selectOption("0.1");
+  await id("record-start").click();
+  await expect(page.locator("#record-countdown")).toHaveText("2");
+  const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
+  await expect(tiles).toHaveCount(6);
+  await expect(id("record-use")).toHaveText("Train on these 6");
+  await tiles.nth(1).click();
+  await expect(id("record-use")).toHaveText("Train on these 5");
+  await id("record-use").click();
+  await expect(id("record")).toBeHidden();
+  await expect(id("pictures-count")).toHaveText("5");
+  expect(await page.evaluate(() => document.querySelector("video")?.srcObject ?? null), "the camera is off").toBe(null);
+
+  await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
+  await id("open-record").click();
+  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed).");
+  await page.keyboard.press("Escape");
+  await expect(id("record")).toBeHidden();
+});
+
+test("the article's figures follow their sliders and the page's pictures", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  await id("article").scrollIntoViewIfNeeded();
+  await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
+  for (const [figure, slider, value] of [
+    ["figure-mask", "ratio", "0.2"],
+    ["figure-softmax", "second", "1"],
+    ["figure-edges", "thickness", "-1.2"],
+    ["figure-shift", "shift", "0.2"],
+  ]) {
+    await id(figure).scrollIntoViewIfNeeded();
+    const before = await drawn(figure);
+    await id(figure).locator(`[name=${slider}]`).fill(value);
+    await expect.poll(() => drawn(figure), { message: figure }).not.toBe(before);
+  }
+  await expect(id("figure-softmax")).toContainText("between the places");
+  await id("figure-softmax").locator("[name=second]").fill("0");
+  await expect(id("figure-softmax")).toContainText("at the first place");
+  await expect(id("figure-shift")).toContainText(/That is \d+% of what another picture costs/);
+  await id("figure-shift").locator("[name=shift]").fill("0");
+  await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
+  const before = await drawn("figure-shift");
+  await loadFiles(page, pictures(6));
+  await expect.poll(() => drawn("figure-shift"), { message: "other pictures" }).not.toBe(before);
+});
+
+for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+  test(`axe finds nothing to mend in what is new, ${colorScheme}`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme });
+    await openQuick(page, `${QUICK}&colour=red`);
+    const id = at(page);
+    const check = async (/** @type {string} */ state) => {
+      await page.evaluate(axe);
+      const violations = await page.evaluate(async () => {
+        const { violations } = await /** @type {any} */ (window).axe.run(document);
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
+      });
+      expect(violations, state).toEqual([]);
+    };
+    await id("file-input").setInputFiles(await movie(page));
+    await expect(id("frames-take")).toBeVisible();
+    await loadFiles(page, pictures(6));
+    await id("thumbnails").getByRole("button").first().click();
+    await id("article").scrollIntoViewIfNeeded();
+    await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
+    await expect(id("fits")).toBeVisible();
+    await check("the page, with thumbnails, a video, the article and a note");
+    await id("open-share").click();
+    await id("share-lesson").locator("summary").click();
+    await expect(id("share-png")).toBeEnabled();
+    await check("share");
+    await page.keyboard.press("Escape");
+    await id("open-keys").click();
+    await check("keys");
+    await page.keyboard.press("Escape");
+    await id("open-record").click();
+    await expect(id("record-start")).toBeEnabled();
+    await check("camera");
+    await page.keyboard.press("Escape");
+    await id("open-tour").click();
+    await expect(id("tour")).toContainText("1 of 9");
+    await page.waitForTimeout(600);
+    await check("tour");
+  });
+}
+
+test("an engine that could not be loaded at first still follows the address", async ({ page }) => {
+  await page.route("**/worker_bg.wasm", (route) => route.abort());
+  await page.goto(QUICK);
+  await expect(page.getByTestId("message")).toHaveClass(/is-error/);
+  await page.unroute("**/worker_bg.wasm");
+  await page.getByTestId("start-again").click();
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("keypoints")).toHaveValue("5");
+});
+
+test("hands are in the address, and come back by it", async ({ page }) => {
+  const spare = pictures(6);
+  let answered = 0;
+  await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
+  await page.goto(`${QUICK}&hands=some-hands/`);
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  const id = at(page);
+  await id("hands-count").fill("7");
+  await id("sample-hands").click();
+  await expect(id("pictures-count")).toHaveText("7");
+  await expect(page).toHaveURL(/sample=hands&count=7/);
+  await page.reload();
+  await expect(id("pictures-count")).toHaveText("7");
+  await expect(page.locator("#about")).toContainText("Sign Language Digits");
+  await expect(id("keypoints")).toHaveValue("5");
+});
+
+test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  // A camera that sees red at its left and blue at its right.
+  await page.evaluate(() => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 64;
+    canvas.height = 48;
+    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    setInterval(() => {
+      context.fillStyle = "#f00";
+      context.fillRect(0, 0, 32, 48);
+      context.fillStyle = "#00f";
+      context.fillRect(32, 0, 32, 48);
+    }, 30);
+    navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
+  });
+  const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
+  /** What is at the left of a recorded picture. */
+  const left = (/** @type {number} */ at) =>
+    tiles.nth(at).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];
+      return r > b ? "red" : "blue";
+    });
+  await id("open-record").click();
+  await id("record-count").fill("2");
+  await id("record-pace").selectOption("0.1");
+  await id("record-start").click();
+  await expect(tiles).toHaveCount(2);
+  await id("record-mirror").uncheck();
+  await id("record-start").click();
+  await expect(tiles).toHaveCount(4);
+  expect([await left(0), await left(3)]).toEqual(["blue", "red"]);
+});
+
+test("progress is not read out step by step, its end is; the tour rests where motion is unwelcome", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await openQuick(page);
+  await page.evaluate(() => {
+    const message = /** @type {HTMLElement} */ (document.getElementById("message"));
+    const heard = /** @type {string[]} */ ([]);
+    Object.assign(window, { heard });
+    new MutationObserver(() => heard.push(`${message.ariaLive}: ${message.textContent}`)).observe(message, { childList: true, characterData: true, subtree: true });
+  });
+  await loadFiles(page, pictures(60));
+  const heard = await page.evaluate(() => /** @type {any} */ (window).heard);
+  expect(heard.filter((/** @type {string} */ text) => text.startsWith("off: Reading")).length).toBeGreaterThan(0);
+  expect(heard.filter((/** @type {string} */ text) => text.startsWith("polite: Reading"))).toEqual([]);
+  expect(heard.at(-1)).toBe("polite: Ready. Press play to train.");
+  await page.getByTestId("open-tour").click();
+  await expect(page.getByTestId("tour")).toContainText("1 of 9");
+  await expect(page.locator("body")).toHaveClass(/driver-simple/);
+});
+
+test("every address that the page writes is read as what was meant, and says no more than it must", async ({ page }) => {
+  await openQuick(page);
+  const seen = await page.evaluate(async () => {
+    const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
+    const [{ createSession }, { linkTo, readLink }] = await Promise.all([at("autolink.js"), at("link.js")]);
+    const session = await createSession({ backend: "cpu" });
+    const settings = session.settingsTable;
+    const presets = Object.entries(session.presets);
+    session.close();
+    const configs = presets.flatMap(([, preset]) => [
+      preset,
+      { ...preset, seed: 9007199254740991, learning_rate: 1.5e-5 },
+      { ...preset, batch: 8, micro_batch: 8, flip: true, fit: "pad" },
+      { ...preset, batch: 8, micro_batch: 4, loss: "pixel", thickness: 1e-5 },
+      // Every number at its ends.
+      { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, min }) => [name, min])) },
+      { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, max }) => [name, max])) },
+    ]);
+    const sources = [
+      { kind: "puppets", count: 400, seed: 0 },
+      { kind: "puppets", count: 20, seed: 5 },
+      { kind: "hands", count: 2062, base_url: "x/" },
+    ];
+    const wrong = [];
+    for (const [index, config] of configs.entries()) {
+      const source = sources[index % sources.length];
+      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
+      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], hide: read.hide, start: read.start, notes: read.notes };
+      const meant = { config, source, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
+      const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
+      if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
+    }
+    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], hide: [], start: false });
+    return { wrong, tried: configs.length, bare: bare.search };
+  });
+  expect(seen.wrong).toEqual([]);
+  expect(seen.tried).toBe(18);
+  expect(seen.bare).toBe("");
+});

@@ -1,0 +1,46 @@
+// @ts-check
+/**
+ * The article's figures. Those about the method show what its formulas do; those about pictures show the ones that are loaded.
+ *
+ * @module
+ */
+
+import { edgesFigure } from "./edges.js";
+import { maskFigure } from "./mask.js";
+import { shiftFigure } from "./shift.js";
+import { softmaxFigure } from "./softmax.js";
+
+/** @import { Store, PageState } from "../state.js" */
+
+/** The sentence about the edges is renewed at most this often, ms. */
+const TELL_EVERY = 5_000;
+
+/**
+ * @param {HTMLElement} article
+ * @param {Store} store
+ */
+export function showFigures(article, store) {
+  const figure = (/** @type {string} */ name) => /** @type {HTMLElement} */ (article.querySelector(`[data-figure="${name}"]`));
+  maskFigure(figure("mask"), store);
+  softmaxFigure(figure("softmax"));
+  edgesFigure(figure("edges"));
+  shiftFigure(figure("shift"), store);
+
+  const sentence = /** @type {HTMLElement} */ (article.querySelector('[data-live="edges"]'));
+  let told = -Infinity;
+  store.watch(["views", "phase"], ({ views, phase }) => {
+    const now = performance.now();
+    if (phase === "training" && now - told < TELL_EVERY) return;
+    told = now;
+    sentence.textContent = views ? aboutEdges(views.edge_weights, views.step) : "";
+  });
+}
+
+/** @param {number[][]} weights @param {number} step */
+function aboutEdges(weights, step) {
+  const edges = weights.flatMap((row, i) => row.slice(0, i).map((weight, j) => ({ weight, i, j }))).sort((a, b) => b.weight - a.weight);
+  if (edges.length === 0) return "";
+  const [{ weight, i, j }] = edges;
+  const middle = edges[Math.floor(edges.length / 2)].weight;
+  return `On this page, at step ${step}, the strongest joins ${j + 1} and ${i + 1} with ${weight.toFixed(3)}; half of them are below ${middle.toFixed(3)}.`;
+}

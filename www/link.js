@@ -1,0 +1,176 @@
+// @ts-check
+/**
+ * A run in an address: what differs from the preset, the sample and its seed, and what a teacher hides. The same address gives the
+ * same run.
+ *
+ * @module
+ */
+
+import { CHOICES } from "./controls.js";
+
+/** @import * as protocol from "./protocol.js" */
+/** @import { PageState } from "./state.js" */
+
+/**
+ * @typedef {object} Link
+ * @property {protocol.Config | null} config Null where the address says nothing of settings.
+ * @property {protocol.Source | null} source Null where it names no sample.
+ * @property {string[]} hide Names of parts of the page.
+ * @property {boolean} start Whether training begins by itself.
+ * @property {string[]} notes What was not understood: a sentence each.
+ */
+
+/** What the page shows before anybody chose. */
+export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
+/** How many hands there are, and how many are loaded unless told. */
+const HANDS = { most: 2062, usual: 400 };
+const MOST_PUPPETS = 20_000;
+/** What is no setting. */
+const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "hide", "start"];
+/** What the name of a part may look like. */
+const PART = /^[a-z][a-z_-]*$/;
+
+/**
+ * @param {URLSearchParams} query
+ * @param {Pick<PageState, "settings" | "presets">} table What can be set.
+ * @param {string} handsUrl Where the hands are.
+ * @param {(part: string) => boolean} isPart Whether the page has a part of that name, settings aside.
+ * @returns {Link}
+ */
+export function readLink(query, { settings, presets }, handsUrl, isPart) {
+  /** @type {string[]} */ const notes = [];
+  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was left out: ${why}.`);
+
+  const wanted = query.get("preset");
+  const named = presets.find(([name]) => name === wanted);
+  if (wanted !== null && !named) refuse("preset", `there are ${presets.map(([name]) => name).join(", ")}`);
+  const preset = (named ?? presets[0])[1];
+
+  /** @type {Record<string, number | string | boolean>} */ const patch = {};
+  for (const name of new Set(query.keys())) {
+    if (OTHERS.includes(name)) continue;
+    const text = query.get(name) ?? "";
+    const setting = settings.find((setting) => setting.name === name);
+    const choice = CHOICES.find((choice) => choice.name === name);
+    if (setting) {
+      const value = numberOf(text, setting.min, setting.max, setting.step);
+      if (value === null) refuse(name, `${setting.label} must be ${range(setting.min, setting.max, setting.step)}`);
+      else patch[name] = value;
+    } else if (choice) {
+      if (!choice.options.some(([value]) => value === text)) refuse(name, `${choice.label} must be ${choice.options.map(([value]) => value).join(" or ")}`);
+      else patch[name] = name === "flip" ? text === "true" : text;
+    } else refuse(name, "this page has no such setting");
+  }
+  const isSet = named !== undefined || Object.keys(patch).length > 0;
+
+  const count = (/** @type {number} */ most, /** @type {number} */ usual) => {
+    const text = query.get("count");
+    const value = text === null ? usual : numberOf(text, 2, most, 1);
+    if (value === null) refuse("count", `a sample has from 2 to ${most} pictures`);
+    return value ?? usual;
+  };
+  /** @type {protocol.Source | null} */ let source = null;
+  const sample = query.get("sample");
+  if (sample !== null && sample !== "puppets" && sample !== "hands") refuse("sample", "there are puppets and hands");
+  if (sample === "puppets" || (sample !== "hands" && (query.has("count") || query.has("sample_seed")))) {
+    const text = query.get("sample_seed");
+    const seed = text === null ? PUPPETS.seed : numberOf(text, 0, Number.MAX_SAFE_INTEGER, 1);
+    if (seed === null) refuse("sample_seed", "a seed is a whole number from 0");
+    source = { kind: "puppets", count: count(MOST_PUPPETS, PUPPETS.count), seed: seed ?? PUPPETS.seed };
+  } else if (sample === "hands") {
+    source = { kind: "hands", count: count(HANDS.most, HANDS.usual), base_url: handsUrl };
+    if (query.has("sample_seed")) refuse("sample_seed", "hands are photographs, only puppets have a seed");
+  }
+
+  const hide = hidden(query);
+  const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
+  const has = (/** @type {string} */ part) =>
+    hide.includes(part) && (isPart(part) || part === "preset" || [...settings, ...CHOICES].some(({ name }) => name === part));
+  for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was left out: no part of this page has that name.`);
+
+  const start = query.get("start");
+  if (start !== null && start !== "1" && start !== "0") refuse("start", "it is 1 or 0");
+  const backend = query.get("backend");
+  if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "there are cpu and gpu");
+  return { config: isSet ? { ...completed(preset, patch) } : null, source, hide, start: start === "1", notes };
+}
+
+/** The parts of the page that an address hides.
+ * @param {URLSearchParams} query
+ */
+export function hidden(query) {
+  return (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter((part) => PART.test(part));
+}
+
+/**
+ * @param {URL} address Of the page; what it says beside the run is kept.
+ * @param {Pick<PageState, "presets">} table
+ * @param {{ config: protocol.Config, source: protocol.Source | null, hide: string[], start: boolean }} run
+ * @returns {URL}
+ */
+export function linkTo(address, { presets }, { config, source, hide, start }) {
+  const link = new URL(address);
+  const query = new URLSearchParams();
+  for (const name of ["backend", "hands"]) {
+    const value = address.searchParams.get(name);
+    if (value !== null) query.set(name, value);
+  }
+  // From the preset that leaves the least to say.
+  const [[nearest, differing]] = presets
+    .map(([name, preset]) => /** @type {const} */ ([name, differences(preset, config)]))
+    .sort(([, a], [, b]) => a.length - b.length);
+  if (nearest !== presets[0][0]) query.set("preset", nearest);
+  for (const [name, value] of differing) query.set(name, `${value}`);
+  if (source?.kind === "hands") query.set("sample", "hands");
+  if (source?.kind === "puppets" && source.count !== PUPPETS.count) query.set("count", `${source.count}`);
+  if (source?.kind === "puppets" && source.seed !== PUPPETS.seed) query.set("sample_seed", `${source.seed}`);
+  if (source?.kind === "hands" && source.count !== HANDS.usual) query.set("count", `${source.count}`);
+  if (hide.length) query.set("hide", hide.join(","));
+  if (start) query.set("start", "1");
+  link.search = `${query}`.replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");
+  return link;
+}
+
+/**
+ * @param {protocol.Config} preset
+ * @param {protocol.Config} config
+ */
+function differences(preset, config) {
+  const batch = config.batch === preset.batch ? {} : { batch: config.batch };
+  const basis = completed(preset, batch);
+  return Object.entries(config).filter(
+    ([name, value]) => (name in batch ? true : basis[/** @type {keyof protocol.Config} */ (name)] !== value),
+  );
+}
+
+/** A preset with changes; where it takes a batch in one piece, so does another batch.
+ * @param {protocol.Config} preset
+ * @param {Partial<protocol.Config>} patch
+ * @returns {protocol.Config}
+ */
+function completed(preset, patch) {
+  const whole = patch.batch !== undefined && preset.micro_batch === preset.batch ? { micro_batch: patch.batch } : {};
+  return { ...preset, ...whole, ...patch };
+}
+
+/**
+ * @param {string} text
+ * @param {number} min
+ * @param {number} max
+ * @param {number | null} step
+ */
+function numberOf(text, min, max, step) {
+  const value = text.trim() === "" ? NaN : Number(text);
+  const isWhole = step === null || Number.isInteger(value / step);
+  return value >= min && value <= max && isWhole ? value : null;
+}
+
+/**
+ * @param {number} min
+ * @param {number} max
+ * @param {number | null} step
+ */
+function range(min, max, step) {
+  const kind = step === null ? "a number" : step === 1 ? "a whole number" : `a multiple of ${step}`;
+  return `${kind} from ${min} to ${max}`;
+}

@@ -1,0 +1,164 @@
+// @ts-check
+/**
+ * What can be handed on: the run as a link, a lesson as a link, the moment as a figure.
+ *
+ * @module
+ */
+
+import { figureOf, pngOf } from "./figure.js";
+import { linkTo } from "./link.js";
+
+/** @import { Figure } from "./figure.js" */
+/** @import { Link } from "./link.js" */
+/** @import { Store } from "./state.js" */
+
+/** The address follows a change of settings after so long, ms. */
+const FOLLOW_AFTER = 300;
+
+/** Hides parts of the page, and settings, also those that come later.
+ * @param {string[]} parts
+ */
+export function hide(parts) {
+  const sheet = new CSSStyleSheet();
+  for (const part of parts) {
+    sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
+    // A stage of the flow leaves its place empty: lines lead there.
+    sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
+  }
+  document.adoptedStyleSheets.push(sheet);
+}
+
+/** The link and the figure, in a dialog. */
+export class Share {
+  #store;
+  #download;
+  #dialog;
+  #address;
+  #copied;
+  /** @type {Figure | null} */ #figure = null;
+  /** @type {Pick<Link, "hide" | "start">} What the page was opened with. */ #lesson = { hide: [], start: false };
+
+  /**
+   * @param {Store} store
+   * @param {(file: File) => void} download
+   */
+  constructor(store, download) {
+    this.#store = store;
+    this.#download = download;
+    this.#dialog = /** @type {HTMLDialogElement} */ (document.getElementById("share"));
+    this.#address = /** @type {HTMLInputElement} */ (this.#find("#share-link"));
+    this.#copied = this.#find("#share-copied");
+    document.getElementById("open-share")?.addEventListener("click", () => this.#open());
+    this.#find("#share-copy").addEventListener("click", () => this.#copy());
+    this.#find("#share-lesson").addEventListener("change", () => this.#write());
+    this.#find("#share-png").addEventListener("click", async () => {
+      if (this.#figure) this.#save(await pngOf(this.#figure), "png");
+    });
+    this.#find("#share-svg").addEventListener("click", () => {
+      if (this.#figure) this.#save(new Blob([this.#figure.svg], { type: "image/svg+xml" }), "svg");
+    });
+    this.#dialog.addEventListener("close", () => this.#show(null));
+  }
+
+  /** From here on the address says what is set.
+   * @param {Pick<Link, "hide" | "start">} lesson
+   */
+  follow(lesson) {
+    this.#lesson = { hide: lesson.hide, start: lesson.start };
+    let resting = 0;
+    this.#store.watch(["config", "run"], () => {
+      clearTimeout(resting);
+      resting = window.setTimeout(() => {
+        const link = this.#link(this.#lesson);
+        if (link && link.href !== location.href) history.replaceState(history.state, "", link);
+      }, FOLLOW_AFTER);
+    });
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #find(selector) {
+    return /** @type {HTMLElement} */ (this.#dialog.querySelector(selector));
+  }
+
+  /** @returns {HTMLInputElement[]} */
+  #boxes() {
+    return Array.from(this.#dialog.querySelectorAll("#share-lesson input"));
+  }
+
+  /** @param {Pick<Link, "hide" | "start">} lesson */
+  #link(lesson) {
+    const { config, run, presets } = this.#store.state;
+    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, ...lesson }) : null;
+  }
+
+  #open() {
+    const { hide, start } = this.#lesson;
+    for (const box of this.#boxes()) box.checked = box.name === "start" ? start : hide.includes(box.value);
+    this.#write();
+    const { views, palette } = this.#store.state;
+    this.#find("#share-own").hidden = this.#store.state.run.source !== null || this.#store.state.pictures === 0;
+    this.#find("#share-figure").hidden = !views;
+    this.#find("#share-no-figure").hidden = views !== null;
+    this.#dialog.showModal();
+    if (views) {
+      figureOf(views, palette, { caption: this.#caption() }).then(
+        (figure) => this.#dialog.open && this.#show(figure),
+        (error) => (this.#copied.textContent = `The figure could not be drawn (${error instanceof Error ? error.message : error}).`),
+      );
+    }
+  }
+
+  #caption() {
+    const { views, history, run, config } = this.#store.state;
+    const at = history.steps.indexOf(views?.step ?? 0);
+    const loss = at >= 0 ? `, ${config?.loss} loss ${history.losses[at].toPrecision(3)}` : "";
+    return `AutoLink, ${run.name || "pictures"}: ${config?.keypoints} keypoints after ${views?.step} ${views?.step === 1 ? "step" : "steps"}${loss}.`;
+  }
+
+  #write() {
+    const checked = this.#boxes().filter(({ checked }) => checked);
+    const known = this.#boxes().map(({ value }) => value);
+    // What the dialog does not list stays as the page's address has it.
+    const others = this.#lesson.hide.filter((part) => !known.includes(part));
+    const parts = checked.filter(({ name }) => name === "hide").map(({ value }) => value);
+    const link = this.#link({ start: checked.some(({ name }) => name === "start"), hide: [...parts, ...others] });
+    const bare = new URL(link ?? location.href);
+    bare.hash = "";
+    this.#address.value = bare.href;
+    this.#copied.textContent = "";
+  }
+
+  async #copy() {
+    this.#address.select();
+    try {
+      await navigator.clipboard.writeText(this.#address.value);
+    } catch {
+      // Not allowed, or not a secure page: the old way.
+      if (!document.execCommand("copy")) {
+        this.#copied.textContent = "This browser does not let the page copy: the link is selected, press Ctrl+C.";
+        return;
+      }
+    }
+    this.#copied.textContent = "Copied.";
+  }
+
+  /** @param {Figure | null} figure */
+  #show(figure) {
+    this.#figure = figure;
+    const image = /** @type {HTMLImageElement} */ (this.#find("#share-preview"));
+    URL.revokeObjectURL(image.src);
+    for (const id of ["#share-png", "#share-svg"]) /** @type {HTMLButtonElement} */ (this.#find(id)).disabled = figure === null;
+    if (!figure) return image.removeAttribute("src");
+    image.width = figure.width;
+    image.height = figure.height;
+    image.alt = figure.about;
+    image.src = URL.createObjectURL(new Blob([figure.svg], { type: "image/svg+xml" }));
+  }
+
+  /** @param {Blob} blob @param {"png" | "svg"} ending */
+  #save(blob, ending) {
+    const name = `autolink-figure-${this.#store.state.step}-steps.${ending}`;
+    this.#download(new File([blob], name, { type: blob.type }));
+    this.#copied.textContent = `Saved ${name}.`;
+  }
+}

@@ -1,0 +1,2 @@
+// Trunk copies the module itself from node_modules; here are its types.
+export * from "driver.js";
