@@ -22,6 +22,16 @@ self.addEventListener("unhandledrejection", (event) => {
   fail(`The engine stopped unexpectedly (${said(event.reason)}).`);
 });
 
+// Our kernels use subgroups where the adapter has them; wgpu 30 does not ask the browser for them.
+if (globalThis.GPUAdapter) {
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
+    const features = new Set(descriptor.requiredFeatures);
+    if (this.features.has("subgroups")) features.add("subgroups");
+    return requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
+  };
+}
+
 try {
   await init();
   loaded = true;

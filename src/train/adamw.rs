@@ -63,10 +63,10 @@ impl ModuleMapper for Update<'_> {
             moments,
         } = &mut *self.optimiser;
         let g = g.flatten::<1>(0, D - 1);
-        let [m, v] = moments.remove(&id).unwrap_or_else(|| {
-            let zeros = g.zeros_like();
-            [zeros.clone(), zeros]
-        });
+        // Two tensors: a GPU may not be given one twice where it could write.
+        let [m, v] = moments
+            .remove(&id)
+            .unwrap_or_else(|| [g.zeros_like(), g.zeros_like()]);
         let step = AdamWStep {
             betas: BETAS,
             rate: self.rate,

@@ -62,7 +62,9 @@ fn work() -> Result<()> {
 fn bench(options: &[&str]) -> Result<()> {
     setup::lavapipe();
     let cargo = ["cargo", "bench", "--profile", "release", "--bench"];
-    run(&mut command(&[&cargo[..], &["gpu", "--"], options].concat()))?;
+    run(&mut command(
+        &[&cargo[..], &["gpu", "--"], options].concat(),
+    ))?;
     run(&mut command(&[&cargo[..], &["conv"]].concat()))?;
     run(&mut command(&[&cargo[..], &["step"]].concat()))
 }
