@@ -724,7 +724,7 @@ test("it fits a phone", async ({ page }) => {
   await open(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expect(page.getByTestId("play")).toBeInViewport();
-  await expect(page.getByTestId("view-input")).toBeInViewport();
+  await expect(page.getByTestId("flow-probes")).toBeInViewport();
 });
 
 test("an engine that cannot be loaded is said, and can be started again", async ({ page }) => {
