@@ -77,6 +77,44 @@ fn convolutions_of_the_gpu_equal_the_cpu_s() {
     }
 }
 
+/// As in browsers without subgroups: every lane loads for itself.
+#[test]
+fn convolutions_without_subgroups_do_too() {
+    if let Some(gpu) = gpu() {
+        ops::set_lanes(1);
+        convolutions(&gpu, 1e-4);
+        ops::set_lanes(0);
+    }
+}
+
+#[test]
+fn adamw_equals_its_reference() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let step = ops::AdamWStep {
+        betas: [0.9, 0.999],
+        rate: 1e-2,
+        decay: 1e-3,
+        epsilon: 1e-8,
+        steps: 3,
+    };
+    for count in [1, 7, 64, 1000] {
+        let tensors: [Tensor<1>; 4] = std::array::from_fn(|i| {
+            let values = random([count], rng, &Device::flex());
+            if i == 2 { values.abs() } else { values } // v is a mean of squares
+        });
+        let wanted = ops::adamw_reference(tensors.clone(), step).map(values);
+        for device in [Some(cpu()), gpu()].into_iter().flatten() {
+            let there = tensors
+                .clone()
+                .map(|tensor| tensor.to_device(&device.clone().inner()));
+            let found = ops::adamw(there, step).map(values);
+            for (part, (found, wanted)) in ["m", "v", "p"].iter().zip(found.iter().zip(&wanted)) {
+                assert_close(&format!("{part} of {count}"), found, wanted, 1e-6);
+            }
+        }
+    }
+}
+
 /// The references run on the CPU.
 fn convolutions(device: &Device, bound: f32) {
     let cpu = &cpu();
