@@ -27,13 +27,13 @@ loads other weights and shows them to the rest. Every subgroup lies within a wor
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 {%- endif %}
 
-@compute @workgroup_size(64)
+@compute @workgroup_size({{ group }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32
     {%- if lanes > 1 %}, @builtin(subgroup_invocation_id) lane: u32{% endif %}) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
     let strips = n[1].x; let count = strips * height * n[1].y;
     // Invocations past the end work along on the last strip, since their neighbours need their weights.
-    let strip = min(group.x * 64u + index, count - 1u);
+    let strip = min(group.x * {{ group }}u + index, count - 1u);
     let start_column = (strip % strips) * {{ 4 * tiles }}u;
     let row = (strip / strips) % height;
     let picture = strip / (strips * height);
@@ -98,7 +98,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endfor %}
     }
 
-    if (group.x * 64u + index >= count) { return; }
+    if (group.x * {{ group }}u + index >= count) { return; }
     let plane = height * width;
     let at = picture * outputs * plane + row * width + start_column;
 {% for q in 0..quads %}{% for k in 0..tiles %}

@@ -81,9 +81,9 @@ fn convolutions_of_the_gpu_equal_the_cpu_s() {
 #[test]
 fn convolutions_without_subgroups_do_too() {
     if let Some(gpu) = gpu() {
-        ops::set_lanes(1);
+        ops::set_adapter(1, false);
         convolutions(&gpu, 1e-4);
-        ops::set_lanes(0);
+        ops::set_adapter(0, false);
     }
 }
 

@@ -985,7 +985,7 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         )));
     }
     let asked = if is_forced { ", as asked for" } else { "" };
-    ops::set_lanes(adapter.lanes);
+    ops::set_adapter(adapter.lanes, adapter.is_software);
     match open_gpu().await {
         Ok(device) => Ok((
             device,

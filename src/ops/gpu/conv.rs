@@ -7,12 +7,13 @@ use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Shader, dims, empty, grid, is_processor, lanes, launch, number, plane_lanes, sum};
+use super::{Adapter, Shader, adapter, dims, empty, grid, launch, number, plane_lanes, sum};
 
 /// `shaders/conv3x3.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "conv3x3.wgsl", escape = "none")]
 struct Convolve {
+    group: usize,
     tiles: usize,
     quads: usize,
     lanes: usize,
@@ -51,7 +52,11 @@ struct PlaneSums {
     lanes: usize,
 }
 
-impl Shader for Convolve {}
+impl Shader for Convolve {
+    fn group(&self) -> u32 {
+        self.group as u32
+    }
+}
 impl Shader for Weights {}
 impl Shader for PlaneSums {
     fn group(&self) -> u32 {
@@ -120,7 +125,10 @@ pub fn convolve(
     let [batch, inputs, height, width] = dims(&x);
     let [first, second, ..] = dims::<4>(&weight);
     let outputs = if turned { second } else { first };
-    let (lanes, processor) = (lanes(&x.client), is_processor(&x.client));
+    let Adapter {
+        lanes,
+        is_processor: processor,
+    } = adapter(&x.client);
     // The fastest of those measured on an H200, lavapipe and SwiftShader.
     let tiles = match width {
         ..=4 => 1,
@@ -129,6 +137,7 @@ pub fn convolve(
     };
     let quads: usize = match outputs {
         ..=4 => 1,
+        17.. if processor && lanes == 4 => 8,
         9.. if processor => 4,
         _ => 2,
     };
@@ -150,10 +159,13 @@ pub fn convolve(
 
     let y = empty(&x, [batch, outputs, height, width]);
     let strips = width.div_ceil(4 * tiles);
+    // A processor works through the invocations that have nothing to do, too.
+    let group = if processor { 16 } else { 64 };
     let bias = bias.map(into_contiguous);
     let buffers: Vec<&CubeTensor> = [&x, &u, &y].into_iter().chain(&bias).collect();
     launch(
         Convolve {
+            group,
             tiles,
             quads,
             lanes,
@@ -162,7 +174,7 @@ pub fn convolve(
             biased: bias.is_some(),
             browser: cfg!(target_family = "wasm"),
         },
-        [(strips * height * batch).div_ceil(64), blocks, 1],
+        [(strips * height * batch).div_ceil(group), blocks, 1],
         &buffers,
         &[inputs, outputs, height, width, strips, batch],
     );
@@ -174,8 +186,10 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
     let (x, dy) = (into_contiguous(x), into_contiguous(dy));
     let [batch, inputs, height, width] = dims(&x);
     let [_, outputs, ..] = dims::<4>(&dy);
-    let subgroup = lanes(&x.client);
-    let processor = is_processor(&x.client);
+    let Adapter {
+        lanes: subgroup,
+        is_processor: processor,
+    } = adapter(&x.client);
     let lanes = if processor { subgroup } else { 32 };
     let kept = if processor && outputs > lanes { 2 } else { 1 };
     let pixels = width.next_multiple_of(4).min(8);

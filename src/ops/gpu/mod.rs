@@ -96,31 +96,62 @@ fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
     tensor.shape().dims()
 }
 
-/// How many neighbours at least work in step and can see each other's values, where the adapter does not say itself.
-static LANES: AtomicUsize = AtomicUsize::new(0);
-
-/// Tells how many neighbours at least work in step and can see each other's values, 1 where none can: for browsers, where
-/// the adapter names a number even if it lacks the feature; and for tests.
-pub fn set_lanes(lanes: usize) {
-    LANES.store(lanes, Ordering::Relaxed);
+/// What the kernels have to know of an adapter.
+#[derive(Clone, Copy)]
+struct Adapter {
+    /// How many neighbouring invocations at least work in step and can see each other's values; 1 where none can.
+    lanes: usize,
+    /// A processor that plays a GPU: loads are dear there, and registers are memory.
+    is_processor: bool,
 }
 
-fn lanes(client: &Client) -> usize {
-    match LANES.load(Ordering::Relaxed) {
-        0 => client.properties().hardware.plane_size_min.max(1) as usize,
-        told => told,
+/// What was told of the adapter: `2 lanes + is_processor`; 0 before that.
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells what adapter runs the kernels: how many neighbouring invocations at least work in step and can see each other's
+/// values (1 where none can), and whether it is a processor. Browsers do not tell cubecl; no lanes: cubecl knows.
+pub fn set_adapter(lanes: usize, is_processor: bool) {
+    let told = if lanes == 0 {
+        0
+    } else {
+        2 * lanes + usize::from(is_processor)
+    };
+    TOLD.store(told, Ordering::Relaxed);
+}
+
+fn adapter(client: &Client) -> Adapter {
+    let told = TOLD.load(Ordering::Relaxed);
+    if told > 0 {
+        return Adapter {
+            lanes: told / 2,
+            is_processor: told % 2 == 1,
+        };
     }
-}
-
-/// Whether the adapter is a processor that plays a GPU: loads are dear there, and registers are memory.
-fn is_processor(client: &Client) -> bool {
-    // cubecl trusts subgroups on graphics cards alone.
-    lanes(client) > 1 && !client.properties().features.plane.contains(Plane::Ops)
+    let properties = client.properties();
+    // Mesa's processor names its registers' width, "llvmpipe (LLVM 15.0.6, 256 bits)": as many lanes of 32 bits.
+    if let Some(words) = properties.identity.name.strip_prefix("llvmpipe") {
+        let bits = words
+            .split([' ', ')'])
+            .filter_map(|word| word.parse::<usize>().ok());
+        return Adapter {
+            lanes: bits.max().unwrap_or(128) / 32,
+            is_processor: true,
+        };
+    }
+    let can_see = properties.features.plane.contains(Plane::Ops);
+    Adapter {
+        lanes: if can_see {
+            properties.hardware.plane_size_min.max(1) as usize
+        } else {
+            1
+        },
+        is_processor: false,
+    }
 }
 
 /// Invocations that share a plane of so many `fours`.
 fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
-    if is_processor(&like.client) {
+    if adapter(&like.client).is_processor {
         8
     } else if fours < 64 {
         16
