@@ -1,4 +1,4 @@
-{#- A step of AdamW; `src/train/adamw.rs` has the formula.
+{#- A step of AdamW; `src/ops/adamw.rs` has the formula.
 
     g, m, v, p           [N]: the gradient, its running means, the parameter
     new_m, new_v, new_p  [N]

@@ -25,7 +25,7 @@ and shows it to the rest.
 {%- let window = self.window() %}
 {%- for (name, source) in [("x4", "x"), ("dy4", "dy")] %}
 
-/// Four pixels of a row start_column column `column`, zero outside of it.
+/// Four pixels of a row from column `column`, zero outside of it.
 fn {{ name }}(start: u32, column: i32, width: i32, wanted: bool) -> vec4f {
 {%- if aligned %}
     return select(vec4f(), {{ source }}[(start + u32(clamp(column, 0, width - 4))) / 4u], wanted && column >= 0 && column < width);
@@ -87,7 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- endfor %}
 {%- endfor %}
 {%- endif %}
-            // One column of the four inputs: columns start_column - 1 to start_column + pixels.
+            // One column of the four inputs: from the one before the strip to the one behind it.
 {%- for p in 0..(pixels + 2) %}
             let d{{ p }} = vec4f(
 {%- for j in 0..4 %}{{ self.column(*j, *p) }}{% if j < 3 %}, {% endif %}{% endfor %});

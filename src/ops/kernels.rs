@@ -13,7 +13,7 @@ use super::AdamWStep;
 /// What is differentiated.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Kernels: Backend {
-    /// 3x3 with stride 1 or, `halving`, 4x4 with stride 2; padding 1.
+    /// 3x3 with stride 1 or, `halving` (the CPU only), 4x4 with stride 2; padding 1.
     ///
     /// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` or `[O,I,4,4]`, `bias` `[O]`.
     fn convolve(

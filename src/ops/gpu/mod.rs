@@ -192,16 +192,14 @@ fn sum<const D: usize>(tensors: &CubeTensor, parts: usize, shape: [usize; D]) ->
     y
 }
 
-/// What burn calls a 4x4 convolution with stride 2.
-fn halving_options() -> ConvOptions<2> {
-    ConvOptions::new([2, 2], [1, 1], [1, 1], 1)
+/// What burn calls the 3x3 convolution.
+fn options() -> ConvOptions<2> {
+    ConvOptions::new([1, 1], [1, 1], [1, 1], 1)
 }
 
 impl Kernels for Cube {
     fn convolve(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, halving: bool) -> CubeTensor {
-        if halving {
-            return Self::conv2d(x, weight, Some(bias), halving_options());
-        }
+        assert!(!halving, "the GPU convolves, then halves");
         conv::convolve(x, weight, Some(bias), false)
     }
 
@@ -256,11 +254,11 @@ impl Measured for Cube {
     }
 
     fn burn_by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        Self::conv2d_x_backward(x, weight, dy, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+        Self::conv2d_x_backward(x, weight, dy, options())
     }
 
     fn burn_by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        Self::conv2d_weight_backward(x, weight, dy, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
+        Self::conv2d_weight_backward(x, weight, dy, options())
     }
 }
 
@@ -285,27 +283,11 @@ impl Gradients for Cube {
     /// The input.
     type Winners = CubeTensor;
 
-    fn convolve_by_x(
-        x: CubeTensor,
-        weight: CubeTensor,
-        dy: CubeTensor,
-        halving: bool,
-    ) -> CubeTensor {
-        if halving {
-            return Self::conv2d_x_backward(x, weight, dy, halving_options());
-        }
+    fn convolve_by_x(_: CubeTensor, weight: CubeTensor, dy: CubeTensor, _: bool) -> CubeTensor {
         conv::convolve(dy, weight, None, true)
     }
 
-    fn convolve_by_weight(
-        x: CubeTensor,
-        weight: CubeTensor,
-        dy: CubeTensor,
-        halving: bool,
-    ) -> CubeTensor {
-        if halving {
-            return Self::conv2d_weight_backward(x, weight, dy, halving_options());
-        }
+    fn convolve_by_weight(x: CubeTensor, _: CubeTensor, dy: CubeTensor, _: bool) -> CubeTensor {
         conv::weight_gradient(x, dy)
     }
 
