@@ -37,7 +37,7 @@ export default defineConfig({
     trace: "off",
   },
   webServer: {
-    command: `node node_modules/sirv-cli/bin.js . --dev --quiet --host 127.0.0.1 --port ${port}`,
+    command: `node tests/browser/server.js ${port}`,
     url: baseURL,
     reuseExistingServer: false,
   },

@@ -330,6 +330,39 @@ fn doubling_is_bilinear_with_half_pixel_centres() {
     assert_close("resize", &values(ops::resize(x, 4)), &wanted, 1e-6);
 }
 
+/// Output i of `resize` lies at `(i + 1/2) from / to - 1/2` of the input, clamped: of x = row + 10 column, that is what it is.
+#[test]
+fn resizing_to_any_size_reads_between_pixels() {
+    let Some(graphics) = gpu() else { return };
+    let from = 8;
+    let ramp: Vec<f32> = (0..from * from)
+        .map(|i| (i / from + 10 * (i % from)) as f32)
+        .collect();
+    for to in [3, 4, 5, 8, 12, 14] {
+        let at = |i: usize| {
+            ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).clamp(0.0, (from - 1) as f64)
+        };
+        let wanted: Vec<f32> = (0..to * to)
+            .map(|i| (at(i / to) + 10.0 * at(i % to)) as f32)
+            .collect();
+        let found = [cpu(), graphics.clone()].map(|device| {
+            let x =
+                Tensor::<4>::from_data(TensorData::new(ramp.clone(), [1, 1, from, from]), &device);
+            let x = x.require_grad();
+            let y = ops::resize(x.clone(), to);
+            let gradients = (y.clone() * y.clone()).sum().backward();
+            [
+                values(y.without_autodiff()),
+                values(x.grad(&gradients).expect("x moves y")),
+            ]
+        });
+        let [[y, dx], [graphics_y, graphics_dx]] = found;
+        assert_close(&format!("to {to}"), &y, &wanted, 1e-5);
+        assert_close(&format!("to {to}, GPU"), &graphics_y, &wanted, 1e-5);
+        assert_close(&format!("dx of {to}, GPU"), &graphics_dx, &dx, 1e-5);
+    }
+}
+
 type EdgeMap = fn(Tensor<3>, Tensor<2>, usize, f64) -> Tensor<4>;
 
 fn edge_map(

@@ -53,7 +53,7 @@
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | EventOf<"transferred"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
  */
 
 /**
@@ -181,24 +181,45 @@ export class Session {
   }
 
   /**
-   * Replaces the pictures, and starts a new run with them.
+   * Replaces the pictures or adds to them, and starts a new run with them.
    * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} pictures Files (pictures and zips), or a source.
+   * @param {{ adds?: boolean }} [options] Whether those that are there stay.
    * @returns {Promise<EventOf<"loaded"> | null>} What came of it; null where the load was cancelled.
    */
-  async load(pictures) {
+  async load(pictures, { adds = false } = {}) {
     /** @type {EventOf<"loaded"> | null} */
     let loaded = null;
     const stop = this.on("loaded", (event) => (loaded = event));
     try {
       if ("kind" in pictures) {
-        await this.#send({ type: "load", source: pictures });
+        await this.#send({ type: "load", source: pictures, adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" } }, attached(pictures));
+        await this.#send({ type: "load", source: { kind: "files" }, adds }, attached(pictures));
       }
     } finally {
       stop();
     }
     return loaded;
+  }
+
+  /**
+   * Pictures as they were read, by their place among all of them.
+   * @param {number} first
+   * @param {number} count
+   * @returns {Promise<EventOf<"thumbnails">>}
+   */
+  async thumbnails(first, count) {
+    const answer = await this.#send({ type: "thumbnails", first, count });
+    if (!answer || !("names" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    return answer;
+  }
+
+  /**
+   * Learns without some pictures, and with every other one; starts a new run.
+   * @param {number[]} places Among all that were read.
+   */
+  async leaveOut(places) {
+    await this.#send({ type: "leave-out", places });
   }
 
   /** Stops a load; the pictures before it stay. */
@@ -286,6 +307,17 @@ export class Session {
   async transfer(probes) {
     const answer = await this.#send({ type: "transfer", probes });
     if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    return answer;
+  }
+
+  /**
+   * A figure of the article: the method's formulas at work on made-up inputs.
+   * @param {protocol.Illustration} what
+   * @returns {Promise<EventOf<"illustrated">>}
+   */
+  async illustrate(what) {
+    const answer = await this.#send({ type: "illustrate", what });
+    if (!answer || !("says" in answer)) throw new EngineError("crash", "The engine answered without a figure.");
     return answer;
   }
 
@@ -556,6 +588,8 @@ export class Session {
       case "exported":
       case "moved":
       case "transferred":
+      case "thumbnails":
+      case "illustrated":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":

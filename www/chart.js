@@ -11,6 +11,8 @@ import uPlot from "./vendor/uPlot.esm.js";
 
 /** The chart is described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
+/** A curve grows slowly; it is drawn anew at most this often, ms. */
+const DRAW_EVERY = 250;
 
 /** Loss as a line that grows. */
 export class LossChart {
@@ -21,6 +23,8 @@ export class LossChart {
   /** @type {PageState["history"]} */ #history = { steps: [], losses: [] };
   /** @type {PageState["scores"]} */ #scores = [];
   #described = -Infinity;
+  #drawn = -Infinity;
+  #waiting = 0;
 
   /**
    * @param {HTMLElement} root Filled by the chart.
@@ -89,10 +93,17 @@ export class LossChart {
   show(history, scores) {
     this.#history = history;
     this.#scores = scores;
+    this.#say();
+    this.#waiting ||= window.setTimeout(() => this.#draw(), Math.max(0, this.#drawn + DRAW_EVERY - performance.now()));
+  }
+
+  #draw() {
+    const [history, scores] = [this.#history, this.#scores];
+    this.#waiting = 0;
+    this.#drawn = performance.now();
     const at = new Map(scores.map(({ step, error }) => [step, error]));
     this.#plot.setData([history.steps, history.losses, history.steps.map((step) => at.get(step) ?? null)]);
     this.#root.classList.toggle("is-empty", history.steps.length === 0);
-    this.#say();
     this.#describe();
   }
 

@@ -38,6 +38,8 @@ const SLOW_STEP = 1000;
 const KEEP_EVERY = 30_000;
 /** A run of less is not worth a place among the kept when something else takes its place, seconds of training. */
 const WORTH_KEEPING = 30;
+/** Not in the frame under way, ms. */
+const NEXT_FRAME = 17;
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -47,18 +49,18 @@ const saves = new Saves();
 
 /** @type {Session | null} */
 let session = null;
-/** What was loaded last, for another attempt and for a new engine. @type {protocol.Source | NamedFile[]} */
-let pictures = PUPPETS;
+/** What the pictures came from, for a new engine. @type {(protocol.Source | NamedFile[])[]} */
+let pictures = [PUPPETS];
 /** The backend that is forced, if one is. */
 let forced = query.get("backend");
-/** What to load as soon as the engine runs. @type {protocol.Source | NamedFile[] | null} */
+/** What to load as soon as the engine runs, in their place. @type {protocol.Source | NamedFile[] | null} */
 let waiting = null;
 
 // ---------------------------------------------------------------------------------------------- the engine
 
 async function start() {
   // After a crash the settings are kept, as the pictures are, and the run as far as the browser has it.
-  const { config: kept, run, saves: list, unkept, models } = store.state;
+  const { config: kept, run, saves: list, unkept, models, leftOut } = store.state;
   const isRestart = session !== null;
   const goesOn = wasTraining;
   wasTraining = false;
@@ -78,9 +80,11 @@ async function start() {
   }
   if (kept) await configure(kept);
   const startsByItself = !hasArrived && (await follow());
-  const first = waiting ?? pictures;
+  const all = waiting ? [waiting] : pictures;
+  const without = waiting ? [] : leftOut;
   waiting = null;
-  await load(first);
+  for (const [index, source] of all.entries()) await load(source, index > 0);
+  if (without.length) await leaveOut(without);
   await annotate.restore();
   const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
   if (saved) {
@@ -101,7 +105,7 @@ let hasArrived = false;
 async function follow() {
   hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
-  if (link.source) pictures = link.source;
+  if (link.source) pictures = [link.source];
   if (link.config) {
     const { config } = link;
     await session?.configure(config).catch((error) => {
@@ -161,7 +165,8 @@ function receive(event) {
       });
       break;
     case "loaded":
-      store.set({ pictures: event.pictures, about: event.about, rejected: event.rejected, progress: null, moments: [], scores: [] });
+      store.set({ rejected: event.rejected, progress: null });
+      if (event.is_new) store.set({ pictures: event.pictures, read: { count: event.read }, about: event.about, moments: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -195,7 +200,8 @@ function receive(event) {
       store.set({ views: event });
       break;
     case "inspected":
-      store.set({ parts: event });
+      // They come with fresh views; two dozen canvases are too many for one frame.
+      setTimeout(() => store.state.views && store.set({ parts: event }), NEXT_FRAME);
       break;
     case "kept":
       store.set({ moments: followed(state.moments, event) });
@@ -296,15 +302,19 @@ async function attempt(command) {
 
 // ---------------------------------------------------------------------------------------------- what people do
 
-/** @param {protocol.Source | NamedFile[]} source */
-async function load(source) {
+/**
+ * @param {protocol.Source | NamedFile[]} source
+ * @param {boolean} [adds] Whether the pictures that are there stay.
+ * @returns {Promise<boolean>} Whether there are other pictures now.
+ */
+async function load(source, adds = false) {
   if (store.state.engine !== "running" || !session) {
     waiting = source;
-    return;
+    return false;
   }
   if (Array.isArray(source) && source.length === 0) {
     store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
-    return;
+    return false;
   }
   const loader = session;
   await keepWorthy();
@@ -319,41 +329,64 @@ async function load(source) {
   /** @type {Message | null} */
   let message = null;
   try {
-    const loaded = await loader.load(source);
+    const loaded = await loader.load(source, { adds });
     if (loaded) {
-      pictures = source;
-      store.set({ run: { ...store.state.run, ...described(source) }, files: Array.isArray(source) ? source : [] });
+      pictures = adds ? [...pictures, source] : [source];
+      store.set({ run: { ...store.state.run, ...described(pictures) }, files: pictures.filter(isTheirs).flat(), ...(adds ? {} : { leftOut: [] }) });
     } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
   } catch (error) {
-    if (error instanceof EngineError && error.kind === "crash") return;
+    if (error instanceof EngineError && error.kind === "crash") return false;
     const cancelled = attemptId === cancelledLoad;
     message = cancelled
       ? { kind: "info", text: "Loading was cancelled; the pictures before it are still here." }
       : { ...sentence(error), ...(isRemote(source) ? { remedies: /** @type {Remedy[]} */ (["retry"]) } : {}) };
-    retry = source;
+    retry = { source, adds };
   }
-  if (attemptId !== loads) return;
+  if (attemptId !== loads) return false;
   // A model that was opened stays, for the new pictures.
   const isNew = !message && session?.state().step === 0;
   store.set({ loading: false, progress: null, message, ...(isNew ? forgotten() : {}) });
+  return !message;
 }
 
 let loads = 0;
 let cancelledLoad = 0;
-/** The load that failed. @type {protocol.Source | NamedFile[]} */
-let retry = PUPPETS;
+/** The load that failed. @type {{ source: protocol.Source | NamedFile[], adds: boolean }} */
+let retry = { source: PUPPETS, adds: false };
+
+/** Learns without some of the pictures; a run under way is over with that.
+ * @param {number[]} places
+ */
+async function leaveOut(places) {
+  await keepWorthy();
+  await attempt(async (engine) => {
+    await engine.leaveOut(places);
+    store.set({ leftOut: places, message: null });
+  });
+}
 
 /** What a run is called by its pictures, and whether they can be had again.
- * @param {protocol.Source | NamedFile[]} source
+ * @param {(protocol.Source | NamedFile[])[]} sources
  * @returns {{ name: string, source: protocol.Source | null }}
  */
-function described(source) {
-  if (!Array.isArray(source)) return { name: source.kind === "hands" ? "Hands" : "Puppets", source };
-  const folders = new Set(source.map(({ name }) => (name.includes("/") ? name.split("/")[0] : "")));
-  const [folder] = folders;
-  const single = source.length === 1 ? source[0].name : "";
-  return { name: (folders.size === 1 && folder) || single || `${source.length} files`, source: null };
+function described(sources) {
+  const samples = sources.flatMap((source) => (Array.isArray(source) ? [] : [source]));
+  const files = sources.flatMap((source) => (Array.isArray(source) ? source : []));
+  /** @type {string[]} */ const names = samples.map(({ kind }) => (kind === "hands" ? "Hands" : "Puppets"));
+  if (files.length) {
+    const folders = new Set(files.map(({ name }) => (name.includes("/") ? name.split("/")[0] : "")));
+    const [folder] = folders;
+    const single = files.length === 1 ? files[0].name : "";
+    names.push((folders.size === 1 && folder) || single || `${files.length} files`);
+  }
+  return { name: names.join(" and "), source: sources.length === 1 ? (samples[0] ?? null) : null };
 }
+
+/** Whether these are a person's own files.
+ * @param {protocol.Source | NamedFile[]} source
+ * @returns {source is NamedFile[]}
+ */
+const isTheirs = (source) => Array.isArray(source) && !ownPictures.has(source);
 
 /** @param {protocol.Source | NamedFile[]} source */
 function isRemote(source) {
@@ -413,8 +446,8 @@ async function openShipped(model) {
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
     const [file, its] = await Promise.all([fileOf(model), picturesOf(model)]);
-    const isTheirs = Array.isArray(pictures) && !ownPictures.has(pictures);
-    if (!isTheirs) {
+    const hasTheirs = pictures.some(isTheirs);
+    if (!hasTheirs) {
       if (Array.isArray(its)) ownPictures.add(its);
       await load(its);
     }
@@ -422,7 +455,7 @@ async function openShipped(model) {
     const { step } = engine.state();
     store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
     const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
-    store.set({ message: { kind: "info", text }, ...(isTheirs ? {} : { about: "Pictures that come with the model." }) });
+    store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Pictures that come with the model." }) });
   }).finally(settled);
 }
 
@@ -490,7 +523,7 @@ async function refresh() {
  */
 async function takeOver(saved, isResumed) {
   await keepWorthy();
-  const has = !Array.isArray(pictures) && JSON.stringify(pictures) === JSON.stringify(saved.source);
+  const has = store.state.leftOut.length === 0 && JSON.stringify(pictures) === JSON.stringify([saved.source]);
   if (isResumed && saved.source && !has) await load(saved.source);
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
@@ -503,7 +536,7 @@ async function takeOver(saved, isResumed) {
         const { run } = store.state;
         if (isResumed) store.set({ run: { id: saved.id, name: saved.name, source: saved.source, keptStep: step } });
         else store.set({ run: { ...run, keptStep: step } });
-        const missing = isResumed && !saved.source && !Array.isArray(pictures);
+        const missing = isResumed && !saved.source && !pictures.some(isTheirs);
         const more = missing ? " Drop in the pictures that it learned from, and press play to go on." : "";
         store.set({ message: { kind: "info", text: `Opened ${saved.name}, trained for ${step} steps.${more}` }, model: `${saved.name}, trained for ${step} steps.` });
         return;
@@ -536,7 +569,7 @@ async function onKept(action, saved) {
 }
 
 const share = new Share(store, download);
-const bring = openPictures(store, { load, change });
+const bring = openPictures(store, { load, leaveOut, change, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
@@ -706,7 +739,7 @@ function remedyButton(remedy) {
 
 /** @param {Remedy} remedy */
 function apply(remedy) {
-  if (remedy === "retry") return load(retry);
+  if (remedy === "retry") return load(retry.source, retry.adds);
   if (remedy === "open-model") return openShipped(store.state.models[0]);
   if (remedy === "resume-last") return takeOver(store.state.saves[0], true);
   if (remedy === "use-cpu") forced = "cpu";
@@ -843,9 +876,10 @@ function show() {
   const about = byId("model-about").textContent ?? "";
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
 
-  store.watch(["pictures", "about"], (state) => {
-    write(byId("pictures-count"), `${state.pictures}`);
-    write(byId("about"), state.about);
+  store.watch(["pictures", "about", "leftOut"], ({ pictures, about, leftOut }) => {
+    write(byId("pictures-count"), `${pictures}`);
+    write(byId("pictures-left-out"), leftOut.length ? `, ${leftOut.length} left out` : "");
+    write(byId("about"), about);
   });
 
   store.watch(["rejected"], ({ rejected }) => {
@@ -932,7 +966,7 @@ function listen() {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       reading.disconnect();
       const { showFigures } = await import("./article/article.js");
-      showFigures(article, store);
+      showFigures(article, store, async (what) => session?.illustrate(what));
     },
     { rootMargin: "400px" },
   );

@@ -25,6 +25,7 @@ export class EdgeMatrix {
   /** @type {number[][]} */ #weights = [];
   /** @type {string[]} */ #palette = [];
   /** @type {{ row: number, column: number } | null} */ #picked = null;
+  #waiting = 0;
   #summarised = -Infinity;
   /** @type {[number, number] | null} */ #marked = null;
   #tell = () => {};
@@ -142,9 +143,15 @@ export class EdgeMatrix {
 
   /** @param {boolean} now */
   #say(now) {
-    const time = performance.now();
-    if (!now && !this.#picked && time - this.#summarised < SUMMARISE_EVERY) return;
-    this.#summarised = time;
+    const rest = this.#summarised + SUMMARISE_EVERY - performance.now();
+    if (!now && !this.#picked && rest > 0) {
+      // The last word is about the weights as they stay.
+      this.#waiting ||= window.setTimeout(() => this.#say(true), rest);
+      return;
+    }
+    clearTimeout(this.#waiting);
+    this.#waiting = 0;
+    this.#summarised = performance.now();
     const edges = this.#edges();
     if (edges.length === 0) {
       this.#write(["No edges yet."]);

@@ -144,7 +144,23 @@ weights_url: string, } | { "type": "load",
 /**
  * Where from.
  */
-source: Source, } | { "type": "cancel-load" } | { "type": "configure", 
+source: Source, 
+/**
+ * Whether those that are there stay.
+ */
+adds: boolean, } | { "type": "thumbnails", 
+/**
+ * The place of the first one, among all that were read.
+ */
+first: number, 
+/**
+ * How many at most.
+ */
+count: number, } | { "type": "leave-out", 
+/**
+ * Their places, among all that were read.
+ */
+places: Array<number>, } | { "type": "cancel-load" } | { "type": "configure", 
 /**
  * All of them.
  */
@@ -164,7 +180,11 @@ touch: Touch | null, } | { "type": "transfer",
 /**
  * Which.
  */
-probes: Array<number>, } | { "type": "animate", 
+probes: Array<number>, } | { "type": "illustrate", 
+/**
+ * What it shows.
+ */
+what: Illustration, } | { "type": "animate", 
 /**
  * Of a frame, px.
  */
@@ -471,6 +491,48 @@ probes: Array<number>,
  * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
  */
 pixels: Uint8Array<ArrayBuffer>, };
+export type Illustration = { "kind": "lines", 
+/**
+ * Of the lines, sigma squared.
+ */
+thickness: number, 
+/**
+ * Of the second line.
+ */
+weight: number, 
+/**
+ * Whether brightness adds up; otherwise the greater one counts, as in the model.
+ */
+adds: boolean, } | { "kind": "heatmap", 
+/**
+ * Score of the first.
+ */
+highest: number, 
+/**
+ * Of that, the second one's.
+ */
+second: number, } | { "kind": "shift", 
+/**
+ * As a share of its side.
+ */
+by: number, };
+export type Illustrated = { 
+/**
+ * Side of a picture, S px.
+ */
+size: number, 
+/**
+ * Lines and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: picture, moved, how they differ.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * `[x, y]` as fractions of the picture, where there is one.
+ */
+keypoint: [number, number] | null, 
+/**
+ * What there is to say about it.
+ */
+says: string, };
 export type Layer = "keypoints" | "landmarks";
 export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
 export type Offer = { 
@@ -765,9 +827,17 @@ total: number | null,
  */
 is_bytes: boolean, } | { "type": "loaded", 
 /**
+ * Whether there are others now, or more.
+ */
+is_new: boolean, 
+/**
  * How many.
  */
 pictures: number, 
+/**
+ * How many were read: those that are left out, too.
+ */
+read: number, 
 /**
  * A sentence about them: their source, and their licence where there is one.
  */
@@ -775,7 +845,23 @@ about: string,
 /**
  * Files that could not be used.
  */
-rejected: Array<Rejected>, } | { "type": "state", 
+rejected: Array<Rejected>, } | { "type": "thumbnails", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Side of each, S px.
+ */
+size: number, 
+/**
+ * `[n]`: the files' names, with their folder or zip.
+ */
+names: Array<string>, 
+/**
+ * RGBA, `[n, S, S, 4]`.
+ */
+pixels: Uint8Array<ArrayBuffer>, } | { "type": "state", 
 /**
  * What is going on.
  */
@@ -840,7 +926,27 @@ probes: Array<number>,
 /**
  * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
  */
-pixels: Uint8Array<ArrayBuffer>, } | { "type": "detected", 
+pixels: Uint8Array<ArrayBuffer>, } | { "type": "illustrated", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Side of a picture, S px.
+ */
+size: number, 
+/**
+ * Lines and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: picture, moved, how they differ.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * `[x, y]` as fractions of the picture, where there is one.
+ */
+keypoint: [number, number] | null, 
+/**
+ * What there is to say about it.
+ */
+says: string, } | { "type": "detected", 
 /**
  * The command's id.
  */

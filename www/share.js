@@ -95,8 +95,9 @@ export class Share {
     const { hide, start } = this.#lesson;
     for (const box of this.#boxes()) box.checked = box.name === "start" ? start : hide.includes(box.value);
     this.#write();
-    const { views, palette } = this.#store.state;
-    this.#find("#share-own").hidden = this.#store.state.run.source !== null || this.#store.state.pictures === 0;
+    const { views, palette, run, pictures, leftOut } = this.#store.state;
+    this.#find("#share-own").hidden = run.source !== null || pictures === 0;
+    this.#find("#share-left-out").hidden = run.source === null || leftOut.length === 0;
     this.#find("#share-figure").hidden = !views;
     this.#find("#share-no-figure").hidden = views !== null;
     this.#dialog.showModal();

@@ -46,7 +46,9 @@ import { FAINTEST } from "./skeleton.js";
  * @property {protocol.Config | null} config In force.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
  * @property {number} pictures
- * @property {NamedFile[]} files Where they came from files: those files.
+ * @property {{ count: number }} read How many were read, those left out included; the object is replaced when there are others, or more.
+ * @property {number[]} leftOut The places of those that are left out, among all that were read.
+ * @property {NamedFile[]} files A person's own files among what they came from.
  * @property {string} about
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
@@ -108,6 +110,8 @@ export const initialState = () => ({
   config: null,
   staged: {},
   pictures: 0,
+  read: { count: 0 },
+  leftOut: [],
   files: [],
   about: "",
   rejected: [],

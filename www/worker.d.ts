@@ -1,2 +1,2 @@
 // What wasm-bindgen writes beside the page, as far as `worker_loader.js` uses it.
-export default function init(): Promise<unknown>;
+export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;

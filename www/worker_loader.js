@@ -32,9 +32,50 @@ if (globalThis.GPUAdapter) {
   };
 }
 
-try {
-  await init();
+/** The engine's code. Hosts that do not know what wasm is have it compiled after it came, not meanwhile. */
+async function compiled() {
+  const answer = await fetch(new URL("worker_bg.wasm", import.meta.url));
+  if (!answer.ok) throw new Error(`worker_bg.wasm: ${answer.status}`);
+  const isNamed = answer.headers.get("Content-Type") === "application/wasm";
+  return isNamed ? WebAssembly.compileStreaming(answer) : WebAssembly.compile(await answer.arrayBuffer());
+}
+
+/** @param {WebAssembly.Module} module */
+const start = async (module) => {
+  await init({ module_or_path: module });
   loaded = true;
-} catch (error) {
-  fail(`The engine could not be loaded (${said(error)}).`);
+};
+
+if (self.name === "helper") {
+  // What the engine, in `hire`, sends with the first message.
+  self.addEventListener(
+    "message",
+    ({ data }) => {
+      Object.assign(self, { arena: data.arena, index: data.index });
+      start(data.module);
+    },
+    { once: true },
+  );
+} else {
+  try {
+    const module = await compiled();
+    Object.assign(self, {
+      /**
+       * Starts helpers, which are workers of this same file: `src/ops/cpu/helpers.rs`.
+       *
+       * @param {number} bytes
+       * @param {number} count
+       */
+      hire(bytes, count) {
+        const arena = new SharedArrayBuffer(bytes);
+        for (let index = 0; index < count; index++) {
+          new Worker(import.meta.url, { type: "module", name: "helper" }).postMessage({ module, arena, index });
+        }
+        return arena;
+      },
+    });
+    await start(module);
+  } catch (error) {
+    fail(`The engine could not be loaded (${said(error)}).`);
+  }
 }

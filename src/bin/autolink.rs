@@ -566,7 +566,9 @@ mod cli {
             let puppets = synthetic::puppets(count, config.seed, config.size);
             let (pictures, landmarks) = (puppets.dataset, joints(&puppets.joints));
             voice.event(&Event::Loaded {
+                is_new: true,
                 pictures: count,
+                read: count,
                 about: "Drawn puppets.".into(),
                 rejected: Vec::new(),
             });
@@ -581,7 +583,9 @@ mod cli {
         voice.rejected(&rejected);
         let about = format!("{} pictures from {from}.", pictures.len());
         voice.event(&Event::Loaded {
+            is_new: true,
             pictures: pictures.len(),
+            read: pictures.len(),
             about: about.clone(),
             rejected,
         });

@@ -1,5 +1,7 @@
 //! Pictures in memory, and the order in which training meets them.
 
+use std::collections::HashSet;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -53,13 +55,15 @@ pub struct Picture {
     pub placement: Placement,
 }
 
-/// Pictures of one size: `u8 [N, S, S, 3]` in one piece, with their names and placements.
+/// Pictures of one size: `u8 [R, S, S, 3]` in one piece, with their names and placements. Some may be left out: N stay.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     size_px: usize,
-    pixels: Vec<u8>, // [N, S, S, 3]
+    pixels: Vec<u8>, // [R, S, S, 3]
     names: Vec<String>,
     placements: Vec<Placement>,
+    /// `[N]`, rising: the places of those that stay.
+    kept: Vec<usize>,
 }
 
 impl Dataset {
@@ -70,6 +74,7 @@ impl Dataset {
             pixels: Vec::new(),
             names: Vec::new(),
             placements: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -86,18 +91,72 @@ impl Dataset {
                 .reserve_exact((self.pixels.len() / 8).max(64 * bytes));
         }
         self.pixels.extend_from_slice(&picture.pixels);
+        self.kept.push(self.names.len());
         self.names.push(picture.name);
         self.placements.push(picture.placement);
     }
 
+    /// Adds others of the same size at the end.
+    ///
+    /// # Panics
+    /// If they are of another size.
+    pub fn append(&mut self, mut others: Dataset) {
+        assert_eq!(self.size_px, others.size_px, "pictures of another size");
+        let places = self.read_len();
+        self.kept.extend(others.kept.iter().map(|at| places + at));
+        self.pixels.append(&mut others.pixels);
+        self.names.append(&mut others.names);
+        self.placements.append(&mut others.placements);
+    }
+
+    /// Leaves out the pictures at these places, as if they had never been read; every other one is back.
+    pub fn leave_out(&mut self, places: &[usize]) {
+        let is_out: HashSet<_> = places.iter().collect();
+        self.kept = (0..self.read_len())
+            .filter(|place| !is_out.contains(place))
+            .collect();
+    }
+
+    /// The places of those that are left out.
+    pub fn left_out(&self) -> Vec<usize> {
+        (0..self.read_len())
+            .filter(|place| self.kept.binary_search(place).is_err())
+            .collect()
+    }
+
+    /// How many were read, R: those that are left out, too.
+    pub fn read_len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Name and pixels `[S, S, 3]` of the picture at a place among all that were read.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    pub fn read_at(&self, place: usize) -> (&str, &[u8]) {
+        let bytes = self.picture_bytes();
+        (
+            &self.names[place],
+            &self.pixels[place * bytes..(place + 1) * bytes],
+        )
+    }
+
     /// How many pictures, N.
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.kept.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.kept.is_empty()
+    }
+
+    /// The place of picture `i` among all that were read.
+    ///
+    /// # Panics
+    /// If there is no picture `i`; so do the methods below.
+    pub fn place(&self, i: usize) -> usize {
+        self.kept[i]
     }
 
     /// Side of every picture, S, px.
@@ -106,22 +165,18 @@ impl Dataset {
     }
 
     /// Picture `i`: `[S, S, 3]`, RGB.
-    ///
-    /// # Panics
-    /// If there is no picture `i`; so do [`Dataset::name`] and [`Dataset::placement`].
     pub fn pixels(&self, i: usize) -> &[u8] {
-        let bytes = self.picture_bytes();
-        &self.pixels[i * bytes..(i + 1) * bytes]
+        self.read_at(self.kept[i]).1
     }
 
     /// The file's name of picture `i`, with its folder or zip.
     pub fn name(&self, i: usize) -> &str {
-        &self.names[i]
+        &self.names[self.kept[i]]
     }
 
     /// Where picture `i` lies in its original.
     pub fn placement(&self, i: usize) -> &Placement {
-        &self.placements[i]
+        &self.placements[self.kept[i]]
     }
 
     /// The picked pictures as the model takes them: `[B, 3, S, S]`, `v / 127.5 - 1` in `[-1, 1]`, mirrored left to right
@@ -331,6 +386,28 @@ mod tests {
             (dataset.len(), dataset.size_px(), dataset.name(1)),
             (2, 2, "p")
         );
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_if_it_had_never_been_read() {
+        let named = |name: usize| Picture {
+            name: format!("{name}"),
+            ..picture(1, |_, _, _| name as u8)
+        };
+        let mut dataset = Dataset::new(1);
+        (0..5).for_each(|i| dataset.push(named(i)));
+        dataset.leave_out(&[1, 3]);
+        assert_eq!((dataset.len(), dataset.read_len()), (3, 5));
+        assert_eq!((dataset.name(1), dataset.pixels(1)[0]), ("2", 2));
+        assert_eq!((dataset.place(2), dataset.read_at(3).0), (4, "3"));
+        let mut more = Dataset::new(1);
+        (5..8).for_each(|i| more.push(named(i)));
+        more.leave_out(&[0]);
+        dataset.append(more);
+        assert_eq!(dataset.left_out(), [1, 3, 5]);
+        assert_eq!((dataset.len(), dataset.name(3)), (5, "6"));
+        dataset.leave_out(&[]);
+        assert_eq!((dataset.len(), dataset.name(1)), (8, "1"));
     }
 
     #[test]

@@ -108,23 +108,34 @@ impl Detector {
     }
 
     /// `images` `[B,3,S,S]` in `[-1, 1]`.
-    ///
-    /// `heatmaps = softmax(detector(image))` over pixels; `keypoint = sum over pixels p of heatmap(p) p`.
     pub fn forward(&self, images: Tensor<4>) -> Detection {
         let x = self.down.iter().fold(images, |x, block| block.forward(x));
         let x = self.up.iter().fold(x, |x, block| block.forward(x));
-        let logits = self.head.forward(x); // [B,K,h,w]
-        let [batch, count, height, width] = logits.dims();
-        let heatmaps = activation::softmax(logits.reshape([batch, count, height * width]), 2);
-        let pixels = pixel_positions(height, width, &heatmaps.device()).unsqueeze::<3>(); // [1,hw,2]
-        Detection {
-            keypoints: heatmaps.clone().matmul(pixels),
-            heatmaps: heatmaps.reshape([batch, count, height, width]),
-        }
+        Detection::of(self.head.forward(x))
     }
 }
 
 impl Detection {
+    /// What scores `[B,K,h,w]` say.
+    ///
+    /// `heatmaps = softmax(scores)` over pixels; `keypoint = sum over pixels p of heatmap(p) p`.
+    pub fn of(scores: Tensor<4>) -> Self {
+        let [batch, count, height, width] = scores.dims();
+        let heatmaps = activation::softmax(scores.reshape([batch, count, height * width]), 2);
+        let pixels = pixel_positions(height, width, &heatmaps.device()); // [hw,2]
+        let mean = |axis| {
+            let positions = pixels
+                .clone()
+                .narrow(1, axis, 1)
+                .reshape([1, 1, height * width]);
+            (heatmaps.clone() * positions).sum_dim(2) // [B,K,1]
+        };
+        Detection {
+            keypoints: Tensor::cat(vec![mean(0), mean(1)], 2),
+            heatmaps: heatmaps.reshape([batch, count, height, width]),
+        }
+    }
+
     /// How sure each keypoint is: the share of its heatmap within a tenth of the picture's side of it. `[B,K]` in `[0, 1]`.
     pub fn confidence(&self) -> Tensor<2> {
         const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2

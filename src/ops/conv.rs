@@ -23,12 +23,12 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
 
 /// [`conv3x3`] by burn.
 pub fn conv3x3_reference(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
-    conv2d(
-        x,
-        weight,
-        Some(bias),
-        ConvOptions::new([1, 1], [1, 1], [1, 1], 1),
-    )
+    conv2d(x, weight, Some(bias), options())
+}
+
+/// What burn calls it.
+pub(super) fn options() -> ConvOptions<2> {
+    ConvOptions::new([1, 1], [1, 1], [1, 1], 1)
 }
 
 /// [`halve`](super::halve) of [`conv3x3`], in 4/9 of the arithmetic.

@@ -2,15 +2,15 @@
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::ops::ModuleOps;
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::AdamWStep;
-use super::cpu::adamw;
-use super::cpu::conv;
 use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
-use super::cpu::resize;
-use super::kernels::{Gradients, Kernels, Statistics};
+use super::cpu::plan::{Kind, Plan};
+use super::cpu::{self, adamw, conv, peak, resize};
+use super::kernels::{Gradients, Kernels, Measured, Statistics};
 
 /// A tensor's values, in order. Free where they lie so already.
 fn contiguous(tensor: &FlexTensor) -> FlexTensor {
@@ -35,14 +35,15 @@ impl Kernels for Flex {
         let shape = dims(&x);
         let [batch, _, height, width] = shape;
         let [outputs] = dims(&bias);
-        if halving {
-            let y =
-                conv::halving_forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
-            tensor(y, [batch, outputs, height / 2, width / 2])
-        } else {
-            let y = conv::forward(x.storage(), shape, weight.storage(), Some(bias.storage()));
-            tensor(y, [batch, outputs, height, width])
-        }
+        let plan = Plan {
+            kind: Kind::Forward,
+            halving,
+            shape,
+            others: outputs,
+        };
+        let y = cpu::convolve(plan, x.storage(), weight.storage(), Some(bias.storage()));
+        let step = if halving { 2 } else { 1 };
+        tensor(y, [batch, outputs, height / step, width / step])
     }
 
     fn edge_map(
@@ -125,13 +126,15 @@ impl Gradients for Flex {
         halving: bool,
     ) -> FlexTensor {
         let (dy, weight) = (contiguous(&dy), contiguous(&weight));
-        let gradient = if halving {
-            conv::halving_input_gradient
-        } else {
-            conv::input_gradient
+        let shape = dims::<4>(&x);
+        let plan = Plan {
+            kind: Kind::ByInput,
+            halving,
+            shape: dims(&dy),
+            others: shape[1],
         };
-        let dx = gradient(dy.storage(), dims(&dy), weight.storage());
-        tensor(dx, dims::<4>(&x))
+        let dx = cpu::convolve(plan, dy.storage(), weight.storage(), None);
+        tensor(dx, shape)
     }
 
     fn convolve_by_weight(
@@ -141,13 +144,15 @@ impl Gradients for Flex {
         halving: bool,
     ) -> FlexTensor {
         let (x, dy) = (contiguous(&x), contiguous(&dy));
-        let gradient = if halving {
-            conv::halving_weight_gradient
-        } else {
-            conv::weight_gradient
+        let shape = dims::<4>(&weight);
+        let plan = Plan {
+            kind: Kind::ByWeight,
+            halving,
+            shape: dims(&x),
+            others: shape[0],
         };
-        let dw = gradient(x.storage(), dims(&x), dy.storage());
-        tensor(dw, dims::<4>(&weight))
+        let dw = cpu::convolve(plan, x.storage(), dy.storage(), None);
+        tensor(dw, shape)
     }
 
     fn convolve_by_bias(dy: FlexTensor) -> FlexTensor {
@@ -250,5 +255,29 @@ fn normalisation(
         moments: values(moments),
         epsilon: epsilon as f32,
         slope: slope as f32,
+    }
+}
+
+impl Measured for Flex {
+    /// In chains of its own: as many operations as asked for.
+    fn multiply_adds(_: FlexTensor, chains: usize, groups: usize, rounds: usize) -> FlexTensor {
+        let sums = peak::multiply_adds(groups, 64 * 16 * chains * rounds);
+        tensor(sums, [groups])
+    }
+
+    fn by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        Self::convolve_by_x(x, weight, dy, false)
+    }
+
+    fn by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        Self::convolve_by_weight(x, weight, dy, false)
+    }
+
+    fn burn_by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        Self::conv2d_x_backward(x, weight, dy, super::conv::options())
+    }
+
+    fn burn_by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        Self::conv2d_weight_backward(x, weight, dy, super::conv::options())
     }
 }

@@ -54,8 +54,8 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What only a GPU does, to be measured.
-#[backend_extension(Cube)]
+/// What is measured beside them.
+#[backend_extension(Cube, Flex)]
 pub trait Measured: Backend {
     /// See [`crate::ops::measure::multiply_adds`].
     fn multiply_adds(
@@ -66,10 +66,18 @@ pub trait Measured: Backend {
     ) -> FloatTensor<Self>;
 
     /// The gradient of the 3x3 convolution by the input.
-    fn by_x(weight: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn by_x(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// The gradient of the 3x3 convolution by the weight.
-    fn by_weight(x: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn by_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// Burn's own.
     fn burn_by_x(

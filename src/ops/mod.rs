@@ -34,6 +34,12 @@ pub fn use_burn_on_gpu(burn: bool) {
     BURN_ON_GPU.store(burn, Ordering::Relaxed);
 }
 
+/// Never on the page, whose visitors would load megabytes of burn's templates of convolutions for it.
+#[inline(always)]
+fn is_burn_on_gpu() -> bool {
+    cfg!(any(feature = "bench", not(target_family = "wasm"))) && BURN_ON_GPU.load(Ordering::Relaxed)
+}
+
 /// Whose kernels run on a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Served {
@@ -42,10 +48,11 @@ enum Served {
     Not,
 }
 
+#[inline(always)]
 fn served(device: &Device) -> Served {
     match device.clone().inner().as_dispatch() {
         DispatchDevice::Flex(_) => Served::Cpu,
-        _ if BURN_ON_GPU.load(Ordering::Relaxed) => Served::Not,
+        _ if is_burn_on_gpu() => Served::Not,
         _ => Served::Gpu,
     }
 }

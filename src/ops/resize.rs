@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 use super::kernels::Kernels;
 use super::serves;
@@ -70,34 +70,34 @@ fn double_axis<const AXIS: usize>(x: Tensor<4>) -> Tensor<4> {
     Tensor::stack::<5>(vec![even, odd], AXIS + 1).reshape(shape)
 }
 
-/// The matrix of bilinear resizing along one axis, `[to, from]`: `y = M x`, half-pixel centres, clamped, no smoothing.
-///
-/// Output i lies at `(i + 1/2) from / to - 1/2` of the input.
-pub fn resize_matrix(from: usize, to: usize, device: &Device) -> Tensor<2> {
-    let mut matrix = vec![0f32; to * from];
-    for i in 0..to {
-        let at = ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).clamp(0.0, (from - 1) as f64);
-        let low = at.floor() as usize;
-        let high = (low + 1).min(from - 1);
-        let share = (at - low as f64) as f32;
-        matrix[i * from + low] += 1.0 - share;
-        matrix[i * from + high] += share;
-    }
-    Tensor::from_data(TensorData::new(matrix, [to, from]), device)
-}
-
-/// Bilinear resizing to `size`, half-pixel centres: rows, then columns, each a matrix product.
-///
-/// `[B,C,H,W]` -> `[B,C,size,size]`; unchanged where it already has that size.
+/// Bilinear resizing to `size`, half-pixel centres, no smoothing. `[B,C,H,W]` -> `[B,C,size,size]`.
 pub fn resize(x: Tensor<4>, size: usize) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    if height == size && width == size {
+    if [height, width] == [2 * size; 2] {
+        return halve(x);
+    }
+    resize_axis::<3>(resize_axis::<2>(x, size), size)
+}
+
+/// `y[i] = (1 - s) x[low] + s x[low + 1]`, where `low + s = (i + 1/2) from / to - 1/2`, clamped.
+fn resize_axis<const AXIS: usize>(x: Tensor<4>, to: usize) -> Tensor<4> {
+    let from = x.dims()[AXIS];
+    if from == to {
         return x;
     }
+    let last = (from - 1) as f64;
+    let at = |i: usize| ((i as f64 + 0.5) * from as f64 / to as f64 - 0.5).clamp(0.0, last);
     let device = x.device();
-    let rows = resize_matrix(height, size, &device).unsqueeze::<4>(); // [1,1,size,H]
-    let columns = resize_matrix(width, size, &device)
-        .transpose()
-        .unsqueeze::<4>(); // [1,1,W,size]
-    rows.matmul(x).matmul(columns)
+    let beside = |step: usize| {
+        let values: Vec<i32> = (0..to)
+            .map(|i| (at(i) as usize + step).min(from - 1) as i32)
+            .collect();
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(values, [to]), &device);
+        x.clone().select(AXIS, indices)
+    };
+    let mut shape = [1; 4];
+    shape[AXIS] = to;
+    let shares: Vec<f32> = (0..to).map(|i| at(i).fract() as f32).collect();
+    let shares = Tensor::<4>::from_data(TensorData::new(shares, shape), &device);
+    beside(0) * (1.0 - shares.clone()) + beside(1) * shares
 }

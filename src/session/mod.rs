@@ -1,6 +1,7 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
 pub mod animation;
+mod illustrate;
 pub mod preview;
 pub mod protocol;
 mod touch;
@@ -12,6 +13,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
+pub use illustrate::{Illustrated, Illustration};
 pub use protocol::{
     Backend, Command, Event, FileKind, Keypoints, Moment, Phase, Rejected, Source, Views,
 };
@@ -171,10 +173,45 @@ impl Session {
                 "Another picture size needs the pictures to be read again.".into(),
             ));
         }
-        let is_opened = self.paused.is_some() && config == self.config;
+        let is_same = config == self.config;
         self.config = config;
         self.pictures = pictures;
-        if is_opened {
+        self.begin_anew(is_same);
+        Ok(())
+    }
+
+    /// Adds pictures to those that are there; otherwise as [`Session::begin`].
+    ///
+    /// # Errors
+    /// As [`Session::begin`], where there are none yet.
+    pub fn add(&mut self, more: Dataset) -> Result<()> {
+        if self.pictures.is_empty() {
+            return self.begin(self.config.clone(), more);
+        }
+        self.pictures.append(more);
+        self.begin_anew(true);
+        Ok(())
+    }
+
+    /// Learns without the pictures at these places among all that were read, and with every other one; otherwise as
+    /// [`Session::begin`].
+    ///
+    /// # Errors
+    /// Nothing could be learned from what stays; then everything stays as it was.
+    pub fn leave_out(&mut self, places: &[usize]) -> Result<()> {
+        let before = self.pictures.left_out();
+        self.pictures.leave_out(places);
+        if let Err(error) = self.pictures.check() {
+            self.pictures.leave_out(&before);
+            return Err(error);
+        }
+        self.begin_anew(true);
+        Ok(())
+    }
+
+    /// Forgets what other pictures taught; what was opened and not trained on yet stays, if it is of these settings.
+    fn begin_anew(&mut self, is_same_config: bool) {
+        if self.paused.is_some() && is_same_config {
             self.snapshots.clear(); // of other pictures
             self.looks.clear();
             self.steps_before = self.steps_taken();
@@ -182,7 +219,6 @@ impl Session {
         } else {
             self.reset();
         }
-        Ok(())
     }
 
     /// Whether these settings show the pictures otherwise, so that they must be read again; see [`Session::begin`].
@@ -446,6 +482,19 @@ impl Session {
         let looks = self.looks.make_contiguous();
         views.findings = diagnosis::diagnose(&self.losses, looks, self.lesson);
         Ok(views)
+    }
+
+    /// Pictures as they were read, by their place, also those that are left out: their names, and RGBA `[n, S, S, 4]`.
+    pub fn thumbnails(&self, first: usize, count: usize) -> (Vec<String>, Vec<u8>) {
+        let end = first.saturating_add(count).min(self.pictures.read_len());
+        let (names, pixels): (Vec<_>, Vec<_>) = (first..end)
+            .map(|place| self.pictures.read_at(place))
+            .unzip();
+        let pixels = (pixels.iter())
+            .flat_map(|pixels| pixels.chunks_exact(3))
+            .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
+            .collect();
+        (names.into_iter().map(String::from).collect(), pixels)
     }
 
     /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: two thirds of them teach a linear

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::illustrate::{Illustrated, Illustration};
 use super::touch::{Parts, Touch, Transfer};
 use crate::annotate::desk::{DeskView, Edit, Layer};
 use crate::annotate::formats::{Format, Offer};
@@ -85,10 +86,24 @@ pub enum Command {
         /// Where the perceptual weights lie, ending in `/`.
         weights_url: String,
     },
-    /// Replaces the pictures.
+    /// Replaces the pictures, or adds to them.
     Load {
         /// Where from.
         source: Source,
+        /// Whether those that are there stay.
+        adds: bool,
+    },
+    /// Asks for pictures as they were read. Answered by [`Event::Thumbnails`].
+    Thumbnails {
+        /// The place of the first one, among all that were read.
+        first: usize,
+        /// How many at most.
+        count: usize,
+    },
+    /// Learns without some of the pictures, and with every other one; starts a new run.
+    LeaveOut {
+        /// Their places, among all that were read.
+        places: Vec<usize>,
     },
     /// Stops a load; what has come so far is dropped, the pictures before it stay.
     CancelLoad,
@@ -119,6 +134,11 @@ pub enum Command {
     Transfer {
         /// Which.
         probes: Vec<usize>,
+    },
+    /// Asks for a figure of the article. Answered by [`Event::Illustrated`].
+    Illustrate {
+        /// What it shows.
+        what: Illustration,
     },
     /// Asks for the frames that came with the command, `[frames, height, width, 4]` pixels, as an animated GIF. Answered by
     /// [`Event::Saved`].
@@ -372,14 +392,31 @@ pub enum Event {
         /// Whether bytes are counted, not pieces.
         is_bytes: bool,
     },
-    /// The pictures were replaced.
+    /// There are other pictures, or more; or what came could not be used.
     Loaded {
+        /// Whether there are others now, or more.
+        is_new: bool,
         /// How many.
         pictures: usize,
+        /// How many were read: those that are left out, too.
+        read: usize,
         /// A sentence about them: their source, and their licence where there is one.
         about: String,
         /// Files that could not be used.
         rejected: Vec<Rejected>,
+    },
+    /// Pictures as they were read.
+    Thumbnails {
+        /// The command's id.
+        id: u32,
+        /// Side of each, S px.
+        size: usize,
+        /// `[n]`: the files' names, with their folder or zip.
+        names: Vec<String>,
+        /// RGBA, `[n, S, S, 4]`.
+        #[serde(with = "serde_bytes")]
+        #[ts(type = "Uint8Array<ArrayBuffer>")]
+        pixels: Vec<u8>,
     },
     /// Phase, settings or step changed.
     State {
@@ -427,6 +464,15 @@ pub enum Event {
         #[serde(flatten)]
         #[ts(flatten)]
         grid: Transfer,
+    },
+    /// The figure that was asked for.
+    Illustrated {
+        /// The command's id.
+        id: u32,
+        /// The figure.
+        #[serde(flatten)]
+        #[ts(flatten)]
+        figure: Illustrated,
     },
     /// Keypoints of the picture that was asked for.
     Detected {
@@ -535,6 +581,8 @@ mod tests {
             Touch::decl(&cfg),
             Parts::decl(&cfg),
             Transfer::decl(&cfg),
+            Illustration::decl(&cfg),
+            Illustrated::decl(&cfg),
             Layer::decl(&cfg),
             Format::decl(&cfg),
             Offer::decl(&cfg),

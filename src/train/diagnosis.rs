@@ -56,7 +56,7 @@ pub const LOOKS: usize = 8;
 const WINDOW: usize = 10;
 /// The loss rises if it is so many times the lowest that it was.
 const RISE: f32 = 1.5;
-/// The loss is stuck if after [`STUCK_STEPS`] it is more than this share of the first.
+/// The loss is stuck if the last third of [`STUCK_STEPS`] is more than this share of the first steps, as many.
 const FALL: f32 = 0.9;
 const STUCK_STEPS: usize = 150;
 /// A keypoint is dead if it moves less than this from picture to picture, in sides of the picture ...
@@ -131,8 +131,7 @@ pub fn diagnose(losses: &[f32], looks: &[Look], lesson: Lesson) -> Vec<Finding> 
 
 fn loss(losses: &[f32], step: usize) -> Option<Finding> {
     let means: Vec<f32> = losses.chunks_exact(WINDOW).map(mean).collect();
-    let (&first, rest) = means.split_first()?;
-    let &now = rest.last()?;
+    let &now = means.last()?;
     let lowest = means.iter().copied().fold(f32::MAX, f32::min);
     let finding = |trouble, says: String, remedy: &str| Finding {
         trouble,
@@ -149,7 +148,12 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
     }
     // Only a run that is known from its start.
     let is_whole = losses.len() + WINDOW > step;
-    (is_whole && losses.len() >= STUCK_STEPS && now > FALL * first).then(|| {
+    if !is_whole || losses.len() < STUCK_STEPS {
+        return None;
+    }
+    let few = STUCK_STEPS / 3;
+    let (first, now) = (mean(&losses[..few]), mean(&losses[losses.len() - few..]));
+    (now > FALL * first).then(|| {
         finding(
             Trouble::Stuck,
             format!("The loss has hardly fallen: it began at {first:.3} and is {now:.3} now."),
@@ -268,7 +272,7 @@ fn unsure(look: &Look) -> Option<Finding> {
             "The heatmaps are still wide: of a typical one only about {:.0} % lies near its keypoint.",
             5.0 * (20.0 * sure).round().max(1.0)
         ),
-        remedy: "Train longer; if they stay wide, take pictures of one kind of object, one in each, in the middle and about as large.".into(),
+        remedy: "Train longer. If they stay wide, a guess: pictures may show several objects, or objects off the middle. Then take pictures of one kind of object, one in each, in the middle and about as large.".into(),
     })
 }
 

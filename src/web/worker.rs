@@ -25,7 +25,7 @@ use crate::checkpoint::{
 use crate::config::{Config, Preset, SETTINGS};
 use crate::data::{Dataset, archive, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops;
+use crate::ops::{self, cpu::helpers};
 use crate::palette;
 use crate::session::{
     Backend, Cadence, Command, Event, Keypoints, Moment, Phase, Rejected, Session, Source,
@@ -44,6 +44,9 @@ const DOWNLOADS: usize = 6;
 const SCORED_PUPPETS: usize = 96;
 /// ... which may take one in so many parts of the time.
 const SCORE_RARITY: u32 = 20;
+/// Where nothing of what came can be used.
+const NO_PICTURE: &str =
+    "There is no picture in this: PNG, JPEG, WebP, GIF and BMP can be read, also in zips.";
 /// More puppets than anybody looks at.
 const MOST_PUPPETS: usize = 20_000;
 
@@ -85,6 +88,7 @@ pub fn start() {
             message,
         });
     }));
+    helpers::help();
     let Ok(scope) = fetch::scope() else { return };
     let Ok(turns) = MessageChannel::new() else {
         return;
@@ -157,7 +161,9 @@ fn post(event: &Event) {
 fn post_value(event: &Event, scope: &DedicatedWorkerGlobalScope, value: &JsValue) {
     let moved = Array::new();
     let keys: &[&str] = match event {
-        Event::Views(_) | Event::Kept(_) | Event::Transferred { .. } => &["pixels"],
+        Event::Views(_) | Event::Kept(_) | Event::Transferred { .. } | Event::Thumbnails { .. } => {
+            &["pixels"]
+        }
         Event::Inspected(_) => &["pixels", "heatmaps", "mask"],
         Event::Desk(_) => &["points"],
         Event::Saved { .. } => &["bytes"],
@@ -222,11 +228,17 @@ impl Progress {
     }
 }
 
-/// Where the pictures can be had again, at another size.
+/// Where pictures can be had again, at another size.
 #[derive(Clone)]
 enum Pile {
+    /// A person's own.
     Files(Files),
-    Puppets { count: usize, seed: u64 },
+    /// A sample's.
+    Hands(Files),
+    Puppets {
+        count: usize,
+        seed: u64,
+    },
 }
 
 /// Training that the page asked for.
@@ -260,8 +272,8 @@ struct Engine {
     weights_under_way: bool,
     /// There once the page has opened it.
     session: Option<Session>,
-    pile: Pile,
-    about: String,
+    /// Each with how many pictures came of it.
+    piles: Vec<(Pile, usize)>,
     loads: u32,
     task: Option<Task>,
     cadence: Cadence,
@@ -292,8 +304,7 @@ impl Engine {
             weights_url: String::new(),
             weights_under_way: false,
             session: None,
-            pile: Pile::Files(Vec::new()),
-            about: String::new(),
+            piles: Vec::new(),
             loads: 0,
             task: None,
             cadence: Cadence::default(),
@@ -378,7 +389,25 @@ impl Engine {
                 self.weights_url = weights_url;
                 self.open(backend).await?;
             }
-            Command::Load { source } => self.load(source, files).await?,
+            Command::Load { source, adds } => self.load(source, files, adds).await?,
+            Command::Thumbnails { first, count } => {
+                let session = self.session()?;
+                let (names, pixels) = session.thumbnails(first, count);
+                let size = session.pictures().size_px();
+                post(&Event::Thumbnails {
+                    id,
+                    size,
+                    names,
+                    pixels,
+                });
+                return Ok(false);
+            }
+            Command::LeaveOut { places } => {
+                self.end_task();
+                self.session()?.leave_out(&places)?;
+                self.post_state(self.phase());
+                self.post_views().await?;
+            }
             Command::CancelLoad => {} // there is none: a load looks for this by itself
             Command::Configure { config } => self.configure(config).await?,
             Command::Train { steps, every_ms } => {
@@ -416,6 +445,11 @@ impl Engine {
             Command::Transfer { probes } => {
                 let grid = self.session()?.transfer(&probes).await?;
                 post(&Event::Transferred { id, grid });
+                return Ok(false);
+            }
+            Command::Illustrate { what } => {
+                let figure = self.session()?.illustrate(what).await?;
+                post(&Event::Illustrated { id, figure });
                 return Ok(false);
             }
             Command::Animate {
@@ -512,17 +546,19 @@ impl Engine {
 
     /// Says how well the keypoints tell where the joints are, where those are known and it is quick enough.
     async fn post_score(&mut self) -> Result<()> {
-        let (Some(session), Pile::Puppets { count, seed }) = (&self.session, &self.pile) else {
+        let (Some(session), [(Pile::Puppets { seed, .. }, _)]) = (&self.session, &self.piles[..])
+        else {
             return Ok(());
         };
         let is_quick = (self.scored).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_RARITY);
-        if !is_quick || *count < SCORED_PUPPETS || session.steps_taken() == 0 {
+        let pictures = session.pictures();
+        if !is_quick || pictures.len() < SCORED_PUPPETS || session.steps_taken() == 0 {
             return Ok(());
         }
         let start = Instant::now();
         // At any size the joints are the same.
         let joints: Vec<_> = (0..SCORED_PUPPETS)
-            .map(|index| synthetic::puppet(index, *seed, 16).1)
+            .map(|index| synthetic::puppet(pictures.place(index), *seed, 16).1)
             .collect();
         let score = session.score(&joints).await?;
         self.scored = Some((Instant::now(), start.elapsed()));
@@ -562,12 +598,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Replaces the pictures; what fails or is cancelled leaves those before in place.
-    async fn load(&mut self, source: Source, files: Files) -> Result<()> {
+    /// Replaces the pictures or adds to them; what fails or is cancelled leaves those before in place.
+    async fn load(&mut self, source: Source, files: Files, adds: bool) -> Result<()> {
         let config = self.session()?.config().clone();
         self.end_task();
         self.post_state(Phase::Loading);
-        let done = self.load_under(source, files, config).await;
+        let done = self.load_under(source, files, adds, config).await;
         self.post_state(self.phase());
         if done? {
             self.post_views().await?;
@@ -575,8 +611,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether pictures were replaced: false if the load was cancelled.
-    async fn load_under(&mut self, source: Source, files: Files, config: Config) -> Result<bool> {
+    /// Whether there are other pictures now: false if the load was cancelled.
+    async fn load_under(
+        &mut self,
+        source: Source,
+        files: Files,
+        adds: bool,
+        config: Config,
+    ) -> Result<bool> {
         let pile = match source {
             Source::Files => Pile::Files(files),
             Source::Puppets { count, seed } => Pile::Puppets {
@@ -587,31 +629,57 @@ impl Engine {
                 count,
                 ref base_url,
             } => match self.fetch_hands(count, base_url).await? {
-                Some(files) => Pile::Files(files),
+                Some(files) => Pile::Hands(files),
                 None => return Ok(false),
             },
         };
-        let Some((pictures, rejected)) = self.read(&pile, &config).await? else {
+        let Some((read, rejected)) = self.read(&[&pile], &config).await? else {
             return Ok(false);
         };
-        let count = pictures.len();
-        let begun = self.session()?.begin(config, pictures);
+        let count = read.read_len();
+        let begun = match adds {
+            _ if count == 0 => Err(Error::Pictures(NO_PICTURE.into())),
+            true => self.session()?.add(read),
+            false => self.session()?.begin(config, read),
+        };
         if begun.is_ok() {
-            self.pile = pile;
-            self.about = match source {
-                Source::Files => format!("{count} pictures of yours; they stay on this device."),
-                Source::Puppets { .. } => format!("{count} drawn puppets."),
-                Source::Hands { .. } => format!("{count} {}.", hands::ABOUT),
-            };
+            if !adds {
+                self.piles.clear();
+            }
+            self.piles.push((pile, count));
         }
-        // Said in any case: what was left out explains why nothing could be begun.
-        let pictures = self.session()?.pictures().len();
+        // Said in any case: what could not be used explains why nothing could be begun.
+        let pictures = self.session()?.pictures();
         post(&Event::Loaded {
-            pictures,
-            about: self.about.clone(),
+            is_new: begun.is_ok(),
+            pictures: pictures.len(),
+            read: pictures.read_len(),
+            about: self.about(),
             rejected,
         });
         begun.map(|()| true)
+    }
+
+    /// A sentence about the pictures for each kind of source.
+    fn about(&self) -> String {
+        let (mut yours, mut hands, mut puppets) = (0, 0, 0);
+        for (pile, count) in &self.piles {
+            match pile {
+                Pile::Files(_) => yours += count,
+                Pile::Hands(_) => hands += count,
+                Pile::Puppets { .. } => puppets += count,
+            }
+        }
+        let parts = [
+            (puppets, format!("{puppets} drawn puppets.")),
+            (hands, format!("{hands} {}.", hands::ABOUT)),
+            (
+                yours,
+                format!("{yours} pictures of yours; they stay on this device."),
+            ),
+        ];
+        let said = parts.into_iter().filter(|(count, _)| *count > 0);
+        said.map(|(_, text)| text).collect::<Vec<_>>().join(" ")
     }
 
     /// Whether the page no longer wants what is being loaded.
@@ -629,51 +697,64 @@ impl Engine {
             .any(|message| matches!(message.command, Command::Load { .. }))
     }
 
-    /// Pictures of a pile at the size of `config`, and the files that are none; nothing if cancelled.
+    /// The pictures once more, at the size of `config`, without those that are left out; nothing if cancelled.
+    async fn read_again(&mut self, config: &Config) -> Result<Option<Dataset>> {
+        let left_out = self.session()?.pictures().left_out();
+        let piles = self.piles.clone();
+        let piles: Vec<&Pile> = piles.iter().map(|(pile, _)| pile).collect();
+        Ok(self.read(&piles, config).await?.map(|(mut pictures, _)| {
+            pictures.leave_out(&left_out);
+            pictures
+        }))
+    }
+
+    /// Pictures of piles at the size of `config`, and the files that are none; nothing if cancelled.
     async fn read(
         &mut self,
-        pile: &Pile,
+        piles: &[&Pile],
         config: &Config,
     ) -> Result<Option<(Dataset, Vec<Rejected>)>> {
         let (mut pictures, mut rejected) = (Dataset::new(config.size), Vec::new());
         let mut stint = Instant::now();
-        match pile {
-            Pile::Puppets { count, seed } => {
-                let mut progress = Progress::of("Drawing puppets");
-                for index in 0..*count {
-                    pictures.push(synthetic::puppet(index, *seed, config.size).0);
-                    progress.report(index + 1, Some(*count));
-                    if self.is_interrupted(&mut stint).await {
-                        return Ok(None);
-                    }
-                }
-            }
-            Pile::Files(files) => {
-                let mut progress = Progress::of("Reading pictures");
-                for (i, (name, file)) in files.iter().enumerate() {
-                    let files_left = files.len() - i - 1;
-                    let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
-                        let reason = "The file cannot be read, or no longer.".into();
-                        rejected.push(Rejected {
-                            name: name.clone(),
-                            reason,
-                        });
-                        continue;
-                    };
-                    let mut entries =
-                        archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec());
-                    while let Some((name, bytes)) = entries.next() {
-                        match bytes.and_then(|bytes| {
-                            decode::decode(&name, &bytes, config.size, config.fit)
-                        }) {
-                            Ok(picture) => pictures.push(picture),
-                            Err(reason) => rejected.push(Rejected { name, reason }),
-                        }
-                        let done = pictures.len() + rejected.len();
-                        let left = entries.size_hint().1.unwrap_or_default() + files_left;
-                        progress.report(done, Some(done + left));
+        for pile in piles {
+            match pile {
+                Pile::Puppets { count, seed } => {
+                    let mut progress = Progress::of("Drawing puppets");
+                    for index in 0..*count {
+                        pictures.push(synthetic::puppet(index, *seed, config.size).0);
+                        progress.report(index + 1, Some(*count));
                         if self.is_interrupted(&mut stint).await {
                             return Ok(None);
+                        }
+                    }
+                }
+                Pile::Files(files) | Pile::Hands(files) => {
+                    let mut progress = Progress::of("Reading pictures");
+                    for (i, (name, file)) in files.iter().enumerate() {
+                        let files_left = files.len() - i - 1;
+                        let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
+                            let reason = "The file cannot be read, or no longer.".into();
+                            rejected.push(Rejected {
+                                name: name.clone(),
+                                reason,
+                            });
+                            continue;
+                        };
+                        let mut entries =
+                            archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec());
+                        while let Some((name, bytes)) = entries.next() {
+                            match bytes.and_then(|bytes| {
+                                decode::decode(&name, &bytes, config.size, config.fit)
+                            }) {
+                                Ok(picture) => pictures.push(picture),
+                                Err(reason) => rejected.push(Rejected { name, reason }),
+                            }
+                            let done = pictures.len() + rejected.len();
+                            let left = entries.size_hint().1.unwrap_or_default() + files_left;
+                            progress.report(done, Some(done + left));
+                            if self.is_interrupted(&mut stint).await {
+                                return Ok(None);
+                            }
                         }
                     }
                 }
@@ -765,10 +846,8 @@ impl Engine {
         let is_live = session.config().is_live_change(&config);
         if session.needs_new_pictures(&config) {
             self.post_state(Phase::Loading);
-            let pile = self.pile.clone();
-            let read = self.read(&pile, &config).await;
-            let begun = match read {
-                Ok(Some((pictures, _))) => self.session()?.begin(config, pictures),
+            let begun = match self.read_again(&config).await {
+                Ok(Some(pictures)) => self.session()?.begin(config, pictures),
                 other => other.map(|_| ()),
             };
             if begun.is_err() {
@@ -802,12 +881,11 @@ impl Engine {
         let mut pictures = None;
         if self.session()?.needs_new_pictures(&loaded.config) {
             self.post_state(Phase::Loading);
-            let pile = self.pile.clone();
-            let read = self.read(&pile, &loaded.config).await;
+            let read = self.read_again(&loaded.config).await;
             self.post_state(self.phase());
-            match read? {
-                Some((read, _)) => pictures = Some(read),
-                None => return Ok(()), // cancelled
+            pictures = read?;
+            if pictures.is_none() {
+                return Ok(()); // cancelled
             }
         }
         self.end_task();
@@ -964,9 +1042,15 @@ impl ReadAt for BlobFile {
 
 /// The device to compute on, and why that one.
 async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
-    let cpu = |reason: String| (Device::flex(), Backend::Cpu, reason);
+    let cpu = |reason: String| {
+        let reason = match helpers::hire() {
+            1 => format!("The processor{reason}"),
+            cores => format!("The processor, {cores} cores{reason}"),
+        };
+        (Device::flex(), Backend::Cpu, reason)
+    };
     if wanted == Some(Backend::Cpu) {
-        return Ok(cpu("The processor, as asked for.".into()));
+        return Ok(cpu(", as asked for.".into()));
     }
     let is_forced = wanted == Some(Backend::Gpu);
     let adapter = match gpu::adapter().await {
@@ -976,11 +1060,11 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
                 "{missing}, so the GPU cannot be used. Use the CPU instead."
             )));
         }
-        Err(missing) => return Ok(cpu(format!("The processor: {missing}."))),
+        Err(missing) => return Ok(cpu(format!(": {missing}."))),
     };
     if adapter.is_software && !is_forced {
         return Ok(cpu(format!(
-            "The processor: WebGPU only has {} here, which is slower.",
+            ": WebGPU only has {} here, which is slower.",
             adapter.name
         )));
     }
@@ -994,7 +1078,7 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         )),
         Err(error) if is_forced => Err(error),
         Err(_) => Ok(cpu(format!(
-            "The processor: WebGPU on {} could not be opened.",
+            ": WebGPU on {} could not be opened.",
             adapter.name
         ))),
     }

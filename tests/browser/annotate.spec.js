@@ -4,7 +4,7 @@ import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, axe, bmp, hands, number, open, small } from "./helpers.js";
+import { at, axe, bmp, hands, movie, number, open, small } from "./helpers.js";
 
 /** Pictures of hands where they are at hand, of discs elsewhere.
  * @param {number} count
@@ -330,35 +330,6 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   expect(found).toBeLessThan(1500);
   await expect(id("desk-count")).toHaveText(`${found} pictures`);
 });
-
-/** A second of a disc that moves to the right, ten frames a second twice over, as WebM; made in the page.
- * @param {import("@playwright/test").Page} page
- */
-async function movie(page) {
-  const base64 = await page.evaluate(async () => {
-    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(`${document.baseURI.replace(/[^/]*$/, "")}vendor/mediabunny/mediabunny.min.mjs`);
-    const canvas = new OffscreenCanvas(96, 64);
-    const context = canvas.getContext("2d");
-    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
-    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
-    output.addVideoTrack(source, { frameRate: 10 });
-    await output.start();
-    for (let i = 0; i < 20; i++) {
-      context.fillStyle = "#345";
-      context.fillRect(0, 0, 96, 64);
-      context.fillStyle = "#fa3";
-      context.beginPath();
-      context.arc(16 + 3 * i, 32, 12, 0, 7);
-      context.fill();
-      await source.add(i / 10, 0.1);
-    }
-    await output.finalize();
-    const reader = new FileReader();
-    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
-    return `${reader.result}`.split(",")[1];
-  });
-  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
-}
 
 test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());

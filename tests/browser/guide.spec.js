@@ -2,7 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
-import { at, axe, number, open, pictures } from "./helpers.js";
+import AdmZip from "adm-zip";
+import { at, axe, movie, number, open, pictures } from "./helpers.js";
 
 /** A run whose steps take milliseconds, as an address. */
 const QUICK = "?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40";
@@ -270,10 +271,148 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(id("step-count")).toHaveText("0");
 });
 
+/** The colours in the middle of each thumbnail, as text.
+ * @param {import("@playwright/test").Page} page
+ */
+const middles = (page) =>
+  page.getByTestId("thumbnails").locator("li:not([hidden]) canvas").evaluateAll((canvases) =>
+    /** @type {HTMLCanvasElement[]} */ (canvases).map((canvas) => `${canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 3, 3).data}`),
+  );
+
+test("a sample has thumbnails, too, and a puppet that is left out is not learned from", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  const tiles = id("thumbnails").getByRole("button");
+  await expect(tiles).toHaveCount(40);
+  expect(new Set(await middles(page)).size, "different pictures").toBeGreaterThan(30);
+  const whole = await lossAt(page, 4);
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
+  await tiles.nth(3).click();
+  await expect(id("pictures-count")).toHaveText("39");
+  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  await id("open-share").click();
+  await expect(id("share")).toContainText("The pictures that you left out are back in it.");
+  await page.keyboard.press("Escape");
+  expect(await lossAt(page, 4)).not.toBe(whole);
+  // Another size reads them again, and still leaves it out.
+  await id("advanced").locator("summary").click();
+  await id("size").fill("64");
+  await id("size").press("Enter");
+  await id("start-new-run").click();
+  await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 64);
+  await expect(id("pictures-count")).toHaveText("39");
+  await id("size").fill("32");
+  await id("size").press("Enter");
+  await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 32);
+  await id("removed-undo").click();
+  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("pictures-left-out")).toBeEmpty();
+  expect(await lossAt(page, 4)).toBe(whole);
+});
+
+test("what is left out is not annotated, either; by the public module", async ({ page }) => {
+  await openQuick(page);
+  const seen = await page.evaluate(async () => {
+    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+    const session = await createSession({ backend: "cpu" });
+    await session.configure({ keypoints: 4, size: 32, width: 4, loss: "pixel" });
+    await session.load({ kind: "puppets", count: 6, seed: 0 });
+    await session.leaveOut([0, 3]);
+    const { pictures } = session.state();
+    const refused = await session.leaveOut([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
+    let names = [];
+    session.on("desk", (/** @type {any} */ { sheets }) => (names = sheets.map((/** @type {any} */ { name }) => name)));
+    await session.find([]);
+    const all = await session.thumbnails(4, 9);
+    session.close();
+    return { pictures, refused, names, shown: all.names.length, pixels: all.pixels.length };
+  });
+  expect(seen).toEqual({
+    pictures: 4,
+    refused: expect.stringContaining("one picture only"),
+    names: ["puppet-1.png", "puppet-2.png", "puppet-4.png", "puppet-5.png"],
+    shown: 2,
+    pixels: 2 * 32 * 32 * 4,
+  });
+});
+
+test("a zip has a thumbnail for each of its pictures, some dozens at a time", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  const zip = new AdmZip();
+  for (let i = 0; i < 70; i++) zip.addFile(`${`${i}`.padStart(2, "0")}.bmp`, pictures(12)[i % 12].buffer);
+  await id("file-input").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
+  await expect(id("pictures-count")).toHaveText("70");
+  const tiles = id("thumbnails").getByRole("button");
+  await expect(tiles).toHaveCount(60);
+  await expect(tiles.first()).toHaveAccessibleName("Remove set.zip/00.bmp");
+  await expect(id("thumbnails-more")).toHaveText("and 10 more");
+  await id("thumbnails-more").click();
+  await expect(tiles).toHaveCount(70);
+  await expect(tiles.nth(60), "the first that is new").toBeFocused();
+  await expect(id("thumbnails-more")).toBeHidden();
+  const colours = await middles(page);
+  expect([colours[12], colours[60]]).toEqual([colours[0], colours[0]]);
+  expect(colours[61]).not.toBe(colours[0]);
+  await page.keyboard.press("Delete");
+  await expect(id("pictures-count")).toHaveText("69");
+  await expect(tiles.nth(60)).toHaveAccessibleName("Remove set.zip/61.bmp");
+});
+
+test("what comes next is added to what a person brought, or replaces it; undo takes it away again", async ({ page }) => {
+  const all = pictures(6);
+  await openQuick(page);
+  const id = at(page);
+  await expect(id("adds"), "a sample gives way").not.toBeChecked();
+  await loadFiles(page, all);
+  const ofSix = await lossAt(page, 4);
+  await id("adds").uncheck();
+  await loadFiles(page, all.slice(0, 4));
+  const ofFour = await lossAt(page, 4);
+
+  await expect(id("adds")).toBeChecked();
+  await id("file-input").setInputFiles(all.slice(4));
+  await expect(id("pictures-count")).toHaveText("6");
+  const tiles = id("thumbnails").getByRole("button");
+  await expect(tiles).toHaveCount(6);
+  await expect(page.getByText("Added 2 pictures.")).toBeVisible();
+  expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
+  // What is no picture changes nothing.
+  await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
+  await expect(id("message")).toContainText("There is no picture in this");
+  await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] moments kept/);
+  await expect(id("step-count")).toHaveText("4");
+  await expect(id("pictures-count")).toHaveText("6");
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
+  await id("removed-undo").click();
+  await expect(tiles).toHaveCount(4);
+  await expect(id("pictures-count")).toHaveText("4");
+  expect(await lossAt(page, 4)).toBe(ofFour);
+
+  // Frames of a video, and the camera.
+  await id("file-input").setInputFiles(await movie(page));
+  await id("frames-every").fill("4");
+  await id("frames-take").click();
+  await expect(id("pictures-count")).toHaveText("9");
+  await id("open-record").click();
+  await id("record-count").fill("2");
+  await id("record-pace").selectOption("0.1");
+  await id("record-start").click();
+  await expect(id("record-use")).toHaveText("Add these 2");
+  await id("record-use").click();
+  await expect(id("pictures-count")).toHaveText("11");
+  await expect(tiles.last()).toHaveAccessibleName(/^Remove camera/);
+  await id("adds").uncheck();
+  await loadFiles(page, all.slice(0, 3));
+  await expect(tiles).toHaveCount(3);
+});
+
 test("how pictures become square is chosen by looking", async ({ page }) => {
   await openQuick(page);
   const id = at(page);
-  await expect(id("tray")).toBeHidden();
+  await expect(id("fits"), "drawn puppets are square").toBeHidden();
   await loadFiles(page, pictures(6));
   await expect(id("fits")).toBeVisible();
   await expect(id("fit-stretch")).toBeChecked();
@@ -293,35 +432,6 @@ test("how pictures become square is chosen by looking", async ({ page }) => {
   await id("advanced").locator("summary").click();
   await expect(id("fit-choice")).toHaveValue("pad");
 });
-
-/** Twenty frames of a disc that moves, ten a second, as the browser itself encodes them.
- * @param {import("@playwright/test").Page} page
- */
-async function movie(page) {
-  const base64 = await page.evaluate(async () => {
-    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
-    const canvas = new OffscreenCanvas(96, 64);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
-    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
-    output.addVideoTrack(source, { frameRate: 10 });
-    await output.start();
-    for (let i = 0; i < 20; i++) {
-      context.fillStyle = "#345";
-      context.fillRect(0, 0, 96, 64);
-      context.fillStyle = "#fa3";
-      context.beginPath();
-      context.arc(16 + 3 * i, 32, 12, 0, 7);
-      context.fill();
-      await source.add(i / 10, 0.1);
-    }
-    await output.finalize();
-    const reader = new FileReader();
-    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
-    return `${reader.result}`.split(",")[1];
-  });
-  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
-}
 
 test("a video becomes training pictures: every n-th frame", async ({ page }) => {
   await openQuick(page);

@@ -47,7 +47,7 @@ export async function small(page) {
 export const inWorker = (page, script) =>
   page.route("**/worker_loader.js", async (route) => {
     const response = await route.fetch();
-    await route.fulfill({ response, body: `${await response.text()}`.replace(/^try \{/m, `${script}\n$&`) });
+    await route.fulfill({ response, body: `${await response.text()}`.replace(/^ *try \{/m, `${script}\n$&`) });
   });
 
 /** @param {import("@playwright/test").Locator} locator */
@@ -101,4 +101,33 @@ export async function playTo(page, step) {
   await page.getByTestId("play").click();
   await expect(page.getByTestId("message")).toHaveText("Paused.");
   return number(page.getByTestId("step-count"));
+}
+
+/** Twenty frames of a disc that moves, ten a second, as the browser itself encodes them.
+ * @param {import("@playwright/test").Page} page
+ */
+export async function movie(page) {
+  const base64 = await page.evaluate(async () => {
+    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+    const canvas = new OffscreenCanvas(96, 64);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });
+    const source = new CanvasSource(canvas, { codec: "vp8", bitrate: 1e6 });
+    output.addVideoTrack(source, { frameRate: 10 });
+    await output.start();
+    for (let i = 0; i < 20; i++) {
+      context.fillStyle = "#345";
+      context.fillRect(0, 0, 96, 64);
+      context.fillStyle = "#fa3";
+      context.beginPath();
+      context.arc(16 + 3 * i, 32, 12, 0, 7);
+      context.fill();
+      await source.add(i / 10, 0.1);
+    }
+    await output.finalize();
+    const reader = new FileReader();
+    await new Promise((resolve) => ((reader.onload = resolve), reader.readAsDataURL(new Blob([output.target.buffer]))));
+    return `${reader.result}`.split(",")[1];
+  });
+  return { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(base64, "base64") };
 }

@@ -381,7 +381,6 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   // With the smallest steps nothing is learned.
   await id("learning-rate").fill("0.000001");
   await id("learning-rate").press("Enter");
-  // Some batches are easier than others, so it is said at most steps, not at each.
   await id("play").click();
   await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();

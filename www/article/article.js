@@ -10,7 +10,8 @@ import { maskFigure } from "./mask.js";
 import { shiftFigure } from "./shift.js";
 import { softmaxFigure } from "./softmax.js";
 
-/** @import { Store, PageState } from "../state.js" */
+/** @import { Store } from "../state.js" */
+/** @import { Ask } from "./easel.js" */
 
 /** The sentence about the edges is renewed at most this often, ms. */
 const TELL_EVERY = 5_000;
@@ -18,13 +19,14 @@ const TELL_EVERY = 5_000;
 /**
  * @param {HTMLElement} article
  * @param {Store} store
+ * @param {Ask} ask
  */
-export function showFigures(article, store) {
+export function showFigures(article, store, ask) {
   const figure = (/** @type {string} */ name) => /** @type {HTMLElement} */ (article.querySelector(`[data-figure="${name}"]`));
   maskFigure(figure("mask"), store);
-  softmaxFigure(figure("softmax"));
-  edgesFigure(figure("edges"));
-  shiftFigure(figure("shift"), store);
+  softmaxFigure(figure("softmax"), store, ask);
+  edgesFigure(figure("edges"), store, ask);
+  shiftFigure(figure("shift"), store, ask);
 
   const sentence = /** @type {HTMLElement} */ (article.querySelector('[data-live="edges"]'));
   let told = -Infinity;

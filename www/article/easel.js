@@ -6,6 +6,7 @@
  */
 
 /** @import * as protocol from "../protocol.js" */
+/** @import { Store } from "../state.js" */
 
 /**
  * Draws when asked, when the canvas gets another size, and when the theme changes; out of sight, not before it is seen again.
@@ -38,6 +39,40 @@ export function easel(figure, draw) {
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   return redraw;
+}
+
+/**
+ * Asks the engine for an illustration; nothing while there is no engine.
+ * @typedef {(what: protocol.Illustration) => Promise<protocol.Illustrated | undefined>} Ask
+ */
+
+/**
+ * What the engine makes of a figure's sliders: asked for one at a time, the newest last; until then the one before stays.
+ * @param {Store} store
+ * @param {Ask} ask
+ * @param {() => protocol.Illustration | null} wish What the sliders say; nothing while there are no pictures for it.
+ * @param {() => void} arrived
+ */
+export function answers(store, ask, wish, arrived) {
+  /** @type {protocol.Illustrated | null} */ let answer = null;
+  let isAsking = false;
+  let isStale = false;
+  const renew = async () => {
+    isStale = true;
+    if (isAsking) return;
+    isAsking = true;
+    while (isStale) {
+      isStale = false;
+      const what = wish();
+      const next = what ? await ask(what).catch(() => undefined) : null;
+      if (next === undefined) continue;
+      answer = next;
+      arrived();
+    }
+    isAsking = false;
+  };
+  store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(renew));
+  return { answer: () => answer, renew: () => void renew() };
 }
 
 /** What a figure's canvas shows, for those who do not see it.

@@ -89,6 +89,7 @@ export function openMoments(store, root, { attempt, download }) {
     draw();
   });
   store.watch(["views", "palette"], ({ views }) => views?.step === 0 && draw());
+  store.watch(["phase"], draw);
   new ResizeObserver(draw).observe(root);
 
   function stop() {

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Bringing pictures: thumbnails with remove and undo, how they become square, frames of videos, the camera.
+ * Bringing pictures: thumbnails with remove and undo, how they become square, frames of videos, the camera; and whether
+ * what comes is added to what is there.
  *
  * @module
  */
@@ -11,77 +12,132 @@ import { Tray } from "./tray.js";
 import { FramePanel } from "./frames.js";
 
 /** @import * as protocol from "../protocol.js" */
-/** @import { NamedFile } from "../autolink.js" */
+/** @import { EventOf, NamedFile } from "../autolink.js" */
 /** @import { Store } from "../state.js" */
 
-/** Pictures are read again when nothing was removed for so long, ms. */
-const RELOAD_AFTER = 700;
+/** Pictures are left out when nothing more was removed for so long, ms. */
+const REST = 500;
 /** Nothing is learned from fewer. */
 const FEWEST = 2;
+/** Thumbnails that are shown at first, and so many more each time. */
+const PORTION = 60;
+
+/**
+ * @typedef {object} Page What the rest of the page does for this.
+ * @property {(source: NamedFile[], adds: boolean) => Promise<boolean>} load
+ * @property {(places: number[]) => Promise<void>} leaveOut
+ * @property {(patch: Partial<protocol.Config>) => void} change
+ * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
+ */
 
 /**
  * @param {Store} store
- * @param {{ load: (files: NamedFile[]) => Promise<void>, change: (patch: Partial<protocol.Config>) => void }} page
+ * @param {Page} page
  * @returns {{ take: (files: NamedFile[]) => void }} Where dropped pictures and videos go.
  */
-export function openPictures(store, { load, change }) {
+export function openPictures(store, { load, leaveOut, change, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-  /** What the tray shows. @type {NamedFile[]} */ let shown = [];
-  /** What was removed, the last one last, and where it was. @type {{ file: NamedFile, at: number }[]} */ let removed = [];
-  /** The list that this module loads. @type {NamedFile[] | null} */ let asked = null;
+  const adds = /** @type {HTMLInputElement} */ (byId("adds"));
+  /** The places that are to be left out; the engine may not know yet. @type {number[]} */ let out = [];
+  /** What the engine was told to leave out. @type {number[] | null} */ let asked = null;
+  /** What undo goes back to, the last one last. @type {{ out: number[], said: string }[]} */ let before = [];
+  /** The names of those that are shown. @type {string[]} */ const names = [];
+  /** The newest wish for thumbnails; an older one gives up. */ let turn = 0;
+  let isAdding = false;
   let resting = 0;
 
-  const tray = new Tray(byId("thumbnails"), (file) => {
-    if (shown.length <= FEWEST) return say(`${FEWEST} pictures have to stay.`);
-    removed.push({ file, at: shown.indexOf(file) });
-    put(shown.filter((other) => other !== file));
-    say(`Removed ${file.name}.`);
+  const say = (/** @type {string} */ text) => void (byId("removed-text").textContent = text);
+  const tray = new Tray(byId("thumbnails"), (place) => {
+    if (store.state.read.count - out.length <= FEWEST) return say(`${FEWEST} pictures have to stay.`);
+    before.push({ out, said: `${names[place]} is back.` });
+    put([...out, place]);
+    say(`Removed ${names[place]}.`);
   });
   const fit = new FitChoice(byId("fits"), (fit) => change({ fit }));
-  const say = (/** @type {string} */ text) => void (byId("removed-text").textContent = text);
 
-  const put = (/** @type {NamedFile[]} */ files) => {
-    shown = files;
-    tray.show(files);
+  const put = (/** @type {number[]} */ places) => {
+    out = places;
+    tray.leaveOut(places);
     state();
     clearTimeout(resting);
     // A run is not thrown away for a thumbnail; there one presses a button.
-    if (store.state.step === 0) resting = window.setTimeout(reload, RELOAD_AFTER);
+    if (store.state.step === 0) resting = window.setTimeout(apply, REST);
   };
-  const reload = () => {
+  const apply = () => {
     clearTimeout(resting);
     if (!isPending()) return;
-    asked = shown;
-    load(shown);
+    asked = [...out].sort((a, b) => a - b);
+    leaveOut(asked);
   };
-  /** Whether the engine has other pictures than are shown. */
-  const isPending = () => store.state.files.length !== shown.length || store.state.files.some((file, at) => file !== shown[at]);
+  /** Whether the engine leaves out others. */
+  const isPending = () => {
+    const known = new Set(store.state.leftOut);
+    return known.size !== out.length || out.some((place) => !known.has(place));
+  };
   const state = () => {
-    const { step, phase } = store.state;
-    byId("removed-undo").hidden = removed.length === 0;
+    const { step, phase, read } = store.state;
+    byId("removed-undo").hidden = before.length === 0;
+    /** @type {HTMLElement} */ (adds.parentElement).hidden = read.count === 0;
     byId("removed-staged").hidden = !(isPending() && (step > 0 || phase === "training"));
+    const more = read.count - tray.count;
+    byId("thumbnails-more").hidden = more <= 0 || tray.count === 0;
+    byId("thumbnails-more").textContent = `and ${more} more`;
+  };
+
+  /** Shows the first so many as they are now. @param {number} count */
+  const show = async (count) => {
+    const mine = ++turn;
+    const wanted = Math.min(count, store.state.read.count);
+    byId("tray").hidden = wanted === 0;
+    for (let first = 0; first < wanted; first += PORTION) {
+      const page = await thumbnails(first, Math.min(PORTION, wanted - first)).catch(() => undefined);
+      if (!page || mine !== turn) return;
+      for (const [at, name] of page.names.entries()) {
+        names[first + at] = name;
+        tray.put(first + at, name, canvasOf(page, at));
+      }
+    }
+    tray.cut(wanted);
+    tray.leaveOut(out);
+    state();
   };
 
   byId("removed-undo").addEventListener("click", () => {
-    const last = removed.pop();
+    const last = before.pop();
     if (!last) return;
-    put([...shown.slice(0, last.at), last.file, ...shown.slice(last.at)]);
-    say(`${last.file.name} is back.`);
-    if (removed.length === 0) byId("thumbnails").querySelector("button")?.focus();
+    put(last.out);
+    say(last.said);
+    if (before.length === 0) byId("thumbnails").querySelector("button")?.focus();
   });
-  byId("removed-apply").addEventListener("click", reload);
+  byId("removed-apply").addEventListener("click", apply);
+  byId("thumbnails-more").addEventListener("click", async () => {
+    const first = tray.count;
+    await show(first + PORTION);
+    /** @type {HTMLElement | undefined} */ (byId("thumbnails").querySelectorAll("button")[first])?.focus();
+  });
 
-  store.watch(["files"], ({ files, rejected }) => {
-    if (files !== asked) {
-      removed = [];
+  store.watch(["read"], () => void show(isAdding ? Math.max(tray.count, PORTION) : PORTION));
+  store.watch(["leftOut"], ({ leftOut }) => {
+    if (leftOut !== asked) {
+      // Others were loaded, or the engine began again.
+      before = [];
+      out = asked = leftOut;
+      tray.leaveOut(out);
       say("Click one to leave it out.");
     }
-    const bad = new Set(rejected.map(({ name }) => name));
-    shown = files;
-    byId("tray").hidden = files.length === 0;
-    tray.show(files.filter(({ name }) => !bad.has(name)));
-    fit.show(files);
     state();
+  });
+  let looks = "";
+  store.watch(["config"], ({ config }) => {
+    const now = `${config?.size} ${config?.fit}`;
+    // The engine has read them again.
+    if (now !== looks && tray.count > 0) show(tray.count);
+    looks = now;
+  });
+  store.watch(["files"], ({ files }) => {
+    fit.show(files);
+    // A sample gives way to what a person brings; what that person brought before does not.
+    adds.checked = files.length > 0;
   });
   store.watch(["step", "phase"], state);
   store.watch(["config", "staged"], ({ config, staged }) => {
@@ -89,18 +145,47 @@ export function openPictures(store, { load, change }) {
     if (chosen) fit.check(chosen);
   });
 
-  const frames = new FramePanel(byId("frames"), load);
+  /** @param {NamedFile[]} files */
+  const bring = async (files) => {
+    if (!adds.checked || store.state.read.count === 0) return void load(files, false);
+    const first = store.state.read.count;
+    isAdding = true;
+    const isDone = await load(files, true);
+    isAdding = false;
+    const added = store.state.read.count - first;
+    if (!isDone || added <= 0) return;
+    const places = Array.from({ length: added }, (_, i) => first + i);
+    const what = added === 1 ? "picture" : "pictures";
+    before.push({ out: [...out, ...places], said: `Removed the ${added} ${what} that were added.` });
+    say(`Added ${added} ${what}.`);
+    state();
+  };
+
+  const frames = new FramePanel(byId("frames"), bring);
   byId("open-record").addEventListener("click", async () => {
     const { record } = await import("./record.js");
-    const files = await record(/** @type {HTMLDialogElement} */ (byId("record")));
-    if (files.length) load(files);
+    const files = await record(/** @type {HTMLDialogElement} */ (byId("record")), adds.checked ? "Add" : "Train on");
+    if (files.length) bring(files);
   });
 
   return {
     take(files) {
       const videos = files.filter(isVideo);
-      if (videos.length === 0) load(files);
+      if (videos.length === 0) bring(files);
       else frames.open(videos, files.filter((file) => !isVideo(file)));
     },
   };
+}
+
+/** One of some pictures.
+ * @param {EventOf<"thumbnails">} pictures
+ * @param {number} at
+ */
+function canvasOf({ size, pixels }, at) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size;
+  const area = 4 * size * size;
+  const rgba = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset + at * area, area);
+  canvas.getContext("2d")?.putImageData(new ImageData(rgba, size, size), 0, 0);
+  return canvas;
 }

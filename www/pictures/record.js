@@ -14,17 +14,23 @@ import { Tray } from "./tray.js";
 /** Seconds to get ready. */
 const COUNTDOWN = 3;
 const QUALITY = 0.92;
+/** Side of a thumbnail, px. */
+const SIDE = 112;
 /** Nothing is learned from fewer. */
 const FEWEST = 2;
 
+/** So many were taken since the page was opened: each has its own name. */
+let taken = 0;
+
 /**
  * @param {HTMLDialogElement} dialog
+ * @param {string} verb What is done with them, as its button says: "Train on".
  * @returns {Promise<NamedFile[]>} What was recorded; nothing if it was closed.
  */
-export async function record(dialog) {
+export async function record(dialog, verb) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
   const video = /** @type {HTMLVideoElement} */ (find("video"));
-  const count = /** @type {HTMLInputElement} */ (find("#record-count"));
+  const wanted = /** @type {HTMLInputElement} */ (find("#record-count"));
   const pace = /** @type {HTMLSelectElement} */ (find("#record-pace"));
   const mirror = /** @type {HTMLInputElement} */ (find("#record-mirror"));
   const start = /** @type {HTMLButtonElement} */ (find("#record-start"));
@@ -33,23 +39,25 @@ export async function record(dialog) {
   const listening = new AbortController();
   const { signal } = listening;
 
-  /** @type {NamedFile[]} */ let files = [];
-  let taken = 0;
+  /** All that were recorded. @type {NamedFile[]} */ const shots = [];
+  /** The places of those that went wrong. @type {Set<number>} */ const bad = new Set();
+  const files = () => shots.filter((_, place) => !bad.has(place));
   let isRecording = false;
   const list = document.createElement("ul");
   list.className = "thumbnails";
   list.setAttribute("aria-label", "Recorded pictures");
   find("#record-thumbnails").replaceChildren(list);
-  const tray = new Tray(list, (file) => {
-    files = files.filter((other) => other !== file);
+  const tray = new Tray(list, (place) => {
+    bad.add(place);
+    tray.leaveOut([...bad]);
     show();
   });
   const show = () => {
-    tray.show(files);
-    use.disabled = isRecording || files.length < FEWEST;
-    use.textContent = files.length < FEWEST ? "Train on these" : `Train on these ${files.length}`;
-    start.textContent = isRecording ? "Stop" : files.length ? "Record more" : "Record";
-    count.disabled = pace.disabled = mirror.disabled = isRecording;
+    const count = files().length;
+    use.disabled = isRecording || count < FEWEST;
+    use.textContent = count < FEWEST ? `${verb} these` : `${verb} these ${count}`;
+    start.textContent = isRecording ? "Stop" : count ? "Record more" : "Record";
+    wanted.disabled = pace.disabled = mirror.disabled = isRecording;
   };
   const look = () => video.classList.toggle("is-mirrored", mirror.checked);
 
@@ -66,9 +74,9 @@ export async function record(dialog) {
     const canvas = new OffscreenCanvas(Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
     const context = canvas.getContext("2d");
     if (mirror.checked) context?.setTransform(-1, 0, 0, 1, canvas.width, 0);
-    const wanted = count.valueAsNumber;
+    const count = wanted.valueAsNumber;
     let next = performance.now();
-    for (let shot = 0; shot < wanted && isRecording && dialog.open; shot++) {
+    for (let shot = 0; shot < count && isRecording && dialog.open; shot++) {
       await wait(next - performance.now());
       next += 1000 * Number(pace.value);
       await newFrame(video);
@@ -76,12 +84,13 @@ export async function record(dialog) {
       const picture = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
       taken += 1;
       const file = new File([picture], `${`${taken}`.padStart(4, "0")}.jpg`, { type: picture.type });
-      files = [...files, { file, name: `camera/${file.name}` }];
-      say(`${shot + 1} of ${wanted}`);
+      tray.put(shots.length, `camera/${file.name}`, square(canvas));
+      shots.push({ file, name: `camera/${file.name}` });
+      say(`${shot + 1} of ${count}`);
       show();
     }
     isRecording = false;
-    say(files.length ? "Click a picture that went wrong to remove it." : "");
+    say(shots.length ? "Click a picture that went wrong to remove it." : "");
     show();
   };
 
@@ -99,13 +108,13 @@ export async function record(dialog) {
     mirror.addEventListener("change", look, { signal });
     start.addEventListener("click", () => {
       if (isRecording) isRecording = false;
-      else if (count.reportValidity()) shoot();
+      else if (wanted.reportValidity()) shoot();
     }, { signal });
     const isUsed = await new Promise((resolve) => {
       use.addEventListener("click", () => resolve(true), { signal });
       dialog.addEventListener("close", () => resolve(false), { signal });
     });
-    return isUsed ? files : [];
+    return isUsed ? files() : [];
   } catch (error) {
     // Said in the dialog, which waits to be closed.
     say(error instanceof Error ? error.message : `${error}`);
@@ -121,3 +130,16 @@ export async function record(dialog) {
 
 /** @param {number} ms */
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
+
+/** The middle of a picture.
+ * @param {OffscreenCanvas} picture
+ */
+function square(picture) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = SIDE;
+  const side = Math.min(picture.width, picture.height);
+  const context = canvas.getContext("2d");
+  if (context) context.imageSmoothingQuality = "high";
+  context?.drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+  return canvas;
+}

@@ -6,6 +6,7 @@ mod setup;
 mod test;
 
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +17,8 @@ const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   build the page, serve it on this machine, rebuild on changes
 cargo xtask dist                           build the optimised page into dist/, a folder for any static host
 cargo xtask test                           run every check and every test
-cargo xtask bench [--quick] [--json FILE]  measure the kernels: the GPU's beside its peak and burn's, the CPU's beside its peak, and steps
+cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
+                                           Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
 
 What is missing (the wasm target, trunk, wasm-bindgen, npm's packages, for the tests a browser) is installed first,
 what belongs to the project into .tools/ and node_modules/. Needed beforehand: rustup and Node 20 or newer.";
@@ -58,13 +60,46 @@ fn work() -> Result<()> {
     }
 }
 
-/// The GPU's benchmark takes the options; on a machine with a graphics card it runs there, else on lavapipe.
+/// This package as it is released, on top of the tests' profile: that has its dependencies built already, and optimises
+/// those that compute. With the tests' checks a step on the CPU takes twice as long.
+const FAST: [&str; 3] = [
+    "opt-level=3",
+    "overflow-checks=false",
+    "debug-assertions=false",
+];
+
+/// Everything in one run, see `benches/main.rs`.
 fn bench(options: &[&str]) -> Result<()> {
+    setup::page()?;
+    let chromium = setup::chromium()?;
     setup::lavapipe();
-    let cargo = ["cargo", "bench", "--profile", "release", "--bench"];
-    run(&mut command(
-        &[&cargo[..], &["gpu", "--"], options].concat(),
-    ))?;
-    run(&mut command(&[&cargo[..], &["conv"]].concat()))?;
-    run(&mut command(&[&cargo[..], &["step"]].concat()))
+    run(&mut command(&[
+        "cargo",
+        "build",
+        "--release",
+        "--target",
+        setup::WASM,
+        "--bin",
+        "bench",
+        "--features",
+        "bench",
+    ]))?;
+    let wasm = format!("target/{}/release/bench.wasm", setup::WASM);
+    let bindgen = ["wasm-bindgen", "--target", "web", "--no-typescript"];
+    let place = ["--out-dir", "target/bench", "--out-name", "worker"];
+    run(setup::tool(&bindgen)?.args(place).arg(&wasm))?;
+    fs::copy("www/worker_loader.js", "target/bench/worker_loader.js")?;
+
+    let mut bench = command(&["cargo", "run"]);
+    for setting in FAST {
+        bench.args([
+            "--config",
+            &format!("profile.dev.package.autolink.{setting}"),
+        ]);
+    }
+    bench.args(["--bin", "bench", "--"]);
+    if let Some(chromium) = chromium {
+        bench.env("CHROME", chromium);
+    }
+    run(bench.args(options))
 }

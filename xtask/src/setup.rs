@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::process::{command, npm, on_path, output, run};
 
-const WASM: &str = "wasm32-unknown-unknown";
+/// The target of what runs in a browser.
+pub const WASM: &str = "wasm32-unknown-unknown";
 const NODE: u32 = 20;
 /// The newest trunk that this project's Rust can build.
 const TRUNK: &str = "0.21.14";

@@ -10,11 +10,15 @@ use std::marker::PhantomData;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::norm::sums;
 use super::winograd::{self, TILE, WINDOW};
 use super::{for_each_piece, map_indices};
 
 /// Outputs that share a load of the input; weights are packed in such blocks.
-const OUTPUTS: usize = 4;
+pub const OUTPUTS: usize = 4;
+/// Outputs that share a load of the input in a weight's gradient: a browser has no fused multiply-add, so that a product
+/// needs a register, and V8 keeps one for itself.
+const TOGETHER: usize = if cfg!(target_family = "wasm") { 2 } else { 4 };
 /// Room behind a signal for a strip that runs past its end, in values.
 const SLACK: usize = 64;
 /// How much of the input one pass over the outputs should touch, in values (128 KB, half of a small L2).
@@ -462,9 +466,9 @@ impl<const LINES: usize, const T: usize> WithSimd for Correlation<'_, LINES, T> 
         for (x, dy) in self.x.iter().zip(self.dy) {
             let span = x.layout.span.next_multiple_of(lanes);
             for line in 0..LINES {
-                for (block, starts) in self.dy_starts.chunks(OUTPUTS).enumerate() {
+                for (block, starts) in self.dy_starts.chunks(TOGETHER).enumerate() {
                     // Outputs past the last repeat it; their sums are not kept.
-                    let dy: [&[S::f32s]; OUTPUTS] = std::array::from_fn(|m| {
+                    let dy: [&[S::f32s]; TOGETHER] = std::array::from_fn(|m| {
                         let start = starts[m.min(starts.len() - 1)] + line * self.dy_line;
                         S::as_simd_f32s(&dy.data[start..][..span]).0
                     });
@@ -472,7 +476,7 @@ impl<const LINES: usize, const T: usize> WithSimd for Correlation<'_, LINES, T> 
                         let x = &x.data[start + line * self.x_line..][..span + T - 1];
                         let sums = correlate_signals::<S, T>(simd, x, dy);
                         for (m, sums) in sums.into_iter().take(starts.len()).enumerate() {
-                            let o = block * OUTPUTS + m;
+                            let o = block * TOGETHER + m;
                             let dw = &mut self.dw[((o * inputs + j) * LINES + line) * T..][..T];
                             for (dw, sum) in dw.iter_mut().zip(sums) {
                                 *dw += simd.reduce_sum_f32s(sum);
@@ -490,16 +494,16 @@ impl<const LINES: usize, const T: usize> WithSimd for Correlation<'_, LINES, T> 
 fn correlate_signals<S: Simd, const T: usize>(
     simd: S,
     x: &[f32],
-    dy: [&[S::f32s]; OUTPUTS],
-) -> [[S::f32s; T]; OUTPUTS] {
+    dy: [&[S::f32s]; TOGETHER],
+) -> [[S::f32s; T]; TOGETHER] {
     let lanes = S::F32_LANES;
-    let mut sums = [[simd.splat_f32s(0.0); T]; OUTPUTS];
+    let mut sums = [[simd.splat_f32s(0.0); T]; TOGETHER];
     let count = (x.len() + 1 - T) / lanes;
     let dy = dy.map(|dy| &dy[..count]);
     let x: [&[S::f32s]; T] = std::array::from_fn(|t| &S::as_simd_f32s(&x[t..]).0[..count]);
     for i in 0..count {
         let x: [S::f32s; T] = std::array::from_fn(|t| x[t][i]);
-        for m in 0..OUTPUTS {
+        for m in 0..TOGETHER {
             let dy = dy[m][i];
             for t in 0..T {
                 sums[m][t] = simd.mul_add_e_f32s(dy, x[t], sums[m][t]);
@@ -654,14 +658,19 @@ pub fn weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
         (&dy, dy[0].place),
         &dy[0].starts(|_| 0),
     );
-    dw.chunks_exact(WINDOW * 3)
-        .flat_map(|places| {
-            let columns: [_; 3] = std::array::from_fn(|column| {
-                winograd::kernel_gradient(std::array::from_fn(|place| places[place * 3 + column]))
-            });
-            (0..9).map(move |tap| columns[tap % 3][tap / 3])
-        })
-        .collect()
+    let mut by_weight = vec![0.0; outputs * inputs * 9];
+    for (places, kernel) in dw
+        .chunks_exact(WINDOW * 3)
+        .zip(by_weight.chunks_exact_mut(9))
+    {
+        for column in 0..3 {
+            let rows = std::array::from_fn(|place| places[place * 3 + column]);
+            for (row, value) in winograd::kernel_gradient(rows).into_iter().enumerate() {
+                kernel[row * 3 + column] = value;
+            }
+        }
+    }
+    by_weight
 }
 
 /// 4x4 convolution with stride 2 and padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
@@ -768,9 +777,9 @@ pub fn halving_weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> 
 /// The gradient of either by its bias: `dy` `[B,O,H,W]` -> `[O]`.
 pub fn bias_gradient(dy: &[f32], shape: Shape) -> Vec<f32> {
     let [_, outputs, height, width] = shape;
-    let mut sums = vec![0.0; outputs];
+    let mut totals = vec![0.0; outputs];
     for (i, plane) in dy.chunks_exact(height * width).enumerate() {
-        sums[i % outputs] += plane.iter().sum::<f32>();
+        totals[i % outputs] += sums(plane, plane, |dy, _| [dy])[0];
     }
-    sums
+    totals.into_iter().map(|total| total as f32).collect()
 }

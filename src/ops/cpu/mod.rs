@@ -1,15 +1,28 @@
-//! The CPU's kernels, on plain slices: portable SIMD (AVX2, NEON, wasm) by pulp, all cores natively.
+//! The CPU's kernels, on plain slices: portable SIMD (AVX2, NEON, wasm) by pulp, all cores natively; in a browser
+//! `helpers` share the convolutions.
 
 pub mod adamw;
 pub mod conv;
 pub mod edge_map;
+#[cfg(target_family = "wasm")]
+pub mod helpers;
 pub mod norm;
+pub mod peak;
+pub mod plan;
 pub mod resize;
 mod winograd;
 
 use pulp::Arch;
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
+
+/// [`Plan::run`](plan::Plan::run) on all cores.
+pub fn convolve(plan: plan::Plan, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    #[cfg(not(target_family = "wasm"))]
+    return plan.run(a, b, bias);
+    #[cfg(target_family = "wasm")]
+    helpers::run(plan, a, b, bias)
+}
 
 /// Each piece of `out`, on all cores natively, with the widest vectors that there are.
 fn for_each_piece(out: &mut [f32], piece: usize, work: impl Fn(usize, &mut [f32]) + Sync) {

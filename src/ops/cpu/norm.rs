@@ -13,7 +13,11 @@ fn planes(x: &[f32], shape: Shape, channel: usize) -> impl Iterator<Item = &[f32
 
 /// The sums of `f` over two planes, by lanes.
 #[inline(always)]
-fn sums<const N: usize>(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> [f32; N]) -> [f64; N] {
+pub(super) fn sums<const N: usize>(
+    x: &[f32],
+    y: &[f32],
+    f: impl Fn(f32, f32) -> [f32; N],
+) -> [f64; N] {
     const LANES: usize = 32;
     let mut sums = [[0f32; LANES]; N];
     let (x_lanes, y_lanes) = (x.chunks_exact(LANES), y.chunks_exact(LANES));

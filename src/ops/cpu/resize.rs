@@ -39,7 +39,8 @@ pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     for_each_piece(&mut y, height * width * 4, |plane, y| {
         let x = &x[plane * height * width..][..height * width];
         let row = |r: usize| &x[r * width..][..width];
-        let mut mixed = vec![0.0; width];
+        // With its first and its last value once more.
+        let mut mixed = vec![0.0; width + 2];
         for (r, y) in y.chunks_exact_mut(2 * width).enumerate() {
             // Rows first: three parts of the nearer one, one of the other.
             let near = r / 2;
@@ -48,13 +49,15 @@ pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
             } else {
                 (near + 1).min(height - 1)
             };
-            for ((mixed, near), far) in mixed.iter_mut().zip(row(near)).zip(row(far)) {
+            for ((mixed, near), far) in mixed[1..].iter_mut().zip(row(near)).zip(row(far)) {
                 *mixed = 0.75 * near + 0.25 * far;
             }
-            for (c, y) in y.chunks_exact_mut(2).enumerate() {
-                let here = 0.75 * mixed[c];
-                y[0] = here + 0.25 * mixed[c.saturating_sub(1)];
-                y[1] = here + 0.25 * mixed[(c + 1).min(width - 1)];
+            mixed[0] = mixed[1];
+            mixed[width + 1] = mixed[width];
+            for (y, mixed) in y.chunks_exact_mut(2).zip(mixed.windows(3)) {
+                let here = 0.75 * mixed[1];
+                y[0] = here + 0.25 * mixed[0];
+                y[1] = here + 0.25 * mixed[2];
             }
         }
     });
@@ -69,21 +72,25 @@ pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
         let dy = &dy[plane * height * width * 4..][..height * width * 4];
         let mut mixed = vec![0.0; width];
         for (r, dy) in dy.chunks_exact(2 * width).enumerate() {
-            mixed.fill(0.0);
-            for (c, dy) in dy.chunks_exact(2).enumerate() {
-                mixed[c] += 0.75 * (dy[0] + dy[1]);
-                mixed[c.saturating_sub(1)] += 0.25 * dy[0];
-                mixed[(c + 1).min(width - 1)] += 0.25 * dy[1];
+            // The odd one before, both of here, the even one behind.
+            let last = 2 * width - 1;
+            let before_last = if width == 1 { dy[0] } else { dy[last - 2] };
+            mixed[0] = 0.25 * dy[0] + 0.75 * (dy[0] + dy[1]) + 0.25 * dy[2.min(last)];
+            for (mixed, dy) in mixed[1..].iter_mut().zip(dy[1..].windows(4).step_by(2)) {
+                *mixed = 0.25 * dy[0] + 0.75 * (dy[1] + dy[2]) + 0.25 * dy[3];
             }
+            mixed[width - 1] =
+                0.25 * before_last + 0.75 * (dy[last - 1] + dy[last]) + 0.25 * dy[last];
             let near = r / 2;
             let far = if r % 2 == 0 {
                 near.saturating_sub(1)
             } else {
                 (near + 1).min(height - 1)
             };
-            for (c, mixed) in mixed.iter().enumerate() {
-                dx[near * width + c] += 0.75 * mixed;
-                dx[far * width + c] += 0.25 * mixed;
+            for (row, share) in [(near, 0.75), (far, 0.25)] {
+                for (dx, mixed) in dx[row * width..].iter_mut().zip(&mixed) {
+                    *dx += share * mixed;
+                }
             }
         }
     });

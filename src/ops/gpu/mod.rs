@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use askama::Template;
 use burn::backend::ops::ModuleOps;
 use burn::backend::{Cube, TensorMetadata};
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::ir::features::Plane;
@@ -19,6 +18,7 @@ use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::AdamWStep;
+use super::conv::options;
 use super::kernels::{Gradients, Kernels, Measured, Statistics};
 use resize::Resize;
 
@@ -192,11 +192,6 @@ fn sum<const D: usize>(tensors: &CubeTensor, parts: usize, shape: [usize; D]) ->
     y
 }
 
-/// What burn calls the 3x3 convolution.
-fn options() -> ConvOptions<2> {
-    ConvOptions::new([1, 1], [1, 1], [1, 1], 1)
-}
-
 impl Kernels for Cube {
     fn convolve(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, halving: bool) -> CubeTensor {
         assert!(!halving, "the GPU convolves, then halves");
@@ -245,12 +240,12 @@ impl Measured for Cube {
         peak::run(&like, chains, groups, rounds)
     }
 
-    fn by_x(weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        conv::convolve(dy, weight, None, true)
+    fn by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        Self::convolve_by_x(x, weight, dy, false)
     }
 
-    fn by_weight(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        conv::weight_gradient(x, dy)
+    fn by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        Self::convolve_by_weight(x, weight, dy, false)
     }
 
     fn burn_by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {

@@ -175,10 +175,10 @@ impl Engine {
     /// Puts files on the desk, with what the model finds in them; what is there already stays if this model found it.
     async fn find(&mut self, files: Files) -> Result<()> {
         self.end_task();
-        let files = match files.is_empty() {
-            false => files,
+        let (files, left_out) = match files.is_empty() {
+            false => (files, Vec::new()),
             true => match self.training_files().await? {
-                Some(files) => files,
+                Some(files) => (files, self.session()?.pictures().left_out()),
                 None => return Ok(()),
             },
         };
@@ -187,7 +187,7 @@ impl Engine {
         let mut progress = Progress::of("Finding keypoints");
         let mut stint = Instant::now();
         let mut batch: Vec<(Picture, Blob, usize)> = Vec::new();
-        let (mut done, mut is_cancelled) = (0, false);
+        let (mut done, mut read, mut is_cancelled) = (0, 0, false);
         let count = files.len();
         'files: for (i, (name, file)) in files.into_iter().enumerate() {
             let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
@@ -201,7 +201,12 @@ impl Engine {
                 let decoded =
                     bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
                 match decoded {
-                    Ok(picture) => batch.push((picture, file.clone(), place)),
+                    Ok(picture) => {
+                        if left_out.binary_search(&read).is_err() {
+                            batch.push((picture, file.clone(), place));
+                        }
+                        read += 1;
+                    }
                     Err(reason) => rejected.push(Rejected { name, reason }),
                 }
                 if batch.len() == FIND_BATCH {
@@ -307,22 +312,27 @@ impl Engine {
 
     /// The training pictures as files; puppets are drawn larger than they are trained on. Nothing if cancelled.
     async fn training_files(&mut self) -> Result<Option<Files>> {
-        let (count, seed) = match &self.pile {
-            Pile::Files(files) => return Ok(Some(files.clone())),
-            Pile::Puppets { count, seed } => (*count, *seed),
-        };
-        let mut files = Vec::with_capacity(count);
-        let mut progress = Progress::of("Drawing puppets");
-        let mut stint = Instant::now();
-        for index in 0..count {
-            let png = synthetic::puppet_png(index, seed, PUPPET_PX)?;
-            files.push((format!("puppet-{index}.png"), blob(&png)?));
-            progress.report(index + 1, Some(count));
-            if self.is_interrupted(&mut stint).await {
-                return Ok(None);
+        let mut all = Files::new();
+        for (pile, _) in &self.piles.clone() {
+            let (count, seed) = match pile {
+                Pile::Files(files) | Pile::Hands(files) => {
+                    all.extend(files.iter().cloned());
+                    continue;
+                }
+                Pile::Puppets { count, seed } => (*count, *seed),
+            };
+            let mut progress = Progress::of("Drawing puppets");
+            let mut stint = Instant::now();
+            for index in 0..count {
+                let png = synthetic::puppet_png(index, seed, PUPPET_PX)?;
+                all.push((format!("puppet-{index}.png"), blob(&png)?));
+                progress.report(index + 1, Some(count));
+                if self.is_interrupted(&mut stint).await {
+                    return Ok(None);
+                }
             }
         }
-        Ok(Some(files))
+        Ok(Some(all))
     }
 
     /// The desk is looked at while it fills.

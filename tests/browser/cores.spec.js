@@ -1,0 +1,91 @@
+// The processor's other cores: that they compute, that it changes nothing, and that a page without them works.
+
+import { spawn } from "node:child_process";
+import { expect, test } from "@playwright/test";
+import { SMALL, inWorker, open } from "./helpers.js";
+
+/** Losses of three steps, from an engine that this page starts.
+ * @param {import("@playwright/test").Page} page
+ */
+async function losses(page) {
+  await page.goto("style.css"); // of the same origin, with no engine of its own
+  return page.evaluate(async (settings) => {
+    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+    const session = await createSession({ backend: "cpu" });
+    await session.configure({ ...settings, width: 8, batch: 6, micro_batch: 6 });
+    await session.load({ kind: "puppets", count: 16, seed: 0 });
+    await new Promise((wake) => setTimeout(wake, 1000)); // helpers come when they are loaded
+    /** @type {number[]} */
+    const losses = [];
+    session.on("step", ({ loss }) => losses.push(loss));
+    await session.train({ steps: 3 });
+    return { losses, reason: session.state().reason };
+  }, SMALL);
+}
+
+const CORES = (/** @type {number} */ count) => `Object.defineProperty(navigator, "hardwareConcurrency", { value: ${count} });`;
+
+test("helpers compute parts of convolutions, and the losses stay the same bit for bit", async ({ page, context }) => {
+  await inWorker(page, `${CORES(3)} const notify = Atomics.notify; self.asked = 0; Atomics.notify = (...to) => ((self.asked += 1), notify(...to));`);
+  const shared = await losses(page);
+  expect(shared.reason).toContain("3 cores");
+  const engine = page.workers().find((worker) => worker.url().includes("worker_loader"));
+  // In three steps, for two helpers each: some forty convolutions, forward and by both gradients.
+  expect(await engine?.evaluate(() => /** @type {any} */ (self).asked)).toBeGreaterThan(100);
+
+  const other = await context.newPage();
+  await inWorker(other, CORES(1));
+  const alone = await losses(other);
+  expect(alone.reason).toBe("The processor, as asked for.");
+  expect(alone.losses).toEqual(shared.losses);
+});
+
+test("a helper that is gone is waited for once, and done without", async ({ page, context }) => {
+  await page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    // It is ready, and there is nobody. (What a worker of a worker loads does not pass by here.)
+    const alive = /new Worker\(import\.meta\.url.*;/;
+    const dead = "Atomics.store(new Int32Array(arena), 16 * index, 1);";
+    const impatient = `${CORES(2)} const wait = Atomics.wait; self.given = 0;
+      Atomics.wait = (a, i, state, ms) => { const how = wait(a, i, state, Math.min(ms, 500)); self.given += how === "timed-out"; return how; };`;
+    const body = (await response.text()).replace(alive, dead).replace(/^ *try \{/m, `${impatient}\n$&`);
+    await route.fulfill({ response, body });
+  });
+  const found = await losses(page);
+  const engine = page.workers().find((worker) => worker.url().includes("worker_loader"));
+  expect(await engine?.evaluate(() => /** @type {any} */ (self).given)).toBe(1);
+
+  const other = await context.newPage();
+  await inWorker(other, CORES(1));
+  expect(found.losses).toEqual((await losses(other)).losses);
+});
+
+test("a host that does not know wasm serves the engine, too", async ({ page }) => {
+  await page.route("**/worker_bg.wasm", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), "content-type": "application/octet-stream" } });
+  });
+  expect((await losses(page)).losses).toHaveLength(3);
+});
+
+test("on a host without headers the page isolates itself; where it cannot, one core computes", async ({ browser }) => {
+  const port = 40_000 + (process.pid % 20_000);
+  const host = spawn("node", ["tests/browser/server.js", `${port}`, "plain"]);
+  const baseURL = `http://127.0.0.1:${port}/dist/`;
+  try {
+    await expect.poll(() => fetch(baseURL).then(({ status }) => status, () => 0)).toBe(200);
+    const page = await browser.newPage({ baseURL });
+    await open(page);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    await page.close();
+
+    const context = await browser.newContext({ baseURL, serviceWorkers: "block" });
+    const old = await context.newPage();
+    await open(old);
+    expect(await old.evaluate(() => crossOriginIsolated)).toBe(false);
+    expect((await losses(old)).reason).toBe("The processor, as asked for.");
+    await context.close();
+  } finally {
+    host.kill();
+  }
+});

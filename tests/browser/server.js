@@ -1,0 +1,16 @@
+// The project's folder over HTTP, as `cargo xtask serve` serves the page: `node tests/browser/server.js PORT`.
+// With `plain` behind the port, without headers, as a host does that lets nobody set any.
+
+import { createServer } from "node:http";
+import sirv from "sirv";
+
+const [port, kind] = process.argv.slice(2);
+const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+const files = sirv(".", {
+  dev: true,
+  setHeaders(response) {
+    if (kind !== "plain") for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  },
+});
+createServer((request, response) => files(request, response, () => response.writeHead(404).end())).listen(Number(port), "127.0.0.1");
