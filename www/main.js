@@ -802,10 +802,9 @@ function show() {
   store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
     write(byId("step-count"), `${state.step}`);
     write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
-    write(
-      byId("steps-per-second"),
-      state.stepsPerSecond === null ? "–" : state.stepsPerSecond.toFixed(state.stepsPerSecond < 10 ? 2 : 1),
-    );
+    const rate = state.stepsPerSecond;
+    // Three digits, however fast.
+    write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
     write(byId("elapsed"), clock(state.elapsed));
   });
 
