@@ -322,9 +322,17 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
 
   // Stopped half way: what was found so far is there.
   const many = await photographs(60);
+  await page.evaluate(() => {
+    // Pressed in the page with the first count: from out here a quick machine might be done before.
+    const [count, cancel] = ["desk-count", "desk-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
+    const observer = new MutationObserver(() => {
+      if (!/^[1-9]\d* pictures$/.test(count.textContent ?? "")) return;
+      observer.disconnect();
+      cancel.click();
+    });
+    observer.observe(document.body, { childList: true, characterData: true, subtree: true, attributes: true });
+  });
   await id("desk-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
-  await expect(id("desk-count")).toHaveText(/^[1-9]\d* pictures$/);
-  await id("desk-cancel").click();
   await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ pictures so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);

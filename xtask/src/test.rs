@@ -74,11 +74,25 @@ pub fn all() -> Result<()> {
 
     let built = report.stage("page", None, page::build()?)?;
     if built {
-        let mut browser = npm(&["npx", "playwright", "test"]);
-        if let Some(chromium) = chromium {
-            browser.env("CHROME", chromium);
+        // The projects of playwright.config.js.
+        for (name, project, workers) in [
+            ("browser tests, two at once", "together", "2"),
+            ("browser tests, alone", "alone", "1"),
+        ] {
+            let mut browser = npm(&[
+                "npx",
+                "playwright",
+                "test",
+                "--project",
+                project,
+                "--workers",
+                workers,
+            ]);
+            if let Some(chromium) = &chromium {
+                browser.env("CHROME", chromium);
+            }
+            report.stage(name, Some(playwright_totals), browser)?;
         }
-        report.stage("browser tests", Some(playwright_totals), browser)?;
     } else {
         println!("\nNo browser tests: the page did not build.");
     }
