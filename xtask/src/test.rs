@@ -74,25 +74,11 @@ pub fn all() -> Result<()> {
 
     let built = report.stage("page", None, page::build()?)?;
     if built {
-        // The projects of playwright.config.js.
-        for (name, project, workers) in [
-            ("browser tests, two at once", "together", "2"),
-            ("browser tests, alone", "alone", "1"),
-        ] {
-            let mut browser = npm(&[
-                "npx",
-                "playwright",
-                "test",
-                "--project",
-                project,
-                "--workers",
-                workers,
-            ]);
-            if let Some(chromium) = &chromium {
-                browser.env("CHROME", chromium);
-            }
-            report.stage(name, Some(playwright_totals), browser)?;
+        let mut browser = npm(&["npx", "playwright", "test"]);
+        if let Some(chromium) = chromium {
+            browser.env("CHROME", chromium);
         }
+        report.stage("browser tests", Some(playwright_totals), browser)?;
     } else {
         println!("\nNo browser tests: the page did not build.");
     }
