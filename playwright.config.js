@@ -20,18 +20,15 @@ if (process.getuid?.() === 0) args.push("--no-sandbox");
 
 export default defineConfig({
   testDir: "tests/browser",
+  outputDir: "target/playwright",
   reporter: "list",
+  // Training on two cores is slow, and two pages at once would be slower.
   workers: 1,
-  // Tests of what a page shows can run beside each other; those that watch a clock, or all cores, run alone.
-  projects: [
-    { name: "together", testMatch: /(annotate|guide|saves)\.spec\.js/, outputDir: "target/playwright/together" },
-    { name: "alone", testMatch: /(cores|lab|page)\.spec\.js/, outputDir: "target/playwright/alone" },
-  ],
   timeout: 10 * 60_000,
   expect: { timeout: 60_000 },
   forbidOnly: Boolean(process.env.CI),
   use: {
-    actionTimeout: 60_000,
+    actionTimeout: 120_000,
     baseURL,
     browserName: "chromium",
     // CHROME names the browser; without it, the one that `npx playwright install chromium` fetched.
