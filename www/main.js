@@ -309,7 +309,7 @@ async function attempt(command) {
  */
 async function load(source, adds = false) {
   if (store.state.engine !== "running" || !session) {
-    waiting = source;
+    waiting = Array.isArray(source) && Array.isArray(waiting) ? [...waiting, ...source] : source;
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
@@ -479,7 +479,7 @@ async function keepWorthy() {
 }
 
 async function keepNow() {
-  const { engine, step, run, loading, resetting } = store.state;
+  const { engine, step, run, leftOut, loading, resetting } = store.state;
   if (!session || engine !== "running" || loading || resetting || step <= run.keptStep) return;
   const { id, name, source } = run;
   try {
@@ -487,7 +487,7 @@ async function keepNow() {
     const reached = session.state().step;
     // Meanwhile it may have been reset.
     if (store.state.run.id !== id) return;
-    await saves.keep({ id, name, source, date: Date.now(), step: reached, thumbnail: thumbnail() }, file);
+    await saves.keep({ id, name, source, leftOut, date: Date.now(), step: reached, thumbnail: thumbnail() }, file);
     if (store.state.run.id === id) store.set({ run: { ...store.state.run, keptStep: reached } });
     await refresh();
   } catch (error) {
@@ -523,8 +523,11 @@ async function refresh() {
  */
 async function takeOver(saved, isResumed) {
   await keepWorthy();
-  const has = store.state.leftOut.length === 0 && JSON.stringify(pictures) === JSON.stringify([saved.source]);
-  if (isResumed && saved.source && !has) await load(saved.source);
+  if (isResumed && saved.source) {
+    const { leftOut = [] } = saved;
+    const isThere = JSON.stringify(pictures) === JSON.stringify([saved.source]) || (await load(saved.source));
+    if (isThere && JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await leaveOut(leftOut);
+  }
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
     const files = await saves.files(saved.id);

@@ -15,7 +15,7 @@ import { openStorage } from "./storage.js";
 /** More would fill a disk behind people's backs. */
 const MOST = 3;
 /** The line of JSON is shorter, bytes. */
-const LONGEST_LINE = 65_536;
+const LONGEST_LINE = 262_144;
 const WORK = "work.json";
 const NAME = /^([a-z0-9-]+)\.([01])$/;
 
@@ -28,6 +28,7 @@ const NAME = /^([a-z0-9-]+)\.([01])$/;
  * @property {number} step Steps taken.
  * @property {string} thumbnail A picture's skeleton, as a data URL.
  * @property {protocol.Source | null} source Where its pictures can be had again; null: they were files, which are not kept.
+ * @property {number[]} [leftOut] Places of the pictures that it did without. Missing in older saves.
  * @property {number} bytes Length of the run.
  */
 

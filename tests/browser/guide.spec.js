@@ -271,6 +271,15 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(id("step-count")).toHaveText("0");
 });
 
+test("what is dropped while other files are read is added to them", async ({ page }) => {
+  await openQuick(page);
+  const id = at(page);
+  await id("file-input").setInputFiles(pictures(60));
+  await id("file-input").setInputFiles(pictures(66).slice(60));
+  await expect(id("pictures-count")).toHaveText("66");
+  await expect(id("message")).toBeEmpty();
+});
+
 /** The colours in the middle of each thumbnail, as text.
  * @param {import("@playwright/test").Page} page
  */

@@ -6,6 +6,29 @@ import { at, inWorker, number, open, pictures, playTo, small } from "./helpers.j
 /** @param {number} step */
 const steps = (step) => new RegExp(` ${step} steps?, today`);
 
+test("a kept run goes on without what was left out", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await small(page);
+  const all = await number(id("pictures-count"));
+  await id("thumbnails").getByRole("button").nth(3).click();
+  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  const step = await playTo(page, 3);
+  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await id("step").click();
+  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  const next = (await id("loss").textContent()) ?? "";
+
+  await open(page);
+  await expect(id("pictures-count")).toHaveText(`${all}`);
+  await id("resume-last").click();
+  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("pictures-count")).toHaveText(`${all - 1}`);
+  await expect(id("thumbnails").locator("li").nth(3)).toBeHidden();
+  await id("step").click();
+  await expect(id("loss")).toHaveText(next);
+});
+
 test("a run outlives its tab, a damaged save and a crash of the engine", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
   await open(page);

@@ -145,9 +145,16 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
     if (chosen) fit.check(chosen);
   });
 
+  /** What is dropped while other files are read waits for them. @type {Promise<void>} */
+  let queue = Promise.resolve();
   /** @param {NamedFile[]} files */
-  const bring = async (files) => {
-    if (!adds.checked || store.state.read.count === 0) return void load(files, false);
+  const bring = (files) => (queue = queue.catch(() => {}).then(() => take(files)));
+  /** @param {NamedFile[]} files */
+  const take = async (files) => {
+    if (!adds.checked || store.state.read.count === 0) {
+      await load(files, false);
+      return;
+    }
     const first = store.state.read.count;
     isAdding = true;
     const isDone = await load(files, true);
