@@ -280,6 +280,54 @@ fn norms(there: &Device) {
 }
 
 #[test]
+fn heatmaps_equal_their_references() {
+    heatmaps(&cpu(), 1e-6);
+}
+
+#[test]
+fn heatmaps_on_the_gpu_equal_their_references() {
+    if let Some(gpu) = gpu() {
+        heatmaps(&gpu, 1e-5);
+    }
+}
+
+fn heatmaps(there: &Device, bound: f32) {
+    let device = &cpu();
+    let rng = &mut ChaCha8Rng::seed_from_u64(8);
+    for [batch, count, height, width] in
+        [[1, 1, 4, 4], [3, 5, 16, 16], [2, 3, 12, 20], [2, 7, 5, 6]]
+    {
+        // Some peaks are sharp, as they are after training.
+        let scores = random([batch, count, height, width], rng, device) * 12.0;
+        let by_heatmaps = random([batch, count, height, width], rng, device);
+        let by_keypoints = random([batch, count, 2], rng, device);
+        type Softmax = fn(Tensor<4>) -> Tensor<4>;
+        type Expectation = fn(Tensor<4>) -> Tensor<3>;
+        let run = |softmax: Softmax, expectation: Expectation, at: &Device| {
+            let scores = scores.clone().to_device(at).require_grad();
+            let heatmaps = softmax(scores.clone());
+            let keypoints = expectation(heatmaps.clone());
+            let sum = (heatmaps.clone() * by_heatmaps.clone().to_device(at)).sum()
+                + (keypoints.clone() * by_keypoints.clone().to_device(at)).sum();
+            let grads = sum.backward();
+            [
+                values(heatmaps.without_autodiff()),
+                values(keypoints.without_autodiff()),
+                values(scores.grad(&grads).expect("a gradient")),
+            ]
+        };
+        let found = run(ops::softmax, ops::expectation, there);
+        let wanted = run(ops::softmax_reference, ops::expectation_reference, device);
+        for (part, (found, wanted)) in ["heatmaps", "keypoints", "by scores"]
+            .iter()
+            .zip(found.iter().zip(&wanted))
+        {
+            assert_close(&format!("{part} at {height}x{width}"), found, wanted, bound);
+        }
+    }
+}
+
+#[test]
 fn leaky_relu_equals_its_reference() {
     leaky_relu(&cpu());
 }

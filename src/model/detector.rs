@@ -1,7 +1,7 @@
 //! The detector: a picture to K heatmaps, a heatmap to a keypoint.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use super::blocks::{Conv3x3, Norm, leaky_relu};
@@ -117,22 +117,11 @@ impl Detector {
 
 impl Detection {
     /// What scores `[B,K,h,w]` say.
-    ///
-    /// `heatmaps = softmax(scores)` over pixels; `keypoint = sum over pixels p of heatmap(p) p`.
     pub fn of(scores: Tensor<4>) -> Self {
-        let [batch, count, height, width] = scores.dims();
-        let heatmaps = activation::softmax(scores.reshape([batch, count, height * width]), 2);
-        let pixels = pixel_positions(height, width, &heatmaps.device()); // [hw,2]
-        let mean = |axis| {
-            let positions = pixels
-                .clone()
-                .narrow(1, axis, 1)
-                .reshape([1, 1, height * width]);
-            (heatmaps.clone() * positions).sum_dim(2) // [B,K,1]
-        };
+        let heatmaps = ops::softmax(scores);
         Detection {
-            keypoints: Tensor::cat(vec![mean(0), mean(1)], 2),
-            heatmaps: heatmaps.reshape([batch, count, height, width]),
+            keypoints: ops::expectation(heatmaps.clone()),
+            heatmaps,
         }
     }
 
@@ -140,7 +129,7 @@ impl Detection {
     pub fn confidence(&self) -> Tensor<2> {
         const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
         let [batch, count, height, width] = self.heatmaps.dims();
-        let pixels = pixel_positions(height, width, &self.heatmaps.device()).reshape([
+        let pixels = ops::pixel_positions(height, width, &self.heatmaps.device()).reshape([
             1,
             1,
             height * width,
@@ -159,13 +148,4 @@ impl Detection {
             * near;
         mass.sum_dim(2).reshape([batch, count])
     }
-}
-
-/// `[h w, 2]`: (row, col) of each pixel, corner pixels at -1 and 1.
-fn pixel_positions(height: usize, width: usize, device: &Device) -> Tensor<2> {
-    let at = |i: usize, n: usize| (2.0 * i as f64 / (n - 1) as f64 - 1.0) as f32;
-    let values: Vec<f32> = (0..height)
-        .flat_map(|r| (0..width).flat_map(move |c| [at(r, height), at(c, width)]))
-        .collect();
-    Tensor::from_data(TensorData::new(values, [height * width, 2]), device)
 }

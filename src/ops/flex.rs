@@ -9,7 +9,7 @@ use super::AdamWStep;
 use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
 use super::cpu::plan::{Kind, Plan};
-use super::cpu::{self, adamw, conv, peak, resize};
+use super::cpu::{self, adamw, conv, heatmap, peak, resize};
 use super::kernels::{Gradients, Kernels, Measured, Statistics};
 
 /// A tensor's values, in order. Free where they lie so already.
@@ -87,6 +87,18 @@ impl Kernels for Flex {
         let normalisation = normalisation(&x, [&weight, &bias, &moments], epsilon, slope);
         let y = normalisation.forward(contiguous(&x).storage());
         tensor(y, normalisation.shape)
+    }
+
+    fn softmax_planes(x: FlexTensor) -> FlexTensor {
+        let shape @ [_, _, height, width] = dims(&x);
+        let y = heatmap::softmax(contiguous(&x).storage(), height * width);
+        tensor(y, shape)
+    }
+
+    fn expectation(heatmaps: FlexTensor) -> FlexTensor {
+        let [batch, count, height, width] = dims(&heatmaps);
+        let keypoints = heatmap::expectation(contiguous(&heatmaps).storage(), height, width);
+        tensor(keypoints, [batch, count, 2])
     }
 }
 
@@ -227,6 +239,19 @@ impl Gradients for Flex {
             tensor(by_weight, channels),
             tensor(by_bias, channels),
         ]
+    }
+
+    fn softmax_gradient(y: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        let shape @ [_, _, height, width] = dims(&dy);
+        let (y, dy) = (contiguous(&y), contiguous(&dy));
+        let dx = heatmap::softmax_gradient(y.storage(), dy.storage(), height * width);
+        tensor(dx, shape)
+    }
+
+    fn expectation_gradient(dy: FlexTensor, [height, width]: [usize; 2]) -> FlexTensor {
+        let [batch, count, _] = dims(&dy);
+        let by_heatmaps = heatmap::expectation_gradient(contiguous(&dy).storage(), height, width);
+        tensor(by_heatmaps, [batch, count, height, width])
     }
 }
 

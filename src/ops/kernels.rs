@@ -6,7 +6,7 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients as Tape;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, backend_extension};
+use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 
 use super::AdamWStep;
 
@@ -52,6 +52,12 @@ pub trait Kernels: Backend {
         epsilon: f64,
         slope: f64,
     ) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::softmax`].
+    fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::expectation`].
+    fn expectation(heatmaps: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 /// What is measured beside them.
@@ -171,6 +177,12 @@ pub trait Gradients: Kernels {
         slope: f64,
         dy: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
+
+    /// By x, from the output `y`.
+    fn softmax_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// By the heatmaps, `[B,K,h,w]`, of so many pixels down and across.
+    fn expectation_gradient(dy: FloatTensor<Self>, sides: [usize; 2]) -> FloatTensor<Self>;
 }
 
 #[derive(Debug)]
@@ -246,6 +258,8 @@ enum Unary {
     MaxHalve,
     Double,
     Leaky { slope: f64 },
+    Softmax,
+    Expectation { sides: [usize; 2] },
 }
 
 /// What their gradients need.
@@ -267,7 +281,12 @@ impl<B: Gradients> Backward<B, 1> for Unary {
             (Unary::Double, _) => B::double_gradient(dy),
             (Unary::MaxHalve, Kept::Winners(winners)) => B::max_halve_gradient(winners, dy),
             (Unary::Leaky { slope }, Kept::Output(y)) => B::leaky_gradient(y, dy, slope),
-            (Unary::Halve | Unary::MaxHalve | Unary::Leaky { .. }, _) => B::halve_gradient(dy),
+            (Unary::Softmax, Kept::Output(y)) => B::softmax_gradient(y, dy),
+            (Unary::Expectation { sides }, _) => B::expectation_gradient(dy, sides),
+            (Unary::Halve, _) => B::halve_gradient(dy),
+            (Unary::MaxHalve | Unary::Leaky { .. } | Unary::Softmax, _) => {
+                unreachable!("what the gradient needs was kept")
+            }
         };
         tape.register::<B>(node.id, dx);
     }
@@ -368,5 +387,20 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             OpsKind::Tracked(prepared) => prepared.finish((x, parameters), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
+    }
+
+    fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::Softmax, x, |x| {
+            let y = B::softmax_planes(x);
+            (y.clone(), Kept::Output(y))
+        })
+    }
+
+    fn expectation(heatmaps: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [_, _, height, width] = heatmaps.shape().dims();
+        let sides = [height, width];
+        unary::<B, C>(Unary::Expectation { sides }, heatmaps, |x| {
+            (B::expectation(x), Kept::Nothing)
+        })
     }
 }

@@ -12,6 +12,7 @@ pub mod cpu;
 mod edge_map;
 mod flex;
 mod gpu;
+mod heatmap;
 mod kernels;
 pub mod measure;
 mod norm;
@@ -21,6 +22,9 @@ pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::set_adapter;
+pub use heatmap::{
+    expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
+};
 pub use norm::{Normalised, leaky_relu, leaky_relu_reference, normalise, normalise_reference};
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,

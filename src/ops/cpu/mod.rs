@@ -4,6 +4,8 @@
 pub mod adamw;
 pub mod conv;
 pub mod edge_map;
+mod exp;
+pub mod heatmap;
 #[cfg(target_family = "wasm")]
 pub mod helpers;
 pub mod norm;

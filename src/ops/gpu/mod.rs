@@ -25,6 +25,7 @@ use resize::Resize;
 pub mod adamw;
 pub mod conv;
 pub mod edge_map;
+pub mod heatmap;
 pub mod norm;
 pub mod peak;
 pub mod resize;
@@ -233,6 +234,14 @@ impl Kernels for Cube {
     ) -> CubeTensor {
         norm::forward(x, [weight, bias, moments], epsilon, slope)
     }
+
+    fn softmax_planes(x: CubeTensor) -> CubeTensor {
+        heatmap::softmax(x)
+    }
+
+    fn expectation(heatmaps: CubeTensor) -> CubeTensor {
+        heatmap::expectation(heatmaps)
+    }
 }
 
 impl Measured for Cube {
@@ -332,5 +341,13 @@ impl Gradients for Cube {
         dy: CubeTensor,
     ) -> [CubeTensor; 3] {
         norm::backward(x, parameters, epsilon, slope, dy)
+    }
+
+    fn softmax_gradient(y: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        heatmap::softmax_gradient(y, dy)
+    }
+
+    fn expectation_gradient(dy: CubeTensor, sides: [usize; 2]) -> CubeTensor {
+        heatmap::expectation_gradient(dy, sides)
     }
 }

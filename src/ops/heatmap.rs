@@ -1,0 +1,54 @@
+//! Scores to heatmaps, and heatmaps to where they point.
+
+use burn::backend::Dispatch;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+use super::cpu::heatmap;
+use super::kernels::Kernels;
+use super::serves;
+
+/// `heatmap = exp(score) / sum over pixels of exp(score)`, for each keypoint. `[B,K,h,w]` -> `[B,K,h,w]`
+pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
+    if !serves(&scores.device(), scores.dims()[3]) {
+        return softmax_reference(scores);
+    }
+    Tensor::from_dispatch(Dispatch::softmax_planes(scores.into_dispatch()))
+}
+
+/// [`softmax`] by burn.
+pub fn softmax_reference(scores: Tensor<4>) -> Tensor<4> {
+    let [batch, count, height, width] = scores.dims();
+    activation::softmax(scores.reshape([batch, count, height * width]), 2)
+        .reshape([batch, count, height, width])
+}
+
+/// `keypoint = sum over pixels p of heatmap(p) p`: `[B,K,h,w]` -> `[B,K,2]` (row, col), corner pixels at -1 and 1.
+pub fn expectation(heatmaps: Tensor<4>) -> Tensor<3> {
+    if !serves(&heatmaps.device(), heatmaps.dims()[3]) {
+        return expectation_reference(heatmaps);
+    }
+    Tensor::from_dispatch(Dispatch::expectation(heatmaps.into_dispatch()))
+}
+
+/// [`expectation`] in plain tensor operations.
+pub fn expectation_reference(heatmaps: Tensor<4>) -> Tensor<3> {
+    let [batch, count, height, width] = heatmaps.dims();
+    let positions = pixel_positions(height, width, &heatmaps.device()); // [hw,2]
+    let heatmaps = heatmaps.reshape([batch, count, height * width]);
+    let mean = |axis| {
+        let positions = positions.clone().narrow(1, axis, 1);
+        (heatmaps.clone() * positions.reshape([1, 1, height * width])).sum_dim(2) // [B,K,1]
+    };
+    Tensor::cat(vec![mean(0), mean(1)], 2)
+}
+
+/// `[h w, 2]`: (row, col) of each pixel, corner pixels at -1 and 1.
+pub fn pixel_positions(height: usize, width: usize, device: &Device) -> Tensor<2> {
+    let [rows, columns] = heatmap::positions(height, width);
+    let pixels: Vec<f32> = rows
+        .into_iter()
+        .zip(columns)
+        .flat_map(<[f32; 2]>::from)
+        .collect();
+    Tensor::from_data(TensorData::new(pixels, [height * width, 2]), device)
+}
