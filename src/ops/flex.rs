@@ -128,7 +128,8 @@ impl Statistics for Flex {
 }
 
 impl Gradients for Flex {
-    type Drawn = (Drawing, Vec<u32>);
+    /// What was drawn, the map, and which edge won where.
+    type Drawn = (Drawing, FlexTensor, Vec<u32>);
     type Winners = Vec<u8>;
 
     fn convolve_by_x(
@@ -182,12 +183,14 @@ impl Gradients for Flex {
         let drawing = drawing(&keypoints, &weights, size, thickness);
         let [batch, ..] = dims::<3>(&keypoints);
         let (map, winners) = drawing.forward();
-        (tensor(map, [batch, 1, size, size]), (drawing, winners))
+        let map = tensor(map, [batch, 1, size, size]);
+        (map.clone(), (drawing, map, winners))
     }
 
-    fn edge_map_gradients((drawing, winners): Self::Drawn, dy: FlexTensor) -> [FlexTensor; 2] {
+    fn edge_map_gradients((drawing, map, winners): Self::Drawn, dy: FlexTensor) -> [FlexTensor; 2] {
         let [batch, ..] = dims::<4>(&dy);
-        let (by_keypoints, by_weights) = drawing.backward(&winners, contiguous(&dy).storage());
+        let (by_keypoints, by_weights) =
+            drawing.backward(map.storage(), &winners, contiguous(&dy).storage());
         [
             tensor(by_keypoints, [batch, drawing.count, 2]),
             tensor(by_weights, [drawing.count, drawing.count]),

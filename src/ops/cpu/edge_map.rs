@@ -1,9 +1,10 @@
 //! The edge map on the CPU: each edge is drawn only where it can be seen, and the winner of each pixel remembered.
 
+use super::exp::exp;
 use super::{for_each_piece, map_indices};
 
-/// What an edge adds below this is not drawn.
-const INVISIBLE: f32 = 1e-9;
+/// The logarithm of 1e-9: what is fainter is not drawn.
+const INVISIBLE: f32 = -20.723_266;
 /// Keeps the position along an edge defined where both ends coincide.
 const EPSILON: f32 = 1e-8;
 /// No edge reaches this pixel.
@@ -91,38 +92,39 @@ impl Drawing {
         first..behind.min(self.size)
     }
 
-    /// Draws picture b: the map `[S,S]`, and at each pixel which edge won (`i K + j`).
-    fn draw(&self, b: usize, map: &mut [f32], winners: &mut [u32]) {
+    /// Draws picture b: at each pixel the logarithm of the map `[S,S]`, and which edge won (`i K + j`).
+    ///
+    /// `ln(w exp(-d^2 / thickness)) = ln(w) - d^2 / thickness`, so that edges are compared without an exponential each.
+    fn draw(&self, b: usize, logs: &mut [f32], winners: &mut [u32]) {
         let coordinates: Vec<f32> = (0..self.size).map(|pixel| self.coordinate(pixel)).collect();
+        let sharpness = 1.0 / self.thickness;
         for i in 0..self.count {
             for j in i + 1..self.count {
-                let weight = self.weights[i * self.count + j];
-                // w exp(-d^2 / thickness) < INVISIBLE beyond this distance.
-                let reach_squared = self.thickness * (weight / INVISIBLE).ln();
-                if reach_squared.is_nan() || reach_squared <= 0.0 {
+                // In double precision, so that it is the same on every machine.
+                let log = f64::from(self.weights[i * self.count + j]).ln() as f32;
+                // w exp(-d^2 / thickness) is invisible beyond this distance.
+                let reach = (self.thickness * (log - INVISIBLE)).sqrt();
+                if reach.is_nan() {
                     continue;
                 }
-                let reach = reach_squared.sqrt();
                 let segment = self.segment(b, i, j);
+                let edge = (i * self.count + j) as u32;
                 let range = |k: usize| {
                     let (from, to) = (segment.a[k], segment.a[k] + segment.ab[k]);
                     self.pixels(from.min(to) - reach, from.max(to) + reach)
                 };
                 let columns = range(1);
                 for r in range(0) {
-                    for c in columns.clone() {
-                        let distance_squared = segment
-                            .near(coordinates[r], coordinates[c])
-                            .distance_squared();
-                        if distance_squared > reach_squared {
-                            continue;
-                        }
-                        let value = weight * (-distance_squared / self.thickness).exp();
-                        let pixel = r * self.size + c;
-                        if value > map[pixel] {
-                            map[pixel] = value;
-                            winners[pixel] = (i * self.count + j) as u32;
-                        }
+                    let row = r * self.size;
+                    let pixels = row + columns.start..row + columns.end;
+                    let (logs, winners) = (&mut logs[pixels.clone()], &mut winners[pixels]);
+                    let columns = &coordinates[columns.clone()];
+                    for ((best, winner), column) in logs.iter_mut().zip(winners).zip(columns) {
+                        let near = segment.near(coordinates[r], *column);
+                        let here = log - near.distance_squared() * sharpness;
+                        let wins = here > *best;
+                        *best = if wins { here } else { *best };
+                        *winner = if wins { edge } else { *winner };
                     }
                 }
             }
@@ -133,19 +135,25 @@ impl Drawing {
     pub fn forward(&self) -> (Vec<f32>, Vec<u32>) {
         let pixels = self.size * self.size;
         let drawn = map_indices(self.batch(), |b| {
-            let (mut map, mut winners) = (vec![0.0; pixels], vec![NONE; pixels]);
+            let mut map = vec![INVISIBLE; pixels];
+            let mut winners = vec![NONE; pixels];
             self.draw(b, &mut map, &mut winners);
+            for (value, winner) in map.iter_mut().zip(&winners) {
+                let drawn = exp(f64::from(*value)) as f32;
+                *value = if *winner == NONE { 0.0 } else { drawn };
+            }
             (map, winners)
         });
         let (maps, winners): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
         (maps.concat(), winners.concat())
     }
 
-    /// The gradients by keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from `dy` `[B,1,S,S]`.
+    /// The gradients by keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from [`forward`](Self::forward)'s `map`
+    /// and `winners` and from `dy` `[B,1,S,S]`.
     ///
     /// With v = w exp(-d^2/h): `dv/dw = v/w`, `dv/dd^2 = -v/h`. The nearest point of a segment moves along it at no
     /// cost, so `dd^2/da = -2 (1-t) n` and `dd^2/db = -2 t n`, n from the nearest point to the pixel.
-    pub fn backward(&self, winners: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub fn backward(&self, map: &[f32], winners: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let pixels = self.size * self.size;
         let count = self.count;
         // Per picture: [K,2] by keypoints, then [K,K] by weights.
@@ -154,7 +162,8 @@ impl Drawing {
         for_each_piece(&mut gradients, piece, |b, gradients| {
             let (by_keypoints, by_weights) = gradients.split_at_mut(2 * count);
             for pixel in 0..pixels {
-                let (winner, dy) = (winners[b * pixels + pixel], dy[b * pixels + pixel]);
+                let at = b * pixels + pixel;
+                let (winner, dy) = (winners[at], dy[at]);
                 if winner == NONE || dy == 0.0 {
                     continue;
                 }
@@ -164,9 +173,8 @@ impl Drawing {
                     self.coordinate(pixel / self.size),
                     self.coordinate(pixel % self.size),
                 );
-                let drawn = (-near.distance_squared() / self.thickness).exp();
-                by_weights[edge] += dy * drawn;
-                let pull = 2.0 * dy * self.weights[edge] * drawn / self.thickness;
+                by_weights[edge] += dy * map[at] / self.weights[edge];
+                let pull = 2.0 * dy * map[at] / self.thickness;
                 by_keypoints[2 * i] += pull * (1.0 - near.t) * near.row;
                 by_keypoints[2 * i + 1] += pull * (1.0 - near.t) * near.col;
                 by_keypoints[2 * j] += pull * near.t * near.row;

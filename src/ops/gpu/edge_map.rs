@@ -53,7 +53,7 @@ pub fn draw(
     let winners = empty(&keypoints, [batch, size, size]); // whole numbers in the same room
     launch(
         Draw,
-        [(size * size).div_ceil(64), batch, 1],
+        [(size * size / 4).div_ceil(64), batch, 1],
         &[&keypoints, &weights, &map, &winners],
         &[count, size, batch, bits(thickness)],
     );
