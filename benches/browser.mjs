@@ -1,6 +1,6 @@
 // One device in headless Chromium, for `benches/conduct.rs`; what it found is the last line that this prints.
 //
-//   node benches/browser.mjs gpu|flex|flex-one-core [--quick]   our own program, as built into target/bench/
+//   node benches/browser.mjs gpu|flex|flex-one-core [--quick] [--steps-only]   our own program, as built into target/bench/
 //   node benches/browser.mjs tfjs SETTINGS                      TensorFlow.js; SETTINGS as JSON, see `src/config.rs`
 //
 // CHROME names the browser, as for the tests.
@@ -14,9 +14,9 @@ const PORT = 20_000 + (process.pid % 20_000);
 const TENSORFLOW = ["core/dist/tf-core", "layers/dist/tf-layers", "backend-webgpu/dist/tf-backend-webgpu"];
 
 /** The question that `benches/browser.rs` answers. */
-function ours(/** @type {import("@playwright/test").Page} */ page, /** @type {boolean} */ quick) {
+function ours(/** @type {import("@playwright/test").Page} */ page) {
   return page.evaluate(
-    async ({ kind, quick }) => {
+    async (plan) => {
       const files = ["vgg16_relu3_3", "vgg16_relu4_3"].map(async (name) => {
         const answer = await fetch(`/weights/${name}.safetensors`);
         return new Uint8Array(await answer.arrayBuffer());
@@ -25,13 +25,13 @@ function ours(/** @type {import("@playwright/test").Page} */ page, /** @type {bo
       const worker = new Worker("/target/bench/worker_loader.js", { type: "module" });
       return new Promise((found, fail) => {
         worker.onmessage = ({ data }) => {
-          if (data === "booted") worker.postMessage({ kind, quick, weights });
+          if (data === "booted") worker.postMessage({ ...plan, weights });
           else if (data.found) found(data.found);
           else fail(new Error(data.failed ?? data.message));
         };
       });
     },
-    { kind, quick },
+    { kind, quick: options.includes("--quick"), steps_only: options.includes("--steps-only") },
   );
 }
 
@@ -62,7 +62,7 @@ try {
   while (!(await fetch(address).catch(() => null))) await new Promise((wake) => setTimeout(wake, 100));
   await page.route("**/favicon.ico", (route) => route.fulfill({ body: "" }));
   await page.goto(address);
-  const found = kind === "tfjs" ? tensorflow(page, options[0]) : ours(page, options.includes("--quick"));
+  const found = kind === "tfjs" ? tensorflow(page, options[0]) : ours(page);
   console.log(await Promise.race([found, broken]));
 } finally {
   await browser.close();

@@ -9,9 +9,13 @@ use serde_bytes::ByteBuf;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_time::{Duration, Instant};
 
 use crate::findings::Run;
 use crate::measure::{self, Plan};
+
+/// For the other cores to load their engines.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,6 +29,7 @@ struct Question {
     /// `gpu`, `flex` or `flex-one-core`.
     kind: String,
     quick: bool,
+    steps_only: bool,
     /// Those of [`autolink::loss::WEIGHTS_FILES`].
     weights: Vec<ByteBuf>,
 }
@@ -72,6 +77,7 @@ async fn run(question: Question) -> Result<Run, String> {
     let Question {
         kind,
         quick,
+        steps_only,
         weights,
     } = question;
     let weights: Vec<Vec<u8>> = weights.into_iter().map(ByteBuf::into_vec).collect();
@@ -86,18 +92,31 @@ async fn run(question: Question) -> Result<Run, String> {
         };
         let plan = Plan {
             quick,
-            steps_only: false,
+            steps_only,
             cores: 1,
         };
         let place = format!("chromium-{name}");
         return Ok(measure::run(&device, place, adapter.name.clone(), &weights, plan).await);
     }
-    let cores = if is_alone { 1 } else { helpers::hire() };
+    let cores = if is_alone { 1 } else { hire().await? };
     let plan = Plan {
         quick,
-        steps_only: is_alone,
+        steps_only: steps_only || is_alone,
         cores: cores as usize,
     };
     let (place, adapter) = (format!("wasm-{kind}"), format!("cores: {cores}"));
     Ok(measure::run(&Device::flex(), place, adapter, &weights, plan).await)
+}
+
+/// All cores, once they are at work: nothing else lets the event loop take a turn here, without which none would come.
+async fn hire() -> Result<u32, String> {
+    let cores = helpers::hire();
+    let start = Instant::now();
+    while helpers::at_hand() + 1 < cores {
+        if start.elapsed() > PATIENCE {
+            return Err("The other cores do not come.".into());
+        }
+        web::sleep(50).await;
+    }
+    Ok(cores)
 }

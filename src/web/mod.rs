@@ -5,6 +5,7 @@ pub mod gpu;
 mod hands;
 mod worker;
 
+pub use fetch::sleep;
 pub use worker::start;
 
 /// Runs the static constructors of the crates below; once, before anything else.

@@ -347,6 +347,9 @@ impl<const PLACES: usize, const T: usize, To: Store<PLACES>> WithSimd
         let layout = self.planes.layout;
         let taps = taps::<T>(layout.row);
         let inputs = self.starts.len();
+        let starts: Vec<usize> = (self.starts.iter())
+            .flat_map(|start| taps.map(|tap| start + tap))
+            .collect();
         let rows_at_once = (CACHED / (PLACES * inputs * layout.row))
             .max(PASS.div_ceil(layout.row))
             .min(layout.height);
@@ -373,8 +376,7 @@ impl<const PLACES: usize, const T: usize, To: Store<PLACES>> WithSimd
                     while p < span {
                         let strip = Strip {
                             x: &self.planes.data[place * self.planes.place + from + p..],
-                            starts: self.starts,
-                            taps: &taps,
+                            starts: &starts,
                             weights,
                             bias,
                             y: &mut sums[place * stride + p..],
@@ -401,11 +403,10 @@ impl<const PLACES: usize, const T: usize, To: Store<PLACES>> WithSimd
 }
 
 /// Some vectors of [`OUTPUTS`] outputs.
-struct Strip<'a, const T: usize> {
+struct Strip<'a> {
     x: &'a [f32],
-    /// Of each input.
+    /// Of each input, its taps.
     starts: &'a [usize],
-    taps: &'a [usize; T],
     /// `[J][T][4]`
     weights: &'a [f32],
     bias: [f32; OUTPUTS],
@@ -414,22 +415,20 @@ struct Strip<'a, const T: usize> {
     stride: usize,
 }
 
-impl<const T: usize> Strip<'_, T> {
+impl Strip<'_> {
     /// `V` vectors, summed over all inputs and taps in registers. Returns how many values they are.
     #[inline(always)]
     fn sum<S: Simd, const V: usize>(self, simd: S) -> usize {
         let values = V * S::F32_LANES;
         let mut sums: [[S::f32s; V]; OUTPUTS] = self.bias.map(|bias| [simd.splat_f32s(bias); V]);
-        let weights = self.weights.chunks_exact(T * OUTPUTS);
-        for (start, weights) in self.starts.iter().zip(weights) {
-            let x = &self.x[*start..][..self.taps[T - 1] + values];
-            for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(OUTPUTS)) {
-                let x: &[S::f32s] = S::as_simd_f32s(&x[*tap..][..values]).0;
-                for m in 0..OUTPUTS {
-                    let weight = simd.splat_f32s(weights[m]);
-                    for v in 0..V {
-                        sums[m][v] = simd.mul_add_e_f32s(weight, x[v], sums[m][v]);
-                    }
+        // One loop over inputs and taps alike: V8 keeps the sums in registers then, not where the taps are written out.
+        for (start, weights) in self.starts.iter().zip(self.weights.chunks_exact(OUTPUTS)) {
+            let x: &[S::f32s] = S::as_simd_f32s(&self.x[*start..][..values]).0;
+            let x: [S::f32s; V] = std::array::from_fn(|v| x[v]);
+            for m in 0..OUTPUTS {
+                let weight = simd.splat_f32s(weights[m]);
+                for v in 0..V {
+                    sums[m][v] = simd.mul_add_e_f32s(weight, x[v], sums[m][v]);
                 }
             }
         }

@@ -149,11 +149,15 @@ impl Arena {
             .copy_to(values);
     }
 
+    fn ready(&self) -> Vec<u32> {
+        (0..self.helpers.get())
+            .filter(|&helper| self.state(helper) == READY)
+            .collect()
+    }
+
     /// The convolution with whoever is ready, none if nobody is or it does not fit.
     fn share(&self, plan: Plan, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Option<Vec<f32>> {
-        let ready: Vec<u32> = (0..self.helpers.get())
-            .filter(|&helper| self.state(helper) == READY)
-            .collect();
+        let ready = self.ready();
         let others = ready.len().min(plan.units() - 1);
         if others == 0 {
             return None;
@@ -273,7 +277,8 @@ fn global(name: &str) -> JsValue {
     Reflect::get(&js_sys::global(), &name.into()).unwrap_or(JsValue::UNDEFINED)
 }
 
-/// Hires a helper for each further core, once. They come when they are loaded. Returns how many cores will compute.
+/// Hires a helper for each further core, once. They come when they are loaded, for which this worker has to leave its event
+/// loop some turns. Returns how many cores will compute.
 ///
 /// `worker_loader.js` has the function `hire(bytes, count)` that starts them and returns their arena.
 pub fn hire() -> u32 {
@@ -292,6 +297,11 @@ pub fn hire() -> u32 {
         }
         arena.as_ref().map_or(1, |arena| 1 + arena.helpers.get())
     })
+}
+
+/// How many helpers have come.
+pub fn at_hand() -> u32 {
+    ARENA.with_borrow(|arena| arena.as_ref().map_or(0, |arena| arena.ready().len() as u32))
 }
 
 /// Is a helper, for ever, if this worker was started as one: `worker_loader.js` then has set `arena` and `index`.
