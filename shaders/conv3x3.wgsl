@@ -10,8 +10,7 @@ Loads cost a software adapter as much as dozens of products, so with `lanes` > 1
 loads other weights and shows them to the rest. Every subgroup lies within a workgroup that shares its channels.
 
     x     [B,I,H,W]
-    u     [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to a multiple of 4 lanes numbers
-    bias  [O]
+    u     [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
     y     [B,O,H,W]
     n     I, O, H, W, strips of 4 tiles pixels in a row, B
 -#}
@@ -20,12 +19,7 @@ loads other weights and shows them to the rest. Every subgroup lies within a wor
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
-{%- if biased %}
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<uniform> n: array<vec4u, 2>;
-{%- else %}
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
-{%- endif %}
 
 @compute @workgroup_size({{ group }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32
@@ -101,7 +95,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     if (group.x * {{ group }}u + index >= count) { return; }
     let plane = height * width;
     let at = picture * outputs * plane + row * width + start_column;
-{% for q in 0..quads %}{% for k in 0..tiles %}
+    let biases = (outputs + {{ 4 * quads - 1 }}u) / {{ 4 * quads }}u * inputs * {{ padded }}u + group.y * {{ quads }}u;
+{% for q in 0..quads %}
+    let bias{{ q }} = u[biases + {{ q }}u];
+{%- for k in 0..tiles %}
     // Pixels {{ 4 * k }} to {{ 4 * k + 3 }} of channels {{ 4 * q }} to {{ 4 * q + 3 }}.
 {%- let s = format!("{k}_{q}") %}
     let p{{ s }} = m1_{{ s }} + m2_{{ s }}; let r{{ s }} = m1_{{ s }} - m2_{{ s }};
@@ -116,7 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     let o{{ q }}{{ l }} = group.y * {{ 4 * quads }}u + {{ 4 * q + j }}u;
     if (o{{ q }}{{ l }} < outputs) {
         let to = at + o{{ q }}{{ l }} * plane;
-        let b = {% if biased %}bias[o{{ q }}{{ l }}]{% else %}0.0{% endif %};
+        let b = bias{{ q }}.{{ l }};
 {%- if aligned %}
 {%- for k in 0..tiles %}
         if (start_column + {{ 4 * k }}u < width) {

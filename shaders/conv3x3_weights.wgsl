@@ -4,13 +4,20 @@
 
 With `turned`, the weights of the gradient by the input: w'[o,i,a,k] = w[i,o,2-a,2-k].
 
-    w  [O,I,3,3]; turned, [I,O,3,3]
-    u  [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to `padded` runs of four; zero where O has ended
-    n  I, O
+    w     [O,I,3,3]; turned, [I,O,3,3]
+    bias  [O]; without, zeros
+    u     [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to `padded` runs of four, then the biases [O / 4 quads][quads, 4];
+          zero where O has ended
+    n     I, O
 -#}
 @group(0) @binding(0) var<storage, read_write> w: array<f32>;
 @group(0) @binding(1) var<storage, read_write> u: array<f32>;
+{%- if biased %}
+@group(0) @binding(2) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 1>;
+{%- else %}
 @group(0) @binding(2) var<uniform> n: array<vec4u, 1>;
+{%- endif %}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -37,4 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     u[at + {{ 12 * quads }}u] = (w0 + 2.0 * w1 + 4.0 * w2) / 24.0;
     u[at + {{ 16 * quads }}u] = (w0 - 2.0 * w1 + 4.0 * w2) / 24.0;
     u[at + {{ 20 * quads }}u] = w2;
+    if (id.x >= block) { return; }
+    let b = {% if biased %}select(0.0, bias[min(o, outputs - 1u)], o < outputs){% else %}0.0{% endif %};
+    u[block / {{ 4 * quads }}u * inputs * {{ 4 * padded }}u + o] = b;
 }

@@ -19,7 +19,6 @@ struct Convolve {
     lanes: usize,
     padded: usize,
     aligned: bool,
-    biased: bool,
     browser: bool,
 }
 
@@ -30,6 +29,7 @@ struct Weights {
     quads: usize,
     padded: usize,
     turned: bool,
+    biased: bool,
 }
 
 /// `shaders/conv3x3_weight_gradient.wgsl`
@@ -144,16 +144,18 @@ pub fn convolve(
     let padded = (18 * quads).next_multiple_of(lanes);
 
     let blocks = outputs.div_ceil(4 * quads);
-    let u = empty(&x, [blocks, inputs, padded, 4]);
+    let bias = bias.map(into_contiguous);
+    let u = empty(&x, [blocks * (inputs * padded + quads) * 4]);
     let rows = blocks * 4 * quads * inputs * 3;
     launch(
         Weights {
             quads,
             padded,
             turned,
+            biased: bias.is_some(),
         },
         [rows.div_ceil(64), 1, 1],
-        &[&weight, &u],
+        &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
         &[inputs, outputs],
     );
 
@@ -161,8 +163,6 @@ pub fn convolve(
     let strips = width.div_ceil(4 * tiles);
     // A processor works through the invocations that have nothing to do, too.
     let group = if processor { 16 } else { 64 };
-    let bias = bias.map(into_contiguous);
-    let buffers: Vec<&CubeTensor> = [&x, &u, &y].into_iter().chain(&bias).collect();
     launch(
         Convolve {
             group,
@@ -171,11 +171,10 @@ pub fn convolve(
             lanes,
             padded,
             aligned: width.is_multiple_of(4),
-            biased: bias.is_some(),
             browser: cfg!(target_family = "wasm"),
         },
         [(strips * height * batch).div_ceil(group), blocks, 1],
-        &buffers,
+        &[&x, &u, &y],
         &[inputs, outputs, height, width, strips, batch],
     );
     y
