@@ -19,7 +19,7 @@ use crate::say;
 /// Slower than that, and an adapter is a processor.
 const SLOW_PEAK: f64 = 1e12;
 /// What a step reaches of the peak, about: to choose its batch beforehand.
-const EXPECTED_SHARE: f64 = 0.12;
+const EXPECTED_SHARE: f64 = 0.2;
 /// What takes longer is not run again, s.
 const LONG: f64 = 10.0;
 /// Burn's convolutions are compared with until they have taken so long, s: some take minutes on SwiftShader.
