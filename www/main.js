@@ -53,7 +53,7 @@ let session = null;
 let pictures = [PUPPETS];
 /** The backend that is forced, if one is. */
 let forced = query.get("backend");
-/** What to load as soon as the engine runs, in their place. @type {protocol.Source | NamedFile[] | null} */
+/** What to load as soon as the engine runs, beside them or in their place. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
 let waiting = null;
 
 // ---------------------------------------------------------------------------------------------- the engine
@@ -80,8 +80,8 @@ async function start() {
   }
   if (kept) await configure(kept);
   const startsByItself = !hasArrived && (await follow());
-  const all = waiting ? [waiting] : pictures;
-  const without = waiting ? [] : leftOut;
+  const all = waiting ? [...(waiting.adds ? pictures : []), waiting.source] : pictures;
+  const without = waiting && !waiting.adds ? [] : leftOut;
   waiting = null;
   for (const [index, source] of all.entries()) await load(source, index > 0);
   if (without.length) await leaveOut(without);
@@ -309,7 +309,9 @@ async function attempt(command) {
  */
 async function load(source, adds = false) {
   if (store.state.engine !== "running" || !session) {
-    waiting = Array.isArray(source) && Array.isArray(waiting) ? [...waiting, ...source] : source;
+    const before = waiting?.source;
+    const isMore = Array.isArray(source) && Array.isArray(before);
+    waiting = { source: isMore ? [...before, ...source] : source, adds: isMore ? waiting?.adds === true : adds };
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
@@ -394,6 +396,7 @@ function isRemote(source) {
 }
 
 function cancel() {
+  bring.forget();
   cancelledLoad = loads;
   attempt((engine) => engine.cancelLoad());
 }
@@ -405,9 +408,17 @@ function handsUrl() {
   return base.endsWith("/") ? base : `${base}/`;
 }
 
+/** What waits gives way to it, as what is there does.
+ * @param {protocol.Source} source
+ */
+function loadSample(source) {
+  bring.forget();
+  return load(source);
+}
+
 function loadHands() {
   const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
-  if (count.reportValidity()) load({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
+  if (count.reportValidity()) loadSample({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
 }
 
 /** @param {File} file */
@@ -951,7 +962,7 @@ function listen() {
   byId("cancel").addEventListener("click", cancel);
   setInterval(() => store.state.phase === "training" && keep(), KEEP_EVERY);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
-  byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
+  byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     if (isAnnotating()) location.hash = "#train";

@@ -271,13 +271,46 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(id("step-count")).toHaveText("0");
 });
 
-test("what is dropped while other files are read is added to them", async ({ page }) => {
+/** Drops files one lot after the other, the next before the first is read.
+ * @param {import("@playwright/test").Page} page
+ * @param {{ name: string, mimeType: string, buffer: Buffer }[][]} lots
+ */
+const dropAtOnce = (page, lots) =>
+  page.evaluate(
+    (lots) => {
+      for (const files of lots) {
+        const dataTransfer = new DataTransfer();
+        for (const { name, base64 } of files) dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    },
+    lots.map((files) => files.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }))),
+  );
+
+test("what is dropped while other files are read waits for them, and is added", async ({ page }) => {
+  const all = pictures(66);
   await openQuick(page);
   const id = at(page);
-  await id("file-input").setInputFiles(pictures(60));
-  await id("file-input").setInputFiles(pictures(66).slice(60));
+  await loadFiles(page, all);
+  const whole = await lossAt(page, 4);
+
+  await openQuick(page);
+  await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
   await expect(id("pictures-count")).toHaveText("66");
-  await expect(id("message")).toBeEmpty();
+  await expect(id("thumbnails-more")).toHaveText("and 6 more");
+  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
+  await id("removed-undo").click();
+  await expect(id("pictures-count"), "the last two went").toHaveText("64");
+
+  // Whoever chooses a sample meanwhile wants nothing else.
+  await dropAtOnce(page, [all.slice(0, 60), all.slice(60)]);
+  await id("sample-puppets").click();
+  await expect(id("pictures-count")).toHaveText("400");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("400");
 });
 
 /** The colours in the middle of each thumbnail, as text.
