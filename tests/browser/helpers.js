@@ -8,7 +8,7 @@ import { expect } from "@playwright/test";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 export const hands = path.resolve(root, "../shared/data/hands");
-export const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The smallest model: for tests of the page, not of the method. */
 export const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" };
@@ -52,6 +52,18 @@ export const inWorker = (page, script) =>
 
 /** @param {import("@playwright/test").Locator} locator */
 export const number = async (locator) => Number(await locator.textContent());
+
+/** What axe-core finds to mend on the page as it is.
+ * @param {import("@playwright/test").Page} page
+ * @returns {Promise<string[]>}
+ */
+export async function violations(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await /** @type {any} */ (window).axe.run(document);
+    return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ { html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
+  });
+}
 
 /** A picture as BMP: 24 bits a pixel, rows padded to four bytes, bottom row first, no compression.
  * @param {number} width

@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
-import { at, axe, number, open, playTo, small } from "./helpers.js";
+import { at, number, open, playTo, small, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -434,9 +434,7 @@ for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["li
     await page.keyboard.press("Enter");
     await id("poses").locator("summary").click();
     await expect(id("poses-grid")).toHaveAttribute("aria-label", /pictures at step/);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run(document));
-    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   });
 }
