@@ -819,7 +819,7 @@ function messageOf(state) {
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
     const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(query).includes(part));
-    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}. Press play to go on without an end.`, remedies };
+    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}.`, remedies };
   }
   return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
 }
@@ -953,6 +953,8 @@ function show() {
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
 
+  // Only of puppets the joints are known.
+  store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
   const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
   store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
 

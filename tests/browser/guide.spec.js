@@ -334,7 +334,7 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
   await expect(page).not.toHaveURL(/steps=/);
   await expect(id("steps")).toHaveValue("");
   // An end that is set while it trains.
-  const end = (await number(id("step-count"))) + 300;
+  const end = (await number(id("step-count"))) + 120;
   await id("steps").fill(`${end}`);
   await id("steps").press("Enter");
   await expect(id("message")).toContainText(`Finished: ${end} steps`);
@@ -600,13 +600,18 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await expect(id("share-png")).toBeEnabled();
     await check("share");
     await page.keyboard.press("Escape");
+    await expect(id("share")).toBeHidden();
     await id("open-keys").click();
     await check("keys");
     await page.keyboard.press("Escape");
+    await expect(id("keys")).toBeHidden();
     await id("open-record").click();
+    // Its module comes first: before, its buttons are as they lie in the page, and nothing is there that Esc could close.
+    await expect(id("record")).toBeVisible();
     await expect(id("record-start")).toBeEnabled();
     await check("camera");
     await page.keyboard.press("Escape");
+    await expect(id("record")).toBeHidden();
     await id("open-tour").click();
     await expect(id("tour")).toContainText("1 of 9");
     await page.waitForTimeout(600);
