@@ -1,6 +1,6 @@
 // What several test files need.
 
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +101,23 @@ export function pictures(count = 6) {
       return distance > 9 ? [ground, ground, ground] : [30 * (index % 9), (60 + 8 * x) % 256, 255 - 20 * distance];
     }),
   }));
+}
+
+/** The sixty hands, six of each gesture, or as many discs where there are none.
+ * @returns {Promise<string[] | ReturnType<typeof pictures>>}
+ */
+export async function sixty() {
+  try {
+    const each = await Promise.all(
+      Array.from("0123456789", async (gesture) => {
+        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
+        return names.map((name) => path.join(hands, gesture, name));
+      }),
+    );
+    return each.flat();
+  } catch {
+    return pictures(60);
+  }
 }
 
 /** Plays up to a step at least, and pauses.

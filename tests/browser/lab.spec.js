@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
-import { at, number, open, playTo, small, violations } from "./helpers.js";
+import { at, number, open, playTo, sixty, small, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -345,6 +345,73 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
   await id("pose").selectOption("4");
   await settled(page);
   expect(await distance(4, 0)).toBeLessThan(1.5);
+});
+
+test("hands that somebody brings: watched, touched, looked back on and handed on", async ({ page }) => {
+  const requests = [];
+  page.context().on("request", (request) => requests.push(request.url()));
+  await open(page, "?backend=cpu&loss=pixel&size=32&width=8&batch=8&learning_rate=0.002");
+  const id = at(page);
+  await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
+  await expect(id("pictures-count")).toHaveText("60");
+  await settled(page);
+  const untrained = await stages(page);
+  const step = await playTo(page, 120);
+  await settled(page);
+  const trained = await stages(page);
+  expect(await changed(id("flow-picture"), untrained.picture), "the same picture").toBeLessThan(SAME);
+  for (const stage of ["heatmaps", "linked", "edge-map", "rebuilt", "without", "difference", "graph"]) {
+    expect(await changed(id(`flow-${stage}`), untrained[stage]), stage).toBeGreaterThan(0.02);
+  }
+  await expect(id("diagnosis")).not.toContainText("Too early to tell");
+  // Half is hidden: the half that is left is the picture's, the other is not.
+  await id("hide-half").click();
+  await settled(page);
+  expect(await changed(id("flow-masked"), trained.picture)).toBeGreaterThan(0.4);
+  expect(await changed(id("flow-masked"), trained.picture)).toBeLessThan(0.6);
+  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeGreaterThan(0.01);
+  await id("put-back").click();
+  await settled(page);
+  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeLessThan(SAME);
+  await id("pose").selectOption("2");
+  await settled(page);
+  expect(await changed(id("flow-edge-map"), trained["edge-map"]), "another hand's pose").toBeGreaterThan(0.005);
+  await id("put-back").click();
+  await expect(id("moment-b")).not.toHaveText("0");
+  await expect(id("moments-count")).toHaveText(/^\d\d moments kept/);
+  await id("open-share").click();
+  await expect(id("share")).toContainText("These pictures are not in it: they stay on this device.");
+  await expect(id("share-preview")).toHaveAttribute("alt", `6 pictures at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
+  await page.keyboard.press("Escape");
+  const { origin } = new URL(page.url());
+  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "pictures stay").toEqual([]);
+});
+
+test("the trained puppets, touched", async ({ page }) => {
+  await open(page);
+  const id = at(page);
+  await id("open-shipped").filter({ hasText: "Puppets" }).click();
+  await expect(id("message")).toContainText("Puppets, trained for");
+  await settled(page);
+  const before = await stages(page);
+  const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
+  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
+  await id("flow-mask").hover();
+  const { x, y, width } = await id("flow-mask").boundingBox();
+  await page.mouse.move(x + 0.3 * width, y + 0.3 * width);
+  await page.mouse.down();
+  await page.mouse.move(x + 0.7 * width, y + 0.7 * width, { steps: 5 });
+  await page.mouse.up();
+  await settled(page);
+  expect(await changed(id("flow-mask"), before.mask)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.005);
+  expect(await changed(id("flow-edge-map"), before["edge-map"]), "lines do not mind the mask").toBeLessThan(SAME);
+  await id("put-back").click();
+  await id("flow-linked").focus();
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Shift+ArrowUp");
+  await settled(page);
+  expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.005);
 });
 
 test("slow motion takes a step a second and shows each stage in turn", async ({ page }) => {

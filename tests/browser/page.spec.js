@@ -1,12 +1,12 @@
 // The page with the real engine, on the CPU unless a test says otherwise. Small models, so that a step takes milliseconds.
 
 import { execFile } from "node:child_process";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "@playwright/test";
-import { SMALL, at, bmp, hands, inWorker, number, open, pictures, root, small, violations } from "./helpers.js";
+import { SMALL, at, bmp, hands, inWorker, number, open, pictures, root, sixty, small, violations } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** After so many steps of the tiny preset the loss must have fallen. */
@@ -393,23 +393,6 @@ test("the hands stream in, can be cancelled, and can be tried again", async ({ p
     server.close();
   }
 });
-
-/** The sixty hands, six of each gesture, or as many discs where there are none.
- * @returns {Promise<string[] | ReturnType<typeof pictures>>}
- */
-async function sixty() {
-  try {
-    const each = await Promise.all(
-      Array.from("0123456789", async (gesture) => {
-        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
-        return names.map((name) => path.join(hands, gesture, name));
-      }),
-    );
-    return each.flat();
-  } catch {
-    return pictures(60);
-  }
-}
 
 test("sixty pictures: the preset learns, its weights come once and from the cache on the next visit", async ({ page }) => {
   const weights = [];
