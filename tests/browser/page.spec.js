@@ -5,6 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { promisify } from "node:util";
+import { brotliCompressSync, constants } from "node:zlib";
 import { expect, test } from "@playwright/test";
 import { SMALL, at, bmp, hands, inWorker, number, open, pictures, root, sixty, small, violations } from "./helpers.js";
 
@@ -101,6 +102,27 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   const own = new URL(page.url()).origin;
   expect(requests.filter((url) => url.protocol.startsWith("http") && url.origin !== own)).toEqual([]);
   expect(errors).toEqual([]);
+});
+
+test("a first visit paints within a second, and brings at most 3.5 MB", async ({ page }) => {
+  const files = new Set();
+  page.context().on("request", (request) => files.add(new URL(request.url()).pathname));
+  await open(page);
+  const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  await page.waitForTimeout(1000); // what is fetched once all is shown
+  // As a host with brotli sends them.
+  const wire = await Promise.all(
+    Array.from(files, async (name) => {
+      const bytes = await readFile(path.join(root, name.endsWith("/") ? `${name}index.html` : decodeURIComponent(name)));
+      return Math.min(bytes.length, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length);
+    }),
+  );
+  const total = wire.reduce((sum, bytes) => sum + bytes, 0);
+  console.log(`first paint after ${painted.toFixed(0)} ms; ${files.size} files, ${(total / 1e6).toFixed(2)} MB`);
+  expect([...files].filter((name) => name.endsWith(".wasm")).length, "the engine is among them").toBeGreaterThanOrEqual(1);
+  expect([...files].filter((name) => name.includes("weights"))).toEqual([]);
+  expect(total).toBeLessThanOrEqual(3.5e6);
+  expect(painted).toBeLessThan(1000);
 });
 
 test("while the engine loads, a recorded run is shown and called so, and gives way to the visitor's own", async ({ page }) => {
