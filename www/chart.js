@@ -116,7 +116,7 @@ export class LossChart {
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
     const joints = score
-      ? `Joints told from the keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
+      ? `Joints told by keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
       : "";
     if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
     const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";

@@ -8,6 +8,9 @@
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
 
+/** Nobody waits for more steps. */
+export const MOST_STEPS = 1_000_000;
+
 /** What people meet first; the rest is folded away. */
 const MAIN = new Set(["keypoints", "seed", "learning_rate", "mask_ratio", "thickness"]);
 
@@ -60,6 +63,7 @@ export const CHOICES = [
  * @typedef {object} Handlers
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(preset: protocol.Preset) => void} preset
+ * @property {(step: number | null) => void} until
  */
 
 /** Builds the controls once, then follows the state. */
@@ -70,6 +74,7 @@ export class Controls {
   /** @type {((config: protocol.Config) => void)[]} Put a config's values into the fields. */
   #follow = [];
   /** @type {HTMLSelectElement | null} */ #preset = null;
+  /** @type {HTMLInputElement | null} */ #until = null;
 
   /**
    * @param {{ run: HTMLElement, live: HTMLElement, advancedRun: HTMLElement, advancedLive: HTMLElement }} root
@@ -87,6 +92,8 @@ export class Controls {
     const config = { ...state.config, ...state.staged };
     for (const follow of this.#follow) follow(config);
     if (this.#preset) this.#preset.value = presetOf(config, state.presets) ?? "custom";
+    // Whoever is still typing is left alone.
+    if (this.#until && document.activeElement !== this.#until) this.#until.value = `${state.until ?? ""}`;
   }
 
   /** @param {PageState} state */
@@ -101,6 +108,30 @@ export class Controls {
       place.append(this.#numberField(setting));
     }
     for (const choice of CHOICES) this.#root.advancedRun.append(this.#choiceField(choice));
+    this.#root.live.append(this.#untilField());
+  }
+
+  /** The one setting that is the page's and not the engine's. */
+  #untilField() {
+    const input = element("input", {
+      id: "set-steps",
+      type: "number",
+      inputmode: "numeric",
+      min: "1",
+      max: `${MOST_STEPS}`,
+      step: "1",
+      placeholder: "no end",
+      "data-testid": "steps",
+    });
+    input.addEventListener("change", () => input.reportValidity() && this.#handlers.until(input.value === "" ? null : input.valueAsNumber));
+    this.#until = input;
+    return field({
+      id: "set-steps",
+      label: "Stop at step",
+      help: "Training stops there by itself; with the field empty it goes on until you pause. A skeleton takes some hundred steps, and gets better for a thousand.",
+      paper: "20001",
+      input,
+    });
   }
 
   /** @param {PageState["presets"]} presets */

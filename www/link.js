@@ -6,7 +6,7 @@
  * @module
  */
 
-import { CHOICES } from "./controls.js";
+import { CHOICES, MOST_STEPS } from "./controls.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
@@ -15,6 +15,7 @@ import { CHOICES } from "./controls.js";
  * @typedef {object} Link
  * @property {protocol.Config | null} config Null where the address says nothing of settings.
  * @property {protocol.Source | null} source Null where it names no sample.
+ * @property {number | null} until The step at which training stops.
  * @property {string[]} hide Names of parts of the page.
  * @property {boolean} start Whether training begins by itself.
  * @property {string[]} notes What was not understood: a sentence each.
@@ -26,7 +27,7 @@ export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
 /** What is no setting. */
-const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "hide", "start"];
+const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
 /** What the name of a part may look like. */
 const PART = /^[a-z][a-z_-]*$/;
 
@@ -82,17 +83,21 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
     if (query.has("sample_seed")) refuse("sample_seed", "hands are photographs, only puppets have a seed");
   }
 
+  const steps = query.get("steps");
+  const until = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
+  if (steps !== null && until === null) refuse("steps", `it is ${range(1, MOST_STEPS, 1)}`);
+
   const hide = hidden(query);
   const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
   const has = (/** @type {string} */ part) =>
-    hide.includes(part) && (isPart(part) || part === "preset" || [...settings, ...CHOICES].some(({ name }) => name === part));
+    hide.includes(part) && (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
   for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was left out: no part of this page has that name.`);
 
   const start = query.get("start");
   if (start !== null && start !== "1" && start !== "0") refuse("start", "it is 1 or 0");
   const backend = query.get("backend");
   if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "there are cpu and gpu");
-  return { config: isSet ? { ...completed(preset, patch) } : null, source, hide, start: start === "1", notes };
+  return { config: isSet ? { ...completed(preset, patch) } : null, source, until, hide, start: start === "1", notes };
 }
 
 /** The parts of the page that an address hides.
@@ -105,10 +110,10 @@ export function hidden(query) {
 /**
  * @param {URL} address Of the page; what it says beside the run is kept.
  * @param {Pick<PageState, "presets">} table
- * @param {{ config: protocol.Config, source: protocol.Source | null, hide: string[], start: boolean }} run
+ * @param {{ config: protocol.Config, source: protocol.Source | null, until: number | null, hide: string[], start: boolean }} run
  * @returns {URL}
  */
-export function linkTo(address, { presets }, { config, source, hide, start }) {
+export function linkTo(address, { presets }, { config, source, until, hide, start }) {
   const link = new URL(address);
   const query = new URLSearchParams();
   for (const name of ["backend", "hands"]) {
@@ -125,6 +130,7 @@ export function linkTo(address, { presets }, { config, source, hide, start }) {
   if (source?.kind === "puppets" && source.count !== PUPPETS.count) query.set("count", `${source.count}`);
   if (source?.kind === "puppets" && source.seed !== PUPPETS.seed) query.set("sample_seed", `${source.seed}`);
   if (source?.kind === "hands" && source.count !== HANDS.usual) query.set("count", `${source.count}`);
+  if (until !== null) query.set("steps", `${until}`);
   if (hide.length) query.set("hide", hide.join(","));
   if (start) query.set("start", "1");
   link.search = `${query}`.replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");

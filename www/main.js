@@ -18,6 +18,7 @@ import { PUPPETS, hidden, readLink } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf, fileOf, picturesOf, shippedModels } from "./models.js";
 import { openPictures } from "./pictures/bring.js";
+import { recordedRun } from "./recorded.js";
 import { Saves } from "./saves.js";
 import { Share, hide } from "./share.js";
 import { Store, followed, initialState, newRun, recorded } from "./state.js";
@@ -27,11 +28,12 @@ import { ProbeViews } from "./views.js";
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
 /** @import { Action } from "./kept.js" */
 /** @import { Shipped } from "./models.js" */
+/** @import { Recorded } from "./recorded.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate" };
 /** In slow motion a step is taken this often, ms. */
 const SLOW_STEP = 1000;
 /** A run that trains is kept this often, ms. */
@@ -53,18 +55,18 @@ let session = null;
 let pictures = [PUPPETS];
 /** The backend that is forced, if one is. */
 let forced = query.get("backend");
-/** What to load as soon as the engine runs, in their place. @type {protocol.Source | NamedFile[] | null} */
+/** What to load as soon as the engine runs, beside them or in their place. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
 let waiting = null;
 
 // ---------------------------------------------------------------------------------------------- the engine
 
 async function start() {
   // After a crash the settings are kept, as the pictures are, and the run as far as the browser has it.
-  const { config: kept, run, saves: list, unkept, models, leftOut } = store.state;
+  const { config: kept, run, saves: list, unkept, models, leftOut, recorded, until } = store.state;
   const isRestart = session !== null;
   const goesOn = wasTraining;
   wasTraining = false;
-  store.set({ ...initialState(), saves: list, unkept, models, message: { kind: "info", text: "Loading the engine." } });
+  store.set({ ...initialState(), saves: list, unkept, models, until, ...shown(recorded), message: { kind: "info", text: "Loading the engine." } });
   session?.close();
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
@@ -80,8 +82,8 @@ async function start() {
   }
   if (kept) await configure(kept);
   const startsByItself = !hasArrived && (await follow());
-  const all = waiting ? [waiting] : pictures;
-  const without = waiting ? [] : leftOut;
+  const all = waiting ? [...(waiting.adds ? pictures : []), waiting.source] : pictures;
+  const without = waiting && !waiting.adds ? [] : leftOut;
   waiting = null;
   for (const [index, source] of all.entries()) await load(source, index > 0);
   if (without.length) await leaveOut(without);
@@ -106,6 +108,7 @@ async function follow() {
   hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
   if (link.source) pictures = [link.source];
+  store.set({ until: link.until });
   if (link.config) {
     const { config } = link;
     await session?.configure(config).catch((error) => {
@@ -178,7 +181,7 @@ function receive(event) {
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),
-        ...(event.phase === "empty" ? { views: null, parts: null, about: "" } : {}),
+        ...(event.phase === "empty" && !state.recorded ? { views: null, parts: null, about: "" } : {}),
       });
       break;
     }
@@ -197,11 +200,11 @@ function receive(event) {
       break;
     }
     case "views":
-      store.set({ views: event });
+      store.set({ views: event, recorded: null });
       break;
     case "inspected":
       // They come with fresh views; two dozen canvases are too many for one frame.
-      setTimeout(() => store.state.views && store.set({ parts: event }), NEXT_FRAME);
+      setTimeout(() => store.state.views && !store.state.recorded && store.set({ parts: event }), NEXT_FRAME);
       break;
     case "kept":
       store.set({ moments: followed(state.moments, event) });
@@ -309,7 +312,9 @@ async function attempt(command) {
  */
 async function load(source, adds = false) {
   if (store.state.engine !== "running" || !session) {
-    waiting = Array.isArray(source) && Array.isArray(waiting) ? [...waiting, ...source] : source;
+    const before = waiting?.source;
+    const isMore = Array.isArray(source) && Array.isArray(before);
+    waiting = { source: isMore ? [...before, ...source] : source, adds: isMore ? waiting?.adds === true : adds };
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
@@ -394,6 +399,7 @@ function isRemote(source) {
 }
 
 function cancel() {
+  bring.forget();
   cancelledLoad = loads;
   attempt((engine) => engine.cancelLoad());
 }
@@ -405,9 +411,17 @@ function handsUrl() {
   return base.endsWith("/") ? base : `${base}/`;
 }
 
+/** What waits gives way to it, as what is there does.
+ * @param {protocol.Source} source
+ */
+function loadSample(source) {
+  bring.forget();
+  return load(source);
+}
+
 function loadHands() {
   const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
-  if (count.reportValidity()) load({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
+  if (count.reportValidity()) loadSample({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
 }
 
 /** @param {File} file */
@@ -612,7 +626,8 @@ function playOrPause() {
     store.set({ pausing: true });
     attempt((engine) => engine.pause());
   } else {
-    store.set({ message: null, phase: "training" });
+    // Whoever goes on after the end wants no end.
+    store.set({ message: null, phase: "training", ...(isFinished() ? { until: null } : {}) });
     attempt(async (engine) => {
       await trainAsWanted(engine).catch((error) => {
         // A new engine goes on by itself.
@@ -624,16 +639,24 @@ function playOrPause() {
   }
 }
 
-/** Trains until paused; where slow motion is switched on or off meanwhile, goes on accordingly.
+/** Whether the run has come to the step at which it was to stop. */
+function isFinished({ step, until } = store.state) {
+  return until !== null && step >= until;
+}
+
+/** Trains until paused, or as far as wanted; where slow motion or the end is changed meanwhile, goes on accordingly.
  * @param {Session} engine
  */
 async function trainAsWanted(engine) {
   for (;;) {
-    const { slow } = store.state;
-    const training = engine.train({ everyMs: slow ? SLOW_STEP : null });
+    const { slow, until } = store.state;
+    const steps = until === null ? null : until - engine.state().step;
+    if (steps !== null && steps <= 0) return;
+    const training = engine.train({ steps, everyMs: slow ? SLOW_STEP : null });
     let switched = false;
     const watcher = setInterval(() => {
-      if (store.state.slow === slow || store.state.pausing || switched) return;
+      const isSame = store.state.slow === slow && store.state.until === until;
+      if (isSame || store.state.pausing || switched) return;
       switched = true;
       engine.pause().catch(() => {});
     }, 100);
@@ -745,8 +768,18 @@ function apply(remedy) {
   if (remedy === "retry") return load(retry.source, retry.adds);
   if (remedy === "open-model") return openShipped(store.state.models[0]);
   if (remedy === "resume-last") return takeOver(store.state.saves[0], true);
+  if (remedy === "look-back") return goTo("look-back");
+  if (remedy === "annotate") return void (location.hash = "#annotate");
   if (remedy === "use-cpu") forced = "cpu";
   return start();
+}
+
+/** Scrolls to a part of the page, and leads the keyboard there.
+ * @param {string} id
+ */
+function goTo(id) {
+  byId(id).scrollIntoView();
+  byId(id).focus({ preventScroll: true });
 }
 
 /** Writes only what differs, so that nothing is announced twice.
@@ -783,6 +816,11 @@ function messageOf(state) {
   if (state.pausing) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
   if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
+  if (isFinished(state)) {
+    const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
+    const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(query).includes(part));
+    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}.`, remedies };
+  }
   return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
 }
 
@@ -813,13 +851,14 @@ function show() {
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
-  store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "engine"], (state) => {
+  store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "until", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
     // Progress is no news: whoever listens hears how it ends.
     element.setAttribute("aria-live", message === state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
+    element.classList.toggle("is-done", message.kind === "done");
     const wanted = message.remedies ?? [];
     if (remedies.dataset.shown !== `${wanted}`) {
       remedies.dataset.shown = `${wanted}`;
@@ -839,7 +878,7 @@ function show() {
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
     write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
-    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Loading the engine."));
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "On the graphics card if it can be used, else on the processor."));
   });
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
@@ -907,13 +946,15 @@ function show() {
     byId("matrix-readout"),
     byId("matrix-strongest"),
   );
-  store.watch(["views", "palette"], ({ views, palette }) => {
-    probes.show(views, palette);
+  store.watch(["views", "palette"], ({ views, palette, recorded }) => {
+    probes.show(views, palette, recorded !== null);
     matrix.show(views, palette);
   });
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
 
+  // Only of puppets the joints are known.
+  store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
   const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
   store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
 
@@ -924,9 +965,9 @@ function show() {
       advancedRun: byId("settings-run-advanced"),
       advancedLive: byId("settings-live-advanced"),
     },
-    { change, preset: choosePreset },
+    { change, preset: choosePreset, until: (until) => store.set({ until }) },
   );
-  store.watch(["settings", "presets", "config", "staged"], (state) => controls.show(state));
+  store.watch(["settings", "presets", "config", "staged", "until"], (state) => controls.show(state));
   store.watch(["staged", "step"], ({ staged, step, settings }) => {
     const names = Object.keys(staged);
     byId("staged").hidden = names.length === 0;
@@ -951,7 +992,7 @@ function listen() {
   byId("cancel").addEventListener("click", cancel);
   setInterval(() => store.state.phase === "training" && keep(), KEEP_EVERY);
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
-  byId("sample-puppets").addEventListener("click", () => load(PUPPETS));
+  byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     if (isAnnotating()) location.hash = "#train";
@@ -1007,8 +1048,20 @@ function listen() {
   });
 }
 
+/** Shows a run that was recorded, unless the engine was quicker. */
+async function showRecorded() {
+  const recorded = await recordedRun();
+  if (!store.state.views) store.set(shown(recorded));
+}
+
+/** @param {Recorded | null} recorded @returns {Partial<PageState>} */
+function shown(recorded) {
+  return recorded ? { recorded, views: recorded.views, parts: recorded.parts, palette: recorded.palette } : {};
+}
+
 hide(hidden(query));
 show();
 listen();
 listenForHelp();
 start();
+showRecorded();

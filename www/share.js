@@ -66,7 +66,7 @@ export class Share {
   follow(lesson) {
     this.#lesson = { hide: lesson.hide, start: lesson.start };
     let resting = 0;
-    this.#store.watch(["config", "run"], () => {
+    this.#store.watch(["config", "run", "until"], () => {
       clearTimeout(resting);
       resting = window.setTimeout(() => {
         const link = this.#link(this.#lesson);
@@ -87,15 +87,16 @@ export class Share {
 
   /** @param {Pick<Link, "hide" | "start">} lesson */
   #link(lesson) {
-    const { config, run, presets } = this.#store.state;
-    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, ...lesson }) : null;
+    const { config, run, presets, until } = this.#store.state;
+    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, until, ...lesson }) : null;
   }
 
   #open() {
     const { hide, start } = this.#lesson;
     for (const box of this.#boxes()) box.checked = box.name === "start" ? start : hide.includes(box.value);
     this.#write();
-    const { views, palette, run, pictures, leftOut } = this.#store.state;
+    const { views: latest, recorded, palette, run, pictures, leftOut } = this.#store.state;
+    const views = recorded ? null : latest;
     this.#find("#share-own").hidden = run.source !== null || pictures === 0;
     this.#find("#share-left-out").hidden = run.source === null || leftOut.length === 0;
     this.#find("#share-figure").hidden = !views;

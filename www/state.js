@@ -10,12 +10,13 @@ import { FAINTEST } from "./skeleton.js";
 /** @import * as protocol from "./protocol.js" */
 /** @import { NamedFile } from "./autolink.js" */
 /** @import { Desk } from "./annotate/desk.js" */
+/** @import { Recorded } from "./recorded.js" */
 /** @import { Shipped } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
 
 /**
  * A button that a message offers.
- * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate"} Remedy
  */
 
 /**
@@ -29,7 +30,7 @@ import { FAINTEST } from "./skeleton.js";
 
 /**
  * @typedef {object} Message
- * @property {"info" | "error"} kind
+ * @property {"info" | "error" | "done"} kind
  * @property {string} text
  * @property {Remedy[]} [remedies]
  */
@@ -59,6 +60,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {boolean} resetting The reset was asked for and not yet answered.
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
  * @property {number} historyLength So that a growing history counts as a change.
+ * @property {Recorded | null} recorded What views and parts are until the engine's own come; then nothing.
  * @property {protocol.Views | null} views
  * @property {protocol.Parts | null} parts The chosen probe, taken apart.
  * @property {protocol.Touch} touch Which probe that is, and what is changed on its way.
@@ -67,6 +69,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {number | null} point The keypoint that is pointed at.
  * @property {number} faintest Weaker edges stay undrawn.
  * @property {boolean} slow Slow motion.
+ * @property {number | null} until The step at which training stops by itself.
  * @property {protocol.Moment[]} moments What the run looked like on its way.
  * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
@@ -123,6 +126,7 @@ export const initialState = () => ({
   resetting: false,
   history: { steps: [], losses: [] },
   historyLength: 0,
+  recorded: null,
   views: null,
   parts: null,
   touch: untouched(0),
@@ -131,6 +135,7 @@ export const initialState = () => ({
   point: null,
   faintest: FAINTEST,
   slow: false,
+  until: null,
   moments: [],
   scores: [],
   model: "",

@@ -32,6 +32,7 @@ export class ProbeViews {
   /** @type {protocol.Views | null} */ #views = null;
   /** @type {string[]} */ #palette = [];
   #source = document.createElement("canvas");
+  #isRecorded = false;
   #described = -Infinity;
   /** @type {Looks} */ #looks = {};
   #chosen = -1;
@@ -81,9 +82,11 @@ export class ProbeViews {
   /**
    * @param {protocol.Views | null} views
    * @param {string[]} palette
+   * @param {boolean} isRecorded Whether they are of a run that was recorded.
    */
-  show(views, palette) {
+  show(views, palette, isRecorded) {
     this.#views = views;
+    this.#isRecorded = isRecorded;
     this.#palette = palette;
     if (views) this.#upload(views);
     this.#draw();
@@ -186,10 +189,10 @@ export class ProbeViews {
     const now = performance.now();
     const views = this.#views;
     if (views && views.step > 0 && now - this.#described < DESCRIBE_EVERY) return;
-    if (views) this.#described = now;
+    if (views && !this.#isRecorded) this.#described = now;
     for (const { canvas, title } of this.#rows) {
       const label = views
-        ? `${title} of ${views.count} ${views.count === 1 ? "picture" : "pictures"} at step ${views.step}`
+        ? `${title} of ${views.count} ${views.count === 1 ? "picture" : "pictures"} at step ${views.step}${this.#isRecorded ? " of a recorded run" : ""}`
         : `${title}: no pictures yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }

@@ -4,7 +4,7 @@ import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, axe, bmp, hands, movie, number, open, small } from "./helpers.js";
+import { at, bmp, hands, movie, number, open, small, violations } from "./helpers.js";
 
 /** Pictures of hands where they are at hand, of discs elsewhere.
  * @param {number} count
@@ -428,14 +428,11 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await open(page);
     const id = at(page);
     await small(page);
+    const check = async (/** @type {string} */ what) => expect(await violations(page), what).toEqual([]);
     await id("half-annotate").click();
+    await check("an empty desk");
     await id("desk-training").click();
     await expect(id("desk-count")).toHaveText("400 pictures");
-    await page.evaluate(axe);
-    const check = async (/** @type {string} */ what) => {
-      const { violations } = await page.evaluate(() => /** @type {any} */ (window).axe.run(document));
-      expect(violations.map((/** @type {any} */ { id, nodes }) => `${what}: ${id} ${nodes[0]?.html}`)).toEqual([]);
-    };
     await check("keypoints");
     await id("desk-layer").selectOption("landmarks");
     await id("landmark-new").fill("tip");

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, axe, movie, number, open, pictures } from "./helpers.js";
+import { at, movie, number, open, pictures, violations } from "./helpers.js";
 
 /** A run whose steps take milliseconds, as an address. */
 const QUICK = "?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40";
@@ -64,7 +64,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
 });
 
 test("what an address says wrongly is named and left out", async ({ page }) => {
-  await openQuick(page, `${QUICK}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon`);
+  await openQuick(page, `${QUICK}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
     ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
@@ -74,10 +74,11 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
     ["hide=moon", "no part of this page"],
     ["sample=cats", "puppets and hands"],
     ["start=soon", "1 or 0"],
+    ["steps=0", "a whole number from 1 to 1000000"],
   ]) {
     await expect(note.locator("p").filter({ hasText: `“${what}”` })).toContainText(why);
   }
-  await expect(note.locator("p")).toHaveCount(7);
+  await expect(note.locator("p")).toHaveCount(8);
   await expect(at(page)("mask-ratio")).toHaveValue("0.8");
   await note.getByRole("button").click();
   await expect(note).toBeHidden();
@@ -271,13 +272,76 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(id("step-count")).toHaveText("0");
 });
 
-test("what is dropped while other files are read is added to them", async ({ page }) => {
+/** Drops files one lot after the other, the next before the first is read.
+ * @param {import("@playwright/test").Page} page
+ * @param {{ name: string, mimeType: string, buffer: Buffer }[][]} lots
+ */
+const dropAtOnce = (page, lots) =>
+  page.evaluate(
+    (lots) => {
+      for (const files of lots) {
+        const dataTransfer = new DataTransfer();
+        for (const { name, base64 } of files) dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      }
+    },
+    lots.map((files) => files.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }))),
+  );
+
+test("what is dropped while other files are read waits for them, and is added", async ({ page }) => {
+  const all = pictures(66);
   await openQuick(page);
   const id = at(page);
-  await id("file-input").setInputFiles(pictures(60));
-  await id("file-input").setInputFiles(pictures(66).slice(60));
+  await loadFiles(page, all);
+  const whole = await lossAt(page, 4);
+
+  await openQuick(page);
+  await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
   await expect(id("pictures-count")).toHaveText("66");
-  await expect(id("message")).toBeEmpty();
+  await expect(id("thumbnails-more")).toHaveText("and 6 more");
+  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
+  await id("removed-undo").click();
+  await expect(id("pictures-count"), "the last two went").toHaveText("64");
+
+  // Whoever chooses a sample meanwhile wants nothing else.
+  await dropAtOnce(page, [all.slice(0, 60), all.slice(60)]);
+  await id("sample-puppets").click();
+  await expect(id("pictures-count")).toHaveText("400");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("400");
+});
+
+test("a run stops at the step that is set, says what it took, and goes on if that is wanted", async ({ page }) => {
+  await openQuick(page, `${QUICK}&steps=12&start=1`);
+  const id = at(page);
+  await expect(id("message")).toHaveText(/^Finished: 12 steps in 0:\d\d\./);
+  await expect(id("step-count")).toHaveText("12");
+  await expect(id("play")).toHaveText("Play");
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(page), `finished, ${colorScheme}`).toEqual([]);
+  }
+  await page.locator("#remedies").getByRole("button", { name: "Look back" }).click();
+  await expect(page.locator("#look-back")).toBeFocused();
+  await expect(id("moment-b")).toBeInViewport();
+  await expect(id("moment-b")).toHaveText("12");
+  // On from there, without an end.
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(16);
+  await expect(page).not.toHaveURL(/steps=/);
+  await expect(id("steps")).toHaveValue("");
+  // An end that is set while it trains.
+  const end = (await number(id("step-count"))) + 120;
+  await id("steps").fill(`${end}`);
+  await id("steps").press("Enter");
+  await expect(id("message")).toContainText(`Finished: ${end} steps`);
+  await expect(id("step-count")).toHaveText(`${end}`);
+  await expect(page).toHaveURL(new RegExp(`steps=${end}`));
+  await id("reset").click();
+  await expect(id("message")).toHaveText("Ready. Press play to train.");
 });
 
 /** The colours in the middle of each thumbnail, as text.
@@ -521,12 +585,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await openQuick(page, `${QUICK}&colour=red`);
     const id = at(page);
     const check = async (/** @type {string} */ state) => {
-      await page.evaluate(axe);
-      const violations = await page.evaluate(async () => {
-        const { violations } = await /** @type {any} */ (window).axe.run(document);
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
-      });
-      expect(violations, state).toEqual([]);
+      expect(await violations(page), state).toEqual([]);
     };
     await id("file-input").setInputFiles(await movie(page));
     await expect(id("frames-take")).toBeVisible();
@@ -541,13 +600,18 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await expect(id("share-png")).toBeEnabled();
     await check("share");
     await page.keyboard.press("Escape");
+    await expect(id("share")).toBeHidden();
     await id("open-keys").click();
     await check("keys");
     await page.keyboard.press("Escape");
+    await expect(id("keys")).toBeHidden();
     await id("open-record").click();
+    // Its module comes first: before, its buttons are as they lie in the page, and nothing is there that Esc could close.
+    await expect(id("record")).toBeVisible();
     await expect(id("record-start")).toBeEnabled();
     await check("camera");
     await page.keyboard.press("Escape");
+    await expect(id("record")).toBeHidden();
     await id("open-tour").click();
     await expect(id("tour")).toContainText("1 of 9");
     await page.waitForTimeout(600);
@@ -662,14 +726,15 @@ test("every address that the page writes is read as what was meant, and says no 
     const wrong = [];
     for (const [index, config] of configs.entries()) {
       const source = sources[index % sources.length];
-      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const until = index % 3 === 0 ? 500 : null;
+      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0 });
       const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
-      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], hide: read.hide, start: read.start, notes: read.notes };
-      const meant = { config, source, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
+      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], until: read.until, hide: read.hide, start: read.start, notes: read.notes };
+      const meant = { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
       const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
       if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
     }
-    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], hide: [], start: false });
+    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], until: null, hide: [], start: false });
     return { wrong, tried: configs.length, bare: bare.search };
   });
   expect(seen.wrong).toEqual([]);

@@ -1,6 +1,6 @@
 // What several test files need.
 
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { expect } from "@playwright/test";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 export const hands = path.resolve(root, "../shared/data/hands");
-export const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The smallest model: for tests of the page, not of the method. */
 export const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" };
@@ -53,6 +53,18 @@ export const inWorker = (page, script) =>
 /** @param {import("@playwright/test").Locator} locator */
 export const number = async (locator) => Number(await locator.textContent());
 
+/** What axe-core finds to mend on the page as it is.
+ * @param {import("@playwright/test").Page} page
+ * @returns {Promise<string[]>}
+ */
+export async function violations(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await /** @type {any} */ (window).axe.run(document);
+    return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ { html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
+  });
+}
+
 /** A picture as BMP: 24 bits a pixel, rows padded to four bytes, bottom row first, no compression.
  * @param {number} width
  * @param {number} height
@@ -89,6 +101,23 @@ export function pictures(count = 6) {
       return distance > 9 ? [ground, ground, ground] : [30 * (index % 9), (60 + 8 * x) % 256, 255 - 20 * distance];
     }),
   }));
+}
+
+/** The sixty hands, six of each gesture, or as many discs where there are none.
+ * @returns {Promise<string[] | ReturnType<typeof pictures>>}
+ */
+export async function sixty() {
+  try {
+    const each = await Promise.all(
+      Array.from("0123456789", async (gesture) => {
+        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
+        return names.map((name) => path.join(hands, gesture, name));
+      }),
+    );
+    return each.flat();
+  } catch {
+    return pictures(60);
+  }
 }
 
 /** Plays up to a step at least, and pauses.

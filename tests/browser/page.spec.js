@@ -1,12 +1,13 @@
 // The page with the real engine, on the CPU unless a test says otherwise. Small models, so that a step takes milliseconds.
 
 import { execFile } from "node:child_process";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { promisify } from "node:util";
+import { brotliCompressSync, constants } from "node:zlib";
 import { expect, test } from "@playwright/test";
-import { SMALL, at, axe, bmp, hands, inWorker, number, open, pictures, root, small } from "./helpers.js";
+import { SMALL, at, bmp, hands, inWorker, number, open, pictures, root, sixty, small, violations } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** After so many steps of the tiny preset the loss must have fallen. */
@@ -101,6 +102,71 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   const own = new URL(page.url()).origin;
   expect(requests.filter((url) => url.protocol.startsWith("http") && url.origin !== own)).toEqual([]);
   expect(errors).toEqual([]);
+});
+
+test("a first visit paints within a second, and brings at most 3.5 MB", async ({ page }) => {
+  const files = new Set();
+  page.context().on("request", (request) => files.add(new URL(request.url()).pathname));
+  await open(page);
+  const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  await page.waitForTimeout(1000); // what is fetched once all is shown
+  // As a host with brotli sends them.
+  const wire = await Promise.all(
+    Array.from(files, async (name) => {
+      const bytes = await readFile(path.join(root, name.endsWith("/") ? `${name}index.html` : decodeURIComponent(name)));
+      return Math.min(bytes.length, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length);
+    }),
+  );
+  const total = wire.reduce((sum, bytes) => sum + bytes, 0);
+  console.log(`first paint after ${painted.toFixed(0)} ms; ${files.size} files, ${(total / 1e6).toFixed(2)} MB`);
+  expect([...files].filter((name) => name.endsWith(".wasm")).length, "the engine is among them").toBeGreaterThanOrEqual(1);
+  expect([...files].filter((name) => name.includes("weights"))).toEqual([]);
+  expect(total).toBeLessThanOrEqual(3.5e6);
+  expect(painted).toBeLessThan(1000);
+});
+
+test("while the engine loads, a recorded run is shown and called so, and gives way to the visitor's own", async ({ page }) => {
+  let release = () => {};
+  const held = new Promise((resolve) => (release = () => resolve(undefined)));
+  await page.route("**/worker_bg.wasm", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto("?backend=cpu");
+  const id = at(page);
+  const stages = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"].map((stage) => `flow-${stage}`);
+  for (const canvas of [...VIEWS, ...stages, "edge-matrix"]) await expect.poll(() => colours(id(canvas)), { message: canvas }).toBeGreaterThan(1);
+  await expect(id("flow-says")).toContainText("recorded");
+  await expect(id("view-input")).toHaveAttribute("aria-label", /of a recorded run$/);
+  await expect(id("diagnosis")).toContainText("Too early to tell");
+  // It can be looked at; what only an engine can do waits for one.
+  await expect(id("play")).toBeDisabled();
+  await expect(id("hide-all")).toBeDisabled();
+  const heatmaps = () => id("flow-heatmaps").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const every = await heatmaps();
+  await id("flow-linked").focus();
+  await page.keyboard.press("n");
+  await expect.poll(heatmaps, { message: "of one keypoint alone" }).not.toBe(every);
+  for (const figure of ["mask", "softmax", "edges", "shift"]) {
+    await id(`figure-${figure}`).scrollIntoViewIfNeeded();
+    await expect.poll(() => colours(id(`figure-${figure}`).locator("canvas")), { message: figure }).toBeGreaterThan(5);
+  }
+  await expect(page.locator("[data-live=edges]")).toContainText("In a recorded run");
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(page), `loading, ${colorScheme}`).toEqual([]);
+  }
+
+  const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const recorded = await input();
+  release();
+  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("flow-says")).not.toContainText("recorded");
+  await expect.poll(input).not.toBe(recorded);
+  await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 pictures at step 0");
+  await expect(id("flow-picture")).toHaveAttribute("aria-label", "Picture, of picture 1 at step 0.");
+  await expect(id("hide-all")).toBeEnabled();
+  await expect(page.locator("[data-live=edges]")).toContainText("On this page, at step 0");
 });
 
 test("the keyboard plays, steps and resets", async ({ page }) => {
@@ -349,23 +415,6 @@ test("the hands stream in, can be cancelled, and can be tried again", async ({ p
     server.close();
   }
 });
-
-/** The sixty hands, six of each gesture, or as many discs where there are none.
- * @returns {Promise<string[] | ReturnType<typeof pictures>>}
- */
-async function sixty() {
-  try {
-    const each = await Promise.all(
-      Array.from("0123456789", async (gesture) => {
-        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
-        return names.map((name) => path.join(hands, gesture, name));
-      }),
-    );
-    return each.flat();
-  } catch {
-    return pictures(60);
-  }
-}
 
 test("sixty pictures: the preset learns, its weights come once and from the cache on the next visit", async ({ page }) => {
   const weights = [];
@@ -716,14 +765,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`axe finds nothing to mend, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await open(page);
-    const check = async (/** @type {string} */ state) => {
-      await page.evaluate(axe);
-      const violations = await page.evaluate(async () => {
-        const { violations } = await /** @type {any} */ (window).axe.run(document);
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-      });
-      expect(violations, state).toEqual([]);
-    };
+    const check = async (/** @type {string} */ state) => expect(await violations(page), state).toEqual([]);
     await check("ready");
     await small(page);
     const id = at(page);
@@ -732,10 +774,16 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
     await check("training");
     await id("play").click();
-    await expect(id("play")).toHaveText("Play");
+    await expect(id("message")).toHaveText("Paused.");
+    await check("paused");
     await id("file-input").setInputFiles(BAD);
     await expect(id("message")).toHaveClass(/is-error/);
     await check("failed");
+    // The engine itself fails, and the page has nothing of its own to show.
+    await page.route("**/worker_bg.wasm", (route) => route.abort());
+    await page.reload();
+    await expect(id("start-again")).toBeVisible();
+    await check("without an engine");
   });
 }
 

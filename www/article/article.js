@@ -30,19 +30,19 @@ export function showFigures(article, store, ask) {
 
   const sentence = /** @type {HTMLElement} */ (article.querySelector('[data-live="edges"]'));
   let told = -Infinity;
-  store.watch(["views", "phase"], ({ views, phase }) => {
+  store.watch(["views", "recorded", "phase"], ({ views, recorded, phase }) => {
     const now = performance.now();
     if (phase === "training" && now - told < TELL_EVERY) return;
     told = now;
-    sentence.textContent = views ? aboutEdges(views.edge_weights, views.step) : "";
+    sentence.textContent = views ? aboutEdges(views.edge_weights, recorded ? `In a recorded run, at step ${views.step},` : `On this page, at step ${views.step},`) : "";
   });
 }
 
-/** @param {number[][]} weights @param {number} step */
-function aboutEdges(weights, step) {
+/** @param {number[][]} weights @param {string} where */
+function aboutEdges(weights, where) {
   const edges = weights.flatMap((row, i) => row.slice(0, i).map((weight, j) => ({ weight, i, j }))).sort((a, b) => b.weight - a.weight);
   if (edges.length === 0) return "";
   const [{ weight, i, j }] = edges;
   const middle = edges[Math.floor(edges.length / 2)].weight;
-  return `On this page, at step ${step}, the strongest joins ${j + 1} and ${i + 1} with ${weight.toFixed(3)}; half of them are below ${middle.toFixed(3)}.`;
+  return `${where} the strongest joins ${j + 1} and ${i + 1} with ${weight.toFixed(3)}; half of them are below ${middle.toFixed(3)}.`;
 }

@@ -47,13 +47,15 @@ export function easel(figure, draw) {
  */
 
 /**
- * What the engine makes of a figure's sliders: asked for one at a time, the newest last; until then the one before stays.
+ * What the engine makes of a figure's sliders: asked for one at a time, the newest last; until then the one before stays, or
+ * what was recorded.
  * @param {Store} store
  * @param {Ask} ask
+ * @param {protocol.Illustration["kind"]} kind
  * @param {() => protocol.Illustration | null} wish What the sliders say; nothing while there are no pictures for it.
  * @param {() => void} arrived
  */
-export function answers(store, ask, wish, arrived) {
+export function answers(store, ask, kind, wish, arrived) {
   /** @type {protocol.Illustrated | null} */ let answer = null;
   let isAsking = false;
   let isStale = false;
@@ -64,13 +66,18 @@ export function answers(store, ask, wish, arrived) {
     while (isStale) {
       isStale = false;
       const what = wish();
-      const next = what ? await ask(what).catch(() => undefined) : null;
-      if (next === undefined) continue;
+      const next = what ? await ask(what).catch(() => undefined) : undefined;
+      if (!next) continue;
       answer = next;
       arrived();
     }
     isAsking = false;
   };
+  store.watch(["recorded"], ({ recorded }) => {
+    if (answer || !recorded) return;
+    answer = recorded.illustrated[kind];
+    arrived();
+  });
   store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(renew));
   return { answer: () => answer, renew: () => void renew() };
 }

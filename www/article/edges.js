@@ -25,7 +25,7 @@ export function edgesFigure(figure, store, ask) {
     say(figure, shown.says);
     describe(figure, `Two lines that cross, weights 1 and ${weight().toFixed(2)}. ${shown.says}`);
   });
-  const drawn = answers(store, ask, () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), adds: sum() }), redraw);
+  const drawn = answers(store, ask, "lines", () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), adds: sum() }), redraw);
   const thickness = slider(figure, "thickness", (value) => `${Number((10 ** value).toPrecision(2))}`, drawn.renew);
   const weight = slider(figure, "weight", (value) => value.toFixed(2), drawn.renew);
   const sum = box(figure, "sum", drawn.renew);

@@ -31,7 +31,7 @@ export function shiftFigure(figure, store, ask) {
     say(figure, shown.says);
     describe(figure, "A picture, the same picture moved aside, and their difference");
   });
-  const drawn = answers(store, ask, () => (store.state.views ? { kind: "shift", by: shift() } : null), redraw);
+  const drawn = answers(store, ask, "shift", () => (store.state.views && !store.state.recorded ? { kind: "shift", by: shift() } : null), redraw);
   const size = () => store.state.views?.size ?? 64;
   const shift = slider(figure, "shift", (value) => `${Math.round(value * size())} of ${size()} px`, drawn.renew);
   // Pictures change when there are others, not at each step.

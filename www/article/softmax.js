@@ -36,7 +36,7 @@ export function softmaxFigure(figure, store, ask) {
     say(figure, shown.says);
     describe(figure, `Shares of two places with high scores. ${shown.says}`);
   });
-  const drawn = answers(store, ask, () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
+  const drawn = answers(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
   const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.renew);
   const sharpness = slider(figure, "sharpness", (value) => value.toFixed(1), drawn.renew);
 }

@@ -21,7 +21,8 @@ export function openDiagnosis(store, root) {
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   let shown = "";
   let changed = -Infinity;
-  store.watch(["views"], ({ views, phase }) => {
+  store.watch(["views", "recorded"], ({ views: latest, recorded, phase }) => {
+    const views = recorded ? null : latest;
     const findings = views?.findings ?? [];
     const text = findings.length
       ? ""

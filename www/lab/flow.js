@@ -40,6 +40,7 @@ const LIT = 100;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
 const REST = "Follow one picture through the model. Paint on the mask, drag a keypoint, press an edge.";
+const RECORDED = "A run that was recorded, on photographs of hands. It gives way to yours as soon as the engine is here.";
 
 /** Draws {@link protocol.Parts} into the tiles of the flow. */
 export class Flow {
@@ -54,9 +55,10 @@ export class Flow {
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
+  /** What the line is about. @type {[Stage | null, boolean]} */ #said = [null, false];
   #isInSight = true;
   #described = -Infinity;
-  #describedProbe = -1;
+  /** @type {protocol.Parts | null} */ #describedParts = null;
 
   /**
    * @param {HTMLElement} root Holds a figure for each stage, with `data-stage`.
@@ -98,7 +100,9 @@ export class Flow {
 
   /** @param {PageState} state */
   show(state) {
+    const isOther = state.recorded !== this.#state?.recorded;
     this.#state = state;
+    if (isOther) this.#say(...this.#said);
     const { parts, slow, phase } = state;
     if (parts !== this.#latest) {
       this.#latest = parts;
@@ -147,8 +151,9 @@ export class Flow {
    * @param {boolean} [isByKeyboard]
    */
   #say(stage, isByKeyboard = false) {
+    this.#said = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : REST);
+    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : this.#state?.recorded ? RECORDED : REST);
     if (this.#says.textContent !== text) this.#says.textContent = text;
   }
 
@@ -237,9 +242,11 @@ export class Flow {
   #describe() {
     const parts = this.#latest;
     const now = performance.now();
-    if (parts?.probe === this.#describedProbe && now - this.#described < DESCRIBE_EVERY) return;
+    // Another picture, and a run that begins, are said at once.
+    const before = this.#describedParts;
+    if (parts?.probe === before?.probe && parts && before && parts.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
-    this.#describedProbe = parts?.probe ?? -1;
+    this.#describedParts = parts;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";

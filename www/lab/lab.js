@@ -36,7 +36,7 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   openMoments(store, byId("look-back"), { attempt, download });
   openDiagnosis(store, byId("diagnosis"));
   // Parts come right after the views that they belong to.
-  store.watch(["parts", "touch", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
+  store.watch(["parts", "recorded", "touch", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
 
   // The engine is asked for one picture at a time; while it works, only the last wish waits.
   let asking = false;
@@ -67,7 +67,7 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   });
 
   const choose = (/** @type {number} */ probe) => {
-    if (probe !== store.state.touch.probe) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
+    if (probe !== store.state.touch.probe && !store.state.recorded) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
   };
   probes.onChoose(choose);
   followProbes(store, byId("flow-probes"), choose);
@@ -105,7 +105,7 @@ function followProbes(store, root, choose) {
   let canvases = [];
   /** @type {protocol.Views | null} */
   let drawn = null;
-  store.watch(["views", "touch"], ({ views, touch }) => {
+  store.watch(["views", "recorded", "touch"], ({ views, recorded, touch }) => {
     const count = views?.count ?? 0;
     if (inputs.length !== count) {
       canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
@@ -125,7 +125,11 @@ function followProbes(store, root, choose) {
       );
     }
     const chosen = Math.min(touch.probe, count - 1);
-    inputs.forEach((input, i) => (input.checked = i === chosen));
+    inputs.forEach((input, i) => {
+      input.checked = i === chosen;
+      // Of a recorded run one picture is taken apart.
+      input.disabled = recorded !== null && i !== chosen;
+    });
     if (!views || isSame(views, drawn)) return;
     drawn = views;
     const { size, pixels } = views;

@@ -25,7 +25,8 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1
  * @param {(text: string) => void} announce To screen readers.
  */
 export function layHands(store, flow, tools, announce) {
-  const set = (/** @type {Partial<protocol.Touch>} */ patch) => store.set({ touch: { ...store.state.touch, ...patch } });
+  // What was recorded can be looked at; what is touched, the engine has to answer.
+  const set = (/** @type {Partial<protocol.Touch>} */ patch) => store.state.recorded || store.set({ touch: { ...store.state.touch, ...patch } });
   const points = () => store.state.touch.keypoints ?? store.state.parts?.keypoints ?? [];
   handleKeypoints(store, flow.canvas("linked"), set, points, announce);
   handleLooks(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.parts?.edge_strengths ?? [] }));
@@ -37,11 +38,14 @@ export function layHands(store, flow, tools, announce) {
     if (!(found instanceof HTMLElement)) throw new Error(`The tools have no ${selector}.`);
     return found;
   };
-  for (const button of tools.querySelectorAll("button[data-cover]")) {
-    button.addEventListener("click", () => set({ cover: coverOf(/** @type {HTMLElement} */ (button).dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
-  }
-
   const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
+  const covers = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
+  for (const button of covers) {
+    button.addEventListener("click", () => set({ cover: coverOf(button.dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
+  }
+  store.watch(["parts", "recorded"], ({ parts, recorded }) => {
+    for (const control of [pose, ...covers]) control.disabled = !parts || recorded !== null;
+  });
   pose.addEventListener("change", () => set({ keypoints: pose.value === "" ? null : (store.state.views?.keypoints[Number(pose.value)] ?? null) }));
   store.watch(["views", "touch"], ({ views, touch }) => {
     const count = views?.count ?? 0;
@@ -66,10 +70,10 @@ export function layHands(store, flow, tools, announce) {
     });
   }
   const name = find("#touch-edge");
-  store.watch(["pickedEdge", "touch", "palette"], ({ pickedEdge, touch, palette }) => {
+  store.watch(["pickedEdge", "touch", "palette", "recorded"], ({ pickedEdge, touch, palette, recorded }) => {
     const now = pickedEdge && becomesOf(touch, pickedEdge);
     for (const button of becomes) {
-      button.disabled = !pickedEdge;
+      button.disabled = !pickedEdge || recorded !== null;
       button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.becomes === now}`);
     }
     name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["press one"]));

@@ -33,7 +33,7 @@ const PORTION = 60;
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ take: (files: NamedFile[]) => void }} Where dropped pictures and videos go.
+ * @returns {{ take: (files: NamedFile[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
  */
 export function openPictures(store, { load, leaveOut, change, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -147,12 +147,18 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
 
   /** What is dropped while other files are read waits for them. @type {Promise<void>} */
   let queue = Promise.resolve();
+  /** What waits since before this was raised is not wanted any more. */
+  let wish = 0;
   /** @param {NamedFile[]} files */
-  const bring = (files) => (queue = queue.catch(() => {}).then(() => take(files)));
+  const bring = (files) => {
+    const mine = wish;
+    return (queue = queue.catch(() => {}).then(() => (mine === wish ? take(files) : undefined)));
+  };
   /** @param {NamedFile[]} files */
   const take = async (files) => {
     if (!adds.checked || store.state.read.count === 0) {
-      await load(files, false);
+      // At once, not at the next frame: what waits comes beside these.
+      if (await load(files, false)) adds.checked = true;
       return;
     }
     const first = store.state.read.count;
@@ -181,6 +187,7 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
       if (videos.length === 0) bring(files);
       else frames.open(videos, files.filter((file) => !isVideo(file)));
     },
+    forget: () => void (wish += 1),
   };
 }
 

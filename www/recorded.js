@@ -1,0 +1,54 @@
+// @ts-check
+/**
+ * What the page shows until its own engine answers: a run that was recorded earlier. `recorded/record.mjs` made the files.
+ *
+ * @module
+ */
+
+/** @import * as protocol from "./protocol.js" */
+
+/**
+ * @typedef {object} Recorded
+ * @property {string} name Of the model.
+ * @property {string[]} palette
+ * @property {protocol.Views} views
+ * @property {protocol.Parts} parts Of the first probe.
+ * @property {Record<protocol.Illustration["kind"], protocol.Illustrated>} illustrated The article's figures, their sliders untouched.
+ */
+
+const folder = new URL("recorded/", document.baseURI);
+
+/** @returns {Promise<Recorded | null>} Nothing where the page was built without. */
+export async function recordedRun() {
+  try {
+    const [run, pixels] = await Promise.all([fetched("run.json").then((response) => response.json()), pictures()]);
+    // One tall picture holds those of the views, of the parts, and of the article's shift.
+    let from = 0;
+    const next = (/** @type {number} */ squares) => pixels.slice(from, (from += squares * 4 * run.views.size ** 2));
+    run.views.pixels = next(4 * run.views.count);
+    run.parts.pixels = next(6);
+    run.illustrated.shift.pixels = next(3);
+    for (const [holder, name] of [[run.parts, "heatmaps"], [run.parts, "mask"], [run.illustrated.lines, "pixels"], [run.illustrated.heatmap, "pixels"]]) {
+      holder[name] = Uint8Array.from(atob(holder[name]), (letter) => letter.charCodeAt(0));
+    }
+    return run;
+  } catch {
+    return null;
+  }
+}
+
+/** RGBA. */
+async function pictures() {
+  const bitmap = await createImageBitmap(await (await fetched("pictures.webp")).blob());
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new Error("There is no canvas.");
+  context.drawImage(bitmap, 0, 0);
+  return new Uint8Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data);
+}
+
+/** @param {string} name */
+async function fetched(name) {
+  const response = await fetch(new URL(name, folder));
+  if (!response.ok) throw new Error(`${name} is not here.`);
+  return response;
+}
