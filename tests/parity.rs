@@ -514,9 +514,7 @@ const GPU: Bounds = Bounds {
     reconstruction: 2e-3,
     edge_weights: 2e-3,
     loss: 2e-3,
-    // A LeakyReLU whose input is nought but for rounding takes its other slope, which in so small a model turns the
-    // gradients behind it by some 3e-3.
-    gradient: 1e-2,
+    gradient: 2e-3,
     step: 2e-3,
 };
 
