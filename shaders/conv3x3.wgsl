@@ -2,20 +2,27 @@
 
     y[b,o,r,c] = bias[o] + sum over i, a, k in 0..3 of w[o,i,a,k] x[b,i,r+a-1,c+k-1], zero outside.
 
-An invocation makes 4 tiles x 4 quads outputs: `tiles` runs of four pixels of a row, in `quads` runs of four channels.
-Four outputs see six inputs, which it transforms (t0 to t5); the weights come transformed (conv3x3_weights.wgsl); their six
-products are summed over inputs and rows in registers, and turned into four outputs at the end.
+An invocation makes `rows` rows of `tiles` runs of four pixels, in `quads` runs of four channels. Four outputs see six
+inputs, which it transforms (t0 to t5); weights come transformed, or with `raw` as taps that it transforms as well
+(w0 to w5, see conv3x3_weights.wgsl); their six products are summed over inputs and rows, and turned into four outputs
+at the end:
 
-Loads cost a software adapter as much as dozens of products, so with `lanes` > 1 each of that many neighbours in a subgroup
-loads other weights and shows them to the rest. Every subgroup lies within a workgroup that shares its channels.
+    y0 = m0/4 + p + g    y1 = r + 2h    y2 = p + 4g    y3 = r + 8h + m5
+    p = -(m1 + m2)/6, r = -(m1 - m2)/6, g = (m3 + m4)/24, h = (m3 - m4)/24
+
+A sum takes its three rows one after the other: compilers for processors keep the order, and so have it in a register for
+three products, not for one. Loads cost those adapters as much as dozens of products, so with `lanes` > 1 each of that many
+neighbours in a subgroup loads other weights and shows them to the rest. Every subgroup lies within a workgroup that
+shares its channels.
 
     x     [B,I,H,W]
-    u     [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
+    u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
     y     [B,O,H,W]
-    n     I, O, H, W, strips of 4 tiles pixels in a row, B
+    n     I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B
 -#}
 {% if lanes > 1 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
+{% let parts = ["x", "y", "z", "w"] -%}
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
@@ -25,16 +32,16 @@ loads other weights and shows them to the rest. Every subgroup lies within a wor
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32
     {%- if lanes > 1 %}, @builtin(subgroup_invocation_id) lane: u32{% endif %}) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
-    let strips = n[1].x; let count = strips * height * n[1].y;
+    let strips = n[1].x; let bands = n[1].y; let count = strips * bands * n[1].z;
     // Invocations past the end work along on the last strip, since their neighbours need their weights.
     let strip = min(group.x * {{ group }}u + index, count - 1u);
     let start_column = (strip % strips) * {{ 4 * tiles }}u;
-    let row = (strip / strips) % height;
-    let picture = strip / (strips * height);
-{% for t in 0..6 %}{% for k in 0..tiles %}{% for q in 0..quads %}
-    var m{{ t }}_{{ k }}_{{ q }} = vec4f();
-{%- endfor %}{% endfor %}{% endfor %}
-{% for a in 0..3 %}
+    let row = (strip / strips) % bands * {{ rows }}u;
+    let picture = strip / (strips * bands);
+{% for q in 0..quads %}{% for r in 0..rows %}{% for k in 0..tiles %}{% for t in 0..6 %}
+    var m{{ t }}_{{ r }}_{{ k }}_{{ q }} = vec4f();
+{%- endfor %}{% endfor %}{% endfor %}{% endfor %}
+{% for a in 0..(rows + 2) %}
     let inside{{ a }} = row + {{ a }}u >= 1u && row + {{ a }}u <= height;
     let row{{ a }} = clamp(row + {{ a }}u, 1u, height) - 1u;
 {%- endfor %}
@@ -52,80 +59,84 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         let u{{ k }} = u[weights + {{ k * lanes }}u];
 {%- endfor %}
         let plane = (picture * inputs + i) * height;
-{%- for a in 0..3 %}
-        {
-            let at = (plane + row{{ a }}) * width + start_column;
+{%- for a in 0..(rows + 2) %}
+        let at{{ a }} = (plane + row{{ a }}) * width + start_column;
 {%- if aligned %}
-            let x0 = select(vec4f(), x[at / 4u], inside{{ a }});
-{%- for k in 1..tiles %}
-            let x{{ k }} = select(vec4f(), x[at / 4u + to{{ k }}], inside{{ a }} && has{{ k }});
-{%- endfor %}
-            let d0 = select(0.0, x[at / 4u - left].w, inside{{ a }} && left > 0u);
-            let d{{ 4 * tiles + 1 }} = select(0.0, x[at / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
 {%- for k in 0..tiles %}
-            let d{{ 4 * k + 1 }} = x{{ k }}.x; let d{{ 4 * k + 2 }} = x{{ k }}.y; let d{{ 4 * k + 3 }} = x{{ k }}.z; let d{{ 4 * k + 4 }} = x{{ k }}.w;
+        let x{{ a }}_{{ k }} = select(vec4f(), x[at{{ a }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
 {%- endfor %}
+        let d{{ a }}_0 = select(0.0, x[at{{ a }} / 4u - left].w, inside{{ a }} && left > 0u);
+        let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, x[at{{ a }} / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
+{%- for k in 0..tiles %}{% for j in 0..4 %}
+        let d{{ a }}_{{ 4 * k + j + 1 }} = x{{ a }}_{{ k }}.{{ parts[j] }};
+{%- endfor %}{% endfor %}
 {%- else %}
-            let d0 = select(0.0, x[at - left], inside{{ a }} && left > 0u);
-            let d1 = select(0.0, x[at], inside{{ a }});
+        let d{{ a }}_0 = select(0.0, x[at{{ a }} - left], inside{{ a }} && left > 0u);
+        let d{{ a }}_1 = select(0.0, x[at{{ a }}], inside{{ a }});
 {%- for p in 1..(4 * tiles + 1) %}
-            let d{{ p + 1 }} = select(0.0, x[at + to{{ p }}], inside{{ a }} && has{{ p }});
+        let d{{ a }}_{{ p + 1 }} = select(0.0, x[at{{ a }} + to{{ p }}], inside{{ a }} && has{{ p }});
 {%- endfor %}
 {%- endif %}
 {%- for k in 0..tiles %}
-{%- let d = 4 * k %}
-            let a{{ k }} = fma(-4.0, d{{ d + 2 }}, d{{ d + 4 }}); let b{{ k }} = fma(-4.0, d{{ d + 1 }}, d{{ d + 3 }});
-            let c{{ k }} = d{{ d + 4 }} - d{{ d + 2 }}; let e{{ k }} = 2.0 * (d{{ d + 3 }} - d{{ d + 1 }});
-            let t0_{{ k }} = fma(4.0, d{{ d }}, fma(-5.0, d{{ d + 2 }}, d{{ d + 4 }}));
-            let t1_{{ k }} = a{{ k }} + b{{ k }}; let t2_{{ k }} = a{{ k }} - b{{ k }};
-            let t3_{{ k }} = c{{ k }} + e{{ k }}; let t4_{{ k }} = c{{ k }} - e{{ k }};
-            let t5_{{ k }} = fma(4.0, d{{ d + 1 }}, fma(-5.0, d{{ d + 3 }}, d{{ d + 5 }}));
+{%- let d = format!("d{a}_") %}{% let s = format!("{a}_{k}") %}
+        let a{{ s }} = fma(-4.0, {{ d }}{{ 4 * k + 2 }}, {{ d }}{{ 4 * k + 4 }}); let b{{ s }} = fma(-4.0, {{ d }}{{ 4 * k + 1 }}, {{ d }}{{ 4 * k + 3 }});
+        let c{{ s }} = {{ d }}{{ 4 * k + 4 }} - {{ d }}{{ 4 * k + 2 }}; let e{{ s }} = 2.0 * ({{ d }}{{ 4 * k + 3 }} - {{ d }}{{ 4 * k + 1 }});
+        let t0_{{ s }} = fma(4.0, {{ d }}{{ 4 * k }}, fma(-5.0, {{ d }}{{ 4 * k + 2 }}, {{ d }}{{ 4 * k + 4 }}));
+        let t1_{{ s }} = a{{ s }} + b{{ s }}; let t2_{{ s }} = a{{ s }} - b{{ s }};
+        let t3_{{ s }} = c{{ s }} + e{{ s }}; let t4_{{ s }} = c{{ s }} - e{{ s }};
+        let t5_{{ s }} = fma(4.0, {{ d }}{{ 4 * k + 1 }}, fma(-5.0, {{ d }}{{ 4 * k + 3 }}, {{ d }}{{ 4 * k + 5 }}));
 {%- endfor %}
-{%- for t in 0..6 %}{% for q in 0..quads %}
-{%- let at = (a * 6 + t) * quads + q %}
-            let w{{ t }}_{{ q }} = {% if lanes > 1 %}subgroupBroadcast(u{{ at / lanes }}, {{ at % lanes }}u){% else %}u{{ at }}{% endif %};
-{%- for k in 0..tiles %}
-            m{{ t }}_{{ k }}_{{ q }} = fma(w{{ t }}_{{ q }}, vec4f(t{{ t }}_{{ k }}), m{{ t }}_{{ k }}_{{ q }});
 {%- endfor %}
+{%- if raw %}
+{%- for q in 0..quads %}{% for a in 0..3 %}
+{%- let s = format!("{a}_{q}") %}
+        let w0_{{ s }} = {{ self.shown((3 * a) * quads + q) }}; let k{{ s }} = {{ self.shown((3 * a + 1) * quads + q) }}; let w5_{{ s }} = {{ self.shown((3 * a + 2) * quads + q) }};
+        let f{{ s }} = w0_{{ s }} + w5_{{ s }}; let w1_{{ s }} = f{{ s }} + k{{ s }}; let w2_{{ s }} = f{{ s }} - k{{ s }};
+        let h{{ s }} = fma(vec4f(4.0), w5_{{ s }}, w0_{{ s }}); let w3_{{ s }} = fma(vec4f(2.0), k{{ s }}, h{{ s }}); let w4_{{ s }} = fma(vec4f(-2.0), k{{ s }}, h{{ s }});
 {%- endfor %}{% endfor %}
-        }
-{%- endfor %}
+{%- endif %}
+{%- for t in 0..6 %}{% for q in 0..quads %}
+{%- if !raw %}{% for a in 0..3 %}
+        let w{{ t }}_{{ a }}_{{ q }} = {{ self.shown((6 * a + t) * quads + q) }};
+{%- endfor %}{% endif %}
+{%- for r in 0..rows %}{% for k in 0..tiles %}
+{%- let m = format!("m{t}_{r}_{k}_{q}") %}
+        {{ m }} = fma(w{{ t }}_2_{{ q }}, vec4f(t{{ t }}_{{ r + 2 }}_{{ k }}), fma(w{{ t }}_1_{{ q }}, vec4f(t{{ t }}_{{ r + 1 }}_{{ k }}), fma(w{{ t }}_0_{{ q }}, vec4f(t{{ t }}_{{ r }}_{{ k }}), {{ m }})));
+{%- endfor %}{% endfor %}
+{%- endfor %}{% endfor %}
     }
 
     if (group.x * {{ group }}u + index >= count) { return; }
     let plane = height * width;
     let at = picture * outputs * plane + row * width + start_column;
+    let first = group.y * {{ 4 * quads }}u;
     let biases = (outputs + {{ 4 * quads - 1 }}u) / {{ 4 * quads }}u * inputs * {{ padded }}u + group.y * {{ quads }}u;
 {% for q in 0..quads %}
     let bias{{ q }} = u[biases + {{ q }}u];
-{%- for k in 0..tiles %}
-    // Pixels {{ 4 * k }} to {{ 4 * k + 3 }} of channels {{ 4 * q }} to {{ 4 * q + 3 }}.
-{%- let s = format!("{k}_{q}") %}
-    let p{{ s }} = m1_{{ s }} + m2_{{ s }}; let r{{ s }} = m1_{{ s }} - m2_{{ s }};
-    let g{{ s }} = m3_{{ s }} + m4_{{ s }}; let h{{ s }} = m3_{{ s }} - m4_{{ s }};
-    let y{{ 4 * k }}_{{ q }} = m0_{{ s }} + p{{ s }} + g{{ s }};
-    let y{{ 4 * k + 1 }}_{{ q }} = fma(vec4f(2.0), h{{ s }}, r{{ s }});
-    let y{{ 4 * k + 2 }}_{{ q }} = fma(vec4f(4.0), g{{ s }}, p{{ s }});
-    let y{{ 4 * k + 3 }}_{{ q }} = fma(vec4f(8.0), h{{ s }}, r{{ s }}) + m5_{{ s }};
-{%- endfor %}
+{%- for r in 0..rows %}{% for k in 0..tiles %}
+    // Row {{ r }}, pixels {{ 4 * k }} to {{ 4 * k + 3 }}, channels {{ 4 * q }} to {{ 4 * q + 3 }}.
+    if (row + {{ r }}u < height && start_column + {{ 4 * k }}u < width) {
+{%- let s = format!("{r}_{k}_{q}") %}
+        let p = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);
+        let g = (m3_{{ s }} + m4_{{ s }}) * (1.0 / 24.0); let h = (m3_{{ s }} - m4_{{ s }}) * (1.0 / 24.0);
+        let y0 = fma(vec4f(0.25), m0_{{ s }}, p + g) + bias{{ q }};
+        let y1 = fma(vec4f(2.0), h, r) + bias{{ q }};
+        let y2 = fma(vec4f(4.0), g, p) + bias{{ q }};
+        let y3 = fma(vec4f(8.0), h, r) + m5_{{ s }} + bias{{ q }};
 {%- for j in 0..4 %}
-{%- let l = ["x", "y", "z", "w"][j] %}
-    let o{{ q }}{{ l }} = group.y * {{ 4 * quads }}u + {{ 4 * q + j }}u;
-    if (o{{ q }}{{ l }} < outputs) {
-        let to = at + o{{ q }}{{ l }} * plane;
-        let b = bias{{ q }}.{{ l }};
+{%- let l = parts[j] %}
+        if (first + {{ 4 * q + j }}u < outputs) {
+            let to = at + (first + {{ 4 * q + j }}u) * plane + {{ r }}u * width;
 {%- if aligned %}
-{%- for k in 0..tiles %}
-        if (start_column + {{ 4 * k }}u < width) {
-            y[to / 4u + {{ k }}u] = vec4f(y{{ 4 * k }}_{{ q }}.{{ l }}, y{{ 4 * k + 1 }}_{{ q }}.{{ l }}, y{{ 4 * k + 2 }}_{{ q }}.{{ l }}, y{{ 4 * k + 3 }}_{{ q }}.{{ l }}) + b;
-        }
-{%- endfor %}
+            y[to / 4u + {{ k }}u] = vec4f(y0.{{ l }}, y1.{{ l }}, y2.{{ l }}, y3.{{ l }});
 {%- else %}
-{%- for p in 0..(4 * tiles) %}
-        if (start_column + {{ p }}u < width) { y[to + {{ p }}u] = y{{ p }}_{{ q }}.{{ l }} + b; }
+{%- for p in 0..4 %}
+            {% if p > 0 %}if (start_column + {{ 4 * k + p }}u < width) { {% endif %}y[to + {{ 4 * k + p }}u] = y{{ p }}.{{ l }};{% if p > 0 %} }{% endif %}
 {%- endfor %}
 {%- endif %}
-    }
+        }
 {%- endfor %}
-{% endfor %}
+    }
+{%- endfor %}{% endfor %}
+{%- endfor %}
 }

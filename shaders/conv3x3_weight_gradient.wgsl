@@ -1,13 +1,21 @@
-{#- The gradient of a 3x3 convolution by its weights.
+{#- The gradient of a 3x3 convolution by its weights, by Winograd's F(3, 4) along the rows.
 
     dw[o,i,a,k] = sum over b, r, c of dy[b,o,r,c] x[b,i,r+a-1,c+k-1]
 
-A workgroup of `lanes` invocations goes down a strip of `pixels` columns of some pictures. An invocation sums, in registers,
-for `kept` outputs (lane, lane + lanes, ..) and four inputs, all nine taps: each row of x meets the rows of dy above, at and
-below it, which pass through `above`, `here` and `below`. The sums of strips and pictures are added up by sum.wgsl.
+Four pixels of a row of dy meet six of x: both are transformed (e0 to e5 and t0 to t5), their six products are summed over
+everything, and turned into three taps at the end:
 
-With `shared`, the lanes are one subgroup, or several of `shared` lanes each: every lane loads another part of the row of x
-and shows it to the rest.
+    t   as in conv3x3.wgsl
+    e = (d0, d0+d1+d2+d3, d0-d1+d2-d3, d0+2d1+4d2+8d3, d0-2d1+4d2-8d3, d3)
+    dw0 = m0/4 + p + g    dw1 = r + 2h    dw2 = p + 4g + m5
+    p = -(m1 + m2)/6, r = -(m1 - m2)/6, g = (m3 + m4)/24, h = (m3 - m4)/24
+
+A workgroup of `lanes` invocations goes down a strip of `tiles` runs of four columns of some pictures. An invocation sums, in
+registers, for `kept` outputs (lane, lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy
+above, at and below it, which pass through `above`, `here` and `below`.
+
+With `shared`, the lanes are one subgroup, or several of `shared` lanes each: every lane loads and transforms another part of
+the row of x and shows it to the rest.
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
@@ -16,105 +24,131 @@ and shows it to the rest.
 -#}
 {% if shared > 0 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
+{% let letters = ["x", "y", "z", "w"] -%}
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> dy: array<{{ number }}>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 
-{%- let vectors = pixels / 4 %}
-{%- let window = self.window() %}
-{%- for (name, source) in [("x4", "x"), ("dy4", "dy")] %}
-
-/// Four pixels of a row from column `column`, zero outside of it.
-fn {{ name }}(start: u32, column: i32, width: i32, wanted: bool) -> vec4f {
+/// Four pixels of dy's row that starts at `start`, from `column` on; zero outside of it.
+fn dy4(start: u32, column: u32, width: u32, wanted: bool) -> vec4f {
 {%- if aligned %}
-    return select(vec4f(), {{ source }}[(start + u32(clamp(column, 0, width - 4))) / 4u], wanted && column >= 0 && column < width);
+    return select(vec4f(), dy[(start + min(column, width - 4u)) / 4u], wanted && column < width);
 {%- else %}
     var four = vec4f();
-{%- for (j, l) in [(0, "x"), (1, "y"), (2, "z"), (3, "w")] %}
-    four.{{ l }} = select(0.0, {{ source }}[start + u32(clamp(column + {{ j }}, 0, width - 1))], wanted && column + {{ j }} >= 0 && column + {{ j }} < width);
+{%- for j in 0..4 %}
+    four.{{ letters[j] }} = select(0.0, dy[start + min(column + {{ j }}u, width - 1u)], wanted && column + {{ j }}u < width);
 {%- endfor %}
     return four;
 {%- endif %}
 }
-{%- endfor %}
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32
     {%- if shared > 0 %}, @builtin(subgroup_invocation_id) neighbour: u32{% endif %}) {
-    let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = i32(n[0].w);
+    let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ lanes * kept }}u + lane;
-    let i = group.y * 4u;
-    let start_column = i32(group.z % strips) * {{ pixels }};
+    let i = group.y * {{ 4 * quads }}u;
+    let start_column = group.z % strips * {{ 4 * tiles }}u;
     let first = (group.z / strips) * each;
     let last = min(first + each, batch);
 {%- for k in 0..kept %}
     let o{{ k }} = min(o + {{ k * lanes }}u, outputs - 1u);
-{%- for a in 0..9 %}
-    var s{{ k }}_{{ a }} = vec4f();
+{%- for q in 0..quads %}{% for a in 0..3 %}{% for t in 0..6 %}
+    var m{{ t }}_{{ k }}_{{ q }}_{{ a }} = vec4f();
+{%- endfor %}{% endfor %}{% endfor %}
 {%- endfor %}
-{%- endfor %}
-{%- if shared > 0 %}
 {%- for f in 0..self.loads() %}
-    // Which four pixels of which input this lane loads.
-    let part{{ f }} = min({{ f * shared }}u + neighbour % {{ shared }}u, {{ 4 * window - 1 }}u);
-    let i{{ f }} = min(i + part{{ f }} / {{ window }}u, inputs - 1u);
-    let c{{ f }} = start_column + 4 * (i32(part{{ f }} % {{ window }}u){% if halo %} - 1{% endif %});
+    // Which four pixels of which input this lane loads, and whether there are such, one before and one behind them.
+    let part{{ f }} = {% if shared > 0 %}min({{ f * shared }}u + neighbour % {{ shared }}u, {{ 4 * quads * tiles - 1 }}u){% else %}{{ f }}u{% endif %};
+    let i{{ f }} = min(i + part{{ f }} / {{ tiles }}u, inputs - 1u);
+    let column{{ f }} = start_column + 4u * (part{{ f }} % {{ tiles }}u);
+{%- for p in 0..6 %}
+    let has{{ f }}_{{ p }} = column{{ f }} + {{ p }}u >= 1u && column{{ f }} + {{ p }}u <= width;
+{%- endfor %}
+{%- if aligned %}
+    let c{{ f }} = min(column{{ f }}, width - 4u);
+    let before{{ f }} = select(0u, 1u, has{{ f }}_0); let behind{{ f }} = select(0u, 1u, has{{ f }}_5);
+{%- else %}
+{%- for p in 0..6 %}
+    let c{{ f }}_{{ p }} = clamp(column{{ f }} + {{ p }}u, 1u, width) - 1u;
 {%- endfor %}
 {%- endif %}
+{%- endfor %}
 
     for (var picture = first; picture < last; picture++) {
-{%- for k in 0..kept %}{% for v in 0..vectors %}
-        var above{{ k }}_{{ v }} = vec4f();
-        var here{{ k }}_{{ v }} = dy4((picture * outputs + o{{ k }}) * height * u32(width), start_column + {{ 4 * v }}, width, true);
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+{%- let d = format!("h{k}_{v}") %}
+        let {{ d }} = dy4((picture * outputs + o{{ k }}) * height * width, start_column + {{ 4 * v }}u, width, true);
+        {{ self.transform(d) }}
+{%- for t in 0..6 %}
+        var above{{ k }}_{{ v }}_{{ t }} = 0.0; var here{{ k }}_{{ v }}_{{ t }} = {{ d }}e{{ t }};
+{%- endfor %}
 {%- endfor %}{% endfor %}
         for (var row = 0u; row < height; row++) {
             let more = row + 1u < height;
             let next = min(row + 1u, height - 1u);
-{%- for k in 0..kept %}{% for v in 0..vectors %}
-            let below{{ k }}_{{ v }} = dy4(((picture * outputs + o{{ k }}) * height + next) * u32(width), start_column + {{ 4 * v }}, width, more);
-{%- endfor %}{% endfor %}
-{%- if shared > 0 %}
 {%- for f in 0..self.loads() %}
-            let q{{ f }} = x4(((picture * inputs + i{{ f }}) * height + row) * u32(width), c{{ f }}, width, true);
+            let x{{ f }} = ((picture * inputs + i{{ f }}) * height + row) * width;
+{%- if aligned %}
+            let q{{ f }} = select(vec4f(), x[(x{{ f }} + c{{ f }}) / 4u], has{{ f }}_1);
+            let d{{ f }}_0 = select(0.0, x[(x{{ f }} + c{{ f }}) / 4u - before{{ f }}].w, has{{ f }}_0);
+            let d{{ f }}_5 = select(0.0, x[(x{{ f }} + c{{ f }}) / 4u + behind{{ f }}].x, has{{ f }}_5);
+{%- for j in 0..4 %}
+            let d{{ f }}_{{ j + 1 }} = q{{ f }}.{{ letters[j] }};
 {%- endfor %}
 {%- else %}
-{%- for j in 0..4 %}
-            let start{{ j }} = ((picture * inputs + min(i + {{ j }}u, inputs - 1u)) * height + row) * u32(width);
-{%- for v in 0..window %}
-            let q{{ j * window + v }} = x4(start{{ j }}, start_column + {{ 4 * v }}{% if halo %} - 4{% endif %}, width, true);
-{%- endfor %}
+{%- for p in 0..6 %}
+            let d{{ f }}_{{ p }} = select(0.0, x[x{{ f }} + c{{ f }}_{{ p }}], has{{ f }}_{{ p }});
 {%- endfor %}
 {%- endif %}
-            // One column of the four inputs: from the one before the strip to the one behind it.
-{%- for p in 0..(pixels + 2) %}
-            let d{{ p }} = vec4f(
-{%- for j in 0..4 %}{{ self.column(*j, *p) }}{% if j < 3 %}, {% endif %}{% endfor %});
+            let a{{ f }} = fma(-4.0, d{{ f }}_2, d{{ f }}_4); let b{{ f }} = fma(-4.0, d{{ f }}_1, d{{ f }}_3);
+            let s{{ f }} = d{{ f }}_4 - d{{ f }}_2; let z{{ f }} = 2.0 * (d{{ f }}_3 - d{{ f }}_1);
+            let t{{ f }}_0 = fma(4.0, d{{ f }}_0, fma(-5.0, d{{ f }}_2, d{{ f }}_4));
+            let t{{ f }}_1 = a{{ f }} + b{{ f }}; let t{{ f }}_2 = a{{ f }} - b{{ f }};
+            let t{{ f }}_3 = s{{ f }} + z{{ f }}; let t{{ f }}_4 = s{{ f }} - z{{ f }};
+            let t{{ f }}_5 = fma(4.0, d{{ f }}_1, fma(-5.0, d{{ f }}_3, d{{ f }}_5));
 {%- endfor %}
-{%- for k in 0..kept %}
-{%- for (a, rows) in [(0, "below"), (1, "here"), (2, "above")] %}
-{%- for t in 0..3 %}
-{%- for p in 0..pixels %}
-            s{{ k }}_{{ 3 * a + t }} = fma(vec4f({{ rows }}{{ k }}_{{ p / 4 }}.{{ ["x", "y", "z", "w"][p % 4] }}), d{{ p + t }}, s{{ k }}_{{ 3 * a + t }});
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+{%- let d = format!("b{k}_{v}") %}
+            let {{ d }} = dy4(((picture * outputs + o{{ k }}) * height + next) * width, start_column + {{ 4 * v }}u, width, more);
+            {{ self.transform(d) }}
+{%- endfor %}{% endfor %}
+{%- for t in 0..6 %}{% for q in 0..quads %}
+{%- for v in 0..tiles %}
+            let t{{ t }}{{ q }}{{ v }} = vec4f(
+{%- for j in 0..4 %}{{ self.shown((4 * q + j) * tiles + v, *t) }}{% if j < 3 %}, {% endif %}{% endfor %});
 {%- endfor %}
-{%- endfor %}
-{%- endfor %}
-{%- for v in 0..vectors %}
-            above{{ k }}_{{ v }} = here{{ k }}_{{ v }}; here{{ k }}_{{ v }} = below{{ k }}_{{ v }};
-{%- endfor %}
-{%- endfor %}
+{%- for k in 0..kept %}{% for a in 0..3 %}{% for v in 0..tiles %}
+{%- let m = format!("m{t}_{k}_{q}_{a}") %}
+            {{ m }} = fma(vec4f({% if a == 0 %}b{{ k }}_{{ v }}e{{ t }}{% else if a == 1 %}here{{ k }}_{{ v }}_{{ t }}{% else %}above{{ k }}_{{ v }}_{{ t }}{% endif %}), t{{ t }}{{ q }}{{ v }}, {{ m }});
+{%- endfor %}{% endfor %}{% endfor %}
+{%- endfor %}{% endfor %}
+{%- for k in 0..kept %}{% for v in 0..tiles %}{% for t in 0..6 %}
+            above{{ k }}_{{ v }}_{{ t }} = here{{ k }}_{{ v }}_{{ t }}; here{{ k }}_{{ v }}_{{ t }} = b{{ k }}_{{ v }}e{{ t }};
+{%- endfor %}{% endfor %}{% endfor %}
         }
     }
 {% for k in 0..kept %}
     if (o + {{ k * lanes }}u < outputs) {
-        let at = ((group.z * outputs + o + {{ k * lanes }}u) * inputs + i) * 9u;
-{%- for (j, l) in [(0, "x"), (1, "y"), (2, "z"), (3, "w")] %}
-        if (i + {{ j }}u < inputs) {
-{%- for a in 0..9 %}
-            parts[at + {{ 9 * j + a }}u] = s{{ k }}_{{ a }}.{{ l }};
+{%- for q in 0..quads %}
+        let at{{ q }} = ((group.z * outputs + o + {{ k * lanes }}u) * inputs + i + {{ 4 * q }}u) * 9u;
+{%- for a in 0..3 %}
+{%- let s = format!("{k}_{q}_{a}") %}
+        let p{{ s }} = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r{{ s }} = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);
+        let g{{ s }} = (m3_{{ s }} + m4_{{ s }}) * (1.0 / 24.0); let h{{ s }} = (m3_{{ s }} - m4_{{ s }}) * (1.0 / 24.0);
+        let w{{ s }}_0 = fma(vec4f(0.25), m0_{{ s }}, p{{ s }} + g{{ s }});
+        let w{{ s }}_1 = fma(vec4f(2.0), h{{ s }}, r{{ s }});
+        let w{{ s }}_2 = fma(vec4f(4.0), g{{ s }}, p{{ s }}) + m5_{{ s }};
 {%- endfor %}
+{%- for j in 0..4 %}
+        if (i + {{ 4 * q + j }}u < inputs) {
+{%- for a in 0..3 %}{% for c in 0..3 %}
+            parts[at{{ q }} + {{ 9 * j + 3 * a + c }}u] = w{{ k }}_{{ q }}_{{ a }}_{{ c }}.{{ letters[j] }};
+{%- endfor %}{% endfor %}
         }
+{%- endfor %}
 {%- endfor %}
     }
 {%- endfor %}

@@ -1,17 +1,17 @@
-{#- The weights of conv3x3.wgsl: each row of three taps as Winograd's F(4, 3) multiplies by it.
+{#- The weights of conv3x3.wgsl: with `raw` the taps, else each row of three as Winograd's F(4, 3) multiplies by it.
 
-    u = (w0/4, -(w0+w1+w2)/6, -(w0-w1+w2)/6, (w0+2w1+4w2)/24, (w0-2w1+4w2)/24, w2)
+    u = (w0, w0+w1+w2, w0-w1+w2, w0+2w1+4w2, w0-2w1+4w2, w2), without its factors 1/4, -1/6, -1/6, 1/24, 1/24, 1
 
 With `turned`, the weights of the gradient by the input: w'[o,i,a,k] = w[i,o,2-a,2-k].
 
     w     [O,I,3,3]; turned, [I,O,3,3]
     bias  [O]; without, zeros
-    u     [O / 4 quads][I][3 rows, 6 products, quads, 4], each [I] padded to `padded` runs of four, then the biases [O / 4 quads][quads, 4];
+    u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to `padded` runs of four, then the biases [O / 4 quads][quads, 4];
           zero where O has ended
     n     I, O
 -#}
 @group(0) @binding(0) var<storage, read_write> w: array<f32>;
-@group(0) @binding(1) var<storage, read_write> u: array<f32>;
+@group(0) @binding(1) var<storage, read_write> u: array<vec4f>;
 {%- if biased %}
 @group(0) @binding(2) var<storage, read_write> bias: array<f32>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 1>;
@@ -21,30 +21,37 @@ With `turned`, the weights of the gradient by the input: w'[o,i,a,k] = w[i,o,2-a
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    // One row of taps of one pair of channels; outputs are the fastest, so that neighbours write side by side.
+    // Four outputs of one input; outputs are the fastest, so that neighbours write side by side.
     let inputs = n[0].x; let outputs = n[0].y;
-    let block = (outputs + {{ 4 * quads - 1 }}u) / {{ 4 * quads }}u * {{ 4 * quads }}u;
-    if (id.x >= block * inputs * 3u) { return; }
-    let o = id.x % block; let a = (id.x / block) % 3u; let i = id.x / (block * 3u);
-    var w0 = 0.0; var w1 = 0.0; var w2 = 0.0;
-    if (o < outputs) {
-{%- if turned %}
-        let at = ((i * outputs + o) * 3u + 2u - a) * 3u;
-        w0 = w[at + 2u]; w1 = w[at + 1u]; w2 = w[at];
+    let blocks = (outputs + {{ 4 * quads - 1 }}u) / {{ 4 * quads }}u;
+    let four = id.x % (blocks * {{ quads }}u); let i = id.x / (blocks * {{ quads }}u);
+    if (i >= inputs) { return; }
+{%- for j in 0..4 %}
+    let o{{ j }} = min(4u * four + {{ j }}u, outputs - 1u);
+    let at{{ j }} = {% if turned %}(i * outputs + o{{ j }}){% else %}(o{{ j }} * inputs + i){% endif %} * 9u;
+{%- endfor %}
+    let wanted = 4u * four + vec4u(0u, 1u, 2u, 3u) < vec4u(outputs);
+    let to = ((four / {{ quads }}u) * inputs + i) * {{ padded }}u + four % {{ quads }}u;
+{%- for a in 0..3 %}
+    {
+{%- for k in 0..3 %}
+{%- let tap = self.tap(*a, *k) %}
+        let w{{ k }} = select(vec4f(), vec4f(w[at0 + {{ tap }}u], w[at1 + {{ tap }}u], w[at2 + {{ tap }}u], w[at3 + {{ tap }}u]), wanted);
+{%- endfor %}
+        let row = to + {{ self.products() * quads * a }}u;
+{%- if raw %}
+        u[row] = w0; u[row + {{ quads }}u] = w1; u[row + {{ 2 * quads }}u] = w2;
 {%- else %}
-        let at = ((o * inputs + i) * 3u + a) * 3u;
-        w0 = w[at]; w1 = w[at + 1u]; w2 = w[at + 2u];
+        let near = w0 + w2; let far = fma(vec4f(4.0), w2, w0);
+        u[row] = w0;
+        u[row + {{ quads }}u] = near + w1;
+        u[row + {{ 2 * quads }}u] = near - w1;
+        u[row + {{ 3 * quads }}u] = fma(vec4f(2.0), w1, far);
+        u[row + {{ 4 * quads }}u] = fma(vec4f(-2.0), w1, far);
+        u[row + {{ 5 * quads }}u] = w2;
 {%- endif %}
     }
-    let channel = o % {{ 4 * quads }}u;
-    let at = ((o / {{ 4 * quads }}u) * inputs + i) * {{ 4 * padded }}u + a * {{ 24 * quads }}u + channel;
-    u[at] = w0 / 4.0;
-    u[at + {{ 4 * quads }}u] = -(w0 + w1 + w2) / 6.0;
-    u[at + {{ 8 * quads }}u] = -(w0 - w1 + w2) / 6.0;
-    u[at + {{ 12 * quads }}u] = (w0 + 2.0 * w1 + 4.0 * w2) / 24.0;
-    u[at + {{ 16 * quads }}u] = (w0 - 2.0 * w1 + 4.0 * w2) / 24.0;
-    u[at + {{ 20 * quads }}u] = w2;
-    if (id.x >= block) { return; }
-    let b = {% if biased %}select(0.0, bias[min(o, outputs - 1u)], o < outputs){% else %}0.0{% endif %};
-    u[block / {{ 4 * quads }}u * inputs * {{ 4 * padded }}u + o] = b;
+{%- endfor %}
+    if (i > 0u) { return; }
+    u[blocks * inputs * {{ padded }}u + four] = {% if biased %}select(vec4f(), vec4f(bias[o0], bias[o1], bias[o2], bias[o3]), wanted){% else %}vec4f(){% endif %};
 }

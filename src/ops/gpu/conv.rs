@@ -14,10 +14,12 @@ use super::{Adapter, Shader, adapter, dims, empty, grid, launch, number, plane_l
 #[template(path = "conv3x3.wgsl", escape = "none")]
 struct Convolve {
     group: usize,
+    rows: usize,
     tiles: usize,
     quads: usize,
     lanes: usize,
     padded: usize,
+    raw: bool,
     aligned: bool,
     browser: bool,
 }
@@ -28,6 +30,7 @@ struct Convolve {
 struct Weights {
     quads: usize,
     padded: usize,
+    raw: bool,
     turned: bool,
     biased: bool,
 }
@@ -39,8 +42,8 @@ struct WeightGradient {
     lanes: usize,
     shared: usize,
     kept: usize,
-    pixels: usize,
-    halo: bool,
+    quads: usize,
+    tiles: usize,
     aligned: bool,
     browser: bool,
 }
@@ -78,6 +81,28 @@ impl Convolve {
     fn step(&self) -> usize {
         if self.aligned { 4 } else { 1 }
     }
+
+    /// Number `at` of the weights of an input, as the shader writes it.
+    fn shown(&self, at: usize) -> String {
+        shown(
+            &format!("u{}", at / self.lanes),
+            at % self.lanes,
+            self.lanes,
+        )
+    }
+}
+
+impl Weights {
+    /// Numbers of a row of taps.
+    fn products(&self) -> usize {
+        products(self.raw)
+    }
+
+    /// Where the tap of row `a` and column `k` is among the nine.
+    fn tap(&self, a: usize, k: usize) -> usize {
+        let tap = 3 * a + k;
+        if self.turned { 8 - tap } else { tap }
+    }
 }
 
 impl WeightGradient {
@@ -85,33 +110,41 @@ impl WeightGradient {
         number(self.aligned)
     }
 
-    /// Fours of pixels that the strip sees of a row of one input.
-    fn window(&self) -> usize {
-        self.pixels / 4 + 2 * usize::from(self.halo)
-    }
-
-    /// How many of them a lane loads, of four inputs.
+    /// How many fours of pixels a lane loads.
     fn loads(&self) -> usize {
-        (4 * self.window()).div_ceil(self.shared)
+        (4 * self.quads * self.tiles).div_ceil(self.shared.max(1))
     }
 
-    /// Pixel `p` of the strip's window in input `j`, as the shader writes it.
-    fn column(&self, j: usize, p: usize) -> String {
-        let beside = p == 0 || p == self.pixels + 1;
-        if beside && !self.halo {
-            return "0.0".into(); // The strip is as wide as the picture.
-        }
-        let at = if self.halo { p + 3 } else { p - 1 };
-        let (part, l) = (j * self.window() + at / 4, ["x", "y", "z", "w"][at % 4]);
-        match self.shared {
-            0 => format!("q{part}.{l}"),
-            lanes => format!(
-                "subgroupBroadcast(q{}.{l}, {}u)",
-                part / lanes,
-                part % lanes
-            ),
-        }
+    /// Transformed number `t` of part `part` of the row of x, as the shader writes it.
+    fn shown(&self, part: usize, t: usize) -> String {
+        let lanes = self.shared.max(1);
+        shown(&format!("t{}_{t}", part / lanes), part % lanes, lanes)
     }
+
+    /// Four pixels `d` of dy as Winograd's F(3, 4) multiplies by them, as the shader writes it.
+    fn transform(&self, d: &str) -> String {
+        format!(
+            "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
+             let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
+             let {d}e0 = {d}.x; let {d}e1 = {d}s + {d}t; let {d}e2 = {d}s - {d}t; \
+             let {d}e3 = fma(2.0, {d}r, {d}q); let {d}e4 = fma(-2.0, {d}r, {d}q); let {d}e5 = {d}.w;"
+        )
+    }
+}
+
+/// What lane `lane` of `lanes` has in `register`, as a shader writes it.
+fn shown(register: &str, lane: usize, lanes: usize) -> String {
+    match lanes {
+        1 => register.into(),
+        // SwiftShader does it in one instruction, and subgroupBroadcast in eight.
+        4 => format!("quadBroadcast({register}, {lane}u)"),
+        _ => format!("subgroupBroadcast({register}, {lane}u)"),
+    }
+}
+
+/// Numbers that stand for a row of three taps.
+fn products(raw: bool) -> usize {
+    if raw { 3 } else { 6 }
 }
 
 /// What `y` is of `x` `[B,I,H,W]`: `[B,O,H,W]`. `weight` `[O,I,3,3]`; `turned`, `[I,O,3,3]`, and y is the gradient by the input.
@@ -129,53 +162,54 @@ pub fn convolve(
         lanes,
         is_processor: processor,
     } = adapter(&x.client);
-    // The fastest of those measured on an H200, lavapipe and SwiftShader.
-    let tiles = match width {
-        ..=4 => 1,
-        9.. if processor => 4,
-        _ => 2,
+    // The fastest of those measured on an H200 (rows by rows), lavapipe (8 lanes) and SwiftShader (4).
+    let tiles = if width <= 4 { 1 } else { 2 };
+    let (quads, rows): (usize, usize) = match outputs {
+        ..=4 if processor => (1, 8),
+        ..=4 => (1, 1),
+        ..=8 if processor => (2, 4),
+        32.. if processor && tiles == 1 => (8, 4),
+        _ if processor => (4, 4),
+        _ => (2, 1),
     };
-    let quads: usize = match outputs {
-        ..=4 => 1,
-        17.. if processor && lanes == 4 => 8,
-        9.. if processor => 4,
-        _ => 2,
-    };
-    let padded = (18 * quads).next_multiple_of(lanes);
+    let raw = processor && lanes == 4;
+    let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
 
     let blocks = outputs.div_ceil(4 * quads);
     let bias = bias.map(into_contiguous);
     let u = empty(&x, [blocks * (inputs * padded + quads) * 4]);
-    let rows = blocks * 4 * quads * inputs * 3;
     launch(
         Weights {
             quads,
             padded,
+            raw,
             turned,
             biased: bias.is_some(),
         },
-        [rows.div_ceil(64), 1, 1],
+        [(blocks * quads * inputs).div_ceil(64), 1, 1],
         &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
         &[inputs, outputs],
     );
 
     let y = empty(&x, [batch, outputs, height, width]);
-    let strips = width.div_ceil(4 * tiles);
+    let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     // A processor works through the invocations that have nothing to do, too.
     let group = if processor { 16 } else { 64 };
     launch(
         Convolve {
             group,
+            rows,
             tiles,
             quads,
             lanes,
             padded,
+            raw,
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
-        [(strips * height * batch).div_ceil(group), blocks, 1],
+        [(strips * bands * batch).div_ceil(group), blocks, 1],
         &[&x, &u, &y],
-        &[inputs, outputs, height, width, strips, batch],
+        &[inputs, outputs, height, width, strips, bands, batch],
     );
     y
 }
@@ -190,10 +224,15 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         is_processor: processor,
     } = adapter(&x.client);
     let lanes = if processor { subgroup } else { 32 };
-    let kept = if processor && outputs > lanes { 2 } else { 1 };
-    let pixels = width.next_multiple_of(4).min(8);
-    let strips = width.div_ceil(pixels);
-    let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4)];
+    let kept = match outputs.div_ceil(lanes) {
+        4.. if processor && lanes == 4 => 4,
+        2.. if processor => 2,
+        _ => 1,
+    };
+    let quads = if processor && inputs > 4 { 2 } else { 1 };
+    let tiles = if width <= 4 { 1 } else { 2 };
+    let strips = width.div_ceil(4 * tiles);
+    let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4 * quads)];
     // Enough workgroups to fill the machine, as few sums as that allows.
     let wanted = if processor { 32 } else { 4096 };
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, batch);
@@ -205,8 +244,8 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
             lanes,
             shared: if subgroup > 1 { subgroup.min(lanes) } else { 0 },
             kept,
-            pixels,
-            halo: width > pixels,
+            quads,
+            tiles,
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
