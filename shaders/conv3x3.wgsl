@@ -12,8 +12,8 @@ at the end:
 
 A sum takes its three rows one after the other: compilers for processors keep the order, and so have it in a register for
 three products, not for one. Loads cost those adapters as much as dozens of products, so with `lanes` > 1 each of that many
-neighbours in a subgroup loads other weights and shows them to the rest. Every subgroup lies within a workgroup that
-shares its channels.
+neighbours in a subgroup loads other weights and shows them to the rest, and where whole rows fit into a subgroup also the
+pixels at its ends (`halo`). Every subgroup lies within a workgroup that shares its channels.
 
     x     [B,I,H,W]
     u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
@@ -65,8 +65,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- for k in 0..tiles %}
         let x{{ a }}_{{ k }} = select(vec4f(), x[at{{ a }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
 {%- endfor %}
+{%- match halo %}
+{%- when Halo::None %}
+        let d{{ a }}_0 = 0.0; let d{{ a }}_{{ 4 * tiles + 1 }} = 0.0;
+{%- when Halo::Shown %}
+        let d{{ a }}_0 = select(0.0, subgroupShuffleUp(x{{ a }}_{{ tiles - 1 }}.w, 1u), left > 0u);
+        let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, subgroupShuffleDown(x{{ a }}_0.x, 1u), has{{ tiles }});
+{%- when Halo::Loaded %}
         let d{{ a }}_0 = select(0.0, x[at{{ a }} / 4u - left].w, inside{{ a }} && left > 0u);
         let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, x[at{{ a }} / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
+{%- endmatch %}
 {%- for k in 0..tiles %}{% for j in 0..4 %}
         let d{{ a }}_{{ 4 * k + j + 1 }} = x{{ a }}_{{ k }}.{{ parts[j] }};
 {%- endfor %}{% endfor %}

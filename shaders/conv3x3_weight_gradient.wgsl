@@ -59,6 +59,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var m{{ t }}_{{ k }}_{{ q }}_{{ a }} = vec4f();
 {%- endfor %}{% endfor %}{% endfor %}
 {%- endfor %}
+{%- if shared > 1 %}
+    let even = neighbour % 2u == 0u;
+{%- endif %}
 {%- for f in 0..self.loads() %}
     // Which four pixels of which input this lane loads, and whether there are such, one before and one behind them.
     let part{{ f }} = {% if shared > 0 %}min({{ f * shared }}u + neighbour % {{ shared }}u, {{ 4 * quads * tiles - 1 }}u){% else %}{{ f }}u{% endif %};
@@ -93,8 +96,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             let x{{ f }} = ((picture * inputs + i{{ f }}) * height + row) * width;
 {%- if aligned %}
             let q{{ f }} = select(vec4f(), x[(x{{ f }} + c{{ f }}) / 4u], has{{ f }}_1);
+{%- if shared > 1 && tiles == 2 %}
+            // Of two neighbours the even lane has the left run: each shows the other what it sees across, and loads the outer pixel.
+            let across{{ f }} = subgroupShuffleXor(select(q{{ f }}.x, q{{ f }}.w, even), 1u);
+            let outer{{ f }} = {% if halo %}select(0.0, x[(x{{ f }} + c{{ f }}) / 4u + select(behind{{ f }}, 0u - before{{ f }}, even)][select(0u, 3u, even)], select(has{{ f }}_5, has{{ f }}_0, even)){% else %}0.0{% endif %};
+            let d{{ f }}_0 = select(across{{ f }}, outer{{ f }}, even); let d{{ f }}_5 = select(outer{{ f }}, across{{ f }}, even);
+{%- else if !halo && tiles == 1 %}
+            let d{{ f }}_0 = 0.0; let d{{ f }}_5 = 0.0;
+{%- else %}
             let d{{ f }}_0 = select(0.0, x[(x{{ f }} + c{{ f }}) / 4u - before{{ f }}].w, has{{ f }}_0);
             let d{{ f }}_5 = select(0.0, x[(x{{ f }} + c{{ f }}) / 4u + behind{{ f }}].x, has{{ f }}_5);
+{%- endif %}
 {%- for j in 0..4 %}
             let d{{ f }}_{{ j + 1 }} = q{{ f }}.{{ letters[j] }};
 {%- endfor %}

@@ -20,8 +20,19 @@ struct Convolve {
     lanes: usize,
     padded: usize,
     raw: bool,
+    halo: Halo,
     aligned: bool,
     browser: bool,
+}
+
+/// How an invocation comes by the pixels on both sides of its strip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Halo {
+    /// There are none: the strip is as wide as the picture.
+    None,
+    /// Its neighbours in the subgroup show them.
+    Shown,
+    Loaded,
 }
 
 /// `shaders/conv3x3_weights.wgsl`
@@ -44,6 +55,7 @@ struct WeightGradient {
     kept: usize,
     quads: usize,
     tiles: usize,
+    halo: bool,
     aligned: bool,
     browser: bool,
 }
@@ -172,7 +184,7 @@ pub fn convolve(
         _ if processor => (4, 4),
         _ => (2, 1),
     };
-    let raw = processor && lanes == 4;
+    let raw = processor && (lanes == 4 || tiles == 1);
     let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
 
     let blocks = outputs.div_ceil(4 * quads);
@@ -204,6 +216,11 @@ pub fn convolve(
             lanes,
             padded,
             raw,
+            halo: match strips {
+                1 => Halo::None,
+                _ if lanes > 4 && processor && lanes.is_multiple_of(strips) => Halo::Shown,
+                _ => Halo::Loaded,
+            },
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
@@ -246,6 +263,7 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
             kept,
             quads,
             tiles,
+            halo: strips > 1,
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
