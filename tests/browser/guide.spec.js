@@ -304,6 +304,34 @@ test("what is dropped while other files are read waits for them, and is added", 
   await expect(id("pictures-count")).toHaveText("400");
 });
 
+test("what is dropped while a sample is read comes beside it if that is wanted, else in its place", async ({ page }) => {
+  const all = pictures(6);
+  await page.route("**/some-hands/**", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await route.fulfill({ contentType: "image/bmp", body: all[0].buffer }).catch(() => {});
+  });
+  await open(page, `${FIVE}&hands=some-hands/`);
+  const id = at(page);
+  await loadFiles(page, all.slice(0, 4));
+  await id("hands-count").fill("30");
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await expect(id("adds")).toBeChecked();
+  await dropAtOnce(page, [all.slice(4)]);
+  await expect(id("pictures-count"), "the hands and two more").toHaveText("32");
+  await expect(id("thumbnails").getByRole("button")).toHaveCount(32);
+  await id("removed-undo").click();
+  await expect(id("pictures-count")).toHaveText("30");
+
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await id("adds").uncheck();
+  await dropAtOnce(page, [all]);
+  await expect(id("pictures-count")).toHaveText("6");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("6");
+});
+
 test("a run stops at the step that is set, says what it took, and goes on if that is wanted", async ({ page }) => {
   await open(page, `${FIVE}&steps=12&start=1`);
   const id = at(page);

@@ -518,6 +518,50 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   await expect(id("score-readout")).toHaveText(/Joints told by keypoints: \d+\.\d % of the side off/);
 });
 
+/** A run of few and small pictures, as an address. */
+const TINY = "?backend=cpu&size=32&width=4&loss=pixel&keypoints=4";
+
+for (const { trouble, address, says, until, then } of /** @type {{ trouble: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
+  {
+    trouble: "overfitting",
+    address: TINY.replace("width=4", "width=8&batch=8&count=4&learning_rate=0.002"),
+    says: /learns these 4 pictures by heart: each was shown \d+ times, .* rebuilt [\d.]+ times worse\. Add more pictures, switch mirroring on, or stop here\./,
+  },
+  {
+    trouble: "exploding",
+    address: `${TINY}&batch=8&count=40&learning_rate=0.003`,
+    until: 120,
+    then: "0.1", // far too much, once it has learned something
+    says: /The loss is rising: it was [\d.]+ and is [\d.]+ now\. Halve the learning rate/,
+  },
+  {
+    trouble: "jitter",
+    address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
+    says: /^Keypoints? [\d, and]+ jumps? to and fro while it trains\. Lower the learning rate/,
+  },
+  {
+    trouble: "unsure",
+    address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
+    says: /^The heatmaps are still wide: .* \d+ % lies near its keypoint\. .* several objects, or objects off the middle\. Then take pictures of one kind of object/,
+  },
+])) {
+  test(`a run that goes wrong is told so, and what to try: ${trouble}`, async ({ page }) => {
+    await open(page, address);
+    const id = at(page);
+    const finding = id("diagnosis").locator(`[data-trouble=${trouble}]`);
+    if (until && then) {
+      await playTo(page, until);
+      await expect(finding).toHaveCount(0);
+      await id("learning-rate").fill(then);
+      await id("learning-rate").press("Enter");
+    }
+    await id("play").click();
+    await expect(finding).toHaveText(says);
+    await id("play").click();
+    await expect(id("play")).toHaveText("Play");
+  });
+}
+
 test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
   await page.setViewportSize({ width: 1440, height: 3000 }); // all of the page is in sight
