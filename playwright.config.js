@@ -22,8 +22,13 @@ export default defineConfig({
   testDir: "tests/browser",
   outputDir: "target/playwright",
   reporter: "list",
-  // Training on two cores is slow, and two pages at once would be slower.
-  workers: 1,
+  // A page that loads leaves a core to another one. What is timed has the machine for itself, after the others.
+  workers: 2,
+  fullyParallel: true,
+  projects: [
+    { name: "together", grepInvert: /@alone/ },
+    { name: "alone", grep: /@alone/, workers: 1, dependencies: ["together"] },
+  ],
   timeout: 10 * 60_000,
   expect: { timeout: 60_000 },
   forbidOnly: Boolean(process.env.CI),

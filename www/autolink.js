@@ -90,6 +90,15 @@ export async function createSession(options = {}) {
   return session;
 }
 
+/** A worker under the page's Content-Security-Policy. It inherits this where its address is a blob's; one from the network
+ * has only what its own headers say, and most hosts send none.
+ * @param {string} module
+ */
+function governed(module) {
+  const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
+  return new Worker(URL.createObjectURL(script), { type: "module" });
+}
+
 /** One engine, its pictures and its run. Made by {@link createSession}. */
 export class Session {
   /** @type {Worker} */ #worker;
@@ -116,7 +125,7 @@ export class Session {
   constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
     this.#onEvent = onEvent;
     const base = document.baseURI;
-    this.#worker = new Worker(new URL(workerUrl ?? "worker_loader.js", base), { type: "module" });
+    this.#worker = governed(new URL(workerUrl ?? "worker_loader.js", base).href);
     this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();

@@ -137,7 +137,7 @@ async function recall() {
   if (store.state.message || store.state.step > 0 || store.state.loading) return;
   const [saved] = store.state.saves;
   if (!saved) {
-    const text = "Ready. Press play to train, or see first what comes of it: a trained model.";
+    const text = "Press play, or see a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
     return;
   }
@@ -310,7 +310,18 @@ async function attempt(command) {
  * @param {boolean} [adds] Whether the pictures that are there stay.
  * @returns {Promise<boolean>} Whether there are other pictures now.
  */
-async function load(source, adds = false) {
+function load(source, adds = false) {
+  return (underway = loadNow(source, adds));
+}
+
+/** The newest load. */
+let underway = Promise.resolve(false);
+
+/**
+ * @param {protocol.Source | NamedFile[]} source
+ * @param {boolean} adds
+ */
+async function loadNow(source, adds) {
   if (store.state.engine !== "running" || !session) {
     const before = waiting?.source;
     const isMore = Array.isArray(source) && Array.isArray(before);
@@ -586,7 +597,7 @@ async function onKept(action, saved) {
 }
 
 const share = new Share(store, download);
-const bring = openPictures(store, { load, leaveOut, change, thumbnails: async (first, count) => session?.thumbnails(first, count) });
+const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 
 /** Which half of the page is shown. */
@@ -878,7 +889,7 @@ function show() {
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
     write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
-    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "On the graphics card if it can be used, else on the processor."));
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "The graphics card, if it can be used."));
   });
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {

@@ -61,7 +61,7 @@ if (self.name === "helper") {
     const module = await compiled();
     Object.assign(self, {
       /**
-       * Starts helpers, which are workers of this same file: `src/ops/cpu/helpers.rs`.
+       * Starts helpers, which are workers of this same address: `src/ops/cpu/helpers.rs`.
        *
        * @param {number} bytes
        * @param {number} count
@@ -69,7 +69,7 @@ if (self.name === "helper") {
       hire(bytes, count) {
         const arena = new SharedArrayBuffer(bytes);
         for (let index = 0; index < count; index++) {
-          new Worker(import.meta.url, { type: "module", name: "helper" }).postMessage({ module, arena, index });
+          new Worker(location.href, { type: "module", name: "helper" }).postMessage({ module, arena, index });
         }
         return arena;
       },

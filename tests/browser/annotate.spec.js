@@ -4,7 +4,7 @@ import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, bmp, hands, movie, number, open, small, violations } from "./helpers.js";
+import { FEW, QUICK, at, bmp, hands, movie, number, open, violations } from "./helpers.js";
 
 /** Pictures of hands where they are at hand, of discs elsewhere.
  * @param {number} count
@@ -61,7 +61,7 @@ async function taken(page, button) {
 }
 
 test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   // The first visit offers a trained model, which brings pictures to look at.
   await id("open-model").click();
@@ -212,7 +212,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
 });
 
 test("keypoints are recoloured, hidden, merged, reordered, and scored against labels", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
@@ -255,9 +255,8 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
 
 test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("half-annotate").click();
   const files = await photographs(10);
   await id("desk-files").setInputFiles(files);
@@ -279,8 +278,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await expect.poll(() => stored().catch(() => "")).toContain('"x_px"');
   const work = await stored();
 
-  await open(page);
-  await small(page);
+  await open(page, QUICK);
   await id("half-annotate").click();
   await expect(id("sheet")).toHaveCount(0);
   await id("desk-files").setInputFiles(files);
@@ -294,9 +292,8 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
 });
 
 test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("half-annotate").click();
   const [first, second] = await photographs(20);
   await id("desk-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
@@ -341,9 +338,8 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
 
 test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("half-annotate").click();
   const video = await movie(page);
   await id("desk-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
@@ -394,9 +390,8 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
 });
 
 test("where WebCodecs is missing, a video element gives the frames", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("half-annotate").click();
   const video = await movie(page);
   await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
@@ -406,9 +401,8 @@ test("where WebCodecs is missing, a video element gives the frames", async ({ pa
 });
 
 test("the camera shows keypoints live, and stops", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("half-annotate").click();
   await id("desk-camera").click();
   await expect(id("camera-readout")).toHaveText(/[1-9]\d* pictures\/s, \d+ ms behind/);
@@ -425,14 +419,13 @@ test("the camera shows keypoints live, and stops", async ({ page }) => {
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`axe finds nothing to mend in the annotations, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await open(page);
+    await open(page, QUICK);
     const id = at(page);
-    await small(page);
     const check = async (/** @type {string} */ what) => expect(await violations(page), what).toEqual([]);
     await id("half-annotate").click();
     await check("an empty desk");
     await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("400 pictures");
+    await expect(id("desk-count")).toHaveText("40 pictures");
     await check("keypoints");
     await id("desk-layer").selectOption("landmarks");
     await id("landmark-new").fill("tip");

@@ -29,9 +29,9 @@ test("helpers compute parts of convolutions, and the losses stay the same bit fo
   await inWorker(page, `${CORES(3)} const notify = Atomics.notify; self.asked = 0; Atomics.notify = (...to) => ((self.asked += 1), notify(...to));`);
   const shared = await losses(page);
   expect(shared.reason).toContain("3 cores");
-  const engine = page.workers().find((worker) => worker.url().includes("worker_loader"));
+  const [engine] = page.workers();
   // In three steps, for two helpers each: some forty convolutions, forward and by both gradients.
-  expect(await engine?.evaluate(() => /** @type {any} */ (self).asked)).toBeGreaterThan(100);
+  expect(await engine.evaluate(() => /** @type {any} */ (self).asked)).toBeGreaterThan(100);
 
   const other = await context.newPage();
   await inWorker(other, CORES(1));
@@ -44,7 +44,7 @@ test("a helper that is gone is waited for once, and done without", async ({ page
   await page.route("**/worker_loader.js", async (route) => {
     const response = await route.fetch();
     // It is ready, and there is nobody. (What a worker of a worker loads does not pass by here.)
-    const alive = /new Worker\(import\.meta\.url.*;/;
+    const alive = /new Worker\(location\.href.*;/;
     const dead = "Atomics.store(new Int32Array(arena), 16 * index, 1);";
     const impatient = `${CORES(2)} const wait = Atomics.wait; self.given = 0;
       Atomics.wait = (a, i, state, ms) => { const how = wait(a, i, state, Math.min(ms, 500)); self.given += how === "timed-out"; return how; };`;
@@ -52,8 +52,8 @@ test("a helper that is gone is waited for once, and done without", async ({ page
     await route.fulfill({ response, body });
   });
   const found = await losses(page);
-  const engine = page.workers().find((worker) => worker.url().includes("worker_loader"));
-  expect(await engine?.evaluate(() => /** @type {any} */ (self).given)).toBe(1);
+  const [engine] = page.workers();
+  expect(await engine.evaluate(() => /** @type {any} */ (self).given)).toBe(1);
 
   const other = await context.newPage();
   await inWorker(other, CORES(1));

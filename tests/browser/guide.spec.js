@@ -3,20 +3,10 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { at, movie, number, open, pictures, violations } from "./helpers.js";
+import { QUICK, at, movie, number, open, pictures, violations } from "./helpers.js";
 
-/** A run whose steps take milliseconds, as an address. */
-const QUICK = "?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40";
-
-/** Opens an address whose sample has forty puppets.
- * @param {import("@playwright/test").Page} page
- * @param {string} query
- */
-async function openQuick(page, query = QUICK) {
-  await page.goto(query);
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
-  await expect(page.getByTestId("play")).toBeEnabled();
-}
+/** A quick run of few keypoints. */
+const FIVE = `${QUICK}&keypoints=5`;
 
 /** The losses that the chart was told of, up to a step.
  * @param {import("@playwright/test").Page} page
@@ -33,7 +23,7 @@ async function lossAt(page, step) {
 
 test("a link gives the same run: every setting, the sample, the seed, and the loss at step 20", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  await openQuick(page, `${QUICK}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
+  await open(page, `${FIVE}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
   const id = at(page);
   await expect(id("keypoints")).toHaveValue("5");
   await expect(id("seed")).toHaveValue("3");
@@ -55,16 +45,16 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   expect(new URL(link).searchParams.has("learning_rate"), "nor what is the preset's").toBe(false);
   expect(await id("share-link").inputValue()).toBe(link);
 
-  await openQuick(page, link);
+  await open(page, link);
   await expect(id("keypoints")).toHaveValue("6");
   expect(await lossAt(page, 20)).toBe(loss);
 
-  await openQuick(page, link.replace("seed=3", "seed=4"));
+  await open(page, link.replace("seed=3", "seed=4"));
   expect(await lossAt(page, 20), "another seed is another run").not.toBe(loss);
 });
 
 test("what an address says wrongly is named and left out", async ({ page }) => {
-  await openQuick(page, `${QUICK}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
+  await open(page, `${FIVE}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
     ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
@@ -90,7 +80,7 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
 });
 
 test("a teacher's link hides what it names, and starts", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await id("open-share").click();
   await id("share-lesson").locator("summary").click();
@@ -106,7 +96,7 @@ test("a teacher's link hides what it names, and starts", async ({ page }) => {
 });
 
 test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await lossAt(page, 2);
   await id("open-share").click();
@@ -153,7 +143,7 @@ test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", as
 });
 
 test("? lists the keys, Esc closes the list, and meanwhile no key trains", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await id("step").focus();
   await page.keyboard.press("?");
@@ -173,7 +163,7 @@ test("? lists the keys, Esc closes the list, and meanwhile no key trains", async
 test("the tour is completed by keyboard alone, and gives the focus back", async ({ page }) => {
   const errors = [];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   // Only keys from here on.
   await expect
@@ -221,14 +211,14 @@ test("a removed thumbnail is not trained on, and undo brings it back", async ({ 
   const all = pictures(6);
   const losses = [];
   for (const files of [all, all.filter((_, index) => index !== 2)]) {
-    await openQuick(page);
+    await open(page, FIVE);
     await loadFiles(page, files);
     losses.push(await lossAt(page, 4));
   }
   const [ofSix, ofFive] = losses;
   expect(ofFive).not.toBe(ofSix);
 
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await loadFiles(page, all);
   const tiles = id("thumbnails").getByRole("button");
@@ -253,7 +243,7 @@ test("a removed thumbnail is not trained on, and undo brings it back", async ({ 
 });
 
 test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and no key trains", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await loadFiles(page, pictures(4));
   const tiles = id("thumbnails").getByRole("button");
@@ -290,12 +280,12 @@ const dropAtOnce = (page, lots) =>
 
 test("what is dropped while other files are read waits for them, and is added", async ({ page }) => {
   const all = pictures(66);
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await loadFiles(page, all);
   const whole = await lossAt(page, 4);
 
-  await openQuick(page);
+  await open(page, FIVE);
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
   await expect(id("pictures-count")).toHaveText("66");
   await expect(id("thumbnails-more")).toHaveText("and 6 more");
@@ -314,8 +304,36 @@ test("what is dropped while other files are read waits for them, and is added", 
   await expect(id("pictures-count")).toHaveText("400");
 });
 
+test("what is dropped while a sample is read comes beside it if that is wanted, else in its place", async ({ page }) => {
+  const all = pictures(6);
+  await page.route("**/some-hands/**", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await route.fulfill({ contentType: "image/bmp", body: all[0].buffer }).catch(() => {});
+  });
+  await open(page, `${FIVE}&hands=some-hands/`);
+  const id = at(page);
+  await loadFiles(page, all.slice(0, 4));
+  await id("hands-count").fill("30");
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await expect(id("adds")).toBeChecked();
+  await dropAtOnce(page, [all.slice(4)]);
+  await expect(id("pictures-count"), "the hands and two more").toHaveText("32");
+  await expect(id("thumbnails").getByRole("button")).toHaveCount(32);
+  await id("removed-undo").click();
+  await expect(id("pictures-count")).toHaveText("30");
+
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await id("adds").uncheck();
+  await dropAtOnce(page, [all]);
+  await expect(id("pictures-count")).toHaveText("6");
+  await page.waitForTimeout(1000);
+  await expect(id("pictures-count")).toHaveText("6");
+});
+
 test("a run stops at the step that is set, says what it took, and goes on if that is wanted", async ({ page }) => {
-  await openQuick(page, `${QUICK}&steps=12&start=1`);
+  await open(page, `${FIVE}&steps=12&start=1`);
   const id = at(page);
   await expect(id("message")).toHaveText(/^Finished: 12 steps in 0:\d\d\./);
   await expect(id("step-count")).toHaveText("12");
@@ -353,7 +371,7 @@ const middles = (page) =>
   );
 
 test("a sample has thumbnails, too, and a puppet that is left out is not learned from", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(40);
@@ -385,7 +403,7 @@ test("a sample has thumbnails, too, and a puppet that is left out is not learned
 });
 
 test("what is left out is not annotated, either; by the public module", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
@@ -411,7 +429,7 @@ test("what is left out is not annotated, either; by the public module", async ({
 });
 
 test("a zip has a thumbnail for each of its pictures, some dozens at a time", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   const zip = new AdmZip();
   for (let i = 0; i < 70; i++) zip.addFile(`${`${i}`.padStart(2, "0")}.bmp`, pictures(12)[i % 12].buffer);
@@ -435,7 +453,7 @@ test("a zip has a thumbnail for each of its pictures, some dozens at a time", as
 
 test("what comes next is added to what a person brought, or replaces it; undo takes it away again", async ({ page }) => {
   const all = pictures(6);
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await expect(id("adds"), "a sample gives way").not.toBeChecked();
   await loadFiles(page, all);
@@ -483,7 +501,7 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
 });
 
 test("how pictures become square is chosen by looking", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await expect(id("fits"), "drawn puppets are square").toBeHidden();
   await loadFiles(page, pictures(6));
@@ -507,7 +525,7 @@ test("how pictures become square is chosen by looking", async ({ page }) => {
 });
 
 test("a video becomes training pictures: every n-th frame", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await id("file-input").setInputFiles(await movie(page));
   await expect(id("frames")).toContainText("walk.webm: 2.0 s, 10 frames/s.");
@@ -527,7 +545,7 @@ test("a video becomes training pictures: every n-th frame", async ({ page }) => 
 });
 
 test("the camera gives n pictures after a countdown, and bad ones are left out", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   await id("open-record").click();
   await id("record-count").fill("6");
@@ -552,7 +570,7 @@ test("the camera gives n pictures after a countdown, and bad ones are left out",
 });
 
 test("the article's figures follow their sliders and the page's pictures", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   await id("article").scrollIntoViewIfNeeded();
@@ -582,7 +600,7 @@ test("the article's figures follow their sliders and the page's pictures", async
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`axe finds nothing to mend in what is new, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
-    await openQuick(page, `${QUICK}&colour=red`);
+    await open(page, `${FIVE}&colour=red`);
     const id = at(page);
     const check = async (/** @type {string} */ state) => {
       expect(await violations(page), state).toEqual([]);
@@ -621,7 +639,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
 
 test("an engine that could not be loaded at first still follows the address", async ({ page }) => {
   await page.route("**/worker_bg.wasm", (route) => route.abort());
-  await page.goto(QUICK);
+  await page.goto(FIVE);
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
@@ -633,7 +651,7 @@ test("hands are in the address, and come back by it", async ({ page }) => {
   const spare = pictures(6);
   let answered = 0;
   await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
-  await page.goto(`${QUICK}&hands=some-hands/`);
+  await page.goto(`${FIVE}&hands=some-hands/`);
   await expect(page.getByTestId("pictures-count")).toHaveText("40");
   const id = at(page);
   await id("hands-count").fill("7");
@@ -647,7 +665,7 @@ test("hands are in the address, and come back by it", async ({ page }) => {
 });
 
 test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const id = at(page);
   // A camera that sees red at its left and blue at its right.
   await page.evaluate(() => {
@@ -683,7 +701,7 @@ test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
 
 test("progress is not read out step by step, its end is; the tour rests where motion is unwelcome", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
-  await openQuick(page);
+  await open(page, FIVE);
   await page.evaluate(() => {
     const message = /** @type {HTMLElement} */ (document.getElementById("message"));
     const heard = /** @type {string[]} */ ([]);
@@ -701,7 +719,7 @@ test("progress is not read out step by step, its end is; the tour rests where mo
 });
 
 test("every address that the page writes is read as what was meant, and says no more than it must", async ({ page }) => {
-  await openQuick(page);
+  await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
     const [{ createSession }, { linkTo, readLink }] = await Promise.all([at("autolink.js"), at("link.js")]);

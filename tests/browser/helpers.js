@@ -16,16 +16,22 @@ export const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 
 /** @param {import("@playwright/test").Page} page */
 export const at = (page) => (/** @type {string} */ id) => page.getByTestId(id);
 
+/** The page as it is, but for fewer puppets than the 400 that take a second or two to draw, as an address. */
+export const FEW = "?backend=cpu&count=40";
+/** A run whose steps take milliseconds, too. */
+export const QUICK = `${FEW}&size=32&width=4&loss=pixel&batch=2`;
+
 /** Opens the page and waits for the puppets, which it loads by itself.
  * @param {import("@playwright/test").Page} page
+ * @param {string} query An address of the page, or the part of it that says what is to be loaded.
  */
 export async function open(page, query = "?backend=cpu") {
   await page.goto(query);
-  await expect(page.getByTestId("pictures-count")).toHaveText("400");
+  await expect(page.getByTestId("pictures-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
   await expect(page.getByTestId("play")).toBeEnabled();
 }
 
-/** Makes steps cheap, by the controls that a person would use.
+/** Makes steps cheap by the controls that a person would use; an address is quicker.
  * @param {import("@playwright/test").Page} page
  */
 export async function small(page) {

@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
-import { at, number, open, playTo, sixty, small, violations } from "./helpers.js";
+import { FEW, QUICK, at, number, open, playTo, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -11,7 +11,7 @@ const SAME = 0.002;
  * @param {import("@playwright/test").Page} page
  */
 async function openHands(page) {
-  await open(page);
+  await open(page, FEW);
   await page.getByTestId("open-model").click();
   await expect(page.getByTestId("pictures-count")).toHaveText("10");
   await expect(page.getByTestId("message")).toContainText("trained for");
@@ -134,7 +134,7 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
 });
 
-test("a keypoint that is dragged takes the edge map and the reconstruction along", async ({ page }) => {
+test("a keypoint that is dragged takes the edge map and the reconstruction along", { tag: "@alone" }, async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
@@ -250,9 +250,8 @@ test("an edge is picked in the matrix, lights up everywhere, and is switched off
 });
 
 test("it is touched while it trains, and the training goes on as if it were not", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   /** The losses of the first steps, by their step. */
   const losses = async (/** @type {boolean} */ touched) => {
     await page.evaluate(() => {
@@ -388,7 +387,7 @@ test("hands that somebody brings: watched, touched, looked back on and handed on
 });
 
 test("the trained puppets, touched", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   await id("open-shipped").filter({ hasText: "Puppets" }).click();
   await expect(id("message")).toContainText("Puppets, trained for");
@@ -414,10 +413,9 @@ test("the trained puppets, touched", async ({ page }) => {
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.005);
 });
 
-test("slow motion takes a step a second and shows each stage in turn", async ({ page }) => {
-  await open(page);
+test("slow motion takes a step a second and shows each stage in turn", { tag: "@alone" }, async ({ page }) => {
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("slow").click();
   await id("play").click();
   await expect.poll(() => page.locator(".tile.is-lit").count(), { intervals: [30] }).toBeGreaterThan(0);
@@ -442,9 +440,8 @@ test("slow motion takes a step a second and shows each stage in turn", async ({ 
 });
 
 test("a training is looked back on, and taken home as a film that plays", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await playTo(page, 30);
   const count = await number(id("moment-b")).then(() => id("moments-count").textContent()).then((text) => parseInt(text ?? "", 10));
   expect(count).toBeGreaterThanOrEqual(5);
@@ -508,14 +505,10 @@ test("a training is looked back on, and taken home as a film that plays", async 
 });
 
 test("what goes wrong is said, and puppets' joints are scored", async ({ page }) => {
-  await open(page);
-  const id = at(page);
-  await small(page);
-  await expect(id("diagnosis")).toContainText("Too early to tell");
   // The mean loss of two pictures says little of how it goes.
-  await id("batch").fill("16");
-  await id("batch").press("Enter");
-  await expect(id("play")).toBeEnabled();
+  await open(page, "?backend=cpu&size=32&width=4&loss=pixel&batch=16");
+  const id = at(page);
+  await expect(id("diagnosis")).toContainText("Too early to tell");
   // With the smallest steps nothing is learned.
   await id("learning-rate").fill("0.000001");
   await id("learning-rate").press("Enter");
@@ -525,12 +518,55 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   await expect(id("score-readout")).toHaveText(/Joints told by keypoints: \d+\.\d % of the side off/);
 });
 
+/** A run of few and small pictures, as an address. */
+const TINY = "?backend=cpu&size=32&width=4&loss=pixel&keypoints=4";
+
+for (const { trouble, address, says, until, then } of /** @type {{ trouble: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
+  {
+    trouble: "overfitting",
+    address: TINY.replace("width=4", "width=8&batch=8&count=4&learning_rate=0.002"),
+    says: /learns these 4 pictures by heart: each was shown \d+ times, .* rebuilt [\d.]+ times worse\. Add more pictures, switch mirroring on, or stop here\./,
+  },
+  {
+    trouble: "exploding",
+    address: `${TINY}&batch=8&count=40&learning_rate=0.003`,
+    until: 120,
+    then: "0.1", // far too much, once it has learned something
+    says: /The loss is rising: it was [\d.]+ and is [\d.]+ now\. Halve the learning rate/,
+  },
+  {
+    trouble: "jitter",
+    address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
+    says: /^Keypoints? [\d, and]+ jumps? to and fro while it trains\. Lower the learning rate/,
+  },
+  {
+    trouble: "unsure",
+    address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
+    says: /^The heatmaps are still wide: .* \d+ % lies near its keypoint\. .* several objects, or objects off the middle\. Then take pictures of one kind of object/,
+  },
+])) {
+  test(`a run that goes wrong is told so, and what to try: ${trouble}`, async ({ page }) => {
+    await open(page, address);
+    const id = at(page);
+    const finding = id("diagnosis").locator(`[data-trouble=${trouble}]`);
+    if (until && then) {
+      await playTo(page, until);
+      await expect(finding).toHaveCount(0);
+      await id("learning-rate").fill(then);
+      await id("learning-rate").press("Enter");
+    }
+    await id("play").click();
+    await expect(finding).toHaveText(says);
+    await id("play").click();
+    await expect(id("play")).toHaveText("Play");
+  });
+}
+
 test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
   await page.setViewportSize({ width: 1440, height: 3000 }); // all of the page is in sight
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await page.evaluate(() => scrollTo(0, 0));
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");

@@ -7,7 +7,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import { expect, test } from "@playwright/test";
-import { SMALL, at, bmp, hands, inWorker, number, open, pictures, root, sixty, small, violations } from "./helpers.js";
+import { FEW, QUICK, SMALL, at, bmp, hands, inWorker, number, open, pictures, root, sixty, small, violations } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** After so many steps of the tiny preset the loss must have fallen. */
@@ -26,35 +26,30 @@ const colours = (canvas) =>
     return seen.size;
   });
 
-/** Serves hands, whatever the number of files at hand.
+/** Answers in place of the host of the hands, whatever the number of files at hand; says how often it did.
+ * @param {import("@playwright/test").Page} page
  * @param {{ delay?: number, fail?: boolean }} behaviour May be changed while it serves.
  */
-async function serveHands(behaviour) {
+async function serveHands(page, behaviour = {}) {
   const spare = pictures();
+  const host = await handsHost(page);
+  const headers = { "Access-Control-Allow-Origin": "*" };
   let answered = 0;
-  const server = createServer(async (request, response) => {
-    const name = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-    response.setHeader("Access-Control-Allow-Origin", "*");
+  await page.route(`${host}**`, async (route) => {
     await new Promise((resolve) => setTimeout(resolve, behaviour.delay ?? 0));
-    if (behaviour.fail) return response.writeHead(503).end();
-    const file = await readFile(path.join(hands, path.normalize(name))).catch(() =>
-      /\.jpe?g$/i.test(name) ? spare[answered % spare.length].buffer : null,
-    );
-    if (!file) return response.writeHead(404).end();
+    if (behaviour.fail) return route.fulfill({ status: 503, headers });
+    const name = decodeURIComponent(route.request().url().slice(host.length));
+    const body = await readFile(path.join(hands, path.normalize(name))).catch(() => spare[answered % spare.length].buffer);
     answered += 1;
-    response.writeHead(200, { "Content-Type": "image/jpeg" }).end(file);
+    await route.fulfill({ contentType: "image/jpeg", headers, body });
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}/`,
-    answered: () => answered,
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+  return () => answered;
 }
+
+/** Where the page has the hands from.
+ * @param {import("@playwright/test").Page} page
+ */
+const handsHost = async (page) => `${await page.locator("meta[name=autolink-hands]").getAttribute("content")}`;
 
 const BAD = [
   { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("Not a picture at all.") },
@@ -104,9 +99,9 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   expect(errors).toEqual([]);
 });
 
-test("a first visit paints within a second, and brings at most 3.5 MB", async ({ page }) => {
+test("a first visit paints within a second, and brings at most 3.5 MB", { tag: "@alone" }, async ({ page }) => {
   const files = new Set();
-  page.context().on("request", (request) => files.add(new URL(request.url()).pathname));
+  page.context().on("request", (request) => request.url().startsWith("http") && files.add(new URL(request.url()).pathname));
   await open(page);
   const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
   await page.waitForTimeout(1000); // what is fetched once all is shown
@@ -124,6 +119,29 @@ test("a first visit paints within a second, and brings at most 3.5 MB", async ({
   expect(total).toBeLessThanOrEqual(3.5e6);
   expect(painted).toBeLessThan(1000);
 });
+
+for (const [width, height] of [[360, 800], [768, 1024], [1440, 900]]) {
+  test(`nothing moves while the page loads, ${width} px`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    await page.addInitScript(() => {
+      const seen = { shift: 0, what: /** @type {string[]} */ ([]) };
+      Object.assign(window, { seen });
+      new PerformanceObserver((list) => {
+        for (const { value, sources } of /** @type {any[]} */ (list.getEntries())) {
+          seen.shift += value;
+          seen.what.push(...sources.map((/** @type {any} */ { node }) => `${value}: ${(node?.outerHTML ?? node?.parentElement?.outerHTML ?? "").slice(0, 80)}`));
+        }
+      }).observe({ type: "layout-shift", buffered: true });
+    });
+    await open(page);
+    await expect(page.getByTestId("open-model")).toBeVisible();
+    await expect(page.getByTestId("thumbnails").locator("canvas")).toHaveCount(60);
+    await page.waitForTimeout(300);
+    const { shift, what } = await page.evaluate(() => /** @type {any} */ (window).seen);
+    // A word within a line may: what a hundredth would be is a card that jumps.
+    expect(shift, what.join("\n")).toBeLessThan(0.004);
+  });
+}
 
 test("while the engine loads, a recorded run is shown and called so, and gives way to the visitor's own", async ({ page }) => {
   let release = () => {};
@@ -170,9 +188,8 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
 });
 
 test("the keyboard plays, steps and resets", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await page.getByRole("heading", { level: 1 }).click();
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press("ArrowRight");
@@ -194,9 +211,8 @@ test("the keyboard plays, steps and resets", async ({ page }) => {
 });
 
 test("a live setting keeps the run, any other asks before it starts a new one", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   const before = await number(id("step-count"));
@@ -220,6 +236,7 @@ test("a live setting keeps the run, any other asks before it starts a new one", 
   await expect(id("keypoints")).toHaveValue("5");
 
   // What the engine refuses is said, and the field goes back.
+  await id("advanced").locator("summary").click();
   await id("batch").fill("4");
   await id("batch").press("Enter");
   await expect(id("micro-batch")).toHaveValue("4");
@@ -293,7 +310,7 @@ async function expectRejected(page, names) {
 }
 
 test("good files and zips load, bad ones are listed with a reason", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   const good = pictures(9);
   const packed = [...good.slice(6), { name: "inner/broken.png", buffer: Buffer.from("no picture") }];
@@ -309,7 +326,7 @@ test("good files and zips load, bad ones are listed with a reason", async ({ pag
 });
 
 test("files and a folder dropped together load", async ({ page }, info) => {
-  await open(page);
+  await open(page, FEW);
   const dropped = await folder(info);
   const extra = [info.outputPath("alone.bmp"), info.outputPath("empty.png")];
   await writeFile(extra[0], pictures(1)[0].buffer);
@@ -327,15 +344,15 @@ test("files and a folder dropped together load", async ({ page }, info) => {
 });
 
 test("a folder can be chosen", async ({ page }, info) => {
-  await open(page);
+  await open(page, FEW);
   const chosen = await folder(info);
   await page.getByTestId("folder-input").setInputFiles(chosen.path);
   await expect(page.getByTestId("pictures-count")).toHaveText(`${chosen.count}`);
   await expectRejected(page, ["discs/more/notes.txt"]);
 });
 
-test("a thousand files load with a progress bar, and the page goes on", async ({ page }) => {
-  await open(page);
+test("a thousand files load with a progress bar, and the page goes on", { tag: "@alone" }, async ({ page }) => {
+  await open(page, FEW);
   const id = at(page);
   const progress = page.getByRole("progressbar");
   await page.evaluate(() => {
@@ -370,7 +387,7 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
 });
 
 test("no picture and a single picture are said plainly", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   const [first] = pictures();
   await id("file-input").setInputFiles([BAD[0]]);
@@ -383,43 +400,102 @@ test("no picture and a single picture are said plainly", async ({ page }) => {
 
 test("the hands stream in, can be cancelled, and can be tried again", async ({ page }) => {
   const behaviour = { delay: 100, fail: false };
-  const server = await serveHands(behaviour);
+  await open(page, FEW);
+  const answered = await serveHands(page, behaviour);
+  const id = at(page);
+  await id("hands-count").fill("60");
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await expect(page.getByRole("progressbar")).toBeVisible();
+  await expect.poll(answered).toBeGreaterThan(2);
+  await id("cancel").click();
+  await expect(id("message")).toContainText("cancelled");
+  await expect(id("cancel")).toBeHidden();
+  await expect(id("pictures-count")).toHaveText("40");
+
+  behaviour.delay = 0;
+  behaviour.fail = true;
+  await id("hands-count").fill("12");
+  await id("sample-hands").click();
+  await expect(id("message")).toHaveClass(/is-error/);
+  await expect(id("retry")).toBeVisible();
+  await expect(id("pictures-count")).toHaveText("40");
+
+  behaviour.fail = false;
+  await id("retry").click();
+  await expect(id("pictures-count")).toHaveText("12");
+  await expect(id("retry")).toBeHidden();
+  await expect(page.getByText("Apache-2.0").first()).toBeVisible();
+  await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
+});
+
+test("no other host is asked for anything, but for the hands by who wants them; workers could not, either", async ({ browser, baseURL }) => {
+  // All that leaves this machine comes by here, whoever sends it, and no farther.
+  const outside = /** @type {string[]} */ ([]);
+  // Chromium itself asks its maker about fields in pages.
+  const note = (/** @type {string | undefined} */ url) => url !== "content-autofill.googleapis.com:443" && outside.push(`${url}`);
+  const proxy = createServer(({ url }, response) => (note(url), response.writeHead(502).end()));
+  proxy.on("connect", ({ url }, socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
+  const other = createServer((_, response) => (outside.push("another port"), response.setHeader("Access-Control-Allow-Origin", "*").end("here")));
+  for (const server of [proxy, other]) await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const addresses = [proxy, other].map((server) => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`);
+  const context = await browser.newContext({ baseURL, proxy: { server: addresses[0], bypass: "<-loopback>,127.0.0.1" } });
+  const seen = /** @type {string[]} */ ([]);
+  context.on("request", (request) => seen.push(request.url()));
   try {
-    await open(page, `?backend=cpu&hands=${encodeURIComponent(server.url)}`);
+    const page = await context.newPage();
+    await open(page, QUICK);
     const id = at(page);
-    await id("hands-count").fill("60");
-    await id("sample-hands").click();
-    await expect(id("cancel")).toBeVisible();
-    await expect(page.getByRole("progressbar")).toBeVisible();
-    await expect.poll(server.answered).toBeGreaterThan(2);
-    await id("cancel").click();
-    await expect(id("message")).toContainText("cancelled");
-    await expect(id("cancel")).toBeHidden();
-    await expect(id("pictures-count")).toHaveText("400");
+    const hands = await handsHost(page);
+    const { origin } = new URL(page.url());
+    const foreign = () => seen.filter((url) => url.startsWith("http") && new URL(url).origin !== origin);
+    // What a visitor does: bring pictures, train, annotate, share, read on.
+    await id("file-input").setInputFiles(pictures());
+    await expect(id("pictures-count")).toHaveText("6");
+    await id("play").click();
+    await expect.poll(() => number(id("step-count"))).toBeGreaterThan(3);
+    await id("play").click();
+    await id("open-share").click();
+    await expect(id("share-png")).toBeEnabled();
+    await page.keyboard.press("Escape");
+    await id("article").scrollIntoViewIfNeeded();
+    await id("half-annotate").click();
+    await id("desk-training").click();
+    await expect(id("desk-count")).toHaveText("6 pictures");
+    await id("half-train").click();
+    expect([...foreign(), ...outside]).toEqual([]);
 
-    behaviour.delay = 0;
-    behaviour.fail = true;
-    await id("hands-count").fill("12");
+    // The policy holds for the page and for the engine's worker alike.
+    const attempt = (/** @type {string} */ url) => fetch(url).then(() => "sent", () => "refused");
+    const [engine] = page.workers();
+    for (const url of [addresses[1], "https://example.org/"]) {
+      expect(await page.evaluate(attempt, url), `the page, ${url}`).toBe("refused");
+      expect(await engine.evaluate(attempt, url), `the worker, ${url}`).toBe("refused");
+    }
+    expect(outside).toEqual([]);
+
+    // The hands: their host alone.
+    seen.length = 0;
+    await id("hands-count").fill("4");
     await id("sample-hands").click();
-    await expect(id("message")).toHaveClass(/is-error/);
     await expect(id("retry")).toBeVisible();
-    await expect(id("pictures-count")).toHaveText("400");
-
-    behaviour.fail = false;
+    expect(new Set(outside)).toEqual(new Set([`${new URL(hands).host}:443`]));
+    await serveHands(page);
     await id("retry").click();
-    await expect(id("pictures-count")).toHaveText("12");
-    await expect(id("retry")).toBeHidden();
-    await expect(page.getByText("Apache-2.0").first()).toBeVisible();
-    await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
+    await expect(id("pictures-count")).toHaveText("4");
+    expect(foreign().length).toBeGreaterThanOrEqual(4);
+    expect(foreign().filter((url) => !url.startsWith(hands))).toEqual([]);
+    expect(new Set(outside).size).toBe(1);
   } finally {
-    server.close();
+    await context.close();
+    for (const server of [proxy, other]) server.closeAllConnections(), server.close();
   }
 });
 
 test("sixty pictures: the preset learns, its weights come once and from the cache on the next visit", async ({ page }) => {
   const weights = [];
   page.context().on("request", (request) => request.url().includes("/weights/") && weights.push(path.basename(request.url())));
-  await open(page);
+  await open(page, FEW);
   const id = at(page);
   await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
   await expect(id("pictures-count")).toHaveText("60");
@@ -445,16 +521,16 @@ test("sixty pictures: the preset learns, its weights come once and from the cach
   expect(weights).toEqual(["vgg16_relu3_3.safetensors"]);
   expect(messages.some((text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
 
-  await open(page);
+  await open(page, FEW);
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
   expect(weights, "on the next visit").toEqual(["vgg16_relu3_3.safetensors"]);
 });
 
 test("weights that cannot be fetched are said, and the next attempt fetches them", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
+  await id("advanced").locator("summary").click();
   await id("loss-choice").selectOption("perceptual");
   await expect(id("play")).toBeEnabled();
   await page.route("**/weights/*", (route) => route.abort());
@@ -492,12 +568,12 @@ const threeLosses = (page, backend) =>
   );
 
 test("the GPU computes what the CPU computes", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const cpu = await threeLosses(page, "cpu");
   expect(cpu.losses).toHaveLength(3);
   expect(await threeLosses(page, "cpu")).toEqual(cpu);
 
-  await page.goto("?backend=gpu");
+  await page.goto(QUICK.replace("cpu", "gpu"));
   await expect(page.getByTestId("backend")).toHaveText("GPU");
   const gpu = await threeLosses(page, "gpu");
   expect(gpu.backend).toBe("gpu");
@@ -508,7 +584,7 @@ test("the GPU computes what the CPU computes", async ({ page }) => {
 });
 
 test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ page }) => {
-  await open(page);
+  await open(page, FEW);
   const files = pictures().map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }));
   const seen = await page.evaluate(
     async ([settings, encoded]) => {
@@ -576,9 +652,8 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
 });
 
 test("a run is saved, opened again and goes on exactly there; wrong files lose nothing", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   const saved = async (/** @type {string} */ button) => {
     const download = page.waitForEvent("download");
     await id(button).click();
@@ -614,7 +689,7 @@ test("a run is saved, opened again and goes on exactly there; wrong files lose n
   }
 
   // A closed tab. The page comes back with the tiny preset's larger pictures; the run has its own size.
-  await open(page);
+  await open(page, FEW);
   await expect(id("step-count")).toHaveText("0");
   await id("model-input").setInputFiles(run);
   await expect(id("step-count")).toHaveText("3");
@@ -630,7 +705,7 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
   // Natively they reproduce the authors' numbers (tests/parity.rs), on pictures that are not rounded to bytes.
   const reference = path.resolve(root, "../shared/reference");
   const program = path.resolve(root, "target/debug/autolink");
-  await open(page);
+  await open(page, FEW);
   for (const name of ["autolink_k8_w4", "autolink_k4_w8"]) {
     const theirs = await readFile(path.join(reference, `${name}.ckpt`)).catch(() => null);
     test.skip(!theirs, "The reference files are not here.");
@@ -707,10 +782,9 @@ function safetensors(file) {
   return { header: JSON.parse(file.toString("utf8", 8, 8 + length)), data: file.subarray(8 + length) };
 }
 
-test("it answers within 100 ms while it trains", async ({ page }) => {
-  await open(page);
+test("it answers within 100 ms while it trains", { tag: "@alone" }, async ({ page }) => {
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await page.evaluate(() => {
     const seen = { long: /** @type {number[]} */ ([]), answers: /** @type {number[]} */ ([]) };
     Object.assign(window, { seen });
@@ -742,8 +816,7 @@ test("it answers within 100 ms while it trains", async ({ page }) => {
 });
 
 test("no task keeps the main thread for over 50 ms in 30 s of training", async ({ page, browser }) => {
-  await page.goto("?backend=cpu&keypoints=5&size=32&width=4&loss=pixel&batch=2&count=40");
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await open(page, `${QUICK}&keypoints=5`);
   await page.waitForTimeout(1000);
   await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
   await page.getByTestId("play").click();
@@ -764,7 +837,7 @@ test("no task keeps the main thread for over 50 ms in 30 s of training", async (
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`axe finds nothing to mend, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
-    await open(page);
+    await open(page, FEW);
     const check = async (/** @type {string} */ state) => expect(await violations(page), state).toEqual([]);
     await check("ready");
     await small(page);
@@ -789,7 +862,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
 
 test("it fits a phone", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
-  await open(page);
+  await open(page, FEW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expect(page.getByTestId("play")).toBeInViewport();
   await expect(page.getByTestId("flow-probes")).toBeInViewport();
@@ -820,19 +893,18 @@ test("what the keyboard scrolls to is not under the buttons that stay in sight",
 
 test("an engine that cannot be loaded is said, and can be started again", async ({ page }) => {
   await page.route("**/worker_bg.wasm", (route) => route.abort());
-  await page.goto("?backend=cpu");
+  await page.goto(FEW);
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
   await expect(page.getByTestId("message")).toContainText("could not be loaded");
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("400");
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
 });
 
 test("an engine that breaks down is said, and starts again with the same pictures and settings", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("file-input").setInputFiles(pictures());
   await expect(id("pictures-count")).toHaveText("6");
   await id("play").click();
@@ -850,16 +922,16 @@ test("an engine that breaks down is said, and starts again with the same picture
 
 test("without WebGPU a forced GPU is declined with a sentence, and the CPU offered", async ({ page }) => {
   await inWorker(page, `Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });`);
-  await page.goto("?backend=gpu");
+  await page.goto(FEW.replace("cpu", "gpu"));
   const id = at(page);
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("no WebGPU");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("pictures-count")).toHaveText("40");
 
   // Nobody forced anything: the CPU does it, and the page says why.
-  await open(page, "");
+  await open(page, "?count=40");
   await expect(id("backend")).toHaveText("CPU");
   await expect(page.locator("#backend-reason")).toContainText("no WebGPU");
 });
@@ -871,7 +943,7 @@ const CARD = `
 
 test("a GPU that cannot be opened leaves the work to the CPU, with a sentence", async ({ page }) => {
   await inWorker(page, `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("The card is busy."); };`);
-  await open(page, "");
+  await open(page, "?count=40");
   await expect(page.getByTestId("backend")).toHaveText("CPU");
   await expect(page.locator("#backend-reason")).toContainText("acme one could not be opened");
 });
@@ -886,7 +958,7 @@ test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
       return device;
     };`,
   );
-  await open(page, "");
+  await open(page, "?count=40");
   const id = at(page);
   await expect(id("backend")).toHaveText("GPU");
   await expect(page.locator("#backend-reason")).toContainText("acme");
@@ -903,7 +975,7 @@ test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
   await expect(id("message")).not.toContainText("Backtrace");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("pictures-count")).toHaveText("40");
   await small(page);
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");

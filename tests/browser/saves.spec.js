@@ -1,15 +1,14 @@
 // Runs that the browser keeps by itself.
 
 import { expect, test } from "@playwright/test";
-import { at, inWorker, number, open, pictures, playTo, small } from "./helpers.js";
+import { FEW, QUICK, at, inWorker, number, open, pictures, playTo } from "./helpers.js";
 
 /** @param {number} step */
 const steps = (step) => new RegExp(` ${step} steps?, today`);
 
 test("a kept run goes on without what was left out", async ({ page }) => {
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   const all = await number(id("pictures-count"));
   await id("thumbnails").getByRole("button").nth(3).click();
   await expect(id("pictures-left-out")).toHaveText(", 1 left out");
@@ -19,7 +18,7 @@ test("a kept run goes on without what was left out", async ({ page }) => {
   await expect(id("step-count")).toHaveText(`${step + 1}`);
   const next = (await id("loss").textContent()) ?? "";
 
-  await open(page);
+  await open(page, FEW);
   await expect(id("pictures-count")).toHaveText(`${all}`);
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(`${step}`);
@@ -31,10 +30,9 @@ test("a kept run goes on without what was left out", async ({ page }) => {
 
 test("a run outlives its tab, a damaged save and a crash of the engine", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
   const kept = id("kept-runs").locator("li");
-  await small(page);
   await expect(kept).toHaveCount(0);
   const first = await playTo(page, 3);
   await expect(kept).toHaveText(steps(first));
@@ -48,7 +46,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   const next = await id("loss").textContent();
 
   // The tab is closed; the page offers the run, and it goes on exactly.
-  await open(page);
+  await open(page, FEW);
   await expect(id("message")).toHaveText(new RegExp(`Kept from last time: Puppets, ${second} steps`));
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(`${second}`);
@@ -67,7 +65,9 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
     await writable.truncate(5000);
     await writable.close();
   });
-  await open(page);
+  // From here on the page's clock can be put forward.
+  await page.clock.install();
+  await open(page, FEW);
   await expect(kept).toHaveText(steps(first));
   await id("kept-resume").click();
   await expect(id("step-count")).toHaveText(`${first}`);
@@ -94,7 +94,9 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(kept).toHaveText(steps(third));
   await id("play").click();
   // It is kept while it trains, too: twice a minute.
-  await expect(kept).not.toHaveText(steps(third), { timeout: 45_000 });
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(third);
+  await page.clock.fastForward(30_000);
+  await expect(kept).not.toHaveText(steps(third));
   const safe = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
   expect(safe).toBeGreaterThan(third);
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
@@ -107,9 +109,8 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
 
 test("three runs are kept at most, and each can be opened, taken home and forgotten", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   const kept = id("kept-runs").locator("li");
   const reached = [];
   for (const runs of [1, 2, 3, 3]) {
@@ -136,7 +137,7 @@ test("three runs are kept at most, and each can be opened, taken home and forgot
   await expect(id("step-count")).toHaveText(`${reached[0]}`);
   await kept.nth(0).getByTestId("kept-delete").click();
   await expect(kept).toHaveCount(2);
-  await open(page);
+  await open(page, FEW);
   await expect(kept).toHaveCount(2);
 });
 
@@ -144,12 +145,11 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await page.addInitScript(() => {
     navigator.storage.getDirectory = () => Promise.reject(new DOMException("Not here.", "SecurityError"));
   });
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   const step = await playTo(page, 2);
   await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
-  await open(page);
+  await open(page, FEW);
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(`${step}`);
 
@@ -158,8 +158,7 @@ test("without the private file system IndexedDB keeps the run; without both it i
       throw new DOMException("Storage is disabled.", "SecurityError");
     };
   });
-  await open(page);
-  await small(page);
+  await open(page, QUICK);
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
@@ -172,9 +171,8 @@ test("a full disk is said once, and training goes on", async ({ page }) => {
   await page.addInitScript(() => {
     FileSystemFileHandle.prototype.createWritable = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
   });
-  await open(page);
+  await open(page, QUICK);
   const id = at(page);
-  await small(page);
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();

@@ -25,6 +25,7 @@ const PORTION = 60;
 /**
  * @typedef {object} Page What the rest of the page does for this.
  * @property {(source: NamedFile[], adds: boolean) => Promise<boolean>} load
+ * @property {() => Promise<unknown>} underway The load that was asked for last.
  * @property {(places: number[]) => Promise<void>} leaveOut
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
@@ -35,7 +36,7 @@ const PORTION = 60;
  * @param {Page} page
  * @returns {{ take: (files: NamedFile[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
  */
-export function openPictures(store, { load, leaveOut, change, thumbnails }) {
+export function openPictures(store, { load, underway, leaveOut, change, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
   /** The places that are to be left out; the engine may not know yet. @type {number[]} */ let out = [];
@@ -77,10 +78,12 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
   const state = () => {
     const { step, phase, read } = store.state;
     byId("removed-undo").hidden = before.length === 0;
-    /** @type {HTMLElement} */ (adds.parentElement).hidden = read.count === 0;
+    adds.disabled = read.count === 0;
     byId("removed-staged").hidden = !(isPending() && (step > 0 || phase === "training"));
     const more = read.count - tray.count;
-    byId("thumbnails-more").hidden = more <= 0 || tray.count === 0;
+    // Before the first come, there is room for them and for this.
+    byId("thumbnails-more").classList.toggle("is-waiting", tray.count === 0);
+    byId("thumbnails-more").hidden = more <= 0 && tray.count > 0;
     byId("thumbnails-more").textContent = `and ${more} more`;
   };
 
@@ -88,7 +91,6 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
   const show = async (count) => {
     const mine = ++turn;
     const wanted = Math.min(count, store.state.read.count);
-    byId("tray").hidden = wanted === 0;
     for (let first = 0; first < wanted; first += PORTION) {
       const page = await thumbnails(first, Math.min(PORTION, wanted - first)).catch(() => undefined);
       if (!page || mine !== turn) return;
@@ -161,6 +163,8 @@ export function openPictures(store, { load, leaveOut, change, thumbnails }) {
       if (await load(files, false)) adds.checked = true;
       return;
     }
+    // A sample that is being read comes first.
+    await underway();
     const first = store.state.read.count;
     isAdding = true;
     const isDone = await load(files, true);
