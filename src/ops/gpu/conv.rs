@@ -181,6 +181,8 @@ pub fn convolve(
         ..=4 => (1, 1),
         ..=8 if processor => (2, 4),
         32.. if processor && tiles == 1 => (8, 4),
+        // 8 lanes compile eight rows in seconds; where those are worth it.
+        _ if processor && lanes > 4 && height >= 16 => (4, 8),
         _ if processor => (4, 4),
         _ => (2, 1),
     };
