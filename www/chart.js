@@ -14,6 +14,17 @@ const DESCRIBE_EVERY = 10_000;
 /** A curve grows slowly; it is drawn anew at most this often, ms. */
 const DRAW_EVERY = 250;
 
+/** From nought, or where an opened model goes on; ten steps at least.
+ * @param {uPlot} _plot
+ * @param {number} low
+ * @param {number} high
+ * @returns {[number, number]}
+ */
+function fromFirst(_plot, low, high) {
+  const first = low > 1 ? low : 0;
+  return [first, Math.max(first + 10, high ?? 0)];
+}
+
 /** Loss as a line that grows. */
 export class LossChart {
   #root;
@@ -50,7 +61,7 @@ export class LossChart {
         ...this.#size(),
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false }, points: { size: 8 } },
-        scales: { score: { range: (_plot, _low, high) => [0, Math.max(0.05, high ?? 0.05)] }, x: { time: false, range: (_plot, _low, high) => [0, Math.max(10, high ?? 10)] } },
+        scales: { score: { range: (_plot, _low, high) => [0, Math.max(0.05, high ?? 0.05)] }, x: { time: false, range: fromFirst } },
         axes: [
           { ...axis, size: 30 * rem, gap: 6, space: 56 * rem, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
           {

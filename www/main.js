@@ -856,6 +856,7 @@ function show() {
     write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
     const rate = state.stepsPerSecond;
     // Three digits, however fast.
+    byId("steps-per-second").parentElement?.setAttribute("data-rate", rate === null ? "none" : "some");
     write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
     write(byId("elapsed"), clock(state.elapsed));
   });

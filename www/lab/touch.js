@@ -51,7 +51,7 @@ export function layHands(store, flow, tools, announce) {
     const count = views?.count ?? 0;
     if (pose.options.length !== count + 2) {
       const option = (/** @type {string} */ value, /** @type {string} */ text) => Object.assign(document.createElement("option"), { value, textContent: text });
-      const moved = Object.assign(option("moved", "moved by hand"), { hidden: true });
+      const moved = Object.assign(option("moved", "by hand"), { hidden: true });
       pose.replaceChildren(option("", "its own"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of picture ${i + 1}`)), moved);
     }
     if (!touch.keypoints) pose.value = "";
