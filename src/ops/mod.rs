@@ -38,10 +38,12 @@ pub fn use_burn_on_gpu(burn: bool) {
     BURN_ON_GPU.store(burn, Ordering::Relaxed);
 }
 
-/// Never on the page, whose visitors would load megabytes of burn's templates of convolutions for it.
+/// Whether burn's own kernels may run. Never on the page, whose visitors would load megabytes of burn's templates for it.
+const HAS_REFERENCES: bool = cfg!(any(feature = "bench", not(target_family = "wasm")));
+
 #[inline(always)]
 fn is_burn_on_gpu() -> bool {
-    cfg!(any(feature = "bench", not(target_family = "wasm"))) && BURN_ON_GPU.load(Ordering::Relaxed)
+    HAS_REFERENCES && BURN_ON_GPU.load(Ordering::Relaxed)
 }
 
 /// Whose kernels run on a device.
@@ -68,4 +70,14 @@ fn serves(device: &Device, pixels: usize) -> bool {
         Served::Gpu => pixels.is_multiple_of(4),
         Served::Not => false,
     }
+}
+
+/// [`serves`] for heatmaps and edge maps, whose sides are multiples of four on the page: a picture's is one of 16.
+#[inline(always)]
+fn serves_maps(device: &Device, side: usize) -> bool {
+    if HAS_REFERENCES {
+        return serves(device, side);
+    }
+    assert!(side.is_multiple_of(4), "maps of {side} px");
+    true
 }

@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::views::flat;
 use super::{Session, fractions, images, read};
 use crate::error::{Error, Result};
 use crate::loss::pixel::pixel_loss;
@@ -94,11 +95,11 @@ impl Session {
             )
         };
         let (first, second) = (line(LINES[0], 1.0), line(LINES[1], weight));
-        let map = match adds {
-            true => first + second,
-            false => first.max_pair(second),
-        };
-        let values = one(map.reshape([LINES_PX * LINES_PX])).await?;
+        let both = one(Tensor::cat(vec![flat(first), flat(second)], 0)).await?;
+        let (first, second) = both.split_at(LINES_PX * LINES_PX);
+        let values: Vec<f32> = std::iter::zip(first, second)
+            .map(|(a, b)| if adds { a + b } else { a.max(*b) })
+            .collect();
         let brightest = values.iter().copied().fold(0.0, f32::max);
         // exp(-d^2 / thickness) = 1/2, of a side that spans 2
         let half = (thickness * std::f64::consts::LN_2).sqrt() / 2.0;

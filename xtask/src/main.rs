@@ -76,7 +76,8 @@ fn bench(options: &[&str]) -> Result<()> {
     run(&mut command(&[
         "cargo",
         "build",
-        "--release",
+        "--profile",
+        "page",
         "--target",
         setup::WASM,
         "--bin",
@@ -84,7 +85,7 @@ fn bench(options: &[&str]) -> Result<()> {
         "--features",
         "bench",
     ]))?;
-    let wasm = format!("target/{}/release/bench.wasm", setup::WASM);
+    let wasm = format!("target/{}/page/bench.wasm", setup::WASM);
     let bindgen = ["wasm-bindgen", "--target", "web", "--no-typescript"];
     let place = ["--out-dir", "target/bench", "--out-name", "worker"];
     run(setup::tool(&bindgen)?.args(place).arg(&wasm))?;
