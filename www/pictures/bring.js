@@ -119,7 +119,8 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
   });
 
   store.watch(["read"], () => void show(isAdding ? Math.max(tray.count, PORTION) : PORTION));
-  store.watch(["leftOut"], ({ leftOut }) => {
+  const follow = () => {
+    const { leftOut } = store.state;
     if (leftOut !== asked) {
       // Others were loaded, or the engine began again.
       before = [];
@@ -128,7 +129,8 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
       say("Click one to leave it out.");
     }
     state();
-  });
+  };
+  store.watch(["leftOut"], follow);
   let looks = "";
   store.watch(["config"], ({ config }) => {
     const now = `${config?.size} ${config?.fit}`;
@@ -163,8 +165,9 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
       if (await load(files, false)) adds.checked = true;
       return;
     }
-    // A sample that is being read comes first.
+    // A sample that is being read comes first, with all that follows from it: not at the next frame, when undo knows of these.
     await underway();
+    follow();
     const first = store.state.read.count;
     isAdding = true;
     const isDone = await load(files, true);
