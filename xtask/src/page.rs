@@ -87,9 +87,16 @@ const ENGINE: &str = "dist/worker_bg.wasm";
 const LIMITS: [u64; 2] = [12_000_000, 2_500_000];
 
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
-/// What gains most for its time: functions that are the same become one, as do those that differ in a constant or two. Everything that
-/// it knows (-Oz) takes minutes.
-const PASSES: [&str; 3] = [
+/// What rustc may have used of wasm; and what gains most for its time: functions that are the same become one, as do those that differ in
+/// a constant or two. Everything that it knows (-Oz) takes minutes.
+const PASSES: [&str; 10] = [
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-nontrapping-float-to-int",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-reference-types",
+    "--enable-multivalue",
     "--duplicate-function-elimination",
     "--merge-similar-functions",
     "--duplicate-function-elimination",
