@@ -8,7 +8,8 @@
     Backward:  dx = w / sqrt(variance + epsilon) (dz - by_bias / n - xn by_weight / n), n = B H W
 
     x           [B,C,HW]
-    parameters  [4,C]: w, bias, mean, variance; then by_weight and by_bias
+    weight, bias, by_weight, by_bias  [C]
+    moments     [2,C]: mean, variance
     dy          [B,C,HW]
     out         [B,C,HW], or of a plane [B,2,C]
     n           C, HW / 4, B; epsilon (f32), slope (f32)
@@ -27,9 +28,10 @@
 @group(0) @binding(4) var<storage, read_write> dy: array<vec4f>;
 {%- endif %}
 {%- if pass == Pass::Backward %}
-@group(0) @binding(5) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(7) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(5) var<storage, read_write> by_weights: array<f32>;
+@group(0) @binding(6) var<storage, read_write> by_biases: array<f32>;
+@group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(8) var<uniform> n: array<vec4u, 2>;
 {%- else if pass == Pass::Sums %}
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> n: array<vec4u, 2>;
@@ -59,15 +61,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let channel = group.x; let picture = group.y;
     let start = (picture * channels + channel) * fours;
 {%- if pass == Pass::Moments %}
-    var sum = vec4f();
-    for (var k = lane; k < fours; k += {{ lanes }}u) { sum += x[start + k]; }
-    let mean = total(vec2f(dot(sum, vec4f(1.0)), 0.0), lane).x / f32(4u * fours);
+    // Each lane's own (Welford), then all together (Chan).
+    var count = 0.0;
+    var means = vec4f();
     var squares = vec4f();
     for (var k = lane; k < fours; k += {{ lanes }}u) {
-        let from_mean = x[start + k] - mean;
-        squares = fma(from_mean, from_mean, squares);
+        let four = x[start + k];
+        let before = four - means;
+        count += 1.0;
+        means += before / count;
+        squares = fma(before, four - means, squares);
     }
-    let spread = total(vec2f(dot(squares, vec4f(1.0)), 0.0), lane).x;
+    let mean = total(vec2f(count * dot(means, vec4f(1.0)), 0.0), lane).x / f32(4u * fours);
+    let from_mean = means - mean;
+    let spread = total(vec2f(dot(fma(count * from_mean, from_mean, squares), vec4f(1.0)), 0.0), lane).x;
     if (lane == 0u) {
         out[picture * 2u * channels + channel] = mean;
         out[(picture * 2u + 1u) * channels + channel] = spread;
@@ -80,8 +87,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let shift = bias[channel];
 {%- if pass == Pass::Backward %}
     let count = f32(4u * fours * n[0].z);
-    let by_weight = sums[channel] / count;
-    let by_bias = sums[channels + channel] / count;
+    let by_weight = by_weights[channel] / count;
+    let by_bias = by_biases[channel] / count;
 {%- else if pass == Pass::Sums %}
     var by_weight = vec4f();
     var by_bias = vec4f();

@@ -237,7 +237,8 @@ fn norms_on_the_gpu_equal_their_references() {
 fn norms(there: &Device) {
     let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(5);
-    type Normalise = fn(Tensor<4>, Tensor<1>, Tensor<1>, f64, f64) -> ops::Normalised;
+    type Normalise =
+        fn(Tensor<4>, Tensor<1>, Tensor<1>, ops::Running, f64, f64) -> (Tensor<4>, [Tensor<1>; 2]);
     for ([batch, channels, height, width], slope) in [
         ([2, 3, 4, 4], 0.2),
         ([1, 5, 3, 7], 1.0),
@@ -252,17 +253,30 @@ fn norms(there: &Device) {
             random([channels], rng, device),
         );
         let dy = random(shape, rng, device);
+        let running = [(); 2].map(|()| random([channels], rng, device));
         let run = |normalise: Normalise, at: &Device| {
             let leaf = |tensor: &Tensor<1>| tensor.clone().to_device(at).require_grad();
             let (weight, bias) = (leaf(&weight), leaf(&bias));
             let x = x.clone().to_device(at).require_grad();
-            let found = normalise(x.clone(), weight.clone(), bias.clone(), 1e-5, slope);
+            let running = ops::Running {
+                values: running.clone().map(|value| value.to_device(at)),
+                momentum: 0.3,
+            };
+            let (y, after) = normalise(
+                x.clone(),
+                weight.clone(),
+                bias.clone(),
+                running,
+                1e-5,
+                slope,
+            );
             let dy = dy.clone().to_device(at);
-            let grads = (found.output.clone() * dy).sum().backward();
+            let grads = (y.clone() * dy).sum().backward();
+            let [mean, variance] = after.map(Tensor::without_autodiff);
             [
-                values(found.output.without_autodiff()),
-                values(found.mean),
-                values(found.variance),
+                values(y.without_autodiff()),
+                values(mean),
+                values(variance),
                 values(x.grad(&grads).expect("a gradient")),
                 values(weight.grad(&grads).expect("a gradient")),
                 values(bias.grad(&grads).expect("a gradient")),

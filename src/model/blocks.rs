@@ -104,22 +104,15 @@ impl Norm {
             let x = module::batch_norm(x, weight, bias, mean, var, Self::EPSILON);
             return ops::leaky_relu(x, slope);
         }
-        let [batch, _, height, width] = x.dims();
-        let n = (batch * height * width) as f64;
-        let result = ops::normalise(x, weight, bias, Self::EPSILON, slope);
-        let follow = |running: &RunningState<Tensor<1>>, now: Tensor<1>| {
-            let before = running.value_sync();
-            let now = match before.device().is_autodiff() {
-                true => now.autodiff(),
-                false => now,
-            };
-            running.update(before * (1.0 - Self::MOMENTUM) + now * Self::MOMENTUM);
+        let running = [&self.running_mean, &self.running_var];
+        let before = ops::Running {
+            values: running.map(RunningState::value_sync),
+            momentum: Self::MOMENTUM,
         };
-        follow(&self.running_mean, result.mean);
-        follow(
-            &self.running_var,
-            result.variance * (n / (n - 1.0).max(1.0)),
-        );
-        result.output
+        let (output, after) = ops::normalise(x, weight, bias, before, Self::EPSILON, slope);
+        for (running, after) in running.into_iter().zip(after) {
+            running.update(after);
+        }
+        output
     }
 }

@@ -32,8 +32,18 @@ impl ConvBlock {
 
     /// `[B,I,H,W]` -> `[B,O,H,W]`, before the last LeakyReLU.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm2.forward(self.convolve_twice(x))
+    }
+
+    /// [`forward`](Self::forward), then LeakyReLU 0.2.
+    fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
+        self.norm2.forward_leaky(self.convolve_twice(x))
+    }
+
+    /// All but the last normalisation.
+    fn convolve_twice(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.norm1.forward_leaky(self.conv1.forward(x));
-        self.norm2.forward(self.conv2.forward(x))
+        self.conv2.forward(x)
     }
 }
 
@@ -85,7 +95,7 @@ impl Decoder {
         }
         kept.pop();
         for block in &self.up {
-            x = leaky_relu(block.forward(ops::double(x)));
+            x = block.forward_leaky(ops::double(x));
             if let Some(skip) = kept.pop() {
                 x = Tensor::cat(vec![x, skip], 1);
             }

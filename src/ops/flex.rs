@@ -103,11 +103,31 @@ impl Kernels for Flex {
 }
 
 impl Statistics for Flex {
-    fn moments(x: FlexTensor) -> FlexTensor {
-        let shape = dims(&x);
-        tensor(
-            norm::moments(contiguous(&x).storage(), shape),
-            [2, shape[1]],
+    fn moments(
+        x: FlexTensor,
+        running_mean: FlexTensor,
+        running_variance: FlexTensor,
+        momentum: f64,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let shape @ [batch, channels, height, width] = dims(&x);
+        let moments = norm::moments(contiguous(&x).storage(), shape);
+        let n = (batch * height * width) as f64;
+        let unbias = (n / (n - 1.0).max(1.0)) as f32;
+        let (mean, variance) = moments.split_at(channels);
+        let unbiased: Vec<f32> = variance.iter().map(|variance| variance * unbias).collect();
+        let follow = |running: FlexTensor, now: &[f32]| {
+            let running = contiguous(&running);
+            let after = running.storage::<f32>().iter().zip(now);
+            let momentum = momentum as f32;
+            let after = after.map(|(before, now)| before * (1.0 - momentum) + now * momentum);
+            tensor(after.collect(), [channels])
+        };
+        let running_mean = follow(running_mean, mean);
+        let running_variance = follow(running_variance, &unbiased);
+        (
+            tensor(moments, [2, channels]),
+            running_mean,
+            running_variance,
         )
     }
 

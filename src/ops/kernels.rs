@@ -103,8 +103,14 @@ pub trait Measured: Backend {
 /// What needs no gradient.
 #[backend_extension(Cube, Flex)]
 pub trait Statistics: Backend {
-    /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`.
-    fn moments(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`; and the running ones, `[C]`, after them. See
+    /// [`crate::ops::normalise`].
+    fn moments(
+        x: FloatTensor<Self>,
+        running_mean: FloatTensor<Self>,
+        running_variance: FloatTensor<Self>,
+        momentum: f64,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::ops::adamw`].
     fn adamw(

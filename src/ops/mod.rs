@@ -25,7 +25,7 @@ pub use gpu::set_adapter;
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
-pub use norm::{Normalised, leaky_relu, leaky_relu_reference, normalise, normalise_reference};
+pub use norm::{Running, leaky_relu, leaky_relu_reference, normalise, normalise_reference};
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,
 };

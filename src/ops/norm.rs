@@ -23,47 +23,50 @@ pub fn leaky_relu_reference(x: Tensor<4>, slope: f64) -> Tensor<4> {
     }
 }
 
-/// What a batch was normalised to, and by what.
-pub struct Normalised {
-    /// `[B,C,H,W]`
-    pub output: Tensor<4>,
-    /// Of the batch, `[C]`.
-    pub mean: Tensor<1>,
-    /// Of the batch, biased, `[C]`.
-    pub variance: Tensor<1>,
+/// Mean and variance of all batches so far, by which pictures are normalised after training.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Mean and variance, `[C]` both.
+    pub values: [Tensor<1>; 2],
+    /// How far they go towards a batch's own: `running = (1 - momentum) running + momentum now`.
+    pub momentum: f64,
 }
 
 /// Batch normalisation by the batch's own mean and variance over `[B,H,W]`, then LeakyReLU; a slope of 1 is none:
-/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`.
+/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`. With it, what the running statistics are after this batch.
 ///
-/// `x` `[B,C,H,W]` on an autodiff device, `weight` and `bias` `[C]`.
+/// `x` `[B,C,H,W]` on an autodiff device, `weight` and `bias` `[C]`. The batch is divided by its biased variance (over
+/// `n = B H W`); the running one takes `variance n / (n - 1)`, as PyTorch's.
 pub fn normalise(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
+    running: Running,
     epsilon: f64,
     slope: f64,
-) -> Normalised {
+) -> (Tensor<4>, [Tensor<1>; 2]) {
     if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
-        return normalise_reference(x, weight, bias, epsilon, slope);
+        return normalise_reference(x, weight, bias, running, epsilon, slope);
     }
-    let moments = Dispatch::moments(x.clone().without_autodiff().into_dispatch());
-    let moments = Tensor::<2>::from_dispatch(moments); // [2,C]
-    let row = |i| moments.clone().narrow(0, i, 1).squeeze_dim::<1>(0);
-    let (mean, variance) = (row(0), row(1));
+    let Running { values, momentum } = running;
+    let is_autodiff = values[0].device().is_autodiff();
+    let [mean, variance] = values.map(|value| value.without_autodiff().into_dispatch());
+    let of_x = x.clone().without_autodiff().into_dispatch();
+    let (moments, mean, variance) = Dispatch::moments(of_x, mean, variance, momentum);
+    let after = [mean, variance]
+        .map(Tensor::from_dispatch)
+        .map(|value: Tensor<1>| if is_autodiff { value.autodiff() } else { value });
     let output = Tensor::from_dispatch(Dispatch::normalise(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-        moments.autodiff().into_dispatch(),
+        Tensor::<2>::from_dispatch(moments)
+            .autodiff()
+            .into_dispatch(),
         epsilon,
         slope,
     ));
-    Normalised {
-        output,
-        mean,
-        variance,
-    }
+    (output, after)
 }
 
 /// [`normalise`] by burn.
@@ -71,13 +74,26 @@ pub fn normalise_reference(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
+    running: Running,
     epsilon: f64,
     slope: f64,
-) -> Normalised {
+) -> (Tensor<4>, [Tensor<1>; 2]) {
+    let [batch, _, height, width] = x.dims();
+    let n = (batch * height * width) as f64;
     let result = module::batch_norm_train(x, weight, bias, epsilon);
-    Normalised {
-        output: leaky_relu_reference(result.output, slope),
-        mean: result.mean.without_autodiff(),
-        variance: result.variance.without_autodiff(),
-    }
+    let [mean, variance] = running.values;
+    let follow = |before: Tensor<1>, now: Tensor<1>| {
+        let now = now.without_autodiff();
+        let now = if before.device().is_autodiff() {
+            now.autodiff()
+        } else {
+            now
+        };
+        before * (1.0 - running.momentum) + now * running.momentum
+    };
+    let after = [
+        follow(mean, result.mean),
+        follow(variance, result.variance * (n / (n - 1.0).max(1.0))),
+    ];
+    (leaky_relu_reference(result.output, slope), after)
 }

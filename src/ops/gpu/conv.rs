@@ -273,7 +273,8 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         &[&x, &dy, &sums],
         &[inputs, outputs, height, width, each, strips, batch],
     );
-    sum(&sums, parts, [outputs, inputs, 3, 3])
+    let [by_weight] = sum(&sums, parts, [outputs, inputs, 3, 3]);
+    by_weight
 }
 
 /// The gradient by the bias, `[O]`, of `dy` `[B,O,H,W]`.
@@ -294,5 +295,6 @@ pub fn bias_gradient(dy: CubeTensor) -> CubeTensor {
         &[&dy, &sums],
         &[planes, fours, groups[0]],
     );
-    sum(&sums, batch, [outputs])
+    let [by_bias] = sum(&sums, batch, [outputs]);
+    by_bias
 }

@@ -180,17 +180,24 @@ fn bits(value: f64) -> usize {
 /// `shaders/sum.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "sum.wgsl", escape = "none")]
-struct Sum;
+struct Sum {
+    results: usize,
+}
 
 impl Shader for Sum {}
 
-/// `parts` tensors of a shape, added up.
-fn sum<const D: usize>(tensors: &CubeTensor, parts: usize, shape: [usize; D]) -> CubeTensor {
-    let y = empty(tensors, shape);
+/// `parts` rows of `results` tensors of a shape each, added up by tensor.
+fn sum<const D: usize, const R: usize>(
+    rows: &CubeTensor,
+    parts: usize,
+    shape: [usize; D],
+) -> [CubeTensor; R] {
+    let results = [(); R].map(|()| empty(rows, shape));
     let count = shape.iter().product::<usize>();
-    let groups = [count.div_ceil(64), 1, 1];
-    launch(Sum, groups, &[tensors, &y], &[count, parts]);
-    y
+    let groups = [(R * count).div_ceil(64), 1, 1];
+    let buffers: Vec<_> = [rows].into_iter().chain(&results).collect();
+    launch(Sum { results: R }, groups, &buffers, &[count, parts]);
+    results
 }
 
 impl Kernels for Cube {
@@ -267,8 +274,13 @@ impl Measured for Cube {
 }
 
 impl Statistics for Cube {
-    fn moments(x: CubeTensor) -> CubeTensor {
-        norm::moments(x)
+    fn moments(
+        x: CubeTensor,
+        running_mean: CubeTensor,
+        running_variance: CubeTensor,
+        momentum: f64,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        norm::moments(x, [running_mean, running_variance], momentum).into()
     }
 
     fn adamw(

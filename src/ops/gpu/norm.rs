@@ -1,9 +1,6 @@
 //! Batch normalisation and LeakyReLU on the GPU: `shaders/norm.wgsl`, `norm_moments.wgsl`, `leaky_relu.wgsl`.
 
 use askama::Template;
-use burn::backend::Cube;
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::{Shape, Slice};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
@@ -57,20 +54,30 @@ fn run(pass: Pass, buffers: &[&CubeTensor], epsilon: f64, slope: f64) {
     );
 }
 
-/// Mean and variance, biased, of each channel: `x` `[B,C,H,W]`, H W a multiple of four -> `[2,C]`.
-pub fn moments(x: CubeTensor) -> CubeTensor {
+/// Mean and variance, biased, of each channel: `x` `[B,C,H,W]`, H W a multiple of four -> `[2,C]`. With them the running mean and
+/// variance, `[C]`, after this batch.
+pub fn moments(x: CubeTensor, running: [CubeTensor; 2], momentum: f64) -> [CubeTensor; 3] {
     let x = into_contiguous(x);
+    let [mean, variance] = running.map(into_contiguous);
     let [batch, channels, height, width] = dims(&x);
     let planes = empty(&x, [batch, 2, channels]);
     run(Pass::Moments, &[&x, &planes], 0.0, 0.0);
     let moments = empty(&x, [2, channels]);
+    let [new_mean, new_variance] = [(); 2].map(|()| empty(&x, [channels]));
     launch(
         Moments,
         [channels.div_ceil(64), 1, 1],
-        &[&planes, &moments],
-        &[channels, height * width, batch],
+        &[
+            &planes,
+            &mean,
+            &variance,
+            &moments,
+            &new_mean,
+            &new_variance,
+        ],
+        &[channels, height * width, batch, bits(momentum)],
     );
-    moments
+    [moments, new_mean, new_variance]
 }
 
 /// `x` `[B,C,H,W]`; weight, bias `[C]` and moments `[2,C]`.
@@ -97,15 +104,11 @@ pub fn backward(
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
     run(Pass::Sums, &buffers, epsilon, slope);
-    let sums = sum(&planes, batch, [2, channels]);
+    let [by_weight, by_bias] = sum(&planes, batch, [channels]);
     let dx = empty(&x, dims::<4>(&x));
-    let buffers = [&x, &weight, &bias, &moments, &dy, &sums, &dx];
+    let buffers = [&x, &weight, &bias, &moments, &dy, &by_weight, &by_bias, &dx];
     run(Pass::Backward, &buffers, epsilon, slope);
-    let row = |i: isize| {
-        let row = Cube::float_slice(sums.clone(), &[Slice::new(i, Some(i + 1), 1)]);
-        Cube::float_reshape(row, Shape::new([channels]))
-    };
-    [dx, row(0), row(1)]
+    [dx, by_weight, by_bias]
 }
 
 /// LeakyReLU of `x`, whose size is a multiple of four.
