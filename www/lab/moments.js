@@ -8,13 +8,16 @@
 import { filmAsGif, filmAsWebM } from "./film.js";
 import { MomentPainter } from "./painter.js";
 
+/** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
-/** @import { Store } from "../state.js" */
+/** @import { PageState, Store } from "../state.js" */
 
 /** Pictures in a row beside each other, where two moments are compared. */
 const COLUMNS = 4;
 /** When it plays, a moment is shown so long, ms. */
 const FRAME = 150;
+/** Which of the views is the reconstruction. */
+const RECONSTRUCTION = 3;
 
 /**
  * @param {Store} store
@@ -39,6 +42,8 @@ export function openMoments(store, root, { attempt, download }) {
   let follows = true;
   let playing = 0;
 
+  /** What there is to look at. @type {protocol.Moment[]} */
+  let moments = [];
   let isInSight = true;
   new IntersectionObserver(([entry]) => {
     isInSight = entry.isIntersecting;
@@ -46,7 +51,7 @@ export function openMoments(store, root, { attempt, download }) {
   }).observe(root);
 
   function draw() {
-    const { moments, palette, views, phase } = store.state;
+    const { palette, views, phase } = store.state;
     // While it trains, nobody needs what is out of sight.
     if (!isInSight && phase === "training") return;
     painter.give(views);
@@ -75,7 +80,8 @@ export function openMoments(store, root, { attempt, download }) {
       draw();
     });
   }
-  store.watch(["moments"], ({ moments }) => {
+  store.watch(["moments", "views"], (state) => {
+    moments = upToNow(state);
     const last = Math.max(0, moments.length - 1);
     for (const { slider } of sides) {
       slider.max = `${last}`;
@@ -85,11 +91,10 @@ export function openMoments(store, root, { attempt, download }) {
     if (follows) later.slider.value = `${last}`;
     play.disabled = last === 0;
     for (const button of saves) button.disabled = last === 0 || filming;
-    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} moments kept` : "Moments are kept while it trains";
+    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} moments` : "Moments are kept while it trains";
     draw();
   });
-  store.watch(["views", "palette"], ({ views }) => views?.step === 0 && draw());
-  store.watch(["phase"], draw);
+  store.watch(["palette", "phase"], draw);
   new ResizeObserver(draw).observe(root);
 
   function stop() {
@@ -104,7 +109,7 @@ export function openMoments(store, root, { attempt, download }) {
     draw();
     playing = setInterval(() => {
       const next = later.slider.valueAsNumber + 1;
-      if (next >= store.state.moments.length) {
+      if (next >= moments.length) {
         follows = true;
         return stop();
       }
@@ -117,13 +122,24 @@ export function openMoments(store, root, { attempt, download }) {
   let filming = false;
   for (const button of saves) {
     button.addEventListener("click", async () => {
-      const { moments, palette, views } = store.state;
+      const { palette, views } = store.state;
       filming = true;
       for (const other of saves) other.disabled = true;
       const film = { moments, palette, views };
       await attempt(async (session) => download(await (button.dataset.film === "gif" ? filmAsGif(film, session) : filmAsWebM(film))));
       filming = false;
-      for (const other of saves) other.disabled = store.state.moments.length < 2;
+      for (const other of saves) other.disabled = moments.length < 2;
     });
   }
+}
+
+/** The moments that were kept, and the present one.
+ * @param {PageState} state
+ */
+function upToNow({ moments, views }) {
+  const last = moments.at(-1);
+  if (!last || !views || views.step <= last.step) return moments;
+  const { step, size, count, keypoints, edge_strengths } = views;
+  const pixels = views.pixels.subarray(RECONSTRUCTION * count * size * size * 4);
+  return [...moments, { step, size, count, pixels, keypoints, edge_strengths }];
 }
