@@ -212,3 +212,17 @@ export function recorded(history, step, loss) {
   history.losses.push(loss);
   return history;
 }
+
+/** Whether play, step and reset do something.
+ * @param {PageState} state
+ */
+export function canTrain({ engine, phase, pictures, loading, resetting }) {
+  return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
+}
+
+/** Whether the run has come to the step at which it was to stop.
+ * @param {PageState} state
+ */
+export function isFinished({ step, until }) {
+  return until !== null && step >= until;
+}

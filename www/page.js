@@ -1,0 +1,279 @@
+// @ts-check
+/**
+ * What people see around the views: state in, page out.
+ *
+ * @module
+ */
+
+import { LossChart } from "./chart.js";
+import { Controls } from "./controls.js";
+import { showKept } from "./kept.js";
+import { openLab } from "./lab/lab.js";
+import { hidden } from "./link.js";
+import { EdgeMatrix } from "./matrix.js";
+import { cardOf } from "./models.js";
+import { canTrain, isFinished } from "./state.js";
+import { ProbeViews } from "./views.js";
+
+/** @import * as protocol from "./protocol.js" */
+/** @import { Session } from "./autolink.js" */
+/** @import { Action } from "./kept.js" */
+/** @import { Shipped } from "./models.js" */
+/** @import { Saved } from "./saves.js" */
+/** @import { Message, PageState, Remedy, Store } from "./state.js" */
+
+/**
+ * What people can do here.
+ * @typedef {object} Actions
+ * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
+ * @property {(file: File) => void} download
+ * @property {(remedy: Remedy) => unknown} apply
+ * @property {(action: Action, saved: Saved) => unknown} onKept
+ * @property {(model: Shipped) => unknown} openShipped
+ * @property {(patch: Partial<protocol.Config>) => unknown} change
+ * @property {(name: protocol.Preset) => unknown} choosePreset
+ */
+
+/** What the buttons beside a message say. */
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate" };
+/** Progress is announced to screen readers at most this often, ms. */
+const ANNOUNCE_EVERY = 20_000;
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The page has no #${id}.`);
+  return found;
+}
+
+/** The buttons that save something. @returns {NodeListOf<HTMLButtonElement>} */
+export function saveButtons() {
+  return document.querySelectorAll("[data-save]");
+}
+
+/**
+ * @param {Remedy} remedy
+ * @param {(remedy: Remedy) => unknown} apply
+ */
+function remedyButton(remedy, apply) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "small";
+  button.dataset.testid = remedy;
+  button.textContent = REMEDIES[remedy];
+  button.addEventListener("click", () => apply(remedy));
+  return button;
+}
+
+/** Writes only what differs, so that nothing is announced twice.
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {number} seconds */
+function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  const rest = `${whole % 60}`.padStart(2, "0");
+  return hours ? `${hours}:${`${minutes}`.padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** The sentence of the moment.
+ * @param {PageState} state
+ * @returns {Message}
+ */
+function messageOf(state) {
+  const { progress, message } = state;
+  if (message) return message;
+  if (progress) {
+    const { what, done, total, isBytes } = progress;
+    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : `${value}`);
+    const unit = isBytes ? " MB" : "";
+    const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
+    return { kind: "info", text };
+  }
+  if (state.pausing) return { kind: "info", text: "Pausing after this step." };
+  if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
+  if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
+  if (isFinished(state)) {
+    const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
+    const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(new URLSearchParams(location.search)).includes(part));
+    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}.`, remedies };
+  }
+  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
+}
+
+/** Shows the state from now on.
+ * @param {Store} store
+ * @param {Actions} actions
+ * @returns {{ thumbnail: () => string }} The run in a picture.
+ */
+export function showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset }) {
+  const play = /** @type {HTMLButtonElement} */ (byId("play"));
+  const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
+  const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
+
+  store.watch(["engine", "phase", "pictures", "loading", "resetting", "pausing", "step"], (state) => {
+    const training = state.phase === "training";
+    const able = canTrain(state);
+    document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
+    play.disabled = !able || state.pausing;
+    stepButton.disabled = !able || training;
+    resetButton.disabled = !able || (state.step === 0 && !training);
+    play.classList.toggle("is-on", training);
+    write(byId("play-label"), training ? "Pause" : "Play");
+  });
+
+  store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
+    write(byId("step-count"), `${state.step}`);
+    write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
+    const rate = state.stepsPerSecond;
+    // Three digits, however fast.
+    byId("steps-per-second").parentElement?.setAttribute("data-rate", rate === null ? "none" : "some");
+    write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
+    write(byId("elapsed"), clock(state.elapsed));
+  });
+
+  const remedies = byId("remedies");
+  const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
+  store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "until", "engine"], (state) => {
+    const message = messageOf(state);
+    const element = byId("message");
+    // Progress is no news: whoever listens hears how it ends.
+    element.setAttribute("aria-live", message === state.message || !state.progress ? "polite" : "off");
+    write(element, message.text);
+    element.classList.toggle("is-error", message.kind === "error");
+    element.classList.toggle("is-done", message.kind === "done");
+    const wanted = message.remedies ?? [];
+    if (remedies.dataset.shown !== `${wanted}`) {
+      remedies.dataset.shown = `${wanted}`;
+      remedies.replaceChildren(...wanted.map((remedy) => remedyButton(remedy, apply)));
+    }
+    byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
+    const busy = state.progress !== null || state.engine === "starting";
+    progress.hidden = !busy;
+    if (state.progress?.total) {
+      progress.max = state.progress.total;
+      progress.value = state.progress.done;
+    } else {
+      progress.removeAttribute("value");
+    }
+  });
+
+  store.watch(["backend", "reason", "engine"], (state) => {
+    const names = { cpu: "CPU", gpu: "GPU" };
+    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "The graphics card, if it can be used."));
+  });
+
+  store.watch(["engine", "step", "resetting", "loading"], (state) => {
+    for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
+  });
+  store.watch(["saves", "engine", "loading", "resetting", "unkept"], (state) => {
+    byId("kept").hidden = state.saves.length === 0;
+    const able = state.engine === "running" && !state.loading && !state.resetting;
+    showKept(byId("kept-runs"), state.saves, able, onKept);
+    write(byId("unkept"), state.unkept);
+  });
+  store.watch(["models", "engine", "loading", "resetting"], (state) => {
+    byId("shipped").hidden = state.models.length === 0;
+    const able = state.engine === "running" && !state.loading && !state.resetting;
+    byId("shipped-models").replaceChildren(
+      ...state.models.map((model) => {
+        const item = document.createElement("li");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "small";
+        button.dataset.testid = "open-shipped";
+        button.textContent = model.name;
+        button.disabled = !able;
+        button.addEventListener("click", () => openShipped(model));
+        const about = document.createElement("p");
+        const card = document.createElement("a");
+        card.href = cardOf(model);
+        card.textContent = "Card";
+        card.setAttribute("aria-label", `Card of the model ${model.name}`);
+        about.append(`${model.about} `, card);
+        item.append(button, about);
+        return item;
+      }),
+    );
+  });
+  const about = byId("model-about").textContent ?? "";
+  store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
+
+  store.watch(["pictures", "about", "leftOut"], ({ pictures, about, leftOut }) => {
+    write(byId("pictures-count"), `${pictures}`);
+    write(byId("pictures-left-out"), leftOut.length ? `, ${leftOut.length} left out` : "");
+    write(byId("about"), about);
+  });
+
+  store.watch(["rejected"], ({ rejected }) => {
+    const section = /** @type {HTMLDetailsElement} */ (byId("rejected"));
+    section.hidden = rejected.length === 0;
+    section.open = rejected.length > 0 && rejected.length <= 3;
+    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${rejected.length} files could not be used`);
+    byId("rejected-files").replaceChildren(
+      ...rejected.map(({ name, reason }) => {
+        const item = document.createElement("li");
+        const title = document.createElement("b");
+        title.textContent = name;
+        item.append(title, ` ${reason}`);
+        return item;
+      }),
+    );
+  });
+
+  const probes = new ProbeViews(byId("views"));
+  const matrix = new EdgeMatrix(
+    /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
+    byId("matrix-readout"),
+    byId("matrix-strongest"),
+  );
+  store.watch(["views", "palette"], ({ views, palette, recorded }) => {
+    probes.show(views, palette, recorded !== null);
+    matrix.show(views, palette);
+  });
+
+  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
+
+  // Only of puppets the joints are known.
+  store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
+  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
+  store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
+
+  const controls = new Controls(
+    {
+      run: byId("settings-run"),
+      live: byId("settings-live"),
+      advancedRun: byId("settings-run-advanced"),
+      advancedLive: byId("settings-live-advanced"),
+    },
+    { change, preset: choosePreset, until: (until) => store.set({ until }) },
+  );
+  store.watch(["settings", "presets", "config", "staged", "until"], (state) => controls.show(state));
+  store.watch(["staged", "step"], ({ staged, step, settings }) => {
+    const names = Object.keys(staged);
+    byId("staged").hidden = names.length === 0;
+    if (names.length === 0) return;
+    const labels = names.map((name) => settings.find((setting) => setting.name === name)?.label ?? name);
+    const what = labels.length > 3 ? `${labels.length} changes need` : `${labels.join(", ")}: this needs`;
+    write(byId("staged-text"), `${what} a new run. What was learned in ${step} ${step === 1 ? "step" : "steps"} will be forgotten.`);
+  });
+
+  let announcedAt = performance.now();
+  store.watch(["step"], ({ step, loss, phase }) => {
+    if (phase !== "training" || loss === null || performance.now() - announcedAt < ANNOUNCE_EVERY) return;
+    announcedAt = performance.now();
+    write(byId("announcer"), `Step ${step}, loss ${loss.toPrecision(3)}`);
+  });
+
+  return { thumbnail: () => probes.thumbnail() };
+}
