@@ -87,12 +87,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endif %}
 {%- for k in 0..tiles %}
 {%- let d = format!("d{a}_") %}{% let s = format!("{a}_{k}") %}
-        let a{{ s }} = fma(-4.0, {{ d }}{{ 4 * k + 2 }}, {{ d }}{{ 4 * k + 4 }}); let b{{ s }} = fma(-4.0, {{ d }}{{ 4 * k + 1 }}, {{ d }}{{ 4 * k + 3 }});
-        let c{{ s }} = {{ d }}{{ 4 * k + 4 }} - {{ d }}{{ 4 * k + 2 }}; let e{{ s }} = 2.0 * ({{ d }}{{ 4 * k + 3 }} - {{ d }}{{ 4 * k + 1 }});
-        let t0_{{ s }} = fma(4.0, {{ d }}{{ 4 * k }}, fma(-5.0, {{ d }}{{ 4 * k + 2 }}, {{ d }}{{ 4 * k + 4 }}));
-        let t1_{{ s }} = a{{ s }} + b{{ s }}; let t2_{{ s }} = a{{ s }} - b{{ s }};
-        let t3_{{ s }} = c{{ s }} + e{{ s }}; let t4_{{ s }} = c{{ s }} - e{{ s }};
-        let t5_{{ s }} = fma(4.0, {{ d }}{{ 4 * k + 1 }}, fma(-5.0, {{ d }}{{ 4 * k + 3 }}, {{ d }}{{ 4 * k + 5 }}));
+        {{ self.transform_x(d, 4 * k, s) }}
 {%- endfor %}
 {%- endfor %}
 {%- if raw %}

@@ -84,7 +84,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- for k in 0..kept %}{% for v in 0..tiles %}
 {%- let d = format!("h{k}_{v}") %}
         let {{ d }} = dy4((picture * outputs + o{{ k }}) * height * width, start_column + {{ 4 * v }}u, width, true);
-        {{ self.transform(d) }}
+        {{ self.transform_dy(d) }}
 {%- for t in 0..6 %}
         var above{{ k }}_{{ v }}_{{ t }} = 0.0; var here{{ k }}_{{ v }}_{{ t }} = {{ d }}e{{ t }};
 {%- endfor %}
@@ -115,17 +115,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             let d{{ f }}_{{ p }} = select(0.0, x[x{{ f }} + c{{ f }}_{{ p }}], has{{ f }}_{{ p }});
 {%- endfor %}
 {%- endif %}
-            let a{{ f }} = fma(-4.0, d{{ f }}_2, d{{ f }}_4); let b{{ f }} = fma(-4.0, d{{ f }}_1, d{{ f }}_3);
-            let s{{ f }} = d{{ f }}_4 - d{{ f }}_2; let z{{ f }} = 2.0 * (d{{ f }}_3 - d{{ f }}_1);
-            let t{{ f }}_0 = fma(4.0, d{{ f }}_0, fma(-5.0, d{{ f }}_2, d{{ f }}_4));
-            let t{{ f }}_1 = a{{ f }} + b{{ f }}; let t{{ f }}_2 = a{{ f }} - b{{ f }};
-            let t{{ f }}_3 = s{{ f }} + z{{ f }}; let t{{ f }}_4 = s{{ f }} - z{{ f }};
-            let t{{ f }}_5 = fma(4.0, d{{ f }}_1, fma(-5.0, d{{ f }}_3, d{{ f }}_5));
+            {{ self.transform_x(f) }}
 {%- endfor %}
 {%- for k in 0..kept %}{% for v in 0..tiles %}
 {%- let d = format!("b{k}_{v}") %}
             let {{ d }} = dy4(((picture * outputs + o{{ k }}) * height + next) * width, start_column + {{ 4 * v }}u, width, more);
-            {{ self.transform(d) }}
+            {{ self.transform_dy(d) }}
 {%- endfor %}{% endfor %}
 {%- for t in 0..6 %}{% for q in 0..quads %}
 {%- for v in 0..tiles %}

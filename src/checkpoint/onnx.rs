@@ -9,6 +9,7 @@ use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
+use crate::ops::cpu::heatmap::pixel_positions;
 
 /// The operator set that the file speaks.
 const OPSET: i64 = 17;
@@ -183,7 +184,7 @@ impl<'a> Graph<'a> {
         self.output("heatmap", "Reshape", &[&heatmap, &square], vec![]);
 
         // keypoint = sum over pixels p of heatmap(p) p
-        let pixels = self.floats("pixels", &[side * side, 2], &pixel_positions(side));
+        let pixels = self.floats("pixels", &[side * side, 2], &pixel_positions(side, side));
         let keypoint = self.node("MatMul", &[&heatmap, &pixels], vec![]); // [N,K,2] (row, col) in [-1, 1]
 
         self.confidence(&heatmap, &keypoint, &pixels);
@@ -386,14 +387,6 @@ impl<'a> Graph<'a> {
         }
         name.into()
     }
-}
-
-/// `[side side, 2]`: (row, col) of each pixel, corner pixels at -1 and 1.
-fn pixel_positions(side: usize) -> Vec<f32> {
-    let at = |i: usize| (2.0 * i as f64 / (side - 1) as f64 - 1.0) as f32;
-    (0..side)
-        .flat_map(|row| (0..side).flat_map(move |col| [at(row), at(col)]))
-        .collect()
 }
 
 fn misfit(what: String) -> Error {

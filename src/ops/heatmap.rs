@@ -44,11 +44,6 @@ pub fn expectation_reference(heatmaps: Tensor<4>) -> Tensor<3> {
 
 /// `[h w, 2]`: (row, col) of each pixel, corner pixels at -1 and 1.
 pub fn pixel_positions(height: usize, width: usize, device: &Device) -> Tensor<2> {
-    let [rows, columns] = heatmap::positions(height, width);
-    let pixels: Vec<f32> = rows
-        .into_iter()
-        .zip(columns)
-        .flat_map(<[f32; 2]>::from)
-        .collect();
+    let pixels = heatmap::pixel_positions(height, width);
     Tensor::from_data(TensorData::new(pixels, [height * width, 2]), device)
 }

@@ -78,8 +78,15 @@ pub fn expectation_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32>
     by_heatmaps
 }
 
+/// (row, col) of each pixel, `[H,W,2]`, corner pixels at -1 and 1.
+pub fn pixel_positions(height: usize, width: usize) -> Vec<f32> {
+    let [rows, columns] = positions(height, width);
+    let pixels = rows.into_iter().zip(columns);
+    pixels.flat_map(<[f32; 2]>::from).collect()
+}
+
 /// Row and column of each pixel, `[H,W]` each, corner pixels at -1 and 1.
-pub fn positions(height: usize, width: usize) -> [Vec<f32>; 2] {
+fn positions(height: usize, width: usize) -> [Vec<f32>; 2] {
     let at = |i: usize, n: usize| (2.0 * i as f64 / (n - 1) as f64 - 1.0) as f32;
     let each = |f: &dyn Fn(usize, usize) -> f32| {
         (0..height)

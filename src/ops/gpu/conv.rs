@@ -102,6 +102,11 @@ impl Convolve {
             self.lanes,
         )
     }
+
+    /// See [`transform_x`].
+    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
+        transform_x(d, first, name)
+    }
 }
 
 impl Weights {
@@ -130,11 +135,16 @@ impl WeightGradient {
     /// Transformed number `t` of part `part` of the row of x, as the shader writes it.
     fn shown(&self, part: usize, t: usize) -> String {
         let lanes = self.shared.max(1);
-        shown(&format!("t{}_{t}", part / lanes), part % lanes, lanes)
+        shown(&format!("t{t}_{}", part / lanes), part % lanes, lanes)
+    }
+
+    /// See [`transform_x`].
+    fn transform_x(&self, load: &usize) -> String {
+        transform_x(&format!("d{load}_"), 0, &load.to_string())
     }
 
     /// Four pixels `d` of dy as Winograd's F(3, 4) multiplies by them, as the shader writes it.
-    fn transform(&self, d: &str) -> String {
+    fn transform_dy(&self, d: &str) -> String {
         format!(
             "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
              let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
@@ -152,6 +162,20 @@ fn shown(register: &str, lane: usize, lanes: usize) -> String {
         4 => format!("quadBroadcast({register}, {lane}u)"),
         _ => format!("subgroupBroadcast({register}, {lane}u)"),
     }
+}
+
+/// Six pixels of x, `<d><first>` and those after it, as Winograd multiplies by them, `t0_<name>` to `t5_<name>`, as a shader writes
+/// it.
+fn transform_x(d: &str, first: usize, name: &str) -> String {
+    let [d0, d1, d2, d3, d4, d5] = std::array::from_fn(|p| format!("{d}{}", first + p));
+    format!(
+        "let far_even{name} = fma(-4.0, {d2}, {d4}); let far_odd{name} = fma(-4.0, {d1}, {d3}); \
+         let near_even{name} = {d4} - {d2}; let near_odd{name} = 2.0 * ({d3} - {d1}); \
+         let t0_{name} = fma(4.0, {d0}, fma(-5.0, {d2}, {d4})); \
+         let t1_{name} = far_even{name} + far_odd{name}; let t2_{name} = far_even{name} - far_odd{name}; \
+         let t3_{name} = near_even{name} + near_odd{name}; let t4_{name} = near_even{name} - near_odd{name}; \
+         let t5_{name} = fma(4.0, {d1}, fma(-5.0, {d3}, {d5}));"
+    )
 }
 
 /// Numbers that stand for a row of three taps.
