@@ -223,7 +223,7 @@ fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
             _ => format!("{} stay in one place each, whatever the picture shows.", named(&keypoints)),
         },
         keypoints,
-        remedy: "They mark something that never moves, such as the background. Try fewer keypoints, another seed, or thicker edges.".into(),
+        remedy: "What never moves is marked there, such as the background. Try fewer keypoints, another seed, or thicker edges.".into(),
     })
 }
 

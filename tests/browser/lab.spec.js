@@ -1,8 +1,9 @@
 // The laboratory: what is touched has an effect, with the real engine on the CPU. A trained model is touched, tiny ones are trained.
 
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, number, open, playTo, sixty, violations } from "./helpers.js";
+import { FEW, QUICK, at, number, open, playTo, root, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -562,6 +563,27 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
     await expect(id("play")).toHaveText("Play");
   });
 }
+
+test("keypoints on one another, and one that never moves, are named", async ({ page }) => {
+  await open(page, FEW);
+  const id = at(page);
+  // The trained puppets; then keypoint 2 is found as keypoint 1 is, and keypoint 3 is as likely anywhere.
+  const model = await readFile(path.join(root, "models/puppets.safetensors"));
+  const give = (/** @type {string} */ name) => id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
+  await give("whole.safetensors");
+  await expect(id("message")).toContainText("Opened");
+  await expect(id("diagnosis")).toHaveText("Nothing looks wrong.");
+  const header = 8 + Number(model.readBigUInt64LE());
+  const [from, to] = JSON.parse(model.toString("utf8", 8, header))["encoder.detector.conv.6.weight"].data_offsets.map((/** @type {number} */ at) => header + at);
+  const each = (to - from) / 12;
+  model.copy(model, from + each, from, from + each);
+  model.fill(0, from + 2 * each, from + 3 * each);
+  await give("altered.safetensors");
+  await expect(id("diagnosis").locator("li")).toHaveText([
+    "Keypoints 1 and 2 lie on one another in every picture. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
+    /^Keypoint 3 stays in one place, whatever the picture shows\. What never moves is marked there, such as the background\. Try fewer keypoints/,
+  ]);
+});
 
 test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
