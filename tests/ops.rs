@@ -342,6 +342,63 @@ fn heatmaps(there: &Device, bound: f32) {
 }
 
 #[test]
+fn operations_on_two_tensors_equal_their_references() {
+    on_two(&cpu());
+}
+
+#[test]
+fn operations_on_two_tensors_on_the_gpu_equal_their_references() {
+    if let Some(gpu) = gpu() {
+        on_two(&gpu);
+    }
+}
+
+fn on_two(there: &Device) {
+    type OnTwo = fn(Tensor<4>, Tensor<4>) -> Tensor<4>;
+    let device = &cpu();
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let mut compare = |name: &str, channels: [usize; 2], ours: OnTwo, reference: OnTwo| {
+        // The second size is not one that the GPU's kernels take.
+        for [batch, height, width] in [[3, 40, 70], [2, 3, 5], [1, 4, 4]] {
+            let [x, y] = channels.map(|c| random([batch, c, height, width], rng, device));
+            let wanted_shape = reference(x.clone(), y.clone()).dims();
+            let dy = random(wanted_shape, rng, device);
+            let run = |operation: OnTwo, at: &Device| {
+                let [x, y] = [&x, &y].map(|t| t.clone().to_device(at).require_grad());
+                let z = operation(x.clone(), y.clone());
+                let grads = (z.clone() * dy.clone().to_device(at)).sum().backward();
+                [
+                    values(z.without_autodiff()),
+                    values(x.grad(&grads).expect("a gradient")),
+                    values(y.grad(&grads).expect("a gradient")),
+                ]
+            };
+            let (found, wanted) = (run(ours, there), run(reference, device));
+            for (part, (found, wanted)) in ["z", "dx", "dy"].iter().zip(found.iter().zip(&wanted)) {
+                assert_close(
+                    &format!("{name}: {part} at {batch}x{height}x{width}"),
+                    found,
+                    wanted,
+                    1e-7,
+                );
+            }
+        }
+    };
+    compare(
+        "sum",
+        [5, 5],
+        |x, y| ops::leaky_sum(x, y, 0.2),
+        |x, y| ops::leaky_sum_reference(x, y, 0.2),
+    );
+    compare(
+        "concatenation",
+        [3, 7],
+        ops::concatenate,
+        ops::concatenate_reference,
+    );
+}
+
+#[test]
 fn leaky_relu_equals_its_reference() {
     leaky_relu(&cpu());
 }

@@ -87,7 +87,7 @@ impl Decoder {
     /// `masked` `[B,3,S,S]` in `[-1, 1]`, `edge_map` `[B,1,S,S]` -> reconstruction `[B,3,S,S]`, unbounded.
     pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
         let masked = masked * self.alpha.val().reshape([1, 1, 1, 1]);
-        let mut x = leaky_relu(self.first.forward(Tensor::cat(vec![masked, edge_map], 1)));
+        let mut x = leaky_relu(self.first.forward(ops::concatenate(masked, edge_map)));
         let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
         for block in &self.down {
             x = leaky_relu(ops::halve(block.forward(x)));
@@ -97,7 +97,7 @@ impl Decoder {
         for block in &self.up {
             x = block.forward_leaky(ops::double(x));
             if let Some(skip) = kept.pop() {
-                x = Tensor::cat(vec![x, skip], 1);
+                x = ops::concatenate(x, skip);
             }
         }
         self.last.forward(x)

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::blocks::{Conv3x3, Norm, leaky_relu};
+use super::blocks::{Conv3x3, LEAK, Norm};
 use crate::ops;
 
 /// Two convolutions and a shortcut, to half the size.
@@ -43,7 +43,7 @@ impl ResidualBlock {
             .forward(self.shortcut.forward_halve(x.clone()));
         let x = self.norm1.forward_leaky(self.conv1.forward_halve(x));
         let x = self.norm2.forward(self.conv2.forward(x));
-        leaky_relu(x + shortcut)
+        ops::leaky_sum(x, shortcut, LEAK)
     }
 }
 

@@ -76,6 +76,24 @@ impl Kernels for Flex {
         tensor(y, dims::<4>(&x))
     }
 
+    fn leaky_sum(x: FlexTensor, y: FlexTensor, slope: f64) -> FlexTensor {
+        let (x, y) = (contiguous(&x), contiguous(&y));
+        let sum = norm::leaky_sum(x.storage(), y.storage(), slope as f32);
+        tensor(sum, dims::<4>(&x))
+    }
+
+    fn concatenate(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+        let (x, y) = (contiguous(&x), contiguous(&y));
+        let [batch, first, height, width] = dims(&x);
+        let [_, second, ..] = dims::<4>(&y);
+        let plane = height * width;
+        let of_x = x.storage::<f32>().chunks_exact(first * plane);
+        let of_y = y.storage::<f32>().chunks_exact(second * plane);
+        let both = of_x.zip(of_y).flat_map(|(x, y)| [x, y]);
+        let both = both.collect::<Vec<_>>().concat();
+        tensor(both, [batch, first + second, height, width])
+    }
+
     fn normalise(
         x: FlexTensor,
         weight: FlexTensor,
@@ -244,6 +262,19 @@ impl Gradients for Flex {
     fn leaky_gradient(y: FlexTensor, dy: FlexTensor, slope: f64) -> FlexTensor {
         let dx = norm::leaky_gradient(y.storage(), contiguous(&dy).storage(), slope as f32);
         tensor(dx, dims::<4>(&y))
+    }
+
+    fn concatenate_gradients(dy: FlexTensor, channels: usize) -> [FlexTensor; 2] {
+        let dy = contiguous(&dy);
+        let [batch, all, height, width] = dims(&dy);
+        let plane = height * width;
+        let pictures = dy.storage::<f32>().chunks_exact(all * plane);
+        let parts = pictures.map(|picture| picture.split_at(channels * plane));
+        let (first, second): (Vec<_>, Vec<_>) = parts.unzip();
+        [
+            tensor(first.concat(), [batch, channels, height, width]),
+            tensor(second.concat(), [batch, all - channels, height, width]),
+        ]
     }
 
     fn normalise_gradients(

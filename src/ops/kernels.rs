@@ -43,6 +43,12 @@ pub trait Kernels: Backend {
     /// See [`crate::ops::leaky_relu`].
     fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
 
+    /// See [`crate::ops::leaky_sum`].
+    fn leaky_sum(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+
+    /// See [`crate::ops::concatenate`].
+    fn concatenate(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::ops::normalise`]. `moments` `[2,C]` are x's own, and so are differentiated.
     fn normalise(
         x: FloatTensor<Self>,
@@ -175,6 +181,9 @@ pub trait Gradients: Kernels {
     fn leaky_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f64)
     -> FloatTensor<Self>;
 
+    /// By x, of so many channels, and y.
+    fn concatenate_gradients(dy: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
+
     /// By x, weight and bias.
     fn normalise_gradients(
         x: FloatTensor<Self>,
@@ -249,6 +258,42 @@ impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
         let dy = tape.consume::<B>(&ops.node);
         let (x, parameters) = ops.state;
         let found = B::normalise_gradients(x, parameters, self.epsilon, self.slope, dy);
+        for (node, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = node {
+                tape.register::<B>(node.id, gradient);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct LeakySumBackward {
+    slope: f64,
+}
+
+impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
+    /// The output.
+    type State = FloatTensor<B>;
+
+    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let dx = B::leaky_gradient(ops.state, dy, self.slope);
+        for node in ops.parents.into_iter().flatten() {
+            tape.register::<B>(node.id, dx.clone());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConcatenateBackward;
+
+impl<B: Gradients> Backward<B, 2> for ConcatenateBackward {
+    /// Channels of the first.
+    type State = usize;
+
+    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let found = B::concatenate_gradients(dy, ops.state);
         for (node, gradient) in ops.parents.into_iter().zip(found) {
             if let Some(node) = node {
                 tape.register::<B>(node.id, gradient);
@@ -371,6 +416,31 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             let y = B::leaky(x, slope);
             (y.clone(), Kept::Output(y))
         })
+    }
+
+    fn leaky_sum(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+        let nodes = [x.node(), y.node()];
+        let sum = B::leaky_sum(x.into_primitive(), y.into_primitive(), slope);
+        match Backward::<B, 2>::prepare::<C>(LeakySumBackward { slope }, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish(sum.clone(), sum),
+            OpsKind::UnTracked(prepared) => prepared.finish(sum),
+        }
+    }
+
+    fn concatenate(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+        let nodes = [x.node(), y.node()];
+        let [_, channels, ..] = x.shape().dims::<4>();
+        let both = B::concatenate(x.into_primitive(), y.into_primitive());
+        match Backward::<B, 2>::prepare::<C>(ConcatenateBackward, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish(channels, both),
+            OpsKind::UnTracked(prepared) => prepared.finish(both),
+        }
     }
 
     fn normalise(

@@ -7,6 +7,7 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
 mod adamw;
+mod concatenate;
 mod conv;
 pub mod cpu;
 mod edge_map;
@@ -19,13 +20,17 @@ mod norm;
 mod resize;
 
 pub use adamw::{AdamWStep, adamw, adamw_reference};
+pub use concatenate::{concatenate, concatenate_reference};
 pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::set_adapter;
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
-pub use norm::{Running, leaky_relu, leaky_relu_reference, normalise, normalise_reference};
+pub use norm::{
+    Running, leaky_relu, leaky_relu_reference, leaky_sum, leaky_sum_reference, normalise,
+    normalise_reference,
+};
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,
 };

@@ -14,6 +14,23 @@ pub fn leaky_relu(x: Tensor<4>, slope: f64) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::leaky(x.into_dispatch(), slope))
 }
 
+/// [`leaky_relu`] of `x + y`. Any `[B,C,H,W]`.
+pub fn leaky_sum(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
+    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
+        return leaky_sum_reference(x, y, slope);
+    }
+    Tensor::from_dispatch(Dispatch::leaky_sum(
+        x.into_dispatch(),
+        y.into_dispatch(),
+        slope,
+    ))
+}
+
+/// [`leaky_sum`] by burn.
+pub fn leaky_sum_reference(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
+    leaky_relu_reference(x + y, slope)
+}
+
 /// [`leaky_relu`] by burn.
 pub fn leaky_relu_reference(x: Tensor<4>, slope: f64) -> Tensor<4> {
     match slope {

@@ -165,6 +165,19 @@ pub fn leaky(x: &[f32], slope: f32) -> Vec<f32> {
     y
 }
 
+/// [`leaky`] of `x + y`.
+pub fn leaky_sum(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
+    let mut sum = vec![0.0; x.len()];
+    for_each_piece(&mut sum, PIECE, |piece, sum| {
+        let (x, y) = (&x[piece * PIECE..], &y[piece * PIECE..]);
+        for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
+            let z = x + y;
+            *sum = if z > 0.0 { z } else { slope * z };
+        }
+    });
+    sum
+}
+
 /// The gradient of [`leaky`], by its output: `dx = y > 0 ? dy : slope dy`
 pub fn leaky_gradient(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
     let mut dx = vec![0.0; y.len()];

@@ -23,6 +23,7 @@ use super::kernels::{Gradients, Kernels, Measured, Statistics};
 use resize::Resize;
 
 pub mod adamw;
+pub mod concatenate;
 pub mod conv;
 pub mod edge_map;
 pub mod heatmap;
@@ -231,6 +232,14 @@ impl Kernels for Cube {
         norm::leaky(x, slope)
     }
 
+    fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
+        norm::leaky_sum(x, y, slope)
+    }
+
+    fn concatenate(x: CubeTensor, y: CubeTensor) -> CubeTensor {
+        concatenate::concatenate(x, y)
+    }
+
     fn normalise(
         x: CubeTensor,
         weight: CubeTensor,
@@ -343,6 +352,10 @@ impl Gradients for Cube {
 
     fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
         norm::leaky_gradient(y, dy, slope)
+    }
+
+    fn concatenate_gradients(dy: CubeTensor, channels: usize) -> [CubeTensor; 2] {
+        concatenate::gradients(dy, channels)
     }
 
     fn normalise_gradients(

@@ -31,6 +31,8 @@ struct Moments;
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "leaky_relu.wgsl", escape = "none")]
 struct Leaky {
+    /// How many tensors are added up.
+    terms: usize,
     gradient: bool,
 }
 
@@ -115,15 +117,44 @@ pub fn backward(
 pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
     let x = into_contiguous(x);
     let y = empty(&x, dims::<4>(&x));
-    run_leaky(Leaky { gradient: false }, &[&x, &y], slope);
+    run_leaky(
+        Leaky {
+            terms: 1,
+            gradient: false,
+        },
+        &[&x, &y],
+        slope,
+    );
     y
+}
+
+/// LeakyReLU of `x + y`, whose size is a multiple of four.
+pub fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
+    let (x, y) = (into_contiguous(x), into_contiguous(y));
+    let sum = empty(&x, dims::<4>(&x));
+    run_leaky(
+        Leaky {
+            terms: 2,
+            gradient: false,
+        },
+        &[&x, &y, &sum],
+        slope,
+    );
+    sum
 }
 
 /// Its gradient by the input, from the output `y`.
 pub fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
     let (y, dy) = (into_contiguous(y), into_contiguous(dy));
     let dx = empty(&y, dims::<4>(&y));
-    run_leaky(Leaky { gradient: true }, &[&y, &dy, &dx], slope);
+    run_leaky(
+        Leaky {
+            terms: 1,
+            gradient: true,
+        },
+        &[&y, &dy, &dx],
+        slope,
+    );
     dx
 }
 
