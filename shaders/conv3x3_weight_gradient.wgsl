@@ -1,6 +1,7 @@
-{#- The gradient of a 3x3 convolution by its weights, by Winograd's F(3, 4) along the rows.
+{#- The gradient of a 3x3 convolution by its weights, by Winograd's F(3, 4) along the rows, and by its bias.
 
     dw[o,i,a,k] = sum over b, r, c of dy[b,o,r,c] x[b,i,r+a-1,c+k-1]
+    dbias[o]    = sum over b, r, c of dy[b,o,r,c], which are sums of e1
 
 Four pixels of a row of dy meet six of x: both are transformed (e0 to e5 and t0 to t5), their six products are summed over
 everything, and turned into three taps at the end:
@@ -19,7 +20,7 @@ the row of x and shows it to the rest.
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [pictures / each * strips][O,I,3,3]
+    parts  [pictures / each * strips][O I 3 3 + O]: dw, then dbias
     n      I, O, H, W, pictures for each, strips, B
 -#}
 {% if shared > 0 && browser %}enable subgroups;{% endif %}
@@ -54,6 +55,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let first = (group.z / strips) * each;
     let last = min(first + each, batch);
 {%- for k in 0..kept %}
+    var bias{{ k }} = 0.0;
     let o{{ k }} = min(o + {{ k * lanes }}u, outputs - 1u);
 {%- for q in 0..quads %}{% for a in 0..3 %}{% for t in 0..6 %}
     var m{{ t }}_{{ k }}_{{ q }}_{{ a }} = vec4f();
@@ -132,15 +134,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             {{ m }} = fma(vec4f({% if a == 0 %}b{{ k }}_{{ v }}e{{ t }}{% else if a == 1 %}here{{ k }}_{{ v }}_{{ t }}{% else %}above{{ k }}_{{ v }}_{{ t }}{% endif %}), t{{ t }}{{ q }}{{ v }}, {{ m }});
 {%- endfor %}{% endfor %}{% endfor %}
 {%- endfor %}{% endfor %}
-{%- for k in 0..kept %}{% for v in 0..tiles %}{% for t in 0..6 %}
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+            bias{{ k }} += here{{ k }}_{{ v }}_1;
+{%- for t in 0..6 %}
             above{{ k }}_{{ v }}_{{ t }} = here{{ k }}_{{ v }}_{{ t }}; here{{ k }}_{{ v }}_{{ t }} = b{{ k }}_{{ v }}e{{ t }};
 {%- endfor %}{% endfor %}{% endfor %}
         }
     }
+    let taps = outputs * inputs * 9u;
+    let part = group.z * (taps + outputs);
 {% for k in 0..kept %}
     if (o + {{ k * lanes }}u < outputs) {
+        if (i == 0u) { parts[part + taps + o + {{ k * lanes }}u] = bias{{ k }}; }
 {%- for q in 0..quads %}
-        let at{{ q }} = ((group.z * outputs + o + {{ k * lanes }}u) * inputs + i + {{ 4 * q }}u) * 9u;
+        let at{{ q }} = part + ((o + {{ k * lanes }}u) * inputs + i + {{ 4 * q }}u) * 9u;
 {%- for a in 0..3 %}
 {%- let s = format!("{k}_{q}_{a}") %}
         let p{{ s }} = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r{{ s }} = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);

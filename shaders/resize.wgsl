@@ -1,5 +1,5 @@
-{#- Twice and half the size, and their gradients; an invocation takes four neighbouring columns of the smaller picture for
-`double`, two for the rest.
+{#- Twice and half the size, and their gradients; an invocation takes `rows` rows of the smaller picture: four neighbouring columns
+for `double`, two for the rest.
 
     double:  along each axis y[2i] = (x[i-1] + 3 x[i]) / 4 and y[2i+1] = (3 x[i] + x[i+1]) / 4, indices clamped
     halve:   y[r,c] = the mean of x[2r,2c], x[2r,2c+1], x[2r+1,2c], x[2r+1,2c+1]
@@ -25,45 +25,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- let columns = self.columns() %}
     let runs = width / {{ columns }}u;
     let id = (group.y * n[0].w + group.x) * 64u + index;
-    if (id >= n[0].x * height * runs) { return; }
+    let bands = (height + {{ rows - 1 }}u) / {{ rows }}u;
+    if (id >= n[0].x * bands * runs) { return; }
     let run = id % runs;
-    let row = (id / runs) % height;
-    let plane = id / (runs * height);
+    let row = (id / runs) % bands * {{ rows }}u;
+    let plane = id / (runs * bands);
 {%- match kind %}
 {%- when Resize::Double %}
     let left = select(0u, 1u, run > 0u); let right = select(0u, 1u, run + 1u < runs);
-    let rows = array<u32, 3>(max(row, 1u) - 1u, row, min(row + 1u, height - 1u));
     // Each row of x, twice as wide: eight columns.
-{%- for r in 0..3 %}
-    let at{{ r }} = (plane * height + rows[{{ r }}]) * runs + run;
+{%- for r in 0..(rows + 2) %}
+    let at{{ r }} = (plane * height + clamp(row + {{ r }}u, 1u, height) - 1u) * runs + run;
     let x{{ r }} = source[at{{ r }}];
     let l{{ r }} = select(x{{ r }}.x, source[at{{ r }} - left].w, left > 0u);
     let r{{ r }} = select(x{{ r }}.w, source[at{{ r }} + right].x, right > 0u);
     let low{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(l{{ r }}, x{{ r }}.xyz);
     let high{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(x{{ r }}.yzw, r{{ r }});
 {%- endfor %}
-    let to0 = ((plane * height + row) * 2u * runs + run) * 2u;
-    let to1 = to0 + 2u * runs;
-{%- for (y, beside) in [(0, 0), (1, 2)] %}
-    let low_{{ y }} = 0.75 * low1 + 0.25 * low{{ beside }};
-    let high_{{ y }} = 0.75 * high1 + 0.25 * high{{ beside }};
-    result[to{{ y }}] = vec4f(low_{{ y }}.x, high_{{ y }}.x, low_{{ y }}.y, high_{{ y }}.y);
-    result[to{{ y }} + 1u] = vec4f(low_{{ y }}.z, high_{{ y }}.z, low_{{ y }}.w, high_{{ y }}.w);
+{%- for r in 0..rows %}
+    if (row + {{ r }}u < height) {
+        let to = ((plane * height + row + {{ r }}u) * 2u * runs + run) * 2u;
+{%- for beside in [r, r + 2] %}
+        let low_{{ beside }} = 0.75 * low{{ r + 1 }} + 0.25 * low{{ beside }};
+        let high_{{ beside }} = 0.75 * high{{ r + 1 }} + 0.25 * high{{ beside }};
+        let to_{{ beside }} = to{% if beside > r %} + 2u * runs{% endif %};
+        result[to_{{ beside }}] = vec4f(low_{{ beside }}.x, high_{{ beside }}.x, low_{{ beside }}.y, high_{{ beside }}.y);
+        result[to_{{ beside }} + 1u] = vec4f(low_{{ beside }}.z, high_{{ beside }}.z, low_{{ beside }}.w, high_{{ beside }}.w);
+{%- endfor %}
+    }
 {%- endfor %}
 {%- when Resize::DoubleGradient %}
     // dx[i] = (dy[2i-1] + 3 dy[2i] + 3 dy[2i+1] + dy[2i+2]) / 4 along each axis, indices clamped.
     let left = select(0u, 1u, run > 0u); let right = select(0u, 1u, run + 1u < runs);
-    let tall = 2u * height;
-    let rows = array<u32, 4>(max(2u * row, 1u) - 1u, 2u * row, 2u * row + 1u, min(2u * row + 2u, tall - 1u));
-{%- for r in 0..4 %}
-    let at{{ r }} = (plane * tall + rows[{{ r }}]) * 2u * runs + 2u * run;
+    // Each row of dy from 2 row - 1 on, half as wide: four columns.
+{%- for r in 0..(2 * rows + 2) %}
+    let at{{ r }} = (plane * 2u * height + clamp(2u * row + {{ r }}u, 1u, 2u * height) - 1u) * 2u * runs + 2u * run;
     let a{{ r }} = source[at{{ r }}]; let b{{ r }} = source[at{{ r }} + 1u];
     let l{{ r }} = select(a{{ r }}.x, source[at{{ r }} - left].w, left > 0u);
     let r{{ r }} = select(b{{ r }}.w, source[at{{ r }} + 1u + right].x, right > 0u);
     let even{{ r }} = vec4f(a{{ r }}.xz, b{{ r }}.xz); let odd{{ r }} = vec4f(a{{ r }}.yw, b{{ r }}.yw);
     let s{{ r }} = 0.75 * (even{{ r }} + odd{{ r }}) + 0.25 * (vec4f(l{{ r }}, odd{{ r }}.xyz) + vec4f(even{{ r }}.yzw, r{{ r }}));
 {%- endfor %}
-    result[(plane * height + row) * runs + run] = 0.75 * (s1 + s2) + 0.25 * (s0 + s3);
+{%- for r in 0..rows %}
+    if (row + {{ r }}u < height) {
+        result[(plane * height + row + {{ r }}u) * runs + run] = 0.75 * (s{{ 2 * r + 1 }} + s{{ 2 * r + 2 }}) + 0.25 * (s{{ 2 * r }} + s{{ 2 * r + 3 }});
+    }
+{%- endfor %}
 {%- when Resize::Halve %}
     let at = (plane * 2u * height + 2u * row) * runs + run;
     let s = source[at] + source[at + runs];

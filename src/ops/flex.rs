@@ -188,12 +188,12 @@ impl Gradients for Flex {
         tensor(dx, shape)
     }
 
-    fn convolve_by_weight(
+    fn convolve_by_parameters(
         x: FlexTensor,
         weight: FlexTensor,
         dy: FlexTensor,
         halving: bool,
-    ) -> FlexTensor {
+    ) -> [FlexTensor; 2] {
         let (x, dy) = (contiguous(&x), contiguous(&dy));
         let shape = dims::<4>(&weight);
         let plan = Plan {
@@ -202,14 +202,9 @@ impl Gradients for Flex {
             shape: dims(&x),
             others: shape[0],
         };
-        let dw = cpu::convolve(plan, x.storage(), dy.storage(), None);
-        tensor(dw, shape)
-    }
-
-    fn convolve_by_bias(dy: FlexTensor) -> FlexTensor {
-        let dy = contiguous(&dy);
-        let shape = dims(&dy);
-        tensor(conv::bias_gradient(dy.storage(), shape), [shape[1]])
+        let by_weight = cpu::convolve(plan, x.storage(), dy.storage(), None);
+        let by_bias = conv::bias_gradient(dy.storage(), dims(&dy));
+        [tensor(by_weight, shape), tensor(by_bias, [shape[0]])]
     }
 
     fn draw(
@@ -349,7 +344,8 @@ impl Measured for Flex {
     }
 
     fn by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        Self::convolve_by_weight(x, weight, dy, false)
+        let [by_weight, _] = Self::convolve_by_parameters(x, weight, dy, false);
+        by_weight
     }
 
     fn burn_by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {

@@ -143,16 +143,13 @@ pub trait Gradients: Kernels {
         halving: bool,
     ) -> FloatTensor<Self>;
 
-    /// By the weight.
-    fn convolve_by_weight(
+    /// By weight and bias.
+    fn convolve_by_parameters(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
         halving: bool,
-    ) -> FloatTensor<Self>;
-
-    /// By the bias.
-    fn convolve_by_bias(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    ) -> [FloatTensor<Self>; 2];
 
     /// The edge map, with what its gradient needs.
     fn draw(
@@ -217,12 +214,14 @@ impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
             let dx = B::convolve_by_x(x.clone(), weight.clone(), dy.clone(), self.halving);
             tape.register::<B>(node.id, dx);
         }
-        if let Some(node) = of_weight {
-            let dw = B::convolve_by_weight(x, weight, dy.clone(), self.halving);
-            tape.register::<B>(node.id, dw);
+        if of_weight.is_none() && of_bias.is_none() {
+            return;
         }
-        if let Some(node) = of_bias {
-            tape.register::<B>(node.id, B::convolve_by_bias(dy));
+        let found = B::convolve_by_parameters(x, weight, dy, self.halving);
+        for (node, gradient) in [of_weight, of_bias].into_iter().zip(found) {
+            if let Some(node) = node {
+                tape.register::<B>(node.id, gradient);
+            }
         }
     }
 }

@@ -1,13 +1,10 @@
 //! 3x3 convolution with padding 1 on the GPU: `shaders/conv3x3*.wgsl`.
 
 use askama::Template;
-use burn::backend::Cube;
-use burn::backend::ops::FloatTensorOps;
-use burn::tensor::Shape;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Adapter, Shader, adapter, dims, empty, grid, launch, number, plane_lanes, sum};
+use super::{Adapter, Shader, adapter, dims, empty, launch, number, sum};
 
 /// `shaders/conv3x3.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,24 +57,12 @@ struct WeightGradient {
     browser: bool,
 }
 
-/// `shaders/plane_sums.wgsl`
-#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
-#[template(path = "plane_sums.wgsl", escape = "none")]
-struct PlaneSums {
-    lanes: usize,
-}
-
 impl Shader for Convolve {
     fn group(&self) -> u32 {
         self.group as u32
     }
 }
 impl Shader for Weights {}
-impl Shader for PlaneSums {
-    fn group(&self) -> u32 {
-        self.lanes as u32
-    }
-}
 impl Shader for WeightGradient {
     fn group(&self) -> u32 {
         self.lanes as u32
@@ -257,8 +242,8 @@ pub fn convolve(
     y
 }
 
-/// The gradient by the weights, `[O,I,3,3]`, of `x` `[B,I,H,W]` and `dy` `[B,O,H,W]`.
-pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
+/// The gradients by weights, `[O,I,3,3]`, and bias, `[O]`, of `x` `[B,I,H,W]` and `dy` `[B,O,H,W]`.
+pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2] {
     let (x, dy) = (into_contiguous(x), into_contiguous(dy));
     let [batch, inputs, height, width] = dims(&x);
     let [_, outputs, ..] = dims::<4>(&dy);
@@ -281,7 +266,7 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, batch);
     let parts = batch.div_ceil(each) * strips;
 
-    let sums = empty(&x, [parts, outputs, inputs, 3, 3]);
+    let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
     launch(
         WeightGradient {
             lanes,
@@ -297,28 +282,5 @@ pub fn weight_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         &[&x, &dy, &sums],
         &[inputs, outputs, height, width, each, strips, batch],
     );
-    let [by_weight] = sum(&sums, parts, [outputs, inputs, 3, 3]);
-    by_weight
-}
-
-/// The gradient by the bias, `[O]`, of `dy` `[B,O,H,W]`.
-pub fn bias_gradient(dy: CubeTensor) -> CubeTensor {
-    let dy = into_contiguous(dy);
-    let [batch, outputs, height, width] = dims(&dy);
-    if !(height * width).is_multiple_of(4) {
-        let sums = Cube::float_sum_dims(dy, &[0, 2, 3]);
-        return Cube::float_reshape(sums, Shape::new([outputs]));
-    }
-    let (planes, fours) = (batch * outputs, height * width / 4);
-    let sums = empty(&dy, [batch, outputs]);
-    let groups = grid(planes);
-    let lanes = plane_lanes(&dy, fours);
-    launch(
-        PlaneSums { lanes },
-        groups,
-        &[&dy, &sums],
-        &[planes, fours, groups[0]],
-    );
-    let [by_bias] = sum(&sums, batch, [outputs]);
-    by_bias
+    sum(&sums, parts, [outputs, inputs, 3, 3], [outputs])
 }

@@ -181,24 +181,22 @@ fn bits(value: f64) -> usize {
 /// `shaders/sum.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "sum.wgsl", escape = "none")]
-struct Sum {
-    results: usize,
-}
+struct Sum;
 
 impl Shader for Sum {}
 
-/// `parts` rows of `results` tensors of a shape each, added up by tensor.
-fn sum<const D: usize, const R: usize>(
-    rows: &CubeTensor,
-    parts: usize,
-    shape: [usize; D],
-) -> [CubeTensor; R] {
-    let results = [(); R].map(|()| empty(rows, shape));
-    let count = shape.iter().product::<usize>();
-    let groups = [(R * count).div_ceil(64), 1, 1];
-    let buffers: Vec<_> = [rows].into_iter().chain(&results).collect();
-    launch(Sum { results: R }, groups, &buffers, &[count, parts]);
-    results
+/// So many `parts`, each two tensors one behind the other, added up.
+fn sum<const D: usize, const E: usize>(
+    parts: &CubeTensor,
+    count: usize,
+    first: [usize; D],
+    second: [usize; E],
+) -> [CubeTensor; 2] {
+    let sums = [empty(parts, first), empty(parts, second)];
+    let sizes = [first.iter().product(), second.iter().product(), count];
+    let groups = [(sizes[0] + sizes[1]).div_ceil(64), 1, 1];
+    launch(Sum, groups, &[parts, &sums[0], &sums[1]], &sizes);
+    sums
 }
 
 impl Kernels for Cube {
@@ -270,7 +268,8 @@ impl Measured for Cube {
     }
 
     fn by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        Self::convolve_by_weight(x, weight, dy, false)
+        let [by_weight, _] = Self::convolve_by_parameters(x, weight, dy, false);
+        by_weight
     }
 
     fn burn_by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
@@ -312,12 +311,13 @@ impl Gradients for Cube {
         conv::convolve(dy, weight, None, true)
     }
 
-    fn convolve_by_weight(x: CubeTensor, _: CubeTensor, dy: CubeTensor, _: bool) -> CubeTensor {
-        conv::weight_gradient(x, dy)
-    }
-
-    fn convolve_by_bias(dy: CubeTensor) -> CubeTensor {
-        conv::bias_gradient(dy)
+    fn convolve_by_parameters(
+        x: CubeTensor,
+        _: CubeTensor,
+        dy: CubeTensor,
+        _: bool,
+    ) -> [CubeTensor; 2] {
+        conv::gradients_by_parameters(x, dy)
     }
 
     fn draw(

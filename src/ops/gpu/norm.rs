@@ -106,7 +106,7 @@ pub fn backward(
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
     run(Pass::Sums, &buffers, epsilon, slope);
-    let [by_weight, by_bias] = sum(&planes, batch, [channels]);
+    let [by_weight, by_bias] = sum(&planes, batch, [channels], [channels]);
     let dx = empty(&x, dims::<4>(&x));
     let buffers = [&x, &weight, &bias, &moments, &dy, &by_weight, &by_bias, &dx];
     run(Pass::Backward, &buffers, epsilon, slope);

@@ -11,6 +11,7 @@ use super::{Shader, dims, empty, grid, launch};
 #[template(path = "resize.wgsl", escape = "none")]
 struct Resizing {
     kind: Resize,
+    rows: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,8 +64,14 @@ pub fn resize(kind: Resize, x: CubeTensor, seen: Option<&CubeTensor>) -> CubeTen
     };
     let y = empty(&x, [batch, channels, to[0], to[1]]);
     let planes = batch * channels;
-    let shader = Resizing { kind };
-    let groups = grid((planes * small[0] * small[1] / shader.columns()).div_ceil(64));
+    // Neighbouring rows of the larger picture depend on the same ones of the smaller, and the other way round.
+    let rows = match kind {
+        Resize::Double | Resize::DoubleGradient => 4,
+        _ => 1,
+    };
+    let shader = Resizing { kind, rows };
+    let runs = planes * small[0].div_ceil(rows) * small[1] / shader.columns();
+    let groups = grid(runs.div_ceil(64));
     let buffers: Vec<&CubeTensor> = [&x].into_iter().chain(seen).chain([&y]).collect();
     launch(
         shader,
