@@ -45,12 +45,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- for r in 0..rows %}
     if (row + {{ r }}u < height) {
         let to = ((plane * height + row + {{ r }}u) * 2u * runs + run) * 2u;
-{%- for beside in [r, r + 2] %}
+{%- for below in 0..2 %}
+{%- let beside = r + 2 * below %}
         let low_{{ beside }} = 0.75 * low{{ r + 1 }} + 0.25 * low{{ beside }};
         let high_{{ beside }} = 0.75 * high{{ r + 1 }} + 0.25 * high{{ beside }};
-        let to_{{ beside }} = to{% if beside > r %} + 2u * runs{% endif %};
-        result[to_{{ beside }}] = vec4f(low_{{ beside }}.x, high_{{ beside }}.x, low_{{ beside }}.y, high_{{ beside }}.y);
-        result[to_{{ beside }} + 1u] = vec4f(low_{{ beside }}.z, high_{{ beside }}.z, low_{{ beside }}.w, high_{{ beside }}.w);
+        result[to + {{ 2 * below }}u * runs] = vec4f(low_{{ beside }}.x, high_{{ beside }}.x, low_{{ beside }}.y, high_{{ beside }}.y);
+        result[to + {{ 2 * below }}u * runs + 1u] = vec4f(low_{{ beside }}.z, high_{{ beside }}.z, low_{{ beside }}.w, high_{{ beside }}.w);
 {%- endfor %}
     }
 {%- endfor %}
