@@ -130,8 +130,15 @@ fn adapter(client: &Client) -> Adapter {
         };
     }
     let properties = client.properties();
+    let name = &properties.identity.name;
+    if name.starts_with("SwiftShader") {
+        return Adapter {
+            lanes: 4,
+            is_processor: true,
+        };
+    }
     // Mesa's processor names its registers' width, "llvmpipe (LLVM 15.0.6, 256 bits)": as many lanes of 32 bits.
-    if let Some(words) = properties.identity.name.strip_prefix("llvmpipe") {
+    if let Some(words) = name.strip_prefix("llvmpipe") {
         let bits = words
             .split([' ', ')'])
             .filter_map(|word| word.parse::<usize>().ok());
