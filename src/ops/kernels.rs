@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients as Tape;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -197,6 +198,19 @@ pub trait Gradients: Kernels {
     fn expectation_gradient(dy: FloatTensor<Self>, sides: [usize; 2]) -> FloatTensor<Self>;
 }
 
+/// Gives each of an operation's parents its gradient, if it wants one.
+fn register<B: Backend, const N: usize>(
+    tape: &mut Tape,
+    parents: [Option<NodeId>; N],
+    gradients: [FloatTensor<B>; N],
+) {
+    for (parent, gradient) in parents.into_iter().zip(gradients) {
+        if let Some(id) = parent {
+            tape.register::<B>(id, gradient);
+        }
+    }
+}
+
 #[derive(Debug)]
 struct ConvolveBackward {
     halving: bool,
@@ -218,11 +232,11 @@ impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
             return;
         }
         let found = B::convolve_by_parameters(x, weight, dy, self.halving);
-        for (node, gradient) in [of_weight, of_bias].into_iter().zip(found) {
-            if let Some(node) = node {
-                tape.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, _>(
+            tape,
+            [of_weight, of_bias].map(|node| node.map(|node| node.id)),
+            found,
+        );
     }
 }
 
@@ -235,11 +249,11 @@ impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let found = B::edge_map_gradients(ops.state, dy);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = node {
-                tape.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, _>(
+            tape,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            found,
+        );
     }
 }
 
@@ -257,11 +271,11 @@ impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
         let dy = tape.consume::<B>(&ops.node);
         let (x, parameters) = ops.state;
         let found = B::normalise_gradients(x, parameters, self.epsilon, self.slope, dy);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = node {
-                tape.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, _>(
+            tape,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            found,
+        );
     }
 }
 
@@ -277,9 +291,11 @@ impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let dx = B::leaky_gradient(ops.state, dy, self.slope);
-        for node in ops.parents.into_iter().flatten() {
-            tape.register::<B>(node.id, dx.clone());
-        }
+        register::<B, _>(
+            tape,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            [dx.clone(), dx],
+        );
     }
 }
 
@@ -293,11 +309,11 @@ impl<B: Gradients> Backward<B, 2> for ConcatenateBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let found = B::concatenate_gradients(dy, ops.state);
-        for (node, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = node {
-                tape.register::<B>(node.id, gradient);
-            }
-        }
+        register::<B, _>(
+            tape,
+            ops.parents.map(|node| node.map(|node| node.id)),
+            found,
+        );
     }
 }
 
