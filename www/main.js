@@ -717,8 +717,9 @@ async function configure(patch) {
     await engine.configure(patch);
     if (store.state.message?.kind === "error") store.set({ message: null });
   });
-  // A refused change leaves the settings as they were: the fields must say so.
-  if (before) store.set({ config: { ...(session?.settings ?? before) }, staged: {} });
+  // A refused change leaves the settings as they were: the fields must say so. What was staged meanwhile waits on.
+  const staged = Object.fromEntries(Object.entries(store.state.staged).filter(([name]) => !(name in patch)));
+  if (before) store.set({ config: { ...(session?.settings ?? before) }, staged });
 }
 
 /** @param {protocol.Preset} name */
