@@ -26,6 +26,9 @@ const DESCRIBE_EVERY = 10_000;
  * @property {string} title
  */
 
+/** Where each view is among the pixels of all; skeletons are drawn over the input. */
+export const CHANNELS = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
+
 /** Draws {@link protocol.Views} into the page's five canvases. */
 export class ProbeViews {
   /** @type {Row[]} */ #rows;
@@ -39,13 +42,12 @@ export class ProbeViews {
 
   /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
   constructor(root) {
-    const channels = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
     this.#rows = Array.from(root.querySelectorAll("canvas[data-view]"), (element) => {
       const canvas = /** @type {HTMLCanvasElement} */ (element);
-      const view = /** @type {keyof typeof channels} */ (canvas.dataset.view);
+      const view = /** @type {keyof typeof CHANNELS} */ (canvas.dataset.view);
       return {
         canvas,
-        channel: channels[view],
+        channel: CHANNELS[view],
         skeleton: view === "skeleton",
         title: canvas.dataset.title ?? view,
       };

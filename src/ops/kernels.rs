@@ -232,11 +232,8 @@ impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
             return;
         }
         let found = B::convolve_by_parameters(x, weight, dy, self.halving);
-        register::<B, _>(
-            tape,
-            [of_weight, of_bias].map(|node| node.map(|node| node.id)),
-            found,
-        );
+        let parents = [of_weight, of_bias].map(|node| node.map(|node| node.id));
+        register::<B, _>(tape, parents, found);
     }
 }
 
@@ -249,11 +246,8 @@ impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let found = B::edge_map_gradients(ops.state, dy);
-        register::<B, _>(
-            tape,
-            ops.parents.map(|node| node.map(|node| node.id)),
-            found,
-        );
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        register::<B, _>(tape, parents, found);
     }
 }
 
@@ -271,11 +265,8 @@ impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
         let dy = tape.consume::<B>(&ops.node);
         let (x, parameters) = ops.state;
         let found = B::normalise_gradients(x, parameters, self.epsilon, self.slope, dy);
-        register::<B, _>(
-            tape,
-            ops.parents.map(|node| node.map(|node| node.id)),
-            found,
-        );
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        register::<B, _>(tape, parents, found);
     }
 }
 
@@ -291,11 +282,8 @@ impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let dx = B::leaky_gradient(ops.state, dy, self.slope);
-        register::<B, _>(
-            tape,
-            ops.parents.map(|node| node.map(|node| node.id)),
-            [dx.clone(), dx],
-        );
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        register::<B, _>(tape, parents, [dx.clone(), dx]);
     }
 }
 
@@ -309,11 +297,8 @@ impl<B: Gradients> Backward<B, 2> for ConcatenateBackward {
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let found = B::concatenate_gradients(dy, ops.state);
-        register::<B, _>(
-            tape,
-            ops.parents.map(|node| node.map(|node| node.id)),
-            found,
-        );
+        let parents = ops.parents.map(|node| node.map(|node| node.id));
+        register::<B, _>(tape, parents, found);
     }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { filmAsGif, filmAsWebM } from "./film.js";
+import { CHANNELS } from "../views.js";
 import { MomentPainter } from "./painter.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -16,8 +17,6 @@ import { MomentPainter } from "./painter.js";
 const COLUMNS = 4;
 /** When it plays, a moment is shown so long, ms. */
 const FRAME = 150;
-/** Which of the views is the reconstruction. */
-const RECONSTRUCTION = 3;
 
 /**
  * @param {Store} store
@@ -140,6 +139,6 @@ function upToNow({ moments, views }) {
   const last = moments.at(-1);
   if (!last || !views || views.step <= last.step) return moments;
   const { step, size, count, keypoints, edge_strengths } = views;
-  const pixels = views.pixels.subarray(RECONSTRUCTION * count * size * size * 4);
+  const pixels = views.pixels.subarray(CHANNELS.reconstruction * count * size * size * 4);
   return [...moments, { step, size, count, pixels, keypoints, edge_strengths }];
 }
