@@ -57,6 +57,113 @@ struct WeightGradient {
     browser: bool,
 }
 
+/// `shaders/conv3x3_quad.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "conv3x3_quad.wgsl", escape = "none")]
+struct ConvolveInQuads {
+    group: usize,
+    each: usize,
+    rows: usize,
+    tiles: usize,
+    outer: bool,
+    unroll: usize,
+    aligned: bool,
+    browser: bool,
+}
+
+impl Shader for ConvolveInQuads {
+    fn group(&self) -> u32 {
+        self.group as u32
+    }
+}
+
+impl ConvolveInQuads {
+    fn number(&self) -> &'static str {
+        number(self.aligned)
+    }
+    fn some(&self) -> &'static str {
+        number(self.each == 4)
+    }
+    fn step(&self) -> usize {
+        if self.aligned { 4 } else { 1 }
+    }
+    fn part(&self, j: &usize) -> &'static str {
+        if self.each == 1 { "" } else { [".x", ".y", ".z", ".w"][*j] }
+    }
+    fn swapped(&self, s: &usize, value: impl std::fmt::Display) -> String {
+        swapped(s, value)
+    }
+    fn results(&self) -> usize {
+        self.each * self.rows * self.tiles * 4 / self.step()
+    }
+    fn chain(&self, b: &str, r: &usize, t: usize, l: &str, m: &str) -> String {
+        let r = *r;
+        let l = if l.is_empty() { String::new() } else { format!(".{l}") };
+        let mut sum = format!("{m}{l}");
+        for i in 0..self.unroll {
+            for a in 0..3 {
+                sum = format!("fma({b}{i}_{}, w{t}_{i}_{a}{l}, {sum})", r + a);
+            }
+        }
+        sum
+    }
+    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
+        transform_x(d, first, name)
+    }
+}
+
+/// `shaders/conv3x3_weight_gradient_quad.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "conv3x3_weight_gradient_quad.wgsl", escape = "none")]
+struct WeightGradientInQuads {
+    kept: usize,
+    own: usize,
+    tiles: usize,
+    rows: usize,
+    whole: bool,
+    halo: bool,
+    aligned: bool,
+    browser: bool,
+}
+
+impl Shader for WeightGradientInQuads {
+    fn group(&self) -> u32 {
+        4
+    }
+}
+
+impl WeightGradientInQuads {
+    fn number(&self) -> &'static str {
+        number(self.aligned)
+    }
+    /// Rows of dy that are loaded each time, from the one above on.
+    fn loaded(&self) -> std::ops::Range<usize> {
+        if self.whole { 1..self.rows + 1 } else { 2..self.rows + 2 }
+    }
+    fn chain(&self, m: &str, b: &str, t: &usize, a: &usize, k: &usize) -> String {
+        let mut sum = m.to_string();
+        for u in 0..self.rows {
+            let q = u + 2 - a;
+            if self.whole && (q == 0 || q > self.rows) {
+                continue;
+            }
+            for v in 0..self.tiles {
+                sum = format!("fma({b}{u}_{v}, r{q}_{v}_{k}e{t}, {sum})");
+            }
+        }
+        sum
+    }
+    fn swapped(&self, s: &usize, value: impl std::fmt::Display) -> String {
+        swapped(s, value)
+    }
+    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
+        transform_x(d, first, name)
+    }
+    fn transform_dy(&self, d: &str) -> String {
+        transform_dy(d)
+    }
+}
+
 impl Shader for Convolve {
     fn group(&self) -> u32 {
         self.group as u32
@@ -130,12 +237,7 @@ impl WeightGradient {
 
     /// Four pixels `d` of dy as Winograd's F(3, 4) multiplies by them, as the shader writes it.
     fn transform_dy(&self, d: &str) -> String {
-        format!(
-            "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
-             let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
-             let {d}e0 = {d}.x; let {d}e1 = {d}s + {d}t; let {d}e2 = {d}s - {d}t; \
-             let {d}e3 = fma(2.0, {d}r, {d}q); let {d}e4 = fma(-2.0, {d}r, {d}q); let {d}e5 = {d}.w;"
-        )
+        transform_dy(d)
     }
 }
 
@@ -163,6 +265,24 @@ fn transform_x(d: &str, first: usize, name: &str) -> String {
     )
 }
 
+fn transform_dy(d: &str) -> String {
+        format!(
+            "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
+             let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
+             let {d}e0 = {d}.x; let {d}e1 = {d}s + {d}t; let {d}e2 = {d}s - {d}t; \
+             let {d}e3 = fma(2.0, {d}r, {d}q); let {d}e4 = fma(-2.0, {d}r, {d}q); let {d}e5 = {d}.w;"
+        )
+}
+
+fn swapped(s: &usize, value: impl std::fmt::Display) -> String {
+    match s {
+        0 => value.to_string(),
+        1 => format!("quadSwapX({value})"),
+        2 => format!("quadSwapY({value})"),
+        _ => format!("quadSwapDiagonal({value})"),
+    }
+}
+
 /// Numbers that stand for a row of three taps.
 fn products(raw: bool) -> usize {
     if raw { 3 } else { 6 }
@@ -183,6 +303,38 @@ pub fn convolve(
         lanes,
         is_processor: processor,
     } = adapter(&x.client);
+    if processor && lanes == 4 {
+        let each = if outputs <= 8 { 1 } else { 4 };
+        let tiles = if width <= 4 { 1 } else { 2 };
+        let rows = if each == 1 { 8 } else { 4 };
+        let groups = outputs.div_ceil(4 * each);
+        let unroll: usize = if inputs < 8 { 1 } else { 4 / tiles };
+        let padded_inputs = inputs.next_multiple_of(unroll);
+        let bias = bias.map(into_contiguous);
+        let padded = 9 * each;
+        let u = empty(&x, [groups * (padded_inputs * padded + each) * 4]);
+        launch(
+            Weights { quads: each, padded, raw: true, turned, biased: bias.is_some() },
+            [(groups * each * inputs).div_ceil(64), 1, 1],
+            &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
+            &[inputs, outputs],
+        );
+        let y = empty(&x, [batch, outputs, height, width]);
+        let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
+        let group = 4;
+        launch(
+            ConvolveInQuads {
+                group, each, rows, tiles,
+                outer: 4 % strips > 0, unroll,
+                aligned: width.is_multiple_of(4),
+                browser: cfg!(target_family = "wasm"),
+            },
+            [(strips * bands * batch).div_ceil(group), groups, 1],
+            &[&x, &u, &y],
+            &[inputs, outputs, height, width, strips, bands, batch],
+        );
+        return y;
+    }
     // The fastest of those measured on an H200 (rows by rows), lavapipe (8 lanes) and SwiftShader (4).
     let tiles = if width <= 4 { 1 } else { 2 };
     let (quads, rows): (usize, usize) = match outputs {
@@ -251,6 +403,30 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
         lanes: subgroup,
         is_processor: processor,
     } = adapter(&x.client);
+    if processor && subgroup == 4 {
+        let kept = outputs.div_ceil(4).min(4);
+        let own = inputs.div_ceil(4).min(2);
+        let tiles = if width <= 4 { 1 } else { 2 };
+        let rows = 4 / tiles;
+        let strips = width.div_ceil(4 * tiles);
+        let blocks = [outputs.div_ceil(4 * kept), inputs.div_ceil(4 * own)];
+        let each = (batch * strips * blocks[0] * blocks[1] / 32).clamp(1, batch);
+        let parts = batch.div_ceil(each) * strips;
+        let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
+        launch(
+            WeightGradientInQuads {
+                kept, own, tiles, rows,
+                whole: height <= rows,
+                halo: strips > 1,
+                aligned: width.is_multiple_of(4),
+                browser: cfg!(target_family = "wasm"),
+            },
+            [blocks[0], blocks[1], parts],
+            &[&x, &dy, &sums],
+            &[inputs, outputs, height, width, each, strips, batch],
+        );
+        return sum(&sums, parts, [outputs, inputs, 3, 3], [outputs]);
+    }
     let lanes = if processor { subgroup } else { 32 };
     let kept = match outputs.div_ceil(lanes) {
         4.. if processor && lanes == 4 => 4,

@@ -1,0 +1,152 @@
+{#- The gradient of a 3x3 convolution by its weights and its bias, as conv3x3_weight_gradient.wgsl does it (which see), where
+four invocations work in step and loads are dear: each of the four loads and transforms x of other inputs, and sums for other
+outputs, and what it needs of the others comes by swapping, as in conv3x3_quad.wgsl.
+
+A quad goes down a strip of `tiles` runs of four columns, `rows` rows at once, whose dy passes through `e`: of the row above,
+of these rows but for the first, and of the row below them. With `whole`, these rows are all that there are.
+
+    x      [B,I,H,W]
+    dy     [B,O,H,W]
+    parts  [pictures / each * strips][O I 3 3 + O]: dw, then dbias
+    n      I, O, H, W, pictures for each, strips, B
+-#}
+{% if browser %}enable subgroups;{% endif %}
+{% let number = self.number() -%}
+{% let letters = ["x", "y", "z", "w"] -%}
+@group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
+@group(0) @binding(1) var<storage, read_write> dy: array<{{ number }}>;
+@group(0) @binding(2) var<storage, read_write> parts: array<f32>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+
+/// Four pixels of dy's row that starts at `start`, from `column` on; zero outside of it.
+fn dy4(start: u32, column: u32, width: u32, wanted: bool) -> vec4f {
+{%- if aligned %}
+    return select(vec4f(), dy[(start + min(column, width - 4u)) / 4u], wanted && column < width);
+{%- else %}
+    var four = vec4f();
+{%- for j in 0..4 %}
+    four.{{ letters[j] }} = select(0.0, dy[start + min(column + {{ j }}u, width - 1u)], wanted && column + {{ j }}u < width);
+{%- endfor %}
+    return four;
+{%- endif %}
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+    let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
+    let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
+    let o = group.x * {{ 4 * kept }}u + lane;
+    let i = group.y * {{ 4 * own }}u;
+    let start_column = group.z % strips * {{ 4 * tiles }}u;
+    let first = (group.z / strips) * each;
+    let last = min(first + each, batch);
+{%- for k in 0..kept %}
+    var bias{{ k }} = 0.0;
+    let o{{ k }} = min(o + {{ 4 * k }}u, outputs - 1u);
+{%- for j in 0..own %}{% for s in 0..4 %}{% for a in 0..3 %}{% for t in 0..6 %}
+    var m{{ t }}_{{ a }}_{{ s }}_{{ j }}_{{ k }} = 0.0;
+{%- endfor %}{% endfor %}{% endfor %}{% endfor %}
+{%- endfor %}
+    // Which pixels of x a lane loads, without leaving the row, and whether there are such.
+{%- for j in 0..own %}
+    let i{{ j }} = min(i + {{ 4 * j }}u + lane, inputs - 1u);
+{%- endfor %}
+{%- for p in 0..(4 * tiles + 2) %}
+    let has{{ p }} = start_column + {{ p }}u >= 1u && start_column + {{ p }}u <= width; let c{{ p }} = clamp(start_column + {{ p }}u, 1u, width) - 1u;
+{%- endfor %}
+
+    for (var picture = first; picture < last; picture++) {
+{%- if !whole %}
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+{%- let d = format!("start{k}_{v}") %}
+        let {{ d }} = dy4((picture * outputs + o{{ k }}) * height * width, start_column + {{ 4 * v }}u, width, true);
+        {{ self.transform_dy(d) }}
+{%- for t in 0..6 %}
+        var above{{ t }}_{{ v }}_{{ k }} = 0.0; var here{{ t }}_{{ v }}_{{ k }} = {{ d }}e{{ t }};
+{%- endfor %}
+{%- endfor %}{% endfor %}
+        for (var row = 0u; row < height; row += {{ rows }}u) {
+{%- for t in 0..6 %}{% for v in 0..tiles %}{% for k in 0..kept %}
+            let r0_{{ v }}_{{ k }}e{{ t }} = above{{ t }}_{{ v }}_{{ k }}; let r1_{{ v }}_{{ k }}e{{ t }} = here{{ t }}_{{ v }}_{{ k }};
+{%- endfor %}{% endfor %}{% endfor %}
+{%- else %}
+        { let row = 0u;
+{%- endif %}
+{%- for q in self.loaded() %}
+            let wanted{{ q }} = row + {{ q - 1 }}u < height; let next{{ q }} = min(row + {{ q - 1 }}u, height - 1u);
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+{%- let d = format!("r{q}_{v}_{k}") %}
+            let {{ d }} = dy4(((picture * outputs + o{{ k }}) * height + next{{ q }}) * width, start_column + {{ 4 * v }}u, width, wanted{{ q }});
+            {{ self.transform_dy(d) }}
+{%- endfor %}{% endfor %}
+{%- endfor %}
+{%- for u in 0..rows %}
+            let inside{{ u }} = row + {{ u }}u < height; let x{{ u }} = min(row + {{ u }}u, height - 1u);
+{%- for j in 0..own %}
+{%- let s = format!("{u}_{j}") %}
+            let x{{ s }} = ((picture * inputs + i{{ j }}) * height + x{{ u }}) * width;
+{%- if aligned %}
+{%- for v in 0..tiles %}
+            let q{{ s }}_{{ v }} = select(vec4f(), x[(x{{ s }} + min(start_column + {{ 4 * v }}u, width - 4u)) / 4u], inside{{ u }} && has{{ 4 * v + 1 }});
+{%- for p in 0..4 %}
+            let d{{ s }}_{{ 4 * v + p + 1 }} = q{{ s }}_{{ v }}.{{ letters[p] }};
+{%- endfor %}
+{%- endfor %}
+{%- if halo %}
+            let d{{ s }}_0 = select(0.0, x[(x{{ s }} + c0) / 4u].w, inside{{ u }} && has0);
+            let d{{ s }}_{{ 4 * tiles + 1 }} = select(0.0, x[(x{{ s }} + c{{ 4 * tiles + 1 }}) / 4u].x, inside{{ u }} && has{{ 4 * tiles + 1 }});
+{%- else %}
+            let d{{ s }}_0 = 0.0; let d{{ s }}_{{ 4 * tiles + 1 }} = 0.0;
+{%- endif %}
+{%- else %}
+{%- for p in 0..(4 * tiles + 2) %}
+            let d{{ s }}_{{ p }} = select(0.0, x[x{{ s }} + c{{ p }}], inside{{ u }} && has{{ p }});
+{%- endfor %}
+{%- endif %}
+{%- for v in 0..tiles %}
+{%- let d = format!("d{s}_") %}{% let name = format!("{u}_{j}_{v}") %}
+            {{ self.transform_x(d, 4 * v, name) }}
+{%- endfor %}
+{%- endfor %}
+{%- endfor %}
+{%- for t in 0..6 %}{% for j in 0..own %}{% for s in 0..4 %}
+{%- for u in 0..rows %}{% for v in 0..tiles %}
+            let b{{ t }}_{{ j }}_{{ s }}_{{ u }}_{{ v }} = {{ self.swapped(s, format!("t{t}_{u}_{j}_{v}")) }};
+{%- endfor %}{% endfor %}
+{%- for k in 0..kept %}{% for a in 0..3 %}
+{%- let m = format!("m{t}_{a}_{s}_{j}_{k}") %}{% let b = format!("b{t}_{j}_{s}_") %}
+            {{ m }} = {{ self.chain(m, b, t, a, k) }};
+{%- endfor %}{% endfor %}
+{%- endfor %}{% endfor %}{% endfor %}
+{%- for k in 0..kept %}{% for v in 0..tiles %}
+{%- for q in 1..(rows + 1) %}
+            bias{{ k }} += r{{ q }}_{{ v }}_{{ k }}e1;
+{%- endfor %}
+{%- if !whole %}
+{%- for t in 0..6 %}
+            above{{ t }}_{{ v }}_{{ k }} = r{{ rows }}_{{ v }}_{{ k }}e{{ t }}; here{{ t }}_{{ v }}_{{ k }} = r{{ rows + 1 }}_{{ v }}_{{ k }}e{{ t }};
+{%- endfor %}
+{%- endif %}
+{%- endfor %}{% endfor %}
+        }
+    }
+    let taps = outputs * inputs * 9u;
+    let part = group.z * (taps + outputs);
+    var z: array<f32, {{ 36 * own * kept }}>;
+{%- for k in 0..kept %}
+    if (i == 0u && o + {{ 4 * k }}u < outputs) { parts[part + taps + o + {{ 4 * k }}u] = bias{{ k }}; }
+{%- for j in 0..own %}{% for s in 0..4 %}{% for a in 0..3 %}
+{%- let name = format!("{a}_{s}_{j}_{k}") %}{% let to = ((k * own + j) * 4 + s) * 9 + 3 * a %}
+    let p{{ name }} = (m1_{{ name }} + m2_{{ name }}) * (-1.0 / 6.0); let r{{ name }} = (m1_{{ name }} - m2_{{ name }}) * (-1.0 / 6.0);
+    let g{{ name }} = (m3_{{ name }} + m4_{{ name }}) * (1.0 / 24.0); let h{{ name }} = (m3_{{ name }} - m4_{{ name }}) * (1.0 / 24.0);
+    z[{{ to }}] = 0.25 * m0_{{ name }} + p{{ name }} + g{{ name }};
+    z[{{ to + 1 }}] = 2.0 * h{{ name }} + r{{ name }};
+    z[{{ to + 2 }}] = 4.0 * g{{ name }} + p{{ name }} + m5_{{ name }};
+{%- endfor %}{% endfor %}{% endfor %}
+{%- endfor %}
+    for (var e = 0u; e < {{ 36 * own * kept }}u; e++) {
+        let to_o = o + e / {{ 36 * own }}u * 4u;
+        let to_i = i + e / 36u % {{ own }}u * 4u + (lane ^ (e / 9u % 4u));
+        if (to_o < outputs && to_i < inputs) { parts[part + (to_o * inputs + to_i) * 9u + e % 9u] = z[e]; }
+    }
+}
