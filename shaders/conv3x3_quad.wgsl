@@ -1,31 +1,35 @@
-{#- 3x3 convolution with padding 1, as conv3x3.wgsl does it (which see), where four invocations work in step and loads are
-dear: each of the four loads and transforms the pixels of its own strip, and makes `each` channels of all four strips. What it
-needs of the others comes by swapping: in `s` 1 to 3 from the neighbour beside, below, and across it in the quad.
+{#- 3x3 convolution with padding 1 as conv3x3.wgsl does it (which see), where four invocations work in step and loads are dear.
+
+Each of the four loads and transforms the pixels of a strip of its own, and makes `each` channels of all four strips: its own
+(s = 0) and those of the lanes `lane ^ s`, from which it has the transformed pixels by swapping. Pixels at the ends of a strip
+come from the lanes beside it, too, or are loaded by the first and the last lane (`outer`).
 
     x  [B,I,H,W]
-    u  [O / (4 each)][I][9 taps][4 each], then biases [O / (4 each)][4 each]
+    u  [O / (4 each)][I][9 taps][4 each], I a multiple of `turn`, then biases [O / (4 each)][4 each]
     y  [B,O,H,W]
     n  I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B
 -#}
 {% if browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
-{% let parts = ["x", "y", "z", "w"] -%}
+{% let letters = ["x", "y", "z", "w"] -%}
+{% let step = self.step() -%}
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
-@group(0) @binding(1) var<storage, read_write> u: array<{{ self.some() }}>;
+@group(0) @binding(1) var<storage, read_write> u: array<{{ self.channels() }}>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 
-@compute @workgroup_size({{ group }})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32, @builtin(subgroup_invocation_id) lane: u32) {
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
+    let all = (inputs + {{ turn - 1 }}u) / {{ turn }}u * {{ turn }}u;
     let strips = n[1].x; let bands = n[1].y; let count = strips * bands * n[1].z;
     // Invocations past the end work along on the last strip, since their neighbours need their channels.
-    let strip = min(group.x * {{ group }}u + index, count - 1u);
+    let strip = min(group.x * 4u + lane, count - 1u);
     let start_column = (strip % strips) * {{ 4 * tiles }}u;
     let row = (strip / strips) % bands * {{ rows }}u;
     let picture = strip / (strips * bands);
 {% for s in 0..4 %}{% for r in 0..rows %}{% for k in 0..tiles %}{% for t in 0..6 %}
-    var m{{ t }}_{{ r }}_{{ k }}_{{ s }} = {{ self.some() }}();
+    var m{{ t }}_{{ r }}_{{ k }}_{{ s }} = {{ self.channels() }}();
 {%- endfor %}{% endfor %}{% endfor %}{% endfor %}
 {% for a in 0..(rows + 2) %}
     let inside{{ a }} = row + {{ a }}u >= 1u && row + {{ a }}u <= height;
@@ -34,13 +38,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 
     // What lies to the left and to the right, in `number`s, without leaving the row.
     let left = select(0u, 1u, start_column > 0u);
-{%- let step = self.step() %}
 {%- for p in 1..(4 * tiles / step + 1) %}
     let has{{ p }} = start_column + {{ step * p }}u < width; let to{{ p }} = select(0u, {{ p }}u, has{{ p }});
 {%- endfor %}
 
-    for (var first_input = 0u; first_input < inputs; first_input += {{ unroll }}u) {
-{%- for i in 0..unroll %}
+    for (var first_input = 0u; first_input < inputs; first_input += {{ turn }}u) {
+{%- for i in 0..turn %}
         let i{{ i }} = min(first_input + {{ i }}u, inputs - 1u);
         let plane{{ i }} = (picture * inputs + i{{ i }}) * height;
 {%- for a in 0..(rows + 2) %}
@@ -62,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         let d{{ s }}_{{ 4 * tiles + 1 }} = select(0.0, behind{{ s }}, has{{ tiles }});
 {%- endif %}
 {%- for k in 0..tiles %}{% for j in 0..4 %}
-        let d{{ s }}_{{ 4 * k + j + 1 }} = x{{ s }}_{{ k }}.{{ parts[j] }};
+        let d{{ s }}_{{ 4 * k + j + 1 }} = x{{ s }}_{{ k }}.{{ letters[j] }};
 {%- endfor %}{% endfor %}
 {%- else %}
         let d{{ s }}_0 = select(0.0, x[at{{ s }} - left], inside{{ a }} && left > 0u);
@@ -77,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endfor %}
 {%- endfor %}
 
-        let weights{{ i }} = (group.y * {{ unroll }}u * ((inputs + {{ unroll - 1 }}u) / {{ unroll }}u) + first_input + {{ i }}u) * 36u + lane;
+        let weights{{ i }} = (group.y * all + first_input + {{ i }}u) * 36u + lane;
 {%- for a in 0..3 %}
 {%- let s = format!("{i}_{a}") %}
         let w0_{{ s }} = u[weights{{ i }} + {{ 12 * a }}u]; let k{{ s }} = u[weights{{ i }} + {{ 12 * a + 4 }}u]; let w5_{{ s }} = u[weights{{ i }} + {{ 12 * a + 8 }}u];
@@ -87,34 +90,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endfor %}
 {%- for t in 0..6 %}{% for s in 0..4 %}{% for k in 0..tiles %}
 {%- for a in 0..(rows + 2) %}
-{%- for i in 0..unroll %}
-        let b{{ t }}_{{ s }}_{{ k }}_{{ i }}_{{ a }} = {{ self.swapped(s, format!("t{t}_{i}_{a}_{k}")) }};
+{%- for i in 0..turn %}
+        let b{{ t }}_{{ s }}_{{ k }}_{{ i }}_{{ a }} = {{ self.swapped(*s, format!("t{t}_{i}_{a}_{k}")) }};
 {%- endfor %}
 {%- if a >= 2 %}
 {%- let b = format!("b{t}_{s}_{k}_") %}
 {%- let r = a - 2 %}
 {%- let m = format!("m{t}_{r}_{k}_{s}") %}
-{%- if each == 1 %}
-        {{ m }} = {{ self.chain(b, r, *t, "", m) }};
-{%- else %}
-        {{ m }} = vec4f(
-{%- for l in parts %}{{ self.chain(b, r, *t, l, m) }}{% if !loop.last %}, {% endif %}{% endfor %});
-{%- endif %}
+        {{ m }} = {{ self.channels() }}({% for part in self.parts() %}{{ self.summed(m, b, *t, r, part) }}{% if !loop.last %}, {% endif %}{% endfor %});
 {%- endif %}
 {%- endfor %}
 {%- endfor %}{% endfor %}{% endfor %}
     }
 
     let plane = height * width;
-    let rows_left = select(0u, height - row, group.x * {{ group }}u + index < count);
+    let rows_left = select(0u, height - row, group.x * 4u + lane < count);
     let columns_left = width - start_column;
     let at = picture * outputs * plane + row * width + start_column;
     let first = (group.y * 4u + lane) * {{ each }}u;
-    let bias = u[(outputs + {{ 4 * each - 1 }}u) / {{ 4 * each }}u * ({{ unroll }}u * ((inputs + {{ unroll - 1 }}u) / {{ unroll }}u)) * 36u + group.y * 4u + lane];
+    let bias = u[(outputs + {{ 4 * each - 1 }}u) / {{ 4 * each }}u * all * 36u + group.y * 4u + lane];
 {%- for s in 0..4 %}
-    let at{{ s }} = {{ self.swapped(s, "at") }} + first * plane;
-    let rows{{ s }} = {{ self.swapped(s, "rows_left") }}; let columns{{ s }} = {{ self.swapped(s, "columns_left") }};
+    let at{{ s }} = {{ self.swapped(*s, "at") }} + first * plane;
+    let rows{{ s }} = {{ self.swapped(*s, "rows_left") }}; let columns{{ s }} = {{ self.swapped(*s, "columns_left") }};
 {%- endfor %}
+    // The results of a strip, so that a loop can write them: that code once for each would take long to compile.
     var z: array<{{ number }}, {{ self.results() }}>;
 {%- for s in 0..4 %}
 {%- for r in 0..rows %}{% for k in 0..tiles %}
@@ -126,8 +125,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         let y1 = 2.0 * h + r + bias;
         let y2 = 4.0 * g + p + bias;
         let y3 = 8.0 * h + r + m5_{{ m }} + bias;
-{%- for j in 0..self.each %}
-{%- let l = self.part(j) %}
+{%- for l in self.parts() %}
+{%- let j = loop.index0 %}
 {%- if aligned %}
         z[{{ (j * rows + r) * tiles + k }}] = vec4f(y0{{ l }}, y1{{ l }}, y2{{ l }}, y3{{ l }});
 {%- else %}

@@ -1,9 +1,10 @@
-{#- The gradient of a 3x3 convolution by its weights and its bias, as conv3x3_weight_gradient.wgsl does it (which see), where
-four invocations work in step and loads are dear: each of the four loads and transforms x of other inputs, and sums for other
-outputs, and what it needs of the others comes by swapping, as in conv3x3_quad.wgsl.
+{#- The gradient of a 3x3 convolution by its weights and its bias as conv3x3_weight_gradient.wgsl does it (which see), where
+four invocations work in step and loads are dear.
 
-A quad goes down a strip of `tiles` runs of four columns, `rows` rows at once, whose dy passes through `e`: of the row above,
-of these rows but for the first, and of the row below them. With `whole`, these rows are all that there are.
+Each of the four loads and transforms x of `own` inputs, and sums for `kept` outputs and the inputs of all four: its own
+(s = 0) and those of the lanes `lane ^ s`, from which it has the transformed pixels by swapping. They go down a strip of `tiles`
+runs of four columns, `rows` rows of x at once, which meet as many rows of dy and one more on each side: r0 (above) to
+r`rows + 1`. The last two of them are the first two of the next turn. With `whole`, these rows are all that there are.
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
@@ -111,11 +112,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- endfor %}
 {%- for t in 0..6 %}{% for j in 0..own %}{% for s in 0..4 %}
 {%- for u in 0..rows %}{% for v in 0..tiles %}
-            let b{{ t }}_{{ j }}_{{ s }}_{{ u }}_{{ v }} = {{ self.swapped(s, format!("t{t}_{u}_{j}_{v}")) }};
+            let b{{ t }}_{{ j }}_{{ s }}_{{ u }}_{{ v }} = {{ self.swapped(*s, format!("t{t}_{u}_{j}_{v}")) }};
 {%- endfor %}{% endfor %}
 {%- for k in 0..kept %}{% for a in 0..3 %}
 {%- let m = format!("m{t}_{a}_{s}_{j}_{k}") %}{% let b = format!("b{t}_{j}_{s}_") %}
-            {{ m }} = {{ self.chain(m, b, t, a, k) }};
+            {{ m }} = {{ self.summed(m, b, t, a, k) }};
 {%- endfor %}{% endfor %}
 {%- endfor %}{% endfor %}{% endfor %}
 {%- for k in 0..kept %}{% for v in 0..tiles %}

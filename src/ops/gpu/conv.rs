@@ -1,10 +1,12 @@
-//! 3x3 convolution with padding 1 on the GPU: `shaders/conv3x3*.wgsl`.
+//! 3x3 convolution with padding 1 on the GPU: `shaders/conv3x3*.wgsl`. [`quad`] has the kernels of SwiftShader.
 
 use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::{Adapter, Shader, adapter, dims, empty, launch, number, sum};
+
+mod quad;
 
 /// `shaders/conv3x3.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,113 +59,6 @@ struct WeightGradient {
     browser: bool,
 }
 
-/// `shaders/conv3x3_quad.wgsl`
-#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
-#[template(path = "conv3x3_quad.wgsl", escape = "none")]
-struct ConvolveInQuads {
-    group: usize,
-    each: usize,
-    rows: usize,
-    tiles: usize,
-    outer: bool,
-    unroll: usize,
-    aligned: bool,
-    browser: bool,
-}
-
-impl Shader for ConvolveInQuads {
-    fn group(&self) -> u32 {
-        self.group as u32
-    }
-}
-
-impl ConvolveInQuads {
-    fn number(&self) -> &'static str {
-        number(self.aligned)
-    }
-    fn some(&self) -> &'static str {
-        number(self.each == 4)
-    }
-    fn step(&self) -> usize {
-        if self.aligned { 4 } else { 1 }
-    }
-    fn part(&self, j: &usize) -> &'static str {
-        if self.each == 1 { "" } else { [".x", ".y", ".z", ".w"][*j] }
-    }
-    fn swapped(&self, s: &usize, value: impl std::fmt::Display) -> String {
-        swapped(s, value)
-    }
-    fn results(&self) -> usize {
-        self.each * self.rows * self.tiles * 4 / self.step()
-    }
-    fn chain(&self, b: &str, r: &usize, t: usize, l: &str, m: &str) -> String {
-        let r = *r;
-        let l = if l.is_empty() { String::new() } else { format!(".{l}") };
-        let mut sum = format!("{m}{l}");
-        for i in 0..self.unroll {
-            for a in 0..3 {
-                sum = format!("fma({b}{i}_{}, w{t}_{i}_{a}{l}, {sum})", r + a);
-            }
-        }
-        sum
-    }
-    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
-        transform_x(d, first, name)
-    }
-}
-
-/// `shaders/conv3x3_weight_gradient_quad.wgsl`
-#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
-#[template(path = "conv3x3_weight_gradient_quad.wgsl", escape = "none")]
-struct WeightGradientInQuads {
-    kept: usize,
-    own: usize,
-    tiles: usize,
-    rows: usize,
-    whole: bool,
-    halo: bool,
-    aligned: bool,
-    browser: bool,
-}
-
-impl Shader for WeightGradientInQuads {
-    fn group(&self) -> u32 {
-        4
-    }
-}
-
-impl WeightGradientInQuads {
-    fn number(&self) -> &'static str {
-        number(self.aligned)
-    }
-    /// Rows of dy that are loaded each time, from the one above on.
-    fn loaded(&self) -> std::ops::Range<usize> {
-        if self.whole { 1..self.rows + 1 } else { 2..self.rows + 2 }
-    }
-    fn chain(&self, m: &str, b: &str, t: &usize, a: &usize, k: &usize) -> String {
-        let mut sum = m.to_string();
-        for u in 0..self.rows {
-            let q = u + 2 - a;
-            if self.whole && (q == 0 || q > self.rows) {
-                continue;
-            }
-            for v in 0..self.tiles {
-                sum = format!("fma({b}{u}_{v}, r{q}_{v}_{k}e{t}, {sum})");
-            }
-        }
-        sum
-    }
-    fn swapped(&self, s: &usize, value: impl std::fmt::Display) -> String {
-        swapped(s, value)
-    }
-    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
-        transform_x(d, first, name)
-    }
-    fn transform_dy(&self, d: &str) -> String {
-        transform_dy(d)
-    }
-}
-
 impl Shader for Convolve {
     fn group(&self) -> u32 {
         self.group as u32
@@ -202,6 +97,26 @@ impl Convolve {
 }
 
 impl Weights {
+    /// u of `weight` and `bias`, with zeros for inputs between `inputs` and `all`.
+    fn arrange(
+        self,
+        weight: CubeTensor,
+        bias: Option<CubeTensor>,
+        [inputs, outputs]: [usize; 2],
+        all: usize,
+    ) -> CubeTensor {
+        let bias = bias.map(into_contiguous);
+        let blocks = outputs.div_ceil(4 * self.quads);
+        let u = empty(&weight, [blocks * (all * self.padded + self.quads) * 4]);
+        launch(
+            self.clone(),
+            [(blocks * self.quads * all).div_ceil(64), 1, 1],
+            &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
+            &[inputs, outputs, all],
+        );
+        u
+    }
+
     /// Numbers of a row of taps.
     fn products(&self) -> usize {
         products(self.raw)
@@ -235,7 +150,7 @@ impl WeightGradient {
         transform_x(&format!("d{load}_"), 0, &load.to_string())
     }
 
-    /// Four pixels `d` of dy as Winograd's F(3, 4) multiplies by them, as the shader writes it.
+    /// See [`transform_dy`].
     fn transform_dy(&self, d: &str) -> String {
         transform_dy(d)
     }
@@ -245,8 +160,6 @@ impl WeightGradient {
 fn shown(register: &str, lane: usize, lanes: usize) -> String {
     match lanes {
         1 => register.into(),
-        // SwiftShader does it in one instruction, and subgroupBroadcast in eight.
-        4 => format!("quadBroadcast({register}, {lane}u)"),
         _ => format!("subgroupBroadcast({register}, {lane}u)"),
     }
 }
@@ -265,22 +178,14 @@ fn transform_x(d: &str, first: usize, name: &str) -> String {
     )
 }
 
+/// Four pixels `d` of dy as Winograd's F(3, 4) multiplies by them, `<d>e0` to `<d>e5`, as a shader writes it.
 fn transform_dy(d: &str) -> String {
-        format!(
-            "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
-             let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
-             let {d}e0 = {d}.x; let {d}e1 = {d}s + {d}t; let {d}e2 = {d}s - {d}t; \
-             let {d}e3 = fma(2.0, {d}r, {d}q); let {d}e4 = fma(-2.0, {d}r, {d}q); let {d}e5 = {d}.w;"
-        )
-}
-
-fn swapped(s: &usize, value: impl std::fmt::Display) -> String {
-    match s {
-        0 => value.to_string(),
-        1 => format!("quadSwapX({value})"),
-        2 => format!("quadSwapY({value})"),
-        _ => format!("quadSwapDiagonal({value})"),
-    }
+    format!(
+        "let {d}s = {d}.x + {d}.z; let {d}t = {d}.y + {d}.w; \
+         let {d}q = fma(4.0, {d}.z, {d}.x); let {d}r = fma(4.0, {d}.w, {d}.y); \
+         let {d}e0 = {d}.x; let {d}e1 = {d}s + {d}t; let {d}e2 = {d}s - {d}t; \
+         let {d}e3 = fma(2.0, {d}r, {d}q); let {d}e4 = fma(-2.0, {d}r, {d}q); let {d}e5 = {d}.w;"
+    )
 }
 
 /// Numbers that stand for a row of three taps.
@@ -303,39 +208,11 @@ pub fn convolve(
         lanes,
         is_processor: processor,
     } = adapter(&x.client);
+    let sizes = [batch, inputs, outputs, height, width];
     if processor && lanes == 4 {
-        let each = if outputs <= 8 { 1 } else { 4 };
-        let tiles = if width <= 4 { 1 } else { 2 };
-        let rows = if each == 1 { 8 } else { 4 };
-        let groups = outputs.div_ceil(4 * each);
-        let unroll: usize = if inputs < 8 { 1 } else { 4 / tiles };
-        let padded_inputs = inputs.next_multiple_of(unroll);
-        let bias = bias.map(into_contiguous);
-        let padded = 9 * each;
-        let u = empty(&x, [groups * (padded_inputs * padded + each) * 4]);
-        launch(
-            Weights { quads: each, padded, raw: true, turned, biased: bias.is_some() },
-            [(groups * each * inputs).div_ceil(64), 1, 1],
-            &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
-            &[inputs, outputs],
-        );
-        let y = empty(&x, [batch, outputs, height, width]);
-        let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
-        let group = 4;
-        launch(
-            ConvolveInQuads {
-                group, each, rows, tiles,
-                outer: 4 % strips > 0, unroll,
-                aligned: width.is_multiple_of(4),
-                browser: cfg!(target_family = "wasm"),
-            },
-            [(strips * bands * batch).div_ceil(group), groups, 1],
-            &[&x, &u, &y],
-            &[inputs, outputs, height, width, strips, bands, batch],
-        );
-        return y;
+        return quad::convolve(x, weight, bias, turned, sizes);
     }
-    // The fastest of those measured on an H200 (rows by rows), lavapipe (8 lanes) and SwiftShader (4).
+    // The fastest of those measured on an H200 and on lavapipe, a processor of 8 lanes.
     let tiles = if width <= 4 { 1 } else { 2 };
     let (quads, rows): (usize, usize) = match outputs {
         ..=4 if processor => (1, 8),
@@ -347,24 +224,17 @@ pub fn convolve(
         _ if processor => (4, 4),
         _ => (2, 1),
     };
-    let raw = processor && (lanes == 4 || tiles == 1);
+    let raw = processor && tiles == 1;
     let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
-
     let blocks = outputs.div_ceil(4 * quads);
-    let bias = bias.map(into_contiguous);
-    let u = empty(&x, [blocks * (inputs * padded + quads) * 4]);
-    launch(
-        Weights {
-            quads,
-            padded,
-            raw,
-            turned,
-            biased: bias.is_some(),
-        },
-        [(blocks * quads * inputs).div_ceil(64), 1, 1],
-        &[&weight, &u].into_iter().chain(&bias).collect::<Vec<_>>(),
-        &[inputs, outputs],
-    );
+    let weights = Weights {
+        quads,
+        padded,
+        raw,
+        turned,
+        biased: bias.is_some(),
+    };
+    let u = weights.arrange(weight, bias, [inputs, outputs], inputs);
 
     let y = empty(&x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
@@ -404,32 +274,10 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
         is_processor: processor,
     } = adapter(&x.client);
     if processor && subgroup == 4 {
-        let kept = outputs.div_ceil(4).min(4);
-        let own = inputs.div_ceil(4).min(2);
-        let tiles = if width <= 4 { 1 } else { 2 };
-        let rows = 4 / tiles;
-        let strips = width.div_ceil(4 * tiles);
-        let blocks = [outputs.div_ceil(4 * kept), inputs.div_ceil(4 * own)];
-        let each = (batch * strips * blocks[0] * blocks[1] / 32).clamp(1, batch);
-        let parts = batch.div_ceil(each) * strips;
-        let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
-        launch(
-            WeightGradientInQuads {
-                kept, own, tiles, rows,
-                whole: height <= rows,
-                halo: strips > 1,
-                aligned: width.is_multiple_of(4),
-                browser: cfg!(target_family = "wasm"),
-            },
-            [blocks[0], blocks[1], parts],
-            &[&x, &dy, &sums],
-            &[inputs, outputs, height, width, each, strips, batch],
-        );
-        return sum(&sums, parts, [outputs, inputs, 3, 3], [outputs]);
+        return quad::gradients_by_parameters(x, dy, [batch, inputs, outputs, height, width]);
     }
     let lanes = if processor { subgroup } else { 32 };
     let kept = match outputs.div_ceil(lanes) {
-        4.. if processor && lanes == 4 => 4,
         2.. if processor => 2,
         _ => 1,
     };

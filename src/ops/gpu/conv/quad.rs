@@ -1,0 +1,244 @@
+//! Convolution where four invocations work in step and loads are dear, which is SwiftShader: `shaders/conv3x3*_quad.wgsl`.
+//!
+//! Its time goes with the bytes of the code that it runs, for hundreds of kilobytes pass through the processor once for each
+//! turn of a loop. There (measured on its disassembled code, in bytes) a load of a number is 640, a number that a loop carries
+//! 90 for each turn, a number from another lane 10 by swapping and 50 or more by any other way, and a multiply-add 30, where a
+//! sum takes its products one after the other. Hence: lanes load nothing twice, and a turn has several products for each sum.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use askama::Template;
+use burn_cubecl::tensor::CubeTensor;
+
+use super::super::{Shader, empty, launch, number, sum};
+use super::{Weights, transform_dy, transform_x};
+
+/// Invocations of a quad, which is a subgroup and a workgroup.
+const LANES: usize = 4;
+
+/// `shaders/conv3x3_quad.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "conv3x3_quad.wgsl", escape = "none")]
+struct Convolve {
+    /// Channels of an invocation, 1 or 4.
+    each: usize,
+    rows: usize,
+    tiles: usize,
+    /// Inputs of a turn of the loop.
+    turn: usize,
+    outer: bool,
+    aligned: bool,
+    browser: bool,
+}
+
+/// `shaders/conv3x3_weight_gradient_quad.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "conv3x3_weight_gradient_quad.wgsl", escape = "none")]
+struct WeightGradient {
+    /// Outputs of an invocation.
+    kept: usize,
+    /// Inputs that an invocation loads.
+    own: usize,
+    tiles: usize,
+    /// Rows of a turn of the loop.
+    rows: usize,
+    whole: bool,
+    halo: bool,
+    aligned: bool,
+    browser: bool,
+}
+
+impl Shader for Convolve {
+    fn group(&self) -> u32 {
+        LANES as u32
+    }
+}
+impl Shader for WeightGradient {
+    fn group(&self) -> u32 {
+        LANES as u32
+    }
+}
+
+impl Convolve {
+    fn number(&self) -> &'static str {
+        number(self.aligned)
+    }
+
+    /// Pixels of a `number`.
+    fn step(&self) -> usize {
+        if self.aligned { 4 } else { 1 }
+    }
+
+    /// The type of `each` channels.
+    fn channels(&self) -> &'static str {
+        number(self.each == 4)
+    }
+
+    /// How a shader writes them one by one.
+    fn parts(&self) -> &'static [&'static str] {
+        if self.each == 1 {
+            &[""]
+        } else {
+            &[".x", ".y", ".z", ".w"]
+        }
+    }
+
+    /// `number`s that an invocation makes of a strip.
+    fn results(&self) -> usize {
+        self.each * self.rows * self.tiles * 4 / self.step()
+    }
+
+    /// Sum `m` and the products of its three rows of a turn's inputs, in this order.
+    fn summed(&self, m: &str, b: &str, t: usize, r: &usize, part: &str) -> String {
+        let mut sum = format!("{m}{part}");
+        for i in 0..self.turn {
+            for a in 0..3 {
+                sum = format!("fma({b}{i}_{}, w{t}_{i}_{a}{part}, {sum})", r + a);
+            }
+        }
+        sum
+    }
+
+    /// See [`swapped`].
+    fn swapped(&self, s: usize, value: impl Display) -> String {
+        swapped(s, value)
+    }
+
+    /// See [`transform_x`].
+    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
+        transform_x(d, first, name)
+    }
+}
+
+impl WeightGradient {
+    fn number(&self) -> &'static str {
+        number(self.aligned)
+    }
+
+    /// Which rows of dy a turn loads; 0 is the one above its own.
+    fn loaded(&self) -> Range<usize> {
+        if self.whole {
+            1..self.rows + 1
+        } else {
+            2..self.rows + 2
+        }
+    }
+
+    /// Sum `m` and the products of a turn's rows, in this order.
+    fn summed(&self, m: &str, b: &str, t: &usize, a: &usize, k: &usize) -> String {
+        let mut sum = m.to_string();
+        for u in 0..self.rows {
+            let q = u + 2 - a;
+            if self.whole && (q == 0 || q > self.rows) {
+                continue; // There are no such rows.
+            }
+            for v in 0..self.tiles {
+                sum = format!("fma({b}{u}_{v}, r{q}_{v}_{k}e{t}, {sum})");
+            }
+        }
+        sum
+    }
+
+    /// See [`swapped`].
+    fn swapped(&self, s: usize, value: impl Display) -> String {
+        swapped(s, value)
+    }
+
+    /// See [`transform_x`].
+    fn transform_x(&self, d: &str, first: usize, name: &str) -> String {
+        transform_x(d, first, name)
+    }
+
+    /// See [`transform_dy`].
+    fn transform_dy(&self, d: &str) -> String {
+        transform_dy(d)
+    }
+}
+
+/// What the lane `s` steps away has as `value`, that is lane `lane ^ s`, as a shader writes it.
+fn swapped(s: usize, value: impl Display) -> String {
+    let swap = ["", "quadSwapX", "quadSwapY", "quadSwapDiagonal"][s];
+    format!("{swap}({value})")
+}
+
+/// See [`super::convolve`]; `sizes` are B, I, O, H, W.
+pub fn convolve(
+    x: CubeTensor,
+    weight: CubeTensor,
+    bias: Option<CubeTensor>,
+    turned: bool,
+    [batch, inputs, outputs, height, width]: [usize; 5],
+) -> CubeTensor {
+    // The fastest of those measured that compile in a second.
+    let (each, rows) = if outputs <= 8 { (1, 8) } else { (4, 4) };
+    let tiles = if width <= 4 { 1 } else { 2 };
+    let turn = if inputs < 8 { 1 } else { 4 / tiles };
+
+    let weights = Weights {
+        quads: each,
+        padded: 9 * each,
+        raw: true,
+        turned,
+        biased: bias.is_some(),
+    };
+    let sizes = [inputs, outputs];
+    let u = weights.arrange(weight, bias, sizes, inputs.next_multiple_of(turn));
+    let y = empty(&x, [batch, outputs, height, width]);
+    let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
+    launch(
+        Convolve {
+            each,
+            rows,
+            tiles,
+            turn,
+            outer: !LANES.is_multiple_of(strips),
+            aligned: width.is_multiple_of(4),
+            browser: cfg!(target_family = "wasm"),
+        },
+        [
+            (strips * bands * batch).div_ceil(LANES),
+            outputs.div_ceil(LANES * each),
+            1,
+        ],
+        &[&x, &u, &y],
+        &[inputs, outputs, height, width, strips, bands, batch],
+    );
+    y
+}
+
+/// See [`super::gradients_by_parameters`]; `sizes` are B, I, O, H, W.
+pub fn gradients_by_parameters(
+    x: CubeTensor,
+    dy: CubeTensor,
+    [batch, inputs, outputs, height, width]: [usize; 5],
+) -> [CubeTensor; 2] {
+    // The fastest of those measured that compile in a second.
+    let kept = outputs.div_ceil(LANES).min(4);
+    let own = inputs.div_ceil(LANES).min(2);
+    let tiles = if width <= 4 { 1 } else { 2 };
+    let rows = 4 / tiles;
+
+    let strips = width.div_ceil(4 * tiles);
+    let blocks = [outputs.div_ceil(LANES * kept), inputs.div_ceil(LANES * own)];
+    // Enough workgroups to fill the machine, as few sums as that allows.
+    let each = (batch * strips * blocks[0] * blocks[1] / 32).clamp(1, batch);
+    let parts = batch.div_ceil(each) * strips;
+    let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
+    launch(
+        WeightGradient {
+            kept,
+            own,
+            tiles,
+            rows,
+            whole: height <= rows,
+            halo: strips > 1,
+            aligned: width.is_multiple_of(4),
+            browser: cfg!(target_family = "wasm"),
+        },
+        [blocks[0], blocks[1], parts],
+        &[&x, &dy, &sums],
+        &[inputs, outputs, height, width, each, strips, batch],
+    );
+    sum(&sums, parts, [outputs, inputs, 3, 3], [outputs])
+}
