@@ -67,22 +67,25 @@ fn cpu() -> Device {
 
 #[test]
 fn convolutions_equal_their_references() {
-    convolutions(&cpu(), 2e-5);
+    convolutions(&cpu(), 2e-5, &SHAPES);
 }
 
 #[test]
 fn convolutions_of_the_gpu_equal_the_cpu_s() {
     if let Some(gpu) = gpu() {
-        convolutions(&gpu, 1e-4);
+        convolutions(&gpu, 1e-4, &SHAPES);
     }
 }
 
-/// As in browsers without subgroups: every lane loads for itself.
+/// As in browsers without subgroups, where every lane loads for itself, and on SwiftShader, where four work together.
 #[test]
-fn convolutions_without_subgroups_do_too() {
+fn convolutions_of_other_adapters_do_too() {
     if let Some(gpu) = gpu() {
-        ops::set_adapter(1, false);
-        convolutions(&gpu, 1e-4);
+        // SwiftShader's kernels take lavapipe long to compile.
+        for (lanes, is_processor, shapes) in [(1, false, &SHAPES[..]), (4, true, &SHAPES[..4])] {
+            ops::set_adapter(lanes, is_processor);
+            convolutions(&gpu, 1e-4, shapes);
+        }
         ops::set_adapter(0, false);
     }
 }
@@ -116,23 +119,26 @@ fn adamw_equals_its_reference() {
 }
 
 /// The references run on the CPU.
-fn convolutions(device: &Device, bound: f32) {
+/// Batch, inputs, outputs, height and width.
+const SHAPES: [[usize; 5]; 11] = [
+    [2, 7, 13, 18, 34],
+    [2, 33, 34, 12, 8],
+    [3, 4, 12, 4, 4],
+    [5, 4, 6, 64, 64],
+    [1, 1, 1, 2, 2],
+    [2, 3, 5, 8, 6],
+    [1, 16, 12, 32, 32],
+    [2, 5, 3, 66, 50],
+    [1, 64, 18, 64, 20],
+    // Small pictures in twos and threes, the last of them alone.
+    [7, 6, 9, 8, 6],
+    [10, 9, 5, 6, 4],
+];
+
+fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
     let cpu = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
-    for [batch, inputs, outputs, height, width] in [
-        [1, 1, 1, 2, 2],
-        [2, 3, 5, 8, 6],
-        [3, 4, 4, 4, 4],
-        [2, 7, 13, 18, 34],
-        [1, 16, 12, 32, 32],
-        [2, 5, 3, 66, 50],
-        [2, 33, 34, 12, 8],
-        [1, 64, 18, 64, 20],
-        [5, 4, 6, 64, 64],
-        // Small pictures in twos and threes, the last of them alone.
-        [7, 6, 9, 8, 6],
-        [10, 9, 5, 6, 4],
-    ] {
+    for &[batch, inputs, outputs, height, width] in shapes {
         let x = random([batch, inputs, height, width], rng, cpu);
         let weight = random([outputs, inputs, 3, 3], rng, cpu);
         let bias = random([outputs], rng, cpu);

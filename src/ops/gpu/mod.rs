@@ -143,7 +143,11 @@ fn adapter(client: &Client) -> Adapter {
             .split([' ', ')'])
             .filter_map(|word| word.parse::<usize>().ok());
         return Adapter {
-            lanes: bits.max().unwrap_or(128) / 32,
+            // Four lanes would get SwiftShader's kernels, which LLVM takes minutes to compile.
+            lanes: match bits.max().unwrap_or(128) / 32 {
+                ..=4 => 1,
+                lanes => lanes as usize,
+            },
             is_processor: true,
         };
     }

@@ -173,7 +173,7 @@ pub fn convolve(
     // The fastest of those measured that compile in a second.
     let (each, rows) = if outputs <= 8 { (1, 8) } else { (4, 4) };
     let tiles = if width <= 4 { 1 } else { 2 };
-    let turn = if inputs < 8 { 1 } else { 4 / tiles };
+    let turn = if inputs < 8 { 1 } else { 2 };
 
     let weights = Weights {
         quads: each,
