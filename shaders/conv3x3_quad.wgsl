@@ -1,8 +1,8 @@
 {#- 3x3 convolution with padding 1 as conv3x3.wgsl does it (which see), where four invocations work in step and loads are dear.
 
 Each of the four loads and transforms the pixels of a strip of its own, and makes `each` channels of all four strips: its own
-(s = 0) and those of the lanes `lane ^ s`, from which it has the transformed pixels by swapping. Pixels at the ends of a strip
-come from the lanes beside it, too, or are loaded by the first and the last lane (`outer`).
+(s = 0) and those of the lanes `lane ^ s`, from which it has the transformed pixels by swapping. The pixels beside a strip come
+from the lanes beside it, too, but for the first and the last lane, which load them (`outer`).
 
     x  [B,I,H,W]
     u  [O / (4 each)][I][9 taps][4 each], I a multiple of `turn`, then biases [O / (4 each)][4 each]
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- let before = format!("x{s}_{}.w", self.tiles - 1) %}{% let behind = format!("x{s}_0.x") %}
         let before{{ s }} = select(quadSwapX({{ before }}), quadSwapDiagonal({{ before }}), lane == 2u);
         let behind{{ s }} = select(quadSwapX({{ behind }}), quadSwapDiagonal({{ behind }}), lane == 1u);
-{%- if outer %}
+{%- if tiles > 1 %}
         let outer{{ s }} = select(0.0, x[at{{ s }} / 4u + select(to{{ tiles }}, 0u - left, lane == 0u)][select(0u, 3u, lane == 0u)], inside{{ a }});
         let d{{ s }}_0 = select(0.0, select(before{{ s }}, outer{{ s }}, lane == 0u), left > 0u);
         let d{{ s }}_{{ 4 * tiles + 1 }} = select(0.0, select(behind{{ s }}, outer{{ s }}, lane == 3u), has{{ tiles }});

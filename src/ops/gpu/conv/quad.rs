@@ -27,7 +27,6 @@ struct Convolve {
     tiles: usize,
     /// Inputs of a turn of the loop.
     turn: usize,
-    outer: bool,
     aligned: bool,
     browser: bool,
 }
@@ -192,7 +191,6 @@ pub fn convolve(
             rows,
             tiles,
             turn,
-            outer: !LANES.is_multiple_of(strips),
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
