@@ -138,9 +138,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     }
 {%- endfor %}{% endfor %}
     for (var e = 0u; e < {{ self.results() }}u; e++) {
-        let column = e % {{ 4 * tiles / step }}u * {{ step }}u;
-        let r = e / {{ 4 * tiles / step }}u % {{ rows }}u;
-        let j = e / {{ 4 * tiles / step * rows }}u;
+        // Shifts, for it divides lane by lane.
+        let column = (e & {{ 4 * tiles / step - 1 }}u) * {{ step }}u;
+        let r = (e >> {{ self.bits(4 * tiles / step) }}u) & {{ rows - 1 }}u;
+        let j = e >> {{ self.bits(4 * tiles / step * rows) }}u;
         if (r < rows{{ s }} && column < columns{{ s }} && first + j < outputs) {
             y[(at{{ s }} + j * plane + r * width + column){% if aligned %} / 4u{% endif %}] = z[e];
         }

@@ -145,9 +145,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     z[{{ to + 2 }}] = 4.0 * g{{ name }} + p{{ name }} + m5_{{ name }};
 {%- endfor %}{% endfor %}{% endfor %}
 {%- endfor %}
-    for (var e = 0u; e < {{ 36 * own * kept }}u; e++) {
-        let to_o = o + e / {{ 36 * own }}u * 4u;
-        let to_i = i + e / 36u % {{ own }}u * 4u + (lane ^ (e / 9u % 4u));
-        if (to_o < outputs && to_i < inputs) { parts[part + (to_o * inputs + to_i) * 9u + e % 9u] = z[e]; }
+    for (var e = 0u; e < {{ 4 * own * kept }}u; e++) {
+        // Shifts, for it divides lane by lane.
+        let to_o = o + 4u * (e >> {{ own + 1 }}u);
+        let to_i = i + 4u * ((e >> 2u) & {{ own - 1 }}u) + (lane ^ (e & 3u));
+        let to = part + (to_o * inputs + to_i) * 9u;
+        if (to_o < outputs && to_i < inputs) {
+            for (var tap = 0u; tap < 9u; tap++) { parts[to + tap] = z[9u * e + tap]; }
+        }
     }
 }

@@ -37,7 +37,7 @@ struct Convolve {
 struct WeightGradient {
     /// Outputs of an invocation.
     kept: usize,
-    /// Inputs that an invocation loads.
+    /// Inputs that an invocation loads, 1 or 2.
     own: usize,
     tiles: usize,
     /// Rows of a turn of the loop.
@@ -86,6 +86,11 @@ impl Convolve {
     /// `number`s that an invocation makes of a strip.
     fn results(&self) -> usize {
         self.each * self.rows * self.tiles * 4 / self.step()
+    }
+
+    /// By how many bits a number is shifted to divide it by `count`, a power of two.
+    fn bits(&self, count: usize) -> u32 {
+        count.ilog2()
     }
 
     /// Sum `m` and the products of its three rows of a turn's inputs, in this order.
