@@ -8,8 +8,8 @@ r`rows + 1`. The last two of them are the first two of the next turn. With `whol
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [pictures / each * strips][O I 3 3 + O]: dw, then dbias
-    n      I, O, H, W, pictures for each, strips, B
+    parts  [B strips / each][O I 3 3 + O]: dw, then dbias
+    n      I, O, H, W, strips of pictures for each, strips, B
 -#}
 {% if browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -38,9 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ 4 * kept }}u + lane;
     let i = group.y * {{ 4 * own }}u;
-    let start_column = group.z % strips * {{ 4 * tiles }}u;
-    let first = (group.z / strips) * each;
-    let last = min(first + each, batch);
+    let first = group.z * each;
+    let last = min(first + each, batch * strips);
 {%- for k in 0..kept %}
     var bias{{ k }} = 0.0;
     let o{{ k }} = min(o + {{ 4 * k }}u, outputs - 1u);
@@ -48,15 +47,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     var m{{ t }}_{{ a }}_{{ s }}_{{ j }}_{{ k }} = 0.0;
 {%- endfor %}{% endfor %}{% endfor %}{% endfor %}
 {%- endfor %}
-    // Which pixels of x a lane loads, without leaving the row, and whether there are such.
 {%- for j in 0..own %}
     let i{{ j }} = min(i + {{ 4 * j }}u + lane, inputs - 1u);
 {%- endfor %}
+    for (var unit = first; unit < last; unit++) {
+        let picture = unit / strips;
+        let start_column = unit % strips * {{ 4 * tiles }}u;
+        // Which pixels of x there are, without leaving the row.
 {%- for p in 0..(4 * tiles + 2) %}
-    let has{{ p }} = start_column + {{ p }}u >= 1u && start_column + {{ p }}u <= width; let c{{ p }} = clamp(start_column + {{ p }}u, 1u, width) - 1u;
+        let has{{ p }} = start_column + {{ p }}u >= 1u && start_column + {{ p }}u <= width; let c{{ p }} = clamp(start_column + {{ p }}u, 1u, width) - 1u;
 {%- endfor %}
-
-    for (var picture = first; picture < last; picture++) {
 {%- if !whole %}
 {%- for k in 0..kept %}{% for v in 0..tiles %}
 {%- let d = format!("start{k}_{v}") %}

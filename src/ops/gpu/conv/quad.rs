@@ -225,8 +225,9 @@ pub fn gradients_by_parameters(
     let strips = width.div_ceil(4 * tiles);
     let blocks = [outputs.div_ceil(LANES * kept), inputs.div_ceil(LANES * own)];
     // Enough workgroups to fill the machine, as few sums as that allows.
-    let each = (batch * strips * blocks[0] * blocks[1] / 32).clamp(1, batch);
-    let parts = batch.div_ceil(each) * strips;
+    let units = batch * strips;
+    let each = (units * blocks[0] * blocks[1] / 32).clamp(1, units);
+    let parts = units.div_ceil(each);
     let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
     launch(
         WeightGradient {
