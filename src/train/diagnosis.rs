@@ -134,7 +134,10 @@ pub fn diagnose(losses: &[f32], looks: &[Look], lesson: Lesson) -> Vec<Finding> 
 
 /// The standard deviation of `values` from one to the next, by the median, which single jumps and slow drifts leave alone.
 fn scatter(values: &[f32]) -> f32 {
-    let mut steps: Vec<f32> = values.windows(2).map(|two| (two[1] - two[0]).abs()).collect();
+    let mut steps: Vec<f32> = values
+        .windows(2)
+        .map(|two| (two[1] - two[0]).abs())
+        .collect();
     if steps.is_empty() {
         return 0.0;
     }
