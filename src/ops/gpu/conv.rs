@@ -239,7 +239,7 @@ pub fn convolve(
     let y = empty(&x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     // A processor works through the invocations that have nothing to do, too.
-    let group = if processor { 16 } else { 64 };
+    let group = if processor { lanes.max(8) } else { 64 };
     launch(
         Convolve {
             group,
