@@ -11,7 +11,7 @@ everything, and turned into three taps at the end:
     dw0 = m0/4 + p + g    dw1 = r + 2h    dw2 = p + 4g + m5
     p = -(m1 + m2)/6, r = -(m1 - m2)/6, g = (m3 + m4)/24, h = (m3 - m4)/24
 
-A workgroup of `lanes` invocations goes down some strips of `tiles` runs of four columns. An invocation sums, in
+A workgroup of `lanes` invocations goes down a strip of `tiles` runs of four columns of some pictures. An invocation sums, in
 registers, for `kept` outputs (lane, lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy
 above, at and below it, which pass through `above`, `here` and `below`.
 
@@ -20,8 +20,8 @@ the row of x and shows it to the rest.
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [B strips / each][O I 3 3 + O]: dw, then dbias
-    n      I, O, H, W, strips of pictures for each, strips, B
+    parts  [pictures / each * strips][O I 3 3 + O]: dw, then dbias
+    n      I, O, H, W, pictures for each, strips, B
 -#}
 {% if shared > 0 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -51,8 +51,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ lanes * kept }}u + lane;
     let i = group.y * {{ 4 * quads }}u;
-    let first = group.z * each;
-    let last = min(first + each, batch * strips);
+    let start_column = group.z % strips * {{ 4 * tiles }}u;
+    let first = (group.z / strips) * each;
+    let last = min(first + each, batch);
 {%- for k in 0..kept %}
     var bias{{ k }} = 0.0;
     let o{{ k }} = min(o + {{ k * lanes }}u, outputs - 1u);
@@ -64,29 +65,24 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let even = neighbour % 2u == 0u;
 {%- endif %}
 {%- for f in 0..self.loads() %}
-    // Which four pixels of which input this lane loads.
+    // Which four pixels of which input this lane loads, and whether there are such, one before and one behind them.
     let part{{ f }} = {% if shared > 0 %}min({{ f * shared }}u + neighbour % {{ shared }}u, {{ 4 * quads * tiles - 1 }}u){% else %}{{ f }}u{% endif %};
     let i{{ f }} = min(i + part{{ f }} / {{ tiles }}u, inputs - 1u);
-{%- endfor %}
-
-    for (var unit = first; unit < last; unit++) {
-        let picture = unit / strips;
-        let start_column = unit % strips * {{ 4 * tiles }}u;
-{%- for f in 0..self.loads() %}
-        // Whether there are such pixels, one before and one behind them.
-        let column{{ f }} = start_column + 4u * (part{{ f }} % {{ tiles }}u);
+    let column{{ f }} = start_column + 4u * (part{{ f }} % {{ tiles }}u);
 {%- for p in 0..6 %}
-        let has{{ f }}_{{ p }} = column{{ f }} + {{ p }}u >= 1u && column{{ f }} + {{ p }}u <= width;
+    let has{{ f }}_{{ p }} = column{{ f }} + {{ p }}u >= 1u && column{{ f }} + {{ p }}u <= width;
 {%- endfor %}
 {%- if aligned %}
-        let c{{ f }} = min(column{{ f }}, width - 4u);
-        let before{{ f }} = select(0u, 1u, has{{ f }}_0); let behind{{ f }} = select(0u, 1u, has{{ f }}_5);
+    let c{{ f }} = min(column{{ f }}, width - 4u);
+    let before{{ f }} = select(0u, 1u, has{{ f }}_0); let behind{{ f }} = select(0u, 1u, has{{ f }}_5);
 {%- else %}
 {%- for p in 0..6 %}
-        let c{{ f }}_{{ p }} = clamp(column{{ f }} + {{ p }}u, 1u, width) - 1u;
+    let c{{ f }}_{{ p }} = clamp(column{{ f }} + {{ p }}u, 1u, width) - 1u;
 {%- endfor %}
 {%- endif %}
 {%- endfor %}
+
+    for (var picture = first; picture < last; picture++) {
 {%- for k in 0..kept %}{% for v in 0..tiles %}
 {%- let d = format!("h{k}_{v}") %}
         let {{ d }} = dy4((picture * outputs + o{{ k }}) * height * width, start_column + {{ 4 * v }}u, width, true);

@@ -281,19 +281,14 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
         2.. if processor => 2,
         _ => 1,
     };
-    let quads = match inputs {
-        13.. if processor && kept == 1 => 4,
-        5.. if processor => 2,
-        _ => 1,
-    };
+    let quads = if processor && inputs > 4 { 2 } else { 1 };
     let tiles = if width <= 4 { 1 } else { 2 };
     let strips = width.div_ceil(4 * tiles);
     let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4 * quads)];
     // Enough workgroups to fill the machine, as few sums as that allows.
     let wanted = if processor { 32 } else { 4096 };
-    let units = batch * strips;
-    let each = (units * blocks[0] * blocks[1] / wanted).clamp(1, units);
-    let parts = units.div_ceil(each);
+    let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, batch);
+    let parts = batch.div_ceil(each) * strips;
 
     let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
     launch(
