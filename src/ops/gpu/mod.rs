@@ -146,7 +146,7 @@ fn adapter(client: &Client) -> Adapter {
             // Four lanes would get SwiftShader's kernels, which LLVM takes minutes to compile.
             lanes: match bits.max().unwrap_or(128) / 32 {
                 ..=4 => 1,
-                lanes => lanes as usize,
+                lanes => lanes,
             },
             is_processor: true,
         };
