@@ -31,19 +31,7 @@ the row of x and shows it to the rest.
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 
-/// Four pixels of dy's row that starts at `start`, from `column` on; zero outside of it.
-fn dy4(start: u32, column: u32, width: u32, wanted: bool) -> vec4f {
-{%- if aligned %}
-    return select(vec4f(), dy[(start + min(column, width - 4u)) / 4u], wanted && column < width);
-{%- else %}
-    var four = vec4f();
-{%- for j in 0..4 %}
-    four.{{ letters[j] }} = select(0.0, dy[start + min(column + {{ j }}u, width - 1u)], wanted && column + {{ j }}u < width);
-{%- endfor %}
-    return four;
-{%- endif %}
-}
-
+{% include "dy4.wgsl" %}
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32
     {%- if shared > 0 %}, @builtin(subgroup_invocation_id) neighbour: u32{% endif %}) {

@@ -19,16 +19,7 @@ r`rows + 1`. The last two of them are the first two of the next turn. With `whol
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 
-/// Four pixels of dy's row that starts at `start`, from `column` on; zero outside of it.
-fn dy4(start: u32, column: u32, width: u32, wanted: bool) -> vec4f {
-{%- if aligned %}
-    return select(vec4f(), dy[(start + min(column, width - 4u)) / 4u], wanted && column < width);
-{%- else %}
-    let four = vec4f({% for j in 0..4 %}dy[start + min(column + {{ j }}u, width - 1u)]{% if !loop.last %}, {% endif %}{% endfor %});
-    return select(vec4f(), four, vec4<bool>(wanted) & (vec4u(column) + vec4u(0u, 1u, 2u, 3u) < vec4u(width)));
-{%- endif %}
-}
-
+{% include "dy4.wgsl" %}
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
@@ -47,6 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- for j in 0..own %}
     let i{{ j }} = min(i + {{ 4 * j }}u + lane, inputs - 1u);
 {%- endfor %}
+
     for (var unit = first; unit < last; unit++) {
         let picture = unit / strips;
         let start_column = unit % strips * {{ 4 * tiles }}u;

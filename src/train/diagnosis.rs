@@ -57,7 +57,7 @@ const WINDOW: usize = 10;
 /// The loss rises if it is so many times the lowest that it was, both as geometric means ...
 const RISE: f32 = 1.5;
 /// ... and higher by so many times the scatter of single losses' logarithms, of which 200 such means are the more apart the more
-/// it is. (Of 100 simulated runs of 2000 steps that went well, none to two are called rising, at scatters of 0.1 to 0.5.)
+/// it is. (So no more than three of 100 simulated runs that go well are called rising within 2000 steps, see the tests.)
 const RISE_SCATTERS: f32 = 2.1;
 /// The loss is stuck if the last third of [`STUCK_STEPS`] is more than this share of the first steps, as many.
 const FALL: f32 = 0.9;
@@ -382,13 +382,21 @@ mod tests {
         once[0..20].fill(1.0);
         once[295] = 1.5;
         assert_eq!(troubles(&once, &at), []);
-        // Losses of small batches scatter, up to three times as high as others here.
-        let rng = &mut ChaCha8Rng::seed_from_u64(1);
-        let scattered: Vec<f32> = (0..2000)
-            .map(|i| (0.2 + (-i as f32 / 150.0).exp()) * rng.random_range(0.4..1.6))
-            .collect();
-        for known in (50..=2000).step_by(50) {
-            assert_eq!(troubles(&scattered[..known], &at), [], "{known} steps");
+        // Nor are small batches, whose losses scatter.
+        for deviation in [0.1, 0.3, 0.5] {
+            let alarms = (0..100).filter(|seed| {
+                let rng = &mut ChaCha8Rng::seed_from_u64(*seed);
+                // Twelve random numbers add up to one that is distributed almost normally.
+                let mut normal = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+                let losses: Vec<f32> = (0..2000)
+                    .map(|i| (0.2 + (-i as f32 / 150.0).exp()) * (deviation * normal()).exp())
+                    .collect();
+                (WINDOW..=losses.len()).step_by(WINDOW).any(|known| {
+                    loss(&losses[..known], known)
+                        .is_some_and(|finding| finding.trouble == Trouble::Exploding)
+                })
+            });
+            assert!(alarms.count() <= 3, "of 100, at {deviation}");
         }
         let flat: Vec<f32> = (0..300).map(|i| 0.5 + 0.02 * (i % 7) as f32).collect();
         assert_eq!(troubles(&flat, &at), [(Trouble::Stuck, vec![])]);

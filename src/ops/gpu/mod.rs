@@ -143,7 +143,7 @@ fn adapter(client: &Client) -> Adapter {
             .split([' ', ')'])
             .filter_map(|word| word.parse::<usize>().ok());
         return Adapter {
-            // Four lanes would get SwiftShader's kernels, which LLVM takes minutes to compile.
+            // Four lanes would get SwiftShader's kernels, which LLVM takes half a minute to compile.
             lanes: match bits.max().unwrap_or(128) / 32 {
                 ..=4 => 1,
                 lanes => lanes,

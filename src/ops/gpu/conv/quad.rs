@@ -3,7 +3,7 @@
 //! Its time goes with the bytes of the code that it runs, for hundreds of kilobytes pass through the processor once for each
 //! turn of a loop. There (measured on its disassembled code, in bytes) a load of a number is 640, a number that a loop carries
 //! 90 for each turn, a number from another lane 10 by swapping and 50 or more by any other way, and a multiply-add 30, where a
-//! sum takes its products one after the other. Hence: lanes load nothing twice, and a turn has several products for each sum.
+//! sum takes its products one after the other. Hence: lanes show each other what they load, and a turn has several products for each sum.
 
 use std::fmt::Display;
 use std::ops::Range;
