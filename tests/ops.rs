@@ -123,7 +123,7 @@ fn adamw_equals_its_reference() {
 }
 
 /// Batch, inputs, outputs, height and width.
-const SHAPES: [[usize; 5]; 13] = [
+const SHAPES: [[usize; 5]; 14] = [
     [2, 7, 13, 18, 34],
     [2, 33, 34, 12, 8],
     [3, 4, 12, 4, 4],
@@ -139,6 +139,8 @@ const SHAPES: [[usize; 5]; 13] = [
     // Small pictures in twos and threes, the last of them alone.
     [7, 6, 9, 8, 6],
     [10, 9, 5, 6, 4],
+    // Enough for a graphics card's largest tile.
+    [16, 3, 128, 16, 16],
 ];
 
 /// The references run on the CPU.

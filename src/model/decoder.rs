@@ -86,7 +86,11 @@ impl Decoder {
 
     /// `masked` `[B,3,S,S]` in `[-1, 1]`, `edge_map` `[B,1,S,S]` -> reconstruction `[B,3,S,S]`, unbounded.
     pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
-        let masked = masked * self.alpha.val().reshape([1, 1, 1, 1]);
+        // A number for each column: its gradient is summed by column first, side by side. Burn's sum of everything is one
+        // invocation's work, which took a fifth of a step on an H100.
+        let width = masked.dims()[3];
+        let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
+        let masked = masked * alpha.expand([1, 1, 1, width]);
         let mut x = leaky_relu(self.first.forward(ops::concatenate(masked, edge_map)));
         let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
         for block in &self.down {

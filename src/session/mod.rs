@@ -10,6 +10,7 @@ mod views;
 use std::collections::VecDeque;
 
 use burn::module::Module;
+use burn::tensor::wgpu::MemoryConfiguration;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
@@ -756,7 +757,10 @@ impl Clock {
 /// # Errors
 /// [`Error::Backend`] with a sentence.
 pub async fn open_gpu() -> Result<Device> {
-    Device::wgpu_options().init_async().await.map_err(|error| {
+    // As in a browser. Pages that tensors share are searched for room and joined at every launch, which took more of a
+    // step on an H100 than its kernels did.
+    let options = Device::wgpu_options().memory_config(MemoryConfiguration::ExclusivePages);
+    options.init_async().await.map_err(|error| {
         Error::Backend(format!(
             "No graphics adapter can be used here ({error}). Use the CPU backend instead."
         ))

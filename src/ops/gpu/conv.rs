@@ -212,17 +212,27 @@ pub fn convolve(
     if processor && lanes == 4 {
         return quad::convolve(x, weight, bias, turned, sizes);
     }
-    // The fastest of those measured on an H200 and on lavapipe, a processor of 8 lanes.
-    let tiles = if width <= 4 { 1 } else { 2 };
-    let (quads, rows): (usize, usize) = match outputs {
-        ..=4 if processor => (1, 8),
-        ..=4 => (1, 1),
-        ..=8 if processor => (2, 4),
-        32.. if processor && tiles == 1 => (8, 4),
-        // 8 lanes compile eight rows in seconds; where those are worth it.
-        _ if processor && lanes > 4 && height >= 16 => (4, 8),
-        _ if processor => (4, 4),
-        _ => (2, 1),
+    // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
+    let (tiles, quads, rows) = if processor {
+        let tiles = if width <= 4 { 1 } else { 2 };
+        let (quads, rows) = match outputs {
+            ..=4 => (1, 8),
+            ..=8 => (2, 4),
+            32.. if tiles == 1 => (8, 4),
+            // 8 lanes compile eight rows in seconds; where those are worth it.
+            _ if lanes > 4 && height >= 16 => (4, 8),
+            _ => (4, 4),
+        };
+        (tiles, quads, rows)
+    } else {
+        match outputs {
+            _ if width <= 4 => (1, 1, 1),
+            ..=4 => (2, 1, 1),
+            _ if height >= 32 => (1, 1, 4),
+            // Small pictures leave many invocations without work: each does less.
+            _ if batch * height * width.div_ceil(8) * outputs.div_ceil(8) < 8192 => (2, 1, 1),
+            _ => (2, 2, 1),
+        }
     };
     let raw = processor && tiles == 1;
     let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
