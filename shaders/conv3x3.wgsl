@@ -15,6 +15,9 @@ three products, not for one. Loads cost those adapters as much as dozens of prod
 neighbours in a subgroup loads other weights and shows them to the rest, and where whole rows fit into a subgroup also the
 pixels at its ends (`halo`). Every subgroup lies within a workgroup that shares its channels.
 
+Small pictures do not fill a graphics card: with `parts` > 1 as many invocations share a strip, each with every `parts`-th input, and
+the first adds up what they made.
+
     x     [B,I,H,W]
     u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
     y     [B,O,H,W]
@@ -22,19 +25,35 @@ pixels at its ends (`halo`). Every subgroup lies within a workgroup that shares 
 -#}
 {% if lanes > 1 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
-{% let parts = ["x", "y", "z", "w"] -%}
+{% let letters = ["x", "y", "z", "w"] -%}
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 
+{% let shared_strips = group / parts -%}
+{% let sums_each = 4 * quads * rows * tiles -%}
+{% if parts > 1 -%}
+var<workgroup> sums: array<vec4f, {{ (parts - 1) * shared_strips * sums_each }}>;
+{% endif -%}
+{# The four outputs y0 to y3 of sums m0_s to m5_s, without bias. -#}
+{% macro turn(s) %}
+        let p = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);
+        let g = (m3_{{ s }} + m4_{{ s }}) * (1.0 / 24.0); let h = (m3_{{ s }} - m4_{{ s }}) * (1.0 / 24.0);
+        var y0 = fma(vec4f(0.25), m0_{{ s }}, p + g); var y1 = fma(vec4f(2.0), h, r);
+        var y2 = fma(vec4f(4.0), g, p); var y3 = fma(vec4f(8.0), h, r) + m5_{{ s }};
+{% endmacro -%}
 @compute @workgroup_size({{ group }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32
     {%- if lanes > 1 %}, @builtin(subgroup_invocation_id) lane: u32{% endif %}) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
     let strips = n[1].x; let bands = n[1].y; let count = strips * bands * n[1].z;
     // Invocations past the end work along on the last strip, since their neighbours need their weights.
-    let strip = min(group.x * {{ group }}u + index, count - 1u);
+    let own = group.x * {{ shared_strips }}u + index{% if parts > 1 %} % {{ shared_strips }}u{% endif %};
+    let strip = min(own, count - 1u);
+{%- if parts > 1 %}
+    let part = index / {{ shared_strips }}u;
+{%- endif %}
     let start_column = (strip % strips) * {{ 4 * tiles }}u;
     let row = (strip / strips) % bands * {{ rows }}u;
     let picture = strip / (strips * bands);
@@ -53,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     let has{{ p }} = start_column + {{ step * p }}u < width; let to{{ p }} = select(0u, {{ p }}u, has{{ p }});
 {%- endfor %}
 
-    for (var i = 0u; i < inputs; i++) {
+    for (var i = {% if parts > 1 %}part; i < inputs; i += {{ parts }}u{% else %}0u; i < inputs; i++{% endif %}) {
         let weights = (group.y * inputs + i) * {{ padded }}u{% if lanes > 1 %} + lane % {{ lanes }}u{% endif %};
 {%- for k in 0..(padded / lanes) %}
         let u{{ k }} = u[weights + {{ k * lanes }}u];
@@ -76,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, x[at{{ a }} / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
 {%- endmatch %}
 {%- for k in 0..tiles %}{% for j in 0..4 %}
-        let d{{ a }}_{{ 4 * k + j + 1 }} = x{{ a }}_{{ k }}.{{ parts[j] }};
+        let d{{ a }}_{{ 4 * k + j + 1 }} = x{{ a }}_{{ k }}.{{ letters[j] }};
 {%- endfor %}{% endfor %}
 {%- else %}
         let d{{ a }}_0 = select(0.0, x[at{{ a }} - left], inside{{ a }} && left > 0u);
@@ -109,7 +128,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endfor %}{% endfor %}
     }
 
-    if (group.x * {{ group }}u + index >= count) { return; }
+{%- if parts > 1 %}
+    if (part > 0u) {
+        let sums_at = (index - {{ shared_strips }}u) * {{ sums_each }}u;
+{%- for q in 0..quads %}{% for r in 0..rows %}{% for k in 0..tiles %}
+        {
+{%- let s = format!("{r}_{k}_{q}") %}{% let first = 4 * ((q * rows + r) * tiles + k) %}
+{%- call turn(s) %}{% endcall %}
+            sums[sums_at + {{ first }}u] = y0; sums[sums_at + {{ first + 1 }}u] = y1;
+            sums[sums_at + {{ first + 2 }}u] = y2; sums[sums_at + {{ first + 3 }}u] = y3;
+        }
+{%- endfor %}{% endfor %}{% endfor %}
+    }
+    workgroupBarrier();
+    if (part > 0u) { return; }
+{%- endif %}
+    if (own >= count) { return; }
+{%- if parts > 1 %}
+    let sums_of_others = index * {{ sums_each }}u;
+{%- endif %}
     let plane = height * width;
     let at = picture * outputs * plane + row * width + start_column;
     let first = group.y * {{ 4 * quads }}u;
@@ -120,14 +157,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     // Row {{ r }}, pixels {{ 4 * k }} to {{ 4 * k + 3 }}, channels {{ 4 * q }} to {{ 4 * q + 3 }}.
     if (row + {{ r }}u < height && start_column + {{ 4 * k }}u < width) {
 {%- let s = format!("{r}_{k}_{q}") %}
-        let p = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);
-        let g = (m3_{{ s }} + m4_{{ s }}) * (1.0 / 24.0); let h = (m3_{{ s }} - m4_{{ s }}) * (1.0 / 24.0);
-        let y0 = fma(vec4f(0.25), m0_{{ s }}, p + g) + bias{{ q }};
-        let y1 = fma(vec4f(2.0), h, r) + bias{{ q }};
-        let y2 = fma(vec4f(4.0), g, p) + bias{{ q }};
-        let y3 = fma(vec4f(8.0), h, r) + m5_{{ s }} + bias{{ q }};
+{%- call turn(s) %}{% endcall %}
+{%- for other in 1..parts %}{% let first = (other - 1) * shared_strips * sums_each + 4 * ((q * rows + r) * tiles + k) %}
+        y0 += sums[sums_of_others + {{ first }}u]; y1 += sums[sums_of_others + {{ first + 1 }}u];
+        y2 += sums[sums_of_others + {{ first + 2 }}u]; y3 += sums[sums_of_others + {{ first + 3 }}u];
+{%- endfor %}
+        y0 += bias{{ q }}; y1 += bias{{ q }}; y2 += bias{{ q }}; y3 += bias{{ q }};
 {%- for j in 0..4 %}
-{%- let l = parts[j] %}
+{%- let l = letters[j] %}
         if (first + {{ 4 * q + j }}u < outputs) {
             let to = at + (first + {{ 4 * q + j }}u) * plane + {{ r }}u * width;
 {%- if aligned %}

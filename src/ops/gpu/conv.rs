@@ -8,6 +8,9 @@ use super::{Adapter, Shader, adapter, dims, empty, launch, number, sum};
 
 mod quad;
 
+/// Fewer runs of eight pixels and four channels leave most of a graphics card idle.
+const FEW: usize = 16_384;
+
 /// `shaders/conv3x3.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "conv3x3.wgsl", escape = "none")]
@@ -17,6 +20,7 @@ struct Convolve {
     tiles: usize,
     quads: usize,
     lanes: usize,
+    parts: usize,
     padded: usize,
     raw: bool,
     halo: Halo,
@@ -213,7 +217,7 @@ pub fn convolve(
         return quad::convolve(x, weight, bias, turned, sizes);
     }
     // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
-    let (tiles, quads, rows) = if processor {
+    let (tiles, quads, rows, parts) = if processor {
         let tiles = if width <= 4 { 1 } else { 2 };
         let (quads, rows) = match outputs {
             ..=4 => (1, 8),
@@ -223,17 +227,19 @@ pub fn convolve(
             _ if lanes > 4 && height >= 16 => (4, 8),
             _ => (4, 4),
         };
-        (tiles, quads, rows)
+        (tiles, quads, rows, 1)
     } else {
+        let runs = batch * height * width.div_ceil(8) * outputs.div_ceil(4);
         match outputs {
-            _ if width <= 4 => (1, 1, 1),
-            ..=4 => (2, 1, 1),
-            _ if height >= 32 => (1, 1, 4),
-            // Small pictures leave many invocations without work: each does less.
-            _ if batch * height * width.div_ceil(8) * outputs.div_ceil(8) < 8192 => (2, 1, 1),
-            _ => (2, 2, 1),
+            _ if runs < FEW && inputs >= 16 => (width.div_ceil(4).min(2), 1, 1, 4),
+            _ if width <= 4 => (1, 1, 1, 1),
+            ..=4 => (2, 1, 1, 1),
+            _ if height >= 32 => (1, 1, 4, 1),
+            _ => (2, 2, 1, 1),
         }
     };
+    // Those that share a strip see other inputs, and so other weights.
+    let lanes = if parts > 1 { 1 } else { lanes };
     let raw = processor && tiles == 1;
     let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
     let blocks = outputs.div_ceil(4 * quads);
@@ -249,7 +255,11 @@ pub fn convolve(
     let y = empty(&x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     // A processor works through the invocations that have nothing to do, too.
-    let group = if processor { lanes.max(8) } else { 64 };
+    let group = match processor {
+        true => lanes.max(8),
+        false if parts > 1 => 32 * parts,
+        false => 64,
+    };
     launch(
         Convolve {
             group,
@@ -257,6 +267,7 @@ pub fn convolve(
             tiles,
             quads,
             lanes,
+            parts,
             padded,
             raw,
             halo: match strips {
@@ -267,7 +278,7 @@ pub fn convolve(
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
-        [(strips * bands * batch).div_ceil(group), blocks, 1],
+        [(strips * bands * batch).div_ceil(group / parts), blocks, 1],
         &[&x, &u, &y],
         &[inputs, outputs, height, width, strips, bands, batch],
     );
