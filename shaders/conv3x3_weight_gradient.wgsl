@@ -11,8 +11,8 @@ everything, and turned into three taps at the end:
     dw0 = m0/4 + p + g    dw1 = r + 2h    dw2 = p + 4g + m5
     p = -(m1 + m2)/6, r = -(m1 - m2)/6, g = (m3 + m4)/24, h = (m3 - m4)/24
 
-A workgroup of `lanes` invocations goes down a strip of `tiles` runs of four columns of some pictures. An invocation sums, in
-registers, for `kept` outputs (lane, lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy
+A workgroup of `lanes` invocations goes down a strip of `tiles` runs of four columns of some pictures; with `flat`, down some strips,
+one beside the other, whose rows a processor's cache still has. An invocation sums, in registers, for `kept` outputs (lane, lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy
 above, at and below it, which pass through `above`, `here` and `below`.
 
 With `shared`, the lanes are one subgroup, or several of `shared` lanes each: every lane loads and transforms another part of
@@ -20,8 +20,8 @@ the row of x and shows it to the rest.
 
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [pictures / each * strips][O I 3 3 + O]: dw, then dbias
-    n      I, O, H, W, pictures for each, strips, B
+    parts  [pictures / each * strips, or flat: all their strips / each][O I 3 3 + O]: dw, then dbias
+    n      I, O, H, W, pictures (flat: strips) for each, strips, B
 -#}
 {% if shared > 0 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -39,9 +39,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ lanes * kept }}u + lane;
     let i = group.y * {{ 4 * quads }}u;
-    let start_column = group.z % strips * {{ 4 * tiles }}u;
-    let first = (group.z / strips) * each;
-    let last = min(first + each, batch);
+    let first = {% if flat %}group.z{% else %}(group.z / strips){% endif %} * each;
+    let last = min(first + each, batch{% if flat %} * strips{% endif %});
 {%- for k in 0..kept %}
     var bias{{ k }} = 0.0;
     let o{{ k }} = min(o + {{ k * lanes }}u, outputs - 1u);
@@ -51,6 +50,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- endfor %}
 {%- if shared > 1 %}
     let even = neighbour % 2u == 0u;
+{%- endif %}
+{%- if flat %}
+    for (var unit = first; unit < last; unit++) {
+    let picture = unit / strips;
+    let start_column = unit % strips * {{ 4 * tiles }}u;
+{%- else %}
+    let start_column = group.z % strips * {{ 4 * tiles }}u;
 {%- endif %}
 {%- for f in 0..self.loads() %}
     // Which four pixels of which input this lane loads, and whether there are such, one before and one behind them.
@@ -69,8 +75,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- endfor %}
 {%- endif %}
 {%- endfor %}
-
+{%- if !flat %}
     for (var picture = first; picture < last; picture++) {
+{%- endif %}
 {%- for k in 0..kept %}{% for v in 0..tiles %}
 {%- let d = format!("h{k}_{v}") %}
         let {{ d }} = dy4((picture * outputs + o{{ k }}) * height * width, start_column + {{ 4 * v }}u, width, true);

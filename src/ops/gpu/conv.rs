@@ -58,6 +58,7 @@ struct WeightGradient {
     kept: usize,
     quads: usize,
     tiles: usize,
+    flat: bool,
     halo: bool,
     aligned: bool,
     browser: bool,
@@ -298,18 +299,25 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
         return quad::gradients_by_parameters(x, dy, [batch, inputs, outputs, height, width]);
     }
     let lanes = if processor { subgroup } else { 32 };
+    // SwiftShader, where lanes are alone, does not finish compiling that.
+    let flat = processor && subgroup > 1;
     let kept = match outputs.div_ceil(lanes) {
         2.. if processor => 2,
         _ => 1,
     };
-    let quads = if processor && inputs > 4 { 2 } else { 1 };
+    let quads = match inputs {
+        13.. if flat && kept == 1 => 4,
+        5.. if processor => 2,
+        _ => 1,
+    };
     let tiles = if width <= 4 { 1 } else { 2 };
     let strips = width.div_ceil(4 * tiles);
     let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4 * quads)];
     // Enough workgroups to fill the machine, as few sums as that allows.
     let wanted = if processor { 32 } else { 4096 };
-    let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, batch);
-    let parts = batch.div_ceil(each) * strips;
+    let (units, times) = if flat { (batch * strips, 1) } else { (batch, strips) };
+    let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, units);
+    let parts = units.div_ceil(each) * times;
 
     let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
     launch(
@@ -319,6 +327,7 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
             kept,
             quads,
             tiles,
+            flat,
             halo: strips > 1,
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
