@@ -26,6 +26,8 @@ const LONG: f64 = 10.0;
 const MOST_FOR_BURN: f64 = 180.0;
 /// What takes microseconds is repeated no more often.
 const MOST_REPEATS: usize = 1024;
+/// Graphics cards save power until they have worked for so long, s.
+const WARMING: f64 = 1.0;
 /// Steady steps are timed for no longer, s.
 const MOST_SECONDS: f64 = 20.0;
 /// Most pictures of a batch.
@@ -113,8 +115,8 @@ async fn best<const D: usize>(
     }
     let waiting = seconds(device, || ()).await;
     let enough = (20.0 * waiting).max(0.02);
-    let (mut repeats, mut timed) = (1, 0);
-    while timed < count {
+    let (mut repeats, mut timed, mut spent) = (1, 0, 0.0);
+    while timed < count || spent < WARMING / 8.0 {
         let repeated = || {
             for _ in 1..repeats {
                 run();
@@ -123,6 +125,7 @@ async fn best<const D: usize>(
         };
         let all = seconds(device, repeated).await;
         best = best.min(all / repeats as f64);
+        spent += all;
         if all < enough && repeats < MOST_REPEATS {
             repeats *= 2;
         } else {
@@ -136,6 +139,10 @@ async fn best<const D: usize>(
 async fn peak(device: &Device) -> f64 {
     const ROUNDS: usize = 512;
     let like = Tensor::<1>::zeros([1], device);
+    let mut warm = 0.0;
+    while warm < WARMING {
+        warm += seconds(device, || measure::multiply_adds(&like, 4, 4096, ROUNDS).0).await;
+    }
     let mut peak = 0.0f64;
     for chains in [2, 4, 8] {
         let run = |groups| measure::multiply_adds(&like, chains, groups, ROUNDS);
@@ -358,14 +365,12 @@ async fn timed_steps(
     let mut trainer =
         Trainer::new(config, pictures.len(), device, perceptual).expect("a valid preset");
     let first = seconds(device, || trainer.step(&pictures)).await;
-    let (mut steady, mut spent) = (f64::INFINITY, 0.0);
-    for _ in 0..count {
+    let (mut steady, mut spent, mut done) = (f64::INFINITY, 0.0, 0);
+    while spent < MOST_SECONDS && (done < count || spent < WARMING) {
         let time = seconds(device, || trainer.step(&pictures)).await;
         steady = steady.min(time);
         spent += time;
-        if spent > MOST_SECONDS {
-            break;
-        }
+        done += 1;
     }
     let reserved_bytes = measure::reserved_bytes(device).unwrap_or_default();
     let profile = measure::profile(device, || drop(trainer.step(&pictures))).await;

@@ -315,7 +315,11 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
     let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4 * quads)];
     // Enough workgroups to fill the machine, as few sums as that allows.
     let wanted = if processor { 32 } else { 4096 };
-    let (units, times) = if flat { (batch * strips, 1) } else { (batch, strips) };
+    let (units, times) = if flat {
+        (batch * strips, 1)
+    } else {
+        (batch, strips)
+    };
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, units);
     let parts = units.div_ceil(each) * times;
 
