@@ -305,10 +305,12 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
         2.. if processor => 2,
         _ => 1,
     };
-    let quads = match inputs {
-        13.. if flat && kept == 1 => 4,
-        5.. if processor => 2,
-        _ => 1,
+    let quads = if flat && kept == 1 && inputs > 12 {
+        4
+    } else if processor && inputs > 4 {
+        2
+    } else {
+        1
     };
     let tiles = if width <= 4 { 1 } else { 2 };
     let strips = width.div_ceil(4 * tiles);
