@@ -222,7 +222,7 @@ pub fn convolve(
         let tiles = if width <= 4 { 1 } else { 2 };
         let (quads, rows) = match outputs {
             ..=4 => (1, 8),
-            ..=8 => (2, 4),
+            5..=8 => (2, 4),
             32.. if tiles == 1 => (8, 4),
             // 8 lanes compile eight rows in seconds; where those are worth it.
             _ if lanes > 4 && height >= 16 => (4, 8),
