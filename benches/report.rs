@@ -160,7 +160,7 @@ impl Report {
         for rival in &self.rivals {
             writeln!(
                 to,
-                "{} beside {}: {:.0} ms a step of small, {} pictures, pixel loss ({:.0} ms the first): {:.1} times slower",
+                "{} beside {}: {:.0} ms a step of small, {} pictures, pixel loss ({:.0} ms the first): {:.2} times as long as ours",
                 rival.name, rival.beside, rival.ms, rival.batch, rival.first_ms, rival.times_slower
             )?;
         }

@@ -3,7 +3,7 @@
 use autolink::checkpoint::{self, Precision};
 use autolink::data::{Dataset, Picture, Placement, synthetic};
 use autolink::loss::WEIGHTS_FILES;
-use autolink::session::{Backend, Session, StepReport};
+use autolink::session::{Backend, Session, StepReport, open_gpu};
 use autolink::{Config, Error, LossKind, Preset};
 use burn::tensor::Device;
 use pollster::block_on;
@@ -32,6 +32,36 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
         .flat_map(|_| block_on(session.step()).expect("steps"))
         .map(|report| report.loss)
         .collect()
+}
+
+/// They differ by rounding alone. Skipped where there is no adapter; `cargo xtask test` sees to it that there is one.
+#[test]
+fn a_hundred_steps_on_the_gpu_track_the_cpu_s() {
+    let Ok(gpu) = block_on(open_gpu()) else {
+        println!("skipped: no graphics adapter here");
+        return;
+    };
+    let config = Config {
+        width: 8,
+        ..small()
+    };
+    let run = |device, backend| {
+        let pictures = synthetic::puppets(20, 1, config.size).dataset;
+        let mut session = Session::new(device, backend, config.clone()).expect("opens");
+        session.begin(config.clone(), pictures).expect("begins");
+        losses(&mut session, 100)
+    };
+    let wanted = run(Device::flex(), Backend::Cpu);
+    let found = run(gpu, Backend::Gpu);
+    assert_eq!(found.len(), 100);
+    for (step, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+        let apart = (found - wanted).abs() / wanted;
+        assert!(apart < 0.01, "step {step}: {found} for {wanted}");
+    }
+    println!(
+        "at most {} apart",
+        (found.iter().zip(&wanted)).fold(0f32, |most, (a, b)| most.max((a - b).abs() / b))
+    );
 }
 
 #[test]
