@@ -12,8 +12,8 @@ everything, and turned into three taps at the end:
     p = -(m1 + m2)/6, r = -(m1 - m2)/6, g = (m3 + m4)/24, h = (m3 - m4)/24
 
 A workgroup of `lanes` invocations goes down a strip of `tiles` runs of four columns of some pictures; with `flat`, down some strips,
-one beside the other, whose rows a processor's cache still has. An invocation sums, in registers, for `kept` outputs (lane, lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy
-above, at and below it, which pass through `above`, `here` and `below`.
+one beside the other, whose rows a processor's cache still has. An invocation sums, in registers, for `kept` outputs (lane,
+lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows of dy above, at and below it, which pass through `above`, `here` and `below`.
 
 With `shared`, the lanes are one subgroup, or several of `shared` lanes each: every lane loads and transforms another part of
 the row of x and shows it to the rest.
