@@ -1,11 +1,11 @@
-{#- Runs of fours from one place to another: y[b, to + k] = x[b, from + k] for k < run.
+{#- Runs of fours (of numbers, where not `aligned`) from one place to another: y[b, to + k] = x[b, from + k] for k < run.
 
     x  [B, of_x]
     y  [B, of_y]
     n  B run, run, from, of_x, to, of_y, columns of workgroups
 -#}
-@group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(0) var<storage, read_write> x: array<{{ self.number() }}>;
+@group(0) @binding(1) var<storage, read_write> y: array<{{ self.number() }}>;
 @group(0) @binding(2) var<uniform> n: array<vec4u, 2>;
 
 @compute @workgroup_size(64)

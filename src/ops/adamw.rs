@@ -1,10 +1,13 @@
 //! The optimiser's arithmetic.
 
-use burn::backend::Dispatch;
+use burn::backend::{
+    BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
+};
 use burn::tensor::Tensor;
+use burn_cubecl::tensor::CubeTensor;
 
-use super::kernels::Statistics;
-use super::{Served, served};
+use super::kernels::Optimiser;
+use super::{Served, gpu, served};
 
 /// The numbers of a step of AdamW.
 #[derive(Clone, Copy, Debug)]
@@ -28,17 +31,49 @@ impl AdamWStep {
     }
 }
 
-/// One step for one parameter: with gradient g and means m, v of the parameter p, all `[N]`, without autodiff,
+/// One step. For each parameter p, with its gradient g and the means m, v of that, all `[N]`, without autodiff,
 ///
 /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
-/// `p = (1 - rate decay) p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`. Returns the new `m, v, p`.
-pub fn adamw(tensors: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
-    if served(&tensors[0].device()) == Served::Not {
-        return adamw_reference(tensors, step);
+/// `p = (1 - rate decay) p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`.
+///
+/// Takes `g, m, v, p` of each, and returns the new `m, v, p`. A GPU does it in one launch, if it is given what it returned.
+pub fn adamw(parameters: Vec<[Tensor<1>; 4]>, step: AdamWStep) -> Vec<[Tensor<1>; 3]> {
+    let Some([first, ..]) = parameters.first() else {
+        return vec![];
+    };
+    match served(&first.device()) {
+        Served::Not => (parameters.into_iter())
+            .map(|tensors| adamw_reference(tensors, step))
+            .collect(),
+        Served::Cpu => (parameters.into_iter())
+            .map(|tensors| {
+                let [g, m, v, p] = tensors.map(Tensor::into_dispatch);
+                let (m, v, p) = Dispatch::adamw(g, m, v, p, step);
+                [m, v, p].map(Tensor::from_dispatch)
+            })
+            .collect(),
+        Served::Gpu => {
+            let there = parameters.into_iter().map(|tensors| tensors.map(on_gpu));
+            (gpu::adamw::step(there.collect(), step).into_iter())
+                .map(|tensors| tensors.map(off_gpu))
+                .collect()
+        }
     }
-    let [g, m, v, p] = tensors.map(Tensor::into_dispatch);
-    let (m, v, p) = Dispatch::adamw(g, m, v, p, step);
-    [m, v, p].map(Tensor::from_dispatch)
+}
+
+/// What a GPU's kernels take: burn hands them no lists.
+fn on_gpu(tensor: Tensor<1>) -> CubeTensor {
+    match tensor.into_dispatch().kind {
+        DispatchTensorKind::Cube(BackendTensor::Float(tensor)) => tensor,
+        other => unreachable!("a tensor of floats on a GPU, not {other:?}"),
+    }
+}
+
+fn off_gpu(tensor: CubeTensor) -> Tensor<1> {
+    Tensor::from_dispatch(DispatchTensor {
+        kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)),
+        autodiff: DispatchAutodiffContext::Disabled,
+    })
 }
 
 /// [`adamw`] by burn.

@@ -10,7 +10,7 @@ use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
 use super::cpu::plan::{Kind, Plan};
 use super::cpu::{self, adamw, conv, heatmap, peak, resize};
-use super::kernels::{Gradients, Kernels, Measured, Statistics};
+use super::kernels::{Gradients, Kernels, Measured, Optimiser, Statistics};
 
 /// A tensor's values, in order. Free where they lie so already.
 fn contiguous(tensor: &FlexTensor) -> FlexTensor {
@@ -148,7 +148,9 @@ impl Statistics for Flex {
             running_variance,
         )
     }
+}
 
+impl Optimiser for Flex {
     fn adamw(
         g: FlexTensor,
         m: FlexTensor,

@@ -118,7 +118,11 @@ pub trait Statistics: Backend {
         running_variance: FloatTensor<Self>,
         momentum: f64,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
 
+/// What the CPU does for each parameter.
+#[backend_extension(Flex)]
+pub trait Optimiser: Backend {
     /// See [`crate::ops::adamw`].
     fn adamw(
         g: FloatTensor<Self>,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
@@ -36,51 +36,65 @@ impl AdamW {
     /// One step, [`ops::adamw`]. A parameter without a gradient stays as it is.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
-        module.map(&mut Update {
-            optimiser: self,
+        let step = AdamWStep {
+            betas: BETAS,
             rate,
+            decay: self.weight_decay,
+            epsilon: EPSILON,
+            steps: self.steps,
+        };
+        let mut gather = Gather {
+            moments: &mut self.moments,
             gradients,
-        })
+            found: vec![],
+            ids: vec![],
+        };
+        module.visit(&mut gather);
+        let Gather { found, ids, .. } = gather;
+        let mut renewed = HashMap::new();
+        for (id, [m, v, p]) in ids.into_iter().zip(ops::adamw(found, step)) {
+            self.moments.insert(id, [m, v]);
+            renewed.insert(id, p);
+        }
+        module.map(&mut Renew(renewed))
     }
 }
 
-/// One step on its way through the module.
-struct Update<'a> {
-    optimiser: &'a mut AdamW,
-    rate: f64,
+/// What a step takes of each parameter that has a gradient, on its way through the module.
+struct Gather<'a> {
+    moments: &'a mut HashMap<ParamId, [Tensor<1>; 2]>,
     gradients: GradientsParams,
+    /// `g, m, v, p`
+    found: Vec<[Tensor<1>; 4]>,
+    /// Whose they are.
+    ids: Vec<ParamId>,
 }
 
-impl ModuleMapper for Update<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let id = param.id;
-        let Some(g) = self.gradients.remove::<D>(id) else {
-            return param;
+impl ModuleVisitor for Gather<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(g) = self.gradients.remove::<D>(param.id) else {
+            return;
         };
-        let AdamW {
-            weight_decay,
-            steps,
-            moments,
-        } = &mut *self.optimiser;
         let g = g.flatten::<1>(0, D - 1);
         // Two tensors: a GPU may not be given one twice where it could write.
-        let [m, v] = moments
-            .remove(&id)
-            .unwrap_or_else(|| [g.zeros_like(), g.zeros_like()]);
-        let step = AdamWStep {
-            betas: BETAS,
-            rate: self.rate,
-            decay: *weight_decay,
-            epsilon: EPSILON,
-            steps: *steps,
-        };
-        param.map(|p| {
-            let shape = p.dims();
-            let p = p.inner().flatten::<1>(0, D - 1);
-            let [m, v, p] = ops::adamw([g, m, v, p], step);
-            moments.insert(id, [m, v]);
-            Tensor::from_inner(p.reshape(shape)).require_grad()
-        })
+        let [m, v] =
+            (self.moments.remove(&param.id)).unwrap_or_else(|| [g.zeros_like(), g.zeros_like()]);
+        let p = param.val().inner().flatten::<1>(0, D - 1);
+        self.found.push([g, m, v, p]);
+        self.ids.push(param.id);
+    }
+}
+
+/// Gives parameters their new values.
+struct Renew(HashMap<ParamId, Tensor<1>>);
+
+impl ModuleMapper for Renew {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.0.remove(&param.id) {
+            None => param,
+            Some(renewed) => param
+                .map(|before| Tensor::from_inner(renewed.reshape(before.dims())).require_grad()),
+        }
     }
 }
 

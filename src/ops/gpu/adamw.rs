@@ -1,35 +1,53 @@
 //! AdamW on the GPU: `shaders/adamw.wgsl`.
 
 use askama::Template;
+use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Shader, bits, dims, empty, grid, launch, number};
+use super::{Shader, bits, dims, empty, grid, launch, shelf};
 use crate::ops::AdamWStep;
 
 /// `shaders/adamw.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "adamw.wgsl", escape = "none")]
-struct AdamW {
-    aligned: bool,
-}
+struct AdamW;
 
 impl Shader for AdamW {}
 
-impl AdamW {
-    fn number(&self) -> &'static str {
-        number(self.aligned)
+/// Of each parameter `g, m, v, p` `[N]` -> the new `m, v, p`, which lie behind one another, so that the next step finds them so.
+pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTensor; 3]> {
+    let mut of: [Vec<CubeTensor>; 4] = Default::default();
+    for tensors in parameters {
+        for (of, tensor) in of.iter_mut().zip(tensors) {
+            of.push(into_contiguous(tensor));
+        }
     }
-}
+    let [g, m, v, p] = of;
+    let (starts, size) = shelf::starts(&p);
+    let (gradients, places) = shelf::gradients(&g);
+    let before = [&m, &v, &p].map(|tensors| shelf::behind_one_another(tensors));
+    let after = [(); 3].map(|()| empty(&p[0], [size]));
 
-/// `g, m, v, p` `[N]` -> the new `m, v, p`.
-pub fn step(tensors: [CubeTensor; 4], step: AdamWStep) -> [CubeTensor; 3] {
-    let [g, m, v, p] = tensors.map(into_contiguous);
-    let [count] = dims(&g);
-    let renewed = [(); 3].map(|()| empty(&g, [count]));
-    let aligned = count.is_multiple_of(4);
-    let numbers = if aligned { count / 4 } else { count };
-    let groups = grid(numbers.div_ceil(64));
+    // Where the gradient of each run of a parameter begins, in fours.
+    let runs: Vec<u8> = (g.iter().zip(places))
+        .flat_map(|(g, place)| {
+            let [count] = dims(g);
+            (place..place + count).step_by(shelf::STRIDE)
+        })
+        .flat_map(|place| (place as u32 / 4).to_le_bytes())
+        .collect();
+    let count = runs.len() / 4;
+    let like = &p[0];
+    let runs = CubeTensor::new_contiguous(
+        like.client.clone(),
+        like.device.clone(),
+        Shape::new([count]),
+        like.client.create_from_slice(&runs),
+        DType::U32,
+    );
+
+    let groups = grid(count);
     let [b1, b2] = step.betas;
     let [left1, left2] = step.left();
     let constants = [
@@ -41,16 +59,16 @@ pub fn step(tensors: [CubeTensor; 4], step: AdamWStep) -> [CubeTensor; 3] {
         step.rate * step.decay,
         step.epsilon,
     ];
-    let sizes: Vec<usize> = [numbers, groups[0]]
+    let sizes: Vec<usize> = [count, groups[0]]
         .into_iter()
         .chain(constants.map(bits))
         .collect();
-    let [new_m, new_v, new_p] = &renewed;
-    launch(
-        AdamW { aligned },
-        groups,
-        &[&g, &m, &v, &p, new_m, new_v, new_p],
-        &sizes,
-    );
-    renewed
+    let [m, v, q] = &before;
+    let [new_m, new_v, new_p] = &after;
+    let buffers = [&gradients, &runs, m, v, q, new_m, new_v, new_p];
+    launch(AdamW, groups, &buffers, &sizes);
+    shelf::clear();
+    (p.iter().zip(starts))
+        .map(|(p, start)| [new_m, new_v, new_p].map(|all| shelf::view(all, start, dims::<1>(p))))
+        .collect()
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Adapter, Shader, adapter, dims, empty, launch, number, sum};
+use super::{Adapter, Shader, adapter, dims, empty, launch, number, parts_of, sum};
 
 mod quad;
 
@@ -325,7 +325,7 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, units);
     let parts = units.div_ceil(each) * times;
 
-    let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
+    let sums = parts_of(&x, parts, [outputs * inputs * 9, outputs]);
     launch(
         WeightGradient {
             lanes,

@@ -17,7 +17,6 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::AdamWStep;
 use super::conv::options;
 use super::kernels::{Gradients, Kernels, Measured, Statistics};
 use resize::Resize;
@@ -30,6 +29,7 @@ pub mod heatmap;
 pub mod norm;
 pub mod peak;
 pub mod resize;
+mod shelf;
 
 /// A file of `shaders/` with its constants. Its entry point is `main`.
 pub trait Shader: Template + Clone + Debug + Eq + Hash + Send + Sync + 'static {
@@ -196,7 +196,22 @@ struct Sum;
 
 impl Shader for Sum {}
 
-/// So many `parts`, each two tensors one behind the other, added up. Of a single one they are views, where the second may begin.
+/// Memory for the parts, so many, of a gradient by parameters, each two tensors of these sizes one behind the other.
+fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
+    if is_sum(like, count, sizes[0]) {
+        shelf::room(like, sizes[0] + sizes[1])
+    } else {
+        empty(like, [count * (sizes[0] + sizes[1])])
+    }
+}
+
+/// Whether `parts` are their own sum: a single one, the second of whose tensors begins where one may.
+fn is_sum(like: &CubeTensor, count: usize, first: usize) -> bool {
+    let start = (size_of::<f32>() * first) as u64;
+    count == 1 && start.is_multiple_of(like.client.properties().memory.alignment)
+}
+
+/// The parts of a gradient by parameters, added up.
 fn sum<const D: usize, const E: usize>(
     parts: &CubeTensor,
     count: usize,
@@ -204,19 +219,19 @@ fn sum<const D: usize, const E: usize>(
     second: [usize; E],
 ) -> [CubeTensor; 2] {
     let sizes: [usize; 3] = [first.iter().product(), second.iter().product(), count];
-    let start = (size_of::<f32>() * sizes[0]) as u64;
-    if count == 1 && start.is_multiple_of(parts.client.properties().memory.alignment) {
-        let view = |shape: Shape, start| {
-            let handle = parts.handle.clone().offset_start(start);
-            let (client, device) = (parts.client.clone(), parts.device.clone());
-            CubeTensor::new_contiguous(client, device, shape, handle, parts.dtype)
-        };
-        return [view(Shape::new(first), 0), view(Shape::new(second), start)];
+    if is_sum(parts, count, sizes[0]) {
+        return [
+            shelf::view(parts, 0, first),
+            shelf::view(parts, sizes[0], second),
+        ];
     }
-    let sums = [empty(parts, first), empty(parts, second)];
+    let sums = [sizes[0], sizes[1]].map(|size| shelf::room(parts, size));
     let groups = [(sizes[0] + sizes[1]).div_ceil(64), 1, 1];
     launch(Sum, groups, &[parts, &sums[0], &sums[1]], &sizes);
-    sums
+    [
+        shelf::view(&sums[0], 0, first),
+        shelf::view(&sums[1], 0, second),
+    ]
 }
 
 impl Kernels for Cube {
@@ -309,16 +324,6 @@ impl Statistics for Cube {
         momentum: f64,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
         norm::moments(x, [running_mean, running_variance], momentum).into()
-    }
-
-    fn adamw(
-        g: CubeTensor,
-        m: CubeTensor,
-        v: CubeTensor,
-        p: CubeTensor,
-        step: AdamWStep,
-    ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        adamw::step([g, m, v, p], step).into()
     }
 }
 

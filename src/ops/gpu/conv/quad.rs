@@ -11,7 +11,7 @@ use std::ops::Range;
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::super::{Shader, empty, launch, number, sum};
+use super::super::{Shader, empty, launch, number, parts_of, sum};
 use super::{Weights, transform_dy, transform_x};
 
 /// Invocations of a quad, which is a subgroup and a workgroup.
@@ -228,7 +228,7 @@ pub fn gradients_by_parameters(
     let units = batch * strips;
     let each = (units * blocks[0] * blocks[1] / 32).clamp(1, units);
     let parts = units.div_ceil(each);
-    let sums = empty(&x, [parts, outputs * (inputs * 9 + 1)]);
+    let sums = parts_of(&x, parts, [outputs * inputs * 9, outputs]);
     launch(
         WeightGradient {
             kept,

@@ -1,0 +1,164 @@
+//! Tensors one behind the other in one buffer, so that one launch reaches them all: parameters, the optimiser's means of them, and
+//! their gradients.
+
+use std::cell::RefCell;
+
+use burn::tensor::{DType, Shape};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::concatenate::copy_all;
+use super::empty;
+
+/// Numbers between two places at which a tensor may begin: those of a workgroup of AdamW. Tensors are four bytes a number, and a
+/// multiple of 256 bytes is where every adapter lets one begin.
+pub const STRIDE: usize = 256;
+
+/// Where gradients by parameters are put.
+#[derive(Default)]
+struct Shelf {
+    /// `[size + STRIDE]`, once one was asked for.
+    buffer: Option<CubeTensor>,
+    /// What the last step took, in numbers.
+    size: usize,
+    /// What was asked for since the buffer was empty, and the most there ever was in this step.
+    asked: usize,
+    most: usize,
+}
+
+thread_local! {
+    /// Of the thread that trains.
+    static SHELF: RefCell<Shelf> = RefCell::default();
+}
+
+/// Memory for `count` numbers that are gradients by parameters: beside those before it, if the step before took as much.
+pub fn room(like: &CubeTensor, count: usize) -> CubeTensor {
+    SHELF.with_borrow_mut(|shelf| {
+        // Gradients of a part of the batch were added to others and are gone.
+        if (shelf.buffer.as_ref()).is_some_and(|buffer| buffer.handle.can_mut()) {
+            shelf.asked = 0;
+        }
+        let start = shelf.asked;
+        shelf.asked += count.next_multiple_of(STRIDE);
+        shelf.most = shelf.most.max(shelf.asked);
+        if shelf.asked > shelf.size {
+            return empty(like, [count]);
+        }
+        let buffer = (shelf.buffer).get_or_insert_with(|| empty(like, [shelf.size + STRIDE]));
+        if buffer.device == like.device {
+            view(buffer, start, [count])
+        } else {
+            empty(like, [count])
+        }
+    })
+}
+
+/// The step's gradients have been read.
+pub fn clear() {
+    SHELF.with_borrow_mut(|shelf| {
+        *shelf = Shelf {
+            size: shelf.most,
+            ..Shelf::default()
+        }
+    });
+}
+
+/// The buffer of gradients, and where in it each begins, in numbers. Those from elsewhere are copied.
+pub fn gradients(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
+    let is_there = |tensor: &CubeTensor| {
+        SHELF.with_borrow(|shelf| (shelf.buffer.as_ref()).is_some_and(|all| is_part(tensor, all)))
+    };
+    let there: Vec<CubeTensor> = (tensors.iter())
+        .map(|tensor| {
+            if is_there(tensor) {
+                return tensor.clone();
+            }
+            let copy = room(tensor, count(tensor));
+            copy_all(tensor, &copy);
+            copy
+        })
+        .collect();
+    if there.iter().all(is_there) {
+        (whole(&there[0]), there.iter().map(start).collect())
+    } else {
+        packed(&there)
+    }
+}
+
+/// The buffer that has these tensors behind one another from its start on: the one that they are parts of, or else one that they
+/// are copied to.
+pub fn behind_one_another(tensors: &[CubeTensor]) -> CubeTensor {
+    let (starts, size) = starts(tensors);
+    let buffer = whole(&tensors[0]);
+    let mut places = tensors.iter().zip(starts);
+    if count(&buffer) >= size
+        && places.all(|(tensor, at)| is_part(tensor, &buffer) && start(tensor) == at)
+    {
+        return buffer;
+    }
+    packed(tensors).0
+}
+
+/// Where tensors begin that lie behind one another, and the size of them all, in numbers.
+pub fn starts(tensors: &[CubeTensor]) -> (Vec<usize>, usize) {
+    let mut size = 0;
+    let next = |tensor| {
+        let start = size;
+        size += count(tensor).next_multiple_of(STRIDE);
+        start
+    };
+    let starts = tensors.iter().map(next).collect();
+    (starts, size)
+}
+
+/// Copies of tensors, behind one another.
+fn packed(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
+    let (starts, size) = starts(tensors);
+    let buffer = empty(&tensors[0], [size]);
+    for (tensor, &start) in tensors.iter().zip(&starts) {
+        copy_all(tensor, &view(&buffer, start, [count(tensor)]));
+    }
+    (buffer, starts)
+}
+
+/// A part of a buffer.
+pub fn view<const D: usize>(buffer: &CubeTensor, start: usize, shape: [usize; D]) -> CubeTensor {
+    let end = start + shape.iter().product::<usize>();
+    let [start, end] = [start, end].map(|at| (size_of::<f32>() * at) as u64);
+    let handle = buffer.handle.clone();
+    let after = handle.size_in_used() - end;
+    CubeTensor::new_contiguous(
+        buffer.client.clone(),
+        buffer.device.clone(),
+        Shape::new(shape),
+        handle.offset_start(start).offset_end(after),
+        DType::F32,
+    )
+}
+
+/// All of the buffer that a tensor is a part of.
+fn whole(tensor: &CubeTensor) -> CubeTensor {
+    let mut handle = tensor.handle.clone();
+    (handle.offset_start, handle.offset_end) = (None, None);
+    let size = handle.size_in_used() as usize / size_of::<f32>();
+    CubeTensor::new_contiguous(
+        tensor.client.clone(),
+        tensor.device.clone(),
+        Shape::new([size]),
+        handle,
+        DType::F32,
+    )
+}
+
+fn is_part(tensor: &CubeTensor, buffer: &CubeTensor) -> bool {
+    let [of_tensor, of_buffer] = [tensor, buffer].map(|t| t.handle.clone().binding().memory.id());
+    of_tensor == of_buffer
+}
+
+/// Where a tensor begins in its buffer, in numbers.
+fn start(tensor: &CubeTensor) -> usize {
+    tensor.handle.offset_start.unwrap_or_default() as usize / size_of::<f32>()
+}
+
+fn count(tensor: &CubeTensor) -> usize {
+    tensor.meta.num_elements()
+}
