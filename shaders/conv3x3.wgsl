@@ -1,6 +1,6 @@
-{#- 3x3 convolution with padding 1, by Winograd's F(4, 3) along the rows.
+{#- 3x3 convolution with padding 1, by Winograd's F(4, 3) along the rows; then LeakyReLU, of which a slope of 1 is none.
 
-    y[b,o,r,c] = bias[o] + sum over i, a, k in 0..3 of w[o,i,a,k] x[b,i,r+a-1,c+k-1], zero outside.
+    y[b,o,r,c] = leaky(bias[o] + sum over i, a, k in 0..3 of w[o,i,a,k] x[b,i,r+a-1,c+k-1], zero outside)
 
 An invocation makes `rows` rows of `tiles` runs of four pixels, in `quads` runs of four channels. Four outputs see six
 inputs, which it transforms (t0 to t5); weights come transformed, or with `raw` as taps that it transforms as well
@@ -21,7 +21,7 @@ the first adds up what they made.
     x     [B,I,H,W]
     u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
     y     [B,O,H,W]
-    n     I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B
+    n     I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32)
 -#}
 {% if lanes > 1 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -147,6 +147,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- if parts > 1 %}
     let sums_of_others = index * {{ sums_each }}u;
 {%- endif %}
+    let slope = bitcast<f32>(n[1].w);
     let plane = height * width;
     let at = picture * outputs * plane + row * width + start_column;
     let first = group.y * {{ 4 * quads }}u;
@@ -162,7 +163,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         y0 += sums[sums_of_others + {{ first }}u]; y1 += sums[sums_of_others + {{ first + 1 }}u];
         y2 += sums[sums_of_others + {{ first + 2 }}u]; y3 += sums[sums_of_others + {{ first + 3 }}u];
 {%- endfor %}
-        y0 += bias{{ q }}; y1 += bias{{ q }}; y2 += bias{{ q }}; y3 += bias{{ q }};
+{%- for p in 0..4 %}
+        y{{ p }} += bias{{ q }}; y{{ p }} = select(slope * y{{ p }}, y{{ p }}, y{{ p }} > vec4f());
+{%- endfor %}
 {%- for j in 0..4 %}
 {%- let l = letters[j] %}
         if (first + {{ 4 * q + j }}u < outputs) {

@@ -7,7 +7,7 @@ from the lanes beside it, too, but for the first and the last lane, which load t
     x  [B,I,H,W]
     u  [O / (4 each)][I][9 taps][4 each], I a multiple of `turn`, then biases [O / (4 each)][4 each]
     y  [B,O,H,W]
-    n  I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B
+    n  I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32)
 -#}
 {% if browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -103,6 +103,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- endfor %}{% endfor %}{% endfor %}
     }
 
+    let slope = bitcast<f32>(n[1].w);
     let plane = height * width;
     let rows_left = select(0u, height - row, group.x * 4u + lane < count);
     let columns_left = width - start_column;
@@ -143,7 +144,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
         let r = (e >> {{ self.bits(4 * tiles / step) }}u) & {{ rows - 1 }}u;
         let j = e >> {{ self.bits(4 * tiles / step * rows) }}u;
         if (r < rows{{ s }} && column < columns{{ s }} && first + j < outputs) {
-            y[(at{{ s }} + j * plane + r * width + column){% if aligned %} / 4u{% endif %}] = z[e];
+            y[(at{{ s }} + j * plane + r * width + column){% if aligned %} / 4u{% endif %}] = select(slope * z[e], z[e], z[e] > {{ number }}());
         }
     }
 {%- endfor %}

@@ -203,6 +203,29 @@ fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
                 );
             }
         }
+        // The kink takes the gradient's other side where rounding differs, so both run on the device.
+        let leaky: [(Conv, Conv); 2] = [
+            (
+                |x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.2),
+                |x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.2),
+            ),
+            (
+                |x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.0),
+                |x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.0),
+            ),
+        ];
+        let dy = random([batch, outputs, height, width], rng, cpu);
+        let there = [&x, &weight, &dy].map(|tensor| tensor.clone().to_device(device));
+        let bias = bias.to_device(device);
+        for (at_once, in_turn) in leaky {
+            let [found, wanted] =
+                [at_once, in_turn].map(|conv| convolve(conv, there.each_ref(), &bias));
+            for (part, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                let what =
+                    format!("part {part} of conv3x3_leaky at {batch}x{inputs}x{height}x{width}");
+                assert_close(&what, found, wanted, 1e-6);
+            }
+        }
     }
 }
 

@@ -142,7 +142,7 @@ impl Perceptual {
             }
             for (weight, bias) in block {
                 let (weight, bias) = here(weight, bias);
-                x = ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.0);
+                x = ops::conv3x3_leaky(x, weight, bias, 0.0); // ReLU
             }
             features.push(x.clone());
         }

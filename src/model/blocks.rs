@@ -53,6 +53,11 @@ impl Conv3x3 {
         ops::conv3x3(x, self.weight.val(), self.bias.val())
     }
 
+    /// Convolution, then LeakyReLU 0.2: `[B,I,H,W]` -> `[B,O,H,W]`
+    pub fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
+        ops::conv3x3_leaky(x, self.weight.val(), self.bias.val(), LEAK)
+    }
+
     /// Convolution, then half the size: `[B,I,H,W]` -> `[B,O,H/2,W/2]`
     pub fn forward_halve(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3_halve(x, self.weight.val(), self.bias.val())

@@ -91,7 +91,7 @@ impl Decoder {
         let width = masked.dims()[3];
         let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
         let masked = masked * alpha.expand([1, 1, 1, width]);
-        let mut x = leaky_relu(self.first.forward(ops::concatenate(masked, edge_map)));
+        let mut x = (self.first).forward_leaky(ops::concatenate(masked, edge_map));
         let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
         for block in &self.down {
             x = leaky_relu(ops::halve(block.forward(x)));

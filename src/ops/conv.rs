@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
 use super::kernels::Kernels;
-use super::{Served, served};
+use super::{Served, served, serves};
 
 /// `y[b,o,r,c] = bias[o] + sum over i, dr, dc in -1..=1 of weight[o,i,dr+1,dc+1] x[b,i,r+dr,c+dc]`, zero outside.
 ///
@@ -13,12 +13,32 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     if served(&x.device()) == Served::Not {
         return conv3x3_reference(x, weight, bias);
     }
-    let (x, weight, bias) = (
+    convolve(x, weight, bias, 1.0, false)
+}
+
+/// [`leaky_relu`](super::leaky_relu) of [`conv3x3`]; a slope of 0 is ReLU, of 1 nothing.
+pub fn conv3x3_leaky(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, slope: f64) -> Tensor<4> {
+    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
+        return super::leaky_relu(conv3x3(x, weight, bias), slope);
+    }
+    convolve(x, weight, bias, slope, false)
+}
+
+/// By the kernels.
+fn convolve(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    slope: f64,
+    halving: bool,
+) -> Tensor<4> {
+    Tensor::from_dispatch(Dispatch::convolve(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
-    );
-    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, false))
+        slope,
+        halving,
+    ))
 }
 
 /// [`conv3x3`] by burn.
@@ -43,12 +63,7 @@ pub fn conv3x3_halve(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor
     }
     let placed = |top, left| weight.clone().pad((left, 1 - left, top, 1 - top), 0.0); // [O,I,4,4]
     let weight = (placed(0, 0) + placed(0, 1) + placed(1, 0) + placed(1, 1)) * 0.25;
-    let (x, weight, bias) = (
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-    );
-    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, true))
+    convolve(x, weight, bias, 1.0, true)
 }
 
 /// [`conv3x3_halve`] as it is defined.

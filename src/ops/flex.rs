@@ -30,7 +30,13 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
 }
 
 impl Kernels for Flex {
-    fn convolve(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, halving: bool) -> FlexTensor {
+    fn convolve(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        slope: f64,
+        halving: bool,
+    ) -> FlexTensor {
         let (x, weight, bias) = (contiguous(&x), contiguous(&weight), contiguous(&bias));
         let shape = dims(&x);
         let [batch, _, height, width] = shape;
@@ -41,7 +47,10 @@ impl Kernels for Flex {
             shape,
             others: outputs,
         };
-        let y = cpu::convolve(plan, x.storage(), weight.storage(), Some(bias.storage()));
+        let mut y = cpu::convolve(plan, x.storage(), weight.storage(), Some(bias.storage()));
+        if slope != 1.0 {
+            norm::leaky_in_place(&mut y, slope as f32);
+        }
         let step = if halving { 2 } else { 1 };
         tensor(y, [batch, outputs, height / step, width / step])
     }
@@ -72,7 +81,8 @@ impl Kernels for Flex {
     }
 
     fn leaky(x: FlexTensor, slope: f64) -> FlexTensor {
-        let y = norm::leaky(contiguous(&x).storage(), slope as f32);
+        let mut y = contiguous(&x).storage().to_vec();
+        norm::leaky_in_place(&mut y, slope as f32);
         tensor(y, dims::<4>(&x))
     }
 

@@ -14,13 +14,14 @@ use super::AdamWStep;
 /// What is differentiated.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Kernels: Backend {
-    /// 3x3 with stride 1 or, `halving` (the CPU only), 4x4 with stride 2; padding 1.
+    /// 3x3 with stride 1 or, `halving` (the CPU only), 4x4 with stride 2; padding 1. Then LeakyReLU; a slope of 1 is none.
     ///
     /// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` or `[O,I,4,4]`, `bias` `[O]`.
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        slope: f64,
         halving: bool,
     ) -> FloatTensor<Self>;
 
@@ -217,17 +218,22 @@ fn register<B: Backend, const N: usize>(
 
 #[derive(Debug)]
 struct ConvolveBackward {
+    slope: f64,
     halving: bool,
 }
 
 impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
-    /// x, weight
-    type State = (FloatTensor<B>, FloatTensor<B>);
+    /// x, weight, and the output where a LeakyReLU made it.
+    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
 
     fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
         let [of_x, of_weight, of_bias] = ops.parents;
         let dy = tape.consume::<B>(&ops.node);
-        let (x, weight) = ops.state;
+        let (x, weight, y) = ops.state;
+        let dy = match y {
+            Some(y) => B::leaky_gradient(y, dy, self.slope),
+            None => dy,
+        };
         if let Some(node) = of_x {
             let dx = B::convolve_by_x(x.clone(), weight.clone(), dy.clone(), self.halving);
             tape.register::<B>(node.id, dx);
@@ -368,16 +374,21 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        slope: f64,
         halving: bool,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node(), bias.node()];
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let y = B::convolve(x.clone(), weight.clone(), bias.into_primitive(), halving);
-        match Backward::<B, 3>::prepare::<C>(ConvolveBackward { halving }, nodes)
+        let bias = bias.into_primitive();
+        let y = B::convolve(x.clone(), weight.clone(), bias, slope, halving);
+        match Backward::<B, 3>::prepare::<C>(ConvolveBackward { slope, halving }, nodes)
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prepared) => prepared.finish((x, weight), y),
+            OpsKind::Tracked(prepared) => {
+                let kept = (slope != 1.0).then(|| y.clone());
+                prepared.finish((x, weight, kept), y)
+            }
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }

@@ -21,7 +21,7 @@ mod resize;
 
 pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use concatenate::{concatenate, concatenate_reference};
-pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_reference};
+pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_leaky, conv3x3_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::set_adapter;
 pub use heatmap::{

@@ -154,18 +154,16 @@ fn leaky_by(z: f32, slope: f32) -> f32 {
 /// How many values to do at once.
 const PIECE: usize = 1 << 14;
 
-/// `y = x > 0 ? x : slope x`
-pub fn leaky(x: &[f32], slope: f32) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    for_each_piece(&mut y, PIECE, |piece, y| {
-        for (y, x) in y.iter_mut().zip(&x[piece * PIECE..]) {
-            *y = if *x > 0.0 { *x } else { slope * x };
+/// `x > 0 ? x : slope x` in the place of x.
+pub fn leaky_in_place(x: &mut [f32], slope: f32) {
+    for_each_piece(x, PIECE, |_, x| {
+        for x in x {
+            *x = if *x > 0.0 { *x } else { slope * *x };
         }
     });
-    y
 }
 
-/// [`leaky`] of `x + y`.
+/// LeakyReLU of `x + y`.
 pub fn leaky_sum(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
     let mut sum = vec![0.0; x.len()];
     for_each_piece(&mut sum, PIECE, |piece, sum| {
@@ -178,7 +176,7 @@ pub fn leaky_sum(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
     sum
 }
 
-/// The gradient of [`leaky`], by its output: `dx = y > 0 ? dy : slope dy`
+/// The gradient of LeakyReLU, by its output: `dx = y > 0 ? dy : slope dy`
 pub fn leaky_gradient(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
     let mut dx = vec![0.0; y.len()];
     for_each_piece(&mut dx, PIECE, |piece, dx| {

@@ -4,7 +4,7 @@ use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Adapter, Shader, adapter, dims, empty, launch, number, parts_of, sum};
+use super::{Adapter, Shader, adapter, bits, dims, empty, launch, number, parts_of, sum};
 
 mod quad;
 
@@ -199,12 +199,14 @@ fn products(raw: bool) -> usize {
 }
 
 /// What `y` is of `x` `[B,I,H,W]`: `[B,O,H,W]`. `weight` `[O,I,3,3]`; `turned`, `[I,O,3,3]`, and y is the gradient by the input.
+/// `then`: a bias `[O]` and a LeakyReLU, of which a slope of 1 is none.
 pub fn convolve(
     x: CubeTensor,
     weight: CubeTensor,
-    bias: Option<CubeTensor>,
+    then: Option<(CubeTensor, f64)>,
     turned: bool,
 ) -> CubeTensor {
+    let (bias, slope) = then.map_or((None, 1.0), |(bias, slope)| (Some(bias), slope));
     let (x, weight) = (into_contiguous(x), into_contiguous(weight));
     let [batch, inputs, height, width] = dims(&x);
     let [first, second, ..] = dims::<4>(&weight);
@@ -215,7 +217,7 @@ pub fn convolve(
     } = adapter(&x.client);
     let sizes = [batch, inputs, outputs, height, width];
     if processor && lanes == 4 {
-        return quad::convolve(x, weight, bias, turned, sizes);
+        return quad::convolve(x, weight, bias, slope, turned, sizes);
     }
     // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
     let (tiles, quads, rows, parts) = if processor {
@@ -281,7 +283,16 @@ pub fn convolve(
         },
         [(strips * bands * batch).div_ceil(group / parts), blocks, 1],
         &[&x, &u, &y],
-        &[inputs, outputs, height, width, strips, bands, batch],
+        &[
+            inputs,
+            outputs,
+            height,
+            width,
+            strips,
+            bands,
+            batch,
+            bits(slope),
+        ],
     );
     y
 }

@@ -235,9 +235,15 @@ fn sum<const D: usize, const E: usize>(
 }
 
 impl Kernels for Cube {
-    fn convolve(x: CubeTensor, weight: CubeTensor, bias: CubeTensor, halving: bool) -> CubeTensor {
+    fn convolve(
+        x: CubeTensor,
+        weight: CubeTensor,
+        bias: CubeTensor,
+        slope: f64,
+        halving: bool,
+    ) -> CubeTensor {
         assert!(!halving, "the GPU convolves, then halves");
-        conv::convolve(x, weight, Some(bias), false)
+        conv::convolve(x, weight, Some((bias, slope)), false)
     }
 
     fn edge_map(

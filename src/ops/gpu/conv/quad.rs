@@ -11,7 +11,7 @@ use std::ops::Range;
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::super::{Shader, empty, launch, number, parts_of, sum};
+use super::super::{Shader, bits, empty, launch, number, parts_of, sum};
 use super::{Weights, transform_dy, transform_x};
 
 /// Invocations of a quad, which is a subgroup and a workgroup.
@@ -171,6 +171,7 @@ pub fn convolve(
     x: CubeTensor,
     weight: CubeTensor,
     bias: Option<CubeTensor>,
+    slope: f64,
     turned: bool,
     [batch, inputs, outputs, height, width]: [usize; 5],
 ) -> CubeTensor {
@@ -205,7 +206,16 @@ pub fn convolve(
             1,
         ],
         &[&x, &u, &y],
-        &[inputs, outputs, height, width, strips, bands, batch],
+        &[
+            inputs,
+            outputs,
+            height,
+            width,
+            strips,
+            bands,
+            batch,
+            bits(slope),
+        ],
     );
     y
 }
