@@ -494,6 +494,51 @@ fn leaky_relu(there: &Device) {
     }
 }
 
+#[test]
+fn distances_equal_their_references() {
+    distances(&cpu());
+}
+
+#[test]
+fn distances_on_the_gpu_equal_their_references() {
+    if let Some(gpu) = gpu() {
+        distances(&gpu);
+    }
+}
+
+fn distances(there: &Device) {
+    type Distance = fn(Tensor<4>, Tensor<4>) -> Tensor<1>;
+    let cases: [(&str, Distance, Distance); 2] = [
+        ("l1", ops::l1, ops::l1_reference),
+        ("mse", ops::mse, ops::mse_reference),
+    ];
+    let device = &cpu();
+    let rng = &mut ChaCha8Rng::seed_from_u64(8);
+    // The last is longer than what a core takes, and than a round of all workgroups.
+    for shape in [[1, 1, 2, 2], [2, 3, 5, 7], [3, 7, 6, 10], [3, 5, 70, 80]] {
+        let x = random(shape, rng, device);
+        // Some are equal, where |x - y| has no slope.
+        let near = x.clone().slice([0..1]);
+        let y = random(shape, rng, device).slice_assign([0..1], near);
+        for (name, kernel, reference) in cases {
+            let run = |distance: Distance, at: &Device| {
+                let [x, y] = [&x, &y].map(|tensor| tensor.clone().to_device(at).require_grad());
+                let mean = distance(x.clone(), y.clone());
+                let grads = (mean.clone() * 3.0).backward();
+                [
+                    values(mean.without_autodiff()),
+                    values(x.grad(&grads).expect("a gradient")),
+                    values(y.grad(&grads).expect("a gradient")),
+                ]
+            };
+            let (found, wanted) = (run(kernel, there), run(reference, device));
+            for (part, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                assert_close(&format!("{name} {part} at {shape:?}"), found, wanted, 1e-6);
+            }
+        }
+    }
+}
+
 /// The formula of `double`, and of `resize` at 2x, written out.
 #[test]
 fn doubling_is_bilinear_with_half_pixel_centres() {

@@ -122,7 +122,7 @@ impl Perceptual {
                 } else {
                     wanted
                 };
-                (found - wanted).abs().mean()
+                ops::l1(found, wanted)
             })
             .collect()
     }

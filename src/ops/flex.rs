@@ -9,7 +9,7 @@ use super::AdamWStep;
 use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
 use super::cpu::plan::{Kind, Plan};
-use super::cpu::{self, adamw, conv, heatmap, peak, resize};
+use super::cpu::{self, adamw, conv, distance, heatmap, peak, resize};
 use super::kernels::{Gradients, Kernels, Measured, Optimiser, Statistics};
 
 /// A tensor's values, in order. Free where they lie so already.
@@ -115,6 +115,11 @@ impl Kernels for Flex {
         let normalisation = normalisation(&x, [&weight, &bias, &moments], epsilon, slope);
         let y = normalisation.forward(contiguous(&x).storage());
         tensor(y, normalisation.shape)
+    }
+
+    fn distance(x: FlexTensor, y: FlexTensor, squared: bool) -> FlexTensor {
+        let (x, y) = (contiguous(&x), contiguous(&y));
+        tensor(vec![distance::mean(x.storage(), y.storage(), squared)], [1])
     }
 
     fn softmax_planes(x: FlexTensor) -> FlexTensor {
@@ -300,6 +305,21 @@ impl Gradients for Flex {
             tensor(by_weight, channels),
             tensor(by_bias, channels),
         ]
+    }
+
+    fn distance_gradient(
+        x: FlexTensor,
+        y: FlexTensor,
+        dy: FlexTensor,
+        squared: bool,
+    ) -> FlexTensor {
+        let shape = dims::<4>(&x);
+        let [x, y, dy] = [x, y, dy].map(|tensor| contiguous(&tensor));
+        let dy: &[f32] = dy.storage();
+        tensor(
+            distance::gradient(x.storage(), y.storage(), dy[0], squared),
+            shape,
+        )
     }
 
     fn softmax_gradient(y: FlexTensor, dy: FlexTensor) -> FlexTensor {

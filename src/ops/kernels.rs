@@ -61,6 +61,9 @@ pub trait Kernels: Backend {
         slope: f64,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::ops::l1`] and, `squared`, [`crate::ops::mse`].
+    fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self>;
+
     /// See [`crate::ops::softmax`].
     fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -196,6 +199,14 @@ pub trait Gradients: Kernels {
         dy: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
 
+    /// By x. By y it is that of the two swapped.
+    fn distance_gradient(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        dy: FloatTensor<Self>,
+        squared: bool,
+    ) -> FloatTensor<Self>;
+
     /// By x, from the output `y`.
     fn softmax_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -309,6 +320,28 @@ impl<B: Gradients> Backward<B, 2> for ConcatenateBackward {
         let found = B::concatenate_gradients(dy, ops.state);
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         register::<B, _>(tape, parents, found);
+    }
+}
+
+#[derive(Debug)]
+struct DistanceBackward {
+    squared: bool,
+}
+
+impl<B: Gradients> Backward<B, 2> for DistanceBackward {
+    /// x and y
+    type State = [FloatTensor<B>; 2];
+
+    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
+        let dy = tape.consume::<B>(&ops.node);
+        let [x, y] = ops.state;
+        let pairs = [[&x, &y], [&y, &x]].map(|pair| pair.map(FloatTensor::<B>::clone));
+        for (parent, [of, other]) in ops.parents.into_iter().zip(pairs) {
+            if let Some(node) = parent {
+                let dx = B::distance_gradient(of, other, dy.clone(), self.squared);
+                tape.register::<B>(node.id, dx);
+            }
+        }
     }
 }
 
@@ -477,6 +510,19 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         {
             OpsKind::Tracked(prepared) => prepared.finish((x, parameters), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self> {
+        let nodes = [x.node(), y.node()];
+        let (x, y) = (x.into_primitive(), y.into_primitive());
+        let mean = B::distance(x.clone(), y.clone(), squared);
+        match Backward::<B, 2>::prepare::<C>(DistanceBackward { squared }, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => prepared.finish([x, y], mean),
+            OpsKind::UnTracked(prepared) => prepared.finish(mean),
         }
     }
 

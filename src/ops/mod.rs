@@ -10,6 +10,7 @@ mod adamw;
 mod concatenate;
 mod conv;
 pub mod cpu;
+mod distance;
 mod edge_map;
 mod flex;
 mod gpu;
@@ -22,6 +23,7 @@ mod resize;
 pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use concatenate::{concatenate, concatenate_reference};
 pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_leaky, conv3x3_reference};
+pub use distance::{l1, l1_reference, mse, mse_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::set_adapter;
 pub use heatmap::{

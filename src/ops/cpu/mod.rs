@@ -3,6 +3,7 @@
 
 pub mod adamw;
 pub mod conv;
+pub mod distance;
 pub mod edge_map;
 mod exp;
 pub mod heatmap;

@@ -152,7 +152,7 @@ fn leaky_by(z: f32, slope: f32) -> f32 {
 }
 
 /// How many values to do at once.
-const PIECE: usize = 1 << 14;
+pub(super) const PIECE: usize = 1 << 14;
 
 /// `x > 0 ? x : slope x` in the place of x.
 pub fn leaky_in_place(x: &mut [f32], slope: f32) {

@@ -24,6 +24,7 @@ use resize::Resize;
 pub mod adamw;
 pub mod concatenate;
 pub mod conv;
+pub mod distance;
 pub mod edge_map;
 pub mod heatmap;
 pub mod norm;
@@ -290,6 +291,10 @@ impl Kernels for Cube {
         norm::forward(x, [weight, bias, moments], epsilon, slope)
     }
 
+    fn distance(x: CubeTensor, y: CubeTensor, squared: bool) -> CubeTensor {
+        distance::mean(x, y, squared)
+    }
+
     fn softmax_planes(x: CubeTensor) -> CubeTensor {
         heatmap::softmax(x)
     }
@@ -397,6 +402,15 @@ impl Gradients for Cube {
         dy: CubeTensor,
     ) -> [CubeTensor; 3] {
         norm::backward(x, parameters, epsilon, slope, dy)
+    }
+
+    fn distance_gradient(
+        x: CubeTensor,
+        y: CubeTensor,
+        dy: CubeTensor,
+        squared: bool,
+    ) -> CubeTensor {
+        distance::gradient(x, y, dy, squared)
     }
 
     fn softmax_gradient(y: CubeTensor, dy: CubeTensor) -> CubeTensor {
