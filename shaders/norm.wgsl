@@ -5,18 +5,20 @@
     Moments:   the plane's mean and sum of squared differences from it
     Forward:   y
     Sums:      with dz = dy leaky'(z): the plane's sums of dz and of dz (x - mean) / sqrt(variance + epsilon)
-    Backward:  dx = w / sqrt(variance + epsilon) (dz - by_bias / n - xn by_weight / n), n = B H W
+    Backward:  by_weight and by_bias from those of the planes; dx = w / sqrt(variance + epsilon) (dz - by_bias / n - xn by_weight / n), n = B H W
 
-    x           [B,C,HW]
-    weight, bias, by_weight, by_bias  [C]
-    moments     [2,C]: mean, variance
-    dy          [B,C,HW]
-    out         [B,C,HW], or of a plane [B,2,C]
-    n           C, HW / 4, B; epsilon (f32), slope (f32)
+    x              [B,C,HW]
+    weight, bias   [C]
+    moments        [2,C]: mean, variance
+    dy             [B,C,HW]
+    planes         [B,2,C]: their sums
+    by_parameters  by_weight [C], and from number `second` on by_bias [C]
+    out            [B,C,HW], or of a plane [B,2,C]
+    n              C, HW / 4, B; epsilon (f32), slope (f32); second
 -#}
 @group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
 {%- let backward = pass == Pass::Sums || pass == Pass::Backward %}
-{%- let reduces = pass == Pass::Sums || pass == Pass::Moments %}
+{%- let reduces = pass != Pass::Forward %}
 {%- if pass == Pass::Moments %}
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
 @group(0) @binding(2) var<uniform> n: array<vec4u, 2>;
@@ -28,8 +30,8 @@
 @group(0) @binding(4) var<storage, read_write> dy: array<vec4f>;
 {%- endif %}
 {%- if pass == Pass::Backward %}
-@group(0) @binding(5) var<storage, read_write> by_weights: array<f32>;
-@group(0) @binding(6) var<storage, read_write> by_biases: array<f32>;
+@group(0) @binding(5) var<storage, read_write> planes: array<f32>;
+@group(0) @binding(6) var<storage, read_write> by_parameters: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(8) var<uniform> n: array<vec4u, 2>;
 {%- else if pass == Pass::Sums %}
@@ -86,9 +88,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let scale = weight[channel] * inverse;
     let shift = bias[channel];
 {%- if pass == Pass::Backward %}
+    // What the planes of the channel give together.
+    var sums = vec2f();
+    for (var b = lane; b < n[0].z; b += {{ lanes }}u) {
+        let at = b * 2u * channels + channel;
+        sums += vec2f(planes[at], planes[at + channels]);
+    }
+    sums = total(sums, lane);
+    if (picture == 0u && lane == 0u) {
+        by_parameters[channel] = sums.x;
+        by_parameters[n[1].y + channel] = sums.y;
+    }
     let count = f32(4u * fours * n[0].z);
-    let by_weight = by_weights[channel] / count;
-    let by_bias = by_biases[channel] / count;
+    let by_weight = sums.x / count;
+    let by_bias = sums.y / count;
 {%- else if pass == Pass::Sums %}
     var by_weight = vec4f();
     var by_bias = vec4f();

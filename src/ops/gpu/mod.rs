@@ -199,7 +199,7 @@ impl Shader for Sum {}
 
 /// Memory for the parts, so many, of a gradient by parameters, each two tensors of these sizes one behind the other.
 fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
-    if is_sum(like, count, sizes[0]) {
+    if is_sum(count, sizes[0]) {
         shelf::room(like, sizes[0] + sizes[1])
     } else {
         empty(like, [count * (sizes[0] + sizes[1])])
@@ -207,9 +207,8 @@ fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
 }
 
 /// Whether `parts` are their own sum: a single one, the second of whose tensors begins where one may.
-fn is_sum(like: &CubeTensor, count: usize, first: usize) -> bool {
-    let start = (size_of::<f32>() * first) as u64;
-    count == 1 && start.is_multiple_of(like.client.properties().memory.alignment)
+fn is_sum(count: usize, first: usize) -> bool {
+    count == 1 && first.is_multiple_of(shelf::ALIGNED)
 }
 
 /// The parts of a gradient by parameters, added up.
@@ -220,7 +219,7 @@ fn sum<const D: usize, const E: usize>(
     second: [usize; E],
 ) -> [CubeTensor; 2] {
     let sizes: [usize; 3] = [first.iter().product(), second.iter().product(), count];
-    if is_sum(parts, count, sizes[0]) {
+    if is_sum(count, sizes[0]) {
         return [
             shelf::view(parts, 0, first),
             shelf::view(parts, sizes[0], second),

@@ -4,7 +4,7 @@ use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Shader, bits, dims, empty, grid, launch, plane_lanes, sum};
+use super::{Shader, bits, dims, empty, grid, launch, plane_lanes, shelf};
 
 /// `shaders/norm.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +44,7 @@ impl Shader for Norm {
     }
 }
 
-fn run(pass: Pass, buffers: &[&CubeTensor], epsilon: f64, slope: f64) {
+fn run(pass: Pass, buffers: &[&CubeTensor], [epsilon, slope]: [f64; 2], second: usize) {
     let [batch, channels, height, width] = dims(buffers[0]);
     let fours = height * width / 4;
     let lanes = plane_lanes(buffers[0], fours);
@@ -52,7 +52,7 @@ fn run(pass: Pass, buffers: &[&CubeTensor], epsilon: f64, slope: f64) {
         Norm { pass, lanes },
         [channels, batch, 1],
         buffers,
-        &[channels, fours, batch, bits(epsilon), bits(slope)],
+        &[channels, fours, batch, bits(epsilon), bits(slope), second],
     );
 }
 
@@ -63,7 +63,7 @@ pub fn moments(x: CubeTensor, running: [CubeTensor; 2], momentum: f64) -> [CubeT
     let [mean, variance] = running.map(into_contiguous);
     let [batch, channels, height, width] = dims(&x);
     let planes = empty(&x, [batch, 2, channels]);
-    run(Pass::Moments, &[&x, &planes], 0.0, 0.0);
+    run(Pass::Moments, &[&x, &planes], [0.0, 0.0], 0);
     let moments = empty(&x, [2, channels]);
     let [new_mean, new_variance] = [(); 2].map(|()| empty(&x, [channels]));
     launch(
@@ -88,7 +88,7 @@ pub fn forward(x: CubeTensor, parameters: [CubeTensor; 3], epsilon: f64, slope: 
     let [weight, bias, moments] = parameters.map(into_contiguous);
     let y = empty(&x, dims::<4>(&x));
     let buffers = [&x, &weight, &bias, &moments, &y];
-    run(Pass::Forward, &buffers, epsilon, slope);
+    run(Pass::Forward, &buffers, [epsilon, slope], 0);
     y
 }
 
@@ -105,11 +105,23 @@ pub fn backward(
     let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
-    run(Pass::Sums, &buffers, epsilon, slope);
-    let [by_weight, by_bias] = sum(&planes, batch, [channels], [channels]);
+    run(Pass::Sums, &buffers, [epsilon, slope], 0);
     let dx = empty(&x, dims::<4>(&x));
-    let buffers = [&x, &weight, &bias, &moments, &dy, &by_weight, &by_bias, &dx];
-    run(Pass::Backward, &buffers, epsilon, slope);
+    let second = channels.next_multiple_of(shelf::ALIGNED);
+    let by_parameters = shelf::room(&x, second + channels);
+    let buffers = [
+        &x,
+        &weight,
+        &bias,
+        &moments,
+        &dy,
+        &planes,
+        &by_parameters,
+        &dx,
+    ];
+    run(Pass::Backward, &buffers, [epsilon, slope], second);
+    let [by_weight, by_bias] =
+        [0, second].map(|start| shelf::view(&by_parameters, start, [channels]));
     [dx, by_weight, by_bias]
 }
 

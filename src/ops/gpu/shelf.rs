@@ -9,9 +9,11 @@ use burn_cubecl::tensor::CubeTensor;
 use super::concatenate::copy_all;
 use super::empty;
 
-/// Numbers between two places at which a tensor may begin: those of a workgroup of AdamW. Tensors are four bytes a number, and a
-/// multiple of 256 bytes is where every adapter lets one begin.
-pub const STRIDE: usize = 256;
+/// A multiple of so many numbers is where a tensor may begin on every adapter: 256 bytes.
+pub const ALIGNED: usize = 64;
+
+/// Numbers between the places at which tensors begin here: those of a workgroup of AdamW.
+pub const STRIDE: usize = 4 * ALIGNED;
 
 /// Where gradients by parameters are put.
 #[derive(Default)]
