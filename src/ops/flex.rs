@@ -5,12 +5,12 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::ModuleOps;
 use burn::tensor::{Bytes, DType, Shape};
 
-use super::AdamWStep;
 use super::cpu::edge_map::Drawing;
 use super::cpu::norm::{self, Normalisation};
 use super::cpu::plan::{Kind, Plan};
 use super::cpu::{self, adamw, conv, distance, heatmap, peak, resize};
-use super::kernels::{Gradients, Kernels, Measured, Optimiser, Statistics};
+use super::kernels::{Gradients, Kernels, Measured, Optimiser};
+use super::{AdamWStep, NormSettings};
 
 /// A tensor's values, in order. Free where they lie so already.
 fn contiguous(tensor: &FlexTensor) -> FlexTensor {
@@ -108,13 +108,13 @@ impl Kernels for Flex {
         x: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
-        moments: FlexTensor,
-        epsilon: f64,
-        slope: f64,
-    ) -> FlexTensor {
-        let normalisation = normalisation(&x, [&weight, &bias, &moments], epsilon, slope);
-        let y = normalisation.forward(contiguous(&x).storage());
-        tensor(y, normalisation.shape)
+        running_mean: FlexTensor,
+        running_variance: FlexTensor,
+        settings: NormSettings,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let parameters = [weight, bias, running_mean, running_variance];
+        let [y, mean, variance, _] = Self::normalise_with_moments(x, parameters, settings);
+        (y, mean, variance)
     }
 
     fn distance(x: FlexTensor, y: FlexTensor, squared: bool) -> FlexTensor {
@@ -132,36 +132,6 @@ impl Kernels for Flex {
         let [batch, count, height, width] = dims(&heatmaps);
         let keypoints = heatmap::expectation(contiguous(&heatmaps).storage(), height, width);
         tensor(keypoints, [batch, count, 2])
-    }
-}
-
-impl Statistics for Flex {
-    fn moments(
-        x: FlexTensor,
-        running_mean: FlexTensor,
-        running_variance: FlexTensor,
-        momentum: f64,
-    ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        let shape @ [batch, channels, height, width] = dims(&x);
-        let moments = norm::moments(contiguous(&x).storage(), shape);
-        let n = (batch * height * width) as f64;
-        let unbias = (n / (n - 1.0).max(1.0)) as f32;
-        let (mean, variance) = moments.split_at(channels);
-        let unbiased: Vec<f32> = variance.iter().map(|variance| variance * unbias).collect();
-        let follow = |running: FlexTensor, now: &[f32]| {
-            let running = contiguous(&running);
-            let after = running.storage::<f32>().iter().zip(now);
-            let momentum = momentum as f32;
-            let after = after.map(|(before, now)| before * (1.0 - momentum) + now * momentum);
-            tensor(after.collect(), [channels])
-        };
-        let running_mean = follow(running_mean, mean);
-        let running_variance = follow(running_variance, &unbiased);
-        (
-            tensor(moments, [2, channels]),
-            running_mean,
-            running_variance,
-        )
     }
 }
 
@@ -289,14 +259,40 @@ impl Gradients for Flex {
         ]
     }
 
+    fn normalise_with_moments(
+        x: FlexTensor,
+        [weight, bias, running_mean, running_variance]: [FlexTensor; 4],
+        settings: NormSettings,
+    ) -> [FlexTensor; 4] {
+        let shape @ [batch, channels, height, width] = dims(&x);
+        let x = contiguous(&x);
+        let moments = norm::moments(x.storage(), shape);
+        let n = (batch * height * width) as f64;
+        let unbias = (n / (n - 1.0).max(1.0)) as f32;
+        let (mean, variance) = moments.split_at(channels);
+        let unbiased: Vec<f32> = variance.iter().map(|variance| variance * unbias).collect();
+        let follow = |running: FlexTensor, now: &[f32]| {
+            let running = contiguous(&running);
+            let after = running.storage::<f32>().iter().zip(now);
+            let momentum = settings.momentum as f32;
+            let after = after.map(|(before, now)| before * (1.0 - momentum) + now * momentum);
+            tensor(after.collect(), [channels])
+        };
+        let mean = follow(running_mean, mean);
+        let variance = follow(running_variance, &unbiased);
+        let moments = tensor(moments, [2, channels]);
+        let normalisation = normalisation(&x, [&weight, &bias, &moments], settings);
+        let y = tensor(normalisation.forward(x.storage()), shape);
+        [y, mean, variance, moments]
+    }
+
     fn normalise_gradients(
         x: FlexTensor,
         [weight, bias, moments]: [FlexTensor; 3],
-        epsilon: f64,
-        slope: f64,
+        settings: NormSettings,
         dy: FlexTensor,
     ) -> [FlexTensor; 3] {
-        let normalisation = normalisation(&x, [&weight, &bias, &moments], epsilon, slope);
+        let normalisation = normalisation(&x, [&weight, &bias, &moments], settings);
         let [dx, by_weight, by_bias] =
             normalisation.backward(contiguous(&x).storage(), contiguous(&dy).storage());
         let channels = [by_weight.len()];
@@ -350,8 +346,7 @@ fn drawing(keypoints: &FlexTensor, weights: &FlexTensor, size: usize, thickness:
 fn normalisation(
     x: &FlexTensor,
     [weight, bias, moments]: [&FlexTensor; 3],
-    epsilon: f64,
-    slope: f64,
+    settings: NormSettings,
 ) -> Normalisation {
     let values = |tensor| contiguous(tensor).storage::<f32>().to_vec();
     Normalisation {
@@ -359,8 +354,8 @@ fn normalisation(
         weight: values(weight),
         bias: values(bias),
         moments: values(moments),
-        epsilon: epsilon as f32,
-        slope: slope as f32,
+        epsilon: settings.epsilon as f32,
+        slope: settings.slope as f32,
     }
 }
 

@@ -7,9 +7,9 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients as Tape;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
+use burn::backend::{Autodiff, AutodiffBackend, Backend, TensorMetadata, backend_extension};
 
-use super::AdamWStep;
+use super::{AdamWStep, NormSettings};
 
 /// What is differentiated.
 #[backend_extension(Autodiff, Cube, Flex)]
@@ -51,15 +51,15 @@ pub trait Kernels: Backend {
     /// See [`crate::ops::concatenate`].
     fn concatenate(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::normalise`]. `moments` `[2,C]` are x's own, and so are differentiated.
+    /// See [`crate::ops::normalise`]: the output, and the running mean and variance after this batch.
     fn normalise(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        moments: FloatTensor<Self>,
-        epsilon: f64,
-        slope: f64,
-    ) -> FloatTensor<Self>;
+        running_mean: FloatTensor<Self>,
+        running_variance: FloatTensor<Self>,
+        settings: NormSettings,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// See [`crate::ops::l1`] and, `squared`, [`crate::ops::mse`].
     fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self>;
@@ -109,19 +109,6 @@ pub trait Measured: Backend {
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
-}
-
-/// What needs no gradient.
-#[backend_extension(Cube, Flex)]
-pub trait Statistics: Backend {
-    /// Mean and variance, biased, of each channel: `[B,C,H,W]` -> `[2,C]`; and the running ones, `[C]`, after them. See
-    /// [`crate::ops::normalise`].
-    fn moments(
-        x: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>,
-        running_variance: FloatTensor<Self>,
-        momentum: f64,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// What the CPU does for each parameter.
@@ -190,12 +177,19 @@ pub trait Gradients: Kernels {
     /// By x, of so many channels, and y.
     fn concatenate_gradients(dy: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
 
-    /// By x, weight and bias.
+    /// As [`Kernels::normalise`], from weight, bias, running mean and running variance; behind its results what the gradient needs:
+    /// mean and variance, biased, of each channel, `[2,C]`.
+    fn normalise_with_moments(
+        x: FloatTensor<Self>,
+        parameters: [FloatTensor<Self>; 4],
+        settings: NormSettings,
+    ) -> [FloatTensor<Self>; 4];
+
+    /// By x, weight and bias. The moments, behind weight and bias in `parameters`, are x's own, and so are differentiated.
     fn normalise_gradients(
         x: FloatTensor<Self>,
         parameters: [FloatTensor<Self>; 3],
-        epsilon: f64,
-        slope: f64,
+        settings: NormSettings,
         dy: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
 
@@ -274,8 +268,7 @@ impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
 
 #[derive(Debug)]
 struct NormaliseBackward {
-    epsilon: f64,
-    slope: f64,
+    settings: NormSettings,
 }
 
 impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
@@ -285,7 +278,7 @@ impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
     fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let (x, parameters) = ops.state;
-        let found = B::normalise_gradients(x, parameters, self.epsilon, self.slope, dy);
+        let found = B::normalise_gradients(x, parameters, self.settings, dy);
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         register::<B, _>(tape, parents, found);
     }
@@ -495,22 +488,25 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        moments: FloatTensor<Self>,
-        epsilon: f64,
-        slope: f64,
-    ) -> FloatTensor<Self> {
+        running_mean: FloatTensor<Self>,
+        running_variance: FloatTensor<Self>,
+        settings: NormSettings,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), weight.node(), bias.node()];
         let x = x.into_primitive();
-        let parameters = [weight, bias, moments].map(|tensor| tensor.into_primitive());
-        let [weight, bias, moments] = parameters.clone();
-        let y = B::normalise(x.clone(), weight, bias, moments, epsilon, slope);
-        match Backward::<B, 3>::prepare::<C>(NormaliseBackward { epsilon, slope }, nodes)
+        let [weight, bias, mean, variance] =
+            [weight, bias, running_mean, running_variance].map(|tensor| tensor.into_primitive());
+        let parameters = [weight.clone(), bias.clone(), mean, variance];
+        let [y, mean, variance, moments] =
+            B::normalise_with_moments(x.clone(), parameters, settings);
+        let y = match Backward::<B, 3>::prepare::<C>(NormaliseBackward { settings }, nodes)
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prepared) => prepared.finish((x, parameters), y),
+            OpsKind::Tracked(prepared) => prepared.finish((x, [weight, bias, moments]), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
-        }
+        };
+        (y, Self::from_inner(mean), Self::from_inner(variance))
     }
 
     fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self> {

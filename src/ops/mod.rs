@@ -30,8 +30,8 @@ pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
 pub use norm::{
-    Running, leaky_relu, leaky_relu_reference, leaky_sum, leaky_sum_reference, normalise,
-    normalise_reference,
+    NormSettings, Running, leaky_relu, leaky_relu_reference, leaky_sum, leaky_sum_reference,
+    normalise, normalise_reference,
 };
 pub use resize::{
     double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,

@@ -3,7 +3,7 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation, module};
 
-use super::kernels::{Kernels, Statistics};
+use super::kernels::Kernels;
 use super::serves;
 
 /// `x > 0 ? x : slope x`; a slope of 0 is ReLU, of 1 nothing. Any `[B,C,H,W]`.
@@ -67,23 +67,31 @@ pub fn normalise(
     }
     let Running { values, momentum } = running;
     let is_autodiff = values[0].device().is_autodiff();
-    let [mean, variance] = values.map(|value| value.without_autodiff().into_dispatch());
-    let of_x = x.clone().without_autodiff().into_dispatch();
-    let (moments, mean, variance) = Dispatch::moments(of_x, mean, variance, momentum);
-    let after = [mean, variance]
-        .map(Tensor::from_dispatch)
-        .map(|value: Tensor<1>| if is_autodiff { value.autodiff() } else { value });
-    let output = Tensor::from_dispatch(Dispatch::normalise(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        Tensor::<2>::from_dispatch(moments)
-            .autodiff()
-            .into_dispatch(),
+    let [mean, variance] = values.map(Tensor::into_dispatch);
+    let settings = NormSettings {
+        momentum,
         epsilon,
         slope,
-    ));
-    (output, after)
+    };
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    let (output, mean, variance) =
+        Dispatch::normalise(x.into_dispatch(), weight, bias, mean, variance, settings);
+    let after = [mean, variance].map(|value| {
+        let value = Tensor::from_dispatch(value).without_autodiff();
+        if is_autodiff { value.autodiff() } else { value }
+    });
+    (Tensor::from_dispatch(output), after)
+}
+
+/// The numbers of a normalisation.
+#[derive(Clone, Copy, Debug)]
+pub struct NormSettings {
+    /// How far the running statistics go towards the batch's own.
+    pub momentum: f64,
+    /// Keeps the division finite.
+    pub epsilon: f64,
+    /// Of the LeakyReLU; 1 is none.
+    pub slope: f64,
 }
 
 /// [`normalise`] by burn.

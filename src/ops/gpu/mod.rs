@@ -17,8 +17,9 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::NormSettings;
 use super::conv::options;
-use super::kernels::{Gradients, Kernels, Measured, Statistics};
+use super::kernels::{Gradients, Kernels, Measured};
 use resize::Resize;
 
 pub mod adamw;
@@ -283,11 +284,13 @@ impl Kernels for Cube {
         x: CubeTensor,
         weight: CubeTensor,
         bias: CubeTensor,
-        moments: CubeTensor,
-        epsilon: f64,
-        slope: f64,
-    ) -> CubeTensor {
-        norm::forward(x, [weight, bias, moments], epsilon, slope)
+        running_mean: CubeTensor,
+        running_variance: CubeTensor,
+        settings: NormSettings,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let parameters = [weight, bias, running_mean, running_variance];
+        let [y, mean, variance, _] = norm::forward(x, parameters, settings);
+        (y, mean, variance)
     }
 
     fn distance(x: CubeTensor, y: CubeTensor, squared: bool) -> CubeTensor {
@@ -323,17 +326,6 @@ impl Measured for Cube {
 
     fn burn_by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
         Self::conv2d_weight_backward(x, weight, dy, options())
-    }
-}
-
-impl Statistics for Cube {
-    fn moments(
-        x: CubeTensor,
-        running_mean: CubeTensor,
-        running_variance: CubeTensor,
-        momentum: f64,
-    ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        norm::moments(x, [running_mean, running_variance], momentum).into()
     }
 }
 
@@ -393,14 +385,21 @@ impl Gradients for Cube {
         concatenate::gradients(dy, channels)
     }
 
+    fn normalise_with_moments(
+        x: CubeTensor,
+        parameters: [CubeTensor; 4],
+        settings: NormSettings,
+    ) -> [CubeTensor; 4] {
+        norm::forward(x, parameters, settings)
+    }
+
     fn normalise_gradients(
         x: CubeTensor,
         parameters: [CubeTensor; 3],
-        epsilon: f64,
-        slope: f64,
+        settings: NormSettings,
         dy: CubeTensor,
     ) -> [CubeTensor; 3] {
-        norm::backward(x, parameters, epsilon, slope, dy)
+        norm::backward(x, parameters, settings, dy)
     }
 
     fn distance_gradient(

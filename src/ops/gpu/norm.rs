@@ -1,9 +1,10 @@
-//! Batch normalisation and LeakyReLU on the GPU: `shaders/norm.wgsl`, `norm_moments.wgsl`, `leaky_relu.wgsl`.
+//! Batch normalisation and LeakyReLU on the GPU: `shaders/norm.wgsl`, `leaky_relu.wgsl`.
 
 use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::super::NormSettings;
 use super::{Shader, bits, dims, empty, grid, launch, plane_lanes, shelf};
 
 /// `shaders/norm.wgsl`
@@ -22,11 +23,6 @@ enum Pass {
     Backward,
 }
 
-/// `shaders/norm_moments.wgsl`
-#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
-#[template(path = "norm_moments.wgsl", escape = "none")]
-struct Moments;
-
 /// `shaders/leaky_relu.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "leaky_relu.wgsl", escape = "none")]
@@ -36,7 +32,6 @@ struct Leaky {
     gradient: bool,
 }
 
-impl Shader for Moments {}
 impl Shader for Leaky {}
 impl Shader for Norm {
     fn group(&self) -> u32 {
@@ -44,60 +39,57 @@ impl Shader for Norm {
     }
 }
 
-fn run(pass: Pass, buffers: &[&CubeTensor], [epsilon, slope]: [f64; 2], second: usize) {
+fn run(pass: Pass, buffers: &[&CubeTensor], settings: NormSettings, places: [usize; 2]) {
     let [batch, channels, height, width] = dims(buffers[0]);
     let fours = height * width / 4;
     let lanes = plane_lanes(buffers[0], fours);
-    launch(
-        Norm { pass, lanes },
-        [channels, batch, 1],
-        buffers,
-        &[channels, fours, batch, bits(epsilon), bits(slope), second],
-    );
+    let constants = [settings.epsilon, settings.slope, settings.momentum].map(bits);
+    let sizes = [&[channels, fours, batch][..], &constants, &places].concat();
+    launch(Norm { pass, lanes }, [channels, batch, 1], buffers, &sizes);
 }
 
-/// Mean and variance, biased, of each channel: `x` `[B,C,H,W]`, H W a multiple of four -> `[2,C]`. With them the running mean and
-/// variance, `[C]`, after this batch.
-pub fn moments(x: CubeTensor, running: [CubeTensor; 2], momentum: f64) -> [CubeTensor; 3] {
+/// See [`crate::ops::normalise`], of `x` `[B,C,H,W]`, H W a multiple of four; weight, bias, and the running mean and variance before
+/// this batch, `[C]` each. The output, those after it, and mean and variance, biased, of each channel: `[2,C]`.
+pub fn forward(
+    x: CubeTensor,
+    parameters: [CubeTensor; 4],
+    settings: NormSettings,
+) -> [CubeTensor; 4] {
     let x = into_contiguous(x);
-    let [mean, variance] = running.map(into_contiguous);
-    let [batch, channels, height, width] = dims(&x);
+    let [weight, bias, mean, variance] = parameters.map(into_contiguous);
+    let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
-    run(Pass::Moments, &[&x, &planes], [0.0, 0.0], 0);
-    let moments = empty(&x, [2, channels]);
-    let [new_mean, new_variance] = [(); 2].map(|()| empty(&x, [channels]));
-    launch(
-        Moments,
-        [channels.div_ceil(64), 1, 1],
-        &[
-            &planes,
-            &mean,
-            &variance,
-            &moments,
-            &new_mean,
-            &new_variance,
-        ],
-        &[channels, height * width, batch, bits(momentum)],
-    );
-    [moments, new_mean, new_variance]
-}
-
-/// `x` `[B,C,H,W]`; weight, bias `[C]` and moments `[2,C]`.
-pub fn forward(x: CubeTensor, parameters: [CubeTensor; 3], epsilon: f64, slope: f64) -> CubeTensor {
-    let x = into_contiguous(x);
-    let [weight, bias, moments] = parameters.map(into_contiguous);
+    run(Pass::Moments, &[&x, &planes], settings, [0, 0]);
     let y = empty(&x, dims::<4>(&x));
-    let buffers = [&x, &weight, &bias, &moments, &y];
-    run(Pass::Forward, &buffers, [epsilon, slope], 0);
-    y
+    // One buffer, for a kernel may have eight: the moments, and from `places` on the running statistics.
+    let after = (2 * channels).next_multiple_of(shelf::ALIGNED);
+    let places = [after, after + channels.next_multiple_of(shelf::ALIGNED)];
+    let statistics = empty(&x, [places[1] + channels]);
+    let buffers = [
+        &x,
+        &weight,
+        &bias,
+        &planes,
+        &mean,
+        &variance,
+        &statistics,
+        &y,
+    ];
+    run(Pass::Forward, &buffers, settings, places);
+    let [mean, variance] = places.map(|start| shelf::view(&statistics, start, [channels]));
+    [
+        y,
+        mean,
+        variance,
+        shelf::view(&statistics, 0, [2, channels]),
+    ]
 }
 
 /// The gradients by x, weight and bias.
 pub fn backward(
     x: CubeTensor,
     parameters: [CubeTensor; 3],
-    epsilon: f64,
-    slope: f64,
+    settings: NormSettings,
     dy: CubeTensor,
 ) -> [CubeTensor; 3] {
     let (x, dy) = (into_contiguous(x), into_contiguous(dy));
@@ -105,10 +97,10 @@ pub fn backward(
     let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
-    run(Pass::Sums, &buffers, [epsilon, slope], 0);
+    run(Pass::Sums, &buffers, settings, [0, 0]);
     let dx = empty(&x, dims::<4>(&x));
-    let second = channels.next_multiple_of(shelf::ALIGNED);
-    let by_parameters = shelf::room(&x, second + channels);
+    let places = [0, channels.next_multiple_of(shelf::ALIGNED)];
+    let by_parameters = shelf::room(&x, places[1] + channels);
     let buffers = [
         &x,
         &weight,
@@ -119,9 +111,8 @@ pub fn backward(
         &by_parameters,
         &dx,
     ];
-    run(Pass::Backward, &buffers, [epsilon, slope], second);
-    let [by_weight, by_bias] =
-        [0, second].map(|start| shelf::view(&by_parameters, start, [channels]));
+    run(Pass::Backward, &buffers, settings, places);
+    let [by_weight, by_bias] = places.map(|start| shelf::view(&by_parameters, start, [channels]));
     [dx, by_weight, by_bias]
 }
 
