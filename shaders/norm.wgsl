@@ -15,17 +15,17 @@
     planes                       [B,2,C]: what the pass before left of each plane
     running_mean, _variance      [C]
     statistics                   the moments, and from numbers `first` and `second` on the new running mean and variance [C]
-    dy                           [B,C,HW]
+    dy                           [B,all,HW], of which the first C
     by_parameters                from number `first` on by_weight [C], from `second` on by_bias
     out                          [B,C,HW]; of the first passes the planes
-    n                            C, HW / 4, B; epsilon, slope, momentum (f32); first, second
+    n                            C, HW / 4, B; epsilon, slope, momentum (f32); first, second; all
 -#}
 {%- let last = pass == Pass::Forward || pass == Pass::Backward %}
 @group(0) @binding(0) var<storage, read_write> x: array<vec4f>;
 {%- match pass %}
 {%- when Pass::Moments %}
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(2) var<uniform> n: array<vec4u, 3>;
 {%- when Pass::Forward %}
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> bias: array<f32>;
@@ -34,14 +34,14 @@
 @group(0) @binding(5) var<storage, read_write> running_variance: array<f32>;
 @group(0) @binding(6) var<storage, read_write> statistics: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(8) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(8) var<uniform> n: array<vec4u, 3>;
 {%- when Pass::Sums %}
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> moments: array<f32>;
 @group(0) @binding(4) var<storage, read_write> dy: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(6) var<uniform> n: array<vec4u, 3>;
 {%- when Pass::Backward %}
 @group(0) @binding(1) var<storage, read_write> weight: array<f32>;
 @group(0) @binding(2) var<storage, read_write> bias: array<f32>;
@@ -50,7 +50,7 @@
 @group(0) @binding(5) var<storage, read_write> planes: array<f32>;
 @group(0) @binding(6) var<storage, read_write> by_parameters: array<f32>;
 @group(0) @binding(7) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(8) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(8) var<uniform> n: array<vec4u, 3>;
 {%- endmatch %}
 
 var<workgroup> shared_sums: array<vec2f, {{ lanes }}>;
@@ -117,6 +117,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let slope = bitcast<f32>(n[1].x);
     let scale = weight[channel] * inverse;
     let shift = bias[channel];
+{%- if pass != Pass::Forward %}
+    let start_of_dy = (picture * n[2].x + channel) * fours;
+{%- endif %}
 {%- if pass == Pass::Backward %}
     var some = vec2f();
     for (var b = lane; b < batch; b += {{ lanes }}u) {
@@ -139,7 +142,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- if pass == Pass::Forward %}
         out[start + k] = select(slope * z, z, z > vec4f());
 {%- else %}
-        let through = dy[start + k];
+        let through = dy[start_of_dy + k];
         let dz = select(slope * through, through, z > vec4f());
         let xn = from_mean * inverse;
 {%- if pass == Pass::Sums %}

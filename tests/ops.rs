@@ -331,7 +331,9 @@ fn norms(there: &Device) {
                 slope,
             );
             let dy = dy.clone().to_device(at);
-            let grads = (y.clone() * dy).sum().backward();
+            // Beside other channels its gradient comes as some of theirs.
+            let both = ops::concatenate(y.clone(), x.clone().detach() * 2.0);
+            let grads = (both * Tensor::cat(vec![dy.clone(), dy], 1)).sum().backward();
             let [mean, variance] = after.map(Tensor::without_autodiff);
             [
                 values(y.without_autodiff()),

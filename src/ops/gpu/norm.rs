@@ -39,13 +39,32 @@ impl Shader for Norm {
     }
 }
 
-fn run(pass: Pass, buffers: &[&CubeTensor], settings: NormSettings, places: [usize; 2]) {
+/// `dy` has `all` channels, of which x's are the first.
+fn run(
+    pass: Pass,
+    buffers: &[&CubeTensor],
+    settings: NormSettings,
+    all: usize,
+    places: [usize; 2],
+) {
     let [batch, channels, height, width] = dims(buffers[0]);
     let fours = height * width / 4;
     let lanes = plane_lanes(buffers[0], fours);
     let constants = [settings.epsilon, settings.slope, settings.momentum].map(bits);
-    let sizes = [&[channels, fours, batch][..], &constants, &places].concat();
+    let sizes = [&[channels, fours, batch][..], &constants, &places, &[all]].concat();
     launch(Norm { pass, lanes }, [channels, batch, 1], buffers, &sizes);
+}
+
+/// A tensor `[B,C,H,W]` that may be some channels of a contiguous one, and how many that has; any other is made contiguous.
+fn channels_of_more(tensor: CubeTensor) -> (CubeTensor, usize) {
+    let [_, channels, height, width] = dims(&tensor);
+    let plane = height * width;
+    let strides = tensor.meta.strides();
+    if strides[1..] == [plane, width, 1] && strides[0].is_multiple_of(plane) {
+        let all = strides[0] / plane;
+        return (tensor, all);
+    }
+    (into_contiguous(tensor), channels)
 }
 
 /// See [`crate::ops::normalise`], of `x` `[B,C,H,W]`, H W a multiple of four; weight, bias, and the running mean and variance before
@@ -59,7 +78,7 @@ pub fn forward(
     let [weight, bias, mean, variance] = parameters.map(into_contiguous);
     let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
-    run(Pass::Moments, &[&x, &planes], settings, [0, 0]);
+    run(Pass::Moments, &[&x, &planes], settings, 0, [0, 0]);
     let y = empty(&x, dims::<4>(&x));
     // One buffer, for a kernel may have eight: the moments, and from `places` on the running statistics.
     let after = (2 * channels).next_multiple_of(shelf::ALIGNED);
@@ -75,7 +94,7 @@ pub fn forward(
         &statistics,
         &y,
     ];
-    run(Pass::Forward, &buffers, settings, places);
+    run(Pass::Forward, &buffers, settings, 0, places);
     let [mean, variance] = places.map(|start| shelf::view(&statistics, start, [channels]));
     [
         y,
@@ -92,12 +111,13 @@ pub fn backward(
     settings: NormSettings,
     dy: CubeTensor,
 ) -> [CubeTensor; 3] {
-    let (x, dy) = (into_contiguous(x), into_contiguous(dy));
+    let x = into_contiguous(x);
+    let (dy, all) = channels_of_more(dy);
     let [weight, bias, moments] = parameters.map(into_contiguous);
     let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
-    run(Pass::Sums, &buffers, settings, [0, 0]);
+    run(Pass::Sums, &buffers, settings, all, [0, 0]);
     let dx = empty(&x, dims::<4>(&x));
     let places = [0, channels.next_multiple_of(shelf::ALIGNED)];
     let by_parameters = shelf::room(&x, places[1] + channels);
@@ -111,7 +131,7 @@ pub fn backward(
         &by_parameters,
         &dx,
     ];
-    run(Pass::Backward, &buffers, settings, places);
+    run(Pass::Backward, &buffers, settings, all, places);
     let [by_weight, by_bias] = places.map(|start| shelf::view(&by_parameters, start, [channels]));
     [dx, by_weight, by_bias]
 }

@@ -3,11 +3,26 @@
 
 use std::cell::RefCell;
 
+use askama::Template;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::concatenate::copy_all;
-use super::empty;
+use super::{Shader, empty, grid, launch, number};
+
+/// `shaders/copy.wgsl`
+#[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
+#[template(path = "copy.wgsl", escape = "none")]
+struct Copy {
+    aligned: bool,
+}
+
+impl Shader for Copy {}
+
+impl Copy {
+    fn number(&self) -> &'static str {
+        number(self.aligned)
+    }
+}
 
 /// A multiple of so many numbers is where a tensor may begin on every adapter: 256 bytes.
 pub const ALIGNED: usize = 64;
@@ -75,7 +90,7 @@ pub fn gradients(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
                 return tensor.clone();
             }
             let copy = room(tensor, count(tensor));
-            copy_all(tensor, &copy);
+            copy_to(tensor, &copy);
             copy
         })
         .collect();
@@ -117,9 +132,17 @@ fn packed(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
     let (starts, size) = starts(tensors);
     let buffer = empty(&tensors[0], [size]);
     for (tensor, &start) in tensors.iter().zip(&starts) {
-        copy_all(tensor, &view(&buffer, start, [count(tensor)]));
+        copy_to(tensor, &view(&buffer, start, [count(tensor)]));
     }
     (buffer, starts)
+}
+
+fn copy_to(x: &CubeTensor, y: &CubeTensor) {
+    let count = count(x);
+    let aligned = count.is_multiple_of(4);
+    let numbers = if aligned { count / 4 } else { count };
+    let groups = grid(numbers.div_ceil(64));
+    launch(Copy { aligned }, groups, &[x, y], &[numbers, groups[0]]);
 }
 
 /// A part of a buffer.
