@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use autolink::config::{Config, LossKind, Preset};
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
 use autolink::model::{AutoLink, Drawing};
+use autolink::session::open_gpu;
 use autolink::{checkpoint, ops, train};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -521,7 +522,7 @@ const GPU: Bounds = Bounds {
 /// The GPU, or none and a sentence. `cargo xtask test` sees to it that there is one, if only a software one.
 fn gpu() -> Option<Device> {
     static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
-    let open = || match Device::wgpu_options().init() {
+    let open = || match pollster::block_on(open_gpu()) {
         Ok(device) => Some(device),
         Err(error) => {
             println!("skipped: no graphics adapter here ({error})");
