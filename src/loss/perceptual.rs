@@ -20,8 +20,10 @@ const BLOCKS: [&[&str]; 4] = [
 /// VGG16's first blocks, fixed, and the size at which they look.
 #[derive(Clone, Debug)]
 pub struct Perceptual {
-    /// Per block its convolutions, each weight `[O,I,3,3]` and bias `[O]`.
+    /// Per block its convolutions, each weight `[O,I,3,3]` and bias `[O]`. The first takes pictures less `mean`.
     blocks: Vec<Vec<(Tensor<4>, Tensor<1>)>>,
+    /// ImageNet's mean colour in `[-1, 1]`: `[1,3,1,1]`
+    mean: Tensor<4>,
     size: usize,
 }
 
@@ -73,7 +75,7 @@ impl Perceptual {
             Ok(TensorData::new(values, view.shape().to_vec()))
         };
         let mut channels = 3;
-        let blocks = BLOCKS[..blocks]
+        let mut blocks: Vec<Vec<_>> = BLOCKS[..blocks]
             .iter()
             .map(|names| {
                 names
@@ -96,7 +98,15 @@ impl Perceptual {
                     .collect()
             })
             .collect::<Result<_>>()?;
-        Ok(Self { blocks, size })
+        // VGG16 was trained on ((x + 1) / 2 - mean) / std of each channel, which is (x - (2 mean - 1)) / (2 std); the factor joins the
+        // first weights.
+        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+        const STD: [f32; 3] = [0.229, 0.224, 0.225];
+        let colour = |values| Tensor::from_data(TensorData::new(values, [1, 3, 1, 1]), device);
+        let (first, _) = &mut blocks[0][0];
+        *first = first.clone() * colour(STD.map(|std| 0.5 / std).to_vec());
+        let mean = colour(MEAN.map(|mean| 2.0 * mean - 1.0).to_vec());
+        Ok(Self { blocks, mean, size })
     }
 
     /// `sum over blocks of mean |VGG_block(reconstruction) - VGG_block(images)|`.
@@ -117,11 +127,7 @@ impl Perceptual {
             .into_iter()
             .zip(wanted)
             .map(|(found, wanted)| {
-                let wanted = if found.device().is_autodiff() {
-                    wanted.autodiff()
-                } else {
-                    wanted
-                };
+                let wanted = constant(&wanted, found.device().is_autodiff());
                 ops::l1(found, wanted)
             })
             .collect()
@@ -129,19 +135,15 @@ impl Perceptual {
 
     /// Features after each block's last ReLU, `[B,C,size/2^k,size/2^k]`.
     fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
-        let device = images.device();
-        let here = |weight: &Tensor<4>, bias: &Tensor<1>| match device.is_autodiff() {
-            true => (weight.clone().autodiff(), bias.clone().autodiff()),
-            false => (weight.clone(), bias.clone()),
-        };
-        let mut x = ops::resize(normalise(images), self.size);
+        let is_autodiff = images.device().is_autodiff();
+        let mut x = ops::resize(images - constant(&self.mean, is_autodiff), self.size);
         let mut features = Vec::with_capacity(self.blocks.len());
         for (k, block) in self.blocks.iter().enumerate() {
             if k > 0 {
                 x = ops::max_halve(x);
             }
             for (weight, bias) in block {
-                let (weight, bias) = here(weight, bias);
+                let (weight, bias) = (constant(weight, is_autodiff), constant(bias, is_autodiff));
                 x = ops::conv3x3_leaky(x, weight, bias, 0.0); // ReLU
             }
             features.push(x.clone());
@@ -150,16 +152,10 @@ impl Perceptual {
     }
 }
 
-/// From `[-1, 1]` to what VGG16 was trained on: `((x + 1) / 2 - mean) / std` per channel, ImageNet's.
-fn normalise(images: Tensor<4>) -> Tensor<4> {
-    const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-    const STD: [f32; 3] = [0.229, 0.224, 0.225];
-    let device = images.device();
-    let channel = |f: &dyn Fn(usize) -> f32| {
-        Tensor::<4>::from_data(
-            TensorData::new((0..3).map(f).collect::<Vec<f32>>(), [1, 3, 1, 1]),
-            &device,
-        )
-    };
-    images * channel(&|c| 0.5 / STD[c]) + channel(&|c| (0.5 - MEAN[c]) / STD[c])
+/// A constant as operations on an autodiff device want it, or others.
+fn constant<const D: usize>(tensor: &Tensor<D>, is_autodiff: bool) -> Tensor<D> {
+    match is_autodiff {
+        true => tensor.clone().autodiff(),
+        false => tensor.clone(),
+    }
 }

@@ -16,6 +16,7 @@ struct AdamW;
 impl Shader for AdamW {}
 
 /// Of each parameter `g, m, v, p` `[N]` -> the new `m, v, p`, which lie behind one another, so that the next step finds them so.
+/// The widest network's are 98 MiB, of the 128 that every adapter binds.
 pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTensor; 3]> {
     let mut of: [Vec<CubeTensor>; 4] = Default::default();
     for tensors in parameters {
@@ -67,7 +68,7 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
     let [new_m, new_v, new_p] = &after;
     let buffers = [&gradients, &runs, m, v, q, new_m, new_v, new_p];
     launch(AdamW, groups, &buffers, &sizes);
-    shelf::clear();
+    shelf::clear(size);
     (p.iter().zip(starts))
         .map(|(p, start)| [new_m, new_v, new_p].map(|all| shelf::view(all, start, dims::<1>(p))))
         .collect()

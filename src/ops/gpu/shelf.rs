@@ -35,11 +35,10 @@ pub const STRIDE: usize = 4 * ALIGNED;
 struct Shelf {
     /// `[size + STRIDE]`, once one was asked for.
     buffer: Option<CubeTensor>,
-    /// What the last step took, in numbers.
+    /// What the last step's gradients took, in numbers.
     size: usize,
-    /// What was asked for since the buffer was empty, and the most there ever was in this step.
-    asked: usize,
-    most: usize,
+    /// Where the next goes.
+    next: usize,
 }
 
 thread_local! {
@@ -47,19 +46,19 @@ thread_local! {
     static SHELF: RefCell<Shelf> = RefCell::default();
 }
 
-/// Memory for `count` numbers that are gradients by parameters: beside those before it, if the step before took as much.
+/// Memory for `count` numbers that are gradients by parameters: behind those before it, where there is room.
 pub fn room(like: &CubeTensor, count: usize) -> CubeTensor {
     SHELF.with_borrow_mut(|shelf| {
         // Gradients of a part of the batch were added to others and are gone.
         if (shelf.buffer.as_ref()).is_some_and(|buffer| buffer.handle.can_mut()) {
-            shelf.asked = 0;
+            shelf.next = 0;
         }
-        let start = shelf.asked;
-        shelf.asked += count.next_multiple_of(STRIDE);
-        shelf.most = shelf.most.max(shelf.asked);
-        if shelf.asked > shelf.size {
+        let start = shelf.next;
+        let next = start + count.next_multiple_of(STRIDE);
+        if next > shelf.size {
             return empty(like, [count]);
         }
+        shelf.next = next;
         let buffer = (shelf.buffer).get_or_insert_with(|| empty(like, [shelf.size + STRIDE]));
         if buffer.device == like.device {
             view(buffer, start, [count])
@@ -69,11 +68,11 @@ pub fn room(like: &CubeTensor, count: usize) -> CubeTensor {
     })
 }
 
-/// The step's gradients have been read.
-pub fn clear() {
+/// The step's gradients have been read; those of the next will be of as many numbers.
+pub fn clear(size: usize) {
     SHELF.with_borrow_mut(|shelf| {
         *shelf = Shelf {
-            size: shelf.most,
+            size,
             ..Shelf::default()
         }
     });
@@ -186,4 +185,47 @@ fn start(tensor: &CubeTensor) -> usize {
 
 fn count(tensor: &CubeTensor) -> usize {
     tensor.meta.num_elements()
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::{BackendTensor, DispatchTensorKind};
+    use burn::tensor::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn gradients_lie_behind_one_another_where_there_is_room() {
+        let Ok(device) = pollster::block_on(crate::session::open_gpu()) else {
+            println!("skipped: no graphics adapter here");
+            return;
+        };
+        let zero = Tensor::<1>::zeros([1], &device).into_dispatch().kind;
+        let DispatchTensorKind::Cube(BackendTensor::Float(like)) = zero else {
+            unreachable!("a GPU's tensor");
+        };
+        let places = |tensors: &[CubeTensor]| {
+            let (buffer, starts) = gradients(tensors);
+            assert!(count(&buffer) >= starts.iter().max().unwrap() + STRIDE);
+            starts
+        };
+        let some = |counts: [usize; 3]| counts.map(|count| room(&like, count));
+
+        // Nobody knows yet how much is needed.
+        let first = some([3, 300, 64]);
+        assert!(!is_part(&first[0], &first[1]));
+        assert_eq!(places(&first), [0, 256, 768]);
+        clear(1024);
+        let second = some([3, 300, 64]);
+        assert!(is_part(&second[0], &second[1]) && is_part(&second[0], &second[2]));
+        assert_eq!(places(&second), [0, 256, 768]);
+        // While they live there is no more room, and behind them there is for one from elsewhere.
+        let [more, ..] = some([1, 1, 1]);
+        assert!(!is_part(&second[0], &more));
+        drop(second);
+        let [third, ..] = some([600, 500, 1]);
+        assert_eq!(places(&[third, more]), [0, 768]);
+        clear(1024);
+        assert!(!is_part(&room(&like, 1), &first[0]));
+    }
 }
