@@ -206,7 +206,7 @@ mod tests {
         };
         let places = |tensors: &[CubeTensor]| {
             let (buffer, starts) = gradients(tensors);
-            assert!(count(&buffer) >= starts.iter().max().unwrap() + STRIDE);
+            assert!(count(&buffer) >= starts.iter().max().expect("some") + STRIDE);
             starts
         };
         let some = |counts: [usize; 3]| counts.map(|count| room(&like, count));
