@@ -144,7 +144,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
         let r = (e >> {{ self.bits(4 * tiles / step) }}u) & {{ rows - 1 }}u;
         let j = e >> {{ self.bits(4 * tiles / step * rows) }}u;
         if (r < rows{{ s }} && column < columns{{ s }} && first + j < outputs) {
-            y[(at{{ s }} + j * plane + r * width + column){% if aligned %} / 4u{% endif %}] = select(slope * z[e], z[e], z[e] > {{ number }}());
+            let result = z[e];
+            y[(at{{ s }} + j * plane + r * width + column){% if aligned %} / 4u{% endif %}] = select(slope * result, result, result > {{ number }}());
         }
     }
 {%- endfor %}
