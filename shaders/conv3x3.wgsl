@@ -18,10 +18,12 @@ pixels at its ends (`halo`). Every subgroup lies within a workgroup that shares 
 Small pictures do not fill a graphics card: with `parts` > 1 as many invocations share a strip, each with every `parts`-th input, and
 the first adds up what they made.
 
-    x     [B,I,H,W]
+With `two`, the inputs are those of x and, behind them, those of `beside`: the loop is there twice.
+
+    x     [B,I,H,W]; with `two`, [B,X,H,W], and beside [B,I-X,H,W]
     u     [O / 4 quads][I][3 rows, 6 products (3 taps), quads, 4], each [I] padded to a multiple of 4 lanes numbers; biases [O / 4 quads][quads, 4]
     y     [B,O,H,W]
-    n     I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32)
+    n     I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32), X
 -#}
 {% if lanes > 1 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -29,7 +31,12 @@ the first adds up what they made.
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> u: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
+{% if two -%}
+@group(0) @binding(3) var<storage, read_write> beside: array<{{ number }}>;
+@group(0) @binding(4) var<uniform> n: array<vec4u, 3>;
+{% else -%}
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+{% endif -%}
 
 {% let shared_strips = group / parts -%}
 {% let sums_each = 4 * quads * rows * tiles -%}
@@ -72,17 +79,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     let has{{ p }} = start_column + {{ step * p }}u < width; let to{{ p }} = select(0u, {{ p }}u, has{{ p }});
 {%- endfor %}
 
-    for (var i = {% if parts > 1 %}part; i < inputs; i += {{ parts }}u{% else %}0u; i < inputs; i++{% endif %}) {
+{%- for source in self.sources() %}
+{%- let x = source.name %}
+    // Inputs {{ source.first }} to {{ source.end }}.
+    for (var i = {{ source.first }}{% if parts > 1 %} + part{% endif %}; i < {{ source.end }}; i += {{ parts }}u) {
         let weights = (group.y * inputs + i) * {{ padded }}u{% if lanes > 1 %} + lane % {{ lanes }}u{% endif %};
 {%- for k in 0..(padded / lanes) %}
         let u{{ k }} = u[weights + {{ k * lanes }}u];
 {%- endfor %}
-        let plane = (picture * inputs + i) * height;
+        let plane = (picture * ({{ source.end }} - {{ source.first }}) + i - {{ source.first }}) * height;
 {%- for a in 0..(rows + 2) %}
         let at{{ a }} = (plane + row{{ a }}) * width + start_column;
 {%- if aligned %}
 {%- for k in 0..tiles %}
-        let x{{ a }}_{{ k }} = select(vec4f(), x[at{{ a }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
+        let x{{ a }}_{{ k }} = select(vec4f(), {{ x }}[at{{ a }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
 {%- endfor %}
 {%- match halo %}
 {%- when Halo::None %}
@@ -91,17 +101,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         let d{{ a }}_0 = select(0.0, subgroupShuffleUp(x{{ a }}_{{ tiles - 1 }}.w, 1u), left > 0u);
         let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, subgroupShuffleDown(x{{ a }}_0.x, 1u), has{{ tiles }});
 {%- when Halo::Loaded %}
-        let d{{ a }}_0 = select(0.0, x[at{{ a }} / 4u - left].w, inside{{ a }} && left > 0u);
-        let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, x[at{{ a }} / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
+        let d{{ a }}_0 = select(0.0, {{ x }}[at{{ a }} / 4u - left].w, inside{{ a }} && left > 0u);
+        let d{{ a }}_{{ 4 * tiles + 1 }} = select(0.0, {{ x }}[at{{ a }} / 4u + to{{ tiles }}].x, inside{{ a }} && has{{ tiles }});
 {%- endmatch %}
 {%- for k in 0..tiles %}{% for j in 0..4 %}
         let d{{ a }}_{{ 4 * k + j + 1 }} = x{{ a }}_{{ k }}.{{ letters[j] }};
 {%- endfor %}{% endfor %}
 {%- else %}
-        let d{{ a }}_0 = select(0.0, x[at{{ a }} - left], inside{{ a }} && left > 0u);
-        let d{{ a }}_1 = select(0.0, x[at{{ a }}], inside{{ a }});
+        let d{{ a }}_0 = select(0.0, {{ x }}[at{{ a }} - left], inside{{ a }} && left > 0u);
+        let d{{ a }}_1 = select(0.0, {{ x }}[at{{ a }}], inside{{ a }});
 {%- for p in 1..(4 * tiles + 1) %}
-        let d{{ a }}_{{ p + 1 }} = select(0.0, x[at{{ a }} + to{{ p }}], inside{{ a }} && has{{ p }});
+        let d{{ a }}_{{ p + 1 }} = select(0.0, {{ x }}[at{{ a }} + to{{ p }}], inside{{ a }} && has{{ p }});
 {%- endfor %}
 {%- endif %}
 {%- for k in 0..tiles %}
@@ -127,6 +137,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
 {%- endfor %}{% endfor %}
 {%- endfor %}{% endfor %}
     }
+{%- endfor %}
 
 {%- if parts > 1 %}
     if (part > 0u) {

@@ -4,10 +4,10 @@ Each of the four loads and transforms the pixels of a strip of its own, and make
 (s = 0) and those of the lanes `lane ^ s`, from which it has the transformed pixels by swapping. The pixels beside a strip come
 from the lanes beside it, too, but for the first and the last lane, which load them (`outer`).
 
-    x  [B,I,H,W]
+    x  [B,I,H,W]; with `two`, [B,X,H,W], X a multiple of `turn`, and beside [B,I-X,H,W]
     u  [O / (4 each)][I][9 taps][4 each], I a multiple of `turn`, then biases [O / (4 each)][4 each]
     y  [B,O,H,W]
-    n  I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32)
+    n  I, O, H, W, strips of 4 tiles pixels in a row, bands of `rows` rows in a picture, B; slope (f32), X
 -#}
 {% if browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -16,7 +16,12 @@ from the lanes beside it, too, but for the first and the last lane, which load t
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> u: array<{{ self.channels() }}>;
 @group(0) @binding(2) var<storage, read_write> y: array<{{ number }}>;
+{% if two -%}
+@group(0) @binding(3) var<storage, read_write> beside: array<{{ number }}>;
+@group(0) @binding(4) var<uniform> n: array<vec4u, 3>;
+{% else -%}
 @group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+{% endif -%}
 
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
@@ -42,22 +47,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
     let has{{ p }} = start_column + {{ step * p }}u < width; let to{{ p }} = select(0u, {{ p }}u, has{{ p }});
 {%- endfor %}
 
-    for (var first_input = 0u; first_input < inputs; first_input += {{ turn }}u) {
+{%- for source in self.sources() %}
+{%- let x = source.name %}
+    // Inputs {{ source.first }} to {{ source.end }}.
+    for (var first_input = {{ source.first }}; first_input < {{ source.end }}; first_input += {{ turn }}u) {
 {%- for i in 0..turn %}
-        let i{{ i }} = min(first_input + {{ i }}u, inputs - 1u);
-        let plane{{ i }} = (picture * inputs + i{{ i }}) * height;
+        let i{{ i }} = min(first_input + {{ i }}u, {{ source.end }} - 1u);
+        let plane{{ i }} = (picture * ({{ source.end }} - {{ source.first }}) + i{{ i }} - {{ source.first }}) * height;
 {%- for a in 0..(rows + 2) %}
 {%- let s = format!("{i}_{a}") %}
         let at{{ s }} = (plane{{ i }} + row{{ a }}) * width + start_column;
 {%- if aligned %}
 {%- for k in 0..tiles %}
-        let x{{ s }}_{{ k }} = select(vec4f(), x[at{{ s }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
+        let x{{ s }}_{{ k }} = select(vec4f(), {{ x }}[at{{ s }} / 4u{% if k > 0 %} + to{{ k }}{% endif %}], inside{{ a }}{% if k > 0 %} && has{{ k }}{% endif %});
 {%- endfor %}
 {%- let before = format!("x{s}_{}.w", self.tiles - 1) %}{% let behind = format!("x{s}_0.x") %}
         let before{{ s }} = select(quadSwapX({{ before }}), quadSwapDiagonal({{ before }}), lane == 2u);
         let behind{{ s }} = select(quadSwapX({{ behind }}), quadSwapDiagonal({{ behind }}), lane == 1u);
 {%- if tiles > 1 %}
-        let outer{{ s }} = select(0.0, x[at{{ s }} / 4u + select(to{{ tiles }}, 0u - left, lane == 0u)][select(0u, 3u, lane == 0u)], inside{{ a }});
+        let outer{{ s }} = select(0.0, {{ x }}[at{{ s }} / 4u + select(to{{ tiles }}, 0u - left, lane == 0u)][select(0u, 3u, lane == 0u)], inside{{ a }});
         let d{{ s }}_0 = select(0.0, select(before{{ s }}, outer{{ s }}, lane == 0u), left > 0u);
         let d{{ s }}_{{ 4 * tiles + 1 }} = select(0.0, select(behind{{ s }}, outer{{ s }}, lane == 3u), has{{ tiles }});
 {%- else %}
@@ -68,10 +76,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
         let d{{ s }}_{{ 4 * k + j + 1 }} = x{{ s }}_{{ k }}.{{ letters[j] }};
 {%- endfor %}{% endfor %}
 {%- else %}
-        let d{{ s }}_0 = select(0.0, x[at{{ s }} - left], inside{{ a }} && left > 0u);
-        let d{{ s }}_1 = select(0.0, x[at{{ s }}], inside{{ a }});
+        let d{{ s }}_0 = select(0.0, {{ x }}[at{{ s }} - left], inside{{ a }} && left > 0u);
+        let d{{ s }}_1 = select(0.0, {{ x }}[at{{ s }}], inside{{ a }});
 {%- for p in 1..(4 * tiles + 1) %}
-        let d{{ s }}_{{ p + 1 }} = select(0.0, x[at{{ s }} + to{{ p }}], inside{{ a }} && has{{ p }});
+        let d{{ s }}_{{ p + 1 }} = select(0.0, {{ x }}[at{{ s }} + to{{ p }}], inside{{ a }} && has{{ p }});
 {%- endfor %}
 {%- endif %}
 {%- for k in 0..tiles %}
@@ -102,6 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- endfor %}
 {%- endfor %}{% endfor %}{% endfor %}
     }
+{%- endfor %}
 
     let slope = bitcast<f32>(n[1].w);
     let plane = height * width;

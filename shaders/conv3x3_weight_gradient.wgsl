@@ -18,10 +18,12 @@ lane + lanes, ..) and `quads` runs of four inputs: each row of x meets the rows 
 With `shared`, the lanes are one subgroup, or several of `shared` lanes each: every lane loads and transforms another part of
 the row of x and shows it to the rest.
 
+Where x is a part of the inputs, `before` of `all` come before its own.
+
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [pictures / each * strips, or flat: all their strips / each][O I 3 3 + O]: dw, then dbias
-    n      I, O, H, W, pictures (flat: strips) for each, strips, B
+    parts  [pictures / each * strips, or flat: all their strips / each][O all 3 3 + O]: dw, then dbias
+    n      I, O, H, W, pictures (flat: strips) for each, strips, B, before, all
 -#}
 {% if shared > 0 && browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -29,13 +31,14 @@ the row of x and shows it to the rest.
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> dy: array<{{ number }}>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
-@group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 3>;
 
 {% include "dy4.wgsl" %}
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32
     {%- if shared > 0 %}, @builtin(subgroup_invocation_id) neighbour: u32{% endif %}) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
+    let before = n[1].w; let all = n[2].x;
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ lanes * kept }}u + lane;
     let i = group.y * {{ 4 * quads }}u;
@@ -136,13 +139,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {%- endfor %}{% endfor %}{% endfor %}
         }
     }
-    let taps = outputs * inputs * 9u;
+    let taps = outputs * all * 9u;
     let part = group.z * (taps + outputs);
 {% for k in 0..kept %}
     if (o + {{ k * lanes }}u < outputs) {
-        if (i == 0u) { parts[part + taps + o + {{ k * lanes }}u] = bias{{ k }}; }
+        if (before + i == 0u) { parts[part + taps + o + {{ k * lanes }}u] = bias{{ k }}; }
 {%- for q in 0..quads %}
-        let at{{ q }} = part + ((o + {{ k * lanes }}u) * inputs + i + {{ 4 * q }}u) * 9u;
+        let at{{ q }} = part + ((o + {{ k * lanes }}u) * all + before + i + {{ 4 * q }}u) * 9u;
 {%- for a in 0..3 %}
 {%- let s = format!("{k}_{q}_{a}") %}
         let p{{ s }} = (m1_{{ s }} + m2_{{ s }}) * (-1.0 / 6.0); let r{{ s }} = (m1_{{ s }} - m2_{{ s }}) * (-1.0 / 6.0);

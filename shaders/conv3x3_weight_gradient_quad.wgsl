@@ -6,10 +6,12 @@ Each of the four loads and transforms x of `own` inputs, and sums for `kept` out
 runs of four columns, `rows` rows of x at once, which meet as many rows of dy and one more on each side: r0 (above) to
 r`rows + 1`. The last two of them are the first two of the next turn. With `whole`, these rows are all that there are.
 
+Where x is a part of the inputs, `before` of `all` come before its own.
+
     x      [B,I,H,W]
     dy     [B,O,H,W]
-    parts  [B strips / each][O I 3 3 + O]: dw, then dbias
-    n      I, O, H, W, strips of pictures for each, strips, B
+    parts  [B strips / each][O all 3 3 + O]: dw, then dbias
+    n      I, O, H, W, strips of pictures for each, strips, B, before, all
 -#}
 {% if browser %}enable subgroups;{% endif %}
 {% let number = self.number() -%}
@@ -17,12 +19,13 @@ r`rows + 1`. The last two of them are the first two of the next turn. With `whol
 @group(0) @binding(0) var<storage, read_write> x: array<{{ number }}>;
 @group(0) @binding(1) var<storage, read_write> dy: array<{{ number }}>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
-@group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 3>;
 
 {% include "dy4.wgsl" %}
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
     let inputs = n[0].x; let outputs = n[0].y; let height = n[0].z; let width = n[0].w;
+    let before = n[1].w; let all = n[2].x;
     let each = n[1].x; let strips = n[1].y; let batch = n[1].z;
     let o = group.x * {{ 4 * kept }}u + lane;
     let i = group.y * {{ 4 * own }}u;
@@ -120,11 +123,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
 {%- endfor %}{% endfor %}
         }
     }
-    let taps = outputs * inputs * 9u;
+    let taps = outputs * all * 9u;
     let part = group.z * (taps + outputs);
     var z: array<f32, {{ 36 * own * kept }}>;
 {%- for k in 0..kept %}
-    if (i == 0u && o + {{ 4 * k }}u < outputs) { parts[part + taps + o + {{ 4 * k }}u] = bias{{ k }}; }
+    if (before + i == 0u && o + {{ 4 * k }}u < outputs) { parts[part + taps + o + {{ 4 * k }}u] = bias{{ k }}; }
 {%- for j in 0..own %}{% for s in 0..4 %}{% for a in 0..3 %}
 {%- let name = format!("{a}_{s}_{j}_{k}") %}{% let to = ((k * own + j) * 4 + s) * 9 + 3 * a %}
     let p{{ name }} = (m1_{{ name }} + m2_{{ name }}) * (-1.0 / 6.0); let r{{ name }} = (m1_{{ name }} - m2_{{ name }}) * (-1.0 / 6.0);
@@ -138,7 +141,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
         // Shifts, for it divides lane by lane.
         let to_o = o + 4u * (e >> {{ own + 1 }}u);
         let to_i = i + 4u * ((e >> 2u) & {{ own - 1 }}u) + (lane ^ (e & 3u));
-        let to = part + (to_o * inputs + to_i) * 9u;
+        let to = part + (to_o * all + before + to_i) * 9u;
         if (to_o < outputs && to_i < inputs) {
             for (var tap = 0u; tap < 9u; tap++) { parts[to + tap] = z[9u * e + tap]; }
         }

@@ -6,17 +6,18 @@ for `double`, two for the rest.
     max:     their maximum; its gradient goes to the first that has it
 
     small  [planes,H,W]    large  [planes,2H,2W]; what is read comes first, what is written last
-    seen   [planes,2H,2W], only for the gradient of max: its input
-    n      planes, H, W, columns of workgroups
+    seen   only for the gradient of max, [planes,2H,2W]: its input; only for double of two, [B,D,H,W], planes beside the [B,C,H,W] of
+           `source`
+    n      planes, H, W, columns of workgroups; C, C + D
 -#}
 @group(0) @binding(0) var<storage, read_write> source: array<{{ self.reads() }}>;
-{%- if kind == Resize::MaxGradient %}
+{%- if kind == Resize::MaxGradient || kind == Resize::DoubleTwo %}
 @group(0) @binding(1) var<storage, read_write> seen: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
-@group(0) @binding(3) var<uniform> n: array<vec4u, 1>;
+@group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
 {%- else %}
 @group(0) @binding(1) var<storage, read_write> result: array<{{ self.writes() }}>;
-@group(0) @binding(2) var<uniform> n: array<vec4u, 1>;
+@group(0) @binding(2) var<uniform> n: array<vec4u, 2>;
 {%- endif %}
 
 @compute @workgroup_size(64)
@@ -31,14 +32,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     let row = (id / runs) % bands * {{ rows }}u;
     let plane = id / (runs * bands);
 {%- match kind %}
-{%- when Resize::Double %}
+{%- when Resize::Double | Resize::DoubleTwo %}
     let left = select(0u, 1u, run > 0u); let right = select(0u, 1u, run + 1u < runs);
+{%- if kind == Resize::DoubleTwo %}
+    let of_source = n[1].x; let channels = n[1].y;
+    let picture = plane / channels; let channel = plane % channels;
+    let is_beside = channel >= of_source;
+    let origin = select(picture * of_source + channel, picture * (channels - of_source) + channel - of_source, is_beside);
+{%- else %}
+    let origin = plane;
+{%- endif %}
     // Each row of x, twice as wide: eight columns.
 {%- for r in 0..(rows + 2) %}
-    let at{{ r }} = (plane * height + clamp(row + {{ r }}u, 1u, height) - 1u) * runs + run;
-    let x{{ r }} = source[at{{ r }}];
-    let l{{ r }} = select(x{{ r }}.x, source[at{{ r }} - left].w, left > 0u);
-    let r{{ r }} = select(x{{ r }}.w, source[at{{ r }} + right].x, right > 0u);
+    let at{{ r }} = (origin * height + clamp(row + {{ r }}u, 1u, height) - 1u) * runs + run;
+{%- if kind == Resize::DoubleTwo %}
+    var x{{ r }}: vec4f; var before{{ r }}: f32; var behind{{ r }}: f32;
+    if (is_beside) {
+        x{{ r }} = seen[at{{ r }}]; before{{ r }} = seen[at{{ r }} - left].w; behind{{ r }} = seen[at{{ r }} + right].x;
+    } else {
+        x{{ r }} = source[at{{ r }}]; before{{ r }} = source[at{{ r }} - left].w; behind{{ r }} = source[at{{ r }} + right].x;
+    }
+{%- else %}
+    let x{{ r }} = source[at{{ r }}]; let before{{ r }} = source[at{{ r }} - left].w; let behind{{ r }} = source[at{{ r }} + right].x;
+{%- endif %}
+    let l{{ r }} = select(x{{ r }}.x, before{{ r }}, left > 0u);
+    let r{{ r }} = select(x{{ r }}.w, behind{{ r }}, right > 0u);
     let low{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(l{{ r }}, x{{ r }}.xyz);
     let high{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(x{{ r }}.yzw, r{{ r }});
 {%- endfor %}

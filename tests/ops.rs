@@ -32,10 +32,10 @@ fn assert_close(what: &str, found: &[f32], wanted: &[f32], bound: f32) {
     }
 }
 
-type Conv = fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>;
+type Conv = dyn Fn(Tensor<4>, Tensor<4>, Tensor<1>) -> Tensor<4>;
 
 /// Output and gradients by x, weight and bias of `sum(dy * conv(x))`.
-fn convolve(conv: Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> [Vec<f32>; 4] {
+fn convolve(conv: &Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> [Vec<f32>; 4] {
     let (x, weight) = (x.clone().require_grad(), weight.clone().require_grad());
     let bias = bias.clone().require_grad();
     let y = conv(x.clone(), weight.clone(), bias.clone());
@@ -169,16 +169,7 @@ fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
         let x = random([batch, inputs, height, width], rng, cpu);
         let weight = random([outputs, inputs, 3, 3], rng, cpu);
         let bias = random([outputs], rng, cpu);
-        let cases: [(&str, Conv, Conv, usize); 2] = [
-            ("conv3x3", ops::conv3x3, ops::conv3x3_reference, 1),
-            (
-                "conv3x3_halve",
-                ops::conv3x3_halve,
-                ops::conv3x3_halve_reference,
-                2,
-            ),
-        ];
-        for (name, kernel, reference, stride) in cases {
+        let mut compare = |name: &str, kernel: &Conv, reference: &Conv, stride: usize| {
             let dy = random([batch, outputs, height / stride, width / stride], rng, cpu);
             let there = |tensor: &Tensor<4>| tensor.clone().to_device(device);
             let found = convolve(
@@ -191,31 +182,39 @@ fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
                 .iter()
                 .zip(found.iter().zip(&wanted))
             {
-                assert_close(
-                    &format!("{name} {part} at {batch}x{inputs}x{height}x{width}"),
-                    found,
-                    wanted,
-                    bound,
-                );
+                let at = format!("{batch}x{inputs}x{height}x{width}");
+                assert_close(&format!("{name} {part} at {at}"), found, wanted, bound);
             }
+        };
+        compare("conv3x3", &ops::conv3x3, &ops::conv3x3_reference, 1);
+        let halving = ops::conv3x3_halve_reference;
+        compare("conv3x3_halve", &ops::conv3x3_halve, &halving, 2);
+        // The channels of x in two tensors, the first of them an even or an odd number.
+        let of_x = inputs / 3;
+        if of_x > 0 {
+            let two = move |x: Tensor<4>, weight, bias| {
+                let [first, second] = [(0, of_x), (of_x, inputs - of_x)]
+                    .map(|(start, count)| x.clone().narrow(1, start, count));
+                ops::conv3x3_two([first, second], weight, bias, 1.0)
+            };
+            compare("conv3x3_two", &two, &ops::conv3x3_reference, 1);
         }
         // The kink takes the gradient's other side where rounding differs, so both run on the device.
-        let leaky: [(Conv, Conv); 2] = [
-            (
-                |x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.2),
-                |x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.2),
-            ),
-            (
-                |x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.0),
-                |x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.0),
-            ),
+        let leaky: [[&Conv; 2]; 2] = [
+            [
+                &|x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.2),
+                &|x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.2),
+            ],
+            [
+                &|x, weight, bias| ops::conv3x3_leaky(x, weight, bias, 0.0),
+                &|x, weight, bias| ops::leaky_relu(ops::conv3x3(x, weight, bias), 0.0),
+            ],
         ];
         let dy = random([batch, outputs, height, width], rng, cpu);
         let there = [&x, &weight, &dy].map(|tensor| tensor.clone().to_device(device));
         let bias = bias.to_device(device);
-        for (at_once, in_turn) in leaky {
-            let [found, wanted] =
-                [at_once, in_turn].map(|conv| convolve(conv, there.each_ref(), &bias));
+        for both in leaky {
+            let [found, wanted] = both.map(|conv| convolve(conv, there.each_ref(), &bias));
             for (part, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
                 let what =
                     format!("part {part} of conv3x3_leaky at {batch}x{inputs}x{height}x{width}");
@@ -308,7 +307,7 @@ fn norms(there: &Device) {
             random([channels], rng, device),
             random([channels], rng, device),
         );
-        let dy = random(shape, rng, device);
+        let dy = random([batch, 2 * channels, 2 * height, 2 * width], rng, device);
         let running = [(); 2].map(|()| random([channels], rng, device));
         let run = |normalise: Normalise, at: &Device| {
             let leaf = |tensor: &Tensor<1>| tensor.clone().to_device(at).require_grad();
@@ -326,12 +325,9 @@ fn norms(there: &Device) {
                 1e-5,
                 slope,
             );
-            let dy = dy.clone().to_device(at);
             // Beside other channels its gradient comes as some of theirs.
-            let both = ops::concatenate(y.clone(), x.clone().detach() * 2.0);
-            let grads = (both * Tensor::cat(vec![dy.clone(), dy], 1))
-                .sum()
-                .backward();
+            let both = ops::double_two([y.clone(), x.clone().detach() * 2.0]);
+            let grads = (both * dy.clone().to_device(at)).sum().backward();
             let [mean, variance] = after.map(Tensor::without_autodiff);
             [
                 values(y.without_autodiff()),
@@ -417,7 +413,7 @@ fn on_two(there: &Device) {
     type OnTwo = fn(Tensor<4>, Tensor<4>) -> Tensor<4>;
     let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
-    let mut compare = |name: &str, channels: [usize; 2], ours: OnTwo, reference: OnTwo| {
+    let mut compare = |name: &str, channels: [usize; 2], ours: OnTwo, reference: OnTwo, bound| {
         // The second size is not one that the GPU's kernels take.
         for [batch, height, width] in [[3, 40, 70], [2, 3, 5], [1, 4, 4]] {
             let [x, y] = channels.map(|c| random([batch, c, height, width], rng, device));
@@ -439,7 +435,7 @@ fn on_two(there: &Device) {
                     &format!("{name}: {part} at {batch}x{height}x{width}"),
                     found,
                     wanted,
-                    1e-7,
+                    bound,
                 );
             }
         }
@@ -449,12 +445,14 @@ fn on_two(there: &Device) {
         [5, 5],
         |x, y| ops::leaky_sum(x, y, 0.2),
         |x, y| ops::leaky_sum_reference(x, y, 0.2),
+        1e-7,
     );
     compare(
-        "concatenation",
+        "double of two",
         [3, 7],
-        ops::concatenate,
-        ops::concatenate_reference,
+        |x, y| ops::double_two([x, y]),
+        |x, y| ops::double_reference(Tensor::cat(vec![x, y], 1)),
+        1e-6,
     );
 }
 

@@ -58,6 +58,16 @@ impl Conv3x3 {
         ops::conv3x3_leaky(x, self.weight.val(), self.bias.val(), LEAK)
     }
 
+    /// Convolution of two tensors' channels, one behind the other: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,O,H,W]`
+    pub fn forward_two(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
+        ops::conv3x3_two(inputs, self.weight.val(), self.bias.val(), 1.0)
+    }
+
+    /// [`forward_two`](Self::forward_two), then LeakyReLU 0.2.
+    pub fn forward_two_leaky(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
+        ops::conv3x3_two(inputs, self.weight.val(), self.bias.val(), LEAK)
+    }
+
     /// Convolution, then half the size: `[B,I,H,W]` -> `[B,O,H/2,W/2]`
     pub fn forward_halve(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3_halve(x, self.weight.val(), self.bias.val())

@@ -91,19 +91,18 @@ impl Decoder {
         let width = masked.dims()[3];
         let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
         let masked = masked * alpha.expand([1, 1, 1, width]);
-        let mut x = (self.first).forward_leaky(ops::concatenate(masked, edge_map));
-        let mut kept = vec![x.clone()]; // at S, S/2, S/4, S/8, S/16
+        let full = self.first.forward_two_leaky([masked, edge_map]); // at S
+        let mut x = full.clone();
+        let mut skips = Vec::new(); // at S/2, S/4, S/8, S/16
         for block in &self.down {
             x = leaky_relu(ops::halve(block.forward(x)));
-            kept.push(x.clone());
+            skips.push(x.clone());
         }
-        kept.pop();
-        for block in &self.up {
-            x = block.forward_leaky(ops::double(x));
-            if let Some(skip) = kept.pop() {
-                x = ops::concatenate(x, skip);
-            }
+        skips.pop(); // which is x
+        x = self.up[0].forward_leaky(ops::double(x));
+        for (block, skip) in self.up[1..].iter().zip(skips.into_iter().rev()) {
+            x = block.forward_leaky(ops::double_two([x, skip]));
         }
-        self.last.forward(x)
+        self.last.forward_two([x, full])
     }
 }

@@ -24,6 +24,26 @@ pub fn conv3x3_leaky(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, slope: f6
     convolve(x, weight, bias, slope, false)
 }
 
+/// [`conv3x3_leaky`] of the channels of x and, behind them, those of y: `x` `[B,X,H,W]`, `y` `[B,Y,H,W]`, `weight` `[O,X+Y,3,3]`,
+/// `bias` `[O]` -> `[B,O,H,W]`.
+pub fn conv3x3_two(
+    [x, y]: [Tensor<4>; 2],
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    slope: f64,
+) -> Tensor<4> {
+    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
+        return conv3x3_leaky(Tensor::cat(vec![x, y], 1), weight, bias, slope);
+    }
+    Tensor::from_dispatch(Dispatch::convolve_two(
+        x.into_dispatch(),
+        y.into_dispatch(),
+        weight.into_dispatch(),
+        bias.into_dispatch(),
+        slope,
+    ))
+}
+
 /// By the kernels.
 fn convolve(
     x: Tensor<4>,

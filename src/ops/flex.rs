@@ -29,6 +29,19 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     )
 }
 
+/// Channels beside one another.
+fn concatenate(x: &FlexTensor, y: &FlexTensor) -> FlexTensor {
+    let (x, y) = (contiguous(x), contiguous(y));
+    let [batch, first, height, width] = dims(&x);
+    let [_, second, ..] = dims::<4>(&y);
+    let plane = height * width;
+    let of_x = x.storage::<f32>().chunks_exact(first * plane);
+    let of_y = y.storage::<f32>().chunks_exact(second * plane);
+    let both = of_x.zip(of_y).flat_map(|(x, y)| [x, y]);
+    let both = both.collect::<Vec<_>>().concat();
+    tensor(both, [batch, first + second, height, width])
+}
+
 impl Kernels for Flex {
     fn convolve(
         x: FlexTensor,
@@ -53,6 +66,16 @@ impl Kernels for Flex {
         }
         let step = if halving { 2 } else { 1 };
         tensor(y, [batch, outputs, height / step, width / step])
+    }
+
+    fn convolve_two(
+        x: FlexTensor,
+        y: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        slope: f64,
+    ) -> FlexTensor {
+        Self::convolve(concatenate(&x, &y), weight, bias, slope, false)
     }
 
     fn edge_map(
@@ -80,6 +103,10 @@ impl Kernels for Flex {
         tensor(y, [batch, channels, 2 * height, 2 * width])
     }
 
+    fn double_two(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+        Self::double(concatenate(&x, &y))
+    }
+
     fn leaky(x: FlexTensor, slope: f64) -> FlexTensor {
         let mut y = contiguous(&x).storage().to_vec();
         norm::leaky_in_place(&mut y, slope as f32);
@@ -90,18 +117,6 @@ impl Kernels for Flex {
         let (x, y) = (contiguous(&x), contiguous(&y));
         let sum = norm::leaky_sum(x.storage(), y.storage(), slope as f32);
         tensor(sum, dims::<4>(&x))
-    }
-
-    fn concatenate(x: FlexTensor, y: FlexTensor) -> FlexTensor {
-        let (x, y) = (contiguous(&x), contiguous(&y));
-        let [batch, first, height, width] = dims(&x);
-        let [_, second, ..] = dims::<4>(&y);
-        let plane = height * width;
-        let of_x = x.storage::<f32>().chunks_exact(first * plane);
-        let of_y = y.storage::<f32>().chunks_exact(second * plane);
-        let both = of_x.zip(of_y).flat_map(|(x, y)| [x, y]);
-        let both = both.collect::<Vec<_>>().concat();
-        tensor(both, [batch, first + second, height, width])
     }
 
     fn normalise(
@@ -164,24 +179,29 @@ impl Gradients for Flex {
         halving: bool,
     ) -> FlexTensor {
         let (dy, weight) = (contiguous(&dy), contiguous(&weight));
-        let shape = dims::<4>(&x);
+        let [batch, _, height, width] = dims(&x);
+        let [_, inputs, ..] = dims::<4>(&weight);
         let plan = Plan {
             kind: Kind::ByInput,
             halving,
             shape: dims(&dy),
-            others: shape[1],
+            others: inputs,
         };
         let dx = cpu::convolve(plan, dy.storage(), weight.storage(), None);
-        tensor(dx, shape)
+        tensor(dx, [batch, inputs, height, width])
     }
 
     fn convolve_by_parameters(
-        x: FlexTensor,
+        inputs: Vec<FlexTensor>,
         weight: FlexTensor,
         dy: FlexTensor,
         halving: bool,
     ) -> [FlexTensor; 2] {
-        let (x, dy) = (contiguous(&x), contiguous(&dy));
+        let x = match &inputs[..] {
+            [x, y] => concatenate(x, y),
+            inputs => contiguous(&inputs[0]),
+        };
+        let dy = contiguous(&dy);
         let shape = dims::<4>(&weight);
         let plan = Plan {
             kind: Kind::ByWeight,
@@ -246,11 +266,11 @@ impl Gradients for Flex {
         tensor(dx, dims::<4>(&y))
     }
 
-    fn concatenate_gradients(dy: FlexTensor, channels: usize) -> [FlexTensor; 2] {
-        let dy = contiguous(&dy);
-        let [batch, all, height, width] = dims(&dy);
+    fn split(x: FlexTensor, channels: usize) -> [FlexTensor; 2] {
+        let x = contiguous(&x);
+        let [batch, all, height, width] = dims(&x);
         let plane = height * width;
-        let pictures = dy.storage::<f32>().chunks_exact(all * plane);
+        let pictures = x.storage::<f32>().chunks_exact(all * plane);
         let parts = pictures.map(|picture| picture.split_at(channels * plane));
         let (first, second): (Vec<_>, Vec<_>) = parts.unzip();
         [
@@ -371,7 +391,7 @@ impl Measured for Flex {
     }
 
     fn by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        let [by_weight, _] = Self::convolve_by_parameters(x, weight, dy, false);
+        let [by_weight, _] = Self::convolve_by_parameters(vec![x], weight, dy, false);
         by_weight
     }
 

@@ -25,6 +25,15 @@ pub trait Kernels: Backend {
         halving: bool,
     ) -> FloatTensor<Self>;
 
+    /// See [`crate::ops::conv3x3_two`].
+    fn convolve_two(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        slope: f64,
+    ) -> FloatTensor<Self>;
+
     /// See [`crate::ops::edge_map`].
     fn edge_map(
         keypoints: FloatTensor<Self>,
@@ -42,14 +51,14 @@ pub trait Kernels: Backend {
     /// See [`crate::ops::double`].
     fn double(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// See [`crate::ops::double_two`].
+    fn double_two(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// See [`crate::ops::leaky_relu`].
     fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
 
     /// See [`crate::ops::leaky_sum`].
     fn leaky_sum(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
-
-    /// See [`crate::ops::concatenate`].
-    fn concatenate(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::ops::normalise`]: the output, and the running mean and variance after this batch.
     fn normalise(
@@ -131,7 +140,7 @@ pub trait Gradients: Kernels {
     /// Which of four pixels won.
     type Winners: Clone + Debug + Send + 'static;
 
-    /// By the input.
+    /// By the input, of which x is all or the first channels.
     fn convolve_by_x(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -139,9 +148,9 @@ pub trait Gradients: Kernels {
         halving: bool,
     ) -> FloatTensor<Self>;
 
-    /// By weight and bias.
+    /// By weight and bias, from x, or the two tensors that are the input.
     fn convolve_by_parameters(
-        x: FloatTensor<Self>,
+        inputs: Vec<FloatTensor<Self>>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
         halving: bool,
@@ -174,8 +183,8 @@ pub trait Gradients: Kernels {
     fn leaky_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f64)
     -> FloatTensor<Self>;
 
-    /// By x, of so many channels, and y.
-    fn concatenate_gradients(dy: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
+    /// So many channels, and those behind them.
+    fn split(x: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
 
     /// As [`Kernels::normalise`], from weight, bias, running mean and running variance; behind its results what the gradient needs:
     /// mean and variance, biased, of each channel, `[2,C]`.
@@ -227,28 +236,65 @@ struct ConvolveBackward {
     halving: bool,
 }
 
-impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
-    /// x, weight, and the output where a LeakyReLU made it.
-    type State = (FloatTensor<B>, FloatTensor<B>, Option<FloatTensor<B>>);
+/// What a convolution's gradients need.
+#[derive(Clone, Debug)]
+struct Convolved<B: Gradients> {
+    /// One or two.
+    inputs: Vec<FloatTensor<B>>,
+    weight: FloatTensor<B>,
+    /// The output where a LeakyReLU made it.
+    y: Option<FloatTensor<B>>,
+}
 
-    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let dy = tape.consume::<B>(&ops.node);
-        let (x, weight, y) = ops.state;
+impl ConvolveBackward {
+    /// `by_inputs`: who wants the gradients by one input or two; `by_parameters`, those by weight and bias.
+    fn run<B: Gradients>(
+        self,
+        kept: Convolved<B>,
+        dy: FloatTensor<B>,
+        by_inputs: [Option<NodeId>; 2],
+        by_parameters: [Option<NodeId>; 2],
+        tape: &mut Tape,
+    ) {
+        let Convolved { inputs, weight, y } = kept;
         let dy = match y {
             Some(y) => B::leaky_gradient(y, dy, self.slope),
             None => dy,
         };
-        if let Some(node) = of_x {
-            let dx = B::convolve_by_x(x.clone(), weight.clone(), dy.clone(), self.halving);
-            tape.register::<B>(node.id, dx);
+        if by_inputs.iter().any(Option::is_some) {
+            let x = inputs[0].clone();
+            let [_, channels, ..] = x.shape().dims::<4>();
+            let dx = B::convolve_by_x(x, weight.clone(), dy.clone(), self.halving);
+            if inputs.len() == 2 {
+                register::<B, _>(tape, by_inputs, B::split(dx, channels));
+            } else {
+                register::<B, _>(tape, [by_inputs[0]], [dx]);
+            }
         }
-        if of_weight.is_none() && of_bias.is_none() {
-            return;
+        if by_parameters.iter().any(Option::is_some) {
+            let found = B::convolve_by_parameters(inputs, weight, dy, self.halving);
+            register::<B, _>(tape, by_parameters, found);
         }
-        let found = B::convolve_by_parameters(x, weight, dy, self.halving);
-        let parents = [of_weight, of_bias].map(|node| node.map(|node| node.id));
-        register::<B, _>(tape, parents, found);
+    }
+}
+
+impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
+    type State = Convolved<B>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
+        let [x, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
+        let dy = tape.consume::<B>(&ops.node);
+        self.run::<B>(ops.state, dy, [x, None], [weight, bias], tape);
+    }
+}
+
+impl<B: Gradients> Backward<B, 4> for ConvolveBackward {
+    type State = Convolved<B>;
+
+    fn backward(self, ops: Ops<Self::State, 4>, tape: &mut Tape, _: &mut Checkpointer) {
+        let [x, y, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
+        let dy = tape.consume::<B>(&ops.node);
+        self.run::<B>(ops.state, dy, [x, y], [weight, bias], tape);
     }
 }
 
@@ -302,15 +348,15 @@ impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
 }
 
 #[derive(Debug)]
-struct ConcatenateBackward;
+struct DoubleTwoBackward;
 
-impl<B: Gradients> Backward<B, 2> for ConcatenateBackward {
+impl<B: Gradients> Backward<B, 2> for DoubleTwoBackward {
     /// Channels of the first.
     type State = usize;
 
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
-        let found = B::concatenate_gradients(dy, ops.state);
+        let found = B::split(B::double_gradient(dy), ops.state);
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         register::<B, _>(tape, parents, found);
     }
@@ -412,8 +458,44 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             .stateful()
         {
             OpsKind::Tracked(prepared) => {
-                let kept = (slope != 1.0).then(|| y.clone());
-                prepared.finish((x, weight, kept), y)
+                let kept = Convolved {
+                    inputs: vec![x],
+                    weight,
+                    y: (slope != 1.0).then(|| y.clone()),
+                };
+                prepared.finish(kept, y)
+            }
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
+        }
+    }
+
+    fn convolve_two(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        slope: f64,
+    ) -> FloatTensor<Self> {
+        let nodes = [x.node(), y.node(), weight.node(), bias.node()];
+        let inputs = [x, y].map(|tensor| tensor.into_primitive());
+        let (weight, bias) = (weight.into_primitive(), bias.into_primitive());
+        let [x, y] = inputs.clone();
+        let y = B::convolve_two(x, y, weight.clone(), bias, slope);
+        let backward = ConvolveBackward {
+            slope,
+            halving: false,
+        };
+        match Backward::<B, 4>::prepare::<C>(backward, nodes)
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(prepared) => {
+                let kept = Convolved {
+                    inputs: inputs.into(),
+                    weight,
+                    y: (slope != 1.0).then(|| y.clone()),
+                };
+                prepared.finish(kept, y)
             }
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
@@ -471,16 +553,16 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
     }
 
-    fn concatenate(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn double_two(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), y.node()];
         let [_, channels, ..] = x.shape().dims::<4>();
-        let both = B::concatenate(x.into_primitive(), y.into_primitive());
-        match Backward::<B, 2>::prepare::<C>(ConcatenateBackward, nodes)
+        let twice = B::double_two(x.into_primitive(), y.into_primitive());
+        match Backward::<B, 2>::prepare::<C>(DoubleTwoBackward, nodes)
             .compute_bound()
             .stateful()
         {
-            OpsKind::Tracked(prepared) => prepared.finish(channels, both),
-            OpsKind::UnTracked(prepared) => prepared.finish(both),
+            OpsKind::Tracked(prepared) => prepared.finish(channels, twice),
+            OpsKind::UnTracked(prepared) => prepared.finish(twice),
         }
     }
 

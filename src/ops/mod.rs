@@ -7,7 +7,6 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
 mod adamw;
-mod concatenate;
 mod conv;
 pub mod cpu;
 mod distance;
@@ -21,8 +20,9 @@ mod norm;
 mod resize;
 
 pub use adamw::{AdamWStep, adamw, adamw_reference};
-pub use concatenate::{concatenate, concatenate_reference};
-pub use conv::{conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_leaky, conv3x3_reference};
+pub use conv::{
+    conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_leaky, conv3x3_reference, conv3x3_two,
+};
 pub use distance::{l1, l1_reference, mse, mse_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::set_adapter;
@@ -34,7 +34,8 @@ pub use norm::{
     normalise, normalise_reference,
 };
 pub use resize::{
-    double, double_reference, halve, halve_reference, max_halve, max_halve_reference, resize,
+    double, double_reference, double_two, halve, halve_reference, max_halve, max_halve_reference,
+    resize,
 };
 
 static BURN_ON_GPU: AtomicBool = AtomicBool::new(false);

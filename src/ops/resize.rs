@@ -45,6 +45,14 @@ pub fn double(x: Tensor<4>) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::double(x.into_dispatch()))
 }
 
+/// [`double`] of the channels of x and, behind them, those of y: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,X+Y,2H,2W]`.
+pub fn double_two([x, y]: [Tensor<4>; 2]) -> Tensor<4> {
+    if !serves(&x.device(), x.dims()[3]) {
+        return double(Tensor::cat(vec![x, y], 1));
+    }
+    Tensor::from_dispatch(Dispatch::double_two(x.into_dispatch(), y.into_dispatch()))
+}
+
 /// [`double`] in plain tensor operations.
 pub fn double_reference(x: Tensor<4>) -> Tensor<4> {
     double_axis::<2>(double_axis::<3>(x))

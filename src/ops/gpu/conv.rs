@@ -4,7 +4,7 @@ use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Adapter, Shader, adapter, bits, dims, empty, launch, number, parts_of, sum};
+use super::{Adapter, Shader, adapter, bits, channels, dims, empty, launch, number, parts_of, sum};
 
 mod quad;
 
@@ -23,9 +23,29 @@ struct Convolve {
     parts: usize,
     padded: usize,
     raw: bool,
+    /// There are two tensors of inputs.
+    two: bool,
     halo: Halo,
     aligned: bool,
     browser: bool,
+}
+
+/// What a shader calls a tensor of inputs, the first of them, and the one behind its last.
+struct Source {
+    name: &'static str,
+    first: &'static str,
+    end: &'static str,
+}
+
+/// The tensors of inputs: x or, `two`, x and `beside`. The ninth of a shader's sizes is x's channels.
+fn sources(two: bool) -> Vec<Source> {
+    let source = |name, first, end| Source { name, first, end };
+    if two {
+        let of_x = "n[2].x";
+        vec![source("x", "0u", of_x), source("beside", of_x, "inputs")]
+    } else {
+        vec![source("x", "0u", "inputs")]
+    }
 }
 
 /// How an invocation comes by the pixels on both sides of its strip.
@@ -84,6 +104,11 @@ impl Convolve {
     /// Pixels of a `number`.
     fn step(&self) -> usize {
         if self.aligned { 4 } else { 1 }
+    }
+
+    /// See [`sources`].
+    fn sources(&self) -> Vec<Source> {
+        sources(self.two)
     }
 
     /// Number `at` of the weights of an input, as the shader writes it.
@@ -198,26 +223,28 @@ fn products(raw: bool) -> usize {
     if raw { 3 } else { 6 }
 }
 
-/// What `y` is of `x` `[B,I,H,W]`: `[B,O,H,W]`. `weight` `[O,I,3,3]`; `turned`, `[I,O,3,3]`, and y is the gradient by the input.
-/// `then`: a bias `[O]` and a LeakyReLU, of which a slope of 1 is none.
+/// What `y` `[B,O,H,W]` is of an input `[B,I,H,W]` or of two, which have I channels together. `weight` `[O,I,3,3]`; `turned`, `[I,O,3,3]`,
+/// and y is the gradient by the input. `then`: a bias `[O]` and a LeakyReLU, of which a slope of 1 is none.
 pub fn convolve(
-    x: CubeTensor,
+    inputs: Vec<CubeTensor>,
     weight: CubeTensor,
     then: Option<(CubeTensor, f64)>,
     turned: bool,
 ) -> CubeTensor {
     let (bias, slope) = then.map_or((None, 1.0), |(bias, slope)| (Some(bias), slope));
-    let (x, weight) = (into_contiguous(x), into_contiguous(weight));
-    let [batch, inputs, height, width] = dims(&x);
+    let sources: Vec<_> = inputs.into_iter().map(into_contiguous).collect();
+    let weight = into_contiguous(weight);
+    let [batch, of_x, height, width] = dims(&sources[0]);
+    let inputs = sources.iter().map(channels).sum();
     let [first, second, ..] = dims::<4>(&weight);
     let outputs = if turned { second } else { first };
     let Adapter {
         lanes,
         is_processor: processor,
-    } = adapter(&x.client);
+    } = adapter(&weight.client);
     let sizes = [batch, inputs, outputs, height, width];
     if processor && lanes == 4 {
-        return quad::convolve(x, weight, bias, slope, turned, sizes);
+        return quad::convolve(&sources, weight, bias, slope, turned, sizes);
     }
     // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
     let (tiles, quads, rows, parts) = if processor {
@@ -255,7 +282,7 @@ pub fn convolve(
     };
     let u = weights.arrange(weight, bias, [inputs, outputs], inputs);
 
-    let y = empty(&x, [batch, outputs, height, width]);
+    let y = empty(&u, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     // A processor works through the invocations that have nothing to do, too.
     let group = match processor {
@@ -273,6 +300,7 @@ pub fn convolve(
             parts,
             padded,
             raw,
+            two: sources.len() == 2,
             halo: match strips {
                 1 => Halo::None,
                 _ if lanes > 4 && processor && lanes.is_multiple_of(strips) => Halo::Shown,
@@ -282,7 +310,7 @@ pub fn convolve(
             browser: cfg!(target_family = "wasm"),
         },
         [(strips * bands * batch).div_ceil(group / parts), blocks, 1],
-        &[&x, &u, &y],
+        &buffers([&sources[0], &u, &y], sources.get(1)),
         &[
             inputs,
             outputs,
@@ -292,22 +320,29 @@ pub fn convolve(
             bands,
             batch,
             bits(slope),
+            of_x,
         ],
     );
     y
 }
 
-/// The gradients by weights, `[O,I,3,3]`, and bias, `[O]`, of `x` `[B,I,H,W]` and `dy` `[B,O,H,W]`.
-pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2] {
-    let (x, dy) = (into_contiguous(x), into_contiguous(dy));
-    let [batch, inputs, height, width] = dims(&x);
-    let [_, outputs, ..] = dims::<4>(&dy);
+/// `more` behind `some`.
+fn buffers<'a>(some: [&'a CubeTensor; 3], more: Option<&'a CubeTensor>) -> Vec<&'a CubeTensor> {
+    some.into_iter().chain(more).collect()
+}
+
+/// The gradients by weights, `[O,I,3,3]`, and bias, `[O]`, of an input `[B,I,H,W]`, or of two, and `dy` `[B,O,H,W]`.
+pub fn gradients_by_parameters(inputs: Vec<CubeTensor>, dy: CubeTensor) -> [CubeTensor; 2] {
+    let dy = into_contiguous(dy);
+    let sources: Vec<_> = inputs.into_iter().map(into_contiguous).collect();
+    let inputs = channels(&sources[0]);
+    let [batch, outputs, _, width] = dims(&dy);
     let Adapter {
         lanes: subgroup,
         is_processor: processor,
-    } = adapter(&x.client);
+    } = adapter(&dy.client);
     if processor && subgroup == 4 {
-        return quad::gradients_by_parameters(x, dy, [batch, inputs, outputs, height, width]);
+        return quad::gradients_by_parameters(&sources, &dy);
     }
     let lanes = if processor { subgroup } else { 32 };
     // SwiftShader, where lanes are alone, does not finish compiling that.
@@ -325,7 +360,8 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
     };
     let tiles = if width <= 4 { 1 } else { 2 };
     let strips = width.div_ceil(4 * tiles);
-    let blocks = [outputs.div_ceil(lanes * kept), inputs.div_ceil(4 * quads)];
+    let block = [lanes * kept, 4 * quads];
+    let blocks = blocks(&sources, outputs, block);
     // Enough workgroups to fill the machine, as few sums as that allows.
     let wanted = if processor { 32 } else { 4096 };
     let (units, times) = if flat {
@@ -336,22 +372,59 @@ pub fn gradients_by_parameters(x: CubeTensor, dy: CubeTensor) -> [CubeTensor; 2]
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, units);
     let parts = units.div_ceil(each) * times;
 
-    let sums = parts_of(&x, parts, [outputs * inputs * 9, outputs]);
-    launch(
-        WeightGradient {
-            lanes,
-            shared: if subgroup > 1 { subgroup.min(lanes) } else { 0 },
-            kept,
-            quads,
-            tiles,
-            flat,
-            halo: strips > 1,
-            aligned: width.is_multiple_of(4),
-            browser: cfg!(target_family = "wasm"),
-        },
-        [blocks[0], blocks[1], parts],
-        &[&x, &dy, &sums],
-        &[inputs, outputs, height, width, each, strips, batch],
-    );
-    sum(&sums, parts, [outputs, inputs, 3, 3], [outputs])
+    let shader = WeightGradient {
+        lanes,
+        shared: if subgroup > 1 { subgroup.min(lanes) } else { 0 },
+        kept,
+        quads,
+        tiles,
+        flat,
+        halo: strips > 1,
+        aligned: width.is_multiple_of(4),
+        browser: cfg!(target_family = "wasm"),
+    };
+    parts_added_up(shader, &sources, &dy, block, parts, [each, strips, batch])
+}
+
+/// Workgroups of a gradient by the weights, of so many outputs and inputs each.
+fn blocks(
+    sources: &[CubeTensor],
+    outputs: usize,
+    [of_outputs, of_inputs]: [usize; 2],
+) -> [usize; 2] {
+    let across = sources.iter().map(|x| channels(x).div_ceil(of_inputs));
+    [outputs.div_ceil(of_outputs), across.sum()]
+}
+
+/// The gradients by the parameters: parts, which a launch for each of `sources` makes, added up. A workgroup has so many outputs and inputs;
+/// each, strips and batch are the shader's.
+fn parts_added_up(
+    shader: impl Shader,
+    sources: &[CubeTensor],
+    dy: &CubeTensor,
+    [of_outputs, of_inputs]: [usize; 2],
+    parts: usize,
+    [each, strips, batch]: [usize; 3],
+) -> [CubeTensor; 2] {
+    let [_, outputs, height, width] = dims(dy);
+    let all = sources.iter().map(channels).sum();
+    let sums = parts_of(dy, parts, [outputs * all * 9, outputs]);
+    let mut before = 0;
+    for x in sources {
+        let inputs = channels(x);
+        launch(
+            shader.clone(),
+            [
+                outputs.div_ceil(of_outputs),
+                inputs.div_ceil(of_inputs),
+                parts,
+            ],
+            &[x, dy, &sums],
+            &[
+                inputs, outputs, height, width, each, strips, batch, before, all,
+            ],
+        );
+        before += inputs;
+    }
+    sum(&sums, parts, [outputs, all, 3, 3], [outputs])
 }

@@ -13,6 +13,7 @@ use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::ir::features::Plane;
 use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim, ExecutionMode, KernelId};
 use burn_cubecl::cubecl::server::{KernelArguments, MetadataBindingInfo};
+use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
@@ -23,7 +24,6 @@ use super::kernels::{Gradients, Kernels, Measured};
 use resize::Resize;
 
 pub mod adamw;
-pub mod concatenate;
 pub mod conv;
 pub mod distance;
 pub mod edge_map;
@@ -98,6 +98,12 @@ fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
 
 fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
     tensor.shape().dims()
+}
+
+/// Of `[B,C,H,W]`.
+fn channels(x: &CubeTensor) -> usize {
+    let [_, channels, ..] = dims::<4>(x);
+    channels
 }
 
 /// What the kernels have to know of an adapter.
@@ -244,7 +250,17 @@ impl Kernels for Cube {
         halving: bool,
     ) -> CubeTensor {
         assert!(!halving, "the GPU convolves, then halves");
-        conv::convolve(x, weight, Some((bias, slope)), false)
+        conv::convolve(vec![x], weight, Some((bias, slope)), false)
+    }
+
+    fn convolve_two(
+        x: CubeTensor,
+        y: CubeTensor,
+        weight: CubeTensor,
+        bias: CubeTensor,
+        slope: f64,
+    ) -> CubeTensor {
+        conv::convolve(vec![x, y], weight, Some((bias, slope)), false)
     }
 
     fn edge_map(
@@ -268,16 +284,16 @@ impl Kernels for Cube {
         resize::resize(Resize::Double, x, None)
     }
 
+    fn double_two(x: CubeTensor, y: CubeTensor) -> CubeTensor {
+        resize::resize(Resize::DoubleTwo, x, Some(y))
+    }
+
     fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
         norm::leaky(x, slope)
     }
 
     fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
         norm::leaky_sum(x, y, slope)
-    }
-
-    fn concatenate(x: CubeTensor, y: CubeTensor) -> CubeTensor {
-        concatenate::concatenate(x, y)
     }
 
     fn normalise(
@@ -316,7 +332,7 @@ impl Measured for Cube {
     }
 
     fn by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        let [by_weight, _] = Self::convolve_by_parameters(x, weight, dy, false);
+        let [by_weight, _] = Self::convolve_by_parameters(vec![x], weight, dy, false);
         by_weight
     }
 
@@ -335,16 +351,16 @@ impl Gradients for Cube {
     type Winners = CubeTensor;
 
     fn convolve_by_x(_: CubeTensor, weight: CubeTensor, dy: CubeTensor, _: bool) -> CubeTensor {
-        conv::convolve(dy, weight, None, true)
+        conv::convolve(vec![dy], weight, None, true)
     }
 
     fn convolve_by_parameters(
-        x: CubeTensor,
+        inputs: Vec<CubeTensor>,
         _: CubeTensor,
         dy: CubeTensor,
         _: bool,
     ) -> [CubeTensor; 2] {
-        conv::gradients_by_parameters(x, dy)
+        conv::gradients_by_parameters(inputs, dy)
     }
 
     fn draw(
@@ -365,12 +381,12 @@ impl Gradients for Cube {
     }
 
     fn max_halve_with_winners(x: CubeTensor) -> (CubeTensor, CubeTensor) {
-        let x = burn_cubecl::kernel::into_contiguous(x);
+        let x = into_contiguous(x);
         (resize::resize(Resize::Max, x.clone(), None), x)
     }
 
     fn max_halve_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::MaxGradient, dy, Some(&x))
+        resize::resize(Resize::MaxGradient, dy, Some(x))
     }
 
     fn double_gradient(dy: CubeTensor) -> CubeTensor {
@@ -381,8 +397,11 @@ impl Gradients for Cube {
         norm::leaky_gradient(y, dy, slope)
     }
 
-    fn concatenate_gradients(dy: CubeTensor, channels: usize) -> [CubeTensor; 2] {
-        concatenate::gradients(dy, channels)
+    /// Nothing is copied, where a part begins at an address that one may.
+    fn split(x: CubeTensor, channels: usize) -> [CubeTensor; 2] {
+        let [batch, all, height, width] = dims(&x);
+        [0..channels, channels..all]
+            .map(|channels| slice(x.clone(), &[0..batch, channels, 0..height, 0..width]))
     }
 
     fn normalise_with_moments(

@@ -11,8 +11,8 @@ use std::ops::Range;
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::super::{Shader, bits, empty, launch, number, parts_of, sum};
-use super::{Weights, transform_dy, transform_x};
+use super::super::{Shader, bits, channels, dims, empty, launch, number};
+use super::{Source, Weights, blocks, buffers, parts_added_up, transform_dy, transform_x};
 
 /// Invocations of a quad, which is a subgroup and a workgroup.
 const LANES: usize = 4;
@@ -27,6 +27,8 @@ struct Convolve {
     tiles: usize,
     /// Inputs of a turn of the loop.
     turn: usize,
+    /// There may be two tensors of inputs.
+    two: bool,
     aligned: bool,
     browser: bool,
 }
@@ -67,6 +69,11 @@ impl Convolve {
     /// Pixels of a `number`.
     fn step(&self) -> usize {
         if self.aligned { 4 } else { 1 }
+    }
+
+    /// See [`super::sources`].
+    fn sources(&self) -> Vec<Source> {
+        super::sources(self.two)
     }
 
     /// The type of `each` channels.
@@ -168,7 +175,7 @@ fn swapped(s: usize, value: impl Display) -> String {
 
 /// See [`super::convolve`]; `sizes` are B, I, O, H, W.
 pub fn convolve(
-    x: CubeTensor,
+    sources: &[CubeTensor],
     weight: CubeTensor,
     bias: Option<CubeTensor>,
     slope: f64,
@@ -178,7 +185,12 @@ pub fn convolve(
     // The fastest of those measured that compile in a second.
     let (each, rows) = if outputs <= 8 { (1, 8) } else { (4, 4) };
     let tiles = if width <= 4 { 1 } else { 2 };
-    let turn = if inputs < 8 { 1 } else { 2 };
+    let x = &sources[0];
+    let of_x = channels(x);
+    let turn = if inputs < 8 || of_x % 2 > 0 { 1 } else { 2 };
+    // Those with few inputs or outputs are compiled once for one tensor of inputs and for two: that takes SwiftShader half a second
+    // more, another pipeline a second.
+    let two = sources.len() == 2 || each == 1 || turn == 1;
 
     let weights = Weights {
         quads: each,
@@ -189,7 +201,7 @@ pub fn convolve(
     };
     let sizes = [inputs, outputs];
     let u = weights.arrange(weight, bias, sizes, inputs.next_multiple_of(turn));
-    let y = empty(&x, [batch, outputs, height, width]);
+    let y = empty(x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     launch(
         Convolve {
@@ -197,6 +209,7 @@ pub fn convolve(
             rows,
             tiles,
             turn,
+            two,
             aligned: width.is_multiple_of(4),
             browser: cfg!(target_family = "wasm"),
         },
@@ -205,7 +218,7 @@ pub fn convolve(
             outputs.div_ceil(LANES * each),
             1,
         ],
-        &[&x, &u, &y],
+        &buffers([x, &u, &y], sources.last().filter(|_| two)),
         &[
             inputs,
             outputs,
@@ -215,17 +228,16 @@ pub fn convolve(
             bands,
             batch,
             bits(slope),
+            of_x,
         ],
     );
     y
 }
 
-/// See [`super::gradients_by_parameters`]; `sizes` are B, I, O, H, W.
-pub fn gradients_by_parameters(
-    x: CubeTensor,
-    dy: CubeTensor,
-    [batch, inputs, outputs, height, width]: [usize; 5],
-) -> [CubeTensor; 2] {
+/// See [`super::gradients_by_parameters`].
+pub fn gradients_by_parameters(sources: &[CubeTensor], dy: &CubeTensor) -> [CubeTensor; 2] {
+    let inputs = channels(&sources[0]);
+    let [batch, outputs, height, width] = dims(dy);
     // The fastest of those measured that compile in a second.
     let kept = outputs.div_ceil(LANES).min(4);
     let own = inputs.div_ceil(LANES).min(2);
@@ -233,26 +245,21 @@ pub fn gradients_by_parameters(
     let rows = 4 / tiles;
 
     let strips = width.div_ceil(4 * tiles);
-    let blocks = [outputs.div_ceil(LANES * kept), inputs.div_ceil(LANES * own)];
+    let block = [LANES * kept, LANES * own];
+    let blocks = blocks(sources, outputs, block);
     // Enough workgroups to fill the machine, as few sums as that allows.
     let units = batch * strips;
     let each = (units * blocks[0] * blocks[1] / 32).clamp(1, units);
     let parts = units.div_ceil(each);
-    let sums = parts_of(&x, parts, [outputs * inputs * 9, outputs]);
-    launch(
-        WeightGradient {
-            kept,
-            own,
-            tiles,
-            rows,
-            whole: height <= rows,
-            halo: strips > 1,
-            aligned: width.is_multiple_of(4),
-            browser: cfg!(target_family = "wasm"),
-        },
-        [blocks[0], blocks[1], parts],
-        &[&x, &dy, &sums],
-        &[inputs, outputs, height, width, each, strips, batch],
-    );
-    sum(&sums, parts, [outputs, inputs, 3, 3], [outputs])
+    let shader = WeightGradient {
+        kept,
+        own,
+        tiles,
+        rows,
+        whole: height <= rows,
+        halo: strips > 1,
+        aligned: width.is_multiple_of(4),
+        browser: cfg!(target_family = "wasm"),
+    };
+    parts_added_up(shader, sources, dy, block, parts, [each, strips, batch])
 }
