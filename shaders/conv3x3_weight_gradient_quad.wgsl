@@ -85,7 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
             let d{{ s }}_{{ 4 * v + p + 1 }} = q{{ s }}_{{ v }}.{{ letters[p] }};
 {%- endfor %}
 {%- endfor %}
-{%- if halo %}
+{%- if tiles > 1 %}
             let d{{ s }}_0 = select(0.0, x[(x{{ s }} + c0) / 4u].w, inside{{ u }} && has0);
             let d{{ s }}_{{ 4 * tiles + 1 }} = select(0.0, x[(x{{ s }} + c{{ 4 * tiles + 1 }}) / 4u].x, inside{{ u }} && has{{ 4 * tiles + 1 }});
 {%- else %}

@@ -45,7 +45,6 @@ struct WeightGradient {
     /// Rows of a turn of the loop.
     rows: usize,
     whole: bool,
-    halo: bool,
     aligned: bool,
     browser: bool,
 }
@@ -239,7 +238,10 @@ pub fn gradients_by_parameters(sources: &[CubeTensor], dy: &CubeTensor) -> [Cube
     let inputs = channels(&sources[0]);
     let [batch, outputs, height, width] = dims(dy);
     // The fastest of those measured that compile in a second.
-    let kept = outputs.div_ceil(LANES).min(4);
+    let kept = match outputs.div_ceil(LANES) {
+        few @ ..=2 => few,
+        _ => 4, // three would be a pipeline, and a second, of their own
+    };
     let own = inputs.div_ceil(LANES).min(2);
     let tiles = if width <= 4 { 1 } else { 2 };
     let rows = 4 / tiles;
@@ -257,7 +259,6 @@ pub fn gradients_by_parameters(sources: &[CubeTensor], dy: &CubeTensor) -> [Cube
         tiles,
         rows,
         whole: height <= rows,
-        halo: strips > 1,
         aligned: width.is_multiple_of(4),
         browser: cfg!(target_family = "wasm"),
     };
