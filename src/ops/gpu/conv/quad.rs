@@ -199,7 +199,9 @@ pub fn convolve(
         biased: bias.is_some(),
     };
     let sizes = [inputs, outputs];
-    let u = weights.arrange(weight, bias, sizes, inputs.next_multiple_of(turn));
+    // Browsers do not bind x twice, so what is not read is something else.
+    let beside = sources.get(1).unwrap_or(&weight);
+    let u = weights.arrange(weight.clone(), bias, sizes, inputs.next_multiple_of(turn));
     let y = empty(x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     launch(
@@ -217,7 +219,7 @@ pub fn convolve(
             outputs.div_ceil(LANES * each),
             1,
         ],
-        &buffers([x, &u, &y], sources.last().filter(|_| two)),
+        &buffers([x, &u, &y], two.then_some(beside)),
         &[
             inputs,
             outputs,
