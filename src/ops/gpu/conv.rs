@@ -246,15 +246,17 @@ pub fn convolve(
     if processor && lanes == 4 {
         return quad::convolve(&sources, weight, bias, slope, turned, sizes);
     }
+    let two = sources.len() == 2;
     // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
     let (tiles, quads, rows, parts) = if processor {
         let tiles = if width <= 4 { 1 } else { 2 };
         let (quads, rows) = match outputs {
+            ..=4 if two => (1, 4),
             ..=4 => (1, 8),
             5..=8 => (2, 4),
             32.. if tiles == 1 => (8, 4),
-            // 8 lanes compile eight rows in seconds; where those are worth it.
-            _ if lanes > 4 && height >= 16 => (4, 8),
+            // 8 lanes compile eight rows in seconds; where those are worth it, which twice as long is not.
+            _ if lanes > 4 && height >= 16 && !two => (4, 8),
             _ => (4, 4),
         };
         (tiles, quads, rows, 1)
@@ -300,7 +302,7 @@ pub fn convolve(
             parts,
             padded,
             raw,
-            two: sources.len() == 2,
+            two,
             halo: match strips {
                 1 => Halo::None,
                 _ if lanes > 4 && processor && lanes.is_multiple_of(strips) => Halo::Shown,

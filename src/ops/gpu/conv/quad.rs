@@ -187,9 +187,8 @@ pub fn convolve(
     let x = &sources[0];
     let of_x = channels(x);
     let turn = if inputs < 8 || of_x % 2 > 0 { 1 } else { 2 };
-    // Those with few inputs or outputs are compiled once for one tensor of inputs and for two: that takes SwiftShader half a second
-    // more, another pipeline a second.
-    let two = sources.len() == 2 || each == 1 || turn == 1;
+    // One pipeline of few outputs, for one tensor of inputs and for two: another takes SwiftShader a second to compile.
+    let two = sources.len() == 2 || each == 1;
 
     let weights = Weights {
         quads: each,
