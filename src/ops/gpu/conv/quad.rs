@@ -186,11 +186,8 @@ pub fn convolve(
     let tiles = if width <= 4 { 1 } else { 2 };
     let x = &sources[0];
     let of_x = channels(x);
-    let turn = if inputs < 8 || !of_x.is_multiple_of(2) {
-        1
-    } else {
-        2
-    };
+    let ends_within_turn = sources.len() == 2 && !of_x.is_multiple_of(2);
+    let turn = if inputs < 8 || ends_within_turn { 1 } else { 2 };
     // One pipeline of few outputs, for one tensor of inputs and for two: another takes SwiftShader a second to compile.
     let two = sources.len() == 2 || each == 1;
 
