@@ -441,6 +441,30 @@ fn unary<B: Gradients, C: CheckpointStrategy>(
     }
 }
 
+/// The output `y` of a convolution that N tensors may want a gradient of.
+fn convolved<B: Gradients, C: CheckpointStrategy, const N: usize>(
+    prepared: OpsKind<ConvolveBackward, B, Convolved<B>, C, N>,
+    slope: f64,
+    inputs: Vec<FloatTensor<B>>,
+    weight: FloatTensor<B>,
+    y: FloatTensor<B>,
+) -> FloatTensor<Autodiff<B, C>>
+where
+    ConvolveBackward: Backward<B, N, State = Convolved<B>>,
+{
+    match prepared {
+        OpsKind::Tracked(prepared) => {
+            let kept = Convolved {
+                inputs,
+                weight,
+                y: (slope != 1.0).then(|| y.clone()),
+            };
+            prepared.finish(kept, y)
+        }
+        OpsKind::UnTracked(prepared) => prepared.finish(y),
+    }
+}
+
 impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn convolve(
         x: FloatTensor<Self>,
@@ -453,20 +477,14 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         let (x, weight) = (x.into_primitive(), weight.into_primitive());
         let bias = bias.into_primitive();
         let y = B::convolve(x.clone(), weight.clone(), bias, slope, halving);
-        match Backward::<B, 3>::prepare::<C>(ConvolveBackward { slope, halving }, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => {
-                let kept = Convolved {
-                    inputs: vec![x],
-                    weight,
-                    y: (slope != 1.0).then(|| y.clone()),
-                };
-                prepared.finish(kept, y)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        }
+        let prepared = Backward::<B, 3>::prepare::<C>(ConvolveBackward { slope, halving }, nodes);
+        convolved(
+            prepared.compute_bound().stateful(),
+            slope,
+            vec![x],
+            weight,
+            y,
+        )
     }
 
     fn convolve_two(
@@ -485,20 +503,14 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             slope,
             halving: false,
         };
-        match Backward::<B, 4>::prepare::<C>(backward, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => {
-                let kept = Convolved {
-                    inputs: inputs.into(),
-                    weight,
-                    y: (slope != 1.0).then(|| y.clone()),
-                };
-                prepared.finish(kept, y)
-            }
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        }
+        let prepared = Backward::<B, 4>::prepare::<C>(backward, nodes);
+        convolved(
+            prepared.compute_bound().stateful(),
+            slope,
+            inputs.into(),
+            weight,
+            y,
+        )
     }
 
     fn edge_map(
