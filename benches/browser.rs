@@ -110,7 +110,7 @@ async fn run(question: Question) -> Result<Run, String> {
 
 /// All cores, once they are at work: nothing else lets the event loop take a turn here, without which none would come.
 async fn hire() -> Result<u32, String> {
-    let cores = helpers::hire();
+    let cores = 1 + helpers::hire();
     let start = Instant::now();
     while helpers::at_hand() + 1 < cores {
         if start.elapsed() > PATIENCE {

@@ -20,6 +20,9 @@
  * @module
  */
 
+/** Of this file; put in when the page is built. */
+const BUILD = "unstamped";
+
 /** @import * as protocol from "./protocol.js" */
 /** @typedef {protocol.Event} EngineEvent */
 /** @typedef {EngineEvent["type"]} EventType */
@@ -64,7 +67,7 @@
 /** What the engine could not do: a sentence for people, and its kind for programs. */
 export class EngineError extends Error {
   /**
-   * @param {protocol.ErrorKind} kind
+   * @param {protocol.ErrorKind | "build"} kind "build": page and engine are of different builds.
    * @param {string} message
    */
   constructor(kind, message) {
@@ -557,9 +560,13 @@ export class Session {
     });
   }
 
-  /** @param {EngineEvent | { type: "booted" }} event */
+  /** @param {EngineEvent | { type: "booted" } | { type: "builds", builds: string[] }} event */
   #receive(event) {
     if (this.#ended) return;
+    if (event.type === "builds") {
+      if (event.builds.some((build) => build !== BUILD)) this.#end(new EngineError("build", "The page and its engine are of different builds. Reload the page."));
+      return;
+    }
     if (event.type === "booted") {
       this.#booted = true;
       for (const { message } of this.#queue.splice(0)) this.#worker.postMessage(message);
@@ -572,6 +579,9 @@ export class Session {
       case "state":
         this.#state = event;
         if (event.step === 0) this.#step = null;
+        break;
+      case "cores":
+        if (this.#ready) this.#ready = { ...this.#ready, reason: event.reason };
         break;
       case "step":
         this.#step = event;
@@ -617,8 +627,15 @@ export class Session {
 
   /** @param {EngineEvent} event */
   #emit(event) {
-    this.#onEvent?.(event);
-    for (const listener of [...(this.#listeners.get(event.type) ?? [])]) listener(event);
+    const listeners = this.#listeners.get(event.type) ?? [];
+    for (const listener of this.#onEvent ? [this.#onEvent, ...listeners] : [...listeners]) {
+      // One that throws must not keep the others, or the command's answer, from anybody.
+      try {
+        listener(event);
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 
   /** @param {string} message */

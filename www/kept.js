@@ -64,6 +64,7 @@ export function showKept(list, saves, able, act) {
 export function when(date) {
   const then = new Date(date);
   const isToday = then.toDateString() === new Date().toDateString();
-  const time = then.toLocaleTimeString([], { hour: "numeric", minute: "2-digit" });
-  return isToday ? `today ${time}` : `${then.toLocaleDateString([], { day: "numeric", month: "short" })} ${time}`;
+  const format = (/** @type {Intl.DateTimeFormatOptions} */ options) => new Intl.DateTimeFormat(undefined, options).format(then);
+  const time = format({ hour: "numeric", minute: "2-digit" });
+  return isToday ? `today ${time}` : `${format({ day: "numeric", month: "short" })} ${time}`;
 }

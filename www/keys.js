@@ -6,7 +6,7 @@
  */
 
 /** Fields that take every key, and those that take some. */
-const WRITING = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
+export const WRITING = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
 const FIELDS = "input, select, textarea, [contenteditable]";
 
 /** Whether a key belongs to something else now: a dialog, the tour, or a field.

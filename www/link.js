@@ -107,6 +107,19 @@ export function hidden(query) {
   return (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter((part) => PART.test(part));
 }
 
+/** Hides parts of the page, and settings, also those that come later.
+ * @param {string[]} parts
+ */
+export function hide(parts) {
+  const sheet = new CSSStyleSheet();
+  for (const part of parts) {
+    sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
+    // A stage of the flow leaves its place empty: lines lead there.
+    sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
+  }
+  document.adoptedStyleSheets.push(sheet);
+}
+
 /**
  * @param {URL} address Of the page; what it says beside the run is kept.
  * @param {Pick<PageState, "presets">} table

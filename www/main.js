@@ -8,33 +8,31 @@
 import { openAnnotate } from "./annotate/annotate.js";
 import { Desk } from "./annotate/desk.js";
 import { EngineError, Session } from "./autolink.js";
+import { openChoice } from "./choose.js";
 import { startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
+import { Keeper } from "./keeper.js";
 import { when } from "./kept.js";
-import { isTaken, listenForHelp } from "./keys.js";
-import { PUPPETS, hidden, readLink } from "./link.js";
+import { WRITING, isTaken, listenForHelp } from "./keys.js";
+import { PUPPETS, hidden, hide, readLink } from "./link.js";
 import { fileOf, picturesOf, shippedModels } from "./models.js";
 import { byId, saveButtons, showPage } from "./page.js";
+import { optional } from "./optional.js";
 import { openPictures } from "./pictures/bring.js";
 import { recordedRun } from "./recorded.js";
 import { Saves } from "./saves.js";
-import { Share, hide } from "./share.js";
-import { Store, canTrain, followed, initialState, isFinished, newRun, recorded } from "./state.js";
+import { Store, canTrain, followed, initialState, newRun, recorded } from "./state.js";
+import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
+/** @import { Gone } from "./keeper.js" */
 /** @import { Action } from "./kept.js" */
 /** @import { Shipped } from "./models.js" */
 /** @import { Recorded } from "./recorded.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
-/** In slow motion a step is taken this often, ms. */
-const SLOW_STEP = 1000;
-/** A run that trains is kept this often, ms. */
-const KEEP_EVERY = 30_000;
-/** A run of less is not worth a place among the kept when something else takes its place, seconds of training. */
-const WORTH_KEEPING = 30;
 /** Not in the frame under way, ms. */
 const NEXT_FRAME = 17;
 
@@ -53,13 +51,15 @@ let waiting = null;
 
 // ---------------------------------------------------------------------------------------------- the engine
 
-async function start() {
-  // After a crash the settings are kept, as the pictures are, and the run as far as the browser has it.
-  const { config: kept, run, saves: list, unkept, models, leftOut, recorded, until } = store.state;
+/** Starts an engine; what is pressed meanwhile holds as soon as it can train. */
+const start = () => transport.during(startNow);
+
+async function startNow() {
+  // After a crash the settings are kept, as the images are, and the run as far as memory or the browser has it.
+  const { config: kept, run, saves: list, unkept, persisted, models, leftOut, recorded, until, gone } = store.state;
   const isRestart = session !== null;
-  const goesOn = wasTraining;
-  wasTraining = false;
-  store.set({ ...initialState(), saves: list, unkept, models, until, ...shown(recorded), message: { kind: "info", text: "Loading the engine." } });
+  const goesOn = transport.takeGoesOn();
+  store.set({ ...initialState(), saves: list, unkept, persisted, models, until, gone, ...shown(recorded), message: { kind: "info", text: "Loading the engine." } });
   session?.close();
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
@@ -81,14 +81,13 @@ async function start() {
   for (const [index, source] of all.entries()) await load(source, index > 0);
   if (without.length) await leaveOut(without);
   await annotate.restore();
+  const inMemory = keeper.inMemory(run.id);
   const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
-  if (saved) {
-    await takeOver(saved, true);
-    if (goesOn && store.state.step > 0) playOrPause();
-  } else if (!isRestart) {
-    await recall();
-  }
-  if (startsByItself && store.state.phase === "paused") playOrPause();
+  if (inMemory) await bringBack({ run, ...inMemory, sources: pictures, leftOut, model: "" });
+  else if (saved) await takeOver(saved, true);
+  else if (!isRestart) await recall();
+  const goesOnNow = (inMemory || saved) && goesOn && store.state.step > 0;
+  if ((goesOnNow || startsByItself) && !store.state.plays) transport.toggle();
 }
 
 /** Whether the address was followed. */
@@ -100,6 +99,7 @@ let hasArrived = false;
 async function follow() {
   hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
+  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was left out: it is not an address.`);
   if (link.source) pictures = [link.source];
   store.set({ until: link.until });
   if (link.config) {
@@ -118,7 +118,7 @@ async function follow() {
       return line;
     }),
   );
-  share.follow(link);
+  sharing.then((share) => share?.follow(link));
   return link.start;
 }
 
@@ -155,6 +155,9 @@ function receive(event) {
         progress: null,
       });
       break;
+    case "cores":
+      store.set({ reason: event.reason });
+      break;
     case "progress":
       store.set({
         progress: { what: event.what, done: event.done, total: event.total ?? null, isBytes: event.is_bytes },
@@ -189,7 +192,9 @@ function receive(event) {
         historyLength: history.steps.length,
         progress: null,
         message: state.message?.kind === "error" ? state.message : null,
+        gone: null,
       });
+      keeper.stepped();
       break;
     }
     case "views":
@@ -222,7 +227,7 @@ function receive(event) {
 /** What a new run forgets. @returns {Partial<PageState>} */
 function forgotten() {
   const { name, source } = store.state.run;
-  return { run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
+  return { ...keeper.left(), run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
 }
 
 /** The losses of a run come with it; those of a model are not known.
@@ -239,7 +244,7 @@ function resumed({ about, losses }) {
 /** @param {string} text */
 function crashed(text) {
   const { state } = store;
-  wasTraining ||= state.phase === "training";
+  transport.fail();
   store.set({
     engine: "ended",
     phase: "empty",
@@ -252,14 +257,12 @@ function crashed(text) {
   });
 }
 
-/** Whether the run was under way when the engine failed, so that it should go on by itself. */
-let wasTraining = false;
-
 /** What a failure of the engine leaves of the run. */
 function whatIsLeft() {
   const { step, run } = store.state;
   if (step === 0) return "";
-  return run.keptStep > 0 ? ` The run is safe up to step ${run.keptStep}, and can go on from there.` : " What it had learned is lost.";
+  const safe = keeper.inMemory(run.id)?.step ?? run.keptStep;
+  return safe > 0 ? ` The run is safe up to step ${safe}, and can go on from there.` : " What it had learned is lost.";
 }
 
 /** How to go on after a failure of the engine.
@@ -276,6 +279,7 @@ function restarts(isCard) {
  */
 function sentence(error) {
   const text = error instanceof Error ? error.message : String(error);
+  if (error instanceof EngineError && error.kind === "build") return { kind: "error", text, remedies: ["reload"] };
   // A GPU that fails gives way to the CPU.
   const isBackend = error instanceof EngineError && error.kind === "backend";
   if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
@@ -304,7 +308,7 @@ async function attempt(command) {
  * @returns {Promise<boolean>} Whether there are other pictures now.
  */
 function load(source, adds = false) {
-  return (underway = loadNow(source, adds));
+  return (underway = transport.instead(() => loadNow(source, adds)));
 }
 
 /** The newest load. */
@@ -326,7 +330,7 @@ async function loadNow(source, adds) {
     return false;
   }
   const loader = session;
-  await keepWorthy();
+  if (!(await keeper.letGo())) return false;
   if (store.state.loading) await loader.cancelLoad().catch(() => {});
   const attemptId = ++loads;
   store.set({
@@ -366,11 +370,14 @@ let retry = { source: PUPPETS, adds: false };
 /** Learns without some of the pictures; a run under way is over with that.
  * @param {number[]} places
  */
-async function leaveOut(places) {
-  await keepWorthy();
-  await attempt(async (engine) => {
-    await engine.leaveOut(places);
-    store.set({ leftOut: places, message: null });
+function leaveOut(places) {
+  return transport.instead(async () => {
+    // A new list, so that the thumbnails go back where nothing came of it.
+    if (!(await keeper.letGo())) return store.set({ leftOut: [...store.state.leftOut] });
+    await attempt(async (engine) => {
+      await engine.leaveOut(places);
+      store.set({ leftOut: places, message: null });
+    });
   });
 }
 
@@ -411,8 +418,17 @@ function cancel() {
 /** Where the hands are. */
 function handsUrl() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
-  const base = new URL(query.get("hands") ?? configured, document.baseURI).href;
+  const base = addressOf(query.get("hands")) ?? addressOf(configured) ?? document.baseURI;
   return base.endsWith("/") ? base : `${base}/`;
+}
+
+/** An address of the web, in full; null where it is none.
+ * @param {string | null} text
+ */
+function addressOf(text) {
+  if (text === null || !URL.canParse(text, document.baseURI)) return null;
+  const { href, protocol } = new URL(text, document.baseURI);
+  return protocol === "http:" || protocol === "https:" ? href : null;
 }
 
 /** What waits gives way to it, as what is there does.
@@ -447,34 +463,42 @@ function save(kind) {
 }
 
 /** @param {NamedFile} chosen */
-async function openModel({ file }) {
-  await keepWorthy();
-  await attempt(async (engine) => {
-    store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
-    await engine.resume(file);
-    store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
-  }).finally(settled);
+function openModel({ file }) {
+  return transport.instead(async () => {
+    if (!(await keeper.letGo())) return;
+    await attempt(async (engine) => {
+      store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
+      await engine.resume(file);
+      keeper.remember(store.state.run.id, engine.state().step, file);
+      store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
+    });
+    settled();
+  });
 }
 
 /** Takes over a model that comes with the page, on pictures of yours or else on its own.
  * @param {Shipped} model
  */
-async function openShipped(model) {
-  await keepWorthy();
-  await attempt(async (engine) => {
-    store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
-    const [file, its] = await Promise.all([fileOf(model), picturesOf(model)]);
-    const hasTheirs = pictures.some(isTheirs);
-    if (!hasTheirs) {
-      if (Array.isArray(its)) ownPictures.add(its);
-      await load(its);
-    }
-    await engine.resume(file);
-    const { step } = engine.state();
-    store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
-    const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
-    store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Pictures that come with the model." }) });
-  }).finally(settled);
+function openShipped(model) {
+  return transport.instead(async () => {
+    if (!(await keeper.letGo())) return;
+    await attempt(async (engine) => {
+      store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
+      const [file, its] = await Promise.all([fileOf(model), picturesOf(model)]);
+      const hasTheirs = pictures.some(isTheirs);
+      if (!hasTheirs) {
+        if (Array.isArray(its)) ownPictures.add(its);
+        await load(its);
+      }
+      await engine.resume(file);
+      const { step } = engine.state();
+      keeper.remember(store.state.run.id, step, file);
+      store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
+      const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
+      store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Pictures that come with the model." }) });
+    });
+    settled();
+  });
 }
 
 /** Lists of files that came with a model. @type {WeakSet<object>} */
@@ -482,65 +506,21 @@ const ownPictures = new WeakSet();
 
 // ---------------------------------------------------------------------------------------------- runs that the browser keeps
 
-/** @type {Promise<void> | null} */
-let keeping = null;
-
-/** Keeps the run as it is, if it went on since it was last kept. */
-function keep() {
-  keeping ??= keepNow().finally(() => (keeping = null));
-  return keeping;
-}
-
-/** Keeps a run that is about to be forgotten, if it took some time. */
-async function keepWorthy() {
-  if (store.state.elapsed >= WORTH_KEEPING) await keep();
-}
-
-async function keepNow() {
-  const { engine, step, run, leftOut, loading, resetting } = store.state;
-  if (!session || engine !== "running" || loading || resetting || step <= run.keptStep) return;
-  const { id, name, source } = run;
-  try {
-    const file = await session.save("run");
-    const reached = session.state().step;
-    // Meanwhile it may have been reset.
-    if (store.state.run.id !== id) return;
-    await saves.keep({ id, name, source, leftOut, date: Date.now(), step: reached, thumbnail: page.thumbnail() }, file);
-    if (store.state.run.id === id) store.set({ run: { ...store.state.run, keptStep: reached } });
-    await refresh();
-  } catch (error) {
-    if (error instanceof EngineError) return; // shown by whoever trains
-    cannotKeep(error);
-  }
-}
-
-/** Said once; training goes on.
- * @param {unknown} error
- */
-function cannotKeep(error) {
-  if (store.state.unkept) return;
-  const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-  const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
-  const unkept = `This browser cannot keep the run for you (${reason.replace(/\.$/, "")}). Training goes on; press Save run before you leave.`;
-  store.set({ unkept, message: { kind: "error", text: unkept } });
-}
-
-/** What the browser keeps, for the list. */
-async function refresh() {
-  try {
-    store.set({ saves: await saves.list() });
-  } catch {
-    // Storage is disabled: said when something should be kept.
-  }
-}
-
 /**
  * Takes over a kept run: from its newest file that the engine accepts.
  * @param {Saved} saved
  * @param {boolean} isResumed Whether it is to go on where it was, or as a new run over the pictures at hand.
  */
-async function takeOver(saved, isResumed) {
-  await keepWorthy();
+function takeOver(saved, isResumed) {
+  return transport.instead(() => takeOverNow(saved, isResumed));
+}
+
+/**
+ * @param {Saved} saved
+ * @param {boolean} isResumed
+ */
+async function takeOverNow(saved, isResumed) {
+  if (!(await keeper.letGo())) return;
   if (isResumed && saved.source) {
     const { leftOut = [] } = saved;
     const isThere = JSON.stringify(pictures) === JSON.stringify([saved.source]) || (await load(saved.source));
@@ -554,12 +534,13 @@ async function takeOver(saved, isResumed) {
       try {
         await engine.resume(file);
         const { step } = engine.state();
-        const { run } = store.state;
-        if (isResumed) store.set({ run: { id: saved.id, name: saved.name, source: saved.source, keptStep: step } });
-        else store.set({ run: { ...run, keptStep: step } });
+        const now = isResumed ? { id: saved.id, name: saved.name, source: saved.source } : store.state.run;
+        const { run, note } = await keeper.open({ ...now, keptStep: step });
+        keeper.remember(run.id, step, file);
         const missing = isResumed && !saved.source && !pictures.some(isTheirs);
         const more = missing ? " Drop in the pictures that it learned from, and press play to go on." : "";
-        store.set({ message: { kind: "info", text: `Opened ${saved.name}, trained for ${step} steps.${more}` }, model: `${saved.name}, trained for ${step} steps.` });
+        const text = `Opened ${saved.name}, trained for ${step} steps.${more}${note}`;
+        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${step} steps.` });
         return;
       } catch (error) {
         if (error instanceof EngineError && error.kind === "crash") throw error;
@@ -567,7 +548,35 @@ async function takeOver(saved, isResumed) {
       }
     }
     throw refused;
-  }).finally(settled);
+  });
+  settled();
+}
+
+/** Back to the run that went last, with its images; what is there now takes its place.
+ * @param {Gone} gone
+ */
+function undoRun(gone) {
+  return transport.instead(async () => {
+    if (await keeper.letGo()) await bringBack(gone);
+  });
+}
+
+/** A run from memory, with its images.
+ * @param {Gone} gone
+ */
+async function bringBack({ run, step, file, sources, leftOut, model }) {
+  const isSame = sources.length === pictures.length && sources.every((source, index) => source === pictures[index]);
+  if (!isSame) for (const [index, source] of sources.entries()) await load(source, index > 0);
+  if (JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await leaveOut(leftOut);
+  await attempt(async (engine) => {
+    await engine.resume(file);
+    const { run: opened, note } = await keeper.open(run);
+    keeper.remember(opened.id, step, file);
+    const text = `${run.name || "The run"} is back, at step ${step}.${note}`;
+    const isBack = store.state.gone?.file === file;
+    store.set({ run: opened, message: { kind: "info", text }, ...(model ? { model } : {}), ...(isBack ? { gone: null } : {}) });
+  });
+  settled();
 }
 
 /**
@@ -577,10 +586,7 @@ async function takeOver(saved, isResumed) {
 async function onKept(action, saved) {
   if (action === "delete") {
     if (!confirm(`Forget ${saved.name} (${saved.step} steps)? It is kept nowhere else.`)) return;
-    await saves.remove(saved.id);
-    // Should the run be this one, it is no longer safe.
-    if (store.state.run.id === saved.id) store.set({ run: { ...newRun(saved.name, saved.source) } });
-    await refresh();
+    await removeKept(saved).catch((error) => store.set({ message: sentence(error) }));
   } else if (action === "download") {
     const [file] = await saves.files(saved.id);
     if (file) download(file);
@@ -589,7 +595,29 @@ async function onKept(action, saved) {
   }
 }
 
-const share = new Share(store, download);
+/** @param {Saved} saved */
+async function removeKept(saved) {
+  await saves.remove(saved.id);
+  // Should the run be this one, it is no longer safe.
+  if (store.state.run.id === saved.id) store.set({ run: { ...newRun(saved.name, saved.source) } });
+  await refresh();
+}
+
+const transport = new Transport(store, { session: () => session, attempt, rested: () => keeper.keep() });
+const keeper = new Keeper(store, saves, { session: () => session, sources: () => pictures, thumbnail: () => page.thumbnail() });
+/** What the browser keeps, for the list. */
+const refresh = () => keeper.refresh();
+/** What cannot be loaded is named, and the rest goes on. */
+const without = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
+const sharing = optional(
+  async () => {
+    const { Share } = await import("./share.js");
+    return new Share(store, download);
+  },
+  "The Share dialog",
+  without,
+);
+openChoice(store, saves, removeKept, refresh);
 const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset });
@@ -621,56 +649,6 @@ function turn() {
   }
 }
 
-function playOrPause() {
-  if (!canTrain(store.state)) return;
-  if (store.state.phase === "training") {
-    store.set({ pausing: true });
-    attempt((engine) => engine.pause());
-  } else {
-    // Whoever goes on after the end wants no end.
-    store.set({ message: null, phase: "training", ...(isFinished(store.state) ? { until: null } : {}) });
-    attempt(async (engine) => {
-      await trainAsWanted(engine).catch((error) => {
-        // A new engine goes on by itself.
-        wasTraining = error instanceof EngineError && (error.kind === "backend" || error.kind === "crash");
-        throw error;
-      });
-      keep();
-    }).finally(settled);
-  }
-}
-
-/** Trains until paused, or as far as wanted; where slow motion or the end is changed meanwhile, goes on accordingly.
- * @param {Session} engine
- */
-async function trainAsWanted(engine) {
-  for (;;) {
-    const { slow, until } = store.state;
-    const steps = until === null ? null : until - engine.state().step;
-    if (steps !== null && steps <= 0) return;
-    const training = engine.train({ steps, everyMs: slow ? SLOW_STEP : null });
-    let switched = false;
-    const watcher = setInterval(() => {
-      const isSame = store.state.slow === slow && store.state.until === until;
-      if (isSame || store.state.pausing || switched) return;
-      switched = true;
-      engine.pause().catch(() => {});
-    }, 100);
-    try {
-      await training;
-    } finally {
-      clearInterval(watcher);
-    }
-    if (!switched) return;
-  }
-}
-
-function step() {
-  if (!canTrain(store.state) || store.state.phase === "training") return;
-  store.set({ message: null, phase: "training" });
-  attempt((engine) => engine.step()).finally(settled);
-}
-
 /** The phase that the page assumed on a press of a button gives way to the engine's. */
 function settled() {
   if (session && store.state.engine === "running" && !store.state.loading) {
@@ -680,10 +658,12 @@ function settled() {
 
 async function reset() {
   if (!canTrain(store.state)) return;
-  await keepWorthy();
-  store.set({ resetting: true, message: null });
-  await attempt((engine) => engine.reset());
-  store.set({ resetting: false });
+  await transport.instead(async () => {
+    if (!(await keeper.letGo())) return;
+    store.set({ resetting: true, message: null });
+    await attempt((engine) => engine.reset());
+    store.set({ resetting: false });
+  });
 }
 
 /** @param {Partial<protocol.Config>} patch */
@@ -710,9 +690,17 @@ function stage(patch) {
 }
 
 /** @param {Partial<protocol.Config>} patch */
-async function configure(patch) {
+function configure(patch) {
+  if (!startsNewRun(patch, store.state) || store.state.step === 0) return configureNow(patch);
+  // The new run goes on training where the one before did.
+  return transport.during(async () => {
+    if (await keeper.letGo()) await configureNow(patch);
+  });
+}
+
+/** @param {Partial<protocol.Config>} patch */
+async function configureNow(patch) {
   const before = store.state.config;
-  if (startsNewRun(patch, store.state)) await keepWorthy();
   await attempt(async (engine) => {
     await engine.configure(patch);
     if (store.state.message?.kind === "error") store.set({ message: null });
@@ -736,8 +724,19 @@ function apply(remedy) {
   if (remedy === "resume-last") return takeOver(store.state.saves[0], true);
   if (remedy === "look-back") return goTo("look-back");
   if (remedy === "annotate") return void (location.hash = "#annotate");
+  if (remedy === "undo-run") return store.state.gone && undoRun(store.state.gone);
+  if (remedy === "reload") return reload();
   if (remedy === "use-cpu") forced = "cpu";
   return start();
+}
+
+/** Loads the page again, past what the browser's cache holds of an older build. */
+async function reload() {
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  const engine = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => new URL(name, document.baseURI).href);
+  const own = [...loaded, ...engine].filter((url) => url.startsWith(location.origin) && /\.(js|mjs|css|wasm)$/.test(url));
+  await Promise.allSettled(own.map((url) => fetch(url, { cache: "reload" })));
+  location.reload();
 }
 
 /** Scrolls to a part of the page, and leads the keyboard there.
@@ -751,19 +750,19 @@ function goTo(id) {
 // ---------------------------------------------------------------------------------------------- where people do it
 
 function listen() {
-  byId("play").addEventListener("click", playOrPause);
-  byId("step").addEventListener("click", step);
+  byId("play").addEventListener("click", () => transport.toggle());
+  byId("step").addEventListener("click", () => transport.step());
   byId("reset").addEventListener("click", reset);
   byId("cancel").addEventListener("click", cancel);
-  setInterval(() => store.state.phase === "training" && keep(), KEEP_EVERY);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && keep());
+  // Another tab may have kept or dropped some meanwhile.
+  document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? keeper.keep() : refresh()));
   byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     if (isAnnotating()) location.hash = "#train";
     turn();
-    const { startTour } = await import("./tour.js");
-    await startTour();
+    const tour = await optional(() => import("./tour.js"), "The tour", without);
+    await tour?.startTour();
   });
   addEventListener("hashchange", turn);
   turn();
@@ -773,8 +772,8 @@ function listen() {
     async (entries) => {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       reading.disconnect();
-      const { showFigures } = await import("./article/article.js");
-      showFigures(article, store, async (what) => session?.illustrate(what));
+      const figures = await optional(() => import("./article/article.js"), "The figures of the article", without);
+      figures?.showFigures(article, store, async (what) => session?.illustrate(what));
     },
     { rootMargin: "400px" },
   );
@@ -801,12 +800,18 @@ function listen() {
   byId("staged-undo").addEventListener("click", () => store.set({ staged: {} }));
 
   addEventListener("keydown", (event) => {
+    const { gone } = store.state;
+    const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
+    if (isUndo && gone && !isAnnotating() && !isTaken(event, WRITING)) {
+      event.preventDefault();
+      return void undoRun(gone);
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (isAnnotating() || isTaken(event)) return;
     // Space presses the button that has the focus.
-    if (event.key === " " && !target.closest("button, summary, a, label")) playOrPause();
-    else if (event.key === "ArrowRight") step();
+    if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
+    else if (event.key === "ArrowRight") transport.step();
     else if (event.key === "r" || event.key === "R") reset();
     else return;
     event.preventDefault();

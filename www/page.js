@@ -5,14 +5,14 @@
  * @module
  */
 
-import { LossChart } from "./chart.js";
 import { Controls } from "./controls.js";
 import { showKept } from "./kept.js";
 import { openLab } from "./lab/lab.js";
 import { hidden } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf } from "./models.js";
-import { canTrain, isFinished } from "./state.js";
+import { optional } from "./optional.js";
+import { canTrain, isFinished, isPressable } from "./state.js";
 import { ProbeViews } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -35,7 +35,7 @@ import { ProbeViews } from "./views.js";
  */
 
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Undo", reload: "Reload" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -90,6 +90,15 @@ function clock(seconds) {
  * @returns {Message}
  */
 function messageOf(state) {
+  const sentence = sentenceOf(state);
+  // What was asked for while it is not possible yet.
+  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text} Training starts then.` } : {};
+  const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
+  return { ...sentence, ...waits, ...undo };
+}
+
+/** @param {PageState} state @returns {Message} */
+function sentenceOf(state) {
   const { progress, message } = state;
   if (message) return message;
   if (progress) {
@@ -99,8 +108,9 @@ function messageOf(state) {
     const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
     return { kind: "info", text };
   }
-  if (state.pausing) return { kind: "info", text: "Pausing after this step." };
+  if (state.pausing && !state.plays) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
+  if (state.plays && state.pictures > 0) return { kind: "info", text: "Training starts." };
   if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
@@ -120,15 +130,14 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
   const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
 
-  store.watch(["engine", "phase", "pictures", "loading", "resetting", "pausing", "step"], (state) => {
-    const training = state.phase === "training";
-    const able = canTrain(state);
+  store.watch(["engine", "phase", "pictures", "loading", "resetting", "plays", "step"], (state) => {
     document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
-    play.disabled = !able || state.pausing;
-    stepButton.disabled = !able || training;
-    resetButton.disabled = !able || (state.step === 0 && !training);
-    play.classList.toggle("is-on", training);
-    write(byId("play-label"), training ? "Pause" : "Play");
+    // They show what was asked for, and take the next press, whatever the engine is at.
+    play.disabled = !isPressable(state);
+    stepButton.disabled = !isPressable(state) || state.plays;
+    resetButton.disabled = !canTrain(state) || (state.step === 0 && state.phase !== "training");
+    play.classList.toggle("is-on", state.plays);
+    write(byId("play-label"), state.plays ? "Pause" : "Play");
   });
 
   store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
@@ -143,11 +152,11 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
-  store.watch(["message", "progress", "phase", "pausing", "pictures", "loading", "step", "until", "engine"], (state) => {
+  store.watch(["message", "progress", "phase", "pausing", "plays", "gone", "pictures", "loading", "step", "until", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
     // Progress is no news: whoever listens hears how it ends.
-    element.setAttribute("aria-live", message === state.message || !state.progress ? "polite" : "off");
+    element.setAttribute("aria-live", state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
     element.classList.toggle("is-done", message.kind === "done");
@@ -176,11 +185,12 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
     for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
   });
-  store.watch(["saves", "engine", "loading", "resetting", "unkept"], (state) => {
+  store.watch(["saves", "engine", "loading", "resetting", "unkept", "persisted"], (state) => {
     byId("kept").hidden = state.saves.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
     showKept(byId("kept-runs"), state.saves, able, onKept);
     write(byId("unkept"), state.unkept);
+    write(byId("persisted"), state.persisted);
   });
   store.watch(["models", "engine", "loading", "resetting"], (state) => {
     byId("shipped").hidden = state.models.length === 0;
@@ -246,8 +256,14 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   // Only of puppets the joints are known.
   store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
-  const chart = new LossChart(byId("loss-chart"), byId("loss-readout"), byId("score-readout"));
-  store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
+  const root = byId("loss-chart");
+  const drawn = async () => {
+    const { LossChart } = await import("./chart.js");
+    return new LossChart(root, byId("loss-readout"), byId("score-readout"));
+  };
+  optional(drawn, "The loss chart", (text) => write(root, text)).then((chart) => {
+    if (chart) store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
+  });
 
   const controls = new Controls(
     {

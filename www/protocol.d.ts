@@ -809,7 +809,11 @@ palette: Array<string>,
 /**
  * What annotations can be exported as.
  */
-formats: Array<Offer>, } | { "type": "progress", 
+formats: Array<Offer>, } | { "type": "cores", 
+/**
+ * What [`Event::Ready`] said of the backend, as it is now.
+ */
+reason: string, } | { "type": "progress", 
 /**
  * What, for people: "Reading pictures", "Loading VGG16 weights".
  */

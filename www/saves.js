@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Runs that this browser keeps: three at most, each in two files that are written in turn, so that a write that is cut short, or a
- * file that is damaged, leaves the save before it.
+ * Runs that this browser keeps, each in two files that are written in turn, so that a write that is cut short, or a file that is
+ * damaged, leaves the save before it. A run belongs to the tab that trains it: a Web Lock per run says which.
  *
  * A file is a line of JSON, a {@link Saved}, and the run as the engine wrote it.
  *
@@ -12,8 +12,8 @@ import { openStorage } from "./storage.js";
 
 /** @import * as protocol from "./protocol.js" */
 
-/** More would fill a disk behind people's backs. */
-const MOST = 3;
+/** With more, people are asked which one to drop; a disk is not filled behind their backs. */
+export const MOST_RUNS = 3;
 /** The line of JSON is shorter, bytes. */
 const LONGEST_LINE = 262_144;
 const WORK = "work.json";
@@ -39,6 +39,7 @@ const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 export class Saves {
   /** @type {Promise<import("./storage.js").Storage> | null} */ #storage = null;
+  /** The run that this tab holds. @type {{ id: string, release: () => void } | null} */ #held = null;
 
   /** The newest state of each run, the newest run first.
    * @returns {Promise<Saved[]>}
@@ -57,7 +58,27 @@ export class Saves {
   }
 
   /**
-   * Keeps a run in place of its older save, and drops the oldest runs where there are too many.
+   * Takes a run for this tab alone, in place of the one that it held.
+   * @param {string} id
+   * @returns {Promise<boolean>} Whether no other tab has it.
+   */
+  async claim(id) {
+    if (this.#held?.id === id) return true;
+    const release = await held(id);
+    if (!release) return false;
+    this.#held?.release();
+    this.#held = { id, release };
+    return true;
+  }
+
+  /** Gives back the run that this tab held. */
+  release() {
+    this.#held?.release();
+    this.#held = null;
+  }
+
+  /**
+   * Keeps a run in place of its older save.
    * @param {Omit<Saved, "bytes">} saved
    * @param {Blob} run
    */
@@ -67,14 +88,20 @@ export class Saves {
       const turn = before[0]?.turn === 0 ? 1 : 0;
       const line = `${JSON.stringify({ ...saved, bytes: run.size })}\n`;
       await storage.write(`${saved.id}.${turn}`, new Blob([line, run]));
-      const others = (await this.list()).filter(({ id }) => id !== saved.id);
-      for (const { id } of others.slice(MOST - 1)) await this.#drop(storage, id);
     });
   }
 
-  /** @param {string} id */
-  remove(id) {
-    return this.#alone((storage) => this.#drop(storage, id));
+  /** @param {string} id
+   * @throws Where another tab trains it.
+   */
+  async remove(id) {
+    const release = this.#held?.id === id ? () => {} : await held(id);
+    if (!release) throw new Error("Another tab trains this run. Close that tab first.");
+    try {
+      await this.#alone((storage) => this.#drop(storage, id));
+    } finally {
+      release();
+    }
   }
 
   /** Keeps what a person did on the annotation desk; nothing: forgets it.
@@ -122,6 +149,22 @@ export class Saves {
     if (navigator.locks) await navigator.locks.request("autolink-saves", () => change(storage));
     else await change(storage);
   }
+}
+
+/** The lock of a run. Without Web Locks every tab is alone.
+ * @param {string} id
+ * @returns {Promise<(() => void) | null>} Gives it back; null where another tab has it.
+ */
+function held(id) {
+  return new Promise((resolve, reject) => {
+    if (!navigator.locks) return resolve(() => {});
+    navigator.locks
+      .request(`autolink-run-${id}`, { ifAvailable: true }, (lock) => {
+        if (!lock) return resolve(null);
+        return new Promise((release) => resolve(() => release(undefined)));
+      })
+      .catch(reject);
+  });
 }
 
 /** A file, if it is one of ours and whole.

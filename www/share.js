@@ -15,19 +15,6 @@ import { linkTo } from "./link.js";
 /** The address follows a change of settings after so long, ms. */
 const FOLLOW_AFTER = 300;
 
-/** Hides parts of the page, and settings, also those that come later.
- * @param {string[]} parts
- */
-export function hide(parts) {
-  const sheet = new CSSStyleSheet();
-  for (const part of parts) {
-    sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
-    // A stage of the flow leaves its place empty: lines lead there.
-    sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
-  }
-  document.adoptedStyleSheets.push(sheet);
-}
-
 /** The link and the figure, in a dialog. */
 export class Share {
   #store;

@@ -13,10 +13,11 @@ import { FAINTEST } from "./skeleton.js";
 /** @import { Recorded } from "./recorded.js" */
 /** @import { Shipped } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
+/** @import { Gone } from "./keeper.js" */
 
 /**
  * A button that a message offers.
- * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload"} Remedy
  */
 
 /**
@@ -56,6 +57,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
  * @property {number} elapsed Seconds.
+ * @property {boolean} plays Play was pressed last, and not Pause; the engine may not have come to it.
  * @property {boolean} pausing The pause was asked for, and the step under way is not over.
  * @property {boolean} resetting The reset was asked for and not yet answered.
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
@@ -77,6 +79,8 @@ import { FAINTEST } from "./skeleton.js";
  * @property {Run} run
  * @property {Saved[]} saves Runs that the browser keeps, the newest first.
  * @property {Shipped[]} models Those that come with the page.
+ * @property {Gone | null} gone The run before, which can come back.
+ * @property {string} persisted What the browser says about how long it keeps them.
  * @property {string} unkept Why the browser keeps nothing; empty while it does.
  * @property {protocol.Offer[]} formats What annotations can be exported as.
  * @property {Desk | null} desk What is on the annotation desk.
@@ -122,6 +126,7 @@ export const initialState = () => ({
   loss: null,
   stepsPerSecond: null,
   elapsed: 0,
+  plays: false,
   pausing: false,
   resetting: false,
   history: { steps: [], losses: [] },
@@ -146,6 +151,8 @@ export const initialState = () => ({
   desk: null,
   finding: false,
   noted: [],
+  gone: null,
+  persisted: "",
   unkept: "",
   progress: null,
   loading: false,
@@ -159,6 +166,7 @@ export class Store {
   /** @type {PageState} */ #state = initialState();
   /** @type {Set<keyof PageState>} */ #changed = new Set();
   /** @type {((state: PageState, changed: Set<keyof PageState>) => void)[]} */ #views = [];
+  /** @type {((state: PageState, changed: Set<keyof PageState>) => void)[]} */ #reactions = [];
 
   get state() {
     return this.#state;
@@ -167,11 +175,22 @@ export class Store {
   /** @param {Partial<PageState>} patch */
   set(patch) {
     const first = this.#changed.size === 0;
-    for (const key of /** @type {(keyof PageState)[]} */ (Object.keys(patch))) {
-      if (!Object.is(this.#state[key], patch[key])) this.#changed.add(key);
-    }
+    const keys = /** @type {(keyof PageState)[]} */ (Object.keys(patch)).filter((key) => !Object.is(this.#state[key], patch[key]));
+    for (const key of keys) this.#changed.add(key);
     this.#state = { ...this.#state, ...patch };
     if (first && this.#changed.size > 0) requestAnimationFrame(() => this.#show());
+    if (keys.length) tell(this.#reactions, this.#state, new Set(keys));
+  }
+
+  /**
+   * Calls `act` after each change of one of `keys`, at once: also in a tab that shows no frames.
+   * @param {(keyof PageState)[]} keys
+   * @param {(state: PageState) => void} act
+   */
+  react(keys, act) {
+    this.#reactions.push((state, changed) => {
+      if (keys.some((key) => changed.has(key))) act(state);
+    });
   }
 
   /**
@@ -183,13 +202,28 @@ export class Store {
     this.#views.push((state, changed) => {
       if (keys.some((key) => changed.has(key))) show(state);
     });
-    show(this.#state);
+    tell([show], this.#state, new Set());
   }
 
   #show() {
     const changed = this.#changed;
     this.#changed = new Set();
-    for (const view of this.#views) view(this.#state, changed);
+    tell(this.#views, this.#state, changed);
+  }
+}
+
+/** Calls every listener; one that throws is reported, and the others hear all the same.
+ * @param {((state: PageState, changed: Set<keyof PageState>) => void)[]} listeners
+ * @param {PageState} state
+ * @param {Set<keyof PageState>} changed
+ */
+function tell(listeners, state, changed) {
+  for (const listener of [...listeners]) {
+    try {
+      listener(state, changed);
+    } catch (error) {
+      reportError(error);
+    }
   }
 }
 
@@ -218,6 +252,13 @@ export function recorded(history, step, loss) {
  */
 export function canTrain({ engine, phase, pictures, loading, resetting }) {
   return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
+}
+
+/** Whether play and step mean something now, or soon.
+ * @param {PageState} state
+ */
+export function isPressable({ engine, pictures, loading, phase }) {
+  return engine === "starting" || (engine === "running" && (pictures > 0 || loading || phase === "loading"));
 }
 
 /** Whether the run has come to the step at which it was to stop.

@@ -8,6 +8,9 @@
 
 import init from "./worker.js";
 
+/** Of this file; put in when the page is built. */
+const BUILD = "unstamped";
+
 /** @param {string} message */
 const fail = (message) => self.postMessage({ type: "failed", id: null, kind: "crash", message });
 
@@ -51,14 +54,24 @@ if (self.name === "helper") {
   self.addEventListener(
     "message",
     ({ data }) => {
-      Object.assign(self, { arena: data.arena, index: data.index });
-      start(data.module);
+      const { module, arena, index } = data;
+      Object.assign(self, { arena, index });
+      // It helps for ever; should that end, or never begin, whoever waits for it must know: state 4, "gone", in its header.
+      start(module).catch((error) => {
+        const headers = new Int32Array(arena);
+        Atomics.store(headers, 16 * index, 4);
+        Atomics.notify(headers, 16 * index);
+        throw error;
+      });
     },
     { once: true },
   );
 } else {
   try {
     const module = await compiled();
+    // The page compares them before anything is asked of the engine.
+    const [section] = WebAssembly.Module.customSections(module, "build");
+    self.postMessage({ type: "builds", builds: [BUILD, section ? new TextDecoder().decode(section) : "unstamped"] });
     Object.assign(self, {
       /**
        * Starts helpers, which are workers of this same address: `src/ops/cpu/helpers.rs`.

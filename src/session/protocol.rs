@@ -381,6 +381,11 @@ pub enum Event {
         /// What annotations can be exported as.
         formats: Vec<Offer>,
     },
+    /// More cores compute than before, or fewer.
+    Cores {
+        /// What [`Event::Ready`] said of the backend, as it is now.
+        reason: String,
+    },
     /// Something takes a while.
     Progress {
         /// What, for people: "Reading pictures", "Loading VGG16 weights".

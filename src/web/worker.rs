@@ -36,6 +36,10 @@ use crate::session::{
 const STINT: Duration = Duration::from_millis(30);
 /// While slow motion waits, the page's messages are looked for this often, ms.
 const SLOW_LOOK_MS: i32 = 20;
+/// Helpers that were hired are looked for this often, ms ...
+const HELPER_LOOK_MS: i32 = 100;
+/// ... and so many times: whoever comes later is counted when something else happens.
+const HELPER_LOOKS: usize = 600;
 /// Between two reports of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Downloads under way at once.
@@ -62,6 +66,8 @@ enum Incoming {
     },
     /// The file of weights that was asked for.
     Weights(Result<Vec<u8>>),
+    /// A helper has come.
+    Helper,
 }
 
 /// A command with its files and their names.
@@ -277,6 +283,8 @@ struct Engine {
     loads: u32,
     task: Option<Task>,
     cadence: Cadence,
+    /// On the CPU: how many cores the page was told of, and why it is the CPU.
+    cpu: Option<(u32, String)>,
     /// The probe that the page wants to see taken apart.
     touch: Option<Touch>,
     /// When puppets were last scored, and what it cost.
@@ -308,6 +316,7 @@ impl Engine {
             loads: 0,
             task: None,
             cadence: Cadence::default(),
+            cpu: None,
             touch: None,
             scored: None,
             desk: None,
@@ -324,6 +333,7 @@ impl Engine {
                 fetch::turn(&self.turns).await;
             }
             self.drain();
+            self.tell_cores();
             let message = match self.backlog.pop_front() {
                 Some(message) => message,
                 None if self.task.is_some_and(|task| task.waits()) => {
@@ -362,6 +372,7 @@ impl Engine {
         match incoming {
             Incoming::Message(message) => self.backlog.push_back(message),
             Incoming::Fetched { .. } => {} // of a load that was cancelled
+            Incoming::Helper => self.tell_cores(),
             Incoming::Weights(bytes) => {
                 self.weights_under_way = false;
                 match (bytes, &mut self.session) {
@@ -582,7 +593,14 @@ impl Engine {
 
     async fn open(&mut self, wanted: Option<Backend>) -> Result<()> {
         let config = self.config();
-        let (device, backend, reason) = choose(wanted).await?;
+        let (device, backend, mut reason) = choose(wanted).await?;
+        if backend == Backend::Cpu {
+            look_for_helpers(helpers::hire(), self.outbox.clone());
+            let cores = 1 + helpers::at_hand();
+            let why = std::mem::take(&mut reason);
+            reason = on_cpu(cores, &why);
+            self.cpu = Some((cores, why));
+        }
         self.session = Some(Session::new(device, backend, config)?);
         post(&Event::Ready {
             backend,
@@ -596,6 +614,18 @@ impl Engine {
         });
         self.post_state(Phase::Empty);
         Ok(())
+    }
+
+    /// Tells the page how many cores compute, where that has changed: what has answered counts, and what is still there.
+    fn tell_cores(&mut self) {
+        let cores = 1 + helpers::at_hand();
+        if let Some((told, why)) = &mut self.cpu
+            && *told != cores
+        {
+            *told = cores;
+            let reason = on_cpu(cores, why);
+            post(&Event::Cores { reason });
+        }
     }
 
     /// Replaces the pictures or adds to them; what fails or is cancelled leaves those before in place.
@@ -1040,15 +1070,38 @@ impl ReadAt for BlobFile {
     }
 }
 
-/// The device to compute on, and why that one.
+/// Says whenever some of the helpers that were hired have come, until all are there.
+fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
+    if hired == 0 {
+        return;
+    }
+    spawn_local(async move {
+        let mut seen = 0;
+        for _ in 0..HELPER_LOOKS {
+            fetch::sleep(HELPER_LOOK_MS).await;
+            let here = helpers::at_hand();
+            if here > seen {
+                seen = here;
+                let _ = outbox.unbounded_send(Incoming::Helper);
+            }
+            if here >= hired {
+                return;
+            }
+        }
+    });
+}
+
+/// What computes on the CPU, in a sentence.
+fn on_cpu(cores: u32, why: &str) -> String {
+    match cores {
+        1 => format!("The processor{why}"),
+        _ => format!("The processor, {cores} cores{why}"),
+    }
+}
+
+/// The device to compute on, and why that one; of the CPU only why, for [`on_cpu`].
 async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
-    let cpu = |reason: String| {
-        let reason = match helpers::hire() {
-            1 => format!("The processor{reason}"),
-            cores => format!("The processor, {cores} cores{reason}"),
-        };
-        (Device::flex(), Backend::Cpu, reason)
-    };
+    let cpu = |why: String| (Device::flex(), Backend::Cpu, why);
     if wanted == Some(Backend::Cpu) {
         return Ok(cpu(", as asked for.".into()));
     }

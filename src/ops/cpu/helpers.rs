@@ -28,6 +28,8 @@ const PATIENCE_MS: f64 = 60_000.0;
 const READY: i32 = 1;
 const TASK: i32 = 2;
 const DONE: i32 = 3;
+/// It broke down, or never began: `worker_loader.js` says so.
+const GONE: i32 = 4;
 
 const KINDS: [Kind; 3] = [Kind::Forward, Kind::ByInput, Kind::ByWeight];
 
@@ -210,8 +212,10 @@ impl Arena {
                 self.get(at_y + part.y.start, &mut y[part.y]);
                 self.set_state(helper, READY);
             } else {
-                // What it still might write would spoil the arena: from now on nobody is asked.
-                self.helpers.set(0);
+                if self.state(helper) != GONE {
+                    // What it still might write would spoil the arena: from now on nobody is asked.
+                    self.helpers.set(0);
+                }
                 y.extend(run(part));
             }
         }
@@ -278,7 +282,7 @@ fn global(name: &str) -> JsValue {
 }
 
 /// Hires a helper for each further core, once. They come when they are loaded, for which this worker has to leave its event
-/// loop some turns. Returns how many cores will compute.
+/// loop some turns. Returns how many were hired; [`at_hand`] says how many have come.
 ///
 /// `worker_loader.js` has the function `hire(bytes, count)` that starts them and returns their arena.
 pub fn hire() -> u32 {
@@ -295,11 +299,11 @@ pub fn hire() -> u32 {
                 .ok()
                 .map(|buffer| Arena::new(&buffer, count));
         }
-        arena.as_ref().map_or(1, |arena| 1 + arena.helpers.get())
+        arena.as_ref().map_or(0, |arena| arena.helpers.get())
     })
 }
 
-/// How many helpers have come.
+/// How many helpers have come and are still there, between two convolutions.
 pub fn at_hand() -> u32 {
     ARENA.with_borrow(|arena| arena.as_ref().map_or(0, |arena| arena.ready().len() as u32))
 }

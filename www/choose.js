@@ -1,0 +1,105 @@
+// @ts-check
+/**
+ * Which of the kept runs may go, where there are more than this page plans for. Nothing goes before a person said so, and what went
+ * comes back with one click.
+ *
+ * @module
+ */
+
+import { when } from "./kept.js";
+import { reasonOf } from "./keeper.js";
+import { MOST_RUNS } from "./saves.js";
+
+/** @import { Saved, Saves } from "./saves.js" */
+/** @import { Store } from "./state.js" */
+
+/** @param {Saved} saved */
+const titleOf = ({ name, step, date }) => `${name}, ${step} ${step === 1 ? "step" : "steps"}, ${when(date)}`;
+
+/**
+ * @param {Store} store
+ * @param {Saves} saves
+ * @param {(saved: Saved) => Promise<void>} remove Removes a kept run, and shows what is left.
+ * @param {() => Promise<void>} refresh Shows what the browser keeps.
+ */
+export function openChoice(store, saves, remove, refresh) {
+  const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+  const dialog = /** @type {HTMLDialogElement} */ (byId("choose"));
+  const undo = /** @type {HTMLButtonElement} */ (byId("choose-undo"));
+  /** Runs about which was asked. @type {Set<string>} */ const asked = new Set();
+  /** What was dropped last. @type {{ saved: Saved, file: File } | null} */ let dropped = null;
+
+  const say = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
+  const drop = async (/** @type {Saved} */ saved) => {
+    try {
+      const [file] = await saves.files(saved.id);
+      await remove(saved);
+      dropped = file ? { saved, file } : null;
+      undo.hidden = !dropped;
+      say(`Dropped: ${titleOf(saved)}.`);
+      (dropped ? undo : dialog).focus();
+    } catch (error) {
+      say(`${titleOf(saved)}: ${reasonOf(error)}.`);
+    }
+  };
+  undo.addEventListener("click", async () => {
+    if (!dropped) return;
+    const { saved, file } = dropped;
+    try {
+      await saves.keep(saved, file);
+      dropped = null;
+      undo.hidden = true;
+      say(`Back: ${titleOf(saved)}.`);
+      await refresh();
+      dialog.querySelector("button")?.focus();
+    } catch (error) {
+      say(`It cannot be kept again: ${reasonOf(error)}.`);
+    }
+  });
+
+  const open = () => {
+    dropped = null;
+    undo.hidden = true;
+    say("");
+    if (!dialog.open) dialog.showModal();
+  };
+  byId("kept-choose").addEventListener("click", open);
+
+  const show = (/** @type {Saved[]} */ list) => {
+    const count = `${list.length} ${list.length === 1 ? "run is" : "runs are"} kept in this browser`;
+    byId("kept-many").hidden = list.length <= MOST_RUNS;
+    byId("kept-many-text").textContent = `${count}. They take space; choose which one to drop.`;
+    byId("choose-text").textContent =
+      list.length > MOST_RUNS ? `${count}, and each takes space. Drop one that you no longer need, or keep all of them.` : `${count}.`;
+    byId("choose-runs").replaceChildren(
+      ...list.map((saved) => {
+        const item = document.createElement("li");
+        const thumbnail = document.createElement("img");
+        thumbnail.alt = "";
+        thumbnail.width = thumbnail.height = 64;
+        if (saved.thumbnail) thumbnail.src = saved.thumbnail;
+        const title = document.createElement("p");
+        title.textContent = titleOf(saved) + (saved.id === store.state.run.id ? " (this run)" : "");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "small";
+        button.dataset.testid = "choose-drop";
+        button.textContent = "Drop";
+        button.setAttribute("aria-label", `Drop: ${titleOf(saved)}`);
+        button.addEventListener("click", () => drop(saved));
+        const buttons = document.createElement("div");
+        buttons.append(button);
+        item.append(thumbnail, title, buttons);
+        return item;
+      }),
+    );
+  };
+  store.watch(["saves"], ({ saves: list }) => show(list));
+  // Asked once for each run, when it is kept for the first time; not in the middle of something.
+  store.watch(["saves", "phase", "resetting"], ({ saves: list, run, phase, resetting }) => {
+    const isNew = list.length > MOST_RUNS && list[0].id === run.id && !asked.has(run.id);
+    if (!isNew || phase === "training" || resetting || document.querySelector("dialog[open]")) return;
+    asked.add(run.id);
+    open();
+  });
+}

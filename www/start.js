@@ -1,0 +1,77 @@
+// @ts-check
+/*
+ * Starts the page, and says what fails in it. A classic script without imports: it must work where a module does not.
+ *
+ * An error that nobody caught is shown in one sentence, once; so is a watcher's, which `reportError` brings here.
+ */
+
+{
+  const MOST = 3;
+  /** @type {Set<string>} */ const said = new Set();
+  const parsed = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
+
+  /** @param {string} text @param {boolean} isFatal Whether only loading the page again helps. */
+  const say = async (text, isFatal) => {
+    if (said.has(text) || said.size >= MOST) return;
+    said.add(text);
+    await parsed;
+    const note = document.getElementById("fault-note");
+    const line = document.createElement("p");
+    line.textContent = text;
+    note?.querySelector("div")?.append(line);
+    const [reload, close] = note?.querySelectorAll("button") ?? [];
+    reload?.addEventListener("click", () => location.reload());
+    close?.addEventListener("click", () => note && (note.hidden = true));
+    if (note) note.hidden = false;
+    const message = isFatal ? document.getElementById("message") : null;
+    if (message) message.textContent = "The page did not start.";
+  };
+
+  /** @param {unknown} error */
+  const words = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
+
+  // Capturing: what could not be loaded tells nobody but the element that asked for it.
+  addEventListener(
+    "error",
+    (event) => {
+      const { target } = event;
+      if (target instanceof HTMLScriptElement) say(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
+      else if (event.error) say(`A part of the page failed (${words(event.error)}). The rest goes on.`, false);
+    },
+    { capture: true },
+  );
+  addEventListener("unhandledrejection", ({ reason }) => {
+    // A session that is over tells so itself, and whoever aborts something knows.
+    if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
+    say(`A part of the page failed (${words(reason)}). The rest goes on.`, false);
+  });
+
+  // Some browsers name a language that their own Intl refuses ("C"); libraries ask it for that one.
+  try {
+    new Intl.NumberFormat(navigator.language);
+    new Intl.DateTimeFormat();
+  } catch {
+    for (const [name, value] of /** @type {const} */ ([["language", "en"], ["languages", ["en"]]])) Object.defineProperty(navigator, name, { value, configurable: true });
+    for (const name of /** @type {const} */ (["Collator", "DateTimeFormat", "NumberFormat"])) {
+      const known = (/** @type {unknown} */ locale) => {
+        try {
+          return Intl.getCanonicalLocales(/** @type {string} */ (locale)).length > 0 ? locale : "en";
+        } catch {
+          return "en";
+        }
+      };
+      const ask = (/** @type {any} */ Format, /** @type {any[]} */ [locale, options]) => new Format(known(locale), options);
+      Object.defineProperty(Intl, name, { value: new Proxy(Intl[name], { construct: ask, apply: (Format, _this, args) => ask(Format, args) }) });
+    }
+  }
+
+  parsed.then(() =>
+    import("./main.js").catch((error) => {
+      // Which one it was, the browser tells only here.
+      const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
+      const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${words(error)})`;
+      say(`The page could not start${which}. Reload the page.`, true);
+      throw error;
+    }),
+  );
+}
