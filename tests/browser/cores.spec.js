@@ -60,6 +60,45 @@ test("a helper that is gone is waited for once, and done without", async ({ page
   expect(found.losses).toEqual((await losses(other)).losses);
 });
 
+test("cores are counted when they have answered, and no longer when they are gone", async ({ page, context }) => {
+  // Of three helpers one never comes, and one breaks down at its first task.
+  const breaksDown = `onmessage = ({ data: { arena, index } }) => {
+    const headers = new Int32Array(arena);
+    Atomics.store(headers, 16 * index, 1);
+    Atomics.wait(headers, 16 * index, 1);
+    Atomics.store(headers, 16 * index, 4);
+    Atomics.notify(headers, 16 * index);
+  };`;
+  await page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    const hired = /new Worker\(location\.href.*;/;
+    const instead = `if (index === 1) new Worker(URL.createObjectURL(new Blob([${JSON.stringify(breaksDown)}]))).postMessage({ arena, index }); else if (index === 2) $&`;
+    const body = (await response.text()).replace(hired, instead).replace(/^ *try \{/m, `${CORES(4)}\n$&`);
+    await route.fulfill({ response, body });
+  });
+  await page.goto("style.css");
+  const seen = await page.evaluate(async (settings) => {
+    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+    const session = await createSession({ backend: "cpu" });
+    const reasons = [session.state().reason];
+    session.on("cores", ({ reason }) => reasons.push(reason));
+    await session.configure({ ...settings, width: 8, batch: 6, micro_batch: 6 });
+    await session.load({ kind: "puppets", count: 16, seed: 0 });
+    while (!reasons.at(-1)?.includes("3 cores")) await new Promise((wake) => setTimeout(wake, 50));
+    /** @type {number[]} */
+    const losses = [];
+    session.on("step", ({ loss }) => losses.push(loss));
+    await session.train({ steps: 3 });
+    return { losses, reasons, last: session.state().reason };
+  }, SMALL);
+  expect(seen.reasons[0]).toBe("The processor, as asked for.");
+  expect(seen.last).toBe("The processor, 2 cores, as asked for.");
+
+  const other = await context.newPage();
+  await inWorker(other, CORES(1));
+  expect(seen.losses).toEqual((await losses(other)).losses);
+});
+
 test("a host that does not know wasm serves the engine, too", async ({ page }) => {
   await page.route("**/worker_bg.wasm", async (route) => {
     const response = await route.fetch();

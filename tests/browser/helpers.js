@@ -29,6 +29,8 @@ export async function open(page, query = "?backend=cpu") {
   await page.goto(query);
   await expect(page.getByTestId("pictures-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
   await expect(page.getByTestId("play")).toBeEnabled();
+  // Play can be pressed before that.
+  await expect(page.locator("body")).toHaveAttribute("data-phase", /paused|training/);
 }
 
 /** Makes steps cheap by the controls that a person would use; an address is quicker.

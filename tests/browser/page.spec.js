@@ -157,8 +157,9 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
   await expect(id("flow-says")).toContainText("recorded");
   await expect(id("view-input")).toHaveAttribute("aria-label", /of a recorded run$/);
   await expect(id("diagnosis")).toContainText("Too early to tell");
-  // It can be looked at; what only an engine can do waits for one.
-  await expect(id("play")).toBeDisabled();
+  // It can be looked at; what only an engine can do waits for one. A press of Play does so, too.
+  await expect(id("play")).toBeEnabled();
+  await expect(id("reset")).toBeDisabled();
   await expect(id("hide-all")).toBeDisabled();
   const heatmaps = () => id("flow-heatmaps").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   const every = await heatmaps();

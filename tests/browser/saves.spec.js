@@ -1,7 +1,7 @@
 // Runs that the browser keeps by itself.
 
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, inWorker, number, open, pictures, playTo } from "./helpers.js";
+import { FEW, QUICK, at, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
 
 /** @param {number} step */
 const steps = (step) => new RegExp(` ${step} steps?, today`);
@@ -107,19 +107,48 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(id("play")).toHaveText("Pause");
 });
 
-test("three runs are kept at most, and each can be opened, taken home and forgotten", async ({ page }) => {
+test("a fourth kept run asks which one may go; each can be opened, taken home and forgotten", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
   const kept = id("kept-runs").locator("li");
   const reached = [];
-  for (const runs of [1, 2, 3, 3]) {
+  for (const runs of [1, 2, 3]) {
     reached.push(await playTo(page, 2 + reached.length));
     await expect(kept).toHaveCount(runs);
     await expect(kept.first()).toHaveText(steps(reached.at(-1) ?? 0));
     await id("reset").click();
     await expect(id("step-count")).toHaveText("0");
   }
+  // All four stay until somebody says which one goes. By keyboard alone: Esc keeps them.
+  reached.push(await playTo(page, 2 + reached.length));
+  await expect(id("choose")).toBeVisible();
+  await expect(kept).toHaveCount(4);
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press("Escape");
+  await expect(id("choose")).toBeHidden();
+  await expect(kept).toHaveCount(4);
+  await expect(id("kept-many")).toContainText("4 runs are kept");
+  // It asks once for a run, not at every save.
+  reached[3] = await playTo(page, reached[3] + 2);
+  await expect(kept.first()).toHaveText(steps(reached[3]));
+  await expect(id("choose")).toBeHidden();
+  await id("kept-choose").press("Enter");
+  const last = id("choose-runs").locator("li").last();
+  await expect(last).toContainText(` ${reached[0]} steps`);
+  await last.getByTestId("choose-drop").focus();
+  await page.keyboard.press("Enter");
+  await expect(kept).toHaveCount(3);
+  // A slip is undone, and the focus is there.
+  await expect(id("choose-undo")).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(kept).toHaveCount(4);
+  await last.getByTestId("choose-drop").click();
+  await expect(id("choose-said")).toContainText(`Dropped: Puppets, ${reached[0]} steps`);
+  await id("choose-close").click();
+  await expect(id("kept-many")).toBeHidden();
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
   for (const [index, step] of reached.reverse().slice(0, 3).entries()) await expect(kept.nth(index)).toHaveText(steps(step));
 
   const download = page.waitForEvent("download");
@@ -179,4 +208,177 @@ test("a full disk is said once, and training goes on", async ({ page }) => {
   await expect(id("message")).toContainText("its space for this page is used up");
   await expect(id("kept-runs").locator("li")).toHaveCount(0);
   await playTo(page, 5);
+});
+
+/** Training under way, with some steps behind it.
+ * @param {import("@playwright/test").Page} page
+ */
+async function playing(page) {
+  await page.getByTestId("play").click();
+  await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20] }).toBeGreaterThanOrEqual(3);
+}
+
+test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  const kept = id("kept-runs").locator("li");
+  await playing(page);
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await page.keyboard.press("r");
+  await expect(id("step-count")).toHaveText("0");
+  await expect(id("play")).toHaveText("Play");
+  await expect(kept).toHaveCount(1);
+  const step = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
+  expect(step).toBeGreaterThanOrEqual(3);
+  await id("undo-run").click();
+  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("message")).toContainText(`is back, at step ${step}`);
+  await id("step").click();
+  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  const loss = await id("loss").textContent();
+
+  // Once more, from a run that a step was added to; and as exactly.
+  await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await page.keyboard.press("R");
+  await expect(id("step-count")).toHaveText("0");
+  await page.keyboard.press("Control+z");
+  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("loss")).toHaveText(loss ?? "");
+  await expect(id("undo-run")).toHaveCount(0);
+  // The run is the same one: it has one place among the kept.
+  await expect(kept).toHaveCount(1);
+});
+
+test("every other way in which a run goes keeps it, and is undone with its images", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  const kept = id("kept-runs").locator("li");
+  const download = page.waitForEvent("download");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+  await id("save-model").click();
+  const model = await (await download).path();
+
+  const all = await id("pictures-count").textContent();
+  /** @type {Record<string, () => Promise<unknown>>} */
+  const ways = {
+    "a setting": async () => {
+      await id("keypoints").fill("6");
+      await id("keypoints").press("Enter");
+      await id("start-new-run").click();
+      await expect(id("keypoints")).toHaveValue("6");
+    },
+    "other images": async () => {
+      await id("file-input").setInputFiles(pictures());
+      await expect(id("pictures-count")).toHaveText("6");
+    },
+    "a model that is opened": async () => {
+      await id("model-input").setInputFiles(model);
+      await expect(id("message")).toContainText("Opened");
+    },
+    "an image that is removed": async () => {
+      await id("thumbnails").getByRole("button").nth(2).click();
+      await id("removed-apply").click();
+      await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+    },
+  };
+  for (const [name, go] of Object.entries(ways)) {
+    const reached = (await number(id("step-count"))) + 2;
+    await id("step").click();
+    await id("step").click();
+    await expect(id("step-count"), name).toHaveText(`${reached}`);
+    const keypoints = await id("keypoints").inputValue();
+    await go();
+    await expect(kept.filter({ hasText: ` ${reached} steps` }), name).toHaveCount(1);
+    await id("undo-run").click();
+    await expect(id("step-count"), name).toHaveText(`${reached}`);
+    await expect(id("pictures-count"), name).toHaveText(all ?? "");
+    await expect(id("keypoints"), name).toHaveValue(keypoints);
+  }
+});
+
+test("a run that cannot be kept goes only if a person says so", async ({ page }) => {
+  await page.addInitScript(() => {
+    // Whatever is thrown makes a true sentence.
+    FileSystemFileHandle.prototype.createWritable = () => Promise.reject(null);
+  });
+  /** @type {string[]} */ const asked = [];
+  let answer = false;
+  page.on("dialog", (dialog) => {
+    asked.push(dialog.message());
+    return answer ? dialog.accept() : dialog.dismiss();
+  });
+  await open(page, QUICK);
+  const id = at(page);
+  await playing(page);
+  await id("play").click();
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
+  const step = await number(id("step-count"));
+  await expect(id("unkept")).toContainText("cannot keep the run for you (it does not say why)");
+  await id("reset").click();
+  await expect.poll(() => asked.length).toBe(1);
+  expect(asked[0]).toContain(`This run of ${step} steps cannot be kept: it does not say why. Undo brings it back`);
+  await expect(id("step-count")).toHaveText(`${step}`);
+  answer = true;
+  await id("reset").click();
+  await expect(id("step-count")).toHaveText("0");
+  await id("undo-run").click();
+  await expect(id("step-count")).toHaveText(`${step}`);
+});
+
+test("the browser is asked to keep what is worth it, and its answer is said", async ({ page }) => {
+  await page.addInitScript(() => {
+    const asked = { times: 0 };
+    Object.assign(window, { asked });
+    navigator.storage.persisted = async () => false;
+    navigator.storage.persist = async () => ((asked.times += 1), location.search.includes("keypoints=5"));
+  });
+  const times = () => page.evaluate(() => /** @type {any} */ (window).asked.times);
+  await open(page, QUICK);
+  const id = at(page);
+  expect(await times()).toBe(0);
+  await playTo(page, 2);
+  await expect(id("persisted")).toHaveText(/may clear it when space runs low/);
+  await playTo(page, 5);
+  expect(await times()).toBe(1);
+  await open(page, `${QUICK}&keypoints=5`);
+  await playTo(page, 2);
+  await expect(id("persisted")).toHaveText(/until you delete it/);
+});
+
+test("two tabs never write one run: the second goes on with its own, and is told", async ({ page, context }) => {
+  page.on("dialog", (dialog) => dialog.accept());
+  await open(page, QUICK);
+  const id = at(page);
+  const step = await playTo(page, 3);
+  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+
+  const second = await context.newPage();
+  second.on("dialog", (dialog) => dialog.accept());
+  await open(second, FEW);
+  const there = at(second);
+  await there("resume-last").click();
+  await expect(there("message")).toContainText("Another tab trains this run too");
+  await expect(there("step-count")).toHaveText(`${step}`);
+  const further = await playTo(second, step + 3);
+  const kept = there("kept-runs").locator("li");
+  await expect(kept).toHaveCount(2);
+  await expect(kept.first()).toHaveText(steps(further));
+  await expect(kept.last()).toHaveText(steps(step));
+  // Nor does it take it away.
+  await kept.last().getByTestId("kept-delete").click();
+  await expect(there("message")).toContainText("Another tab trains this run");
+  await expect(kept).toHaveCount(2);
+
+  // The first goes on where it was, in its own place; once it is closed, the run is free.
+  await page.bringToFront();
+  const own = await playTo(page, step + 1);
+  await expect(id("kept-runs").locator("li").first()).toHaveText(steps(own));
+  await expect(id("kept-runs").locator("li")).toHaveCount(2);
+  await page.close();
+  await second.bringToFront();
+  await second.reload();
+  await there("kept-runs").locator("li").first().getByTestId("kept-resume").click();
+  await expect(there("step-count")).toHaveText(`${own}`);
+  await expect(there("message")).not.toContainText("Another tab");
 });

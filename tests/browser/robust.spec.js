@@ -1,0 +1,279 @@
+// The page keeps working: whatever throws, is missing, or is pressed in the middle of something.
+
+import { expect, test } from "@playwright/test";
+import { FEW, QUICK, at, inWorker, number, open } from "./helpers.js";
+
+test("a watcher or listener that throws is reported once, and keeps nothing from the others", async ({ page }) => {
+  await page.goto("style.css"); // of the same origin, with no page of its own
+  const seen = await page.evaluate(async (settings) => {
+    const { Store } = await import(new URL("state.js", document.baseURI).href);
+    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+    /** @type {string[]} */ const reported = [];
+    addEventListener("error", ({ error }) => reported.push(error.message));
+    /** @type {string[]} */ const heard = [];
+    const fail = (/** @type {string} */ name) => () => {
+      throw new Error(name);
+    };
+    const store = new Store();
+    store.watch(["step"], fail("view"));
+    store.watch(["step"], (/** @type {any} */ { step }) => heard.push(`view ${step}`));
+    store.react(["step"], fail("reaction"));
+    store.react(["step"], (/** @type {any} */ { step }) => heard.push(`reaction ${step}`));
+    store.set({ step: 1 });
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+
+    const session = await createSession({ backend: "cpu", onEvent: fail("every event") });
+    await session.configure(settings);
+    await session.load({ kind: "puppets", count: 8, seed: 0 });
+    const before = reported.length;
+    session.on("step", fail("listener"));
+    session.on("step", (/** @type {any} */ { step }) => heard.push(`listener ${step}`));
+    await session.train({ steps: 2 });
+    session.close();
+    return { heard, first: reported.slice(0, 3), last: reported.slice(before).filter((name) => name === "listener") };
+  }, { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" });
+  expect(seen.heard).toEqual(["view 0", "reaction 1", "view 1", "listener 1", "listener 2"]);
+  expect(seen.first).toEqual(["view", "reaction", "view"]);
+  expect(seen.last).toEqual(["listener", "listener"]);
+});
+
+test("where a canvas cannot be drawn, training goes on, and the page says so once", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  await page.evaluate(() => {
+    for (const kind of [CanvasRenderingContext2D, OffscreenCanvasRenderingContext2D]) {
+      kind.prototype.putImageData = () => {
+        throw new Error("No memory for a canvas.");
+      };
+    }
+  });
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(5);
+  await expect(id("fault-note")).toContainText("A part of the page failed (No memory for a canvas). The rest goes on.");
+  await expect(id("fault-note").locator("p")).toHaveCount(1);
+  await id("play").click();
+  await expect(id("message")).toHaveText("Paused.");
+});
+
+test("a module that is missing is named, and a part that is not needed does not take the page along", async ({ page }) => {
+  const id = at(page);
+  for (const module of ["main.js", "state.js", "saves.js", "annotate/annotate.js", "lab/lab.js", "vendor/idb-keyval/index.js"]) {
+    await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
+    await page.goto(FEW);
+    await expect(id("fault-note"), module).toContainText(`could not start (${module.split("/").at(-1)} could not be loaded). Reload the page.`);
+    await expect(id("message")).toHaveText("The page did not start.");
+    await page.unroute(`**/${module}`);
+  }
+  await id("fault-reload").click();
+  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("fault-note")).toBeHidden();
+
+  await page.route("**/start.js", (route) => route.fulfill({ status: 404, body: "" }));
+  await page.goto(FEW);
+  await expect(id("message")).toContainText("If this stays, reload");
+  await page.unroute("**/start.js");
+
+  for (const module of ["vendor/uPlot.esm.js", "share.js", "tour.js", "article/article.js"]) await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
+  await open(page, QUICK);
+  await expect(page.locator("#loss-chart")).toContainText("The loss chart could not be loaded");
+  await id("open-tour").click();
+  await expect(id("message")).toContainText("The tour could not be loaded. The rest of the page works");
+  await page.locator("#article").scrollIntoViewIfNeeded();
+  await expect(id("message")).toContainText("The figures of the article could not be loaded");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+});
+
+test("a browser language that Intl refuses changes nothing", async ({ page }) => {
+  await page.addInitScript(() => {
+    Object.defineProperty(Navigator.prototype, "language", { get: () => "C" });
+    // Nor does it have one of its own.
+    const { DateTimeFormat } = Intl;
+    Object.defineProperty(Intl, "DateTimeFormat", {
+      writable: true,
+      configurable: true,
+      value: function (/** @type {any} */ locale, /** @type {any} */ options) {
+        if (locale === undefined) throw new RangeError("Incorrect locale information provided");
+        return new DateTimeFormat(locale, options);
+      },
+    });
+  });
+  /** @type {string[]} */ const errors = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  await open(page, QUICK);
+  const id = at(page);
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
+  await expect(id("loss-chart").locator("canvas")).toBeVisible();
+  await id("play").click();
+  await expect(id("kept-runs").locator("li")).toContainText(/ \d+ steps, today \d/);
+  expect(errors).toEqual([]);
+});
+
+test("Play, pressed at the first moment, trains as soon as there is an engine; pressed again, it does not", async ({ page }) => {
+  const id = at(page);
+  for (const presses of [1, 2, 3]) {
+    /** @type {() => void} */ let release = () => {};
+    const held = new Promise((resolve) => (release = () => resolve(undefined)));
+    await page.route("**/worker_bg.wasm", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(QUICK);
+    for (let press = 0; press < presses; press++) await id("play").click();
+    await expect(id("play")).toHaveText(presses % 2 ? "Pause" : "Play");
+    if (presses % 2) await expect(id("message")).toContainText("Training starts then.");
+    release();
+    if (presses % 2) {
+      await expect.poll(() => number(id("step-count")), { message: `${presses} presses` }).toBeGreaterThan(2);
+    } else {
+      await expect(id("message")).toContainText("Press play");
+      await page.waitForTimeout(1000);
+      await expect(id("step-count")).toHaveText("0");
+    }
+    await page.unroute("**/worker_bg.wasm");
+  }
+});
+
+test("Play, pressed while images are read, trains afterwards", async ({ page }) => {
+  await page.goto(QUICK.replace("count=40", "count=3000"));
+  const id = at(page);
+  // On arrival, ...
+  await expect(id("message")).toContainText("Drawing puppets");
+  await id("play").click();
+  await expect(id("play")).toHaveText("Pause");
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
+  // ... of a sample that takes the place of a run, which ends that one's training, ...
+  await id("sample-puppets").click();
+  await expect(id("play")).toHaveText("Play");
+  await expect(id("pictures-count")).toHaveText("400");
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
+  // ... and of the same at another size.
+  await id("advanced").locator("summary").click();
+  await id("size").fill("48");
+  await id("size").press("Enter");
+  await id("play").click();
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
+  await expect(id("size")).toHaveValue("48");
+});
+
+test("Play, Pause and Play within a moment train; Play and Pause do not; two presses of Step are two steps", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  const press = (/** @type {string[]} */ ...buttons) =>
+    page.evaluate((buttons) => buttons.forEach((button) => /** @type {HTMLElement} */ (document.getElementById(button)).click()), buttons);
+  await press("step", "step");
+  await expect(id("step-count")).toHaveText("2");
+  await page.waitForTimeout(500);
+  await expect(id("step-count")).toHaveText("2");
+
+  await press("play", "play", "play");
+  await expect(id("play")).toHaveText("Pause");
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(6);
+  // In the middle of training, too.
+  await press("play", "play");
+  const before = await number(id("step-count"));
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(before + 5);
+  await expect(id("play")).toHaveText("Pause");
+  await press("play");
+  await expect(id("play")).toHaveText("Play");
+  await expect(id("message")).toHaveText("Paused.");
+
+  const paused = await number(id("step-count"));
+  await press("play", "play");
+  await page.waitForTimeout(1000);
+  // What was under way when it was pressed is finished.
+  expect(await number(id("step-count"))).toBeLessThanOrEqual(paused + 1);
+  await expect(id("play")).toHaveText("Play");
+  // Step, pressed while the last step of a training is under way.
+  await press("play");
+  await expect.poll(() => number(id("step-count"))).toBeGreaterThan(paused + 3);
+  await press("play", "step");
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
+  await page.waitForTimeout(500);
+  const stopped = await number(id("step-count"));
+  await page.waitForTimeout(500);
+  expect(await number(id("step-count"))).toBe(stopped);
+});
+
+test("Pause, within the step in which slow motion was switched, pauses", async ({ page }) => {
+  // Steps of some tenths of a second at least.
+  await open(page, `${FEW}&loss=pixel&batch=16&size=64&width=16`);
+  const id = at(page);
+  for (const wait of [0, 150]) {
+    await id("play").click();
+    const from = await number(id("step-count"));
+    await expect.poll(() => number(id("step-count")), { intervals: [10] }).toBeGreaterThan(from);
+    await page.evaluate(async (wait) => {
+      document.getElementById("slow")?.click();
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      document.getElementById("play")?.click();
+    }, wait);
+    await expect(id("play")).toHaveText("Play");
+    await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
+    const paused = await number(id("step-count"));
+    await page.waitForTimeout(3000);
+    expect(await number(id("step-count")), `${wait} ms later`).toBe(paused);
+  }
+});
+
+test("whatever an address says, the page goes on, with a note", async ({ page }) => {
+  const wrong = ["hands=http://[", "keypoints=1e999", "seed=-1", "preset=]", "hide=%22%5D,a%20b", "steps=NaN", "sample_seed=0.5", "backend=%00", "start=%E0%A4%A", "fit=%", "x%5B=%5D", "sample=http://["];
+  await page.goto(`?count=40&${wrong.join("&")}`);
+  const id = at(page);
+  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("link-note")).toContainText("“hands=http://[” was left out: it is not an address.");
+  expect(await id("link-note").locator("p").count()).toBeGreaterThanOrEqual(wrong.length);
+  for (const hands of ["javascript:alert(1)", "http://", "https://a b/", "data:,"]) {
+    await page.goto(`${FEW}&hands=${encodeURIComponent(hands)}`);
+    await expect(id("pictures-count"), hands).toHaveText("40");
+    await expect(id("link-note"), hands).toContainText("it is not an address");
+  }
+});
+
+test("a page and an engine of different builds are told apart, and reloading mends it", async ({ page }) => {
+  let served = 0;
+  await page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    const text = await response.text();
+    const stamp = /const BUILD = "[0-9a-f]{16}";/;
+    expect(text).toMatch(stamp);
+    const isOld = (served += 1) === 1;
+    await route.fulfill({ response, body: isOld ? text.replace(stamp, 'const BUILD = "0123456789abcdef";') : text });
+  });
+  await page.goto(FEW);
+  const id = at(page);
+  await expect(id("message")).toHaveText("The page and its engine are of different builds. Reload the page.");
+  await id("reload").click();
+  await expect(id("pictures-count")).toHaveText("40");
+
+  // The engine's own code says of which build it is, too.
+  await page.route("**/worker_bg.wasm", async (route) => {
+    const response = await route.fetch();
+    const body = await response.body();
+    body.write("0123456789abcdef", body.length - 16);
+    await route.fulfill({ response, body });
+  });
+  await page.goto(FEW);
+  await expect(id("message")).toContainText("different builds");
+});
+
+test("a GPU without timestamp-query trains", async ({ page }) => {
+  await inWorker(
+    page,
+    `Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
+    const all = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "features").get;
+    Object.defineProperty(GPUAdapter.prototype, "features", { get() { return new Set([...all.call(this)].filter((name) => name !== "timestamp-query")); } });
+    const open = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = function (descriptor) {
+      if ([...(descriptor?.requiredFeatures ?? [])].includes("timestamp-query")) throw new TypeError("timestamp-query is not there.");
+      return open.call(this, descriptor);
+    };`,
+  );
+  await open(page, QUICK.replace("backend=cpu&", ""));
+  const id = at(page);
+  await expect(id("backend")).toHaveText("GPU");
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+  expect(await number(id("loss"))).toBeGreaterThan(0);
+});
