@@ -27,6 +27,7 @@ export function openChoice(store, saves, remove, refresh) {
   const dialog = /** @type {HTMLDialogElement} */ (byId("choose"));
   const undo = /** @type {HTMLButtonElement} */ (byId("choose-undo"));
   /** Runs about which was asked. @type {Set<string>} */ const asked = new Set();
+  const opened = Date.now();
   /** What was dropped last. @type {{ saved: Saved, file: File } | null} */ let dropped = null;
 
   const say = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
@@ -96,10 +97,11 @@ export function openChoice(store, saves, remove, refresh) {
   };
   store.watch(["saves"], ({ saves: list }) => show(list));
   // Asked once for each run, when it is kept for the first time; not in the middle of something.
-  store.watch(["saves", "phase", "resetting"], ({ saves: list, run, phase, resetting }) => {
-    const isNew = list.length > MOST_RUNS && list[0].id === run.id && !asked.has(run.id);
+  store.watch(["saves", "phase", "resetting"], ({ saves: list, phase, resetting }) => {
+    const [newest] = list;
+    const isNew = list.length > MOST_RUNS && newest.date >= opened && !asked.has(newest.id);
     if (!isNew || phase === "training" || resetting || document.querySelector("dialog[open]")) return;
-    asked.add(run.id);
+    asked.add(newest.id);
     open();
   });
 }

@@ -35,7 +35,7 @@ import { ProbeViews } from "./views.js";
  */
 
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Undo", reload: "Reload" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Bring back the run", reload: "Reload" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
