@@ -5,7 +5,15 @@
  * @module
  */
 
+/** @import * as protocol from "./protocol.js" */
 /** @import { NamedFile } from "./autolink.js" */
+
+/**
+ * What was dropped.
+ * @typedef {object} Dropped
+ * @property {NamedFile[]} files Those that can be read.
+ * @property {protocol.Rejected[]} failed Those that cannot, and why.
+ */
 
 /** Names with numbers, as people count; made once, since each costs as much as a thousand comparisons. */
 const byName = new Intl.Collator("en", { numeric: true });
@@ -32,16 +40,36 @@ export function isLabels({ name }) {
 /**
  * All files of a drop, those in folders included.
  * @param {DataTransfer} transfer
- * @returns {Promise<NamedFile[]>}
+ * @returns {Promise<Dropped>}
  */
 export async function droppedFiles(transfer) {
-  // The entries must be taken before the first await: after the event the list is empty.
-  const entries = Array.from(transfer.items, (item) => (item.kind === "file" ? item.webkitGetAsEntry() : null));
+  // Everything must be taken before the first await: after the event the list is empty.
+  const items = Array.from(transfer.items ?? []).filter(({ kind }) => kind === "file");
+  const parts = items.map((item) => ({ entry: attempted(() => item.webkitGetAsEntry()), file: attempted(() => item.getAsFile()) }));
   const plain = Array.from(transfer.files, named);
-  const found = entries.some((entry) => entry !== null)
-    ? (await Promise.all(entries.map((entry) => (entry ? walk(entry) : [])))).flat()
-    : plain;
-  return tidy(found);
+  /** @type {Dropped} */ const dropped = { files: [], failed: [] };
+  if (parts.length === 0) dropped.files = plain;
+  await Promise.all(
+    parts.map(async ({ entry, file }) => {
+      if (entry) await walk(entry, file, dropped);
+      else if (file) dropped.files.push(named(file));
+      else dropped.failed.push({ name: "One of the files", reason: UNREADABLE });
+    }),
+  );
+  const byPath = (/** @type {{ name: string }} */ a, /** @type {{ name: string }} */ b) => byName.compare(a.name, b.name);
+  return { files: tidy(dropped.files), failed: dropped.failed.sort(byPath) };
+}
+
+/** What browsers say of a file that they do not hand over helps nobody. */
+const UNREADABLE = "The browser could not read it: drop it once more, or choose it by the button.";
+
+/** @template T @param {() => T} act @returns {T | null} */
+function attempted(act) {
+  try {
+    return act();
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -69,59 +97,76 @@ function tidy(files) {
 }
 
 /**
+ * Adds a file, or all files of a folder; what cannot be read is named, and keeps nothing else back.
  * @param {FileSystemEntry} entry
- * @returns {Promise<NamedFile[]>}
+ * @param {File | null} file The same as a file, if it is one and the browser gave it.
+ * @param {Dropped} dropped
  */
-async function walk(entry) {
+async function walk(entry, file, dropped) {
+  const name = entry.fullPath.replace(/^\//, "") || entry.name;
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) =>
-      /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject),
-    ).catch(() => null);
-    return file ? [{ file, name: entry.fullPath.replace(/^\//, "") }] : [];
+    const read = await new Promise((resolve, reject) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, reject)).catch(() => file);
+    if (read) dropped.files.push({ file: read, name });
+    else dropped.failed.push({ name, reason: UNREADABLE });
+    return;
   }
-  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-  const children = [];
-  for (;;) {
-    // Browsers hand out a folder in portions; an empty one is the last.
-    /** @type {FileSystemEntry[]} */
-    const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (portion.length === 0) break;
-    children.push(...portion);
+  try {
+    const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+    for (;;) {
+      // Browsers hand out a folder in portions; an empty one is the last.
+      /** @type {FileSystemEntry[]} */
+      const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (portion.length === 0) break;
+      await Promise.all(portion.map((child) => walk(child, null, dropped)));
+    }
+  } catch {
+    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read this folder to its end: drop it once more, or choose it by the button." });
   }
-  return (await Promise.all(children.map(walk))).flat();
 }
 
 /**
  * Makes the whole page a place to drop on.
  * @param {HTMLElement} zone Highlighted while files hover over the page.
- * @param {(files: NamedFile[]) => void} onFiles
+ * @param {(dropped: Dropped) => void} onFiles
+ * @param {(text: string) => void} say Says why nothing came of a drop.
  */
-export function acceptDrops(zone, onFiles) {
+export function acceptDrops(zone, onFiles, say) {
   let depth = 0;
+  /** Something of this page is dragged. */
+  let isOurs = false;
   const mark = () => zone.classList.toggle("is-target", depth > 0);
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
+  // Text may be dropped into a field.
+  const isTyped = (/** @type {DragEvent} */ { target }) => target instanceof Element && target.closest("input, textarea, [contenteditable]") !== null;
 
+  addEventListener("dragstart", () => (isOurs = true), true);
+  addEventListener("dragend", () => (isOurs = false), true);
   addEventListener("dragenter", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!carriesFiles(event) || isOurs) return;
     event.preventDefault();
     depth += 1;
     mark();
   });
   addEventListener("dragleave", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!carriesFiles(event) || isOurs) return;
     depth = Math.max(0, depth - 1);
     mark();
   });
   addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
+    if (!carriesFiles(event) && isTyped(event)) return;
+    // A link that is dropped would otherwise lead away from this page.
     event.preventDefault();
-    if (event.dataTransfer) event.dataTransfer.dropEffect = "copy";
+    if (event.dataTransfer) event.dataTransfer.dropEffect = isOurs ? "none" : "copy";
   });
   addEventListener("drop", (event) => {
-    if (!carriesFiles(event) || !event.dataTransfer) return;
+    if (!carriesFiles(event) && isTyped(event)) return;
     event.preventDefault();
     depth = 0;
     mark();
-    droppedFiles(event.dataTransfer).then(onFiles);
+    if (isOurs || !event.dataTransfer) return;
+    const { types } = event.dataTransfer;
+    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`What was dropped could not be read (${error instanceof Error ? error.message : error}).`));
+    else if (types.includes("text/uri-list")) say("A link was dropped, or an image of another page, not a file: save the image first, then drop its file.");
+    else say("This is text, not a file: drop images, videos, zips or folders.");
   });
 }

@@ -21,11 +21,13 @@ import { optional } from "./optional.js";
 import { openPictures } from "./pictures/bring.js";
 import { recordedRun } from "./recorded.js";
 import { Saves } from "./saves.js";
+import { insecure } from "./secure.js";
 import { Store, canTrain, followed, initialState, newRun, recorded } from "./state.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
+/** @import { Dropped } from "./files.js" */
 /** @import { Gone } from "./keeper.js" */
 /** @import { Action } from "./kept.js" */
 /** @import { Shipped } from "./models.js" */
@@ -100,6 +102,7 @@ async function follow() {
   hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
   if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was left out: it is not an address.`);
+  if (insecure()) link.notes.push(insecure());
   if (link.source) pictures = [link.source];
   store.set({ until: link.until });
   if (link.config) {
@@ -618,22 +621,26 @@ const sharing = optional(
   without,
 );
 openChoice(store, saves, removeKept, refresh);
-const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, thumbnails: async (first, count) => session?.thumbnails(first, count) });
+/** What a file is known by. @param {File} file @returns {Promise<string>} */
+const identify = async (file) => `${file.name} ${file.size} ${file.lastModified}`;
+const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset });
 
 /** Which half of the page is shown. */
 const isAnnotating = () => location.hash === "#annotate";
 
-/** What was dropped or picked: one model, labels, or pictures.
- * @param {NamedFile[]} files
+/** What was dropped or picked: one model, labels, images, or images with their labels.
+ * @param {Dropped} dropped
  */
-function take(files, toDesk = isAnnotating()) {
-  if (files.length === 1 && isModel(files[0])) openModel(files[0]);
-  else if (!toDesk) bring.take(files);
-  else if (files.length === 1 && isLabels(files[0])) annotate.importLabels(files[0]);
-  else if (files.length) annotate.find(files);
-  else store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
+function take({ files, failed }, toDesk = isAnnotating()) {
+  if (files.length === 1 && isModel(files[0])) return openModel(files[0]);
+  if (!toDesk) return bring.take(files, failed);
+  const labels = files.filter(isLabels);
+  const others = files.filter((file) => !isLabels(file));
+  if (others.length) annotate.find(others, failed, labels);
+  else if (labels.length) annotate.importLabels(labels, failed);
+  else store.set({ noted: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files in what was dropped." } });
 }
 
 /** Shows one half of the page. */
@@ -781,12 +788,12 @@ function listen() {
   for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
-      if (input.files?.length) take(pickedFiles(input.files), id.startsWith("desk"));
+      if (input.files?.length) take({ files: pickedFiles(input.files), failed: [] }, id.startsWith("desk"));
       // The same choice again is a choice, too.
       input.value = "";
     });
   }
-  acceptDrops(byId("drop"), (files) => take(files));
+  acceptDrops(byId("drop"), (dropped) => take(dropped), (text) => store.set({ message: { kind: "error", text } }));
   for (const button of saveButtons()) {
     button.addEventListener("click", () => save(/** @type {protocol.FileKind} */ (button.dataset.save)));
   }

@@ -413,7 +413,7 @@ test("the camera shows keypoints live, and stops", async ({ page }) => {
   await expect(id("camera")).toBeHidden();
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("desk-camera").click();
-  await expect(id("message")).toHaveText("The camera cannot be used (it was not allowed).");
+  await expect(id("message")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {

@@ -564,7 +564,7 @@ test("the camera gives n pictures after a countdown, and bad ones are left out",
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed).");
+  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });

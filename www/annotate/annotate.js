@@ -34,7 +34,7 @@ const KEEP_AFTER = 1000;
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ find: (files: NamedFile[]) => void, importLabels: (file: NamedFile) => void, restore: () => Promise<void> }} Where
+ * @returns {{ find: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, restore: () => Promise<void> }} Where
  *   what is dropped goes; and what was done on an earlier visit, to be called when an engine is new.
  */
 export function openAnnotate(store, { attempt, download, saves }) {
@@ -45,14 +45,16 @@ export function openAnnotate(store, { attempt, download, saves }) {
   /** Videos whose frames are on the desk, by name. @type {Map<string, Video>} */
   const videos = new Map();
   const pictures = new Pictures((index) => {
-    const frame = store.state.desk?.view.sheets[index]?.video;
+    const sheet = store.state.desk?.view.sheets[index];
+    if (!sheet) return null;
+    const { video: frame, width_px, height_px } = sheet;
     const video = frame && videos.get(frame[0]);
-    if (video) return video.picture(frame[1]);
-    /** @type {Promise<Blob>} */
-    const picture = new Promise((resolve, reject) => {
-      attempt(async (session) => resolve(await session.picture(index))).then(() => reject(new Error("no picture")));
-    });
-    return picture;
+    /** @type {() => Promise<Blob>} */
+    const read = () =>
+      new Promise((resolve, reject) => {
+        attempt(async (session) => resolve(await session.picture(index))).then(() => reject(new Error("the engine does not have it")));
+      });
+    return { width_px, height_px, read: video ? () => video.picture(frame[1]) : read };
   });
   // Work is kept as soon as the hands rest, and comes back on the next visit.
   let resting = 0;
@@ -102,6 +104,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {HTMLButtonElement} */ (byId("desk-redo")).disabled = !view.can_redo;
   };
   store.watch(["desk"], show);
+  // The message is behind the dialog.
+  store.watch(["message"], ({ message }) => message?.kind === "error" && editor.isOpen && editor.tell(message.text));
   select("desk-layer").addEventListener("change", show);
   select("desk-order").addEventListener("change", show);
 
@@ -177,8 +181,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
   };
   let stopped = false;
 
-  /** Without files: in the training pictures. */
-  const find = (/** @type {NamedFile[]} */ files) => {
+  /**
+   * @param {NamedFile[]} files Without any: in the training pictures.
+   * @param {protocol.Rejected[]} [failed] What came with them and cannot be used.
+   * @param {NamedFile[]} [labels] Files of labels that came with them; they belong to images, which come first.
+   */
+  const find = (files, failed = [], labels = []) => {
     stopped = false;
     const inVideos = files.filter(isVideo);
     const others = files.filter((file) => !isVideo(file));
@@ -190,20 +198,39 @@ export function openAnnotate(store, { attempt, download, saves }) {
       if (inVideos.length) found.push(await findInVideos(session, inVideos));
       pictures.clear();
       if (store.state.desk) store.set({ desk: new Desk(store.state.desk.view) });
-      store.set({ noted: found.flatMap((found) => found?.rejected ?? []), progress: null });
+      for (const file of labels) found.push(await labelsOf(session, file));
+      store.set({ noted: [...failed, ...found.flatMap((found) => found?.rejected ?? [])], progress: null });
       const about = found.map((found) => found?.about ?? "").join(" ").trim();
       if (about) say(about);
     }).finally(() => store.set({ finding: false, progress: null }));
   };
-  const importLabels = (/** @type {NamedFile} */ { file }) =>
-    void attempt(async (session) => {
+  /** Labels that came beside images: where one file holds none, the others do. @param {Session} session @param {NamedFile} labels */
+  const labelsOf = async (session, { file, name }) => {
+    try {
       const found = await session.importLabels(file);
-      if (!found) return;
-      keepWork();
-      store.set({ noted: found.rejected });
-      select("desk-layer").value = "landmarks";
-      show();
-      say(found.about);
+      if (found) showLabels();
+      return found;
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === "crash") throw error;
+      return { about: "", rejected: [{ name, reason: error instanceof Error ? error.message : `${error}` }] };
+    }
+  };
+  const showLabels = () => {
+    keepWork();
+    select("desk-layer").value = "landmarks";
+    show();
+  };
+  const importLabels = (/** @type {NamedFile[]} */ files, /** @type {protocol.Rejected[]} */ failed = []) =>
+    void attempt(async (session) => {
+      /** @type {protocol.Rejected[]} */ const rejected = [...failed];
+      for (const { file } of files) {
+        const found = await session.importLabels(file);
+        if (!found) continue;
+        rejected.push(...found.rejected);
+        showLabels();
+        say(found.about);
+      }
+      store.set({ noted: rejected });
     });
 
   byId("desk-training").addEventListener("click", () => find([]));
@@ -212,7 +239,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     attempt((session) => session.cancelLoad());
   });
 
-  const camera = new Camera(/** @type {HTMLCanvasElement} */ (byId("camera")), byId("camera-readout"));
+  const camera = new Camera(/** @type {HTMLCanvasElement} */ (byId("camera")), byId("camera-readout"), select("camera-choice"));
   byId("desk-camera").addEventListener("click", () => {
     if (camera.isOn) return camera.stop();
     attempt(async (session) => {

@@ -1,117 +1,139 @@
 // @ts-check
 /**
- * The camera, live: each answer asks for the newest picture, so that what is too fast is dropped and nothing lags.
+ * The camera, live: each answer asks for the newest image, so that what is too fast is dropped and nothing lags.
  *
  * @module
  */
 
 import { drawPoints } from "./desk.js";
+import { Feed, offerCameras, rememberCamera } from "./feed.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
-/** Rate and delay are averaged over so many pictures. */
+/** Rate and delay are averaged over so many images. */
 const RECENT = 15;
 
 export class Camera {
   #canvas;
   #readout;
+  #choice;
   #video = document.createElement("video");
-  /** @type {MediaStream | null} */ #stream = null;
-  /** Ends the wait for a picture that will not come. */
-  #wake = () => {};
+  /** @type {Feed | null} */ #feed = null;
+  /** Counts what was started and stopped, so that a camera that comes late is not shown. */ #turn = 0;
+  #isOn = false;
+  /** Why the camera stopped by itself. */ #ended = "";
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLElement} readout
+   * @param {HTMLSelectElement} choice Of a camera.
    */
-  constructor(canvas, readout) {
+  constructor(canvas, readout, choice) {
     this.#canvas = canvas;
     this.#readout = readout;
-    this.#video.muted = true;
-    this.#video.playsInline = true;
+    this.#choice = choice;
+    choice.addEventListener("change", () => {
+      rememberCamera(choice.value);
+      if (this.#isOn) this.#open().catch((error) => this.#end(error instanceof Error ? error.message : `${error}`));
+    });
   }
 
   get isOn() {
-    return this.#stream !== null;
+    return this.#isOn;
   }
 
   /** Shows what it sees until it is stopped.
    * @param {Session} session
    * @param {() => { labels: protocol.Label[], edges: [number, number][] }} look How points are drawn.
-   * @returns {Promise<void>} Settles when it is stopped; rejects with a sentence where there is no camera.
+   * @returns {Promise<void>} Settles when it is stopped; rejects with a sentence where there is no camera, or no longer.
    */
   async show(session, look) {
-    this.#stream = await openCamera();
-    this.#video.srcObject = this.#stream;
-    await this.#video.play();
-    const taken = new OffscreenCanvas(this.#video.videoWidth, this.#video.videoHeight);
-    const reader = taken.getContext("2d", { willReadFrequently: true });
-    const context = this.#canvas.getContext("2d");
-    const { width, height } = taken;
-    this.#canvas.width = width;
-    this.#canvas.height = height;
-    /** @type {number[]} */ const ends = [];
-    /** @type {number[]} */ const delays = [];
+    this.#isOn = true;
+    this.#ended = "";
     try {
-      while (this.#stream && reader && context) {
-        await Promise.race([newFrame(this.#video), new Promise((resolve) => (this.#wake = () => resolve(null)))]);
-        if (!this.#stream) break;
-        const start = performance.now();
-        reader.drawImage(this.#video, 0, 0);
-        const { data } = reader.getImageData(0, 0, width, height);
-        const { keypoints, confidence } = await session.look({ width, height, pixels: new Uint8Array(data.buffer) });
-        if (!this.#stream) break;
-        const { labels, edges } = look();
-        context.drawImage(taken, 0, 0);
-        const points = keypoints.map(([x, y], k) => ({
-          x: x * width,
-          y: y * height,
-          confidence: confidence[k],
-          visibility: /** @type {const} */ ("visible"),
-          placed: false,
-        }));
-        drawPoints(context, labels, edges, points, ({ x, y }) => [x, y], { radius: Math.min(width, height) * 0.016 });
-        const now = performance.now();
-        ends.push(now);
-        delays.push(now - start);
-        if (ends.length > RECENT) {
-          ends.shift();
-          delays.shift();
-        }
-        const rate = ends.length > 1 ? ((ends.length - 1) * 1000) / (now - ends[0]) : 0;
-        const delay = delays.reduce((a, b) => a + b, 0) / delays.length;
-        this.#readout.textContent = `${rate.toFixed(0)} pictures/s, ${delay.toFixed(0)} ms behind`;
-      }
+      await this.#open();
+      while (this.#isOn) await this.#showFeed(session, look);
     } finally {
       this.stop();
     }
+    if (this.#ended) throw new Error(this.#ended);
+  }
+
+  /** Opens the chosen camera, in place of the one before. */
+  async #open() {
+    const turn = ++this.#turn;
+    this.#feed?.stop();
+    const feed = await Feed.open(this.#video, (reason) => turn === this.#turn && this.#end(reason));
+    if (turn !== this.#turn || !this.#isOn) return feed.stop();
+    this.#feed = feed;
+    await offerCameras(this.#choice, feed.deviceId);
+  }
+
+  /** Shows one camera until it is stopped, or another one is chosen.
+   * @param {Session} session
+   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} look
+   */
+  async #showFeed(session, look) {
+    const feed = this.#feed;
+    const context = this.#canvas.getContext("2d");
+    // Another one is being opened.
+    if (!feed?.isOn || !context) return void (await new Promise((resolve) => setTimeout(resolve, 50)));
+    let reader = /** @type {OffscreenCanvasRenderingContext2D | null} */ (null);
+    /** @type {number[]} */ const ends = [];
+    /** @type {number[]} */ const delays = [];
+    let turned = "";
+    while (await feed.next()) {
+      const { videoWidth: width, videoHeight: height } = this.#video;
+      if (!width || !height) continue;
+      // A phone that is turned gives images of another size.
+      if (reader?.canvas.width !== width || reader.canvas.height !== height) {
+        if (reader) turned = `, turned: now ${width} × ${height} px`;
+        reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+        if (!reader) throw new Error("There is no canvas to read the camera with.");
+      }
+      const start = performance.now();
+      reader.drawImage(this.#video, 0, 0, width, height);
+      const { data } = reader.getImageData(0, 0, width, height);
+      const { keypoints, confidence } = await session.look({ width, height, pixels: new Uint8Array(data.buffer) });
+      if (!feed.isOn) break;
+      const { labels, edges } = look();
+      if (this.#canvas.width !== width || this.#canvas.height !== height) {
+        this.#canvas.width = width;
+        this.#canvas.height = height;
+      }
+      context.drawImage(reader.canvas, 0, 0);
+      const points = keypoints.map(([x, y], k) => ({
+        x: x * width,
+        y: y * height,
+        confidence: confidence[k],
+        visibility: /** @type {const} */ ("visible"),
+        placed: false,
+      }));
+      drawPoints(context, labels, edges, points, ({ x, y }) => [x, y], { radius: Math.min(width, height) * 0.016 });
+      const now = performance.now();
+      ends.push(now);
+      delays.push(now - start);
+      if (ends.length > RECENT) {
+        ends.shift();
+        delays.shift();
+      }
+      const rate = ends.length > 1 ? ((ends.length - 1) * 1000) / (now - ends[0]) : 0;
+      const delay = delays.reduce((a, b) => a + b, 0) / delays.length;
+      this.#readout.textContent = `${rate.toFixed(0)} pictures/s, ${delay.toFixed(0)} ms behind${turned}`;
+    }
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
+    this.#ended = reason;
+    this.stop();
   }
 
   stop() {
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
-    this.#video.srcObject = null;
-    this.#wake();
+    this.#isOn = false;
+    this.#turn += 1;
+    this.#feed?.stop();
+    this.#feed = null;
   }
-}
-
-/** @returns {Promise<MediaStream>} Rejects with a sentence where there is no camera. */
-export async function openCamera() {
-  try {
-    return await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 640 }, height: { ideal: 480 } } });
-  } catch (error) {
-    const reason = error instanceof DOMException && error.name === "NotAllowedError" ? "it was not allowed" : error instanceof Error ? error.message : error;
-    throw new Error(`The camera cannot be used (${reason}).`);
-  }
-}
-
-/** The next picture that a video shows.
- * @param {HTMLVideoElement} video
- */
-export function newFrame(video) {
-  return new Promise((resolve) => {
-    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(resolve);
-    else requestAnimationFrame(resolve);
-  });
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One picture, large: place landmarks, correct points, by mouse, touch and keyboard.
+ * One image, large: place landmarks, correct points, by mouse, touch and keyboard.
  *
  * @module
  */
@@ -9,7 +9,12 @@ import { drawPoints } from "./desk.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Desk, DeskPoint } from "./desk.js" */
-/** @import { Pictures } from "./pictures.js" */
+/** @import { Lease, Pictures } from "./pictures.js" */
+
+/**
+ * A point of an image.
+ * @typedef {{ image: number, layer: protocol.Layer, index: number }} Target
+ */
 
 /** How far beside a point one may press and still mean it, px of the screen. */
 const REACH = 18;
@@ -25,6 +30,7 @@ export class Editor {
   #list;
   #pictures;
   #edit;
+  #said;
   /** @type {Desk | null} */ #desk = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
   /** @type {number[]} */ #order = [];
@@ -33,20 +39,26 @@ export class Editor {
   #zoom = 1;
   /** What lies in the middle, as fractions of the picture. */
   #middle = [0.5, 0.5];
-  /** @type {ImageBitmap | null} */ #bitmap = null;
-  /** A point on its way. @type {{ x: number, y: number } | null} */ #held = null;
+  /** @type {Lease | null} */ #lease = null;
+  /** Counts what was looked at, so that an older image that comes late is not shown. */ #loads = 0;
+  /** Where the image was among those that are paged through; it may leave them as it is labelled. */ #place = 0;
+  /** A point on its way. @type {(Target & { x: number, y: number }) | null} */ #held = null;
+  /** What the engine has not confirmed yet, the oldest first: who presses thrice within a second means three points.
+   * @type {(Target & { to: Partial<DeskPoint> })[]} */
+  #underway = [];
   /** Places what the arrow keys moved. @type {(() => void) | null} */ #rest = null;
   #resting = 0;
 
   /**
    * @param {HTMLDialogElement} dialog
    * @param {Pictures} pictures
-   * @param {(edit: protocol.Edit) => Promise<unknown>} edit
+   * @param {(edit: protocol.Edit) => Promise<unknown>} edit Settles when the engine has answered.
    */
   constructor(dialog, pictures, edit) {
     this.#dialog = dialog;
     this.#pictures = pictures;
     this.#edit = edit;
+    this.#said = /** @type {HTMLElement} */ (dialog.querySelector(".editor-said"));
     this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
     this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
@@ -61,13 +73,24 @@ export class Editor {
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
     dialog.addEventListener("keydown", (event) => this.#key(event));
-    dialog.addEventListener("close", () => this.#rest?.());
+    dialog.addEventListener("close", () => {
+      this.#rest?.();
+      this.#held = null;
+      this.#letGo();
+    });
     this.#canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.#canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
   get isOpen() {
     return this.#dialog.open;
+  }
+
+  /** Says something below the image.
+   * @param {string} text
+   */
+  tell(text) {
+    if (this.#said.textContent !== text) this.#said.textContent = text;
   }
 
   /**
@@ -93,20 +116,59 @@ export class Editor {
    */
   show(desk, layer, order) {
     if (layer !== this.#layer) this.#selected = 0;
+    const wasHere = this.#isHere;
     this.#desk = desk;
     this.#layer = layer;
     this.#order = order;
-    if (!this.#rest) this.#held = null;
     if (!desk || this.#index >= desk.count) this.#dialog.close();
+    // It was not here, and was dropped meanwhile.
+    if (this.#dialog.open && !wasHere && this.#isHere) this.#load();
     this.#draw();
   }
 
-  get #sheet() {
-    return this.#desk?.view.sheets[this.#index];
+  get #isHere() {
+    return this.#sheet !== undefined;
   }
 
+  get #sheet() {
+    return this.#row(this.#index);
+  }
+
+  /** @param {number} image */
+  #row(image) {
+    return this.#desk?.view.sheets[image];
+  }
+
+  /** As the engine has them, with what is on its way to it. */
   get #points() {
-    return this.#desk?.points(this.#index, this.#layer) ?? [];
+    const points = this.#desk?.points(this.#index, this.#layer) ?? [];
+    for (const { image, layer, index, to } of this.#underway) {
+      if (image === this.#index && layer === this.#layer && points[index]) points[index] = { ...points[index], ...to };
+    }
+    return points;
+  }
+
+  /** The selected point. @returns {Target} */
+  get #target() {
+    return { image: this.#index, layer: this.#layer, index: this.#selected };
+  }
+
+  /** Has an edit of a point done, and counts on it until the engine says what came of it.
+   * @param {Target} target
+   * @param {protocol.Edit} edit
+   * @param {Partial<DeskPoint>} to What becomes of the point.
+   */
+  async #send(target, edit, to) {
+    const change = { ...target, to };
+    this.#underway.push(change);
+    this.tell("");
+    this.#draw();
+    await this.#edit(edit);
+    // What the engine says is shown with this frame.
+    requestAnimationFrame(() => {
+      this.#underway.splice(this.#underway.indexOf(change), 1);
+      this.#draw();
+    });
   }
 
   /** The first landmark that is not placed here. */
@@ -114,19 +176,43 @@ export class Editor {
     return Math.max(0, this.#points.findIndex((point) => !point.placed));
   }
 
+  #letGo() {
+    this.#loads += 1;
+    this.#lease?.release();
+    this.#lease = null;
+  }
+
   async #load() {
-    this.#bitmap = null;
-    const index = this.#index;
-    const bitmap = await this.#pictures.get(index).catch(() => null);
-    if (index !== this.#index) return;
-    this.#bitmap = bitmap;
-    this.#draw();
+    this.#letGo();
+    const load = this.#loads;
+    const isWanted = () => load === this.#loads;
+    this.tell("");
+    try {
+      const lease = await this.#pictures.lease(this.#index, null, isWanted);
+      if (!isWanted()) return lease.release();
+      this.#lease = lease;
+      const { width_px, height_px } = this.#sheet ?? { width_px: 0, height_px: 0 };
+      if (lease.scale < 1) this.tell(`The image has ${width_px} × ${height_px} px, more than there is memory for: it is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact places.`);
+      this.#draw();
+    } catch (error) {
+      if (isWanted()) this.tell(error instanceof Error ? error.message : `${error}`);
+    }
   }
 
   /** @param {number} by */
   #go(by) {
-    const place = this.#order.indexOf(this.#index) + by;
-    if (place >= 0 && place < this.#order.length) this.open(this.#order[place]);
+    const next = this.#neighbour(by);
+    if (next !== undefined) this.open(next);
+  }
+
+  /** The image before or after this one.
+   * @param {number} by
+   * @returns {number | undefined}
+   */
+  #neighbour(by) {
+    const place = this.#order.indexOf(this.#index);
+    // Where it left those that are shown, the next one took its place.
+    return this.#order[place >= 0 ? place + by : by > 0 ? this.#place : this.#place - 1];
   }
 
   /** Scale and place of the picture, px of the canvas. */
@@ -161,9 +247,12 @@ export class Editor {
     // Zoomed in, the pixels themselves.
     context.imageSmoothingEnabled = this.#zoom === 1 || scale < 8;
     context.imageSmoothingQuality = "high";
-    if (this.#bitmap) context.drawImage(this.#bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
+    if (this.#lease) context.drawImage(this.#lease.bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
     const points = this.#points;
-    if (this.#held) points[this.#selected] = { ...points[this.#selected], ...this.#held, visibility: "visible", placed: true };
+    const held = this.#held;
+    if (held?.image === this.#index && held.layer === this.#layer && points[held.index]) {
+      points[held.index] = { ...points[held.index], x: held.x, y: held.y, visibility: "visible", placed: true };
+    }
     const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
     drawPoints(context, desk.labels(this.#layer), desk.edges(this.#layer), points, on, { radius: 7 * ratio, selected: this.#selected });
     this.#describe(points);
@@ -172,16 +261,17 @@ export class Editor {
   /** @param {DeskPoint[]} points */
   #describe(points) {
     const desk = /** @type {Desk} */ (this.#desk);
-    const place = this.#order.indexOf(this.#index) + 1;
+    const place = this.#order.indexOf(this.#index);
+    if (place >= 0) this.#place = place;
     const title = /** @type {HTMLElement} */ (this.#dialog.querySelector("h2"));
-    title.textContent = `${this.#sheet?.name} (${place} of ${this.#order.length})`;
+    title.textContent = `${this.#sheet?.name} (${place >= 0 ? `${place + 1} of ${this.#order.length}` : "no longer among those shown"})`;
     const labels = desk.labels(this.#layer);
     while (this.#list.children.length > labels.length) this.#list.lastElementChild?.remove();
     labels.forEach((label, k) => {
       const button = /** @type {HTMLButtonElement} */ (this.#list.children[k]?.firstElementChild ?? this.#entry(k));
       const point = points[k];
       const what = this.#layer === "landmarks" ? "predicted" : "found";
-      const state = point.visibility === "absent" ? "not placed" : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
+      const state = point.visibility === "absent" ? (point.placed ? "absent" : "not placed") : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
       const text = `${label.name} ${state}`;
       if (button.dataset.text !== text + label.color) {
         button.dataset.text = text + label.color;
@@ -200,14 +290,15 @@ export class Editor {
     hide.disabled = !selected || selected.visibility === "absent";
     hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
     /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="take-back"]')).disabled = !selected?.placed;
-    const where = selected && selected.visibility !== "absent" ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : "";
+    const isSomewhere = selected && selected.visibility !== "absent";
+    const where = isSomewhere ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : selected?.placed ? ", absent" : "";
     const label = labels[this.#selected];
     this.#canvas.setAttribute("aria-label", `${this.#sheet?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
     for (const [act, can] of /** @type {[string, boolean][]} */ ([["undo", desk.view.can_undo], ["redo", desk.view.can_redo]])) {
       const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
       if (button) button.disabled = !can;
     }
-    for (const [act, can] of /** @type {[string, boolean][]} */ ([["before", place > 1], ["after", place < this.#order.length]])) {
+    for (const [act, can] of /** @type {[string, boolean][]} */ ([["before", this.#neighbour(-1) !== undefined], ["after", this.#neighbour(1) !== undefined]])) {
       const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
       if (button) button.disabled = !can;
     }
@@ -258,50 +349,69 @@ export class Editor {
     );
     const nearest = distances.indexOf(Math.min(...distances));
     const onPoint = nearest >= 0 && distances[nearest] < REACH * start.unit;
-    // Landmarks are placed one after the other: a press elsewhere, or on another's prediction, is meant for the selected one.
-    const isPlacing = this.#layer === "landmarks" && this.#points[this.#selected] && !this.#points[this.#selected].placed && !(onPoint && this.#points[nearest].placed);
+    // Landmarks are placed one after the other: a press elsewhere, or on another's prediction, is meant for the selected one. So is
+    // one for a point that is absent.
+    const selected = this.#points[this.#selected];
+    const isMissing = selected && (selected.placed ? selected.visibility === "absent" : this.#layer === "landmarks");
+    const isPlacing = isMissing && !(onPoint && this.#points[nearest].placed);
     if (onPoint && !isPlacing) this.#select(nearest);
+    const target = this.#target;
     const holds = onPoint || isPlacing;
     const [fromX, fromY] = [event.clientX, event.clientY];
     const middle = [...this.#middle];
     const { scale } = this.#frame();
     let moved = false;
     this.#canvas.setPointerCapture(event.pointerId);
-    const move = (/** @type {PointerEvent} */ event) => {
+    const listening = new AbortController();
+    const on = (/** @type {"pointermove" | "pointerup" | "pointercancel"} */ name, /** @type {(event: PointerEvent) => void} */ act) =>
+      // Another finger is another press.
+      this.#canvas.addEventListener(name, (other) => other.pointerId === event.pointerId && act(other), { signal: listening.signal });
+    on("pointermove", (event) => {
       const [dx, dy] = [event.clientX - fromX, event.clientY - fromY];
       if (!moved && Math.hypot(dx, dy) < STILL) return;
       moved = true;
       if (holds) {
         const { x, y } = this.#at(event);
-        this.#held = { x, y };
+        this.#held = { ...target, x, y };
       } else if (this.#sheet) {
         const ratio = devicePixelRatio || 1;
         const { width_px, height_px } = this.#sheet;
         this.#middle = [middle[0] - (dx * ratio) / (width_px * scale), middle[1] - (dy * ratio) / (height_px * scale)];
       }
       this.#draw();
-    };
-    const up = () => {
-      this.#canvas.removeEventListener("pointermove", move);
-      this.#canvas.removeEventListener("pointerup", up);
-      this.#canvas.removeEventListener("pointercancel", up);
-      if (this.#held) this.#place(this.#held);
-      else if (!moved && isPlacing) this.#place(start);
-    };
-    this.#canvas.addEventListener("pointermove", move);
-    this.#canvas.addEventListener("pointerup", up);
-    this.#canvas.addEventListener("pointercancel", up);
+    });
+    on("pointerup", () => {
+      listening.abort();
+      const held = this.#held;
+      this.#held = null;
+      // Meanwhile another image may be shown: what was begun here is placed here.
+      if (held && moved) this.#placeAt(target, held);
+      else if (!moved && isPlacing) this.#placeAt(target, start);
+    });
+    on("pointercancel", () => {
+      listening.abort();
+      this.#held = null;
+      this.#draw();
+    });
   }
 
-  /** Places the selected point, and goes on to the next landmark that is not placed.
+  /** Places a point, and goes on to the next landmark that is not placed.
+   * @param {Target} target
    * @param {{ x: number, y: number }} at px of the original.
    */
-  async #place({ x, y }, occluded = false) {
-    const [index, image, wasPlaced] = [this.#selected, this.#index, this.#points[this.#selected]?.placed];
-    const { width_px, height_px } = this.#sheet ?? { width_px: 0, height_px: 0 };
+  #placeAt(target, { x, y }, occluded = false) {
+    const { image, layer, index } = target;
+    const { width_px, height_px } = this.#row(image) ?? { width_px: 0, height_px: 0 };
     const within = (/** @type {number} */ v, /** @type {number} */ side) => Math.min(side, Math.max(0, v));
-    await this.#edit({ kind: "place", image, layer: this.#layer, index, at_px: [within(x, width_px), within(y, height_px)], occluded });
-    if (this.#layer !== "landmarks" || wasPlaced || image !== this.#index) return;
+    const [atX, atY] = [within(x, width_px), within(y, height_px)];
+    const wasPlaced = this.#desk?.points(image, layer)[index]?.placed || this.#underway.some((other) => other.image === image && other.layer === layer && other.index === index);
+    this.#send(target, { kind: "place", image, layer, index, at_px: [atX, atY], occluded }, { x: atX, y: atY, visibility: occluded ? "occluded" : "visible", placed: true });
+    if (!wasPlaced) this.#goOn(target);
+  }
+
+  /** Selects the next landmark that is not placed, if one was just placed. @param {Target} target */
+  #goOn({ image, layer, index }) {
+    if (layer !== "landmarks" || image !== this.#index) return;
     const next = this.#points.findIndex((point, k) => k > index && !point.placed);
     if (next >= 0) this.#select(next);
   }
@@ -309,12 +419,13 @@ export class Editor {
   /** Says that something is in front of the selected point, or no longer. */
   #hide() {
     const point = this.#points[this.#selected];
-    if (point && point.visibility !== "absent") this.#place(point, point.visibility !== "occluded");
+    if (point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility !== "occluded");
   }
 
   /** What was placed goes back to where it was found or predicted. */
   #takeBack() {
-    this.#edit({ kind: "unplace", image: this.#index, layer: this.#layer, index: this.#selected });
+    if (!this.#points[this.#selected]?.placed) return;
+    this.#send(this.#target, { kind: "unplace", ...this.#target }, { placed: false });
     this.#canvas.focus(); // its button is off now
   }
 
@@ -365,7 +476,7 @@ export class Editor {
       Backspace: () => this.#takeBack(),
     };
     // Enter presses the button that has the focus; on the picture it confirms a prediction.
-    if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#place(point, point.visibility === "occluded");
+    if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility === "occluded");
     else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();
@@ -379,16 +490,20 @@ export class Editor {
     const point = this.#points[this.#selected];
     const sheet = this.#sheet;
     if (!point || !sheet) return;
+    const target = this.#target;
     const from = this.#held ?? (point.visibility === "absent" ? { x: sheet.width_px / 2, y: sheet.height_px / 2 } : point);
-    this.#held = { x: Math.min(sheet.width_px, Math.max(0, from.x + dx)), y: Math.min(sheet.height_px, Math.max(0, from.y + dy)) };
+    this.#held = { ...target, x: Math.min(sheet.width_px, Math.max(0, from.x + dx)), y: Math.min(sheet.height_px, Math.max(0, from.y + dy)) };
     this.#draw();
-    const [index, image, layer, occluded] = [this.#selected, this.#index, this.#layer, point.visibility === "occluded"];
+    const occluded = point.visibility === "occluded";
     clearTimeout(this.#resting);
     this.#rest = () => {
       const at = this.#held;
       this.#rest = null;
+      this.#held = null;
       clearTimeout(this.#resting);
-      if (at) this.#edit({ kind: "place", image, layer, index, at_px: [at.x, at.y], occluded });
+      if (!at) return;
+      const to = /** @type {const} */ ({ x: at.x, y: at.y, visibility: occluded ? "occluded" : "visible", placed: true });
+      this.#send(target, { kind: "place", ...target, at_px: [at.x, at.y], occluded }, to);
     };
     this.#resting = window.setTimeout(this.#rest, REST);
   }

@@ -15,6 +15,8 @@ import { drawPoints } from "./desk.js";
 const CARD = 130;
 const CAPTION = 44;
 const GAP = 12;
+/** Width of a bitmap, px. */
+const THUMBNAIL = 256;
 /** Rows drawn beyond the ones in sight. */
 const SPARE = 1;
 
@@ -140,17 +142,29 @@ export class Gallery {
     const [name, note] = item.querySelectorAll("span, small");
     const button = item.querySelector("button");
     if (!desk || !sheet || !canvas || !button) return;
-    const labels = desk.labels(this.#layer);
-    const points = desk.points(index, this.#layer);
-    const placed = points.filter((point) => point.placed).length;
+    const placed = desk.points(index, this.#layer).filter((point) => point.placed).length;
     name.textContent = sheet.name;
     note.textContent = placed ? `${placed} by hand` : `${sheet.confidence.toFixed(2)} confidence`;
     button.title = sheet.name;
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
-    const bitmap = await this.#pictures.get(index, 256).catch(() => null);
     // Meanwhile it may show something else.
-    if (version !== this.#version || this.#order[place] !== index) return;
+    const isWanted = () => version === this.#version && this.#order[place] === index && this.#cards.get(place)?.item === item;
+    const lease = await this.#pictures.lease(index, THUMBNAIL, isWanted).catch(() => null);
+    if (isWanted()) this.#paint(canvas, lease?.bitmap ?? null, index, pixels);
+    lease?.release();
+  }
+
+  /** Draws an image and its points.
+   * @param {HTMLCanvasElement} canvas
+   * @param {ImageBitmap | null} bitmap
+   * @param {number} index
+   * @param {number} pixels Side of the canvas.
+   */
+  #paint(canvas, bitmap, index, pixels) {
+    const desk = this.#desk;
+    const sheet = desk?.view.sheets[index];
+    if (!desk || !sheet) return;
     if (canvas.width !== pixels || canvas.height !== pixels) canvas.width = canvas.height = pixels;
     const context = canvas.getContext("2d");
     if (!context) return;
@@ -160,6 +174,6 @@ export class Gallery {
     const top = (pixels - sheet.height_px * scale) / 2;
     if (bitmap) context.drawImage(bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
     const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
-    drawPoints(context, labels, desk.edges(this.#layer), points, on, { radius: pixels * 0.026 });
+    drawPoints(context, desk.labels(this.#layer), desk.edges(this.#layer), desk.points(index, this.#layer), on, { radius: pixels * 0.026 });
   }
 }

@@ -7,6 +7,7 @@
  */
 
 import { isVideo } from "../annotate/video.js";
+import { isLabels } from "../files.js";
 import { FitChoice } from "./fit.js";
 import { Tray } from "./tray.js";
 import { FramePanel } from "./frames.js";
@@ -28,15 +29,16 @@ const PORTION = 60;
  * @property {() => Promise<unknown>} underway The load that was asked for last.
  * @property {(places: number[]) => Promise<void>} leaveOut
  * @property {(patch: Partial<protocol.Config>) => void} change
+ * @property {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
  */
 
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ take: (files: NamedFile[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
+ * @returns {{ take: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
  */
-export function openPictures(store, { load, underway, leaveOut, change, thumbnails }) {
+export function openPictures(store, { load, underway, leaveOut, change, identify, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
   /** The places that are to be left out; the engine may not know yet. @type {number[]} */ let out = [];
@@ -153,10 +155,17 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
   let queue = Promise.resolve();
   /** What waits since before this was raised is not wanted any more. */
   let wish = 0;
-  /** @param {NamedFile[]} files */
-  const bring = (files) => {
+  /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] What came with them and cannot be used. */
+  const bring = (files, failed = []) => {
     const mine = wish;
-    return (queue = queue.catch(() => {}).then(() => (mine === wish ? take(files) : undefined)));
+    const isWanted = () => mine === wish;
+    return (queue = queue.catch(() => {}).then(async () => {
+      if (!isWanted()) return;
+      if (files.length || failed.length === 0) await take(files);
+      if (failed.length === 0 || !isWanted()) return;
+      store.set({ rejected: [...failed, ...store.state.rejected] });
+      if (files.length === 0) store.set({ message: { kind: "error", text: `${failed[0].name}: ${failed[0].reason}` } });
+    }));
   };
   /** @param {NamedFile[]} files */
   const take = async (files) => {
@@ -181,7 +190,7 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
     state();
   };
 
-  const frames = new FramePanel(byId("frames"), bring);
+  const frames = new FramePanel(byId("frames"), bring, identify);
   byId("open-record").addEventListener("click", async () => {
     const { record } = await import("./record.js");
     const files = await record(/** @type {HTMLDialogElement} */ (byId("record")), adds.checked ? "Add" : "Train on");
@@ -189,10 +198,14 @@ export function openPictures(store, { load, underway, leaveOut, change, thumbnai
   });
 
   return {
-    take(files) {
+    take(files, failed) {
+      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "This may hold labels, which training does without: drop it in Annotate, beside its images." }));
+      const rejected = [...failed, ...labels];
       const videos = files.filter(isVideo);
-      if (videos.length === 0) bring(files);
-      else frames.open(videos, files.filter((file) => !isVideo(file)));
+      const others = files.filter((file) => !isVideo(file) && !isLabels(file));
+      if (videos.length) frames.open(videos, others, rejected);
+      else if (others.length || rejected.length) bring(others, rejected);
+      else bring(files);
     },
     forget: () => void (wish += 1),
   };

@@ -7,6 +7,7 @@
 
 import { openVideo } from "../annotate/video.js";
 
+/** @import * as protocol from "../protocol.js" */
 /** @import { NamedFile } from "../autolink.js" */
 /** @import { Video } from "../annotate/video.js" */
 
@@ -19,17 +20,23 @@ export const LONGEST = 512;
 export class FramePanel {
   #panel;
   #load;
+  #identify;
   /** @type {{ name: string, video: Video }[]} */ #videos = [];
   /** What came with them. @type {NamedFile[]} */ #others = [];
+  /** What cannot be used. @type {protocol.Rejected[]} */ #failed = [];
+  /** What each video is called whose frames were taken, by its content: two of one name are two videos. @type {Map<string, string>} */
+  #names = new Map();
   /** Counts what is opened or given up, so that an older one ends. */ #turn = 0;
 
   /**
    * @param {HTMLElement} panel
-   * @param {(files: NamedFile[]) => Promise<void>} load
+   * @param {(files: NamedFile[], failed: protocol.Rejected[]) => Promise<void>} load
+   * @param {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
    */
-  constructor(panel, load) {
+  constructor(panel, load, identify) {
     this.#panel = panel;
     this.#load = load;
+    this.#identify = identify;
     this.#every().addEventListener("input", () => this.#count());
     this.#find("form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -41,21 +48,37 @@ export class FramePanel {
   /**
    * @param {NamedFile[]} videos
    * @param {NamedFile[]} others
+   * @param {protocol.Rejected[]} failed What came with them and cannot be used.
    */
-  async open(videos, others) {
+  async open(videos, others, failed) {
     this.#close();
     const turn = ++this.#turn;
     this.#others = others;
+    this.#failed = failed;
     this.#panel.hidden = false;
     this.#find("form").hidden = true;
     this.#say("Opening the video.");
-    /** @type {string[]} */ const bad = [];
+    /** @type {string[]} */ const notes = [];
+    /** @type {Set<string>} */ const here = new Set();
     for (const { name, file } of videos) {
-      const video = await openVideo(file).catch((error) => void bad.push(error instanceof Error ? error.message : `${error}`));
+      const said = (/** @type {unknown} */ error) => void notes.push(error instanceof Error ? error.message : `${error}`);
+      // Without an engine, the file's own facts have to do.
+      const content = await this.#identify(file).catch(() => `${file.name} ${file.size} ${file.lastModified}`);
+      if (turn !== this.#turn) return;
+      const called = this.#name(content, name);
+      if (here.has(content)) {
+        notes.push(`${name} is the same video as ${called}: it is taken once.`);
+        continue;
+      }
+      here.add(content);
+      const video = await openVideo(file).catch(said);
       if (turn !== this.#turn) return video?.close();
-      if (video) this.#videos.push({ name, video });
+      if (!video) continue;
+      this.#videos.push({ name: called, video });
+      const other = called === name ? "" : " There is another video of this name.";
+      notes.push(`${called}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`, ...(video.guessed ? [video.guessed] : []));
     }
-    this.#say([...bad, ...this.#videos.map(({ name, video }) => `${name}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.`)].join(" "));
+    this.#say(notes.join(" "));
     if (this.#videos.length === 0) return;
     const frames = this.#frames(1);
     this.#every().value = `${Math.max(1, Math.round(frames / USUAL))}`;
@@ -72,28 +95,54 @@ export class FramePanel {
     const total = this.#frames(every);
     this.#busy(true);
     /** @type {NamedFile[]} */ const files = [];
-    try {
-      for (const { name, video } of this.#videos) {
-        for await (const { seconds, picture } of video.stills(every, LONGEST)) {
+    const failed = [...this.#failed];
+    for (const { name, video } of this.#videos) {
+      /** @type {Set<string>} */ const times = new Set();
+      try {
+        for await (const { frame, seconds, picture } of video.stills(every, LONGEST)) {
           if (turn !== this.#turn) return;
-          const file = new File([picture], `${seconds.toFixed(2)} s.jpg`, { type: picture.type });
+          const time = `${seconds.toFixed(2)} s`;
+          // Of fast videos, several frames begin within a hundredth of a second.
+          const file = new File([picture], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: picture.type });
+          times.add(time);
           files.push({ file, name: `${name}/${file.name}` });
           this.#say(`Taking frames: ${files.length} of about ${total}.`);
         }
+      } catch (error) {
+        if (turn !== this.#turn) return;
+        // What came before is as good as it was.
+        failed.push({ name, reason: error instanceof Error ? error.message : `${error}` });
       }
-    } catch (error) {
-      if (turn !== this.#turn) return;
+    }
+    if (turn !== this.#turn) return;
+    if (files.length === 0) {
       this.#busy(false);
-      return this.#say(`The video could not be read to its end (${error instanceof Error ? error.message : error}).`);
+      return this.#say(failed.map(({ reason }) => reason).join(" "));
     }
     const others = this.#others;
     this.#close();
-    await this.#load([...others, ...files]);
+    await this.#load([...others, ...files], failed);
+  }
+
+  /** What a video is called here: its name, or one that no other video has.
+   * @param {string} content
+   * @param {string} name
+   */
+  #name(content, name) {
+    const known = this.#names.get(content);
+    if (known) return known;
+    const taken = new Set(this.#names.values());
+    const dot = name.lastIndexOf(".");
+    const [stem, ending] = dot > name.lastIndexOf("/") + 1 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
+    let called = name;
+    for (let number = 2; taken.has(called); number++) called = `${stem} (${number})${ending}`;
+    this.#names.set(content, called);
+    return called;
   }
 
   /** @param {number} every */
   #frames(every) {
-    return this.#videos.reduce((sum, { video }) => sum + Math.ceil(Math.round(video.duration * video.rate) / every), 0);
+    return this.#videos.reduce((sum, { video }) => sum + Math.ceil(video.count / every), 0);
   }
 
   #count() {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { newFrame, openCamera } from "../annotate/camera.js";
+import { Feed, offerCameras, rememberCamera } from "../annotate/feed.js";
 import { LONGEST } from "./frames.js";
 import { Tray } from "./tray.js";
 
@@ -19,6 +19,9 @@ const SIDE = 112;
 /** Nothing is learned from fewer. */
 const FEWEST = 2;
 
+/** What was recorded stays when the camera goes. */
+const USABLE = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image so far is still here." : ` The ${count} images so far are still here.`);
+
 /** So many were taken since the page was opened: each has its own name. */
 let taken = 0;
 
@@ -28,12 +31,14 @@ let taken = 0;
  * @returns {Promise<NamedFile[]>} What was recorded; nothing if it was closed.
  */
 export async function record(dialog, verb) {
+  if (dialog.open) return [];
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
   const video = /** @type {HTMLVideoElement} */ (find("video"));
   const wanted = /** @type {HTMLInputElement} */ (find("#record-count"));
   const pace = /** @type {HTMLSelectElement} */ (find("#record-pace"));
   const mirror = /** @type {HTMLInputElement} */ (find("#record-mirror"));
   const start = /** @type {HTMLButtonElement} */ (find("#record-start"));
+  const choice = /** @type {HTMLSelectElement} */ (find("#record-camera"));
   const use = /** @type {HTMLButtonElement} */ (find("#record-use"));
   const say = (/** @type {string} */ text) => void (find("#record-said").textContent = text);
   const listening = new AbortController();
@@ -61,36 +66,73 @@ export async function record(dialog, verb) {
   };
   const look = () => video.classList.toggle("is-mirrored", mirror.checked);
 
-  /** @type {MediaStream | null} */ let stream = null;
+  /** @type {Feed | null} */ let feed = null;
+  /** Counts the cameras that were opened, so that one that comes late is not shown. */
+  let turn = 0;
+  /** Opens the camera in place of the one before; whether it runs. */
+  const openFeed = async () => {
+    const mine = ++turn;
+    feed?.stop();
+    feed = null;
+    start.disabled = true;
+    try {
+      const opened = await Feed.open(video, (reason) => {
+        if (mine !== turn) return;
+        isRecording = false;
+        say(`${reason}${USABLE(files().length)} Press Record to try again.`);
+        show();
+      });
+      if (mine !== turn || !dialog.open) return opened.stop();
+      feed = opened;
+      await offerCameras(choice, opened.deviceId);
+    } catch (error) {
+      if (mine === turn) say(`${error instanceof Error ? error.message : error}${USABLE(files().length)}`);
+    } finally {
+      if (mine === turn) start.disabled = false;
+    }
+  };
   const shoot = async () => {
+    if (!feed?.isOn) await openFeed();
+    const camera = feed;
+    if (!camera?.isOn || isRecording) return;
     isRecording = true;
+    say("");
     show();
     for (let left = COUNTDOWN; left > 0 && isRecording; left--) {
       find("#record-countdown").textContent = `${left}`;
       await wait(1000);
     }
     find("#record-countdown").textContent = "";
-    const scale = Math.min(1, LONGEST / Math.max(video.videoWidth, video.videoHeight));
-    const canvas = new OffscreenCanvas(Math.round(video.videoWidth * scale), Math.round(video.videoHeight * scale));
-    const context = canvas.getContext("2d");
-    if (mirror.checked) context?.setTransform(-1, 0, 0, 1, canvas.width, 0);
     const count = wanted.valueAsNumber;
+    let sides = "";
     let next = performance.now();
-    for (let shot = 0; shot < count && isRecording && dialog.open; shot++) {
+    for (let shot = 0; shot < count && isRecording && dialog.open; ) {
       await wait(next - performance.now());
       next += 1000 * Number(pace.value);
-      await newFrame(video);
+      if (!(await camera.next())) break;
+      const { videoWidth, videoHeight } = video;
+      if (!videoWidth || !videoHeight) continue;
+      // Each as the camera is now: a phone may be turned meanwhile.
+      const scale = Math.min(1, LONGEST / Math.max(videoWidth, videoHeight));
+      const canvas = new OffscreenCanvas(Math.max(1, Math.round(videoWidth * scale)), Math.max(1, Math.round(videoHeight * scale)));
+      const context = canvas.getContext("2d");
+      if (mirror.checked) context?.setTransform(-1, 0, 0, 1, canvas.width, 0);
       context?.drawImage(video, 0, 0, canvas.width, canvas.height);
       const picture = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
       taken += 1;
+      shot += 1;
       const file = new File([picture], `${`${taken}`.padStart(4, "0")}.jpg`, { type: picture.type });
       tray.put(shots.length, `camera/${file.name}`, square(canvas));
       shots.push({ file, name: `camera/${file.name}` });
-      say(`${shot + 1} of ${count}`);
+      const now = `${videoWidth} × ${videoHeight} px`;
+      const isTurned = sides !== "" && sides !== now;
+      if (sides === "") sides = now;
+      say(`${shot} of ${count}${isTurned ? `. The camera was turned: it began with ${sides}, and now has ${now}.` : ""}`);
       show();
     }
+    // Stopped by itself, it said so.
+    if (isRecording || camera.isOn) say(shots.length ? "Click a picture that went wrong to remove it." : "");
     isRecording = false;
-    say(shots.length ? "Click a picture that went wrong to remove it." : "");
     show();
   };
 
@@ -99,32 +141,28 @@ export async function record(dialog, verb) {
   look();
   dialog.showModal();
   try {
-    start.disabled = true;
-    stream = await openCamera();
-    if (!dialog.open) return [];
-    video.srcObject = stream;
-    await video.play();
-    start.disabled = false;
     mirror.addEventListener("change", look, { signal });
+    choice.addEventListener("change", () => {
+      rememberCamera(choice.value);
+      isRecording = false;
+      openFeed();
+    }, { signal });
     start.addEventListener("click", () => {
       if (isRecording) isRecording = false;
       else if (wanted.reportValidity()) shoot();
     }, { signal });
+    openFeed();
     const isUsed = await new Promise((resolve) => {
       use.addEventListener("click", () => resolve(true), { signal });
       dialog.addEventListener("close", () => resolve(false), { signal });
     });
     return isUsed ? files() : [];
-  } catch (error) {
-    // Said in the dialog, which waits to be closed.
-    say(error instanceof Error ? error.message : `${error}`);
-    return [];
   } finally {
     isRecording = false;
+    turn += 1;
     listening.abort();
-    for (const track of stream?.getTracks() ?? []) track.stop();
-    video.srcObject = null;
-    if (stream) dialog.close();
+    /** @type {Feed | null} */ (feed)?.stop();
+    if (dialog.open) dialog.close();
   }
 }
 

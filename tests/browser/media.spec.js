@@ -1,0 +1,232 @@
+// Videos, the camera, drops and the editor: what comes in is named right, and nothing that was done is lost.
+
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { expect, test } from "@playwright/test";
+import { root } from "./helpers.js";
+
+const folder = path.join(root, "tests/data/videos");
+
+/** A video of `tests/data/videos`, to be picked.
+ * @param {string} name
+ * @param {string} [called]
+ */
+async function video(name, called = path.basename(name)) {
+  return { name: called, mimeType: "video/webm", buffer: await readFile(path.join(folder, name)) };
+}
+
+/** A page of this origin without anything on it, where modules are tried by themselves.
+ * @param {import("@playwright/test").Page} page
+ */
+const nothing = (page) => page.goto("style.css");
+
+/** All frames of a video as the module reads them: number, time, and the number that is drawn in each; and those that `picture` gives by time.
+ * @param {import("@playwright/test").Page} page
+ * @param {{ name: string, buffer: Buffer }} file
+ */
+const framesOf = (page, { name, buffer }) =>
+  page.evaluate(
+    async ({ name, base64 }) => {
+      const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
+      const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "video/webm" });
+      const drawn = (/** @type {Uint8ClampedArray | Uint8Array} */ rgba) =>
+        Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((sum, bit) => 2 * sum + bit, 0);
+      const video = await openVideo(file);
+      const frames = [];
+      let failed = "";
+      try {
+        for await (const { frame, seconds, pixels } of video.frames(1)) frames.push({ frame, seconds, drawn: drawn(pixels) });
+      } catch (error) {
+        failed = `${error}`;
+      }
+      // In an order that no decoder expects.
+      const pictures = [];
+      for (const { frame, seconds } of [...frames].sort((a, b) => (a.frame * 7) % 11 - (b.frame * 7) % 11 || b.frame - a.frame)) {
+        const bitmap = await createImageBitmap(await video.picture(seconds));
+        const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
+        context.drawImage(bitmap, 0, 0);
+        pictures.push([frame, drawn(context.getImageData(0, 0, 96, 64).data)]);
+      }
+      const every = [];
+      for await (const { frame } of video.stills(7, 32)) every.push(frame);
+      const { count, duration, rate, guessed } = video;
+      video.close();
+      return { frames, pictures, every, count, duration, rate, guessed, failed };
+    },
+    { name, base64: buffer.toString("base64") },
+  );
+
+for (const without of ["", "VideoDecoder"]) {
+  test(`frames have the file's own numbers and times, ${without ? `without ${without}` : "by WebCodecs"}`, async ({ page }) => {
+    await nothing(page);
+    if (without) await page.evaluate((name) => Reflect.deleteProperty(globalThis, name), without);
+    const up = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => i);
+    for (const [name, count, rate, first] of /** @type {[string, number, number, number][]} */ ([
+      ["sixty.webm", 120, 60, 0],
+      ["no-duration.webm", 50, 25, 0],
+      ["late.webm", 20, 10, 3],
+      ["cam2/video.webm", 40, 10, 0],
+    ])) {
+      const found = await framesOf(page, await video(name));
+      expect(found.failed, name).toBe("");
+      expect(found.frames.map(({ frame }) => frame), name).toEqual(up(count));
+      expect(found.frames.map(({ drawn }) => drawn), `${name}: each frame shows its own image`).toEqual(up(count));
+      expect(found.pictures.filter(([frame, drawn]) => frame !== drawn), `${name}: and so it does when it is looked for`).toEqual([]);
+      expect(found.every, name).toEqual(up(count).filter((frame) => frame % 7 === 0));
+      found.frames.forEach(({ frame, seconds }) => expect(Math.abs(seconds - first - frame / rate), `${name} ${frame}`).toBeLessThan(0.0011));
+      expect(found.count).toBe(count);
+      expect(found.duration, name).toBeCloseTo(first + count / rate, 1);
+      expect(found.guessed).toBe("");
+    }
+    // The rate varies: the numbers are those of the frames that there are.
+    const taken = up(60).filter((n) => n % 7 === 0 || n % 5 === 0);
+    const varying = await framesOf(page, await video("varying.webm"));
+    expect(varying.frames.map(({ frame }) => frame)).toEqual(up(taken.length));
+    expect(varying.frames.map(({ drawn }) => drawn)).toEqual(taken);
+    varying.frames.forEach(({ seconds }, i) => expect(Math.abs(seconds - taken[i] / 30)).toBeLessThan(0.0011));
+    await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound, but no frames.");
+    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no frames that can be read: it may be cut off.");
+    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("bad.mp4 cannot be decoded by this browser: save it as MP4");
+  });
+}
+
+test("what nobody can read of a video is guessed, and called so, and has an end", async ({ page }) => {
+  await nothing(page);
+  const { buffer } = await video("no-duration.webm");
+  const found = await page.evaluate(async (base64) => {
+    Reflect.deleteProperty(globalThis, "VideoDecoder");
+    const { Input } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", location.href).href);
+    Input.prototype.getPrimaryVideoTrack = () => Promise.reject(new Error("unknown"));
+    const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
+    const video = await openVideo(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], "clip.webm"));
+    const frames = [];
+    for await (const { frame } of video.frames(1)) frames.push(frame);
+    return { frames, guessed: video.guessed };
+  }, buffer.toString("base64"));
+  expect(found.frames).toEqual(Array.from({ length: 60 }, (_, i) => i));
+  expect(found.guessed).toContain("they are taken 30 times a second, and their numbers may not be the file's");
+});
+
+test("a hundred phone photos take the memory of a few, and none is closed while it is drawn", async ({ page }) => {
+  await nothing(page);
+  const found = await page.evaluate(async () => {
+    const open = new Map();
+    let most = 0;
+    const made = createImageBitmap;
+    globalThis.createImageBitmap = /** @type {any} */ (
+      async (/** @type {[Blob, any]} */ ...how) => {
+        const bitmap = await made(...how);
+        open.set(bitmap, bitmap.width * bitmap.height * 4);
+        most = Math.max(most, [...open.values()].reduce((a, b) => a + b, 0));
+        return bitmap;
+      }
+    );
+    const { close } = ImageBitmap.prototype;
+    ImageBitmap.prototype.close = function () {
+      open.delete(this);
+      return close.call(this);
+    };
+    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const [width_px, height_px] = [4000, 3000];
+    const photo = new OffscreenCanvas(width_px, height_px);
+    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext("2d"));
+    context.fillRect(0, 0, 2000, 3000);
+    const blob = await photo.convertToBlob({ type: "image/jpeg" });
+    let reads = 0;
+    const pictures = new Pictures((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
+    const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(40, 30).getContext("2d"));
+    // Page down through all of them, each held while the next one comes, as an editor does; thumbnails come with them.
+    let held = null;
+    for (let image = 0; image < 100; image++) {
+      const thumbnail = await pictures.lease(image, 256);
+      const lease = await pictures.lease(image, null);
+      for (const { bitmap } of [lease, thumbnail, ...(held ? [held] : [])]) canvas.drawImage(bitmap, 0, 0, 40, 30);
+      held?.release();
+      thumbnail.release();
+      held = lease;
+    }
+    const paged = { most, reads, sides: [held?.bitmap.width, held?.bitmap.height], scale: held?.scale };
+    // Other images: what is in use stays until it is released.
+    pictures.clear();
+    canvas.drawImage(held?.bitmap, 0, 0);
+    held?.release();
+    await Promise.resolve();
+    await new Promise((resolve) => setTimeout(resolve));
+    // Fast: nobody waits for what was passed.
+    reads = 0;
+    let at = 0;
+    const passing = Array.from({ length: 50 }, (_, image) => {
+      at = image;
+      return pictures.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
+    });
+    const shown = (await Promise.all(passing)).filter((image) => image >= 0);
+    const missing = await pictures.lease(100, null).catch((/** @type {Error} */ error) => error.message);
+    pictures.clear();
+    await new Promise((resolve) => setTimeout(resolve));
+    // One that has no room is held smaller, and says so.
+    const small = new Pictures(() => ({ width_px, height_px, read: async () => blob }), 12e6);
+    const lease = await small.lease(0, null);
+    const bounded = { bytes: lease.bitmap.width * lease.bitmap.height * 4, scale: lease.scale };
+    lease.release();
+    const broken = new Pictures(() => ({ width_px, height_px, read: async () => new Blob(["x"]) }));
+    const refused = await broken.lease(0, null).catch((/** @type {Error} */ error) => error.message);
+    return { paged, shown, reads, missing, bounded, refused, left: open.size - 1, bytes: broken.bytes };
+  });
+  expect(found.paged.most, "bytes at once").toBeLessThanOrEqual(256 * 2 ** 20);
+  expect(found.paged.reads, "a thumbnail and the whole of each").toBe(200);
+  expect([found.paged.sides, found.paged.scale]).toEqual([[4000, 3000], 1]);
+  expect(found.shown).toContain(49);
+  expect(found.shown.length).toBeLessThan(10);
+  expect(found.reads).toBe(found.shown.length);
+  expect(found.missing).toContain("is not here");
+  expect(found.bounded.bytes).toBeLessThanOrEqual(6e6);
+  expect(found.bounded.scale).toBeCloseTo(Math.sqrt(6e6 / 48e6), 2);
+  expect(found.refused).toMatch(/^The image cannot be shown \(.+\)\.$/);
+  expect([found.left, found.bytes], "all others are closed").toEqual([0, 0]);
+});
+
+test("a drop of which one entry fails is read but for that, which is named", async ({ page }) => {
+  await nothing(page);
+  const found = await page.evaluate(async () => {
+    const { droppedFiles } = await import(new URL("files.js", location.href).href);
+    const file = (/** @type {string} */ name) => new File(["x"], name);
+    const entry = (/** @type {string} */ fullPath, fails = false) => ({
+      isFile: true, isDirectory: false, fullPath, name: fullPath.split("/").at(-1),
+      file: (/** @type {(file: File) => void} */ resolve, /** @type {(error: Error) => void} */ reject) => (fails ? reject(new DOMException("gone", "NotFoundError")) : resolve(file(fullPath))),
+    });
+    /** A folder that is handed out in portions of a hundred, as browsers do; after some of them it fails. */
+    const directory = (/** @type {string} */ fullPath, /** @type {any[]} */ children, portions = Infinity) => ({
+      isFile: false, isDirectory: true, fullPath, name: fullPath.split("/").at(-1),
+      createReader: () => {
+        let portion = 0;
+        return {
+          readEntries: (/** @type {(entries: any[]) => void} */ resolve, /** @type {(error: Error) => void} */ reject) =>
+            portion >= portions ? reject(new DOMException("gone", "NotReadableError")) : resolve(children.slice(100 * portion, 100 * ++portion)),
+        };
+      },
+    });
+    const item = (/** @type {any} */ entry, /** @type {File | null} */ plain = null) => ({ kind: "file", webkitGetAsEntry: () => entry, getAsFile: () => plain });
+    const many = Array.from({ length: 250 }, (_, i) => entry(`/many/${i}.png`, i === 123));
+    const items = [
+      item(directory("/many", many)),
+      item(directory("/half", many.map((_, i) => entry(`/half/${i}.png`)), 1)),
+      item(entry("/lost.png", true)),
+      item(entry("/saved.png", true), file("saved.png")),
+      item(null, file("plain.png")),
+      item(null, null),
+      { kind: "file", webkitGetAsEntry: () => { throw new Error("no"); }, getAsFile: () => { throw new Error("no"); } },
+      { kind: "string", webkitGetAsEntry: () => null, getAsFile: () => null },
+    ];
+    const { files, failed } = await droppedFiles({ items, files: [] });
+    return { names: files.map((/** @type {{ name: string }} */ { name }) => name), failed };
+  });
+  const of = (/** @type {string} */ folder) => found.names.filter((/** @type {string} */ name) => name.startsWith(folder));
+  expect(of("many/")).toHaveLength(249);
+  expect(of("many/")).not.toContain("many/123.png");
+  expect(of("half/")).toHaveLength(100);
+  expect(found.names).toContain("saved.png");
+  expect(found.names).toContain("plain.png");
+  expect(found.names).toHaveLength(351);
+  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "One of the files", "One of the files"]);
+  expect(found.failed[0].reason).toContain("could not read this folder to its end");
+});
