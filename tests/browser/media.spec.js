@@ -103,7 +103,9 @@ test("what nobody can read of a video is guessed, and called so, and has an end"
     for await (const { frame } of video.frames(1)) frames.push(frame);
     return { frames, guessed: video.guessed };
   }, buffer.toString("base64"));
-  expect(found.frames).toEqual(Array.from({ length: 60 }, (_, i) => i));
+  // Up to 1.96 s, where the last frame begins, or to 2 s, where it ends, by the browser.
+  expect([59, 60]).toContain(found.frames.length);
+  expect(found.frames).toEqual(found.frames.map((/** @type {number} */ _, /** @type {number} */ i) => i));
   expect(found.guessed).toContain("they are taken 30 times a second, and their numbers may not be the file's");
 });
 
@@ -135,10 +137,10 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
     let reads = 0;
     const pictures = new Pictures((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
     const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(40, 30).getContext("2d"));
-    // Page down through all of them, each held while the next one comes, as an editor does; thumbnails come with them.
+    // Page down through all of them, each held while the next one comes, as an editor does; thumbnails come with some.
     let held = null;
     for (let image = 0; image < 100; image++) {
-      const thumbnail = await pictures.lease(image, 256);
+      const thumbnail = await pictures.lease(image - (image % 10), 256);
       const lease = await pictures.lease(image, null);
       for (const { bitmap } of [lease, thumbnail, ...(held ? [held] : [])]) canvas.drawImage(bitmap, 0, 0, 40, 30);
       held?.release();
@@ -173,13 +175,13 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
     return { paged, shown, reads, missing, bounded, refused, left: open.size - 1, bytes: broken.bytes };
   });
   expect(found.paged.most, "bytes at once").toBeLessThanOrEqual(256 * 2 ** 20);
-  expect(found.paged.reads, "a thumbnail and the whole of each").toBe(200);
+  expect(found.paged.reads, "the whole of each, and ten thumbnails").toBe(110);
   expect([found.paged.sides, found.paged.scale]).toEqual([[4000, 3000], 1]);
   expect(found.shown).toContain(49);
   expect(found.shown.length).toBeLessThan(10);
   expect(found.reads).toBe(found.shown.length);
   expect(found.missing).toContain("is not here");
-  expect(found.bounded.bytes).toBeLessThanOrEqual(6e6);
+  expect(found.bounded.bytes, "half of the budget, but for whole rows").toBeLessThanOrEqual(6e6 + 4 * 4000);
   expect(found.bounded.scale).toBeCloseTo(Math.sqrt(6e6 / 48e6), 2);
   expect(found.refused).toMatch(/^The image cannot be shown \(.+\)\.$/);
   expect([found.left, found.bytes], "all others are closed").toEqual([0, 0]);
@@ -229,4 +231,115 @@ test("a drop of which one entry fails is read but for that, which is named", asy
   expect(found.names).toHaveLength(351);
   expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "One of the files", "One of the files"]);
   expect(found.failed[0].reason).toContain("could not read this folder to its end");
+});
+
+/** The editor by itself, over an engine that takes its time. Images have three landmarks; what is done comes to `window.edits`, and is answered by
+ * `window.answer()`, as the engine would between two steps.
+ * @param {import("@playwright/test").Page} page
+ */
+async function openEditor(page) {
+  await nothing(page);
+  await page.evaluate(async () => {
+    const { Editor } = await import(new URL("annotate/editor.js", location.href).href);
+    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const html = new DOMParser().parseFromString(await (await fetch("index.html")).text(), "text/html");
+    const style = document.createElement("link");
+    Object.assign(style, { rel: "stylesheet", href: "style.css" });
+    const dialog = /** @type {HTMLDialogElement} */ (document.importNode(html.getElementById("editor"), true));
+    document.head.append(style);
+    document.body.replaceChildren(dialog);
+    await new Promise((resolve) => (style.onload = resolve));
+    const test = /** @type {any} */ (window);
+    const canvas = new OffscreenCanvas(200, 100);
+    /** @type {any} */ (canvas.getContext("2d")).fillRect(0, 0, 100, 100);
+    const blob = await canvas.convertToBlob();
+    let rows = [0, 1, 2].map((id) => ({ id, name: `${id}.png`, width_px: 200, height_px: 100, is_here: true, video: null, confidence: 1, step: 1 }));
+    const placed = new Map();
+    const absent = { x: 0, y: 0, confidence: 1, visibility: "absent", placed: false };
+    const names = ["tip", "wrist", "elbow"];
+    const desk = () => ({
+      count: rows.length,
+      view: { sheets: rows, can_undo: placed.size > 0, can_redo: false },
+      row: (/** @type {number} */ id) => rows.find((row) => row.id === id),
+      labels: () => names.map((name) => ({ name, color: "#ff0000", hidden: false })),
+      edges: () => [],
+      points: (/** @type {number} */ image) => names.map((_, index) => ({ ...(placed.get(`${image}/${index}`) ?? absent) })),
+    });
+    test.edits = [];
+    /** @type {(() => void)[]} */ const waiting = [];
+    const edit = (/** @type {any} */ edit) => (test.edits.push(edit), new Promise((resolve) => waiting.push(() => {
+      const key = `${edit.image}/${edit.index}`;
+      if (edit.kind === "place") placed.set(key, { x: edit.at_px[0], y: edit.at_px[1], confidence: 1, visibility: edit.occluded ? "occluded" : "visible", placed: true });
+      if (edit.kind === "absent") placed.set(key, { ...absent, placed: true });
+      if (edit.kind === "unplace") placed.delete(key);
+      if (edit.kind === "remove") rows = rows.filter(({ id }) => !edit.images.includes(id));
+      test.show();
+      resolve(undefined);
+    })));
+    test.show = () => test.editor.show(desk(), "landmarks", rows.map(({ id }) => id));
+    test.answer = () => waiting.splice(0).forEach((answer) => answer());
+    test.pictures = new Pictures((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
+    test.editor = new Editor(dialog, test.pictures, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
+    test.show();
+    test.editor.open(0);
+  });
+  const canvas = page.getByTestId("editor-canvas");
+  const box = await canvas.boundingBox();
+  if (!box) throw new Error("no canvas");
+  const scale = Math.min(box.width / 200, box.height / 100);
+  const at = (/** @type {number} */ x, /** @type {number} */ y) => /** @type {const} */ ([box.x + (box.width - 200 * scale) / 2 + x * scale, box.y + (box.height - 100 * scale) / 2 + y * scale]);
+  return { canvas, at, points: page.getByTestId("editor-points").locator("button"), edits: () => page.evaluate(() => /** @type {any} */ (window).edits) };
+}
+
+test("three clicks while the engine is busy place three landmarks, each where it was pressed", async ({ page }) => {
+  const { at, points, edits } = await openEditor(page);
+  const places = [[20, 30], [100, 50], [150, 80]];
+  for (const [x, y] of places) await page.mouse.click(...at(x, y));
+  const sent = await edits();
+  expect(sent.map((/** @type {any} */ { kind, image, index }) => [kind, image, index])).toEqual([["place", 0, 0], ["place", 0, 1], ["place", 0, 2]]);
+  sent.forEach((/** @type {any} */ { at_px }, /** @type {number} */ k) => expect(Math.hypot(at_px[0] - places[k][0], at_px[1] - places[k][1])).toBeLessThan(1));
+  await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
+  // The answers change nothing that is seen; until they come, other news does not either.
+  await page.evaluate(() => /** @type {any} */ (window).show());
+  await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
+  await page.evaluate(() => /** @type {any} */ (window).answer());
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
+});
+
+test("news that come while a point is dragged do not drop it, and a page turned meanwhile does not move it elsewhere", async ({ page }) => {
+  const { at, canvas, edits } = await openEditor(page);
+  await page.mouse.move(...at(40, 40));
+  await page.mouse.down();
+  await page.mouse.move(...at(60, 50), { steps: 3 });
+  await page.evaluate(() => /** @type {any} */ (window).show());
+  await page.keyboard.press("PageDown");
+  await page.mouse.up();
+  await page.evaluate(() => /** @type {any} */ (window).answer());
+  const [{ kind, image, index, at_px }, ...others] = await edits();
+  expect([kind, image, index, others.length]).toEqual(["place", 0, 0, 0]);
+  expect(Math.hypot(at_px[0] - 60, at_px[1] - 50)).toBeLessThan(1);
+  await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
+});
+
+test("the editor's image stays while others are found and forgotten", async ({ page }) => {
+  const errors = /** @type {string[]} */ ([]);
+  page.on("pageerror", (error) => errors.push(error.message));
+  const { canvas } = await openEditor(page);
+  const painted = () => canvas.evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2 - 20, canvas.height / 2, 1, 1).data[3]);
+  await expect.poll(painted).toBe(255);
+  // A drop: the bitmaps are forgotten, and the editor is shown what is new.
+  await page.evaluate(() => {
+    const { pictures, show } = /** @type {any} */ (window);
+    pictures.clear();
+    show();
+    pictures.clear();
+    show();
+  });
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+  await page.evaluate(() => /** @type {any} */ (window).show());
+  expect(await painted()).toBe(255);
+  expect(errors).toEqual([]);
+  await page.getByTestId("editor-close").click();
+  expect(await page.evaluate(() => /** @type {any} */ (window).pictures.bytes)).toBe(0);
 });

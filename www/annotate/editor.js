@@ -361,6 +361,7 @@ export class Editor {
     const middle = [...this.#middle];
     const { scale } = this.#frame();
     let moved = false;
+    /** Where the point was dragged to. @type {{ x: number, y: number } | null} */ let dragged = null;
     this.#canvas.setPointerCapture(event.pointerId);
     const listening = new AbortController();
     const on = (/** @type {"pointermove" | "pointerup" | "pointercancel"} */ name, /** @type {(event: PointerEvent) => void} */ act) =>
@@ -371,7 +372,10 @@ export class Editor {
       if (!moved && Math.hypot(dx, dy) < STILL) return;
       moved = true;
       if (holds) {
+        // Another image may be shown meanwhile.
+        if (target.image !== this.#index) return;
         const { x, y } = this.#at(event);
+        dragged = { x, y };
         this.#held = { ...target, x, y };
       } else if (this.#sheet) {
         const ratio = devicePixelRatio || 1;
@@ -382,10 +386,8 @@ export class Editor {
     });
     on("pointerup", () => {
       listening.abort();
-      const held = this.#held;
       this.#held = null;
-      // Meanwhile another image may be shown: what was begun here is placed here.
-      if (held && moved) this.#placeAt(target, held);
+      if (dragged) this.#placeAt(target, dragged);
       else if (!moved && isPlacing) this.#placeAt(target, start);
     });
     on("pointercancel", () => {
