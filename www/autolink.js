@@ -56,7 +56,7 @@ const BUILD = "unstamped";
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"moved"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"moved"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
  */
 
 /**
@@ -397,12 +397,32 @@ export class Session {
   }
 
   /**
-   * Puts a frame of a video on the desk. After the last one call {@link showDesk}.
-   * @param {string} video Its file's name.
+   * Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames of videos are to be
+   * given again by {@link addFrame}.
+   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   */
+  async findAgain() {
+    return this.#found({ type: "find-again" }, attached([]));
+  }
+
+  /**
+   * What a file is known by, whatever its name: the same bytes, the same digits.
+   * @param {File} file
+   * @returns {Promise<string>} 32 hexadecimal digits.
+   */
+  async identify(file) {
+    const answer = await this.#send({ type: "identify" }, attached([file]));
+    if (!answer || !("content" in answer)) throw new EngineError("crash", "The engine answered without a content.");
+    return answer.content;
+  }
+
+  /**
+   * Puts a frame of a video into the project. After the last one call {@link showDesk}.
+   * @param {{ name: string, content: string }} video Its file's name, and what it is known by ({@link identify}).
    * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame
    */
-  async addFrame(video, { frame, seconds, width, height, pixels }) {
-    await this.#send({ type: "add-frame", video, frame, seconds, width, height }, { pixels });
+  async addFrame({ name, content }, { frame, seconds, width, height, pixels }) {
+    await this.#send({ type: "add-frame", video: name, content, frame, seconds, width, height }, { pixels });
   }
 
   /** Asks for a `desk` event. */
@@ -412,11 +432,11 @@ export class Session {
 
   /**
    * Gives the picture of a frame, to be exported with it.
-   * @param {number} index
+   * @param {number} image By the id of its row.
    * @param {File} picture
    */
-  async giveFrame(index, picture) {
-    await this.#send({ type: "give-frame", index }, attached([picture]));
+  async giveFrame(image, picture) {
+    await this.#send({ type: "give-frame", image }, attached([picture]));
   }
 
   /**
@@ -442,26 +462,30 @@ export class Session {
   }
 
   /**
-   * What a person did on the desk, as a file for {@link restoreWork}.
+   * The project, as a file for {@link openProject}: images by reference, landmarks, names and corrections.
+   * @param {string} name What it is called.
    * @returns {Promise<Blob>}
    */
-  async work() {
-    const answer = await this.#send({ type: "save-work" });
+  async saveProject(name) {
+    const answer = await this.#send({ type: "save-project", name });
     if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a file.");
     return answer.file;
   }
 
   /**
-   * Takes up what a person did on an earlier desk; it waits there for its pictures.
-   * @param {Blob} work
+   * Opens a project in place of the one at hand; it waits for its images.
+   * @param {Blob} project
+   * @returns {Promise<string>} Its name.
    */
-  async restoreWork(work) {
-    await this.#send({ type: "restore-work" }, attached([new File([work], "work.json")]));
+  async openProject(project) {
+    const answer = await this.#send({ type: "open-project" }, attached([new File([project], "project.json")]));
+    if (!answer || !("name" in answer)) throw new EngineError("crash", "The engine answered without a name.");
+    return answer.name;
   }
 
-  /** Clears the desk of its pictures, and of all work on it. */
-  async clearDesk() {
-    await this.#send({ type: "clear-desk" });
+  /** Begins another project, without images. */
+  async newProject() {
+    await this.#send({ type: "new-project" });
   }
 
   /**
@@ -493,12 +517,12 @@ export class Session {
   }
 
   /**
-   * The file of a picture on the desk, out of its zip if it is in one.
-   * @param {number} index
+   * The file of an image of the project, out of its zip if it is in one.
+   * @param {number} image By the id of its row.
    * @returns {Promise<Blob>}
    */
-  async picture(index) {
-    const answer = await this.#send({ type: "picture", index });
+  async picture(image) {
+    const answer = await this.#send({ type: "picture", image });
     if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a picture.");
     return answer.file;
   }
@@ -605,6 +629,8 @@ export class Session {
         break;
       case "saved":
       case "exported":
+      case "opened":
+      case "identified":
       case "moved":
       case "transferred":
       case "thumbnails":

@@ -30,6 +30,14 @@ export function isModel({ name }) {
 }
 
 /**
+ * Whether a file is an annotation project, by its name.
+ * @param {NamedFile} file
+ */
+export function isProject({ name }) {
+  return /\.autolink-project\.json$/i.test(name);
+}
+
+/**
  * Whether a file holds labels, by its name.
  * @param {NamedFile} file
  */

@@ -10,7 +10,7 @@ import { Desk } from "./annotate/desk.js";
 import { EngineError, Session } from "./autolink.js";
 import { openChoice } from "./choose.js";
 import { startsNewRun } from "./controls.js";
-import { acceptDrops, isLabels, isModel, pickedFiles } from "./files.js";
+import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./files.js";
 import { Keeper } from "./keeper.js";
 import { when } from "./kept.js";
 import { WRITING, isTaken, listenForHelp } from "./keys.js";
@@ -176,6 +176,7 @@ function receive(event) {
         phase: event.phase,
         config: event.config,
         step: event.step,
+        runId: event.run_id,
         pictures: event.pictures,
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
@@ -214,7 +215,7 @@ function receive(event) {
       store.set({ scores: followed(state.scores, event) });
       break;
     case "desk":
-      store.set({ desk: new Desk(event) });
+      store.set({ desk: new Desk(event, state.desk) });
       break;
     case "resumed":
       resumed(event);
@@ -621,8 +622,8 @@ const sharing = optional(
   without,
 );
 openChoice(store, saves, removeKept, refresh);
-/** What a file is known by. @param {File} file @returns {Promise<string>} */
-const identify = async (file) => `${file.name} ${file.size} ${file.lastModified}`;
+/** What a file is known by: its content. @param {File} file @returns {Promise<string>} */
+const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
 const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset });
@@ -635,6 +636,7 @@ const isAnnotating = () => location.hash === "#annotate";
  */
 function take({ files, failed }, toDesk = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) return openModel(files[0]);
+  if (files.length === 1 && isProject(files[0])) return annotate.openProject(files[0]);
   if (!toDesk) return bring.take(files, failed);
   const labels = files.filter(isLabels);
   const others = files.filter((file) => !isLabels(file));
@@ -785,10 +787,12 @@ function listen() {
     { rootMargin: "400px" },
   );
   reading.observe(article);
-  for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels"]) {
+  for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels", "project-file"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
-      if (input.files?.length) take({ files: pickedFiles(input.files), failed: [] }, id.startsWith("desk"));
+      const picked = input.files?.length ? pickedFiles(input.files) : [];
+      if (picked.length && id === "project-file") annotate.openProject(picked[0]);
+      else if (picked.length) take({ files: picked, failed: [] }, id.startsWith("desk"));
       // The same choice again is a choice, too.
       input.value = "";
     });

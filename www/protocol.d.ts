@@ -200,7 +200,7 @@ frame_ms: number, } | { "type": "detect" } | { "type": "save",
 /**
  * As what.
  */
-kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "look", 
+kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "find-again" } | { "type": "identify" } | { "type": "look", 
 /**
  * Of the picture, px.
  */
@@ -213,6 +213,10 @@ height: number, } | { "type": "add-frame",
  * The video's file.
  */
 video: string, 
+/**
+ * What the video is known by; see [`Command::Identify`].
+ */
+content: string, 
 /**
  * Which frame, from 0.
  */
@@ -230,9 +234,9 @@ width: number,
  */
 height: number, } | { "type": "show-desk" } | { "type": "give-frame", 
 /**
- * Which.
+ * Which, by the id of its row.
  */
-index: number, } | { "type": "follow", 
+image: number, } | { "type": "follow", 
 /**
  * Which points.
  */
@@ -256,7 +260,11 @@ measures: Array<Measure>,
 /**
  * How much is smoothed; none: as found.
  */
-smoothing: OneEuro | null, } | { "type": "clear-desk" } | { "type": "save-work" } | { "type": "restore-work" } | { "type": "edit", 
+smoothing: OneEuro | null, } | { "type": "new-project" } | { "type": "save-project", 
+/**
+ * What it is called.
+ */
+name: string, } | { "type": "open-project" } | { "type": "edit", 
 /**
  * What.
  */
@@ -274,9 +282,9 @@ format: Format,
  */
 with_pictures: boolean, } | { "type": "picture", 
 /**
- * Which.
+ * Which, by the id of its row.
  */
-index: number, };
+image: number, };
 export type Rejected = { 
 /**
  * The file's name, with its folder or zip.
@@ -618,7 +626,7 @@ name: string, } | { "kind": "remove-landmark",
  */
 index: number, } | { "kind": "place", 
 /**
- * Which picture.
+ * Which image, by the id of its row.
  */
 image: number, 
 /**
@@ -638,7 +646,7 @@ at_px: [number, number],
  */
 occluded: boolean, } | { "kind": "unplace", 
 /**
- * Which picture.
+ * Which image, by the id of its row.
  */
 image: number, 
 /**
@@ -648,7 +656,23 @@ layer: Layer,
 /**
  * Which point.
  */
-index: number, } | { "kind": "undo" } | { "kind": "redo" };
+index: number, } | { "kind": "absent", 
+/**
+ * Which image, by the id of its row.
+ */
+image: number, 
+/**
+ * Whose points.
+ */
+layer: Layer, 
+/**
+ * Which point.
+ */
+index: number, } | { "kind": "remove", 
+/**
+ * Which images, by the ids of their rows.
+ */
+images: Array<number>, } | { "kind": "attach-waiting" } | { "kind": "undo" } | { "kind": "redo" };
 export type OneEuro = { 
 /**
  * Cut-off of what rests, Hz.
@@ -688,15 +712,40 @@ title: string,
  * `[T]`; none where a keypoint is not there.
  */
 values: Array<number | null>, };
-export type Sheet = { 
+export type VideoFrame = { 
+/**
+ * What the video's content is known by.
+ */
+content: string, 
+/**
+ * The video's name in the project, unlike that of any other.
+ */
+name: string, 
+/**
+ * From 0.
+ */
+frame: number, 
+/**
+ * When it is shown, s.
+ */
+seconds: number, };
+export type ImageRow = { 
+/**
+ * It stays the same whatever comes and goes, and is never given to another image.
+ */
+id: number, 
+/**
+ * What its content is known by: 32 hexadecimal digits, and `#` with a number for a frame.
+ */
+content: string, 
 /**
  * Its file with its folder; unlike all others here.
  */
 name: string, 
 /**
- * The video that it is a frame of, and when that shows it, s.
+ * Where it is a frame of a video.
  */
-video: [string, number] | null, 
+video: VideoFrame | null, 
 /**
  * After the EXIF orientation, px.
  */
@@ -708,7 +757,15 @@ height_px: number,
 /**
  * Mean confidence of its keypoints.
  */
-confidence: number, };
+confidence: number, 
+/**
+ * Whether its pixels are at hand; those of a project that was opened are not until somebody brings them.
+ */
+is_here: boolean, 
+/**
+ * The steps that the model was trained when it found its keypoints; none where it has not yet.
+ */
+step: number | null, };
 export type Label = { 
 /**
  * Its name.
@@ -732,22 +789,26 @@ error: number | null,
  */
 baseline: number | null, 
 /**
- * On how many pictures it was placed, or corrected.
+ * On how many images it was placed, or corrected.
  */
 placed_on: number, 
 /**
- * The pictures where a landmark is farthest off when it is left out, worst first.
+ * The images where a landmark is farthest off when it is left out, worst first, by the ids of their rows.
  */
 worst: Array<number>, };
-export type DeskView = { 
+export type ProjectView = { 
 /**
- * What is in the pictures.
+ * What is in the images.
  */
 category: string, 
 /**
- * `[N]`
+ * `[N]`; none: as they were told last.
  */
-sheets: Array<Sheet>, 
+rows: Array<ImageRow> | null, 
+/**
+ * The run whose keypoints are shown.
+ */
+run: string, 
 /**
  * `[K]`, hidden ones too.
  */
@@ -765,16 +826,28 @@ edge_weights: Array<[[number, number], number]>,
  */
 landmarks: Array<Label>, 
 /**
- * Which pictures to label next, the most useful first.
+ * Which images to label next, the most useful first, by the ids of their rows.
  */
 next: Array<number>, 
+/**
+ * On how many images a landmark was placed, or marked absent.
+ */
+labelled: number, 
+/**
+ * How many images' labels wait for a word ([`Edit::AttachWaiting`]), ...
+ */
+waiting: number, 
+/**
+ * ... and how many of those could be given to an image that is here.
+ */
+attachable: number, 
 /**
  * Why there are no predictions yet; empty if there are.
  */
 missing: string, 
 /**
- * `[N, K + L, 4]`, little-endian: x and y, px of the original picture; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
- * a person placed it.
+ * `[N, K + L, 4]`, little-endian: x and y, px of the original image; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
+ * a person placed it, or marked it absent.
  */
 points: Uint8Array<ArrayBuffer>, 
 /**
@@ -879,6 +952,10 @@ config: Config,
  */
 step: number, 
 /**
+ * What the run is known by.
+ */
+run_id: string, 
+/**
  * How many pictures.
  */
 pictures: number, } | { "type": "step", 
@@ -974,7 +1051,23 @@ name: string,
 /**
  * Its bytes.
  */
-bytes: Uint8Array<ArrayBuffer>, } | { "type": "desk" } & DeskView | { "type": "found", 
+bytes: Uint8Array<ArrayBuffer>, } | { "type": "opened", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * What it is called; nothing for the work of an earlier version.
+ */
+name: string, } | { "type": "identified", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * 32 hexadecimal digits.
+ */
+content: string, } | { "type": "desk" } & ProjectView | { "type": "found", 
 /**
  * A sentence.
  */

@@ -104,17 +104,14 @@ export class Saves {
     }
   }
 
-  /** Keeps what a person did on the annotation desk; nothing: forgets it.
-   * @param {Blob | null} work
-   */
-  keepWork(work) {
+  /** Forgets what an earlier version kept of the annotations, once it is a project. */
+  forgetWork() {
     return this.#alone(async (storage) => {
-      if (work) await storage.write(WORK, work);
-      else if ((await storage.names()).includes(WORK)) await storage.remove(WORK);
+      if ((await storage.names()).includes(WORK)) await storage.remove(WORK);
     });
   }
 
-  /** What was kept of it.
+  /** What an earlier version kept of them.
    * @returns {Promise<Blob | null>}
    */
   async work() {

@@ -54,6 +54,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {string} about
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
+ * @property {string} runId What the engine knows the run by.
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
  * @property {number} elapsed Seconds.
@@ -123,6 +124,7 @@ export const initialState = () => ({
   about: "",
   rejected: [],
   step: 0,
+  runId: "",
   loss: null,
   stepsPerSecond: null,
   elapsed: 0,

@@ -16,20 +16,21 @@ import { createStore, del, get, keys, set } from "./vendor/idb-keyval/index.js";
  * @property {(name: string) => Promise<void>} remove
  */
 
-const FOLDER = "runs";
+/** What is kept has a folder of its own. @typedef {"runs" | "projects"} Folder */
 
 /**
  * Where files can be kept here.
+ * @param {Folder} [name]
  * @returns {Promise<Storage>} Rejects where the browser admits nothing.
  */
-export async function openStorage() {
-  return fileSystem().catch(database);
+export async function openStorage(name = "runs") {
+  return fileSystem(name).catch(() => database(name));
 }
 
-/** @returns {Promise<Storage>} */
-async function fileSystem() {
+/** @param {Folder} name @returns {Promise<Storage>} */
+async function fileSystem(name) {
   const root = await navigator.storage.getDirectory();
-  const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+  const folder = await root.getDirectoryHandle(name, { create: true });
   if (!("createWritable" in FileSystemFileHandle.prototype)) throw new Error("This browser writes such files in workers only.");
   return {
     names: async () => {
@@ -54,9 +55,10 @@ async function fileSystem() {
   };
 }
 
-/** @returns {Promise<Storage>} */
-async function database() {
-  const store = createStore("autolink", FOLDER);
+/** @param {Folder} folder @returns {Promise<Storage>} */
+async function database(folder) {
+  // A database has the one store that it was made with.
+  const store = createStore(folder === "runs" ? "autolink" : `autolink-${folder}`, folder);
   await keys(store); // rejects where it is not allowed
   return {
     names: async () => (await keys(store)).map(String),

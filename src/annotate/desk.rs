@@ -1,36 +1,73 @@
-//! The desk: pictures with what the model found on them, what a person makes of it, and the files that come out.
+//! The project: images with what a model found on them, what a person makes of it, and the files that come out.
 //!
-//! What was found is never changed. A person's [`Work`] lies over it: names, corrections, landmarks. Every [`Edit`] makes a new
-//! work of the old one, so that each can be undone.
+//! What was found is never changed. A person's [`UserEdits`] lie over it: landmarks, which belong to an image (known by its content,
+//! [`super::content`]), and names, merging and corrections, which belong to the model (a run) that they were made for. Every [`Edit`] is a
+//! change that can be taken back (`changes`); `file` keeps a project as one file.
+
+mod changes; // edits, undo and redo
+mod file; // one file a project
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::edit::{History, Table};
+use self::changes::Change;
+use super::edit::{History, Named, Table};
 use super::formats::{self, Format};
 use super::landmarks::{self, Fit};
-use super::{Annotations, Image, Imported, Keypoint, Point, Visibility, check_name, match_names};
+use super::{Annotations, Image, Imported, Keypoint, Point, check_name, match_names};
 use crate::error::{Error, Result};
 use crate::palette;
 
-/// How many pictures are suggested to be labelled next.
+/// How many images are suggested to be labelled next.
 const SUGGESTIONS: usize = 5;
+/// Of how many runs an image keeps the keypoints, the newest.
+const FINDINGS: usize = 3;
 
 /// Everything that a person did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Work {
-    /// What is in the pictures: "hand".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UserEdits {
+    /// What is in the images: "hand".
     pub category: String,
-    /// Names of the discovered keypoints, and their skeleton.
-    pub table: Table,
-    /// Discovered keypoints that were moved: by picture, by keypoint.
-    pub corrected: BTreeMap<String, BTreeMap<usize, Point>>,
     /// Points of the person's own.
     pub landmarks: Vec<Keypoint>,
-    /// Where they were placed: by picture `[L]`, absent ones where they were not.
+    /// Where they were placed: by an image's content `[L]`, absent ones where they were not.
     pub placed: BTreeMap<String, Vec<Point>>,
+    /// What was made of discovered keypoints, by the run that discovered them.
+    pub models: BTreeMap<String, ModelEdits>,
+    /// Labels of an earlier version, which knew images by their names alone. They wait until a person says that they belong here.
+    pub waiting: Vec<Waiting>,
+    /// Names that came with those, of a model that is not known.
+    pub earlier: Option<Table>,
+}
+
+/// What a person made of one model's keypoints.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelEdits {
+    /// Names and skeleton; none: as the model has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
+    /// Discovered keypoints that were moved: by an image's content, by keypoint.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub corrected: BTreeMap<String, BTreeMap<usize, Point>>,
+}
+
+impl ModelEdits {
+    fn is_empty(&self) -> bool {
+        self.table.is_none() && self.corrected.is_empty()
+    }
+}
+
+/// Labels without an image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The image's file with its folder.
+    pub name: String,
+    /// `[L]`, or none.
+    pub placed: Vec<Point>,
+    /// Discovered keypoints that were moved.
+    pub corrected: BTreeMap<usize, Point>,
 }
 
 /// Which points.
@@ -114,8 +151,8 @@ pub enum Edit {
     },
     /// Puts a point of a picture elsewhere: a correction, or a label.
     Place {
-        /// Which picture.
-        image: usize,
+        /// Which image, by the id of its row.
+        image: u32,
         /// Whose points.
         layer: Layer,
         /// Which point.
@@ -127,32 +164,70 @@ pub enum Edit {
     },
     /// Takes back what was placed: a keypoint where it was found, a landmark where it is predicted.
     Unplace {
-        /// Which picture.
-        image: usize,
+        /// Which image, by the id of its row.
+        image: u32,
         /// Whose points.
         layer: Layer,
         /// Which point.
         index: usize,
     },
+    /// Says that a point is not on an image: it counts as labelled, and is exported as not visible.
+    Absent {
+        /// Which image, by the id of its row.
+        image: u32,
+        /// Whose points.
+        layer: Layer,
+        /// Which point.
+        index: usize,
+    },
+    /// Removes images from the project, with what was done on them.
+    Remove {
+        /// Which images, by the ids of their rows.
+        images: Vec<u32>,
+    },
+    /// Gives the labels that wait to the images of their names.
+    AttachWaiting,
     /// Goes back an edit.
     Undo,
     /// Takes an undone edit back.
     Redo,
 }
 
-/// A picture on the desk.
+/// An image of the project.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
-pub struct Sheet {
+pub struct ImageRow {
+    /// It stays the same whatever comes and goes, and is never given to another image.
+    pub id: u32,
+    /// What its content is known by: 32 hexadecimal digits, and `#` with a number for a frame.
+    pub content: String,
     /// Its file with its folder; unlike all others here.
     pub name: String,
-    /// The video that it is a frame of, and when that shows it, s.
-    pub video: Option<(String, f64)>,
+    /// Where it is a frame of a video.
+    pub video: Option<VideoFrame>,
     /// After the EXIF orientation, px.
     pub width_px: u32,
     /// As the width.
     pub height_px: u32,
     /// Mean confidence of its keypoints.
     pub confidence: f64,
+    /// Whether its pixels are at hand; those of a project that was opened are not until somebody brings them.
+    pub is_here: bool,
+    /// The steps that the model was trained when it found its keypoints; none where it has not yet.
+    pub step: Option<usize>,
+}
+
+/// Which frame of which video.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+pub struct VideoFrame {
+    /// What the video's content is known by.
+    pub content: String,
+    /// The video's name in the project, unlike that of any other.
+    pub name: String,
+    /// From 0.
+    #[ts(type = "number")]
+    pub frame: u64,
+    /// When it is shown, s.
+    pub seconds: f64,
 }
 
 /// A keypoint, as it is called.
@@ -169,19 +244,21 @@ pub struct Label {
     pub error: Option<f64>,
     /// The same for always predicting its mean place.
     pub baseline: Option<f64>,
-    /// On how many pictures it was placed, or corrected.
+    /// On how many images it was placed, or corrected.
     pub placed_on: usize,
-    /// The pictures where a landmark is farthest off when it is left out, worst first.
-    pub worst: Vec<usize>,
+    /// The images where a landmark is farthest off when it is left out, worst first, by the ids of their rows.
+    pub worst: Vec<u32>,
 }
 
-/// The desk as it is to be shown.
+/// The project as it is to be shown.
 #[derive(Clone, Debug, Serialize, TS)]
-pub struct DeskView {
-    /// What is in the pictures.
+pub struct ProjectView {
+    /// What is in the images.
     pub category: String,
-    /// `[N]`
-    pub sheets: Vec<Sheet>,
+    /// `[N]`; none: as they were told last.
+    pub rows: Option<Vec<ImageRow>>,
+    /// The run whose keypoints are shown.
+    pub run: String,
     /// `[K]`, hidden ones too.
     pub keypoints: Vec<Label>,
     /// Pairs of keypoints.
@@ -190,12 +267,18 @@ pub struct DeskView {
     pub edge_weights: Vec<([usize; 2], f64)>,
     /// `[L]`
     pub landmarks: Vec<Label>,
-    /// Which pictures to label next, the most useful first.
-    pub next: Vec<usize>,
+    /// Which images to label next, the most useful first, by the ids of their rows.
+    pub next: Vec<u32>,
+    /// On how many images a landmark was placed, or marked absent.
+    pub labelled: usize,
+    /// How many images' labels wait for a word ([`Edit::AttachWaiting`]), ...
+    pub waiting: usize,
+    /// ... and how many of those could be given to an image that is here.
+    pub attachable: usize,
     /// Why there are no predictions yet; empty if there are.
     pub missing: String,
-    /// `[N, K + L, 4]`, little-endian: x and y, px of the original picture; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
-    /// a person placed it.
+    /// `[N, K + L, 4]`, little-endian: x and y, px of the original image; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
+    /// a person placed it, or marked it absent.
     #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub points: Vec<u8>,
@@ -205,227 +288,250 @@ pub struct DeskView {
     pub can_redo: bool,
 }
 
-/// Pictures, what was found on them, and a person's work.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    found: Annotations,
-    by_name: HashMap<String, usize>,
-    history: History<Work>,
+/// An image, and what models found on it.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    id: u32,
+    content: String,
+    /// The content of the video that it is a frame of.
+    video: Option<String>,
+    /// Without points.
+    image: Image,
+    is_here: bool,
+    /// The newest last.
+    found: Vec<Found>,
 }
 
-impl Desk {
-    /// An empty desk for a model's keypoints: `discovered` has no images yet. Work on an earlier desk goes on as far as it fits.
-    pub fn new(discovered: Annotations, before: Option<&Desk>) -> Desk {
-        let table = Table::new(&discovered);
-        let fresh = Work {
-            category: discovered.category.clone(),
-            table,
-            corrected: BTreeMap::new(),
-            landmarks: Vec::new(),
-            placed: BTreeMap::new(),
-        };
-        let work = match before.map(|desk| desk.history.now()) {
-            None => fresh,
-            Some(work) if work.table.fits(discovered.keypoints.len()) => work.clone(),
-            Some(work) => Work {
-                table: fresh.table,
-                corrected: BTreeMap::new(),
-                ..work.clone()
+/// What a model found.
+#[derive(Clone, Debug, PartialEq)]
+struct Found {
+    run: String,
+    step: usize,
+    points: Vec<Point>,
+}
+
+/// Images, what was found on them, and a person's edits.
+#[derive(Clone, Debug)]
+pub struct AnnotationProject {
+    /// The run whose keypoints are shown.
+    run: String,
+    /// Its keypoints and graph, without images.
+    discovered: Annotations,
+    /// The names of its keypoints before any edit.
+    fresh: Table,
+    rows: Vec<Row>,
+    next_id: u32,
+    by_content: HashMap<String, usize>,
+    by_name: HashMap<String, usize>,
+    by_id: HashMap<u32, usize>,
+    /// Whether rows came, went or changed since they were last told.
+    rows_changed: bool,
+    edits: UserEdits,
+    history: History<Change>,
+}
+
+impl AnnotationProject {
+    /// An empty project for the keypoints of a run: `discovered` has no images. `names` are those that were saved with the model.
+    pub fn new(
+        run: &str,
+        discovered: Annotations,
+        names: Option<&Table>,
+        before: Option<&Self>,
+    ) -> Self {
+        let mut project = Self {
+            run: String::new(),
+            fresh: Table::new(&discovered),
+            edits: UserEdits {
+                category: discovered.category.clone(),
+                ..UserEdits::default()
             },
-        };
-        Desk {
-            found: discovered,
+            discovered: Annotations::default(),
+            rows: Vec::new(),
+            // A late edit of the project before must not hit an image of this one.
+            next_id: before.map_or(0, |project| project.next_id),
+            by_content: HashMap::new(),
             by_name: HashMap::new(),
-            history: History::new(work),
-        }
+            by_id: HashMap::new(),
+            rows_changed: true,
+            history: History::default(),
+        };
+        project.show_model(run, discovered, names);
+        project
     }
 
-    /// What a person did, as JSON, to be taken up again by [`Desk::restore`].
-    ///
-    /// # Errors
-    /// [`Error::File`] if it cannot be written.
-    pub fn save(&self) -> Result<String> {
-        serde_json::to_string(self.work())
-            .map_err(|error| Error::File(format!("The work could not be written ({error}).")))
+    /// Shows the keypoints of this run from now on, under the names that a person gave to them here, else under those that were saved
+    /// with the model. Images, landmarks and what was done for other runs stay.
+    pub fn show_model(&mut self, run: &str, discovered: Annotations, names: Option<&Table>) {
+        let count = discovered.keypoints.len();
+        let names = names.filter(|names| names.names_each_of(count));
+        self.fresh = names.cloned().unwrap_or_else(|| Table::new(&discovered));
+        self.rows_changed |= self.run != run;
+        self.run = run.into();
+        self.discovered = discovered;
     }
 
-    /// Takes up what a person did, on this desk or an earlier one. It belongs to pictures by their names, on the desk already or
-    /// later.
-    ///
-    /// # Errors
-    /// [`Error::File`] if it is no such work.
-    pub fn restore(&mut self, text: &str) -> Result<()> {
-        let mut work: Work = serde_json::from_str(text)
-            .map_err(|error| Error::File(format!("This is no saved work ({error}).")))?;
-        let count = work.landmarks.len();
-        if work.placed.values().any(|points| points.len() != count) {
-            return Err(Error::File(
-                "This is no saved work: its landmarks do not fit.".into(),
-            ));
-        }
-        if !work.table.fits(self.found.keypoints.len()) {
-            work.table = Table::new(&self.found);
-            work.corrected.clear();
-        }
-        self.history = History::new(work);
-        Ok(())
+    /// The run whose keypoints are shown.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
-    /// Gives the names of a model that was saved with them.
-    pub fn adopt(&mut self, table: Table) {
-        if table.apply(&self.found).is_ok() {
-            let work = self.history.now().clone();
-            self.history = History::new(Work { table, ..work });
-        }
+    /// Whether the model of this run found keypoints on any image, or a person named or corrected them.
+    pub fn knows(&self, run: &str) -> bool {
+        self.edits.models.contains_key(run) || self.rows.iter().any(|row| row.found_by(run).is_some())
     }
 
     /// What a person did so far.
-    pub fn work(&self) -> &Work {
-        self.history.now()
+    pub fn edits(&self) -> &UserEdits {
+        &self.edits
     }
 
-    /// How many pictures.
+    fn edits_of_run(&self) -> Option<&ModelEdits> {
+        self.edits.models.get(&self.run)
+    }
+
+    fn keypoints(&self) -> usize {
+        self.discovered.keypoints.len()
+    }
+
+    /// Names and skeleton of the keypoints that are shown.
+    pub fn table(&self) -> &Table {
+        let table = self.edits_of_run().and_then(|edits| edits.table.as_ref());
+        // A file may say anything about a run.
+        table
+            .filter(|table| table.names_each_of(self.keypoints()))
+            .unwrap_or(&self.fresh)
+    }
+
+    /// How many images.
     pub fn len(&self) -> usize {
-        self.found.images.len()
+        self.rows.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.found.images.is_empty()
+        self.rows.is_empty()
     }
 
-    /// Puts a picture on the desk; one of a name that is taken gets a number, and a sentence about it.
-    pub fn add(&mut self, mut image: Image) -> Option<String> {
-        let name = image.file_name.clone();
-        let mut number = 1;
-        while self.by_name.contains_key(&image.picture_name()) {
-            number += 1;
-            let stem = super::without_extension(&name);
-            image.file_name = format!("{stem} ({number}){}", &name[stem.len()..]);
-        }
-        self.by_name.insert(image.picture_name(), self.len());
-        let called = image.file_name.clone();
-        self.found.images.push(image);
-        (number > 1).then(|| {
-            format!("There is another picture of this name: this one is {called} here and in what is exported.")
+    /// The ids of the images whose pixels are at hand and whose keypoints this model has not found after so many steps.
+    pub fn outdated(&self, run: &str, step: usize) -> Vec<u32> {
+        let is_new = |row: &&Row| row.is_here && row.found_by(run).is_none_or(|f| f.step != step);
+        self.rows.iter().filter(is_new).map(|row| row.id).collect()
+    }
+
+    fn row(&self, id: u32) -> Result<&Row> {
+        let at = self.by_id.get(&id);
+        at.map(|&at| &self.rows[at]).ok_or_else(|| {
+            Error::Setting("This image is no longer in the project: undo its removal first.".into())
         })
     }
 
-    /// Does what a person asks.
+    /// Puts an image into the project with what the model that is shown found on it after so many steps, or brings it back to its row
+    /// if it is there by its content. Returns the row's id, and a sentence where the image is there already under the same keypoints,
+    /// or its name is another one's.
     ///
-    /// # Errors
-    /// [`Error::Setting`] with a sentence; then everything stays as it was.
-    pub fn edit(&mut self, edit: Edit) -> Result<()> {
-        let mut work = self.work().clone();
-        let table = work.table.clone();
-        match edit {
-            Edit::Undo => {
-                self.history.undo();
-                return Ok(());
-            }
-            Edit::Redo => {
-                self.history.redo();
-                return Ok(());
-            }
-            Edit::Category { name } => {
-                check_name(&name)?;
-                work.category = name.trim().into();
-            }
-            Edit::Rename { index, name } => work.table = table.rename(index, &name)?,
-            Edit::Hide { index, hidden } => work.table = table.hide(index, hidden)?,
-            Edit::Recolor { index, color } => work.table = table.recolor(index, &color)?,
-            Edit::Merge { into, other } => work.table = table.merge(into, other)?,
-            Edit::Reorder { order } => work.table = table.reorder(&order)?,
-            Edit::ToggleEdge { edge } => work.table = table.toggle_edge(edge)?,
-            Edit::ChooseEdges { threshold } => {
-                work.table = table.choose_edges(&self.found.edge_weights, threshold);
-            }
-            Edit::AddLandmark { name } => {
-                let color = self.colour(work.landmarks.len());
-                work.landmarks.push(Keypoint {
-                    name: free_name(&work.landmarks, None, &name)?,
-                    color,
-                });
-                (work.placed.values_mut()).for_each(|points| points.push(Point::ABSENT));
-            }
-            Edit::RenameLandmark { index, name } => {
-                known(index, work.landmarks.len(), "landmark")?;
-                work.landmarks[index].name = free_name(&work.landmarks, Some(index), &name)?;
-            }
-            Edit::RemoveLandmark { index } => {
-                known(index, work.landmarks.len(), "landmark")?;
-                work.landmarks.remove(index);
-                work.placed.values_mut().for_each(|points| {
-                    points.remove(index);
-                });
-            }
-            Edit::Place {
-                image,
-                layer,
-                index,
-                at_px,
-                occluded,
-            } => {
-                if !at_px.iter().all(|v| v.is_finite()) {
-                    return Err(Error::Setting("This place is not a number.".into()));
-                }
-                let visibility = if occluded {
-                    Visibility::Occluded
-                } else {
-                    Visibility::Visible
-                };
-                let point = Point {
-                    visibility,
-                    ..Point::placed(at_px)
-                };
-                self.place(&mut work, image, layer, index, Some(point))?;
-            }
-            Edit::Unplace {
-                image,
-                layer,
-                index,
-            } => self.place(&mut work, image, layer, index, None)?,
+    /// `video` is the content of the video that it is a frame of.
+    pub fn add(
+        &mut self,
+        content: &str,
+        video: Option<&str>,
+        mut image: Image,
+        step: usize,
+    ) -> (u32, Option<String>) {
+        self.rows_changed = true;
+        let found = Found {
+            run: self.run.clone(),
+            step,
+            points: std::mem::take(&mut image.points),
+        };
+        if let Some(&at) = self.by_content.get(content) {
+            let row = &mut self.rows[at];
+            let known = row.is_here && row.found_by(&self.run).is_some_and(|f| f.step == step);
+            row.is_here = true;
+            row.find(found);
+            row.image = Image {
+                file_name: row.image.file_name.clone(),
+                ..image
+            };
+            let name = row.image.picture_name();
+            let note = known.then(|| format!("This image is in the project already, as {name}."));
+            return (row.id, note);
         }
-        self.history.push(work);
-        Ok(())
+        let name = image.file_name.clone();
+        let mut number = 1;
+        image.file_name = self.called(video).unwrap_or_else(|| {
+            let mut called = name.clone();
+            while self.is_taken(&called, &image) {
+                number += 1;
+                let stem = super::without_extension(&name);
+                called = format!("{stem} ({number}){}", &name[stem.len()..]);
+            }
+            called
+        });
+        let called = image.file_name.clone();
+        let mut row = Row {
+            id: self.next_id,
+            content: content.into(),
+            video: video.map(str::to_string),
+            image,
+            is_here: true,
+            found: Vec::new(),
+        };
+        row.find(found);
+        let id = row.id;
+        self.push(row);
+        let note = (number > 1).then(|| {
+            format!("There is another image of this name: this one is {called} here and in what is exported.")
+        });
+        (id, note)
     }
 
-    fn place(
-        &self,
-        work: &mut Work,
-        image: usize,
-        layer: Layer,
-        index: usize,
-        point: Option<Point>,
-    ) -> Result<()> {
-        known(image, self.len(), "picture")?;
-        let name = self.found.images[image].picture_name();
-        match layer {
-            Layer::Landmarks => {
-                known(index, work.landmarks.len(), "landmark")?;
-                let absent = vec![Point::ABSENT; work.landmarks.len()];
-                let points = work.placed.entry(name.clone()).or_insert(absent);
-                points[index] = point.unwrap_or(Point::ABSENT);
-                if !points.iter().any(Point::is_there) {
-                    work.placed.remove(&name);
-                }
-            }
-            Layer::Keypoints => {
-                known(index, work.table.keypoints.len(), "keypoint")?;
-                let moved = work.corrected.entry(name.clone()).or_default();
-                // All that it is made of go there together, so that the table gives it back.
-                for &source in &work.table.keypoints[index].sources {
-                    match point {
-                        Some(point) => moved.insert(source, point),
-                        None => moved.remove(&source),
-                    };
-                }
-                if moved.is_empty() {
-                    work.corrected.remove(&name);
-                }
-            }
+    /// What a video is called that has frames here.
+    fn called(&self, video: Option<&str>) -> Option<String> {
+        let is_of = |row: &&Row| row.video.as_deref() == video;
+        let row = video.and_then(|_| self.rows.iter().rev().find(is_of))?;
+        Some(row.image.file_name.clone())
+    }
+
+    /// Whether another image has this name, or for a frame, another video.
+    fn is_taken(&self, name: &str, image: &Image) -> bool {
+        if image.frame.is_none() {
+            return self.by_name.contains_key(name);
         }
-        Ok(())
+        // Frames of videos lie in a folder of the video's name without its extension.
+        let folder = |name: &str| super::without_extension(name).to_string();
+        let wanted = folder(name);
+        (self.rows.iter()).any(|row| row.video.is_some() && folder(&row.image.file_name) == wanted)
+    }
+
+    fn push(&mut self, row: Row) {
+        let at = self.rows.len();
+        self.next_id = self.next_id.max(row.id.saturating_add(1));
+        self.by_content.insert(row.content.clone(), at);
+        self.by_name.insert(row.image.picture_name(), at);
+        self.by_id.insert(row.id, at);
+        self.rows.push(row);
+        self.rows_changed = true;
+    }
+
+    /// Looks rows up anew after some have gone or come.
+    fn index(&mut self) {
+        self.by_content.clear();
+        self.by_name.clear();
+        self.by_id.clear();
+        for row in std::mem::take(&mut self.rows) {
+            self.push(row);
+        }
+        self.rows_changed = true;
+    }
+
+    /// The image that waiting labels can be given to: of the same name, without labels, and as large as their places ask for.
+    fn row_for(&self, waiting: &Waiting) -> Option<&Row> {
+        let row = &self.rows[*self.by_name.get(&waiting.name)?];
+        let [width, height] = [row.image.width_px, row.image.height_px].map(f64::from);
+        let within = |p: &Point| (0.0..=width).contains(&p.x_px) && (0.0..=height).contains(&p.y_px);
+        let there = waiting.placed.iter().filter(|p| p.is_there());
+        let fits = there.into_iter().all(within);
+        (fits && row.is_here && !self.edits.placed.contains_key(&row.content)).then_some(row)
     }
 
     /// Takes labels that were made elsewhere as landmarks: those of the same name get these places, the others are added.
@@ -435,9 +541,11 @@ impl Desk {
     /// [`Error::Landmarks`] if none of its pictures is here.
     pub fn import(&mut self, imported: &Imported) -> Result<usize> {
         let theirs = &imported.annotations;
-        let ours: Vec<String> = self.found.images.iter().map(Image::picture_name).collect();
+        let ours: Vec<String> = (self.rows.iter())
+            .map(|row| row.image.picture_name())
+            .collect();
         let wanted: Vec<String> = theirs.images.iter().map(Image::picture_name).collect();
-        let mut work = self.work().clone();
+        let mut work = self.edits.clone();
         let mut columns = Vec::with_capacity(theirs.keypoints.len());
         for keypoint in &theirs.keypoints {
             let same = work.landmarks.iter().position(|l| l.name == keypoint.name);
@@ -457,7 +565,7 @@ impl Desk {
             let (Some(at), true) = (at, image.points.iter().any(Point::is_there)) else {
                 continue;
             };
-            let here = &self.found.images[at];
+            let here = &self.rows[at].image;
             // Labels may have been made on a smaller copy.
             let scale = |here: u32, there: u32| {
                 if there == 0 {
@@ -471,7 +579,7 @@ impl Desk {
                 scale(here.height_px, image.height_px),
             ];
             let absent = vec![Point::ABSENT; count];
-            let points = work.placed.entry(ours[at].clone()).or_insert(absent);
+            let points = work.placed.entry(self.rows[at].content.clone()).or_insert(absent);
             for (&column, point) in columns.iter().zip(&image.points) {
                 if point.is_there() {
                     points[column] = Point {
@@ -490,8 +598,33 @@ impl Desk {
                 theirs.images.len()
             )));
         }
-        self.history.push(work);
+        self.take_labels(work);
         Ok(matched)
+    }
+
+    /// Takes landmarks and their places as an edit.
+    fn take_labels(&mut self, edits: UserEdits) {
+        let mut all = Vec::new();
+        for (index, keypoint) in edits.landmarks.iter().enumerate() {
+            all.push(match self.edits.landmarks.get(index) {
+                Some(known) if known == keypoint => continue,
+                Some(_) => Change::Landmark {
+                    index,
+                    keypoint: keypoint.clone(),
+                },
+                None => Change::AddLandmark {
+                    index,
+                    keypoint: keypoint.clone(),
+                    points: Vec::new(),
+                },
+            });
+        }
+        for (content, points) in edits.placed {
+            if self.edits.placed.get(&content) != Some(&points) {
+                all.push(Change::Placed { content, points });
+            }
+        }
+        self.do_change(Change::All(all));
     }
 
     fn colour(&self, index: usize) -> String {
@@ -500,89 +633,122 @@ impl Desk {
         palette::hex(colours[colours.len() - 1 - index % colours.len()])
     }
 
-    /// What was found, with a person's corrections.
-    fn corrected(&self) -> Annotations {
-        let work = self.work();
-        let mut found = self.found.clone();
-        found.category.clone_from(&work.category);
-        for (name, moved) in &work.corrected {
-            let Some(&at) = self.by_name.get(name) else {
+    /// The images on which the model that is shown found keypoints, by their places, and what it found with a person's corrections.
+    fn corrected(&self) -> (Vec<usize>, Annotations) {
+        let corrected = self.edits_of_run().map(|edits| &edits.corrected);
+        let (mut places, mut images) = (Vec::new(), Vec::new());
+        for (at, row) in self.rows.iter().enumerate() {
+            let Some(found) = row.found_by(&self.run) else {
                 continue;
             };
-            for (&source, &point) in moved {
-                if let Some(to) = found.images[at].points.get_mut(source) {
-                    *to = point;
+            let mut points = found.points.clone();
+            let moved = corrected.and_then(|corrected| corrected.get(&row.content));
+            for (&source, point) in moved.into_iter().flatten() {
+                if let Some(to) = points.get_mut(source) {
+                    *to = match point.is_there() {
+                        true => *point,
+                        // Landmarks are predicted from all keypoints, wherever they may be.
+                        false => Point {
+                            x_px: to.x_px,
+                            y_px: to.y_px,
+                            ..*point
+                        },
+                    };
                 }
             }
+            places.push(at);
+            images.push(Image {
+                points,
+                ..row.image.clone()
+            });
         }
-        found
+        let found = Annotations {
+            category: self.edits.category.clone(),
+            images,
+            ..self.discovered.clone()
+        };
+        (places, found)
     }
 
-    /// The landmarks where a person placed them.
-    fn placed(&self) -> Annotations {
-        let work = self.work();
-        let images = work.placed.iter().filter_map(|(name, points)| {
-            let image = &self.found.images[*self.by_name.get(name)?];
+    /// The landmarks of some images where a person placed them.
+    fn placed(&self, places: &[usize]) -> Annotations {
+        let images = places.iter().filter_map(|&at| {
+            let row = &self.rows[at];
             Some(Image {
-                points: points.clone(),
-                ..image.clone()
+                points: self.edits.placed.get(&row.content)?.clone(),
+                ..row.image.clone()
             })
         });
         Annotations {
-            category: work.category.clone(),
-            keypoints: work.landmarks.clone(),
+            category: self.edits.category.clone(),
+            keypoints: self.edits.landmarks.clone(),
             images: images.collect(),
             ..Annotations::default()
         }
     }
 
-    /// Landmarks on all pictures: placed ones, and predictions where there are enough of those. And the regression, or why there
-    /// is none.
-    fn landmarks(&self, corrected: &Annotations) -> (Annotations, Result<Fit>) {
-        let placed = self.placed();
+    /// Landmarks on all images: placed ones, and predictions where there are keypoints and enough placed ones. And the regression, or
+    /// why there is none.
+    fn landmarks(&self, places: &[usize], corrected: &Annotations) -> (Annotations, Result<Fit>) {
+        let placed = self.placed(places);
         let fit = Fit::new(corrected, &placed);
-        if let Ok(fit) = &fit
-            && let Ok(annotations) = fit.annotate(corrected, &placed)
-        {
-            return (annotations, Ok(fit.clone()));
-        }
-        let absent = vec![Point::ABSENT; placed.keypoints.len()];
-        let images = corrected.images.iter().map(|image| Image {
-            points: (self.work().placed.get(&image.picture_name()))
-                .unwrap_or(&absent)
-                .clone(),
-            ..image.clone()
+        let predicted = fit.as_ref().ok();
+        let predicted = predicted.and_then(|fit| fit.annotate(corrected, &placed).ok());
+        let predicted = predicted.map_or(Vec::new(), |annotations| annotations.images);
+        let mut predicted = places.iter().zip(predicted).peekable();
+        let absent = vec![Point::ABSENT; self.edits.landmarks.len()];
+        let images = self.rows.iter().enumerate().map(|(at, row)| {
+            if let Some((_, image)) = predicted.next_if(|(place, _)| **place == at) {
+                return image;
+            }
+            let placed = self.edits.placed.get(&row.content);
+            Image {
+                points: placed.unwrap_or(&absent).clone(),
+                ..row.image.clone()
+            }
         });
         let images = images.collect();
         (Annotations { images, ..placed }, fit)
     }
 
-    /// Which picture is called so.
-    pub fn index_of(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
+    /// What an image is known by, and its name.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] where it is no longer here.
+    pub fn content_of(&self, id: u32) -> Result<(String, String)> {
+        let row = self.row(id)?;
+        Ok((row.content.clone(), row.image.picture_name()))
     }
 
-    /// Points as they are exported.
+    /// The row of the image that is called so.
+    pub fn id_of(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).map(|&at| self.rows[at].id)
+    }
+
+    /// Points as they are exported: keypoints of the images on which they were found, landmarks of all.
     ///
     /// # Errors
     /// [`Error::Pictures`] where there are none, [`Error::Landmarks`] where there are no landmarks to export.
     pub fn annotations(&self, layer: Layer) -> Result<Annotations> {
         if self.is_empty() {
             return Err(Error::Pictures(
-                "There are no pictures on the desk: drop some in first.".into(),
+                "There are no images in the project: drop some in first.".into(),
             ));
         }
-        let corrected = self.corrected();
+        let (places, corrected) = self.corrected();
         match layer {
-            Layer::Keypoints => self.work().table.apply(&corrected),
+            Layer::Keypoints if places.is_empty() => Err(Error::Pictures(
+                "No keypoints were found on these images yet: drop the images in, or detect again."
+                    .into(),
+            )),
+            Layer::Keypoints => self.table().apply(&corrected),
             Layer::Landmarks => {
-                if self.work().landmarks.is_empty() {
+                if self.edits.landmarks.is_empty() {
                     return Err(Error::Landmarks(
-                        "There are no landmarks yet: add one, and place it on a few pictures."
-                            .into(),
+                        "There are no landmarks yet: add one, and place it on a few images.".into(),
                     ));
                 }
-                Ok(self.landmarks(&corrected).0)
+                Ok(self.landmarks(&places, &corrected).0)
             }
         }
     }
@@ -590,38 +756,32 @@ impl Desk {
     /// A file of one layer, or several.
     ///
     /// # Errors
-    /// As [`Desk::annotations`] and [`formats::export`].
+    /// As [`AnnotationProject::annotations`] and [`formats::export`].
     pub fn export(&self, layer: Layer, format: Format) -> Result<Vec<formats::File>> {
         formats::export(&self.annotations(layer)?, format)
     }
 
-    /// The desk as it is to be shown.
-    pub fn view(&self) -> DeskView {
-        let work = self.work();
-        let corrected = self.corrected();
-        let shown = Table {
-            keypoints: (work.table.keypoints.iter().cloned())
-                .map(|mut named| {
-                    named.hidden = false;
-                    named
-                })
-                .collect(),
-            ..work.table.clone()
-        };
+    /// The project as it is to be shown; with its rows if they changed since the last time, or if all is asked for.
+    pub fn view(&mut self, all: bool) -> ProjectView {
+        let with_rows = std::mem::take(&mut self.rows_changed) || all;
+        let (places, corrected) = self.corrected();
+        let table = self.table();
+        let mut shown = table.clone();
+        (shown.keypoints.iter_mut()).for_each(|named| named.hidden = false);
         // It was made for these keypoints.
         let named = shown.apply(&corrected).unwrap_or_default();
-        let (landmarks, fit) = self.landmarks(&corrected);
-        let moved = |named: &super::edit::Named| {
+        let (landmarks, fit) = self.landmarks(&places, &corrected);
+        let no_corrections = BTreeMap::new();
+        let moved = self.edits_of_run().map(|edits| &edits.corrected);
+        let moved = moved.unwrap_or(&no_corrections);
+        let moved_on = |named: &Named| {
             let is_moved = |moved: &&BTreeMap<usize, Point>| {
-                named
-                    .sources
-                    .iter()
-                    .any(|source| moved.contains_key(source))
+                named.sources.iter().any(|source| moved.contains_key(source))
             };
-            work.corrected.values().filter(is_moved).count()
+            moved.values().filter(is_moved).count()
         };
-        let agreements = landmarks::agreement(&named, &self.placed());
-        let keypoints = work.table.keypoints.iter().map(|named| {
+        let agreements = landmarks::agreement(&named, &self.placed(&places));
+        let keypoints = table.keypoints.iter().map(|named| {
             let agreement = agreements.iter().find(|a| a.name == named.name);
             Label {
                 name: named.name.clone(),
@@ -629,29 +789,33 @@ impl Desk {
                 hidden: named.hidden,
                 error: agreement.map(|a| a.error_fraction),
                 baseline: agreement.and_then(|a| a.baseline_fraction),
-                placed_on: moved(named),
+                placed_on: moved_on(named),
                 worst: Vec::new(),
             }
         });
+        let id = |place: usize| self.rows[places[place]].id;
         let label = |(l, landmark): (usize, &Keypoint)| {
             let fitted = fit.as_ref().ok().map(|fit| &fit.landmarks[l]);
-            let is_placed = |points: &&Vec<Point>| points[l].is_there();
+            let is_placed = |points: &&Vec<Point>| points[l].corrected;
             Label {
                 name: landmark.name.clone(),
                 color: landmark.color.clone(),
                 hidden: false,
                 error: fitted.and_then(|fitted| fitted.error_fraction),
                 baseline: fitted.and_then(|fitted| fitted.baseline_fraction),
-                placed_on: work.placed.values().filter(is_placed).count(),
+                placed_on: self.edits.placed.values().filter(is_placed).count(),
                 worst: fitted.map_or(Vec::new(), |fitted| {
-                    fitted.worst.iter().map(|worst| worst.image).collect()
+                    fitted.worst.iter().map(|worst| id(worst.image)).collect()
                 }),
             }
         };
-        let labelled: Vec<usize> = (work.placed.keys())
-            .filter_map(|name| self.index_of(name))
-            .collect();
-        let next = if work.landmarks.is_empty() {
+        let by_hand = |points: &Vec<Point>| points.iter().any(|point| point.corrected);
+        let is_labelled = |&at: &usize| {
+            let content = &self.rows[places[at]].content;
+            self.edits.placed.get(content).is_some_and(by_hand)
+        };
+        let labelled: Vec<usize> = (0..places.len()).filter(is_labelled).collect();
+        let next = if self.edits.landmarks.is_empty() {
             Vec::new()
         } else {
             landmarks::next_to_label(&corrected, fit.as_ref().ok(), &labelled, SUGGESTIONS)
@@ -661,37 +825,76 @@ impl Desk {
             .map(|edge| (edge.ends, edge.weight))
             .collect();
         edge_weights.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let absent = vec![Point::ABSENT; table.keypoints.len()];
+        let mut found = places.iter().zip(&named.images).peekable();
         let mut points = Vec::new();
-        for (named, landmarks) in named.images.iter().zip(&landmarks.images) {
-            for point in named.points.iter().chain(&landmarks.points) {
+        for (at, landmarks) in landmarks.images.iter().enumerate() {
+            let named = found.next_if(|(place, _)| **place == at);
+            let named = named.map_or(&absent, |(_, image)| &image.points);
+            for point in named.iter().chain(&landmarks.points) {
                 let state = point.visibility as u8 + 4 * u8::from(point.corrected);
                 let numbers = [point.x_px, point.y_px, point.confidence, f64::from(state)];
                 points.extend(numbers.iter().flat_map(|v| (*v as f32).to_le_bytes()));
             }
         }
-        DeskView {
-            category: work.category.clone(),
-            sheets: (self.found.images.iter())
-                .map(|image| Sheet {
-                    name: image.picture_name(),
-                    video: (image.seconds).map(|seconds| (image.file_name.clone(), seconds)),
-                    width_px: image.width_px,
-                    height_px: image.height_px,
-                    confidence: image.confidence(),
-                })
-                .collect(),
+        let attachable = self.edits.waiting.iter().filter(|w| self.row_for(w).is_some());
+        ProjectView {
+            category: self.edits.category.clone(),
+            rows: with_rows.then(|| self.rows.iter().map(|row| row.shown(&self.run)).collect()),
+            run: self.run.clone(),
             keypoints: keypoints.collect(),
-            skeleton: work.table.edges.clone(),
+            skeleton: table.edges.clone(),
             edge_weights,
-            landmarks: work.landmarks.iter().enumerate().map(label).collect(),
-            next,
+            landmarks: self.edits.landmarks.iter().enumerate().map(label).collect(),
+            next: next.into_iter().map(id).collect(),
+            labelled: self.edits.placed.values().filter(|points| by_hand(points)).count(),
+            waiting: self.edits.waiting.len(),
+            attachable: attachable.count(),
             missing: match &fit {
-                Err(error) if !work.landmarks.is_empty() => error.to_string(),
+                Err(error) if !self.edits.landmarks.is_empty() => error.to_string(),
                 _ => String::new(),
             },
             points,
             can_undo: self.history.can_undo(),
             can_redo: self.history.can_redo(),
+        }
+    }
+}
+
+impl Row {
+    fn found_by(&self, run: &str) -> Option<&Found> {
+        self.found.iter().find(|found| found.run == run)
+    }
+
+    fn find(&mut self, found: Found) {
+        self.found.retain(|other| other.run != found.run);
+        self.found.push(found);
+        let oldest = self.found.len().saturating_sub(FINDINGS);
+        self.found.drain(..oldest);
+    }
+
+    fn shown(&self, run: &str) -> ImageRow {
+        let found = self.found_by(run);
+        ImageRow {
+            id: self.id,
+            content: self.content.clone(),
+            name: self.image.picture_name(),
+            video: self.video.as_ref().and_then(|content| {
+                Some(VideoFrame {
+                    content: content.clone(),
+                    name: self.image.file_name.clone(),
+                    frame: self.image.frame?,
+                    seconds: self.image.seconds?,
+                })
+            }),
+            width_px: self.image.width_px,
+            height_px: self.image.height_px,
+            confidence: found.map_or(0.0, |found| {
+                let all = found.points.iter().map(|point| point.confidence);
+                all.sum::<f64>() / found.points.len().max(1) as f64
+            }),
+            is_here: self.is_here,
+            step: found.map(|found| found.step),
         }
     }
 }
@@ -724,11 +927,15 @@ fn free_name(landmarks: &[Keypoint], index: Option<usize>, name: &str) -> Result
 }
 
 #[cfg(test)]
+mod project_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::Visibility;
 
     /// 30 pictures of a stick that turns: keypoints at its ends and middle, and one that is parked.
-    fn desk() -> Desk {
+    fn desk() -> AnnotationProject {
         let colors = ["#e6194b", "#3cb44b", "#4363d8", "#f58231"].map(String::from);
         let weights = vec![
             vec![0.0, 1.0, 0.1, 0.1],
@@ -736,7 +943,8 @@ mod tests {
             vec![0.1, 0.9, 0.0, 0.1],
             vec![0.1, 0.1, 0.1, 0.0],
         ];
-        let mut desk = Desk::new(Annotations::discovered(&colors).with_graph(&weights), None);
+        let discovered = Annotations::discovered(&colors).with_graph(&weights);
+        let mut desk = AnnotationProject::new("run a", discovered, None, None);
         for i in 0..30 {
             let (sin, cos) = (i as f64 * 0.2).sin_cos();
             let at = |r: f64| Point {
@@ -744,22 +952,22 @@ mod tests {
                 confidence: 0.5 + 0.01 * i as f64,
                 ..Point::placed([100.0 + r * cos, 60.0 + r * sin])
             };
-            let note = desk.add(Image {
+            let image = Image {
                 file_name: format!("set/{i}.png"),
                 frame: None,
                 seconds: None,
                 width_px: 200,
                 height_px: 120,
                 points: vec![at(-40.0), at(0.0), at(40.0), at(0.5)],
-            });
-            assert_eq!(note, None);
+            };
+            assert_eq!(desk.add(&format!("content {i}"), None, image, 10), (i, None));
         }
         desk
     }
 
-    fn numbers(view: &DeskView, image: usize, point: usize) -> [f32; 4] {
+    fn numbers(view: &ProjectView, image: u32, point: usize) -> [f32; 4] {
         let columns = view.keypoints.len() + view.landmarks.len();
-        let at = 16 * (image * columns + point);
+        let at = 16 * (image as usize * columns + point);
         std::array::from_fn(|i| {
             let bytes = &view.points[at + 4 * i..][..4];
             f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
@@ -773,15 +981,15 @@ mod tests {
             name: " tip ".into(),
         })
         .expect("adds");
-        assert_eq!(desk.view().landmarks[0].name, "tip");
-        assert_eq!(desk.view().next.len(), SUGGESTIONS);
+        assert_eq!(desk.view(true).landmarks[0].name, "tip");
+        assert_eq!(desk.view(true).next.len(), SUGGESTIONS);
         // The true tip lies beyond the third keypoint.
-        let tip = |i: usize| {
+        let tip = |i: u32| {
             let (sin, cos) = (i as f64 * 0.2).sin_cos();
             [100.0 + 50.0 * cos, 60.0 + 50.0 * sin]
         };
         for _ in 0..5 {
-            let view = desk.view();
+            let view = desk.view(true);
             let image = view.next[0];
             desk.edit(Edit::Place {
                 image,
@@ -792,7 +1000,7 @@ mod tests {
             })
             .expect("places");
         }
-        let view = desk.view();
+        let view = desk.view(true);
         assert_eq!(view.missing, "");
         assert_eq!(view.landmarks[0].placed_on, 5);
         let error = view.landmarks[0].error.expect("an error");
@@ -803,7 +1011,7 @@ mod tests {
             assert!((x - tx).hypot(y - ty) < 8.0, "{image}: {x} {y}, {tx} {ty}");
             assert_eq!(
                 state >= 4.0,
-                desk.work().placed.contains_key(&format!("set/{image}.png"))
+                desk.edits().placed.contains_key(&format!("content {image}"))
             );
         }
         // A correction of a prediction is a label more.
@@ -818,16 +1026,16 @@ mod tests {
             occluded: true,
         })
         .expect("corrects");
-        assert_eq!(desk.view().landmarks[0].placed_on, 6);
-        assert_eq!(numbers(&desk.view(), image, 4)[3], 5.0);
+        assert_eq!(desk.view(true).landmarks[0].placed_on, 6);
+        assert_eq!(numbers(&desk.view(true), image, 4)[3], 5.0);
         desk.edit(Edit::Undo).expect("undoes");
-        assert_eq!(desk.view().landmarks[0].placed_on, 5);
+        assert_eq!(desk.view(true).landmarks[0].placed_on, 5);
         desk.edit(Edit::Redo).expect("redoes");
         let exported = desk.annotations(Layer::Landmarks).expect("exports");
         assert_eq!(exported.images.len(), 30);
-        assert!(exported.images[image].points[0].corrected);
+        assert!(exported.images[image as usize].points[0].corrected);
         assert_eq!(
-            exported.images[image].points[0].visibility,
+            exported.images[image as usize].points[0].visibility,
             Visibility::Occluded
         );
     }
@@ -859,7 +1067,7 @@ mod tests {
         for edit in edits.clone() {
             desk.edit(edit).expect("edits");
         }
-        let view = desk.view();
+        let view = desk.view(true);
         assert_eq!(view.keypoints.len(), 3);
         assert!(view.keypoints[2].hidden);
         assert_eq!(view.keypoints[1].placed_on, 1);
@@ -875,12 +1083,12 @@ mod tests {
             index: 1,
         })
         .expect("takes back");
-        assert_eq!(numbers(&desk.view(), 7, 1)[3], 2.0);
+        assert_eq!(numbers(&desk.view(true), 7, 1)[3], 2.0);
         for _ in 0..=edits.len() {
             desk.edit(Edit::Undo).expect("undoes");
         }
-        assert_eq!(desk.view().keypoints[0].name, "kp0");
-        assert!(!desk.view().can_undo);
+        assert_eq!(desk.view(true).keypoints[0].name, "kp0");
+        assert!(!desk.view(true).can_undo);
         // What makes no sense changes nothing.
         for edit in [
             Edit::Rename {
@@ -896,17 +1104,21 @@ mod tests {
         ] {
             assert!(desk.edit(edit).is_err());
         }
-        assert!(!desk.view().can_undo);
+        assert!(!desk.view(true).can_undo);
     }
 
     #[test]
     fn a_name_that_is_taken_gets_a_number() {
         let mut desk = desk();
-        let again = desk.found.images[3].clone();
-        let note = desk.add(again.clone()).expect("a note");
+        let again = desk.annotations(Layer::Keypoints).expect("images").images[3].clone();
+        let (_, note) = desk.add("other", None, again.clone(), 10);
+        let note = note.expect("a note");
         assert!(note.contains("set/3 (2).png"), "{note}");
-        assert!(desk.add(again).expect("a note").contains("set/3 (3).png"));
-        assert_eq!(desk.view().sheets[31].name, "set/3 (3).png");
+        let (id, note) = desk.add("another", None, again, 10);
+        assert!(note.expect("a note").contains("set/3 (3).png"));
+        let rows = desk.view(true).rows.expect("rows");
+        assert_eq!(rows[31].name, "set/3 (3).png");
+        assert_eq!((rows[31].id, desk.id_of("set/3 (3).png")), (id, Some(id)));
         assert!(desk.export(Layer::Keypoints, Format::Coco).is_ok());
     }
 
@@ -919,7 +1131,7 @@ mod tests {
         let text = String::from_utf8(file[0].bytes.clone()).expect("text");
         let imported = formats::coco::import(&text).expect("reads");
         assert_eq!(desk.import(&imported).expect("imports"), 30);
-        let view = desk.view();
+        let view = desk.view(true);
         assert_eq!(view.landmarks.len(), 4);
         assert_eq!(view.landmarks[0].placed_on, 30);
         assert!(view.landmarks[0].error.expect("an error") < 1e-3);
@@ -931,7 +1143,7 @@ mod tests {
             let name = name.into();
             desk.edit(Edit::Rename { index, name }).expect("renames");
         }
-        assert!(desk.view().keypoints[0].error.expect("an error") > 0.01);
+        assert!(desk.view(true).keypoints[0].error.expect("an error") > 0.01);
         for _ in 0..3 {
             desk.edit(Edit::Undo).expect("undoes");
         }
@@ -944,26 +1156,5 @@ mod tests {
             .expect_err("none is here")
             .to_string();
         assert!(message.contains("on the desk"), "{message}");
-        // All of it comes back on another desk, whose pictures come later; what is no work is refused.
-        let text = desk.save().expect("saves");
-        let mut again = Desk::new(
-            Annotations {
-                images: Vec::new(),
-                ..desk.found.clone()
-            },
-            None,
-        );
-        again.restore(&text).expect("restores");
-        for image in &desk.found.images {
-            again.add(image.clone());
-        }
-        assert_eq!(again.view().points, desk.view().points);
-        assert!(again.restore("{}").is_err());
-        assert_eq!(again.view().points, desk.view().points);
-        // Names and landmarks go on with another model's keypoints, as far as they fit.
-        let colors = ["#e6194b", "#3cb44b"].map(String::from);
-        let next = Desk::new(Annotations::discovered(&colors), Some(&desk));
-        assert_eq!(next.work().landmarks.len(), 4);
-        assert_eq!(next.work().table.keypoints.len(), 2);
     }
 }

@@ -5,6 +5,8 @@
 //! [`Table::apply`] makes annotations of the two. So every edit can be undone ([`History`]), and the table is kept with
 //! the model and fits the pictures of tomorrow.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use crate::annotate::{Annotations, EdgeWeight, Image, Keypoint, Point, Visibility, check_name};
@@ -288,6 +290,15 @@ impl Table {
         sources.all(|&s| s < count) && ends.all(|&end| end < self.keypoints.len())
     }
 
+    /// Whether each of so many discovered keypoints is in exactly one of its keypoints.
+    pub fn names_each_of(&self, count: usize) -> bool {
+        let mut sources: Vec<usize> = (self.keypoints.iter())
+            .flat_map(|keypoint| keypoint.sources.iter().copied())
+            .collect();
+        sources.sort_unstable();
+        self.fits(count) && sources.into_iter().eq(0..count)
+    }
+
     /// What each of so many discovered keypoints is called: merged ones alike, and one that is in no keypoint by its number.
     pub fn names(&self, count: usize) -> Vec<String> {
         let name = |source: usize| {
@@ -322,12 +333,17 @@ fn unique(edges: impl IntoIterator<Item = [usize; 2]>) -> Vec<[usize; 2]> {
 
 /// One point of several; see [`Table::apply`].
 fn joined(parts: impl Iterator<Item = Point>) -> Point {
-    let mut parts: Vec<Point> = parts.filter(Point::is_there).collect();
-    if parts.iter().any(|p| p.corrected) {
+    let mut parts: Vec<Point> = parts.filter(Point::is_labelled).collect();
+    let corrected = parts.iter().any(|p| p.corrected);
+    if corrected {
         parts.retain(|p| p.corrected);
     }
+    parts.retain(Point::is_there);
     let Some(&first) = parts.first() else {
-        return Point::ABSENT;
+        return Point {
+            corrected,
+            ..Point::ABSENT
+        };
     };
     if parts.len() == 1 {
         return first;
@@ -355,64 +371,63 @@ fn joined(parts: impl Iterator<Item = Point>) -> Point {
     }
 }
 
-/// Every state so far, and which of them is now: undo and redo.
-#[derive(Clone, Debug, PartialEq)]
+/// Changes that were done and those that were undone, each as the change that takes it back: undo and redo.
+#[derive(Clone, Debug)]
 pub struct History<T> {
-    states: Vec<T>,
-    now: usize,
+    done: VecDeque<T>,
+    undone: Vec<T>,
 }
 
 /// How many edits can be undone.
-const MAX_STATES: usize = 200;
+const MAX_CHANGES: usize = 1_000;
 
-impl<T: PartialEq> History<T> {
-    /// Nothing to undo yet.
-    pub fn new(state: T) -> Self {
+impl<T> Default for History<T> {
+    fn default() -> Self {
         Self {
-            states: vec![state],
-            now: 0,
+            done: VecDeque::new(),
+            undone: Vec::new(),
+        }
+    }
+}
+
+impl<T> History<T> {
+    /// Takes what undoes a new edit; what was undone before is gone. The oldest of more than 1,000 is forgotten.
+    pub fn done(&mut self, back: T) {
+        self.undone.clear();
+        self.redone(back);
+    }
+
+    /// Takes what undoes an edit that was done again.
+    pub fn redone(&mut self, back: T) {
+        self.done.push_back(back);
+        if self.done.len() > MAX_CHANGES {
+            self.done.pop_front();
         }
     }
 
-    /// The state as it is now.
-    pub fn now(&self) -> &T {
-        &self.states[self.now]
+    /// Takes what does an edit again that was undone.
+    pub fn undone(&mut self, back: T) {
+        self.undone.push(back);
     }
 
-    /// Takes an edited state; what was undone before is gone. The oldest of more than 200 are forgotten.
-    pub fn push(&mut self, state: T) {
-        if state == *self.now() {
-            return;
-        }
-        self.states.truncate(self.now + 1);
-        self.states.push(state);
-        let forgotten = self.states.len().saturating_sub(MAX_STATES);
-        self.states.drain(..forgotten);
-        self.now = self.states.len() - 1;
+    /// Gives what undoes the last edit.
+    pub fn last_done(&mut self) -> Option<T> {
+        self.done.pop_back()
+    }
+
+    /// Gives what does the last undone edit again.
+    pub fn last_undone(&mut self) -> Option<T> {
+        self.undone.pop()
     }
 
     /// Whether there is an edit to undo.
     pub fn can_undo(&self) -> bool {
-        self.now > 0
+        !self.done.is_empty()
     }
 
     /// Whether there is an undone edit.
     pub fn can_redo(&self) -> bool {
-        self.now + 1 < self.states.len()
-    }
-
-    /// Goes back an edit; false if there is none.
-    pub fn undo(&mut self) -> bool {
-        let can = self.can_undo();
-        self.now -= usize::from(can);
-        can
-    }
-
-    /// Takes the last undone edit back; false if there is none.
-    pub fn redo(&mut self) -> bool {
-        let can = self.can_redo();
-        self.now += usize::from(can);
-        can
+        !self.undone.is_empty()
     }
 }
 
@@ -556,24 +571,21 @@ mod tests {
     }
 
     #[test]
-    fn edits_are_undone_and_redone() {
-        let first = table();
-        let mut history = History::new(first.clone());
-        assert!(!history.undo() && !history.redo());
-        let second = first.merge(0, 1).expect("merges");
-        history.push(second.clone());
-        history.push(second.clone()); // No change: nothing to undo.
-        assert!(history.undo());
-        assert_eq!(*history.now(), first);
-        assert!(history.redo());
-        assert_eq!(*history.now(), second);
-        history.undo();
-        history.push(first.rename(0, "new").expect("renames"));
-        assert!(!history.redo());
-        for i in 0..300 {
-            history.push(first.rename(0, &format!("n{i}")).expect("renames"));
+    fn a_thousand_edits_are_undone_and_redone() {
+        let mut history = History::default();
+        for before in 0..1_200 {
+            history.done(before);
         }
-        assert_eq!(history.states.len(), MAX_STATES);
-        assert_eq!(history.now().keypoints[0].name, "n299");
+        let mut now = 1_200;
+        while let Some(before) = history.last_done() {
+            history.undone(now);
+            now = before;
+        }
+        assert_eq!(now, 200, "the oldest edits are forgotten");
+        assert!(!history.can_undo() && history.can_redo());
+        assert_eq!(history.last_undone(), Some(201));
+        history.redone(200);
+        history.done(201);
+        assert!(history.can_undo() && !history.can_redo());
     }
 }

@@ -292,7 +292,7 @@ impl Fit {
                     // Labels may have been made on a smaller copy.
                     let hand_px = sides_px(hand).unwrap_or(side_px);
                     for (point, placed) in points.iter_mut().zip(&hand.points) {
-                        if placed.is_there() {
+                        if placed.is_labelled() {
                             *point = Point {
                                 x_px: placed.x_px * side_px[0] / hand_px[0],
                                 y_px: placed.y_px * side_px[1] / hand_px[1],

@@ -16,6 +16,7 @@ use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
 use crate::model::edges::median_and_rise;
 
+pub mod content; // what images and videos are known by
 pub mod desk; // what is on the page's annotation desk, and every edit of it
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
@@ -130,6 +131,11 @@ impl Point {
     pub fn is_there(&self) -> bool {
         self.visibility != Visibility::Absent
     }
+
+    /// Whether something is known of it: its place, or by a person that it is absent.
+    pub fn is_labelled(&self) -> bool {
+        self.is_there() || self.corrected
+    }
 }
 
 impl Image {
@@ -180,10 +186,7 @@ impl Image {
 
     /// The file that shows this image: the picture's own, or for frame 12 of `walk.mp4` `walk/img000012.png`.
     pub fn picture_name(&self) -> String {
-        match self.frame {
-            None => self.file_name.clone(),
-            Some(frame) => format!("{}/img{frame:06}.png", without_extension(&self.file_name)),
-        }
+        file_of(&self.file_name, self.frame)
     }
 
     /// Mean confidence of the points that are there; 0 if none is.
@@ -350,6 +353,14 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// The file that shows an image, or a frame of a video; see [`Image::picture_name`].
+pub(crate) fn file_of(name: &str, frame: Option<u64>) -> String {
+    match frame {
+        None => name.to_string(),
+        Some(frame) => format!("{}/img{frame:06}.png", without_extension(name)),
+    }
 }
 
 /// `folder/a.b.jpg` -> `folder/a.b`.

@@ -946,6 +946,7 @@ mod cli {
             config,
             step,
             names,
+            run_id,
             ..
         } = load(&options.from, &Device::flex())?;
         let names = names.as_ref();
@@ -956,7 +957,8 @@ mod cli {
         };
         let bytes = match options.to.extension().and_then(|ending| ending.to_str()) {
             Some("safetensors") => {
-                block_on(checkpoint::save(&model, &config, step, names, precision))?
+                let saved = checkpoint::save(&model, &config, step, names, &run_id, precision);
+                block_on(saved)?
             }
             Some("onnx") => block_on(onnx::export(&model, &config, names))?,
             _ => bail!(

@@ -17,6 +17,7 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::annotate::content::Content;
 use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -54,6 +55,9 @@ struct Header {
     /// What a person called the keypoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     names: Option<Table>,
+    /// What the run is known by, from its first step to wherever it is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
 }
 
 /// ... of a run.
@@ -123,6 +127,7 @@ pub async fn save(
     config: &Config,
     step: usize,
     names: Option<&Table>,
+    run_id: &str,
     precision: Precision,
 ) -> Result<Vec<u8>> {
     let header = Header {
@@ -131,6 +136,7 @@ pub async fn save(
         step,
         run: None,
         names: names.cloned(),
+        run_id: Some(run_id.into()),
     };
     write(&header, in_precision(state(model).await?, precision))
 }
@@ -144,6 +150,7 @@ pub async fn save_run(
     losses: &[f32],
     snapshots: &Snapshots,
     names: Option<&Table>,
+    run_id: &str,
 ) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
     for Found {
@@ -186,6 +193,7 @@ pub async fn save_run(
             streams: run.streams.clone(),
         }),
         names: names.cloned(),
+        run_id: Some(run_id.into()),
     };
     let mut tensors = in_precision(state, Precision::Float32);
     tensors.extend(pictures);
@@ -242,6 +250,8 @@ pub struct Loaded {
     pub snapshots: Snapshots,
     /// What a person called the keypoints.
     pub names: Option<Table>,
+    /// What the run is known by; where the file does not say, a hash of the model's tensors.
+    pub run_id: String,
 }
 
 impl Loaded {
@@ -297,6 +307,7 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         step,
         run,
         names,
+        run_id,
         ..
     } = serde_json::from_str(header)
         .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
@@ -361,6 +372,8 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
             Some((optimizer, streams))
         }
     };
+    let run_id = run_id.filter(|id| is_run_id(id));
+    let run_id = run_id.unwrap_or_else(|| id_of(&state));
     Ok(Loaded {
         model: with_state(model, state)?,
         config,
@@ -369,7 +382,36 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         losses,
         snapshots,
         names,
+        run_id,
     })
+}
+
+/// Returns what a run that begins is known by: 32 random hexadecimal digits.
+pub fn new_run_id() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        // Without the system's random numbers the time has to do.
+        let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH);
+        bytes = now.map_or(0, |now| now.as_nanos()).to_le_bytes();
+    }
+    format!("{:032x}", u128::from_le_bytes(bytes))
+}
+
+fn is_run_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// What a model is known by that was saved without an id: a hash of its tensors by their names.
+fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
+    let mut names: Vec<&String> = state.keys().collect();
+    names.sort();
+    let mut content = Content::new(names.len() as u64);
+    for name in names {
+        content.add(name.as_bytes());
+        let values = state[name].1.iter().flat_map(|v| v.to_le_bytes());
+        content.add(&values.collect::<Vec<u8>>());
+    }
+    content.digits()
 }
 
 /// Takes the snapshots of a run out of its tensors; nothing where one is not as it should be.

@@ -13,7 +13,7 @@ use std::fmt::Display;
 use burn::tensor::Device;
 use half::{bf16, f16};
 
-use super::{Loaded, with_state};
+use super::{Loaded, id_of, with_state};
 use crate::config::{Config, LossKind, Preset, SETTINGS};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
@@ -133,6 +133,7 @@ impl TorchCheckpoint {
         };
         config.validate()?;
         Ok(Loaded {
+            run_id: id_of(&self.tensors),
             model: with_state(AutoLink::init(&config, device), self.tensors)?,
             config,
             step: usize::try_from(self.step).unwrap_or(usize::MAX),

@@ -71,6 +71,8 @@ pub struct Session {
     lesson: Lesson,
     /// What a person called the keypoints.
     names: Option<Table>,
+    /// What the run is known by.
+    run_id: String,
     /// Losses that are still on the device: step and `[1]`.
     unread: Vec<(usize, Tensor<1>)>,
     clock: Clock,
@@ -110,6 +112,7 @@ impl Session {
             steps_before: 0,
             lesson: Lesson::default(),
             names: None,
+            run_id: checkpoint::new_run_id(),
             unread: Vec::new(),
             clock: Clock::default(),
         })
@@ -142,6 +145,11 @@ impl Session {
     /// The loss of every step that was read, in order.
     pub fn losses(&self) -> &[f32] {
         &self.losses
+    }
+
+    /// What the run is known by, from its first step to wherever its files are taken: what a person does to its keypoints belongs to it.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
     }
 
     /// What a person called the keypoints, if somebody did: it is saved with the model.
@@ -283,6 +291,7 @@ impl Session {
         self.steps_before = 0;
         self.lesson = Lesson::default();
         self.names = None;
+        self.run_id = checkpoint::new_run_id();
         self.unread.clear();
         self.clock = Clock::default();
     }
@@ -373,7 +382,7 @@ impl Session {
     /// A device that does not answer.
     pub async fn save(&self, precision: Precision) -> Result<Vec<u8>> {
         let (model, step, names) = (self.model(), self.steps_taken(), self.names.as_ref());
-        checkpoint::save(&model, &self.config, step, names, precision).await
+        checkpoint::save(&model, &self.config, step, names, &self.run_id, precision).await
     }
 
     /// The run as the bytes of a file, to go on with by [`Session::resume`].
@@ -388,8 +397,8 @@ impl Session {
                 "There is no run to save yet: train a few steps first.".into(),
             ));
         };
-        let names = self.names.as_ref();
-        checkpoint::save_run(run, &self.losses, &self.snapshots, names).await
+        let (names, id) = (self.names.as_ref(), &self.run_id);
+        checkpoint::save_run(run, &self.losses, &self.snapshots, names, id).await
     }
 
     /// What was learned as the bytes of a file.
@@ -437,6 +446,7 @@ impl Session {
         self.losses.clone_from(&loaded.losses);
         self.snapshots.clone_from(&loaded.snapshots);
         self.names.clone_from(&loaded.names);
+        self.run_id.clone_from(&loaded.run_id);
         self.steps_before = loaded.step;
         self.paused = Some(loaded.paused());
         Ok(())

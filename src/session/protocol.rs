@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use super::illustrate::{Illustrated, Illustration};
 use super::touch::{Parts, Touch, Transfer};
-use crate::annotate::desk::{DeskView, Edit, Layer};
+use crate::annotate::desk::{Edit, Layer, ProjectView};
 use crate::annotate::formats::{Format, Offer};
 use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::config::{Config, Preset, Setting};
@@ -163,6 +163,11 @@ pub enum Command {
     /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Desk`] as it
     /// goes and [`Event::Found`]; stopped by [`Command::CancelLoad`], with what was found so far.
     Find,
+    /// Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames are to be given again by
+    /// [`Command::AddFrame`]. Tells as [`Command::Find`].
+    FindAgain,
+    /// Asks what the file that came with the command is known by, whatever its name. Answered by [`Event::Identified`].
+    Identify,
     /// Finds keypoints in the pixels that came with the command, `[height, width, 4]`, and puts nothing on the desk: a camera's picture.
     /// Answered by [`Event::Detected`].
     Look {
@@ -176,6 +181,8 @@ pub enum Command {
     AddFrame {
         /// The video's file.
         video: String,
+        /// What the video is known by; see [`Command::Identify`].
+        content: String,
         /// Which frame, from 0.
         #[ts(type = "number")]
         frame: u64,
@@ -190,8 +197,8 @@ pub enum Command {
     ShowDesk,
     /// Gives the picture of a frame on the desk, the file that came with the command, to be exported with it.
     GiveFrame {
-        /// Which.
-        index: usize,
+        /// Which, by the id of its row.
+        image: u32,
     },
     /// Asks how keypoints move through the videos on the desk. Answered by [`Event::Moved`].
     Follow {
@@ -211,12 +218,16 @@ pub enum Command {
         /// How much is smoothed; none: as found.
         smoothing: Option<OneEuro>,
     },
-    /// Clears the desk of its pictures, and of all work on it.
-    ClearDesk,
-    /// Asks for what a person did on the desk as a file. Answered by [`Event::Exported`].
-    SaveWork,
-    /// Takes up the work in the file that came with the command; it waits for its pictures. Tells [`Event::Desk`].
-    RestoreWork,
+    /// Begins another project, without images.
+    NewProject,
+    /// Asks for the project as a file. Answered by [`Event::Exported`].
+    SaveProject {
+        /// What it is called.
+        name: String,
+    },
+    /// Opens the project in the file that came with the command in place of the one at hand; it waits for its images. Tells
+    /// [`Event::Desk`]; answered by [`Event::Opened`].
+    OpenProject,
     /// Does something on the desk. Tells [`Event::Desk`].
     Edit {
         /// What.
@@ -236,8 +247,8 @@ pub enum Command {
     },
     /// Asks for the file of a picture on the desk. Answered by [`Event::Exported`].
     Picture {
-        /// Which.
-        index: usize,
+        /// Which, by the id of its row.
+        image: u32,
     },
 }
 
@@ -431,6 +442,8 @@ pub enum Event {
         config: Config,
         /// Steps taken.
         step: usize,
+        /// What the run is known by.
+        run_id: String,
         /// How many pictures.
         pictures: usize,
     },
@@ -499,8 +512,22 @@ pub enum Event {
         #[ts(type = "Uint8Array<ArrayBuffer>")]
         bytes: Vec<u8>,
     },
-    /// What is on the annotation desk.
-    Desk(DeskView),
+    /// A project was opened.
+    Opened {
+        /// The command's id.
+        id: u32,
+        /// What it is called; nothing for the work of an earlier version.
+        name: String,
+    },
+    /// What a file is known by.
+    Identified {
+        /// The command's id.
+        id: u32,
+        /// 32 hexadecimal digits.
+        content: String,
+    },
+    /// The annotation project.
+    Desk(ProjectView),
     /// Pictures or labels were put on the desk.
     Found {
         /// A sentence.
@@ -553,7 +580,7 @@ pub enum Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::annotate::desk::{Label, Sheet};
+    use crate::annotate::desk::{ImageRow, Label, VideoFrame};
     use crate::config::{Fit, LossKind};
     use crate::session::touch::{Becomes, Cover, EdgeTouch};
     use crate::train::diagnosis::Trouble;
@@ -595,9 +622,10 @@ mod tests {
             OneEuro::decl(&cfg),
             Measure::decl(&cfg),
             Series::decl(&cfg),
-            Sheet::decl(&cfg),
+            VideoFrame::decl(&cfg),
+            ImageRow::decl(&cfg),
             Label::decl(&cfg),
-            DeskView::decl(&cfg),
+            ProjectView::decl(&cfg),
             Event::decl(&cfg),
         ];
         let mut text = "// Written by `cargo test` from src/session/protocol.rs and src/config.rs. Do not edit.\n".to_string();

@@ -3,7 +3,7 @@
 mod desk; // what it does for annotations
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use burn::tensor::Device;
@@ -17,7 +17,7 @@ use web_sys::{AbortController, Blob, DedicatedWorkerGlobalScope, MessageChannel,
 use web_time::{Duration, Instant};
 
 use super::{fetch, gpu, hands};
-use crate::annotate::{desk::Desk, formats};
+use crate::annotate::{desk::AnnotationProject, formats};
 use crate::checkpoint::{
     self,
     torch::{self, ReadAt},
@@ -290,11 +290,11 @@ struct Engine {
     /// When puppets were last scored, and what it cost.
     scored: Option<(Instant, Duration)>,
     /// There once something was found.
-    desk: Option<Desk>,
-    /// Of each picture on the desk: its file, and its place in it if that is a zip.
-    desk_files: Vec<(Blob, usize)>,
-    /// The model that found it: its steps and settings.
-    desk_of: Option<(usize, Config)>,
+    desk: Option<AnnotationProject>,
+    /// Of each image of the project, by the id of its row: its file, and its place in it if that is a zip.
+    desk_files: HashMap<u32, (Blob, usize)>,
+    /// The model whose keypoints it shows: its run and steps.
+    desk_of: Option<(String, usize)>,
     desk_shown: Instant,
 }
 
@@ -320,7 +320,7 @@ impl Engine {
             touch: None,
             scored: None,
             desk: None,
-            desk_files: Vec::new(),
+            desk_files: HashMap::new(),
             desk_of: None,
             desk_shown: Instant::now(),
         }
@@ -525,6 +525,7 @@ impl Engine {
                 phase,
                 config: session.config().clone(),
                 step,
+                run_id: session.run_id().into(),
                 pictures,
             });
         }

@@ -13,6 +13,7 @@ import { EngineError } from "../autolink.js";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
 import { Pictures } from "./pictures.js";
+import { ProjectPanel } from "./project.js";
 import { isVideo, openVideo } from "./video.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -20,8 +21,7 @@ import { isVideo, openVideo } from "./video.js";
 /** @import { PageState, Store } from "../state.js" */
 /** @import { Video } from "./video.js" */
 
-/** Work is kept when nothing was done for so long, ms. */
-const KEEP_AFTER = 1000;
+/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Which images are shown. */
 
 /**
  * What this half of the page asks of the other.
@@ -34,7 +34,7 @@ const KEEP_AFTER = 1000;
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ find: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, restore: () => Promise<void> }} Where
+ * @returns {{ find: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, openProject: (file: NamedFile) => void, restore: () => Promise<void> }} Where
  *   what is dropped goes; and what was done on an earlier visit, to be called when an engine is new.
  */
 export function openAnnotate(store, { attempt, download, saves }) {
@@ -42,41 +42,52 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const select = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (byId(id));
   const say = (/** @type {string} */ text) => store.set({ message: { kind: "info", text } });
 
-  /** Videos whose frames are on the desk, by name. @type {Map<string, Video>} */
+  /** Videos whose frames are in the project, by content. @type {Map<string, Video>} */
   const videos = new Map();
-  const pictures = new Pictures((index) => {
-    const sheet = store.state.desk?.view.sheets[index];
-    if (!sheet) return null;
-    const { video: frame, width_px, height_px } = sheet;
-    const video = frame && videos.get(frame[0]);
+  const pictures = new Pictures((image) => {
+    const row = store.state.desk?.row(image);
+    if (!row?.is_here) return null;
+    const { width_px, height_px } = row;
+    const video = row.video && videos.get(row.video.content);
     /** @type {() => Promise<Blob>} */
     const read = () =>
       new Promise((resolve, reject) => {
-        attempt(async (session) => resolve(await session.picture(index))).then(() => reject(new Error("the engine does not have it")));
+        attempt(async (session) => resolve(await session.picture(image))).then(() => reject(new Error("the engine does not have it")));
       });
-    return { width_px, height_px, read: video ? () => video.picture(frame[1]) : read };
+    const seconds = row.video?.seconds ?? 0;
+    return { width_px, height_px, read: video ? () => video.picture(seconds) : read };
   });
-  // Work is kept as soon as the hands rest, and comes back on the next visit.
-  let resting = 0;
-  const keepWork = () => {
-    clearTimeout(resting);
-    resting = window.setTimeout(() => attempt(async (session) => saves.keepWork(await session.work()).catch(() => {})), KEEP_AFTER);
-  };
+  // Work is kept at once, and comes back on the next visit.
+  const project = new ProjectPanel(store, { attempt, download, saves }, () => {
+    for (const video of videos.values()) video.close();
+    videos.clear();
+    pictures.clear();
+  });
   const edit = (/** @type {protocol.Edit} */ edit) =>
     attempt(async (session) => {
       await session.edit(edit);
-      keepWork();
+      project.edited(true);
       if (store.state.message?.kind === "error") store.set({ message: null });
     }).then(() => {
       // A field that was refused shows what holds.
-      if (store.state.message?.kind === "error" && store.state.desk) store.set({ desk: new Desk(store.state.desk.view) });
+      if (store.state.message?.kind === "error" && store.state.desk) store.set({ desk: new Desk(store.state.desk.view, store.state.desk) });
     });
   const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
-  const order = () => store.state.desk?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
+  const order = () => {
+    const { desk } = store.state;
+    const all = desk?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
+    return desk ? desk.filtered(all, /** @type {Filter} */ (select("desk-filter").value), layer()) : all;
+  };
+  const remove = (/** @type {number[]} */ images) => {
+    const [first] = images;
+    const name = store.state.desk?.row(first)?.name;
+    const text = images.length === 1 ? `Removed ${name}.` : `Removed ${images.length} images.`;
+    return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" })));
+  };
 
   const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit);
   const motion = new MotionPanel(byId("motion"), attempt, download);
-  const gallery = new Gallery(byId("gallery"), pictures, (index) => editor.open(index));
+  const gallery = new Gallery(byId("gallery"), pictures, (image) => editor.open(image), (image) => remove([image]));
 
   const show = () => {
     const { desk } = store.state;
@@ -90,6 +101,19 @@ export function openAnnotate(store, { attempt, download, saves }) {
     if (!desk) return;
     const { view } = desk;
     byId("desk-count").textContent = `${desk.count} ${desk.count === 1 ? "picture" : "pictures"}`;
+    byId("desk-labelled").textContent = isLandmarks
+      ? `${view.labelled} of ${desk.count} labelled`
+      : `${desk.rows.filter(({ id }) => desk.placed(id, "keypoints") > 0).length} of ${desk.count} corrected`;
+    byId("desk-filtered").hidden = order().length > 0;
+    const waiting = byId("desk-waiting");
+    waiting.hidden = view.waiting === 0;
+    const [labels, here] = [view.waiting, view.attachable];
+    /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
+      `Labels of ${labels} ${labels === 1 ? "image" : "images"} from an earlier version know their images by name alone. ` +
+      (here ? `${here} of these names ${here === 1 ? "is" : "are"} here. Are these the same images?` : "Drop the images in, then attach the labels to them.");
+    /** @type {HTMLButtonElement} */ (byId("desk-attach")).disabled = here === 0;
+    const missing = desk.rows.filter((row) => !row.is_here).length;
+    byId("desk-missing").textContent = missing ? `${missing} ${missing === 1 ? "image is" : "images are"} not here. Drop the images to see them: their labels wait for them.` : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), desk, edit);
@@ -99,13 +123,28 @@ export function openAnnotate(store, { attempt, download, saves }) {
     byId("landmarks-missing").textContent = view.missing;
     const next = /** @type {HTMLButtonElement} */ (byId("label-next"));
     next.disabled = view.next.length === 0;
-    next.textContent = view.next.length ? `Label next: ${view.sheets[view.next[0]].name}` : "Label next";
+    next.textContent = view.next.length ? `Label next: ${desk.row(view.next[0])?.name}` : "Label next";
     /** @type {HTMLButtonElement} */ (byId("desk-undo")).disabled = !view.can_undo;
     /** @type {HTMLButtonElement} */ (byId("desk-redo")).disabled = !view.can_redo;
   };
   store.watch(["desk"], show);
   // The message is behind the dialog.
   store.watch(["message"], ({ message }) => message?.kind === "error" && editor.isOpen && editor.tell(message.text));
+  // Keypoints stay as they were found until somebody asks for others.
+  store.watch(["desk", "step", "runId", "finding", "engine"], ({ desk, step, runId, finding, engine }) => {
+    const isOther = desk?.view.run !== runId;
+    const old = desk?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
+    byId("desk-again").hidden = old.length === 0 || finding || engine !== "running";
+    const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
+    const found = steps.length ? `found at step ${steps.join(", ")}${isOther ? " of another run" : ""}` : "not found yet";
+    const images = `${old.length} ${old.length === 1 ? "image" : "images"}`;
+    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${images} were ${found}. The model is at step ${step}.`;
+  });
+  // The names of a run that is opened again come back with it.
+  store.watch(["runId"], ({ desk, runId }) => {
+    if (desk && runId) attempt((session) => session.showDesk());
+  });
+  select("desk-filter").addEventListener("change", show);
   select("desk-layer").addEventListener("change", show);
   select("desk-order").addEventListener("change", show);
 
@@ -120,7 +159,15 @@ export function openAnnotate(store, { attempt, download, saves }) {
             const file = await session.export({ layer: layer(), format, withPictures: withPictures() });
             download(file);
             store.set({ progress: null });
-            say(`Saved ${file.name}.`);
+            const { desk } = store.state;
+            const without = layer() === "keypoints" ? (desk?.rows.filter((row) => row.step === null).length ?? 0) : 0;
+            const missing = withPictures() ? (desk?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
+            const images = (/** @type {number} */ count) => `${count} ${count === 1 ? "image" : "images"}`;
+            const notes = [
+              without ? ` ${images(without)} ${without === 1 ? "is" : "are"} not in it: no keypoints were found there yet.` : "",
+              missing ? ` The pixels of ${images(missing)} are not in it: drop the images in first.` : "",
+            ];
+            say(`Saved ${file.name}.${notes.join("")}`);
           }),
         );
         return make("li", {}, make("div", {}, make("b", {}, title), make("small", {}, about)), button);
@@ -144,12 +191,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
 
   /** Frames go into an export as pictures. @param {Session} session */
   const giveFrames = async (session) => {
-    const sheets = store.state.desk?.view.sheets ?? [];
-    const frames = sheets.flatMap(({ video }, index) => (video && videos.has(video[0]) ? [{ index, video }] : []));
-    for (const [done, { index, video }] of frames.entries()) {
+    const rows = store.state.desk?.rows ?? [];
+    const frames = rows.flatMap(({ id, video }) => (video && videos.has(video.content) ? [{ id, video }] : []));
+    for (const [done, { id, video }] of frames.entries()) {
       store.set({ progress: { what: "Taking frames", done, total: frames.length, isBytes: false } });
-      const picture = await /** @type {Video} */ (videos.get(video[0])).picture(video[1]);
-      await session.giveFrame(index, new File([picture], "frame.png"));
+      const picture = await /** @type {Video} */ (videos.get(video.content)).picture(video.seconds);
+      await session.giveFrame(id, new File([picture], "frame.png"));
     }
   };
 
@@ -162,11 +209,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
     for (const { file, name } of files) {
       try {
         const video = await openVideo(file);
-        videos.get(name)?.close();
-        videos.set(name, video);
+        const content = await session.identify(file);
+        videos.get(content)?.close();
+        videos.set(content, video);
         for await (const frame of video.frames(every)) {
           if (stopped) break;
-          await session.addFrame(name, frame);
+          await session.addFrame({ name, content }, frame);
           count += 1;
           const what = `Finding keypoints in ${name}, seconds`;
           store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
@@ -197,8 +245,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
       if (others.length || files.length === 0) found.push(await session.find(others));
       if (inVideos.length) found.push(await findInVideos(session, inVideos));
       pictures.clear();
-      if (store.state.desk) store.set({ desk: new Desk(store.state.desk.view) });
+      if (store.state.desk) store.set({ desk: new Desk(store.state.desk.view, store.state.desk) });
       for (const file of labels) found.push(await labelsOf(session, file));
+      project.edited(false);
       store.set({ noted: [...failed, ...found.flatMap((found) => found?.rejected ?? [])], progress: null });
       const about = found.map((found) => found?.about ?? "").join(" ").trim();
       if (about) say(about);
@@ -216,7 +265,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     }
   };
   const showLabels = () => {
-    keepWork();
+    project.edited(true);
     select("desk-layer").value = "landmarks";
     show();
   };
@@ -232,6 +281,31 @@ export function openAnnotate(store, { attempt, download, saves }) {
       }
       store.set({ noted: rejected });
     });
+
+  /** Finds keypoints anew where they are not of the model as it is now; names, corrections and landmarks stay. */
+  const findAgain = () => {
+    stopped = false;
+    store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints again", done: 0, total: null, isBytes: false } });
+    attempt(async (session) => {
+      const found = await session.findAgain();
+      for (const [content, video] of videos) {
+        const { desk, step, runId } = store.state;
+        const isOld = (/** @type {protocol.ImageRow} */ row) => row.video?.content === content && (row.step !== step || desk?.view.run !== runId);
+        const rows = desk?.rows.filter(isOld) ?? [];
+        const wanted = new Set(rows.map((row) => row.video?.frame));
+        if (wanted.size === 0) continue;
+        for await (const frame of video.frames(1)) {
+          if (stopped) break;
+          if (wanted.has(frame.frame)) await session.addFrame({ name: rows[0].video?.name ?? "", content }, frame);
+        }
+      }
+      await session.showDesk();
+      store.set({ noted: found?.rejected ?? [], progress: null });
+      if (found) say(found.about);
+    }).finally(() => store.set({ finding: false, progress: null }));
+  };
+  byId("desk-detect-again").addEventListener("click", findAgain);
+  byId("desk-attach").addEventListener("click", () => edit({ kind: "attach-waiting" }));
 
   byId("desk-training").addEventListener("click", () => find([]));
   byId("desk-cancel").addEventListener("click", () => {
@@ -256,16 +330,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
   });
   addEventListener("hashchange", () => camera.stop());
   byId("desk-clear").addEventListener("click", () => {
-    const { view } = store.state.desk ?? {};
-    const hasWork = view && (view.can_undo || view.landmarks.length > 0);
-    if (hasWork && !confirm("Clear the desk? Names, corrections and landmarks are forgotten with it.")) return;
-    attempt(async (session) => {
-      await session.clearDesk();
-      for (const video of videos.values()) video.close();
-      videos.clear();
-      pictures.clear();
-      await saves.keepWork(null).catch(() => {});
-    });
+    const { desk } = store.state;
+    if (desk?.count) remove(desk.rows.map(({ id }) => id));
   });
   byId("desk-undo").addEventListener("click", () => edit({ kind: "undo" }));
   byId("desk-redo").addEventListener("click", () => edit({ kind: "redo" }));
@@ -290,9 +356,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     return { keypoints: desk.view.keypoints, edges: desk.view.skeleton };
   };
 
-  const restore = async () => {
-    const work = await saves.work().catch(() => null);
-    if (work) await attempt((session) => session.restoreWork(work));
+  const openProject = (/** @type {NamedFile} */ { file }) => {
+    location.hash = "#annotate";
+    project.openFile(file);
   };
-  return { find, importLabels, restore };
+  return { find, importLabels, openProject, restore: () => project.start() };
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What is on the annotation desk, in a form that is easy to draw from.
+ * The annotation project, in a form that is easy to draw from.
  *
  * @module
  */
@@ -18,22 +18,33 @@ const FIELDS = 4;
  * @property {number} y
  * @property {number} confidence
  * @property {"absent" | "occluded" | "visible"} visibility
- * @property {boolean} placed By a person.
+ * @property {boolean} placed By a person, or marked absent by one.
  */
 
-/** A view of the desk and its points. */
+/** The project as it is shown, and its points. Images are told apart by the ids of their rows, which stay when others come or go. */
 export class Desk {
   #numbers;
+  /** @type {Map<number, number>} Places by id. */ #places;
 
-  /** @param {protocol.DeskView} view */
-  constructor(view) {
+  /**
+   * @param {protocol.ProjectView} view
+   * @param {Desk | null} [before] Whose rows hold on where the view has none.
+   */
+  constructor(view, before = null) {
     this.view = view;
+    this.rows = view.rows ?? before?.rows ?? [];
+    this.#places = !view.rows && before ? before.#places : new Map(this.rows.map(({ id }, place) => [id, place]));
     const { buffer, byteOffset, byteLength } = view.points;
     this.#numbers = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
   }
 
   get count() {
-    return this.view.sheets.length;
+    return this.rows.length;
+  }
+
+  /** @param {number} image */
+  row(image) {
+    return this.rows[this.#places.get(image) ?? -1];
   }
 
   /** The names of a layer.
@@ -44,17 +55,19 @@ export class Desk {
     return layer === "keypoints" ? this.view.keypoints : this.view.landmarks;
   }
 
-  /** The points of a layer on a picture.
+  /** The points of a layer on an image; none where it is gone.
    * @param {number} image
    * @param {protocol.Layer} layer
    * @returns {DeskPoint[]}
    */
   points(image, layer) {
+    const place = this.#places.get(image);
+    if (place === undefined) return [];
     const { keypoints, landmarks } = this.view;
     const first = layer === "keypoints" ? 0 : keypoints.length;
     const columns = keypoints.length + landmarks.length;
     return this.labels(layer).map((_, index) => {
-      const at = FIELDS * (image * columns + first + index);
+      const at = FIELDS * (place * columns + first + index);
       const [x, y, confidence, state] = this.#numbers.subarray(at, at + FIELDS);
       const visibility = state % 4 === 0 ? "absent" : state % 4 === 1 ? "occluded" : "visible";
       return { x, y, confidence, visibility, placed: state >= 4 };
@@ -68,16 +81,42 @@ export class Desk {
     return layer === "keypoints" ? this.view.skeleton : [];
   }
 
-  /** Pictures in the order in which they are looked at.
+  /** How many points of a layer a person placed on an image.
+   * @param {number} image
+   * @param {protocol.Layer} layer
+   */
+  placed(image, layer) {
+    return this.points(image, layer).filter(({ placed }) => placed).length;
+  }
+
+  /** Those of some images that a person looks for.
+   * @param {number[]} images
+   * @param {"all" | "unlabelled" | "unsure" | "corrected"} filter
+   * @param {protocol.Layer} layer
+   */
+  filtered(images, filter, layer) {
+    if (filter === "unlabelled") return images.filter((id) => this.placed(id, layer) === 0);
+    if (filter === "corrected") return images.filter((id) => this.placed(id, layer) > 0);
+    if (filter === "all") return images;
+    // The lowest quarter of all.
+    const found = this.rows.filter(({ step }) => step !== null).map(({ confidence }) => confidence).sort((a, b) => a - b);
+    const limit = found[Math.floor(found.length / 4)] ?? 0;
+    return images.filter((id) => this.row(id).step !== null && this.row(id).confidence <= limit);
+  }
+
+  /** Images in the order in which they are looked at, by id.
    * @param {"name" | "unsure" | "sure" | "next"} order
    */
   order(order) {
-    const { sheets, next } = this.view;
-    const all = sheets.map((_, index) => index);
-    if (order === "unsure") return all.sort((a, b) => sheets[a].confidence - sheets[b].confidence);
-    if (order === "sure") return all.sort((a, b) => sheets[b].confidence - sheets[a].confidence);
-    if (order === "next") return [...next, ...all.filter((index) => !next.includes(index))];
-    return all.sort((a, b) => byName.compare(sheets[a].name, sheets[b].name));
+    const confidence = (/** @type {number} */ id) => this.row(id).confidence;
+    const all = this.rows.map(({ id }) => id);
+    if (order === "unsure") return all.sort((a, b) => confidence(a) - confidence(b));
+    if (order === "sure") return all.sort((a, b) => confidence(b) - confidence(a));
+    if (order === "next") {
+      const next = new Set(this.view.next);
+      return [...next, ...all.filter((id) => !next.has(id))];
+    }
+    return all.sort((a, b) => byName.compare(this.row(a).name, this.row(b).name));
   }
 }
 

@@ -94,7 +94,7 @@ export class Editor {
   }
 
   /**
-   * @param {number} index The picture.
+   * @param {number} index The image, by the id of its row.
    */
   open(index) {
     this.#rest?.();
@@ -120,14 +120,14 @@ export class Editor {
     this.#desk = desk;
     this.#layer = layer;
     this.#order = order;
-    if (!desk || this.#index >= desk.count) this.#dialog.close();
+    if (!desk?.row(this.#index)) this.#dialog.close();
     // It was not here, and was dropped meanwhile.
     if (this.#dialog.open && !wasHere && this.#isHere) this.#load();
     this.#draw();
   }
 
   get #isHere() {
-    return this.#sheet !== undefined;
+    return this.#sheet?.is_here === true;
   }
 
   get #sheet() {
@@ -136,7 +136,7 @@ export class Editor {
 
   /** @param {number} image */
   #row(image) {
-    return this.#desk?.view.sheets[image];
+    return this.#desk?.row(image);
   }
 
   /** As the engine has them, with what is on its way to it. */

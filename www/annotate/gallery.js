@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The pictures on the desk with their points: only those in sight exist as elements, so that ten thousand scroll as ten do.
+ * The images of the project with their points: only those in sight exist as elements, so that ten thousand scroll as ten do.
  *
  * @module
  */
@@ -24,6 +24,7 @@ export class Gallery {
   #root;
   #pictures;
   #onOpen;
+  #onRemove;
   #list = document.createElement("ul");
   /** @type {Desk | null} */ #desk = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
@@ -34,12 +35,14 @@ export class Gallery {
   /**
    * @param {HTMLElement} root Scrolls.
    * @param {Pictures} pictures
-   * @param {(index: number) => void} onOpen
+   * @param {(image: number) => void} onOpen
+   * @param {(image: number) => void} onRemove
    */
-  constructor(root, pictures, onOpen) {
+  constructor(root, pictures, onOpen, onRemove) {
     this.#root = root;
     this.#pictures = pictures;
     this.#onOpen = onOpen;
+    this.#onRemove = onRemove;
     this.#list.className = "sheets";
     root.append(this.#list);
     root.addEventListener("scroll", () => requestAnimationFrame(() => this.#draw()), { passive: true });
@@ -101,7 +104,13 @@ export class Gallery {
     button.append(document.createElement("canvas"), document.createElement("span"), document.createElement("small"));
     button.addEventListener("click", () => this.#onOpen(this.#order[place]));
     button.addEventListener("keydown", (event) => this.#move(event, place));
-    item.append(button);
+    const remove = document.createElement("button");
+    remove.type = "button";
+    remove.className = "small icon";
+    remove.textContent = "×";
+    remove.dataset.testid = "sheet-remove";
+    remove.addEventListener("click", () => this.#onRemove(this.#order[place]));
+    item.append(button, remove);
     // In their order, for whoever goes through them by keyboard.
     const after = [...this.#cards.keys()].filter((other) => other > place).sort((a, b) => a - b)[0];
     this.#list.insertBefore(item, after === undefined ? null : (this.#cards.get(after)?.item ?? null));
@@ -115,6 +124,7 @@ export class Gallery {
    * @param {number} place
    */
   #move(event, place) {
+    if (event.key === "Delete") return this.#onRemove(this.#order[place]);
     const { columns, height } = this.#shape();
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
@@ -137,15 +147,21 @@ export class Gallery {
   async #fill(item, place, width) {
     const desk = this.#desk;
     const index = this.#order[place];
-    const sheet = desk?.view.sheets[index];
+    const sheet = desk?.row(index);
     const canvas = item.querySelector("canvas");
     const [name, note] = item.querySelectorAll("span, small");
     const button = item.querySelector("button");
     if (!desk || !sheet || !canvas || !button) return;
     const placed = desk.points(index, this.#layer).filter((point) => point.placed).length;
     name.textContent = sheet.name;
-    note.textContent = placed ? `${placed} by hand` : `${sheet.confidence.toFixed(2)} confidence`;
+    const found = sheet.step === null ? "keypoints not found yet" : `${sheet.confidence.toFixed(2)} confidence`;
+    const hand = placed ? `${placed} by hand` : "";
+    note.textContent = sheet.is_here ? hand || found : ["not here: drop it to see it", hand].filter(Boolean).join(", ");
     button.title = sheet.name;
+    item.classList.toggle("is-missing", !sheet.is_here);
+    const remove = item.querySelector("button.icon");
+    remove?.setAttribute("aria-label", `Remove ${sheet.name}`);
+    remove?.setAttribute("title", `Remove ${sheet.name}`);
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
     // Meanwhile it may show something else.

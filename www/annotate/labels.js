@@ -172,7 +172,7 @@ export function showEdges(root, desk, edit) {
  * @param {(index: number) => void} open Opens a picture.
  */
 export function showLandmarks(list, desk, edit, open) {
-  const { landmarks, sheets } = desk.view;
+  const { landmarks } = desk.view;
   replace(
     list,
     landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {
@@ -189,7 +189,7 @@ export function showLandmarks(list, desk, edit, open) {
       if (error != null && worst.length) {
         const links = make("small", {}, "worst: ");
         worst.slice(0, 3).forEach((image, place) => {
-          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, sheets[image]?.name ?? "");
+          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, desk.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));
           links.append(place ? ", " : "", link);
         });

@@ -72,7 +72,7 @@ export class MotionPanel {
    */
   show(desk, layer) {
     this.#desk = desk;
-    const videos = [...new Set(desk?.view.sheets.flatMap(({ video }) => (video ? [video[0]] : [])))];
+    const videos = [...new Set(desk?.rows.flatMap(({ video }) => (video ? [video.name] : [])))];
     this.#root.hidden = videos.length === 0;
     if (!desk || videos.length === 0) return;
     const select = this.#field("motion-video");

@@ -1,5 +1,7 @@
 //! The worker's annotation desk: pictures, frames and labels onto it, files off it.
 
+use std::collections::HashMap;
+
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -9,7 +11,8 @@ use web_time::{Duration, Instant};
 use super::{BlobFile, Engine, Files, Message, Pile, Progress, fail, post, post_file};
 use crate::annotate::{
     self,
-    desk::{Desk, Layer},
+    content::{self, Content},
+    desk::{AnnotationProject, Edit, Layer},
     formats::{self, Format},
     motion::{self, Motion},
 };
@@ -17,7 +20,7 @@ use crate::checkpoint::torch::ReadAt;
 use crate::config::Config;
 use crate::data::{Dataset, Picture, Placement, archive, decode, synthetic};
 use crate::error::{Error, Result};
-use crate::session::{Command, Event, Keypoints, Rejected, Session, discovered};
+use crate::session::{Command, Event, Keypoints, Rejected, discovered};
 use crate::web::fetch;
 
 /// Pictures that keypoints are found in at once; small, so that the desk fills while one looks.
@@ -40,6 +43,12 @@ impl Engine {
     ) -> Result<bool> {
         match command {
             Command::Find => self.find(files).await?,
+            Command::FindAgain => self.find_again().await?,
+            Command::Identify => {
+                let content = identify(files).await?;
+                post(&Event::Identified { id, content });
+                return Ok(false);
+            }
             Command::Look { width, height } => {
                 let found = self.look_at("camera", &pixels, [width, height]).await?.0;
                 post(&Event::Detected { id, found });
@@ -47,6 +56,7 @@ impl Engine {
             }
             Command::AddFrame {
                 video,
+                content,
                 frame,
                 seconds,
                 width,
@@ -63,18 +73,24 @@ impl Engine {
                         &found.confidence,
                     )
                 };
-                self.lay(image, (blob(&[])?, 0)).await?;
+                let known = content::of_frame(&content, frame);
+                let place = (blob(&[])?, 0);
+                self.lay(&known, Some(&content), image, place).await?;
             }
             Command::ShowDesk => {
-                if self.desk.is_none() {
-                    let fresh = self.discovered().await?;
-                    self.desk = Some(Desk::new(fresh, None));
+                // What was found stays to be seen until somebody asks this model, unless it is known here.
+                let run = self.session()?.run_id().to_string();
+                let is_shown = |project: &AnnotationProject| {
+                    project.knows(&run) || !project.knows(project.run())
+                };
+                if self.desk.as_ref().is_none_or(is_shown) {
+                    self.show_model().await?;
                 }
-                self.post_desk();
+                self.post_project(true);
             }
-            Command::GiveFrame { index } => {
+            Command::GiveFrame { image } => {
                 let file = files.into_iter().next().map(|(_, file)| file);
-                if let (Some(place), Some(file)) = (self.desk_files.get_mut(index), file) {
+                if let (Some(place), Some(file)) = (self.desk_files.get_mut(&image), file) {
                     place.0 = file;
                 }
             }
@@ -103,38 +119,27 @@ impl Engine {
                 post_file(id, "motion.csv".into(), &blob(text.as_bytes())?);
                 return Ok(false);
             }
-            Command::ClearDesk => {
-                let fresh = self.discovered().await?;
-                self.desk = Some(Desk::new(fresh, None));
-                self.desk_files.clear();
-                self.post_desk();
+            Command::NewProject => {
+                self.show_model().await?;
+                self.begin_project().await?;
+                self.post_project(true);
             }
-            Command::SaveWork => {
-                let text = self.desk()?.save()?;
-                post_file(id, "work.json".into(), &blob(text.as_bytes())?);
+            Command::SaveProject { name } => {
+                self.post_saved(id, &name)?;
                 return Ok(false);
             }
-            Command::RestoreWork => {
-                let nothing = || Error::File("There is no saved work.".into());
+            Command::OpenProject => {
+                let nothing = || Error::File("There is no project to open.".into());
                 let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
                 let text = String::from_utf8_lossy(&whole(&file).await?).into_owned();
-                let fresh = self.discovered().await?;
-                let desk = self.desk.get_or_insert_with(|| Desk::new(fresh, None));
-                desk.restore(&text)?;
-                self.post_desk();
+                self.show_model().await?;
+                let name = self.desk()?.open(&text)?;
+                self.desk_files.clear();
+                self.post_project(true);
+                post(&Event::Opened { id, name });
+                return Ok(false);
             }
-            Command::Edit { edit } => {
-                self.desk()?.edit(edit)?;
-                let names = self.desk()?.work().table.clone();
-                // They are saved with the model, unless another run has begun since.
-                let found_by = self.desk_of.clone();
-                let session = self.session()?;
-                let now = (session.steps_taken(), session.config().seed);
-                if found_by.is_none_or(|(steps, config)| now.0 >= steps && now.1 == config.seed) {
-                    session.name_keypoints(names);
-                }
-                self.post_desk();
-            }
+            Command::Edit { edit } => self.edit(edit)?,
             Command::ImportLabels => self.import_labels(files).await?,
             Command::Export {
                 layer,
@@ -145,8 +150,8 @@ impl Engine {
                 post_file(id, name, &file);
                 return Ok(false);
             }
-            Command::Picture { index } => {
-                post_picture(id, &self.desk_files, index).await?;
+            Command::Picture { image } => {
+                post_picture(id, &self.desk_files, image).await?;
                 return Ok(false);
             }
             _ => {} // all others are the worker's own
@@ -154,16 +159,65 @@ impl Engine {
         Ok(true)
     }
 
-    fn desk(&mut self) -> Result<&mut Desk> {
+    fn desk(&mut self) -> Result<&mut AnnotationProject> {
         self.desk.as_mut().ok_or_else(|| {
-            Error::Pictures("The desk is empty: drop in the pictures to annotate first.".into())
+            Error::Pictures("The project is empty: drop in the images to annotate first.".into())
         })
     }
 
-    fn post_desk(&self) {
-        if let Some(desk) = &self.desk {
-            post(&Event::Desk(desk.view()));
+    fn post_desk(&mut self) {
+        self.post_project(false);
+    }
+
+    /// Tells the page what changed in the project, or all of it.
+    fn post_project(&mut self, all: bool) {
+        if let Some(project) = &mut self.desk {
+            post(&Event::Desk(project.view(all)));
         }
+    }
+
+    fn post_saved(&mut self, id: u32, name: &str) -> Result<()> {
+        let text = self.desk()?.save(name)?;
+        post_file(id, "project.json".into(), &blob(text.as_bytes())?);
+        Ok(())
+    }
+
+    fn edit(&mut self, edit: Edit) -> Result<()> {
+        self.desk()?.edit(edit)?;
+        // Names are saved with the model that they were given to.
+        if let (Some(project), Some(session)) = (&self.desk, &mut self.session)
+            && project.run() == session.run_id()
+        {
+            session.name_keypoints(project.table().clone());
+        }
+        self.post_desk();
+        Ok(())
+    }
+
+    /// Shows the keypoints of the model as it is now; begins a project where there is none.
+    async fn show_model(&mut self) -> Result<()> {
+        let session = self.session()?;
+        let of = (session.run_id().to_string(), session.steps_taken());
+        if self.desk.is_none() {
+            self.begin_project().await?;
+        } else if self.desk_of.as_ref() != Some(&of) {
+            let fresh = self.discovered().await?;
+            let names = self.session()?.names().cloned();
+            self.desk()?.show_model(&of.0, fresh, names.as_ref());
+        }
+        self.desk_of = Some(of);
+        Ok(())
+    }
+
+    /// Begins a project without images.
+    async fn begin_project(&mut self) -> Result<()> {
+        let fresh = self.discovered().await?;
+        let session = self.session()?;
+        let (run, names) = (session.run_id().to_string(), session.names().cloned());
+        let before = self.desk.as_ref();
+        self.desk = Some(AnnotationProject::new(&run, fresh, names.as_ref(), before));
+        self.desk_files.clear();
+        Ok(())
     }
 
     /// What the model as it is now calls its keypoints.
@@ -172,7 +226,8 @@ impl Engine {
         discovered(&session.model(), session.config()).await
     }
 
-    /// Puts files on the desk, with what the model finds in them; what is there already stays if this model found it.
+    /// Puts files into the project, with what the model finds in them. Where that is another run than the one before, it looks at the
+    /// images that are there as well.
     async fn find(&mut self, files: Files) -> Result<()> {
         self.end_task();
         let (files, left_out) = match files.is_empty() {
@@ -182,11 +237,14 @@ impl Engine {
                 None => return Ok(()),
             },
         };
+        let shown = self.desk.as_ref().map(|project| project.run().to_string());
+        self.show_model().await?;
+        let is_other_run = shown.is_some_and(|run| self.desk_of.as_ref().is_some_and(|of| of.0 != run));
         let config = self.config();
         let mut rejected = Vec::new();
         let mut progress = Progress::of("Finding keypoints");
         let mut stint = Instant::now();
-        let mut batch: Vec<(Picture, Blob, usize)> = Vec::new();
+        let mut batch: Vec<Wanted> = Vec::new();
         let (mut done, mut read, mut is_cancelled) = (0, 0, false);
         let count = files.len();
         'files: for (i, (name, file)) in files.into_iter().enumerate() {
@@ -198,12 +256,18 @@ impl Engine {
             let bytes = Uint8Array::new(&buffer).to_vec();
             let mut entries = archive::entries(name, bytes).enumerate();
             while let Some((place, (name, bytes))) = entries.next() {
-                let decoded =
-                    bytes.and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
+                let decoded = bytes.and_then(|bytes| {
+                    let picture = decode::decode(&name, &bytes, config.size, config.fit)?;
+                    Ok((content::of_bytes(&bytes), picture))
+                });
                 match decoded {
-                    Ok(picture) => {
+                    Ok((content, picture)) => {
                         if left_out.binary_search(&read).is_err() {
-                            batch.push((picture, file.clone(), place));
+                            batch.push(Wanted {
+                                content,
+                                picture,
+                                place: (file.clone(), place),
+                            });
                         }
                         read += 1;
                     }
@@ -215,7 +279,7 @@ impl Engine {
                 done += 1;
                 let left = entries.size_hint().1.unwrap_or_default() + count - i - 1;
                 progress.report(done, Some(done + left));
-                self.serve_pictures().await;
+                self.serve().await;
                 if self.is_interrupted(&mut stint).await {
                     is_cancelled = true;
                     break 'files;
@@ -223,20 +287,82 @@ impl Engine {
             }
         }
         self.look(&mut batch, &mut rejected).await?;
+        if is_other_run && !is_cancelled {
+            is_cancelled = self.look_again(&mut rejected).await?;
+        }
+        self.post_found(is_cancelled, rejected);
+        Ok(())
+    }
+
+    /// Finds keypoints anew in the images whose keypoints are not of the model as it is now.
+    async fn find_again(&mut self) -> Result<()> {
+        self.end_task();
+        self.show_model().await?;
+        let mut rejected = Vec::new();
+        let is_cancelled = self.look_again(&mut rejected).await?;
+        self.post_found(is_cancelled, rejected);
+        Ok(())
+    }
+
+    /// ...; whether it was cancelled.
+    async fn look_again(&mut self, rejected: &mut Vec<Rejected>) -> Result<bool> {
+        let Some((run, step)) = self.desk_of.clone() else {
+            return Ok(false);
+        };
+        let config = self.config();
+        let ids = self.desk()?.outdated(&run, step);
+        let mut progress = Progress::of("Finding keypoints again");
+        let mut stint = Instant::now();
+        let mut batch = Vec::new();
+        for (done, id) in ids.iter().enumerate() {
+            let Some(place) = self.desk_files.get(id).filter(|place| place.0.size() > 0.0) else {
+                continue; // a frame: the page gives it again
+            };
+            let place = place.clone();
+            // It may have been removed meanwhile.
+            if let Ok((content, name)) = self.desk()?.content_of(*id) {
+                let bytes = picture_of(&place.0, place.1).await.map(|(_, bytes)| bytes);
+                let decoded = bytes.map_err(|error| error.to_string()).and_then(|bytes| {
+                    decode::decode(&name, &bytes, config.size, config.fit)
+                });
+                match decoded {
+                    Ok(picture) => batch.push(Wanted {
+                        content,
+                        picture,
+                        place,
+                    }),
+                    Err(reason) => rejected.push(Rejected { name, reason }),
+                }
+            }
+            if batch.len() == FIND_BATCH {
+                self.look(&mut batch, rejected).await?;
+            }
+            progress.report(done + 1, Some(ids.len()));
+            self.serve().await;
+            if self.is_interrupted(&mut stint).await {
+                self.look(&mut batch, rejected).await?;
+                return Ok(true);
+            }
+        }
+        self.look(&mut batch, rejected).await?;
+        Ok(false)
+    }
+
+    fn post_found(&mut self, is_cancelled: bool, rejected: Vec<Rejected>) {
         self.post_desk();
-        let about = match (self.desk.as_ref().map_or(0, Desk::len), is_cancelled) {
+        let count = self.desk.as_ref().map_or(0, AnnotationProject::len);
+        let about = match (count, is_cancelled) {
             (0, _) => "Nothing in this can be looked at.".into(),
             (n, true) => format!("Stopped: keypoints of {n} {} so far.", pictures(n)),
             (n, false) => format!("Keypoints of {n} {}.", pictures(n)),
         };
         post(&Event::Found { about, rejected });
-        Ok(())
     }
 
-    /// Finds keypoints in a few pictures and puts them on the desk.
+    /// Finds keypoints in a few images and puts them into the project.
     async fn look(
         &mut self,
-        batch: &mut Vec<(Picture, Blob, usize)>,
+        batch: &mut Vec<Wanted>,
         rejected: &mut Vec<Rejected>,
     ) -> Result<()> {
         if batch.is_empty() {
@@ -245,12 +371,12 @@ impl Engine {
         let session = self.session()?;
         let mut pictures = Dataset::new(session.config().size);
         let mut places = Vec::with_capacity(batch.len());
-        for (picture, file, place) in batch.drain(..) {
-            pictures.push(picture);
-            places.push((file, place));
+        for wanted in batch.drain(..) {
+            pictures.push(wanted.picture);
+            places.push((wanted.content, wanted.place));
         }
         let found = session.detect(&pictures).await?;
-        for (i, (found, place)) in found.into_iter().zip(places).enumerate() {
+        for (i, (found, (content, place))) in found.into_iter().zip(places).enumerate() {
             let image = annotate::Image::detected(
                 pictures.name(i).to_string(),
                 &Placement::whole(pictures.placement(i).original_px),
@@ -258,33 +384,25 @@ impl Engine {
                 &found.confidence,
             );
             let name = image.file_name.clone();
-            if let Some(reason) = self.lay(image, place).await? {
+            if let Some(reason) = self.lay(&content, None, image, place).await? {
                 rejected.push(Rejected { name, reason });
             }
         }
         Ok(())
     }
 
-    /// Lays a picture on the desk, which is cleared first if another model found what lies there. A sentence if its name is
-    /// taken.
+    /// Puts an image into the project. A sentence if it is there already, or its name is taken.
     async fn lay(
         &mut self,
+        content: &str,
+        video: Option<&str>,
         image: annotate::Image,
         place: (Blob, usize),
     ) -> Result<Option<String>> {
-        let of = (self.session()?.steps_taken(), self.config());
-        if self.desk.is_none() || self.desk_of.as_ref() != Some(&of) {
-            let fresh = self.discovered().await?;
-            let mut desk = Desk::new(fresh, self.desk.as_ref());
-            if let Some(names) = self.session.as_ref().and_then(Session::names) {
-                desk.adopt(names.clone());
-            }
-            self.desk = Some(desk);
-            self.desk_files.clear();
-            self.desk_of = Some(of);
-        }
-        let note = self.desk()?.add(image);
-        self.desk_files.push(place);
+        self.show_model().await?;
+        let step = self.session()?.steps_taken();
+        let (id, note) = self.desk()?.add(content, video, image, step);
+        self.desk_files.insert(id, place);
         // It is looked at while it fills.
         if self.desk_shown.elapsed() >= DESK_EVERY {
             self.post_desk();
@@ -335,17 +453,26 @@ impl Engine {
         Ok(Some(all))
     }
 
-    /// The desk is looked at while it fills.
-    async fn serve_pictures(&mut self) {
-        let is_asked = |message: &Message| matches!(message.command, Command::Picture { .. });
+    /// The project is looked at, edited and saved while it fills.
+    async fn serve(&mut self) {
+        let is_asked = |message: &Message| {
+            let command = &message.command;
+            matches!(
+                command,
+                Command::Picture { .. } | Command::Edit { .. } | Command::SaveProject { .. }
+            )
+        };
         while let Some(at) = self.backlog.iter().position(is_asked) {
-            if let Some(Message {
-                id,
-                command: Command::Picture { index },
-                ..
-            }) = self.backlog.remove(at)
-                && let Err(error) = post_picture(id, &self.desk_files, index).await
-            {
+            let Some(Message { id, command, .. }) = self.backlog.remove(at) else {
+                return;
+            };
+            let result = match command {
+                Command::Picture { image } => post_picture(id, &self.desk_files, image).await,
+                Command::SaveProject { name } => self.post_saved(id, &name),
+                Command::Edit { edit } => self.edit(edit).map(|()| post(&Event::Done { id })),
+                _ => Ok(()),
+            };
+            if let Err(error) = result {
                 fail(Some(id), &error);
             }
         }
@@ -397,10 +524,11 @@ impl Engine {
         let mut progress = Progress::of("Packing pictures");
         let total = paths.len();
         for (i, path) in paths.into_iter().enumerate() {
-            let (file, place) = self.desk_files[i].clone();
-            if file.size() == 0.0 {
-                continue; // a frame that nobody gave
-            }
+            let id = self.desk()?.id_of(&annotations.images[i].picture_name());
+            let place = id.and_then(|id| self.desk_files.get(&id)).cloned();
+            let Some((file, place)) = place.filter(|(file, _)| file.size() > 0.0) else {
+                continue; // it is not here, or a frame that nobody gave
+            };
             let (_, bytes) = picture_of(&file, place).await?;
             zip.add(match format {
                 Format::Png => formats::png::overlay(&annotations, &annotations.images[i], &bytes)?,
@@ -411,6 +539,26 @@ impl Engine {
         zip.finish()?;
         Ok((format!("{}.zip", format.name()), pieces.into_blob()?))
     }
+}
+
+/// An image that keypoints are to be found in.
+struct Wanted {
+    content: String,
+    picture: Picture,
+    place: (Blob, usize),
+}
+
+/// What a file is known by, read by slices.
+async fn identify(files: Files) -> Result<String> {
+    let nothing = || Error::File("There is no file to identify.".into());
+    let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
+    let file = BlobFile(file);
+    let size = file.size();
+    let mut content = Content::new(size);
+    for (start, length) in Content::slices(size) {
+        content.add(&file.read_at(start, length).await?);
+    }
+    Ok(content.digits())
 }
 
 /// A file that is written piece by piece, each handed to the browser.
@@ -453,10 +601,10 @@ fn blob(bytes: &[u8]) -> Result<Blob> {
         .map_err(|error| Error::File(fetch::said(error)))
 }
 
-/// Hands the file of a picture on the desk to the page: itself, or what is in its zip.
-async fn post_picture(id: u32, places: &[(Blob, usize)], index: usize) -> Result<()> {
-    let missing = || Error::File("There is no such picture on the desk.".into());
-    let (file, place) = places.get(index).ok_or_else(missing)?;
+/// Hands the file of an image of the project to the page: itself, or what is in its zip.
+async fn post_picture(id: u32, places: &HashMap<u32, (Blob, usize)>, image: u32) -> Result<()> {
+    let missing = || Error::File("This image is not here: drop it in to see it.".into());
+    let (file, place) = places.get(&image).ok_or_else(missing)?;
     let is_zip = BlobFile(file.clone()).read_at(0, 2).await? == b"PK";
     if is_zip {
         let (name, bytes) = picture_of(file, *place).await?;

@@ -1,0 +1,372 @@
+// @ts-check
+/**
+ * The project at hand: opened, kept at once after each edit, and others beside it.
+ *
+ * @module
+ */
+
+import { when } from "../kept.js";
+import { PROJECT_FILE, Projects, hold, newProjectId } from "../projects.js";
+import { make } from "./labels.js";
+
+/** @import { Session } from "../autolink.js" */
+/** @import { SavedProject } from "../projects.js" */
+/** @import { Store } from "../state.js" */
+
+/** A project is kept so long after an edit at the latest, ms. */
+const KEEP_AFTER = 500;
+
+/**
+ * What it needs of the page.
+ * @typedef {object} Page
+ * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
+ * @property {(file: File) => void} download
+ * @property {import("../saves.js").Saves} saves
+ */
+
+export class ProjectPanel {
+  #store;
+  #page;
+  #forget;
+  #projects = new Projects();
+  /** @type {SavedProject[]} What the browser keeps. */ #list = [];
+  #id = newProjectId();
+  #name = "Project 1";
+  /** Whether there is something in it that is worth keeping. */ #isWorth = false;
+  /** Gives the project back to other tabs. @type {(() => void) | null} */ #release = null;
+  /** Ends the wait for a project that another tab has. @type {AbortController | null} */ #waits = null;
+  #timer = 0;
+  /** The newest change of what is open or kept; one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
+  /** Why the browser does not keep it. */ #unkept = "";
+
+  /**
+   * @param {Store} store
+   * @param {Page} page
+   * @param {() => void} forget Another project is there now: its images are others.
+   */
+  constructor(store, page, forget) {
+    this.#store = store;
+    this.#page = page;
+    this.#forget = forget;
+    const name = this.#nameField;
+    name.addEventListener("change", () => this.#rename(name.value));
+    name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
+    element("project-new").addEventListener("click", () => this.#begin());
+    element("project-save").addEventListener("click", () => this.#download());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.flush());
+    addEventListener("pagehide", () => this.flush());
+    this.#show();
+  }
+
+  /** Opens what was open, once an engine is new: in this tab, or on the last visit. */
+  start() {
+    return this.#alone(async () => {
+      this.#list = await this.#projects.list().catch(() => []);
+      const open = this.#release ? this.#list.find(({ id }) => id === this.#id) : undefined;
+      if (open) await this.#read(open.id);
+      else if (!this.#release && !(await this.#migrate()) && this.#list[0]) await this.#openOrWait(this.#list[0]);
+      this.#show();
+    });
+  }
+
+  /** Something was done in the project; it is kept soon.
+   * @param {boolean} isWork Whether a person did it; what others did is kept with that.
+   */
+  edited(isWork) {
+    this.#isWorth ||= isWork;
+    if (!this.#isWorth) return;
+    this.#stopWaiting();
+    this.#timer ||= window.setTimeout(() => this.flush(), KEEP_AFTER);
+    this.#show();
+  }
+
+  /** Keeps at once what was not kept yet. */
+  flush() {
+    if (!this.#timer) return this.#last;
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    return this.#alone(() => this.#keep());
+  }
+
+  /** Opens a project from a file, beside those that the browser keeps.
+   * @param {File} file
+   */
+  openFile(file) {
+    return this.#alone(async () => {
+      const name = await this.#into(file);
+      if (name === null) return;
+      await this.#become(newProjectId(), this.#free(name || file.name.replace(PROJECT_FILE, "")), true);
+      await this.#keep();
+    });
+  }
+
+  /** Says what was done, with a way back.
+   * @param {string} text
+   * @param {() => void} undo
+   */
+  offerUndo(text, undo) {
+    const strip = element("project-undo");
+    const button = make("button", { type: "button", class: "small", "data-testid": "project-undo-button" }, "Undo");
+    button.addEventListener("click", () => {
+      strip.hidden = true;
+      undo();
+    });
+    strip.replaceChildren(make("span", {}, text), button);
+    strip.hidden = false;
+  }
+
+  get #nameField() {
+    return /** @type {HTMLInputElement} */ (element("project-name"));
+  }
+
+  /** One after the other, so that nothing is kept under another project's name.
+   * @template T
+   * @param {() => Promise<T>} change
+   */
+  #alone(change) {
+    const next = this.#last.then(change);
+    this.#last = next.catch(() => {});
+    return next;
+  }
+
+  /** A name that no kept project has.
+   * @param {string} wanted
+   */
+  #free(wanted) {
+    const isTaken = (/** @type {string} */ name) => this.#list.some((other) => other.name === name);
+    let name = wanted;
+    for (let number = 2; isTaken(name); number++) name = `${wanted} (${number})`;
+    return name;
+  }
+
+  #fresh() {
+    let number = this.#list.length + 1;
+    while (this.#list.some(({ name }) => name === `Project ${number}`)) number++;
+    return `Project ${number}`;
+  }
+
+  /** The engine's project is this one from now on.
+   * @param {string} id
+   * @param {string} name
+   * @param {boolean} isWorth
+   * @param {(() => void) | null} [release] Where this tab has it already.
+   */
+  async #become(id, name, isWorth, release = null) {
+    this.#stopWaiting();
+    const before = this.#release;
+    this.#release = release ?? (await hold(id));
+    if (before !== this.#release) before?.();
+    this.#id = id;
+    this.#name = name;
+    this.#isWorth = isWorth;
+    this.#unkept = "";
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#forget();
+    this.#show();
+  }
+
+  /** Lets the engine open a project.
+   * @param {Blob} project
+   * @returns {Promise<string | null>} Its name; null where it was refused, which is shown.
+   */
+  async #into(project) {
+    if (this.#timer) {
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      await this.#keep();
+    }
+    /** @type {string | null} */ let name = null;
+    await this.#page.attempt(async (session) => (name = await session.openProject(project)));
+    return name;
+  }
+
+  /** From its newest state that the engine accepts.
+   * @param {string} id
+   */
+  async #read(id) {
+    for (const { project } of await this.#projects.states(id)) {
+      const name = await this.#into(project);
+      if (name !== null) {
+        this.#forget();
+        this.#store.set({ message: null });
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** @param {SavedProject} saved */
+  async #openOrWait(saved) {
+    const release = await hold(saved.id);
+    if (!release) return this.#wait(saved);
+    if (await this.#read(saved.id)) await this.#become(saved.id, saved.name, true, release);
+    else release();
+  }
+
+  /** Another tab has it: says so, and opens it when that tab is done.
+   * @param {SavedProject} saved
+   */
+  #wait(saved) {
+    this.#stopWaiting();
+    const waits = new AbortController();
+    this.#waits = waits;
+    const copy = make("button", { type: "button", class: "small", "data-testid": "project-copy" }, "Open a copy");
+    copy.addEventListener("click", () => this.#copy(saved));
+    const text = `“${saved.name}” is open in another tab. It opens here when that tab is closed.`;
+    element("project-busy").replaceChildren(make("span", {}, text), copy);
+    element("project-busy").hidden = false;
+    hold(saved.id, waits.signal).then((release) => {
+      if (release && waits.signal.aborted) return release();
+      if (!release) return;
+      this.#alone(async () => {
+        this.#list = await this.#projects.list().catch(() => this.#list);
+        const newest = this.#list.find(({ id }) => id === saved.id);
+        if (newest && !waits.signal.aborted && (await this.#read(saved.id))) await this.#become(saved.id, newest.name, true, release);
+        else release();
+      });
+    });
+  }
+
+  #stopWaiting() {
+    this.#waits?.abort();
+    this.#waits = null;
+    element("project-busy").hidden = true;
+  }
+
+  /** @param {SavedProject} saved */
+  #copy(saved) {
+    return this.#alone(async () => {
+      if (!(await this.#read(saved.id))) return;
+      await this.#become(newProjectId(), this.#free(`${saved.name} (copy)`), true);
+      await this.#keep();
+    });
+  }
+
+  /** What an earlier version kept becomes a project. */
+  async #migrate() {
+    const work = await this.#page.saves.work().catch(() => null);
+    if (!work || (await this.#into(work)) === null) return false;
+    await this.#become(newProjectId(), this.#free("Earlier work"), true);
+    if (await this.#keep()) await this.#page.saves.forgetWork();
+    return true;
+  }
+
+  #begin() {
+    return this.#alone(async () => {
+      if (this.#timer) await this.#keep();
+      await this.#page.attempt(async (session) => {
+        await session.newProject();
+        await this.#become(newProjectId(), this.#fresh(), false);
+      });
+    });
+  }
+
+  /** Keeps the project as it is.
+   * @returns {Promise<boolean>}
+   */
+  async #keep() {
+    const [id, name, desk] = [this.#id, this.#name, this.#store.state.desk];
+    this.#release ??= await hold(id);
+    let isKept = false;
+    await this.#page.attempt(async (session) => {
+      const project = await session.saveProject(name);
+      const saved = { id, name, date: Date.now(), images: desk?.count ?? 0, labelled: desk?.view.labelled ?? 0 };
+      try {
+        await this.#projects.keep(saved, project);
+        this.#list = [{ ...saved, bytes: project.size }, ...this.#list.filter((other) => other.id !== id)];
+        this.#unkept = "";
+        isKept = true;
+      } catch (error) {
+        const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
+        const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
+        this.#unkept = `Not kept (${reason.replace(/\.$/, "")}): press Save to a file.`;
+      }
+    });
+    this.#show();
+    return isKept;
+  }
+
+  /** @param {string} wanted */
+  #rename(wanted) {
+    const name = wanted.trim();
+    if (name && name !== this.#name) {
+      this.#name = name;
+      this.edited(true);
+    }
+    this.#show();
+  }
+
+  #download() {
+    return this.#page.attempt(async (session) => {
+      const project = await session.saveProject(this.#name);
+      const stem = this.#name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim() || "project";
+      const file = new File([project], `${stem}${PROJECT_FILE}`, { type: "application/json" });
+      this.#page.download(file);
+      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names; keep the images beside it.` } });
+    });
+  }
+
+  /** @param {SavedProject} saved */
+  #delete(saved) {
+    return this.#alone(async () => {
+      const isOpen = saved.id === this.#id;
+      const release = isOpen ? () => {} : await hold(saved.id);
+      if (!release) return this.#wait(saved);
+      clearTimeout(this.#timer);
+      this.#timer = 0;
+      const restore = await this.#projects.remove(saved.id);
+      release();
+      this.#list = this.#list.filter(({ id }) => id !== saved.id);
+      if (isOpen) {
+        await this.#page.attempt(async (session) => {
+          await session.newProject();
+          await this.#become(newProjectId(), this.#fresh(), false);
+        });
+      }
+      this.#show();
+      this.offerUndo(`Deleted “${saved.name}”.`, () =>
+        this.#alone(async () => {
+          await restore();
+          this.#list = await this.#projects.list();
+          if (isOpen && !this.#isWorth) await this.#openOrWait(saved);
+          this.#show();
+        }),
+      );
+    });
+  }
+
+  #show() {
+    const name = this.#nameField;
+    if (document.activeElement !== name) name.value = this.#name;
+    const isKept = this.#list.some(({ id }) => id === this.#id);
+    element("project-saved").textContent = this.#unkept || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
+    element("project-saved").classList.toggle("unkept", this.#unkept !== "");
+    element("projects").hidden = this.#list.length === 0;
+    element("projects-count").textContent = `${this.#list.length}`;
+    const list = element("project-list");
+    const focused = list.contains(document.activeElement) ? document.activeElement?.id : undefined;
+    list.replaceChildren(...this.#list.map((saved) => this.#item(saved)));
+    if (focused) document.getElementById(focused)?.focus();
+  }
+
+  /** @param {SavedProject} saved */
+  #item(saved) {
+    const isOpen = saved.id === this.#id;
+    const button = (/** @type {string} */ act, /** @type {string} */ text, /** @type {() => unknown} */ press) => {
+      const made = make("button", { type: "button", class: "small", id: `project-${act}-${saved.id}`, "data-testid": `project-${act}`, "aria-label": `${text}: ${saved.name}` }, text);
+      made.addEventListener("click", () => press());
+      return made;
+    };
+    const open = button("open", "Open", () => this.#alone(() => this.#openOrWait(saved)));
+    /** @type {HTMLButtonElement} */ (open).disabled = isOpen;
+    const { images, labelled } = saved;
+    const about = `${when(saved.date)}, ${images} ${images === 1 ? "image" : "images"}, ${labelled} labelled, ${size(saved.bytes)}`;
+    return make("li", isOpen ? { "aria-current": "true" } : {}, make("p", {}, make("b", {}, saved.name), make("small", {}, ` ${about}`)), make("div", { class: "row" }, open, button("copy-of", "Copy", () => this.#copy(saved)), button("delete", "Delete", () => this.#delete(saved))));
+  }
+}
+
+const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @param {number} bytes */
+const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
