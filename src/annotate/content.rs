@@ -1,10 +1,12 @@
-//! Images and videos are known by their content: 128 bits of XXH3 over a file's bytes, as 32 hexadecimal digits. A frame of a video
+//! Images and videos are known by their content: 128 bits of SipHash-1-3 over a file's bytes, as 32 hexadecimal digits. A frame of a video
 //! is the video's digits, `#` and its number.
 //!
 //! A file of more than 64 MiB is known by its length and 64 slices of it, evenly spread from its first byte to its last; so a video
 //! of any length takes as long as one of 64 MiB, and no file is in memory as a whole.
 
-use xxhash_rust::const_xxh3::xxh3_128;
+use std::hash::Hasher;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 /// Length of a slice of a file that is read whole, bytes.
 const SLICE: u64 = 4 << 20;
@@ -17,15 +19,15 @@ const SAMPLE: u64 = 1 << 20;
 
 /// Takes a file's slices one by one; see [`Content::slices`].
 pub struct Content {
-    digests: Vec<u8>,
+    hasher: SipHasher13,
 }
 
 impl Content {
     /// Begins with a file of so many bytes.
     pub fn new(size: u64) -> Content {
-        Content {
-            digests: size.to_le_bytes().to_vec(),
-        }
+        let mut hasher = SipHasher13::new();
+        hasher.write(&size.to_le_bytes());
+        Content { hasher }
     }
 
     /// Which slices of a file are to be added, in order: offset and length in bytes.
@@ -43,12 +45,12 @@ impl Content {
 
     /// Adds the next slice.
     pub fn add(&mut self, slice: &[u8]) {
-        self.digests.extend(xxh3_128(slice).to_le_bytes());
+        self.hasher.write(slice);
     }
 
     /// Returns 32 hexadecimal digits.
     pub fn digits(&self) -> String {
-        format!("{:032x}", xxh3_128(&self.digests))
+        format!("{:032x}", self.hasher.finish128().as_u128())
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
         assert_ne!(of_bytes(&bytes[..bytes.len() - 1]), known);
         assert_ne!(of_bytes(&[]), of_bytes(&[0]));
         // The same bytes are known the same by every version of this program.
-        assert_eq!(of_bytes(b"abc"), "EXPECTED");
+        assert_eq!(of_bytes(b"abc"), "1aa268d9dc06bcbfc5ec159d3a5d13c9");
         assert_ne!(of_frame(&known, 1), of_frame(&known, 11));
     }
 

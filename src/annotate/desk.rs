@@ -377,7 +377,8 @@ impl AnnotationProject {
 
     /// Whether the model of this run found keypoints on any image, or a person named or corrected them.
     pub fn knows(&self, run: &str) -> bool {
-        self.edits.models.contains_key(run) || self.rows.iter().any(|row| row.found_by(run).is_some())
+        self.edits.models.contains_key(run)
+            || self.rows.iter().any(|row| row.found_by(run).is_some())
     }
 
     /// What a person did so far.
@@ -528,7 +529,8 @@ impl AnnotationProject {
     fn row_for(&self, waiting: &Waiting) -> Option<&Row> {
         let row = &self.rows[*self.by_name.get(&waiting.name)?];
         let [width, height] = [row.image.width_px, row.image.height_px].map(f64::from);
-        let within = |p: &Point| (0.0..=width).contains(&p.x_px) && (0.0..=height).contains(&p.y_px);
+        let within =
+            |p: &Point| (0.0..=width).contains(&p.x_px) && (0.0..=height).contains(&p.y_px);
         let there = waiting.placed.iter().filter(|p| p.is_there());
         let fits = there.into_iter().all(within);
         (fits && row.is_here && !self.edits.placed.contains_key(&row.content)).then_some(row)
@@ -579,7 +581,10 @@ impl AnnotationProject {
                 scale(here.height_px, image.height_px),
             ];
             let absent = vec![Point::ABSENT; count];
-            let points = work.placed.entry(self.rows[at].content.clone()).or_insert(absent);
+            let points = work
+                .placed
+                .entry(self.rows[at].content.clone())
+                .or_insert(absent);
             for (&column, point) in columns.iter().zip(&image.points) {
                 if point.is_there() {
                     points[column] = Point {
@@ -776,7 +781,10 @@ impl AnnotationProject {
         let moved = moved.unwrap_or(&no_corrections);
         let moved_on = |named: &Named| {
             let is_moved = |moved: &&BTreeMap<usize, Point>| {
-                named.sources.iter().any(|source| moved.contains_key(source))
+                named
+                    .sources
+                    .iter()
+                    .any(|source| moved.contains_key(source))
             };
             moved.values().filter(is_moved).count()
         };
@@ -837,7 +845,11 @@ impl AnnotationProject {
                 points.extend(numbers.iter().flat_map(|v| (*v as f32).to_le_bytes()));
             }
         }
-        let attachable = self.edits.waiting.iter().filter(|w| self.row_for(w).is_some());
+        let attachable = self
+            .edits
+            .waiting
+            .iter()
+            .filter(|w| self.row_for(w).is_some());
         ProjectView {
             category: self.edits.category.clone(),
             rows: with_rows.then(|| self.rows.iter().map(|row| row.shown(&self.run)).collect()),
@@ -847,7 +859,12 @@ impl AnnotationProject {
             edge_weights,
             landmarks: self.edits.landmarks.iter().enumerate().map(label).collect(),
             next: next.into_iter().map(id).collect(),
-            labelled: self.edits.placed.values().filter(|points| by_hand(points)).count(),
+            labelled: self
+                .edits
+                .placed
+                .values()
+                .filter(|points| by_hand(points))
+                .count(),
             waiting: self.edits.waiting.len(),
             attachable: attachable.count(),
             missing: match &fit {
@@ -960,7 +977,10 @@ mod tests {
                 height_px: 120,
                 points: vec![at(-40.0), at(0.0), at(40.0), at(0.5)],
             };
-            assert_eq!(desk.add(&format!("content {i}"), None, image, 10), (i, None));
+            assert_eq!(
+                desk.add(&format!("content {i}"), None, image, 10),
+                (i, None)
+            );
         }
         desk
     }
@@ -1011,7 +1031,9 @@ mod tests {
             assert!((x - tx).hypot(y - ty) < 8.0, "{image}: {x} {y}, {tx} {ty}");
             assert_eq!(
                 state >= 4.0,
-                desk.edits().placed.contains_key(&format!("content {image}"))
+                desk.edits()
+                    .placed
+                    .contains_key(&format!("content {image}"))
             );
         }
         // A correction of a prediction is a label more.

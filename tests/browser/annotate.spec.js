@@ -270,26 +270,38 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await expect(id("editor-points").locator("button")).toContainText("by hand");
   await id("editor-close").click();
-  const stored = () =>
-    page.evaluate(async () => {
-      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
-      return (await (await folder.getFileHandle("work.json")).getFile()).text();
-    });
-  await expect.poll(() => stored().catch(() => "")).toContain('"x_px"');
-  const work = await stored();
+  await expect(id("project-saved")).toHaveText("Saved in this browser");
+  const work = await kept(page);
+  expect(work).toContain('"x_px"');
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  await expect(id("sheet")).toHaveCount(0);
-  await id("desk-files").setInputFiles(files);
-  await expect(id("desk-count")).toHaveText("10 pictures");
+  // What is known of them waits for them.
+  await expect(id("desk-missing")).toContainText("10 images are not here");
+  await expect(id("sheet").first()).toContainText("not here");
   await id("desk-layer").selectOption("landmarks");
   await expect(id("landmarks").locator("li")).toContainText("placed on 1");
-  expect(JSON.parse(await stored())).toEqual(JSON.parse(work));
+  await id("desk-files").setInputFiles(files);
+  await expect(id("desk-missing")).toBeEmpty();
+  await expect(id("desk-count")).toHaveText("10 pictures");
+  await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
+  expect(await kept(page)).toBe(work);
   await id("desk-clear").click();
   await expect(id("gallery")).toBeHidden();
-  await expect.poll(() => stored().catch(() => "gone")).toBe("gone");
+  await id("project-undo-button").click();
+  await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
 });
+
+/** The newest state of the one project that the browser keeps.
+ * @param {import("@playwright/test").Page} page
+ */
+const kept = (page) =>
+  page.evaluate(async () => {
+    const { Projects } = await import(new URL("projects.js", document.baseURI).href);
+    const projects = new Projects();
+    const [{ id }] = await projects.list();
+    return (await projects.states(id))[0].project.text();
+  });
 
 test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
   await open(page, QUICK);

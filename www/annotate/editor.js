@@ -69,6 +69,7 @@ export class Editor {
     on("closer", () => this.#zoomTo(this.#zoom * 1.5));
     on("farther", () => this.#zoomTo(this.#zoom / 1.5));
     on("occluded", () => this.#hide());
+    on("absent", () => this.#isAbsent());
     on("take-back", () => this.#takeBack());
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
@@ -424,6 +425,13 @@ export class Editor {
     if (point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility !== "occluded");
   }
 
+  /** Says that the selected point is not on this image. */
+  #isAbsent() {
+    this.#rest = null;
+    this.#held = null;
+    if (this.#points[this.#selected]) this.#edit({ kind: "absent", image: this.#index, layer: this.#layer, index: this.#selected });
+  }
+
   /** What was placed goes back to where it was found or predicted. */
   #takeBack() {
     if (!this.#points[this.#selected]?.placed) return;
@@ -474,6 +482,7 @@ export class Editor {
       "=": () => this.#zoomTo(this.#zoom * 1.5),
       "-": () => this.#zoomTo(this.#zoom / 1.5),
       o: () => this.#hide(),
+      a: () => this.#isAbsent(),
       Delete: () => this.#takeBack(),
       Backspace: () => this.#takeBack(),
     };

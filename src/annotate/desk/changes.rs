@@ -181,7 +181,9 @@ impl AnnotationProject {
         if waiting.is_empty() {
             return change;
         }
-        let labelled = waiting.iter_mut().filter(|waiting| !waiting.placed.is_empty());
+        let labelled = waiting
+            .iter_mut()
+            .filter(|waiting| !waiting.placed.is_empty());
         labelled.for_each(|waiting| adapt(&mut waiting.placed));
         let waiting = Change::Waiting(waiting, self.edits.earlier.clone());
         Change::All(vec![change, waiting])
@@ -340,9 +342,8 @@ impl AnnotationProject {
                 };
                 Change::Placed {
                     content,
-                    points: before.unwrap_or_else(|| {
-                        vec![Point::ABSENT; self.edits.landmarks.len()]
-                    }),
+                    points: before
+                        .unwrap_or_else(|| vec![Point::ABSENT; self.edits.landmarks.len()]),
                 }
             }
             Change::Landmark { index, keypoint } => {

@@ -107,7 +107,9 @@ impl AnnotationProject {
         let file = match serde_json::from_str::<EarlierWork>(text) {
             Ok(work) => migrated(work),
             Err(_) => serde_json::from_str::<ProjectFile>(text).map_err(|error| {
-                Error::File(format!("This is no saved project, or a damaged one ({error})."))
+                Error::File(format!(
+                    "This is no saved project, or a damaged one ({error})."
+                ))
             })?,
         };
         if file.format != FORMAT || file.version > VERSION {
@@ -199,8 +201,13 @@ impl ProjectFile {
         let is_number = |p: &Point| [p.x_px, p.y_px, p.confidence].iter().all(|v| v.is_finite());
         let fits = |points: &Vec<Point>| points.is_empty() || points.len() == count;
         let placed = self.images.iter().map(|image| &image.placed);
-        let placed: Vec<_> = placed.chain(self.waiting.iter().map(|w| &w.placed)).collect();
-        let corrected = self.models.values().flat_map(|model| model.corrected.values());
+        let placed: Vec<_> = placed
+            .chain(self.waiting.iter().map(|w| &w.placed))
+            .collect();
+        let corrected = self
+            .models
+            .values()
+            .flat_map(|model| model.corrected.values());
         let mut corrected = corrected.chain(self.waiting.iter().map(|w| &w.corrected));
         if !placed.iter().all(|points| fits(points)) {
             return wrong("it has other landmarks than names for them");
@@ -210,7 +217,10 @@ impl ProjectFile {
         {
             return wrong("a place is no number");
         }
-        let tables = self.models.values().filter_map(|model| model.table.as_ref());
+        let tables = self
+            .models
+            .values()
+            .filter_map(|model| model.table.as_ref());
         if !(tables.chain(&self.earlier)).all(|table| table.fits(usize::MAX)) {
             return wrong("a skeleton has an edge to nothing");
         }

@@ -14,7 +14,10 @@ fn image(name: &str, i: usize, count: usize) -> Image {
     let at = |k: usize| Point {
         corrected: false,
         confidence: 0.5,
-        ..Point::placed([20.0 + (i * (k + 3)) as f64 % 150.0, 10.0 + (i * i * (k + 1)) as f64 % 100.0])
+        ..Point::placed([
+            20.0 + (i * (k + 3)) as f64 % 150.0,
+            10.0 + (i * i * (k + 1)) as f64 % 100.0,
+        ])
     };
     let placement = crate::data::dataset::Placement::whole([200, 120]);
     Image {
@@ -30,10 +33,23 @@ fn project(count: usize) -> AnnotationProject {
     project
 }
 
-fn add(project: &mut AnnotationProject, of: &str, count: usize, keypoints: usize, step: usize) -> Vec<u32> {
+fn add(
+    project: &mut AnnotationProject,
+    of: &str,
+    count: usize,
+    keypoints: usize,
+    step: usize,
+) -> Vec<u32> {
     let add = |i| {
         let content = format!("content {of} {i}");
-        project.add(&content, None, image(&format!("{of} {i}.png"), i, keypoints), step).0
+        project
+            .add(
+                &content,
+                None,
+                image(&format!("{of} {i}.png"), i, keypoints),
+                step,
+            )
+            .0
     };
     (0..count).map(add).collect()
 }
@@ -77,7 +93,10 @@ fn opened(text: &str) -> AnnotationProject {
 #[test]
 fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
     let mut first = project(3);
-    done(&mut first, [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)]);
+    done(
+        &mut first,
+        [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)],
+    );
     // On another day: the same names, other content.
     let mut second = opened(&saved(&first));
     let (id, note) = second.add("other content", None, image("a 0.png", 9, 4), 10);
@@ -93,7 +112,12 @@ fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
     assert_eq!(note, None);
     let view = second.view(true);
     assert_eq!(view.rows.as_ref().map(Vec::len), Some(4));
-    let at = view.rows.iter().flatten().position(|row| row.id == id).expect("its row");
+    let at = view
+        .rows
+        .iter()
+        .flatten()
+        .position(|row| row.id == id)
+        .expect("its row");
     assert_eq!(state(&view, at, 4), 6.0);
 }
 
@@ -151,14 +175,26 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
         at_px: [1.0, 2.0],
         occluded: false,
     };
-    done(&mut project, [rename("nose"), Edit::Merge { into: 1, other: 2 }, correct, landmark("tip"), place(0, 0)]);
+    done(
+        &mut project,
+        [
+            rename("nose"),
+            Edit::Merge { into: 1, other: 2 },
+            correct,
+            landmark("tip"),
+            place(0, 0),
+        ],
+    );
     // Another run has more keypoints: all are there, under their own names.
     project.show_model("run b", discovered(6), None);
     assert!(!project.knows("run b"));
     let view = project.view(false);
     assert_eq!(view.keypoints.len(), 6);
     assert_eq!(view.keypoints[0].name, "kp0");
-    assert_eq!(view.landmarks[0].placed_on, 1, "landmarks belong to the image");
+    assert_eq!(
+        view.landmarks[0].placed_on, 1,
+        "landmarks belong to the image"
+    );
     assert_eq!(project.outdated("run b", 10), [0, 1], "nothing found yet");
     assert!(project.annotations(Layer::Keypoints).is_err());
     add(&mut project, "a", 2, 6, 10);
@@ -173,12 +209,18 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
     assert_eq!(state(&view, 0, 0), 6.0);
     // All of it is in the file.
     let mut again = opened(&saved(&project));
-    for (run, name, count) in [("run a", "nose", 4), ("run b", "hand", 6), ("run c", "kp0", 5)] {
+    for (run, name, count) in [
+        ("run a", "nose", 4),
+        ("run b", "hand", 6),
+        ("run c", "kp0", 5),
+    ] {
         again.show_model(run, discovered(count), None);
         assert_eq!(again.view(false).keypoints[0].name, name);
     }
     // Names that were saved with the model hold until there are others.
-    let table = Table::new(&discovered(5)).rename(0, "from the file").expect("a name");
+    let table = Table::new(&discovered(5))
+        .rename(0, "from the file")
+        .expect("a name");
     again.show_model("run c", discovered(5), Some(&table));
     assert_eq!(again.view(false).keypoints[0].name, "from the file");
     again.show_model("run a", discovered(4), Some(&table));
@@ -188,14 +230,26 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
 #[test]
 fn a_removed_landmark_leaves_its_images_unlabelled() {
     let mut project = project(6);
-    done(&mut project, [landmark("tip"), landmark("end"), place(0, 0), place(1, 0), place(1, 1)]);
+    done(
+        &mut project,
+        [
+            landmark("tip"),
+            landmark("end"),
+            place(0, 0),
+            place(1, 0),
+            place(1, 1),
+        ],
+    );
     let before = saved(&project);
     assert_eq!(project.view(false).labelled, 2);
     done(&mut project, [Edit::RemoveLandmark { index: 0 }]);
     let view = project.view(false);
     assert_eq!((view.labelled, view.landmarks[0].placed_on), (1, 1));
     assert!(project.edits().placed.len() == 1);
-    done(&mut project, [Edit::RemoveLandmark { index: 0 }, landmark("other")]);
+    done(
+        &mut project,
+        [Edit::RemoveLandmark { index: 0 }, landmark("other")],
+    );
     let view = project.view(false);
     assert_eq!(view.labelled, 0);
     assert_eq!(view.next.len(), SUGGESTIONS);
@@ -213,14 +267,20 @@ fn a_removed_landmark_leaves_its_images_unlabelled() {
 #[test]
 fn an_absent_point_is_a_label_that_is_not_visible() {
     let mut project = project(4);
-    done(&mut project, [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)]);
+    done(
+        &mut project,
+        [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)],
+    );
     let absent = |layer, index| Edit::Absent {
         image: 3,
         layer,
         index,
     };
     assert!(state(&project.view(false), 3, 4) < 3.0, "predicted");
-    done(&mut project, [absent(Layer::Landmarks, 0), absent(Layer::Keypoints, 1)]);
+    done(
+        &mut project,
+        [absent(Layer::Landmarks, 0), absent(Layer::Keypoints, 1)],
+    );
     let view = project.view(false);
     assert_eq!((state(&view, 3, 4), state(&view, 3, 1)), (4.0, 4.0));
     assert_eq!((view.labelled, view.landmarks[0].placed_on), (4, 4));
@@ -247,7 +307,10 @@ fn images_are_removed_with_their_labels_and_come_back_with_them() {
         at_px: [1.0, 2.0],
         occluded: false,
     };
-    done(&mut project, [landmark("tip"), place(1, 0), place(3, 0), correct]);
+    done(
+        &mut project,
+        [landmark("tip"), place(1, 0), place(3, 0), correct],
+    );
     let before = (saved(&project), project.view(true).points);
     done(&mut project, [Edit::Remove { images: vec![1, 3] }]);
     let view = project.view(false);
@@ -286,7 +349,10 @@ fn frames_of_two_videos_of_one_name_are_not_mixed() {
     }
     let annotations = project.annotations(Layer::Keypoints).expect("exports");
     let motions = crate::annotate::motion::Motion::of(&annotations, None);
-    let lengths: Vec<_> = motions.iter().map(|m| (m.video.as_str(), m.frames.len())).collect();
+    let lengths: Vec<_> = motions
+        .iter()
+        .map(|m| (m.video.as_str(), m.frames.len()))
+        .collect();
     assert_eq!(lengths, [("video (2).mp4", 40), ("video.mp4", 20)]);
     assert!(project.export(Layer::Keypoints, Format::Coco).is_ok());
 }
@@ -296,13 +362,16 @@ fn a_thousand_edits_are_undone_one_by_one() {
     let mut project = project(50);
     done(&mut project, [landmark("tip")]);
     let start = saved(&project);
-    done(&mut project, (0..999).map(|i| Edit::Place {
-        image: i % 50,
-        layer: Layer::Landmarks,
-        index: 0,
-        at_px: [f64::from(i), 1.0],
-        occluded: false,
-    }));
+    done(
+        &mut project,
+        (0..999).map(|i| Edit::Place {
+            image: i % 50,
+            layer: Layer::Landmarks,
+            index: 0,
+            at_px: [f64::from(i), 1.0],
+            occluded: false,
+        }),
+    );
     let end = saved(&project);
     (0..999).for_each(|_| done(&mut project, [Edit::Undo]));
     assert_eq!(saved(&project), start);
@@ -314,7 +383,16 @@ fn a_thousand_edits_are_undone_one_by_one() {
 fn an_edit_that_changes_nothing_is_none() {
     let mut project = project(2);
     let name = project.table().keypoints[0].name.clone();
-    done(&mut project, [Edit::Rename { index: 0, name }, Edit::Category { name: "object".into() }, Edit::Remove { images: vec![] }]);
+    done(
+        &mut project,
+        [
+            Edit::Rename { index: 0, name },
+            Edit::Category {
+                name: "object".into(),
+            },
+            Edit::Remove { images: vec![] },
+        ],
+    );
     let unplace = Edit::Unplace {
         image: 0,
         layer: Layer::Keypoints,
@@ -328,7 +406,11 @@ fn an_edit_that_changes_nothing_is_none() {
 fn labels_that_knew_names_alone_wait_for_a_word() {
     let mut project = project(3);
     done(&mut project, [landmark("tip")]);
-    let table = serde_json::to_value(Table::new(&discovered(4)).rename(2, "nose").expect("a name"));
+    let table = serde_json::to_value(
+        Table::new(&discovered(4))
+            .rename(2, "nose")
+            .expect("a name"),
+    );
     let point = serde_json::to_value(Point::placed([5.0, 6.0])).expect("json");
     let outside = serde_json::to_value(Point::placed([500.0, 6.0])).expect("json");
     let work = serde_json::json!({
@@ -340,15 +422,28 @@ fn labels_that_knew_names_alone_wait_for_a_word() {
     add(&mut project, "a", 3, 4, 10);
     let view = project.view(false);
     assert_eq!((view.labelled, view.waiting, view.attachable), (0, 4, 2));
-    assert_eq!(view.keypoints[2].name, "kp2", "of a model that is not known");
+    assert_eq!(
+        view.keypoints[2].name, "kp2",
+        "of a model that is not known"
+    );
     // They survive a save, and changes of the landmarks.
     let mut project = opened(&saved(&project));
     add(&mut project, "a", 3, 4, 10);
-    done(&mut project, [landmark("end"), Edit::RemoveLandmark { index: 0 }, Edit::Undo]);
+    done(
+        &mut project,
+        [
+            landmark("end"),
+            Edit::RemoveLandmark { index: 0 },
+            Edit::Undo,
+        ],
+    );
     done(&mut project, [Edit::AttachWaiting]);
     let view = project.view(false);
     assert_eq!((view.labelled, view.waiting, view.attachable), (1, 2, 0));
-    assert_eq!((state(&view, 0, 4), state(&view, 0, 5), state(&view, 1, 3)), (6.0, 0.0, 6.0));
+    assert_eq!(
+        (state(&view, 0, 4), state(&view, 0, 5), state(&view, 1, 3)),
+        (6.0, 0.0, 6.0)
+    );
     assert_eq!(view.keypoints[2].name, "nose");
     done(&mut project, [Edit::Undo]);
     let view = project.view(false);
@@ -371,7 +466,10 @@ fn open_rejects_damaged_projects_and_keeps_what_is_there() {
         |v| v["images"][0]["width_px"] = 0.into(),
         |v| v["images"][1]["name"] = v["images"][0]["name"].clone(),
         |v| v["images"][0]["content"] = "".into(),
-        |v| v["models"] = serde_json::json!({ "x": { "table": { "keypoints": [], "edges": [[0, 1]] } } }),
+        |v| {
+            v["models"] =
+                serde_json::json!({ "x": { "table": { "keypoints": [], "edges": [[0, 1]] } } })
+        },
     ];
     for (i, damage) in damages.into_iter().enumerate() {
         let mut value = value.clone();

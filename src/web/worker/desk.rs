@@ -239,7 +239,8 @@ impl Engine {
         };
         let shown = self.desk.as_ref().map(|project| project.run().to_string());
         self.show_model().await?;
-        let is_other_run = shown.is_some_and(|run| self.desk_of.as_ref().is_some_and(|of| of.0 != run));
+        let is_other_run =
+            shown.is_some_and(|run| self.desk_of.as_ref().is_some_and(|of| of.0 != run));
         let config = self.config();
         let mut rejected = Vec::new();
         let mut progress = Progress::of("Finding keypoints");
@@ -322,9 +323,9 @@ impl Engine {
             // It may have been removed meanwhile.
             if let Ok((content, name)) = self.desk()?.content_of(*id) {
                 let bytes = picture_of(&place.0, place.1).await.map(|(_, bytes)| bytes);
-                let decoded = bytes.map_err(|error| error.to_string()).and_then(|bytes| {
-                    decode::decode(&name, &bytes, config.size, config.fit)
-                });
+                let decoded = bytes
+                    .map_err(|error| error.to_string())
+                    .and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
                 match decoded {
                     Ok(picture) => batch.push(Wanted {
                         content,
@@ -360,11 +361,7 @@ impl Engine {
     }
 
     /// Finds keypoints in a few images and puts them into the project.
-    async fn look(
-        &mut self,
-        batch: &mut Vec<Wanted>,
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<()> {
+    async fn look(&mut self, batch: &mut Vec<Wanted>, rejected: &mut Vec<Rejected>) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }

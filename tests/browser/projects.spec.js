@@ -1,0 +1,282 @@
+// Projects: what labels belong to, and that none of them is lost or mixed up.
+
+import { readFile } from "node:fs/promises";
+import { expect, test } from "@playwright/test";
+import { QUICK, at, bmp, number, open } from "./helpers.js";
+
+/** Images of the same names, but for each `shade` of another content.
+ * @param {number} shade
+ * @param {number} count
+ */
+const images = (shade, count = 6) =>
+  Array.from({ length: count }, (_, index) => ({
+    name: `img_${index}.bmp`,
+    mimeType: "image/bmp",
+    buffer: bmp(40, 30, (x, y) => (Math.hypot(x - 10 - 3 * index, y - 12) < 8 ? [220, shade, 40] : [60, 60, shade])),
+  }));
+
+/** Presses a button that downloads a file.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} button
+ */
+async function downloaded(page, button) {
+  const download = page.waitForEvent("download");
+  await page.getByTestId(button).click();
+  const file = await download;
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+/** Opens the page with some images in the project.
+ * @param {import("@playwright/test").Page} page
+ * @param {ReturnType<typeof images>} files
+ */
+async function annotating(page, files) {
+  await open(page, QUICK);
+  await page.getByTestId("half-annotate").click();
+  await page.getByTestId("desk-files").setInputFiles(files);
+  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} pictures.`);
+}
+
+/** Adds a landmark.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} name
+ */
+async function landmark(page, name) {
+  const id = at(page);
+  await id("desk-layer").selectOption("landmarks");
+  await id("landmark-new").fill(name);
+  await id("landmark-new").press("Enter");
+  await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue(name);
+}
+
+/** Places the landmark that is missing on an image, in its middle.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} name
+ */
+async function label(page, name) {
+  const id = at(page);
+  await id("sheet").filter({ hasText: name }).click();
+  const box = await id("editor-canvas").boundingBox();
+  if (!box) throw new Error("no canvas");
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+  await expect(id("editor-points").locator("button").first()).toContainText("by hand");
+  await id("editor-close").click();
+}
+
+const saved = "Saved in this browser";
+
+test("images of the same names on another day start without labels", async ({ page }) => {
+  await annotating(page, images(20));
+  const id = at(page);
+  await landmark(page, "tip");
+  for (const name of ["img_0", "img_1", "img_2"]) await label(page, name);
+  await expect(id("desk-labelled")).toHaveText("3 of 6 labelled");
+  await expect(id("project-saved")).toHaveText(saved);
+
+  await open(page, QUICK);
+  await id("half-annotate").click();
+  await expect(id("desk-missing")).toContainText("6 images are not here");
+  await id("desk-files").setInputFiles(images(90));
+  await expect(id("noted-files")).toContainText("img_0 (2).bmp");
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
+  for (let i = 0; i < 6; i++) await expect(id("sheet").filter({ hasText: `img_${i} (2).bmp` })).not.toContainText("by hand");
+  // A project of their own is a clean one, and the other one stays.
+  await id("project-new").click();
+  await expect(id("desk-empty")).toBeVisible();
+  await id("desk-files").setInputFiles(images(90));
+  await expect(id("desk-count")).toHaveText("6 pictures");
+  await landmark(page, "end");
+  await expect(id("project-saved")).toHaveText(saved);
+  await page.locator("#projects summary").click();
+  await expect(id("project-list").locator("li")).toHaveCount(2);
+  await expect(id("project-list")).toContainText(/12 images, 3 labelled/);
+  await id("project-list").locator("li").filter({ hasText: "12 images" }).getByTestId("project-open").click();
+  await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
+});
+
+test("a second tab is told, works on a copy, and takes over", async ({ page, context }) => {
+  await annotating(page, images(20));
+  await landmark(page, "tip");
+  await label(page, "img_0");
+  await expect(at(page)("project-saved")).toHaveText(saved);
+
+  const second = await context.newPage();
+  await open(second, QUICK);
+  const id = at(second);
+  await id("half-annotate").click();
+  await expect(id("project-busy")).toContainText("“Project 1” is open in another tab.");
+  await expect(id("desk-empty")).toBeVisible();
+  // What the first tab does meanwhile is there when it is closed.
+  await label(page, "img_1");
+  await expect(at(page)("project-saved")).toHaveText(saved);
+  await page.close();
+  await expect(id("project-name")).toHaveValue("Project 1");
+  await expect(id("project-busy")).toBeHidden();
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+
+  const third = await context.newPage();
+  await open(third, QUICK);
+  await at(third)("half-annotate").click();
+  await at(third)("project-copy").click();
+  await expect(at(third)("project-name")).toHaveValue("Project 1 (copy)");
+  await landmark(third, "of the copy");
+  await expect(at(third)("project-saved")).toHaveText(saved);
+  await landmark(second, "of the first");
+  await expect(id("project-saved")).toHaveText(saved);
+  await third.close();
+  await second.reload();
+  await expect(second.getByTestId("pictures-count")).toHaveText("40");
+  await second.locator("#projects summary").click();
+  await expect(id("project-list").locator("li")).toHaveCount(2);
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue("of the first");
+});
+
+test("a project is saved to a file, renamed, deleted, brought back and opened", async ({ page }) => {
+  await annotating(page, images(20));
+  const id = at(page);
+  await landmark(page, "tip");
+  await label(page, "img_3");
+  await id("project-name").fill("Hands: left/right");
+  await id("project-name").press("Enter");
+  await expect(id("project-saved")).toHaveText(saved);
+  const file = await downloaded(page, "project-save");
+  expect(file.name).toBe("Hands left right.autolink-project.json");
+  const project = JSON.parse(`${file.bytes}`);
+  expect(project.images).toHaveLength(6);
+  expect(project.images[3].content).toMatch(/^[0-9a-f]{32}$/);
+
+  await page.locator("#projects summary").click();
+  await id("project-delete").click();
+  await expect(id("project-undo")).toContainText("Deleted “Hands: left/right”.");
+  await expect(id("desk-empty")).toBeVisible();
+  await id("project-undo-button").click();
+  await expect(id("project-name")).toHaveValue("Hands: left/right");
+  await expect(id("desk-missing")).toContainText("6 images are not here");
+
+  await id("project-delete").click();
+  await page.reload();
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.locator("#projects")).toBeHidden();
+  await id("project-file").setInputFiles({ name: file.name, mimeType: "application/json", buffer: file.bytes });
+  await expect(id("project-name")).toHaveValue("Hands: left/right");
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
+  // Images find their labels under any name.
+  await id("desk-files").setInputFiles(images(20).map((image) => ({ ...image, name: `renamed ${image.name}` })));
+  await expect(id("desk-missing")).toBeEmpty();
+  await expect(id("sheet").filter({ hasText: "img_3" })).toContainText("1 by hand");
+  await id("project-file").setInputFiles({ name: "bad.autolink-project.json", mimeType: "application/json", buffer: Buffer.from("{}") });
+  await expect(id("message")).toContainText("no saved project");
+  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
+});
+
+test("more training keeps the project and offers to detect again", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  await id("half-annotate").click();
+  await id("desk-training").click();
+  await expect(id("desk-count")).toHaveText("40 pictures");
+  await landmark(page, "tip");
+  await label(page, "puppet-7.png");
+  await expect(id("desk-again")).toBeHidden();
+  await id("half-train").click();
+  await id("step").click();
+  await expect.poll(() => number(id("step-count"))).toBe(1);
+  await id("half-annotate").click();
+  await expect(id("desk-again")).toContainText("Keypoints of 40 images were found at step 0. The model is at step 1.");
+  await id("desk-files").setInputFiles(images(20, 1));
+  await expect(id("desk-count")).toHaveText("41 pictures");
+  await expect(id("desk-labelled")).toHaveText("1 of 41 labelled");
+  await id("desk-detect-again").click();
+  await expect(id("desk-again")).toBeHidden();
+  await expect(id("desk-labelled")).toHaveText("1 of 41 labelled");
+  await id("desk-undo").click();
+  await expect(id("desk-labelled")).toHaveText("0 of 41 labelled");
+});
+
+test("names belong to the run that they were given to", async ({ page }) => {
+  await annotating(page, images(20, 2));
+  const id = at(page);
+  const name = id("desk-keypoints").getByTestId("keypoint-name").first();
+  await name.fill("nose");
+  await name.press("Enter");
+  await expect(id("desk-undo")).toBeEnabled();
+  await id("half-train").click();
+  const model = await downloaded(page, "save-model");
+  // Another seed is another run.
+  await page.getByTestId("advanced").locator("summary").click();
+  await id("seed").fill("5");
+  await id("seed").press("Enter");
+  await id("half-annotate").click();
+  await expect(id("desk-again")).toContainText("of another run");
+  await id("desk-detect-again").click();
+  await expect(name).toHaveValue("kp0");
+  await id("half-train").click();
+  await id("model-file").setInputFiles({ name: model.name, mimeType: "application/octet-stream", buffer: model.bytes });
+  await expect(id("message")).toContainText("Opened");
+  await id("half-annotate").click();
+  await expect(name).toHaveValue("nose");
+});
+
+test("images are removed, points marked absent, and images filtered", async ({ page }) => {
+  await annotating(page, images(20));
+  const id = at(page);
+  await landmark(page, "tip");
+  await label(page, "img_0");
+  await id("sheet").filter({ hasText: "img_1" }).click();
+  await id("editor-absent").click();
+  await expect(id("editor-points").locator("button").first()).toContainText("absent");
+  await id("editor-close").click();
+  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+  const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
+  expect(coco.annotations.map((/** @type {any} */ { num_keypoints }) => num_keypoints).reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0)).toBe(1);
+
+  await id("desk-filter").selectOption("unlabelled");
+  await expect(id("sheet")).toHaveCount(4);
+  await id("desk-filter").selectOption("corrected");
+  await expect(id("sheet")).toHaveCount(2);
+  await id("desk-filter").selectOption("unsure");
+  await expect.poll(() => id("sheet").count()).toBeGreaterThan(0);
+  expect(await id("sheet").count()).toBeLessThan(6);
+  await id("desk-filter").selectOption("all");
+
+  await id("sheet-remove").first().click();
+  await expect(id("project-undo")).toContainText("Removed img_0.bmp.");
+  await expect(id("desk-labelled")).toHaveText("1 of 5 labelled");
+  await id("project-undo-button").click();
+  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+
+  // Without the landmark its images are unlabelled again.
+  await page.locator("#landmark-remove-0").click();
+  await expect(id("desk-labelled")).toHaveText("0 of 6 labelled");
+  await id("desk-undo").click();
+  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+});
+
+test("what an earlier version kept waits for a word", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  await page.evaluate(async () => {
+    const point = { x_px: 5, y_px: 6, confidence: 1, visibility: "visible", corrected: true };
+    const keypoints = Array.from({ length: 12 }, (_, k) => ({ name: `old ${k}`, color: "#112233", hidden: false, sources: [k] }));
+    const work = { category: "hand", table: { keypoints, edges: [] }, corrected: {}, landmarks: [{ name: "tip", color: "#112233" }], placed: { "img_2.bmp": [point] } };
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs", { create: true });
+    const writable = await (await folder.getFileHandle("work.json", { create: true })).createWritable();
+    await writable.write(JSON.stringify(work));
+    await writable.close();
+  });
+  await open(page, QUICK);
+  await id("half-annotate").click();
+  await expect(id("project-name")).toHaveValue("Earlier work");
+  await expect(id("desk-waiting")).toContainText("Labels of 1 image from an earlier version");
+  await expect(id("desk-attach")).toBeDisabled();
+  await id("desk-files").setInputFiles(images(20));
+  await id("desk-layer").selectOption("landmarks");
+  await expect(id("desk-labelled")).toHaveText("0 of 6 labelled");
+  await id("desk-attach").click();
+  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
+  await expect(id("desk-waiting")).toBeHidden();
+});
