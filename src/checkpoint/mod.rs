@@ -578,9 +578,11 @@ mod tests {
             &device,
         );
         let bytes =
-            pollster::block_on(save(&model, &config, 40, None, Precision::Float32)).expect("saves");
+            pollster::block_on(save(&model, &config, 40, None, "run-1", Precision::Float32))
+                .expect("saves");
         let loaded = load(&bytes, &device).expect("loads");
         assert_eq!((loaded.step, &loaded.config), (40, &config));
+        assert_eq!(loaded.run_id, "run-1");
         let (before, after) = (
             pollster::block_on(state(&model)),
             pollster::block_on(state(&loaded.model)),
@@ -589,11 +591,28 @@ mod tests {
     }
 
     #[test]
+    fn models_without_an_id_are_known_by_their_tensors() {
+        let device = Device::flex();
+        let id = |name: &str| {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/");
+            let bytes = std::fs::read(format!("{path}{name}")).expect("comes with the page");
+            load(&bytes, &device).expect("loads").run_id
+        };
+        let (hands, puppets) = (id("hands.safetensors"), id("puppets.safetensors"));
+        assert_eq!((hands.len(), &hands), (32, &id("hands.safetensors")));
+        assert_ne!(hands, puppets);
+        assert_ne!(new_run_id(), new_run_id());
+        for damaged in ["", "a/b", &"x".repeat(65)] {
+            assert!(!is_run_id(damaged));
+        }
+    }
+
+    #[test]
     fn half_the_bytes_keep_three_digits() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
         let save = |precision| {
-            pollster::block_on(save(&model, &config, 1, None, precision)).expect("saves")
+            pollster::block_on(save(&model, &config, 1, None, "run-1", precision)).expect("saves")
         };
         let (exact, short) = (save(Precision::Float32), save(Precision::Float16));
         assert!(short.len() < exact.len() * 6 / 10);
@@ -610,17 +629,17 @@ mod tests {
     fn what_is_wrong_is_said() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
-        let good =
-            pollster::block_on(save(&model, &config, 1, None, Precision::Float32)).expect("saves");
-        let again =
-            pollster::block_on(save(&model, &config, 1, None, Precision::Float32)).expect("saves");
+        let good = pollster::block_on(save(&model, &config, 1, None, "run-1", Precision::Float32))
+            .expect("saves");
+        let again = pollster::block_on(save(&model, &config, 1, None, "run-1", Precision::Float32))
+            .expect("saves");
         assert_eq!(good, again, "the same model makes the same bytes");
         let other = Config {
             keypoints: 5,
             ..config.clone()
         };
-        let misfit =
-            pollster::block_on(save(&model, &other, 1, None, Precision::Float32)).expect("saves");
+        let misfit = pollster::block_on(save(&model, &other, 1, None, "run-1", Precision::Float32))
+            .expect("saves");
         let cases: [(&[u8], &str); 4] = [
             (b"no model", "safetensors"),
             (&good[..good.len() - 9], "part of one"),

@@ -6,6 +6,7 @@
  */
 
 import { when } from "../kept.js";
+import { persist, persistSentence } from "../persist.js";
 import { PROJECT_FILE, Projects, hold, newProjectId } from "../projects.js";
 import { make } from "./labels.js";
 
@@ -277,6 +278,7 @@ export class ProjectPanel {
         this.#list = [{ ...saved, bytes: project.size }, ...this.#list.filter((other) => other.id !== id)];
         this.#unkept = "";
         isKept = true;
+        persist().then((answer) => (element("project-persisted").textContent = persistSentence(answer)));
       } catch (error) {
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
