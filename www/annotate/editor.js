@@ -427,9 +427,10 @@ export class Editor {
 
   /** Says that the selected point is not on this image. */
   #isAbsent() {
-    this.#rest = null;
     this.#held = null;
-    if (this.#points[this.#selected]) this.#edit({ kind: "absent", image: this.#index, layer: this.#layer, index: this.#selected });
+    this.#rest?.();
+    const target = this.#target;
+    if (this.#points[target.index]) this.#send(target, { kind: "absent", ...target }, { visibility: "absent", placed: true });
   }
 
   /** What was placed goes back to where it was found or predicted. */

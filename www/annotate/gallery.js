@@ -179,7 +179,7 @@ export class Gallery {
    */
   #paint(canvas, bitmap, index, pixels) {
     const desk = this.#desk;
-    const sheet = desk?.view.sheets[index];
+    const sheet = desk?.row(index);
     if (!desk || !sheet) return;
     if (canvas.width !== pixels || canvas.height !== pixels) canvas.width = canvas.height = pixels;
     const context = canvas.getContext("2d");
