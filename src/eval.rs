@@ -3,59 +3,169 @@
 //! Landmarks are regressed linearly from keypoints, without a bias, on some pictures, and the distance is taken on the
 //! others: `min_W |X W - Y|^2`, `X = [n, 2K]` keypoints, `Y = [n, 2L]` landmarks, all in `[0, 1]`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::data::dataset::shuffle;
+use crate::data::table;
+use crate::data::tally::Tally;
 use crate::error::{Error, Result};
 
-/// Named landmarks of pictures.
-#[derive(Clone, Debug, PartialEq)]
+/// A landmark's `[x, y]`; none where it is absent.
+pub type Place = Option<[f64; 2]>;
+
+/// Named landmarks of images.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Landmarks {
     /// `[L]`, in the order of the columns.
     pub names: Vec<String>,
-    /// A picture's file, and its landmarks: `[L][x, y]` as fractions of the picture.
-    pub rows: Vec<(String, Vec<[f64; 2]>)>,
+    /// An image's file, and its landmarks: `[L]` as fractions of the image.
+    pub rows: Vec<(String, Vec<Place>)>,
 }
 
+/// The header that a table should have.
+const HEADER: &str = "the header should be file,<name>_x,<name>_y and so on";
+
+/// What the first column may be called.
+pub(crate) const FILE_COLUMNS: [&str; 6] = [
+    "file",
+    "filename",
+    "file_name",
+    "image",
+    "image_name",
+    "path",
+];
+
 impl Landmarks {
-    /// Reads a table: a header `file,<name>_x,<name>_y,...`, then a line per picture. Coordinates are fractions of the
-    /// picture. A file's name may stand in double quotes.
+    /// Reads a table: a header `file,<name>_x,<name>_y,...`, then a line per image. Coordinates are fractions of the image,
+    /// blank where a landmark is absent.
     ///
     /// # Errors
-    /// [`Error::Landmarks`], with the number of the line (the header is line 1).
+    /// As [`Landmarks::read`].
     pub fn from_csv(text: &str) -> Result<Landmarks> {
-        let text = text.trim_start_matches('\u{feff}');
-        let mut lines = text
-            .lines()
-            .enumerate()
-            .map(|(i, line)| (i + 1, line))
-            .filter(|(_, l)| !l.trim().is_empty());
-        let Some((number, header)) = lines.next() else {
+        Landmarks::read(text, &mut Vec::new())
+    }
+
+    /// As [`Landmarks::from_csv`], and notes what could not be used: a sentence for each cause.
+    ///
+    /// # Errors
+    /// [`Error::Landmarks`] if nothing can be used, with the number of the line (the header is line 1), or if the coordinates
+    /// look like pixels.
+    pub fn read(text: &str, notes: &mut Vec<String>) -> Result<Landmarks> {
+        let rows = table::rows(text, notes).map_err(|what| {
+            Error::Landmarks(format!("The table of landmarks cannot be read: {what}."))
+        })?;
+        let mut rows = rows.into_iter();
+        let Some((number, header)) = rows.next() else {
             return Err(Error::Landmarks("The table of landmarks is empty.".into()));
         };
-        let names = header_names(header).map_err(|what| at_line(number, &what))?;
-        let mut rows = Vec::new();
+        let mut tally = Tally::default();
+        let columns = columns_of(&header, &mut tally).map_err(|what| at_line(number, &what))?;
+        let mut landmarks = Landmarks {
+            names: columns.iter().map(|(name, _)| name.clone()).collect(),
+            rows: Vec::new(),
+        };
         let mut seen = HashSet::new();
-        for (number, line) in lines {
-            let row = read_row(line, names.len()).map_err(|what| at_line(number, &what))?;
-            if !seen.insert(row.0.clone()) {
+        let mut count = 0;
+        let mut not_fractions: Vec<(usize, f64)> = Vec::new(); // line, value
+        let (mut fractions, mut lines) = (0, 0);
+        for (line, cells) in rows {
+            lines += 1;
+            let file = cells[0].trim();
+            let what = if file.is_empty() {
+                Some("Lines without a file were left out")
+            } else if cells
+                .iter()
+                .skip(header.len())
+                .any(|cell| !cell.trim().is_empty())
+            {
+                Some(
+                    "Lines with more cells than the header were left out (is a comma in their numbers or names?)",
+                )
+            } else if seen.contains(file) {
+                Some("Files that are there twice; the first line of each was taken")
+            } else {
+                None
+            };
+            if let Some(what) = what {
+                tally.add(what, &format!("line {line}"));
+                continue;
+            }
+            let mut value = |column: usize| {
+                let cell = cells.get(column).map_or("", String::as_str);
+                let value = table::number(cell).unwrap_or_else(|text| {
+                    let what = "Cells that are no number count as blank";
+                    tally.add(
+                        what,
+                        &format!(
+                            "\"{}\" in line {line}",
+                            text.chars().take(40).collect::<String>()
+                        ),
+                    );
+                    None
+                })?;
+                // Landmarks may lie a little outside of the image; pixels are another matter.
+                if (-1.0..=2.0).contains(&value) {
+                    fractions += 1;
+                    return Some(value);
+                }
+                not_fractions.push((line, value));
+                None
+            };
+            let places: Vec<Place> = (columns.iter())
+                .map(|(_, [x, y])| {
+                    let (x, y) = (value(*x), value(*y));
+                    Some([x?, y?])
+                })
+                .collect();
+            if let Some((name, [x, y])) = (columns.iter().zip(&places))
+                .find_map(|(column, place)| place.is_none().then_some(column))
+                && [x, y].iter().any(|column| {
+                    cells
+                        .get(**column)
+                        .is_some_and(|cell| !cell.trim().is_empty())
+                })
+            {
+                tally.add("Landmarks with one coordinate alone, or none that can be used, count as absent", &format!("{name} in line {line}"));
+            }
+            if places.iter().any(Option::is_some) {
+                count += 1;
+            } else {
+                tally.add("Images without any landmark", file);
+            }
+            seen.insert(file.to_string());
+            landmarks.rows.push((file.to_string(), places));
+        }
+        if let Some((line, value)) = not_fractions.first() {
+            if not_fractions.len() > fractions {
                 return Err(at_line(
-                    number,
-                    &format!("there is a line for {} already.", row.0),
+                    *line,
+                    &format!(
+                        "{value} is not a fraction of the image (0 to 1). The coordinates look like pixels: divide x by the \
+                         image's width and y by its height."
+                    ),
                 ));
             }
-            rows.push(row);
+            for (line, value) in &not_fractions {
+                let what =
+                    "Coordinates that are not a fraction of the image (0 to 1) were left out";
+                tally.add(what, &format!("{value} in line {line}"));
+            }
         }
-        if rows.is_empty() {
-            return Err(Error::Landmarks(
-                "The table of landmarks has a header, but no pictures.".into(),
-            ));
+        notes.extend(tally.notes());
+        if count == 0 {
+            let why = match lines {
+                0 => "has a header, but no images",
+                _ => {
+                    "has no image with a landmark: all its coordinates are blank or cannot be used"
+                }
+            };
+            return Err(Error::Landmarks(format!("The table of landmarks {why}.")));
         }
-        Ok(Landmarks { names, rows })
+        Ok(landmarks)
     }
 }
 
@@ -63,69 +173,66 @@ fn at_line(number: usize, what: &str) -> Error {
     Error::Landmarks(format!("Line {number} of the landmarks: {what}"))
 }
 
-/// `[L]` names out of `file,<name>_x,<name>_y,...`.
-fn header_names(header: &str) -> std::result::Result<Vec<String>, String> {
-    let expected = "the header should be file,<name>_x,<name>_y and so on";
-    let cells: Vec<&str> = header
-        .split(',')
-        .map(|cell| cell.trim().trim_matches('"'))
-        .collect();
-    let (first, columns) = cells.split_first().ok_or(expected)?;
-    if !first.eq_ignore_ascii_case("file") {
-        return Err(format!("{expected}; its first column is \"{first}\"."));
+/// `[L]` names, and which columns are their x and y, out of `file,<name>_x,<name>_y,...` in any order.
+fn columns_of(
+    header: &[String],
+    tally: &mut Tally,
+) -> std::result::Result<Vec<(String, [usize; 2])>, String> {
+    let first = header[0].trim();
+    if !FILE_COLUMNS
+        .iter()
+        .any(|name| first.eq_ignore_ascii_case(name))
+    {
+        return Err(format!("{HEADER}; its first column is \"{first}\"."));
     }
-    if columns.is_empty() || columns.len() % 2 != 0 {
+    let mut columns: Vec<(String, [Option<usize>; 2])> = Vec::new();
+    for (column, cell) in header.iter().enumerate().skip(1) {
+        let cell = cell.trim();
+        let found = (["_x", "_y"].iter().enumerate()).find_map(|(axis, end)| {
+            Some((
+                axis,
+                cell.strip_suffix(end)
+                    .filter(|name| !name.trim().is_empty())?,
+            ))
+        });
+        let Some((axis, name)) = found else {
+            if !cell.is_empty() {
+                tally.add("Columns that are no coordinates were left out", cell);
+            }
+            continue;
+        };
+        let at = columns
+            .iter()
+            .position(|(known, _)| known == name)
+            .unwrap_or_else(|| {
+                columns.push((name.to_string(), [None; 2]));
+                columns.len() - 1
+            });
+        match columns[at].1[axis] {
+            Some(_) => tally.add(
+                "Columns that are there twice; the first of each was taken",
+                cell,
+            ),
+            None => columns[at].1[axis] = Some(column),
+        }
+    }
+    let mut pairs = Vec::new();
+    for (name, place) in columns {
+        match place {
+            [Some(x), Some(y)] => pairs.push((name, [x, y])),
+            _ => tally.add(
+                "Columns without the other one of x and y were left out",
+                &name,
+            ),
+        }
+    }
+    if pairs.is_empty() {
         return Err(format!(
-            "{expected}; after \"file\" it has {} columns.",
-            columns.len()
+            "{HEADER}; no two of its {} columns are such a pair.",
+            header.len()
         ));
     }
-    columns
-        .chunks_exact(2)
-        .map(
-            |pair| match (pair[0].strip_suffix("_x"), pair[1].strip_suffix("_y")) {
-                (Some(x), Some(y)) if x == y => Ok(x.to_string()),
-                _ => Err(format!(
-                    "{expected}; columns \"{}\" and \"{}\" are no such pair.",
-                    pair[0], pair[1]
-                )),
-            },
-        )
-        .collect()
-}
-
-/// A file and its `[L][x, y]`.
-fn read_row(line: &str, landmarks: usize) -> std::result::Result<(String, Vec<[f64; 2]>), String> {
-    let (file, rest) = if let Some(quoted) = line.trim_start().strip_prefix('"') {
-        quoted
-            .split_once("\",")
-            .ok_or("the quote around the file's name does not end.")?
-    } else {
-        line.split_once(',').ok_or("there is only one column.")?
-    };
-    let cells: Vec<&str> = rest.split(',').map(str::trim).collect();
-    if cells.len() != 2 * landmarks {
-        return Err(format!(
-            "it has {} coordinates, but the header names {}.",
-            cells.len(),
-            2 * landmarks
-        ));
-    }
-    let number = |cell: &str| match cell.parse::<f64>() {
-        // Landmarks may lie a little outside of the picture; pixels are another matter.
-        Ok(value) if (-1.0..=2.0).contains(&value) => Ok(value),
-        Ok(value) if value.is_finite() => Err(format!(
-            "{value} is not a fraction of the picture (0 to 1)."
-        )),
-        _ => Err(format!("\"{cell}\" is not a number.")),
-    };
-    let points = cells
-        .chunks_exact(2)
-        .map(|pair| Ok([number(pair[0])?, number(pair[1])?]));
-    Ok((
-        file.trim().to_string(),
-        points.collect::<std::result::Result<_, String>>()?,
-    ))
+    Ok(pairs)
 }
 
 /// How far predicted landmarks are from true ones, in fractions of the picture's side.
@@ -139,21 +246,22 @@ pub struct Score {
     pub n_fit: usize,
     /// Pictures on which the distances were taken: all others.
     pub n_test: usize,
-    /// Of each of those: its row, and the distance of each landmark, `[L]`.
+    /// Of each of those: its row, and the distance of each landmark that is there.
     #[serde(skip)]
     pub errors: Vec<(usize, Vec<f64>)>,
 }
 
-/// Regresses landmarks `[N][L][x, y]` from keypoints `[N][K][x, y]`, both in `[0, 1]`, linearly and without a bias, on
-/// `n_fit` pictures chosen by `seed`, and scores the others. Row `i` of both is the same picture.
+/// Regresses landmarks `[N][L]` from keypoints `[N][K][x, y]`, both in `[0, 1]`, linearly and without a bias, on `n_fit`
+/// images chosen by `seed`, and scores the others. Row `i` of both is the same image. A landmark is fitted and scored on the
+/// images that have it; one that none of the fitted or none of the others has, is left out.
 ///
 /// Of the many regressions that fit equally well where keypoints are dead or doubled, it takes the smallest one.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if the two do not go together, something is not a number, or there are too few pictures.
+/// [`Error::Landmarks`] if the two do not go together, something is not a number, or there are too few images.
 pub fn score(
     keypoints: &[Vec<[f64; 2]>],
-    landmarks: &[Vec<[f64; 2]>],
+    landmarks: &[Vec<Place>],
     n_fit: usize,
     seed: u64,
 ) -> Result<Score> {
@@ -171,46 +279,69 @@ pub fn score(
         )));
     }
     let x = columns(keypoints, "keypoints")?;
-    let y = columns(landmarks, "landmarks")?;
+    let count = checked(landmarks)?;
 
     let mut order: Vec<u32> = (0..pictures as u32).collect();
     shuffle(&mut order, &mut ChaCha8Rng::seed_from_u64(seed));
     let (fit, test) = order.split_at(n_fit);
-    let pick = |columns: &[Vec<f64>], rows: &[u32]| -> Vec<Vec<f64>> {
-        columns
-            .iter()
+    let place = |row: u32, l: usize| landmarks[row as usize][l];
+    let pick = |rows: &[u32]| -> Vec<Vec<f64>> {
+        x.iter()
             .map(|column| rows.iter().map(|&row| column[row as usize]).collect())
             .collect()
     };
 
-    let (x_test, y_test) = (pick(&x, test), pick(&y, test));
-    let y_fit = pick(&y, fit);
-    let solver = LeastSquares::new(pick(&x, fit));
-    let mut predicted = Vec::with_capacity(y.len()); // [2L][n_test]
-    let mut mean = Vec::with_capacity(y.len());
-    for target in &y_fit {
-        let weights = solver.solve(target);
-        let mut column = vec![0.0; test.len()];
-        for (w, from) in weights.iter().zip(&x_test) {
-            column.iter_mut().zip(from).for_each(|(to, v)| *to += w * v);
+    // Landmarks on the same images share a decomposition.
+    let mut solvers: HashMap<Vec<u32>, LeastSquares> = HashMap::new();
+    let mut errors: Vec<(usize, Vec<f64>)> =
+        test.iter().map(|&row| (row as usize, Vec::new())).collect();
+    let (mut sum, mut baseline, mut terms) = (0.0, 0.0, 0);
+    for l in 0..count {
+        let on: Vec<u32> = fit
+            .iter()
+            .copied()
+            .filter(|&row| place(row, l).is_some())
+            .collect();
+        if on.is_empty() {
+            continue;
         }
-        predicted.push(column);
-        mean.push(vec![target.iter().sum::<f64>() / n_fit as f64; test.len()]);
+        let at: Vec<[f64; 2]> = on.iter().filter_map(|&row| place(row, l)).collect();
+        let solver = solvers
+            .entry(on)
+            .or_insert_with_key(|on| LeastSquares::new(pick(on)));
+        let ways = [0, 1].map(|axis| {
+            let b: Vec<f64> = at.iter().map(|at| at[axis]).collect();
+            (solver.solve(&b), b.iter().sum::<f64>() / b.len() as f64)
+        });
+        for (error, &row) in errors.iter_mut().zip(test) {
+            let Some([true_x, true_y]) = place(row, l) else {
+                continue;
+            };
+            let [px, py] = [0, 1].map(|axis| {
+                let w = &ways[axis].0;
+                x.iter()
+                    .zip(w)
+                    .map(|(column, w)| column[row as usize] * w)
+                    .sum::<f64>()
+            });
+            let distance = (px - true_x).hypot(py - true_y);
+            error.1.push(distance);
+            sum += distance;
+            baseline += (ways[0].1 - true_x).hypot(ways[1].1 - true_y);
+            terms += 1;
+        }
+    }
+    if terms == 0 {
+        return Err(Error::Landmarks(
+            "No landmark is on an image that is fitted and on one that is tested: label more images.".into(),
+        ));
     }
     Ok(Score {
-        error: mean_distance(&predicted, &y_test),
-        baseline: mean_distance(&mean, &y_test),
+        error: sum / f64::from(terms),
+        baseline: baseline / f64::from(terms),
         n_fit,
         n_test: test.len(),
-        errors: (test.iter().enumerate())
-            .map(|(i, &row)| {
-                let pairs = predicted.chunks_exact(2).zip(y_test.chunks_exact(2));
-                let distance = |(a, b): (&[Vec<f64>], &[Vec<f64>])| {
-                    (a[0][i] - b[0][i]).hypot(a[1][i] - b[1][i])
-                };
-                (row as usize, pairs.map(distance).collect())
-            })
-            .collect(),
+        errors,
     })
 }
 
@@ -258,16 +389,25 @@ fn columns(points: &[Vec<[f64; 2]>], what: &str) -> Result<Vec<Vec<f64>>> {
         .collect())
 }
 
-/// Mean Euclidean distance of points that lie in pairs of columns, `[2L][n]`.
-fn mean_distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
-    let (mut sum, mut count) = (0.0, 0);
-    for (a, b) in a.chunks_exact(2).zip(b.chunks_exact(2)) {
-        for i in 0..a[0].len() {
-            sum += (a[0][i] - b[0][i]).hypot(a[1][i] - b[1][i]);
-            count += 1;
-        }
-    }
-    sum / f64::from(count.max(1))
+/// How many landmarks each image has: as many as the others, and all numbers.
+fn checked(landmarks: &[Vec<Place>]) -> Result<usize> {
+    let count = landmarks.first().map_or(0, Vec::len);
+    let wrong = if count == 0 {
+        "There are no landmarks."
+    } else if landmarks.iter().any(|row| row.len() != count) {
+        "Not all pictures have the same number of landmarks."
+    } else if landmarks
+        .iter()
+        .flatten()
+        .flatten()
+        .flatten()
+        .any(|v| !v.is_finite())
+    {
+        "Some of the landmarks are not numbers."
+    } else {
+        return Ok(count);
+    };
+    Err(Error::Landmarks(wrong.into()))
 }
 
 /// The smallest `w` that minimises `|A w - b|`, by the singular value decomposition `A V = U S` of one-sided Jacobi
@@ -350,6 +490,24 @@ mod tests {
     use rand::RngExt;
 
     use super::*;
+
+    /// All of them are there.
+    fn there(points: &[Vec<[f64; 2]>]) -> Vec<Vec<Place>> {
+        points
+            .iter()
+            .map(|row| row.iter().copied().map(Some).collect())
+            .collect()
+    }
+
+    /// [`super::score`] of landmarks that are all there.
+    fn score(
+        keypoints: &[Vec<[f64; 2]>],
+        landmarks: &[Vec<[f64; 2]>],
+        n_fit: usize,
+        seed: u64,
+    ) -> Result<Score> {
+        super::score(keypoints, &there(landmarks), n_fit, seed)
+    }
 
     /// N x P points, uniform in `[0, 1]`.
     fn random(n: usize, p: usize, seed: u64) -> Vec<Vec<[f64; 2]>> {
@@ -443,7 +601,7 @@ mod tests {
         assert!(score.error < 1e-6, "{score:?}");
         // Nothing but dead points.
         let dead = vec![vec![[0.5, 0.25]; 3]; 80];
-        let score = super::score(&dead, &landmarks, 50, 3).expect("a score");
+        let score = self::score(&dead, &landmarks, 50, 3).expect("a score");
         assert!(
             (score.error - score.baseline).abs() < 1e-12,
             "a constant point is a bias: {score:?}"
@@ -508,52 +666,157 @@ mod tests {
     }
 
     #[test]
+    fn absent_landmarks_are_neither_fitted_nor_scored() {
+        let keypoints = random(60, 5, 1);
+        let full = mapped(&keypoints);
+        let mut gaps = there(&full);
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        // A third is absent; where it is, wrong values would spoil a fit that is exact.
+        for place in gaps.iter_mut().flatten() {
+            if rng.random::<f64>() < 0.3 {
+                *place = None;
+            }
+        }
+        let score = super::score(&keypoints, &gaps, 45, 0).expect("a score");
+        assert!(score.error < 1e-12, "{score:?}");
+        let scored: usize = score
+            .errors
+            .iter()
+            .map(|(_, distances)| distances.len())
+            .sum();
+        let left: usize = score
+            .errors
+            .iter()
+            .map(|(row, _)| gaps[*row].iter().flatten().count())
+            .sum();
+        assert_eq!((scored, score.n_test), (left, 15));
+        // A landmark that is nowhere changes nothing; one that is nowhere at all is no score.
+        let with_none: Vec<Vec<Place>> = gaps
+            .iter()
+            .map(|row| [row.as_slice(), &[None]].concat())
+            .collect();
+        let same = super::score(&keypoints, &with_none, 45, 0).expect("a score");
+        assert_eq!(same.error.to_bits(), score.error.to_bits());
+        let nowhere = vec![vec![None; 3]; 60];
+        let message = super::score(&keypoints, &nowhere, 45, 0)
+            .expect_err("nothing")
+            .to_string();
+        assert!(message.contains("label more images"), "{message}");
+    }
+
+    #[test]
     fn a_table_is_read() {
         let text = "\u{feff}file,wrist_x,wrist_y,tip_x,tip_y\r\n0/a.jpg,0.5,0.25,1,-0.01\r\n\r\n\"b, c.jpg\",0,0,1e-1,.5\r\n";
         let landmarks = Landmarks::from_csv(text).expect("a table");
         assert_eq!(landmarks.names, ["wrist", "tip"]);
         assert_eq!(
             landmarks.rows[0],
-            ("0/a.jpg".into(), vec![[0.5, 0.25], [1.0, -0.01]])
+            (
+                "0/a.jpg".into(),
+                vec![Some([0.5, 0.25]), Some([1.0, -0.01])]
+            )
         );
         assert_eq!(
             landmarks.rows[1],
-            ("b, c.jpg".into(), vec![[0.0, 0.0], [0.1, 0.5]])
+            ("b, c.jpg".into(), vec![Some([0.0, 0.0]), Some([0.1, 0.5])])
         );
+    }
+
+    /// Reads a table, and its notes as one text.
+    fn table_of(text: &str) -> (Landmarks, String) {
+        let mut notes = Vec::new();
+        let landmarks = Landmarks::read(text, &mut notes).expect("a table");
+        (landmarks, notes.join("\n"))
+    }
+
+    #[test]
+    fn tables_of_other_programs_are_read() {
+        let (blank, notes) =
+            table_of("file,tip_x,tip_y,ear_x,ear_y\na.png,0.5,0.5,,\nb.png,0.4,0.5,0.2,0.2\n");
+        assert_eq!(blank.rows[0].1, [Some([0.5, 0.5]), None]);
+        assert_eq!(notes, "");
+        let (quoted, notes) = table_of(
+            "\"file\",\"nose, \"\"left\"\"_x\",\"nose, \"\"left\"\"_y\"\n\"a.png\",\"0.5\",\"0.25\"\n",
+        );
+        assert_eq!(quoted.names, ["nose, \"left\""]);
+        assert_eq!(quoted.rows[0].1, [Some([0.5, 0.25])]);
+        assert_eq!(notes, "");
+        let (trailing, notes) =
+            table_of("file,tip_x,tip_y,\na.png,0.5,0.5,\nb.png,0.5,0.5\nc.png,0.5,0.5,,,\n");
+        assert_eq!((trailing.names.len(), trailing.rows.len()), (1, 3));
+        assert_eq!(notes, "");
+        let (extra, notes) =
+            table_of("file,tip_x,score,tip_y,ear_x,tip_x\na.png,0.5,9,0.25,1,77\n");
+        assert_eq!(extra.names, ["tip"]);
+        assert_eq!(extra.rows[0].1, [Some([0.5, 0.25])]);
+        for part in [
+            "no coordinates were left out: 1, score",
+            "other one of x and y were left out: 1, ear",
+            "there twice; the first of each was taken: 1, tip_x",
+        ] {
+            assert!(notes.contains(part), "{part}: {notes}");
+        }
+        let (_, notes) = table_of("file;tip_x;tip_y\na.png;0,5;0,25\n");
+        assert!(notes.contains("semicolons"), "{notes}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_of_a_table_is_noted() {
+        for (line, left, part) in [
+            ("c,0.1", None, "count as absent: 1, a in line 3"),
+            (
+                "c,0.1,x",
+                None,
+                "no number count as blank: 1, \"x\" in line 3",
+            ),
+            ("c,0.1,nan", None, "count as absent: 1, a in line 3"),
+            ("c,,", None, "without any landmark: 1, c"),
+            (
+                "c,37,0.5",
+                None,
+                "not a fraction of the image (0 to 1) were left out: 1, 37 in line 3",
+            ),
+            (
+                "b,0.3,0.3",
+                Some([0.1, 0.1]),
+                "there twice; the first line of each was taken: 1, line 3",
+            ),
+            (
+                ",0.3,0.3",
+                Some([0.1, 0.1]),
+                "without a file were left out: 1, line 3",
+            ),
+            (
+                "c,0,5,0,5",
+                Some([0.1, 0.1]),
+                "more cells than the header were left out",
+            ),
+        ] {
+            let (landmarks, notes) = table_of(&format!("file,a_x,a_y\nb,0.1,0.1\n{line}\n"));
+            assert_eq!(landmarks.rows[0].1, [Some([0.1, 0.1])]);
+            assert_eq!(landmarks.rows.last().expect("a row").1, [left], "{line}");
+            assert!(notes.contains(part), "{line}: {notes}");
+        }
     }
 
     #[test]
     fn malformed_tables_name_the_line() {
         let cases = [
             ("", "is empty"),
-            ("file,a_x,a_y\n", "no pictures"),
+            ("file,a_x,a_y\n", "no images"),
+            ("file,a_x,a_y\nb,,\nc,nan,0.5\n", "no image with a landmark"),
             (
                 "name,a_x,a_y\nb,1,1\n",
                 "Line 1 of the landmarks: the header should be",
             ),
-            ("file\nb\n", "0 columns"),
-            ("file,a_x,a_y,b_x\n", "3 columns"),
-            ("file,a_x,b_y\n", "no such pair"),
+            ("file\nb\n", "no two of its 1 columns"),
+            ("file,a_x,b_y\n", "no two of its 3 columns"),
             (
-                "file,a_x,a_y\nb,0.1,0.1\nc,0.1\n",
-                "Line 3 of the landmarks: it has 1 coordinates, but the header names 2",
+                "file,a_x,a_y\n\nb,37,50\n",
+                "Line 3 of the landmarks: 37 is not a fraction",
             ),
-            (
-                "file,a_x,a_y\nb,0.1,0.1,\n",
-                "Line 2 of the landmarks: it has 3",
-            ),
-            (
-                "file,a_x,a_y\n\nb,0.1,x\n",
-                "Line 3 of the landmarks: \"x\" is not a number",
-            ),
-            ("file,a_x,a_y\nb,0.1,nan\n", "\"nan\" is not a number"),
-            ("file,a_x,a_y\nb,37,50\n", "37 is not a fraction"),
-            (
-                "file,a_x,a_y\nb,0.1,0.1\nb,0.1,0.1\n",
-                "Line 3 of the landmarks: there is a line for b already",
-            ),
-            ("file,a_x,a_y\n\"b,0.1,0.1\n", "does not end"),
-            ("file,a_x,a_y\nb\n", "only one column"),
+            ("file,a_x,a_y\nb,37,50\n", "look like pixels"),
+            ("file,a_x,a_y\n\"b,0.1,0.1\n", "line 2 does not end"),
         ];
         for (text, part) in cases {
             let message = Landmarks::from_csv(text).expect_err(part).to_string();

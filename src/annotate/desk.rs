@@ -16,7 +16,7 @@ use self::changes::Change;
 use super::edit::{History, Named, Table};
 use super::formats::{self, Format};
 use super::landmarks::{self, Fit};
-use super::{Annotations, Image, Imported, Keypoint, Point, check_name, match_names};
+use super::{Annotations, Image, Imported, Keypoint, Placed, Point, check_name};
 use crate::error::{Error, Result};
 use crate::palette;
 
@@ -536,17 +536,32 @@ impl AnnotationProject {
         (fits && row.is_here && !self.edits.placed.contains_key(&row.content)).then_some(row)
     }
 
-    /// Takes labels that were made elsewhere as landmarks: those of the same name get these places, the others are added.
-    /// Returns how many pictures got any.
+    /// Takes labels that were made elsewhere as landmarks: those of the same name get these places, the others are added. A
+    /// prediction stays one: it teaches nothing, and never takes the place of what a person placed.
     ///
     /// # Errors
-    /// [`Error::Landmarks`] if none of its pictures is here.
-    pub fn import(&mut self, imported: &Imported) -> Result<usize> {
+    /// [`Error::Landmarks`] if it holds no label for an image here: a sentence says why.
+    pub fn import(&mut self, imported: &Imported) -> Result<Placed> {
         let theirs = &imported.annotations;
-        let ours: Vec<String> = (self.rows.iter())
-            .map(|row| row.image.picture_name())
-            .collect();
-        let wanted: Vec<String> = theirs.images.iter().map(Image::picture_name).collect();
+        let here: Vec<Image> = self.rows.iter().map(|row| row.image.clone()).collect();
+        let placed = imported.onto(&here);
+        if placed.images.is_empty() {
+            let count = theirs.images.len();
+            let has_any = theirs
+                .images
+                .iter()
+                .flat_map(|image| &image.points)
+                .any(Point::is_there);
+            return Err(Error::Landmarks(match placed.notes.first() {
+                Some(note) => note.clone(),
+                None if has_any => format!(
+                    "None of the {count} images in this file is in the project: drop in the images that it was made for, under the same names."
+                ),
+                None => format!(
+                    "None of the {count} images in this file has a point: export its labels again."
+                ),
+            }));
+        }
         let mut work = self.edits.clone();
         let mut columns = Vec::with_capacity(theirs.keypoints.len());
         for keypoint in &theirs.keypoints {
@@ -562,49 +577,18 @@ impl AnnotationProject {
         }
         let count = work.landmarks.len();
         (work.placed.values_mut()).for_each(|points| points.resize(count, Point::ABSENT));
-        let mut matched = 0;
-        for (image, at) in theirs.images.iter().zip(match_names(&wanted, &ours)) {
-            let (Some(at), true) = (at, image.points.iter().any(Point::is_there)) else {
-                continue;
-            };
-            let here = &self.rows[at].image;
-            // Labels may have been made on a smaller copy.
-            let scale = |here: u32, there: u32| {
-                if there == 0 {
-                    1.0
-                } else {
-                    f64::from(here) / f64::from(there)
-                }
-            };
-            let [sx, sy] = [
-                scale(here.width_px, image.width_px),
-                scale(here.height_px, image.height_px),
-            ];
+        for (at, theirs) in &placed.images {
+            let content = self.rows[*at].content.clone();
             let absent = vec![Point::ABSENT; count];
-            let points = work
-                .placed
-                .entry(self.rows[at].content.clone())
-                .or_insert(absent);
-            for (&column, point) in columns.iter().zip(&image.points) {
-                if point.is_there() {
-                    points[column] = Point {
-                        x_px: point.x_px * sx,
-                        y_px: point.y_px * sy,
-                        corrected: true,
-                        ..*point
-                    };
+            let ours = work.placed.entry(content).or_insert(absent);
+            for (&column, point) in columns.iter().zip(theirs) {
+                if point.is_there() && (point.corrected || !ours[column].corrected) {
+                    ours[column] = *point;
                 }
             }
-            matched += 1;
-        }
-        if matched == 0 {
-            return Err(Error::Landmarks(format!(
-                "None of the {} pictures in this file is on the desk: drop in the pictures that it was made for, under the same names.",
-                theirs.images.len()
-            )));
         }
         self.take_labels(work);
-        Ok(matched)
+        Ok(placed)
     }
 
     /// Takes landmarks and their places as an edit.
@@ -675,7 +659,17 @@ impl AnnotationProject {
         (places, found)
     }
 
-    /// The landmarks of some images where a person placed them.
+    /// The landmarks of some images where a person placed them, without predictions that were imported.
+    fn placed_by_hand(&self, places: &[usize]) -> Annotations {
+        let mut placed = self.placed(places);
+        let predicted = |point: &&mut Point| !point.corrected;
+        (placed.images.iter_mut().flat_map(|image| &mut image.points))
+            .filter(predicted)
+            .for_each(|point| *point = Point::ABSENT);
+        placed
+    }
+
+    /// The landmarks of some images where a person placed them, or imported predictions of them.
     fn placed(&self, places: &[usize]) -> Annotations {
         let images = places.iter().filter_map(|&at| {
             let row = &self.rows[at];
@@ -692,11 +686,11 @@ impl AnnotationProject {
         }
     }
 
-    /// Landmarks on all images: placed ones, and predictions where there are keypoints and enough placed ones. And the regression, or
+    /// Landmarks on all images: placed ones, and predictions where there are keypoints and enough placed ones, or they were imported. And the regression, or
     /// why there is none.
     fn landmarks(&self, places: &[usize], corrected: &Annotations) -> (Annotations, Result<Fit>) {
         let placed = self.placed(places);
-        let fit = Fit::new(corrected, &placed);
+        let fit = Fit::new(corrected, &self.placed_by_hand(places));
         let predicted = fit.as_ref().ok();
         let predicted = predicted.and_then(|fit| fit.annotate(corrected, &placed).ok());
         let predicted = predicted.map_or(Vec::new(), |annotations| annotations.images);
@@ -973,6 +967,7 @@ mod tests {
                 file_name: format!("set/{i}.png"),
                 frame: None,
                 seconds: None,
+                exif_orientation: 1,
                 width_px: 200,
                 height_px: 120,
                 points: vec![at(-40.0), at(0.0), at(40.0), at(0.5)],
@@ -1145,6 +1140,59 @@ mod tests {
     }
 
     #[test]
+    fn imported_predictions_are_no_labels() {
+        let mut desk = desk();
+        let mut predictions = Imported::default();
+        predictions.annotations = Annotations::discovered(&["#ffffff".into()]);
+        let point = Point {
+            confidence: 0.25,
+            corrected: false,
+            ..Point::placed([7.0, 8.0])
+        };
+        for i in 0..10 {
+            let image = Image {
+                points: vec![point],
+                ..desk.found.images[i].clone()
+            };
+            predictions.annotations.images.push(image);
+        }
+        desk.import(&predictions).expect("imports");
+        let view = desk.view();
+        assert_eq!(view.landmarks[0].placed_on, 0);
+        assert!(!view.missing.is_empty(), "nothing to learn from");
+        assert_eq!(numbers(&view, 3, 4), [7.0, 8.0, 0.25, 2.0]);
+        // What a person places stays, and teaches.
+        for image in 0..5 {
+            let edit = Edit::Place {
+                image,
+                layer: Layer::Landmarks,
+                index: 0,
+                at_px: [100.0, 60.0],
+                occluded: false,
+            };
+            desk.edit(edit).expect("places");
+        }
+        desk.import(&predictions).expect("imports");
+        let view = desk.view();
+        assert_eq!(view.landmarks[0].placed_on, 5);
+        assert_eq!(numbers(&view, 3, 4), [100.0, 60.0, 1.0, 6.0]);
+        assert_eq!(numbers(&view, 7, 4), [7.0, 8.0, 0.25, 2.0]);
+        assert!(numbers(&view, 20, 4)[3] < 4.0, "regressed");
+        // On none of the images here.
+        predictions
+            .annotations
+            .images
+            .iter_mut()
+            .for_each(|image| image.points.clear());
+        assert!(
+            desk.import(&predictions)
+                .expect_err("no point")
+                .to_string()
+                .contains("has a point")
+        );
+    }
+
+    #[test]
     fn labels_from_elsewhere_become_landmarks() {
         let mut desk = desk();
         let file = desk
@@ -1152,7 +1200,8 @@ mod tests {
             .expect("exports");
         let text = String::from_utf8(file[0].bytes.clone()).expect("text");
         let imported = formats::coco::import(&text).expect("reads");
-        assert_eq!(desk.import(&imported).expect("imports"), 30);
+        let placed = desk.import(&imported).expect("imports");
+        assert_eq!(placed.summary, "Labels for 30 images.");
         let view = desk.view(true);
         assert_eq!(view.landmarks.len(), 4);
         assert_eq!(view.landmarks[0].placed_on, 30);

@@ -265,7 +265,7 @@ impl Fit {
             .collect())
     }
 
-    /// The landmarks on all pictures with keypoints: placed ones as they were placed, the others predicted, with the mean
+    /// The landmarks on all pictures with keypoints: placed ones as they were placed (or predicted elsewhere), the others predicted, with the mean
     /// confidence of the picture's keypoints. A prediction outside of the picture is occluded.
     ///
     /// # Errors
@@ -296,7 +296,6 @@ impl Fit {
                             *point = Point {
                                 x_px: placed.x_px * side_px[0] / hand_px[0],
                                 y_px: placed.y_px * side_px[1] / hand_px[1],
-                                corrected: true,
                                 ..*placed
                             };
                         }
@@ -704,6 +703,7 @@ mod tests {
                     file_name: format!("{i}.png"),
                     frame: None,
                     seconds: None,
+                    exif_orientation: 1,
                     width_px: SIDE[0],
                     height_px: SIDE[1],
                     points: row
@@ -910,7 +910,7 @@ mod tests {
                 crate::data::dataset::shuffle(&mut rows, &mut rng);
                 let landmarks: Points = rows[..700]
                     .iter()
-                    .map(|&i| table.rows[i as usize].1.clone())
+                    .map(|&i| table.rows[i as usize].1.iter().flatten().copied().collect())
                     .collect();
                 // Each keypoint: between two neighbouring landmarks, with little, more or much noise.
                 let sources: Vec<(usize, f64)> = (0..k)
@@ -982,7 +982,7 @@ mod tests {
                     rows.iter().map(|&i| points(i as usize)).collect()
                 };
                 let keypoints = of(&|i| found[i].clone());
-                let landmarks = of(&|i| table.rows[i].1.clone());
+                let landmarks = of(&|i| table.rows[i].1.iter().flatten().copied().collect());
                 compare(&keypoints, &landmarks, n)
             }));
             let percent = errors.map(|e| (1000.0 * e / draws as f64).round() / 10.0);

@@ -7,7 +7,6 @@
 //! Coordinates are pixels of the original picture, x before y, from its left and upper border: the centre of the first
 //! pixel is at (0.5, 0.5), and `x_px = width_px * x_fraction`.
 
-use std::collections::HashMap;
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +19,13 @@ pub mod content; // what images and videos are known by
 pub mod desk; // what is on the page's annotation desk, and every edit of it
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
-pub mod landmarks;
-pub mod motion; // paths, speeds, distances and angles over time // a person's points, regressed from discovered ones
+pub mod landmarks; // a person's points, regressed from discovered ones
+pub mod motion; // paths, speeds, distances and angles over time
+pub mod names; // which image is meant by a name in a file of labels
+pub mod placing; // labels onto the images that are here
+
+pub use names::match_names;
+pub use placing::{Imported, Placed};
 
 /// Points on pictures: what every format is written from and read into.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,8 +79,19 @@ pub struct Image {
     pub width_px: u32,
     /// As the width.
     pub height_px: u32,
+    /// The EXIF orientation of its file, 1 to 8, which makes the image of the pixels as stored; 1 where that is the same.
+    #[serde(default = "upright", skip_serializing_if = "is_upright")]
+    pub exif_orientation: u8,
     /// `[K]`.
     pub points: Vec<Point>,
+}
+
+fn upright() -> u8 {
+    1
+}
+
+fn is_upright(orientation: &u8) -> bool {
+    *orientation == 1
 }
 
 /// A keypoint on a picture.
@@ -180,6 +195,7 @@ impl Image {
             seconds: None,
             width_px,
             height_px,
+            exif_orientation: placement.exif_orientation,
             points,
         }
     }
@@ -289,53 +305,6 @@ impl Annotations {
     }
 }
 
-/// What a file that was read holds, and what in it could not be used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Imported {
-    /// What could be used.
-    pub annotations: Annotations,
-    /// A sentence for each thing that could not.
-    pub notes: Vec<String>,
-}
-
-/// For each of `wanted`, which of `names` is the same picture: the one with the same path, else the only one whose path
-/// ends in the other's (`set1/a.png` is `labeled-data/set1/a.png`), folder by folder and as written.
-pub fn match_names(wanted: &[String], names: &[String]) -> Vec<Option<usize>> {
-    let parts = |name: &String| -> Vec<String> {
-        name.split(['/', '\\'])
-            .filter(|part| !part.is_empty() && *part != ".")
-            .map(str::to_string)
-            .collect()
-    };
-    let by_path: HashMap<&str, usize> = names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| (name.as_str(), i))
-        .collect();
-    let mut by_file: HashMap<String, Vec<(usize, Vec<String>)>> = HashMap::new();
-    for (i, name) in names.iter().enumerate() {
-        let parts = parts(name);
-        if let Some(file) = parts.last() {
-            by_file.entry(file.clone()).or_default().push((i, parts));
-        }
-    }
-    let find = |name: &String| {
-        if let Some(&i) = by_path.get(name.as_str()) {
-            return Some(i);
-        }
-        let path = parts(name);
-        let candidates = by_file.get(path.last()?)?;
-        let mut fitting = candidates
-            .iter()
-            .filter(|(_, other)| other.ends_with(&path) || path.ends_with(other));
-        match (fitting.next(), fitting.next()) {
-            (Some((i, _)), None) => Some(*i),
-            _ => None,
-        }
-    };
-    wanted.iter().map(find).collect()
-}
-
 /// A name that survives in every format: not empty, on one line.
 ///
 /// # Errors
@@ -417,6 +386,7 @@ pub(crate) mod tests {
                 seconds: None,
                 width_px: size[0],
                 height_px: size[1],
+                exif_orientation: 1,
                 points,
             });
         };
@@ -452,6 +422,7 @@ pub(crate) mod tests {
         // A 200 x 100 picture, padded above and below: the view spans twice its height.
         let placement = Placement {
             original_px: [200, 100],
+            exif_orientation: 1,
             offset: [0.0, -0.5],
             scale: [1.0, 2.0],
         };
@@ -478,21 +449,6 @@ pub(crate) mod tests {
         assert_eq!(image.picture_name(), "day.1/walk.v2/img000012.png");
         assert_eq!(without_extension("day.1/walk"), "day.1/walk");
         assert_eq!(without_extension(".hidden"), ".hidden");
-    }
-
-    #[test]
-    fn pictures_are_found_by_the_end_of_their_path() {
-        let names = ["pics.zip/set1/a.png", "set2/a.png", "b.png", "x/c.png"].map(String::from);
-        let wanted = [
-            "set2/a.png",
-            "labeled-data/b.png",
-            "a.png",
-            "set1\\a.png",
-            "none.png",
-            "c.png",
-        ];
-        let found = match_names(&wanted.map(String::from), &names);
-        assert_eq!(found, [Some(1), Some(2), None, Some(0), None, Some(3)]);
     }
 
     #[test]

@@ -281,6 +281,7 @@ mod tests {
                 seconds: Some(s),
                 width_px: 200,
                 height_px: 100,
+                exif_orientation: 1,
                 points: vec![
                     Point::placed([100.0 + jitter, 50.0]),
                     Point::placed([100.0 + 30.0 * cos, 50.0 + 30.0 * sin]),

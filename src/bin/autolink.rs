@@ -11,7 +11,7 @@ fn main() {}
 
 #[cfg(not(target_family = "wasm"))]
 mod cli {
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::{BTreeMap, HashMap, HashSet};
     use std::fs;
     use std::io::{IsTerminal, Read, Write};
     use std::path::{Path, PathBuf};
@@ -22,14 +22,14 @@ mod cli {
     use anyhow::{Context, anyhow, bail};
     use autolink::annotate::edit::Table;
     use autolink::annotate::formats::{self, Format};
-    use autolink::annotate::{self, Annotations, Point, landmarks};
+    use autolink::annotate::{self, Annotations, Imported, Point, landmarks};
     use autolink::checkpoint::{self, Loaded, Precision, onnx, torch};
     use autolink::data::{Dataset, Picture, Placement, archive, decode, synthetic};
     use autolink::error::ErrorKind;
     use autolink::eval::{self, Landmarks, Score};
     use autolink::loss::WEIGHTS_FILES;
     use autolink::session::{self, Backend, Event, Keypoints, Rejected, Session, preview};
-    use autolink::{Config, Fit, LossKind, Preset, palette};
+    use autolink::{Config, Fit, LossKind, Preset};
     use burn::tensor::Device;
     use clap::{Args, Parser, Subcommand};
     use indicatif::{ProgressBar, ProgressStyle};
@@ -438,7 +438,7 @@ mod cli {
         }
 
         let (pictures, joints, about) = training_pictures(&options.pictures, &config, voice)?;
-        let exam = (landmarks.or(joints))
+        let exam = (landmarks.or(joints.map(Imported::from)))
             .map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit))
             .transpose()?;
         voice.say(&ProgressBar::hidden(), &about);
@@ -596,7 +596,7 @@ mod cli {
     /// The puppets' true joints as landmarks.
     fn joints(joints: &[Vec<[f32; 2]>]) -> Landmarks {
         let row = |(i, joints): (usize, &Vec<[f32; 2]>)| {
-            let points = joints.iter().map(|point| point.map(f64::from));
+            let points = joints.iter().map(|point| Some(point.map(f64::from)));
             (format!("puppet-{i}.png"), points.collect())
         };
         Landmarks {
@@ -608,38 +608,45 @@ mod cli {
     /// Pictures with landmarks, to be scored again and again.
     struct Exam {
         pictures: Dataset,
-        landmarks: Vec<Vec<[f64; 2]>>,
+        landmarks: Vec<Vec<eval::Place>>,
         n_fit: usize,
         seed: u64,
     }
 
     impl Exam {
-        /// Those of the pictures that have landmarks; three quarters to fit on unless told.
+        /// Those of the pictures that have landmarks; three quarters to fit on unless told. Tells of which images that are
+        /// not here there are landmarks, too.
         fn new(
-            landmarks: &Landmarks,
+            landmarks: &Imported,
             pictures: &Dataset,
             n_fit: Option<usize>,
         ) -> anyhow::Result<Self> {
-            let rows: HashMap<&str, _> = landmarks
-                .rows
-                .iter()
-                .map(|(file, points)| (file.as_str(), points))
+            let here: Vec<annotate::Image> = (0..pictures.len())
+                .map(|i| {
+                    annotate::Image::blank(pictures.name(i).to_string(), pictures.placement(i))
+                })
                 .collect();
+            let placed = landmarks.onto(&here);
+            if placed.missing > 0 {
+                eprintln!("{}", placed.summary);
+            }
+            placed.notes.iter().for_each(|note| eprintln!("{note}"));
             let mut exam = Self {
                 pictures: Dataset::new(pictures.size_px()),
                 landmarks: Vec::new(),
                 n_fit: 0,
                 seed: 0,
             };
-            for i in 0..pictures.len() {
-                if let Some(points) = rows.get(pictures.name(i)) {
-                    exam.pictures.push(Picture {
-                        name: pictures.name(i).to_string(),
-                        pixels: pictures.pixels(i).to_vec(),
-                        placement: pictures.placement(i).clone(),
-                    });
-                    exam.landmarks.push(points.to_vec());
-                }
+            let points: BTreeMap<usize, Vec<Point>> = placed.images.into_iter().collect();
+            for (i, points) in points {
+                exam.pictures.push(Picture {
+                    name: pictures.name(i).to_string(),
+                    pixels: pictures.pixels(i).to_vec(),
+                    placement: pictures.placement(i).clone(),
+                });
+                let [width, height] = pictures.placement(i).original_px.map(f64::from);
+                let place = |p: &Point| p.is_there().then(|| [p.x_px / width, p.y_px / height]);
+                exam.landmarks.push(points.iter().map(place).collect());
             }
             if exam.landmarks.is_empty() {
                 bail!("None of the files in the table of landmarks is among the pictures.");
@@ -655,12 +662,23 @@ mod cli {
         /// Whether the pictures of low confidence are those of large error: -1 would be exactly. A keypoint's error is its distance
         /// from where the landmarks say that it should be, by the same regression the other way round.
         fn confidence_rank(&self, found: &[Keypoints]) -> autolink::Result<f64> {
+            // Images that lack a landmark do not tell where their keypoints should be.
+            let whole: Vec<usize> = (0..self.landmarks.len())
+                .filter(|&i| self.landmarks[i].iter().all(Option::is_some))
+                .collect();
+            let landmarks: Vec<Vec<[f64; 2]>> = (whole.iter())
+                .map(|&i| self.landmarks[i].iter().flatten().copied().collect())
+                .collect();
             let places = places(found);
-            let expected = eval::score(&self.landmarks, &places, self.n_fit, self.seed)?;
+            let places: Vec<Vec<eval::Place>> = (whole.iter())
+                .map(|&i| places[i].iter().copied().map(Some).collect())
+                .collect();
+            let n_fit = self.n_fit * whole.len() / self.landmarks.len();
+            let expected = eval::score(&landmarks, &places, n_fit, self.seed)?;
             let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
             let (confidence, errors): (Vec<f64>, Vec<f64>) = (expected.errors.iter())
                 .map(|(row, distances)| {
-                    let confidence = found[*row].confidence.iter().map(|c| f64::from(*c));
+                    let confidence = found[whole[*row]].confidence.iter().map(|c| f64::from(*c));
                     (mean(&confidence.collect::<Vec<_>>()), mean(distances))
                 })
                 .unzip();
@@ -687,8 +705,7 @@ mod cli {
     /// A picture that was looked at.
     struct Seen {
         name: String,
-        /// Width and height of the original.
-        original_px: [u32; 2],
+        placement: Placement,
         /// As fractions of the original.
         found: Keypoints,
     }
@@ -710,7 +727,7 @@ mod cli {
             let found = block_on(session::detect(model, chunk, device))?;
             all.extend(found.into_iter().enumerate().map(|(i, found)| Seen {
                 name: chunk.name(i).to_string(),
-                original_px: chunk.placement(i).original_px,
+                placement: chunk.placement(i).clone(),
                 found,
             }));
             Ok(())
@@ -766,11 +783,16 @@ mod cli {
         let device = open(options.backend)?;
         let Loaded { model, config, .. } = load(&options.model, &device)?;
         let files = files_under(&options.images)?;
-        let wanted: Vec<_> = files
-            .into_iter()
-            .filter(|(name, _)| {
-                name.ends_with(".zip") || landmarks.rows.iter().any(|(file, _)| file == name)
-            })
+        let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        let labelled: Vec<String> = (landmarks.annotations.images.iter())
+            .map(annotate::Image::picture_name)
+            .collect();
+        let found: HashSet<usize> = (annotate::match_names(&labelled, &names).into_iter())
+            .flatten()
+            .collect();
+        let wanted: Vec<_> = (files.into_iter().enumerate())
+            .filter(|(i, (name, _))| name.ends_with(".zip") || found.contains(i))
+            .map(|(_, file)| file)
             .collect();
         let mut pictures = Dataset::new(config.size);
         let rejected = read_pictures(&wanted, &config, voice, |picture| {
@@ -804,7 +826,7 @@ mod cli {
         let mut found = block_on(session::discovered(&model, &config))?;
         found.images = (images.into_iter())
             .map(|seen| {
-                let whole = Placement::whole(seen.original_px);
+                let whole = seen.placement.as_whole();
                 let Keypoints {
                     keypoints,
                     confidence,
@@ -864,9 +886,12 @@ mod cli {
         if let Some(table) = against {
             let agreements = landmarks::agreement(&named, &placed(&table, &named));
             if agreements.is_empty() {
+                let names: Vec<&str> = (table.annotations.keypoints.iter())
+                    .map(|keypoint| keypoint.name.as_str())
+                    .collect();
                 bail!(
                     "The model has no keypoint called {} on these pictures: name its keypoints on the page first.",
-                    table.names.join(", ")
+                    names.join(", ")
                 );
             }
             for agreement in agreements {
@@ -876,36 +901,21 @@ mod cli {
         write_annotations(&named, &options.discover, voice)
     }
 
-    /// A table's landmarks on those of its pictures that are here.
-    fn placed(table: &Landmarks, found: &Annotations) -> Annotations {
-        let names: Vec<String> = (found.images.iter())
-            .map(annotate::Image::picture_name)
-            .collect();
-        let wanted: Vec<String> = table.rows.iter().map(|(file, _)| file.clone()).collect();
-        let colours: Vec<String> = (palette::colours().into_iter().cycle())
-            .take(table.names.len())
-            .map(palette::hex)
-            .collect();
-        let mut placed = Annotations::discovered(&colours);
-        for (keypoint, name) in placed.keypoints.iter_mut().zip(&table.names) {
-            keypoint.name.clone_from(name);
+    /// The labels on those of their images that are here; tells what of them could not be used.
+    fn placed(labels: &Imported, found: &Annotations) -> Annotations {
+        let placed = labels.onto(&found.images);
+        eprintln!("{}", placed.summary);
+        placed.notes.iter().for_each(|note| eprintln!("{note}"));
+        let on_image = |(at, points): (usize, Vec<Point>)| annotate::Image {
+            points,
+            ..found.images[at].clone()
+        };
+        Annotations {
+            images: placed.images.into_iter().map(on_image).collect(),
+            edge_weights: Vec::new(),
+            edge_threshold: None,
+            ..labels.annotations.clone()
         }
-        for ((_, points), at) in table
-            .rows
-            .iter()
-            .zip(annotate::match_names(&wanted, &names))
-        {
-            let Some(image) = at.map(|i| &found.images[i]) else {
-                continue; // a table may know more pictures than were given
-            };
-            let sides_px = [image.width_px, image.height_px].map(f64::from);
-            let point = |[x, y]: &[f64; 2]| Point::placed([x * sides_px[0], y * sides_px[1]]);
-            placed.images.push(annotate::Image {
-                points: points.iter().map(point).collect(),
-                ..image.clone()
-            });
-        }
-        placed
     }
 
     fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
@@ -981,10 +991,12 @@ mod cli {
         write(&options.onnx, &detector)
     }
 
-    fn read_landmarks(path: &Path) -> anyhow::Result<Landmarks> {
-        let text = String::from_utf8(read(path)?)
-            .map_err(|_| anyhow!("{} is not a text file.", path.display()))?;
-        Ok(Landmarks::from_csv(&text)?)
+    /// Labels in any form that is read; tells what of them could not be used.
+    fn read_landmarks(path: &Path) -> anyhow::Result<Imported> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let imported = formats::import(&name, &read(path)?)?;
+        imported.notes.iter().for_each(|note| eprintln!("{note}"));
+        Ok(imported)
     }
 
     /// The files under a folder, or the one file, sorted by name; the names are relative to the folder, with `/`.

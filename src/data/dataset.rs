@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 pub struct Placement {
     /// Width and height of the original after its EXIF orientation, px.
     pub original_px: [u32; 2],
+    /// That orientation, 1 to 8; 1 where the pixels are shown as they are stored.
+    pub exif_orientation: u8,
     /// Where the view's upper left corner lies, as a fraction of the original.
     pub offset: [f32; 2],
     /// How much of the original the view spans; more than 1 along a padded side.
@@ -27,8 +29,17 @@ impl Placement {
     pub fn whole(original_px: [u32; 2]) -> Placement {
         Placement {
             original_px,
+            exif_orientation: 1,
             offset: [0.0; 2],
             scale: [1.0; 2],
+        }
+    }
+
+    /// The same image, for points that are fractions of all of it.
+    pub fn as_whole(&self) -> Placement {
+        Placement {
+            exif_orientation: self.exif_orientation,
+            ..Placement::whole(self.original_px)
         }
     }
 

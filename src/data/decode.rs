@@ -239,6 +239,7 @@ fn square(
     let (x, y) = (axis(0), axis(1));
     let placement = Placement {
         original_px,
+        exif_orientation: orientation.to_exif(),
         offset: [x.0, y.0],
         scale: [x.1, y.1],
     };

@@ -4,8 +4,11 @@ pub mod archive; // files out of zips, one at a time
 pub mod dataset; // pictures in memory, and the order in which training meets them
 pub mod decode; // a file's bytes -> a square picture
 pub mod mask; // what the decoder does not get to see
+pub mod nfc; // names in one Unicode form
 mod resize; // one filter for all
 pub mod synthetic; // drawn puppets, with known joints
+pub mod table; // texts and tables as other programs save them
+pub(crate) mod tally; // what could not be used, counted
 
 pub use dataset::{Batches, BatchesPosition, Dataset, Pick, Picture, Placement};
 pub use mask::block_mask;

@@ -519,7 +519,8 @@ impl Session {
         let found = detect_of(&self.model(), &self.pictures, &indices, &self.device).await?;
         let wide = |points: &[[f32; 2]]| points.iter().map(|p| p.map(f64::from)).collect();
         let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
-        let landmarks: Vec<_> = landmarks[..count].iter().map(|row| wide(row)).collect();
+        let placed = |row: &Vec<[f32; 2]>| row.iter().map(|p| Some(p.map(f64::from))).collect();
+        let landmarks: Vec<_> = landmarks[..count].iter().map(placed).collect();
         eval::score(&keypoints, &landmarks, count * 2 / 3, 0)
     }
 

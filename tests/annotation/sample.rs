@@ -59,6 +59,7 @@ fn sample() -> Annotations {
             file_name: file_name.into(),
             frame: None,
             seconds: None,
+            exif_orientation: 1,
             width_px,
             height_px,
             points,

@@ -191,7 +191,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
 
   // What was exported comes back as labels.
   await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
-  await expect(id("message")).toContainText("Labels of 100 pictures from labels.json");
+  await expect(id("message")).toContainText("Labels for 100 images.");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
   await id("desk-labels").setInputFiles({ name: "broken.json", mimeType: "application/json", buffer: Buffer.from('{"images": []}') });
   await expect(id("message")).toHaveClass(/is-error/);
@@ -247,7 +247,7 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   await page.locator("#keypoint-name-0").press("Enter");
   await expect.poll(names).toContain("thumb");
   await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(before)) });
-  await expect(id("message")).toContainText("Labels of 6 pictures");
+  await expect(id("message")).toContainText("Labels for 6 images.");
   const notes = id("desk-keypoints").getByTestId("keypoint-note");
   await expect(notes).toHaveCount(11);
   await expect(notes.first()).toContainText("off its landmark by 0.0 % of the picture (its mean place: ");

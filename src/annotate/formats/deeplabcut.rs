@@ -6,10 +6,10 @@
 use std::collections::HashMap;
 
 use super::{
-    File, by_video, csv_line, csv_rows, number, picture_list, px, safe_path, split_path,
-    table_stem, uncolored, unique_name, yaml_string,
+    File, by_video, csv_line, number, picture_list, px, safe_path, split_path, table_stem,
+    yaml_string,
 };
-use crate::annotate::{Annotations, Image, Imported, Point};
+use crate::annotate::{Annotations, Point};
 use crate::error::{Error, Result};
 
 /// Who labelled, as DeepLabCut asks.
@@ -162,148 +162,12 @@ fn config(annotations: &Annotations, folders: &[(String, [u32; 2], Vec<String>)]
     text
 }
 
-/// Reads a table of DeepLabCut's: labels (`CollectedData_*.csv`) of a single animal, or predictions. The pictures' sizes
-/// stay unknown (0), since the table does not say them.
-///
-/// # Errors
-/// [`Error::Landmarks`] if it is no such table: a sentence says what is wrong, and in which line.
-pub fn import(text: &str) -> Result<Imported> {
-    read(text).map_err(Error::Landmarks)
-}
-
-fn read(text: &str) -> std::result::Result<Imported, String> {
-    const EXPECTED: &str =
-        "a table of DeepLabCut's begins with the lines scorer, bodyparts and coords";
-    let rows = csv_rows(text).map_err(|what| format!("The table cannot be read: {what}."))?;
-    let mut rows = rows.into_iter();
-    let mut header_line = |title: &str| {
-        match rows.next() {
-        Some((_, cells)) if cells[0] == title => Ok(cells),
-        Some((_, cells)) if cells[0] == "individuals" => Err(
-            "This table is of several animals; only those of one animal can be read: export one animal's labels.".into(),
-        ),
-        Some((line, cells)) => Err(format!(
-            "Line {line} begins with \"{}\", but {EXPECTED}: give CollectedData_<scorer>.csv from labeled-data.",
-            cells[0].chars().take(40).collect::<String>()
-        )),
-        None => Err(format!("The table ends too early: {EXPECTED}.")),
-    }
-    };
-    let scorers = header_line("scorer")?;
-    let bodyparts = header_line("bodyparts")?;
-    let coords = header_line("coords")?;
-    let columns = scorers.len();
-    if bodyparts.len() != columns || coords.len() != columns {
-        return Err(
-            "The three lines of the table's header are not of one length: export it again.".into(),
-        );
-    }
-    // Newer tables split the path over three columns, of which the header names the first.
-    let index = 1 + bodyparts[1..].iter().take_while(|c| c.is_empty()).count();
-
-    let mut notes = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut originals: Vec<&str> = Vec::new();
-    let mut places: Vec<[Option<usize>; 3]> = Vec::new(); // [K][x, y, likelihood]
-    for column in index..columns {
-        let part = bodyparts[column].as_str();
-        let keypoint = originals
-            .iter()
-            .position(|o| *o == part)
-            .unwrap_or_else(|| {
-                originals.push(part);
-                names.push(unique_name(part, &names, &mut notes));
-                places.push([None; 3]);
-                names.len() - 1
-            });
-        let axis = match coords[column].as_str() {
-            "x" => 0,
-            "y" => 1,
-            "likelihood" => 2,
-            other => {
-                return Err(format!(
-                    "Column {} of the table is \"{other}\": it should be x, y or likelihood.",
-                    column + 1
-                ));
-            }
-        };
-        if places[keypoint][axis].replace(column).is_some() {
-            return Err(format!(
-                "The table has two columns {} for \"{part}\": export it again.",
-                coords[column]
-            ));
-        }
-    }
-    if names.is_empty() {
-        return Err("The table names no body parts.".into());
-    }
-    if let Some(at) = places.iter().position(|p| p[0].is_none() || p[1].is_none()) {
-        return Err(format!(
-            "The table has only one of x and y for \"{}\": export it again.",
-            names[at]
-        ));
-    }
-
-    let mut images: Vec<Image> = Vec::new();
-    for (line, cells) in rows {
-        if cells.len() != columns {
-            return Err(format!(
-                "Line {line} of the table has {} columns, but its header {columns}.",
-                cells.len()
-            ));
-        }
-        let path = cells[..index].join("/").replace('\\', "/");
-        let value = |column: usize| match cells[column].trim() {
-            "" | "nan" | "NaN" | "NA" => Ok(None),
-            cell => match cell.parse::<f64>() {
-                Ok(value) if value.is_finite() => Ok(Some(value)),
-                _ => Err(format!(
-                    "Line {line} of the table: \"{cell}\" is not a number."
-                )),
-            },
-        };
-        let mut points = Vec::with_capacity(names.len());
-        for place in &places {
-            let [x, y, likelihood] = place.map(|column| column.map_or(Ok(None), value));
-            let likelihood = likelihood?;
-            points.push(match (x?, y?) {
-                (Some(x), Some(y)) => Point {
-                    confidence: likelihood.unwrap_or(1.0),
-                    corrected: likelihood.is_none(),
-                    ..Point::placed([x, y])
-                },
-                _ => Point::ABSENT,
-            });
-        }
-        images.push(Image {
-            frame: path.parse().ok(),
-            seconds: None,
-            file_name: path
-                .strip_prefix("labeled-data/")
-                .unwrap_or(&path)
-                .to_string(),
-            width_px: 0,
-            height_px: 0,
-            points,
-        });
-    }
-    if images.is_empty() {
-        return Err("The table has a header, but no pictures.".into());
-    }
-    Ok(Imported {
-        annotations: Annotations {
-            category: "object".into(),
-            keypoints: uncolored(names),
-            images,
-            ..Annotations::default()
-        },
-        notes,
-    })
-}
+pub use super::read::deeplabcut::import;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::Imported;
     use crate::annotate::tests::sample;
 
     #[test]
@@ -369,7 +233,10 @@ mod tests {
         let mut found = 0;
         for file in &files[1..] {
             let text = String::from_utf8_lossy(&file.bytes);
-            let Ok(Imported { annotations, notes }) = import(&text) else {
+            let Ok(Imported {
+                annotations, notes, ..
+            }) = import(&text)
+            else {
                 continue;
             };
             assert!(notes.is_empty());
@@ -396,15 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn newer_paths_over_three_columns_are_joined() {
-        let text =
-            "scorer,,,me,me\nbodyparts,,,nose,nose\ncoords,,,x,y\nlabeled-data,set1,img1.png,3,4\n";
-        let image = import(text).expect("reads").annotations.images.remove(0);
-        assert_eq!(image.file_name, "set1/img1.png");
-        assert_eq!((image.points[0].x_px, image.points[0].y_px), (3.0, 4.0));
-    }
-
-    #[test]
     fn pictures_that_meet_are_refused() {
         let mut sample = sample();
         sample.images[0].file_name = "a/b/x.png".into();
@@ -414,43 +272,5 @@ mod tests {
             message.contains("both become labeled-data/a-b/x.png"),
             "{message}"
         );
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_said() {
-        let header = "scorer,me,me\nbodyparts,a,a\ncoords,x,y\n";
-        let cases = [
-            (String::new(), "ends too early"),
-            ("file,a_x,a_y\n".into(), "begins with \"file\""),
-            ("scorer,me\nindividuals,m1\n".into(), "several animals"),
-            (
-                "scorer,me,me\nbodyparts,a\ncoords,x,y\n".into(),
-                "not of one length",
-            ),
-            ("scorer,me,me\nbodyparts,a,a\ncoords,x,z\n".into(), "\"z\""),
-            (
-                "scorer,me,me\nbodyparts,a,a\ncoords,x,x\n".into(),
-                "two columns x",
-            ),
-            (
-                "scorer,me,me\nbodyparts,a,b\ncoords,x,x\n".into(),
-                "only one of x and y",
-            ),
-            ("scorer\nbodyparts\ncoords\n".into(), "no body parts"),
-            (header.into(), "no pictures"),
-            (
-                format!("{header}a.png,1\n"),
-                "Line 4 of the table has 2 columns",
-            ),
-            (
-                format!("{header}a.png,1,two\n"),
-                "Line 4 of the table: \"two\"",
-            ),
-            (format!("{header}\"a.png,1,2\n"), "does not end"),
-        ];
-        for (text, part) in cases {
-            let message = import(&text).expect_err(part).to_string();
-            assert!(message.contains(part), "{message}");
-        }
     }
 }

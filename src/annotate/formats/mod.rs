@@ -1,4 +1,4 @@
-//! Files that annotation tools read: annotations in, bytes out, and back for two of them. A file a format, pure functions.
+//! Files that annotation tools read: annotations in, bytes out ([`export`]), and back ([`import`]). A file a format, pure functions.
 //!
 //! `tests/annotation/tools.py` loads what these write with the tools' own readers.
 
@@ -11,7 +11,7 @@ use ts_rs::TS;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::annotate::{Annotations, Image, Imported, Keypoint, check_name, without_extension};
+use crate::annotate::{Annotations, Image, Keypoint, check_name, without_extension};
 use crate::error::{Error, Result};
 
 pub mod coco;
@@ -20,9 +20,12 @@ pub mod deeplabcut;
 pub mod label_studio;
 pub mod plain;
 pub mod png;
+mod read;
 pub mod sleap;
 pub mod svg;
 pub mod yolo;
+
+pub use read::{check_size, import, import_files};
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -176,30 +179,6 @@ impl Offer {
     }
 }
 
-/// Reads labels: COCO keypoints, this program's own JSON, or a table of DeepLabCut's; told by what is in it.
-///
-/// # Errors
-/// [`Error::Landmarks`] if it is none of these, or damaged: a sentence says what is wrong.
-pub fn import(name: &str, bytes: &[u8]) -> Result<Imported> {
-    let text = std::str::from_utf8(bytes).map_err(|_| {
-        Error::Landmarks(format!(
-            "{name} is not a text: labels come as COCO's .json or DeepLabCut's .csv."
-        ))
-    })?;
-    let is_json = text
-        .trim_start_matches('\u{feff}')
-        .trim_start()
-        .starts_with(['{', '[']);
-    match (is_json, plain::import_json(text)) {
-        (true, Ok(annotations)) => Ok(Imported {
-            annotations,
-            notes: Vec::new(),
-        }),
-        (true, Err(_)) => coco::import(text),
-        (false, _) => deeplabcut::import(text),
-    }
-}
-
 /// A file to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
@@ -337,6 +316,23 @@ fn safe_path(name: &str) -> String {
     parts.join("/")
 }
 
+/// The names that exports give to an image, where they are not its own.
+pub(super) fn written_names(name: &str) -> Vec<String> {
+    let path = safe_path(name);
+    let labelled = deeplabcut::picture_path(name);
+    let in_folder = labelled.strip_prefix("labeled-data/").unwrap_or_default();
+    let names = [
+        path.clone(),
+        in_folder.to_string(),
+        yolo::picture_path(&path),
+        labelled,
+    ];
+    names
+        .into_iter()
+        .filter(|written| written != name)
+        .collect()
+}
+
 /// `folder/file` -> `("folder", "file")`.
 fn split_path(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
@@ -440,54 +436,6 @@ pub(super) fn csv_line<S: AsRef<str>>(cells: impl IntoIterator<Item = S>) -> Str
     }
     line.push('\n');
     line
-}
-
-/// The rows of a CSV table (RFC 4180), with the line on which each begins; empty lines are left out.
-fn csv_rows(text: &str) -> std::result::Result<Vec<(usize, Vec<String>)>, String> {
-    let mut rows = Vec::new();
-    let (mut cells, mut cell) = (Vec::new(), String::new());
-    let (mut quoted, mut was_quoted) = (false, false);
-    let (mut line, mut first_line) = (1, 1);
-    let mut chars = text.trim_start_matches('\u{feff}').chars().peekable();
-    loop {
-        let c = chars.next();
-        if c == Some('\n') {
-            line += 1;
-        }
-        match c {
-            None if quoted => {
-                return Err(format!(
-                    "a quote that begins in line {first_line} does not end"
-                ));
-            }
-            Some('"') if quoted => {
-                if chars.next_if_eq(&'"').is_some() {
-                    cell.push('"');
-                } else {
-                    quoted = false;
-                }
-            }
-            Some(c) if quoted => cell.push(c),
-            Some('"') if cell.is_empty() && !was_quoted => (quoted, was_quoted) = (true, true),
-            Some('\r') if chars.peek() == Some(&'\n') => {}
-            Some(',') => {
-                cells.push(std::mem::take(&mut cell));
-                was_quoted = false;
-            }
-            Some('\n') | None => {
-                if !cells.is_empty() || !cell.is_empty() || was_quoted {
-                    cells.push(std::mem::take(&mut cell));
-                    rows.push((first_line, std::mem::take(&mut cells)));
-                }
-                was_quoted = false;
-                first_line = line;
-                if c.is_none() {
-                    return Ok(rows);
-                }
-            }
-            Some(c) => cell.push(c),
-        }
-    }
 }
 
 /// The box around the points that are there, `[x, y, width, height]` px, at least a pixel wide and high; none if there are
@@ -619,6 +567,7 @@ mod tests {
 
     use super::*;
     use crate::annotate::tests::sample;
+    use crate::data::table;
 
     #[test]
     fn every_format_writes_each_file_once_and_says_where_pictures_go() {
@@ -785,7 +734,7 @@ mod tests {
             vec!["", "", ""],
         ];
         let text: String = rows.iter().map(csv_line).collect();
-        let read = csv_rows(&text).expect("rows");
+        let read = table::rows(&text, &mut Vec::new()).expect("rows");
         assert_eq!(
             read.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
             [1, 2, 4]
@@ -793,9 +742,6 @@ mod tests {
         for ((_, cells), row) in read.iter().zip(&rows) {
             assert_eq!(cells, row);
         }
-        let read = csv_rows("\u{feff}a,b\r\n\r\nc,\"d\"").expect("rows");
-        assert_eq!(read[1], (3, vec!["c".to_string(), "d".to_string()]));
-        assert!(csv_rows("a\n\"b").expect_err("a quote").contains("line 2"));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 
 use super::{File, csv_line, json_ascii, number, px};
 use crate::annotate::{Annotations, Visibility};
-use crate::error::{Error, Result};
 
 /// `keypoints.csv`: `file,frame,width,height,keypoint,x,y,confidence,visibility,corrected`, px. `frame` is blank for
 /// pictures, `x` and `y` are where the point is absent.
@@ -97,41 +96,12 @@ pub fn json(annotations: &Annotations) -> File {
     File::text("annotations.json", json_ascii(annotations))
 }
 
-/// Reads [`json`] back.
-///
-/// # Errors
-/// [`Error::Landmarks`] if it is not such a file.
-pub fn import_json(text: &str) -> Result<Annotations> {
-    let annotations: Annotations = serde_json::from_str(text).map_err(|e| {
-        Error::Landmarks(format!(
-            "This is not a file of annotations as this program writes it ({e})."
-        ))
-    })?;
-    annotations
-        .validate()
-        .map_err(|e| Error::Landmarks(e.to_string()))?;
-    Ok(annotations)
-}
+pub use super::read::plain::import_json;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::annotate::tests::sample;
-
-    #[test]
-    fn json_comes_back_whole() {
-        let sample = sample();
-        let text = String::from_utf8(json(&sample).bytes).expect("text");
-        assert_eq!(import_json(&text).expect("reads"), sample);
-        for text in ["", "{}", "[1]", "{\"category\": 3}"] {
-            assert!(
-                import_json(text)
-                    .expect_err("no file of ours")
-                    .to_string()
-                    .contains("not a file of annotations")
-            );
-        }
-    }
 
     #[test]
     fn edges_say_their_weight_and_whether_they_count() {

@@ -129,6 +129,7 @@ mod tests {
             file_name: "set/../a b.jpg".into(),
             frame: None,
             seconds: None,
+            exif_orientation: 1,
             width_px: 200,
             height_px: 100,
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],

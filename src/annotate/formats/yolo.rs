@@ -38,11 +38,7 @@ pub fn pose(annotations: &Annotations) -> Result<Vec<File>> {
 pub(super) fn picture_paths(annotations: &Annotations) -> Vec<String> {
     let path = |(image, validation): (&Image, bool)| {
         let split = if validation { "val" } else { "train" };
-        let name = safe_path(&image.picture_name())
-            .split('/')
-            .map(|part| if part == "images" { "pictures" } else { part })
-            .collect::<Vec<_>>()
-            .join("/");
+        let name = picture_path(&safe_path(&image.picture_name()));
         format!("images/{split}/{name}")
     };
     let validation = validation(annotations);
@@ -52,6 +48,14 @@ pub(super) fn picture_paths(annotations: &Annotations) -> Vec<String> {
         .zip(validation)
         .map(path)
         .collect()
+}
+
+/// An image's path in its split's folder: none of its folders is called `images`.
+pub(super) fn picture_path(name: &str) -> String {
+    let parts = name
+        .split('/')
+        .map(|part| if part == "images" { "pictures" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 fn data_yaml(annotations: &Annotations) -> String {

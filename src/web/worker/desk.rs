@@ -376,7 +376,7 @@ impl Engine {
         for (i, (found, (content, place))) in found.into_iter().zip(places).enumerate() {
             let image = annotate::Image::detected(
                 pictures.name(i).to_string(),
-                &Placement::whole(pictures.placement(i).original_px),
+                &pictures.placement(i).as_whole(),
                 &found.keypoints,
                 &found.confidence,
             );
@@ -477,19 +477,28 @@ impl Engine {
 
     async fn import_labels(&mut self, files: Files) -> Result<()> {
         let nothing = || Error::File("There is no file of labels.".into());
-        let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
+        let name = files.first().ok_or_else(nothing)?.0.clone();
         self.desk()?;
-        let bytes = whole(&file).await?;
-        let imported = formats::import(&name, &bytes)?;
-        let matched = self.desk()?.import(&imported)?;
+        let mut together = Vec::with_capacity(files.len());
+        for (name, file) in files {
+            formats::check_size(&name, file.size() as u64)?;
+            together.push((name, whole(&file).await?));
+        }
+        let imported = formats::import_files(together)?;
+        let placed = self.desk()?.import(&imported)?;
         self.post_desk();
         let note = |reason| Rejected {
             name: name.clone(),
             reason,
         };
         post(&Event::Found {
-            about: format!("Labels of {matched} {} from {name}.", pictures(matched)),
-            rejected: imported.notes.into_iter().map(note).collect(),
+            about: placed.summary,
+            rejected: imported
+                .notes
+                .into_iter()
+                .chain(placed.notes)
+                .map(note)
+                .collect(),
         });
         Ok(())
     }

@@ -1,0 +1,427 @@
+//! Which format a file of labels has, and several that belong together as one.
+
+use std::collections::HashMap;
+use std::io::{Cursor, Read as _};
+
+use serde_json::Value;
+use zip::ZipArchive;
+
+use super::{Read, coco, cvat, deeplabcut, json, label_studio, plain, sleap, yaml, yolo};
+use crate::annotate::formats::split_path;
+use crate::annotate::{Annotations, Image, Imported, Point};
+use crate::data::table;
+use crate::error::{Error, Result};
+use crate::eval::FILE_COLUMNS;
+
+/// Most bytes of labels that are read together, unpacked.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// What files of labels end in.
+const ENDINGS: [&str; 7] = [".json", ".csv", ".tsv", ".xml", ".txt", ".yaml", ".yml"];
+
+/// Reads labels: COCO keypoints, tables of DeepLabCut, Lightning Pose, SLEAP or this program, CVAT's XML, Label Studio's JSON,
+/// YOLO-Pose, or a zip of any of these; told by what is in it. `name` is the file's own.
+///
+/// # Errors
+/// [`Error::Landmarks`] if it is none of these, or nothing in it can be used: a sentence says why.
+pub fn import(name: &str, bytes: &[u8]) -> Result<Imported> {
+    import_files(vec![(name.to_string(), bytes.to_vec())])
+}
+
+/// Reads files that belong together, such as those of one folder; see [`import`]. Others among them are passed over.
+///
+/// # Errors
+/// As [`import`], if none of them can be used.
+pub fn import_files(files: Vec<(String, Vec<u8>)>) -> Result<Imported> {
+    read(files).map_err(Error::Landmarks)
+}
+
+/// A text file.
+struct Text {
+    path: String,
+    text: String,
+}
+
+/// What is in a file.
+enum Kind {
+    /// Labels, read already.
+    Labels(Imported),
+    /// Predictions of frames by number: which image a number is, another file may say.
+    Numbered(fn(&str, &str, Option<&HashMap<u64, String>>) -> Read<Imported>),
+    /// YOLO's lines.
+    Yolo,
+    /// Which image each number is.
+    FileList,
+    /// The skeleton and edge weights.
+    Edges,
+    /// DeepLabCut's `config.yaml`, YOLO's `data.yaml`.
+    Yaml,
+    /// Label Studio's config.
+    Config,
+}
+
+fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
+    let is_one = files.len() == 1;
+    let mut notes = Vec::new();
+    let mut texts = Vec::new();
+    let (mut size, mut is_zip) = (0_u64, false);
+    for (name, bytes) in files {
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+            is_zip = true;
+            unpack(&name, bytes, &mut size, &mut texts, &mut notes)?;
+        } else {
+            size += bytes.len() as u64;
+            fits(&name, size)?;
+            if bytes.is_empty() && is_one {
+                return Err(format!("{name} is empty."));
+            }
+            match table::text(&name, &bytes, &mut notes) {
+                Ok(text) => texts.push(Text { path: name, text }),
+                Err(error) if is_one => return Err(error),
+                Err(error) => notes.push(error),
+            }
+        }
+    }
+
+    // Config of Label Studio first: its tasks want the names.
+    let config = texts
+        .iter()
+        .find_map(|text| config_labels(&text.text))
+        .unwrap_or_default();
+    let mut kinds = Vec::new();
+    let mut failures = Vec::new();
+    for text in &texts {
+        match kind_of(text, &config) {
+            Ok(kind) => kinds.push((text, kind)),
+            // A README and the like.
+            Err(_) if !is_one && text.path.ends_with(".txt") => {}
+            Err(error) => failures.push((text.path.clone(), error)),
+        }
+    }
+    let list: Option<HashMap<u64, String>> = kinds
+        .iter()
+        .filter(|(_, kind)| matches!(kind, Kind::FileList))
+        .map(|(text, _)| file_list(&text.text))
+        .reduce(|mut all, more| {
+            all.extend(more);
+            all
+        });
+    let mut read: Vec<(&Text, Imported)> = Vec::new();
+    let mut lines: Vec<(String, String)> = Vec::new();
+    let mut others: Vec<(&Text, &Kind)> = Vec::new();
+    for (text, kind) in &mut kinds {
+        let text: &Text = text;
+        match kind {
+            Kind::Labels(imported) => read.push((text, std::mem::take(imported))),
+            Kind::Numbered(table) => {
+                // The list is of images; videos count their own frames.
+                let stem = crate::annotate::formats::table_stem(None);
+                let is_of_images = split_path(&text.path).1.starts_with(&stem);
+                match table(
+                    &text.text,
+                    &text.path,
+                    list.as_ref().filter(|_| is_of_images),
+                ) {
+                    Ok(imported) => read.push((text, imported)),
+                    Err(error) => failures.push((text.path.clone(), error)),
+                }
+            }
+            Kind::Yolo => lines.push((text.path.clone(), text.text.clone())),
+            _ => {}
+        }
+    }
+    for (text, kind) in &kinds {
+        if matches!(kind, Kind::Edges | Kind::Yaml) {
+            others.push((*text, kind));
+        }
+    }
+    let yaml = |key: &str| {
+        (others.iter())
+            .find(|(text, kind)| matches!(kind, Kind::Yaml) && text.text.contains(key))
+            .map(|(text, _)| *text)
+    };
+    let mut imported: Vec<Imported> = Vec::new();
+    if let Some((first, _)) = lines.first() {
+        match yolo::read(&lines, yaml("kpt_shape").map(|text| text.text.as_str())) {
+            Ok(lines) => imported.push(lines),
+            Err(error) => failures.push((first.clone(), error)),
+        }
+    }
+    let is_several = read.len() > 1;
+    for (text, mut one) in read {
+        if is_several {
+            let note = |note: String| format!("{}: {note}", text.path);
+            one.notes = one.notes.into_iter().map(note).collect();
+        }
+        imported.push(one);
+    }
+    if imported.is_empty() {
+        return Err(match (failures.into_iter().next(), others.first()) {
+            (Some((_, error)), _) => error,
+            (None, Some((text, Kind::Edges))) => {
+                format!(
+                    "{} holds edges and no points: give the file of points that lies beside it.",
+                    text.path
+                )
+            }
+            _ if is_zip => "There is no file of labels in this zip.".into(),
+            _ => "There is no file of labels among these.".into(),
+        });
+    }
+    notes.extend(
+        failures
+            .into_iter()
+            .map(|(path, error)| format!("{path} was left out: {error}")),
+    );
+    let mut all = merge(imported, &mut notes);
+    for (text, kind) in others {
+        match kind {
+            Kind::Edges if all.annotations.skeleton.is_empty() => {
+                plain::add_edges(&text.text, &mut all.annotations)?
+            }
+            Kind::Yaml => add_config(&yaml::parse(&text.text), &mut all.annotations),
+            _ => {}
+        }
+    }
+    all.notes = notes
+        .into_iter()
+        .chain(std::mem::take(&mut all.notes))
+        .collect();
+    Ok(all)
+}
+
+/// Whether a file of labels of so many bytes is read: before it is loaded.
+///
+/// # Errors
+/// [`Error::Landmarks`] if it is too large.
+pub fn check_size(name: &str, size: u64) -> Result<()> {
+    fits(name, size).map_err(Error::Landmarks)
+}
+
+fn fits(name: &str, size: u64) -> Read<()> {
+    if size > MAX_BYTES {
+        return Err(format!(
+            "{name} is too large: labels may have {} MB together. Split them into several files.",
+            MAX_BYTES >> 20
+        ));
+    }
+    Ok(())
+}
+
+/// The files of labels in a zip.
+fn unpack(
+    name: &str,
+    bytes: Vec<u8>,
+    size: &mut u64,
+    texts: &mut Vec<Text>,
+    notes: &mut Vec<String>,
+) -> Read<()> {
+    let damaged = |e: &dyn std::fmt::Display| {
+        format!("{name} cannot be unpacked ({e}): pack it again, or give its files.")
+    };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged(&e))?;
+    for index in 0..archive.len() {
+        let Some(path) = archive
+            .name_for_index(index)
+            .and_then(|name| name.ok())
+            .map(|path| path.replace('\\', "/"))
+        else {
+            continue;
+        };
+        if path == "xl/workbook.xml" {
+            return Err(format!(
+                "{name} is an Excel workbook: save the sheet as \"CSV UTF-8\"."
+            ));
+        }
+        let is_hidden = path
+            .split('/')
+            .any(|part| part.starts_with('.') || part == "__MACOSX");
+        if is_hidden
+            || !ENDINGS
+                .iter()
+                .any(|end| path.to_ascii_lowercase().ends_with(end))
+        {
+            continue;
+        }
+        let mut file = archive.by_index(index).map_err(|e| damaged(&e))?;
+        let mut bytes = Vec::new();
+        let limit = MAX_BYTES + 1 - (*size).min(MAX_BYTES);
+        file.by_ref()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(|e| damaged(&e))?;
+        *size += bytes.len() as u64;
+        fits(name, *size)?;
+        match table::text(&path, &bytes, notes) {
+            Ok(text) => texts.push(Text { path, text }),
+            Err(error) => notes.push(error),
+        }
+    }
+    Ok(())
+}
+
+fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
+    let start = text.trim_start();
+    if path.ends_with(".yaml") || path.ends_with(".yml") {
+        return Ok(Kind::Yaml);
+    }
+    if start.starts_with(['{', '[']) {
+        let value = json(start).map_err(|e| {
+            format!("{path} is damaged, since it is not JSON ({e}): export it again.")
+        })?;
+        return Ok(Kind::Labels(if plain::is_own(&value) {
+            plain::read_json(&value)?
+        } else if label_studio::is_tasks(&value) {
+            label_studio::read(&value, labels)?
+        } else {
+            coco::read(&value)?
+        }));
+    }
+    if start.starts_with('<') {
+        return match config_labels(text) {
+            Some(_) => Ok(Kind::Config),
+            None if start.contains("<annotations") => Ok(Kind::Labels(cvat::read(text)?)),
+            None if start.contains("<svg") => Err(format!(
+                "{path} is a drawing and holds no points: export them as another format."
+            )),
+            None => Err(format!(
+                "{path} is XML, but not of CVAT: export the task as \"CVAT for images 1.1\"."
+            )),
+        };
+    }
+    let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+    let is_lines = path.ends_with(".txt")
+        && (text.lines().filter(|line| !line.trim().is_empty()))
+            .all(|line| line.split_whitespace().take(5).all(is_number));
+    if is_lines {
+        return Ok(Kind::Yolo);
+    }
+    // A table: by its header.
+    let rows = table::rows(text, &mut Vec::new())
+        .map_err(|what| format!("{path} cannot be read: {what}."))?;
+    let Some((_, header)) = rows.first() else {
+        return Err(format!("{path} is empty."));
+    };
+    let header: Vec<String> = header
+        .iter()
+        .map(|cell| cell.trim().to_ascii_lowercase())
+        .collect();
+    let has = |name: &str| header.iter().any(|cell| cell == name);
+    Ok(match header[0].as_str() {
+        "frame" if header == ["frame", "file"] => Kind::FileList,
+        "i" if has("name_i") => Kind::Edges,
+        "scorer" => Kind::Numbered(deeplabcut::read),
+        _ if has("frame_idx") => Kind::Numbered(sleap::read),
+        _ if has("file") && has("keypoint") => Kind::Labels(plain::read_points(text)?),
+        _ if has("video") && has("seconds") => {
+            return Err(format!(
+                "{path} holds movements and no points: export the points as another format."
+            ));
+        }
+        first if FILE_COLUMNS.contains(&first) => Kind::Labels(plain::read_landmarks(text)?),
+        first => {
+            return Err(format!(
+                "{path} is no table of labels that is known here: line 1 begins with \"{}\". Tables begin with \"file\" \
+                 (file,<name>_x,<name>_y,...), \"scorer\" (DeepLabCut, Lightning Pose) or \"track\" (SLEAP).",
+                first.chars().take(40).collect::<String>()
+            ));
+        }
+    })
+}
+
+/// The labels of a config of Label Studio's.
+fn config_labels(text: &str) -> Option<Vec<String>> {
+    let is_config = text.trim_start().starts_with('<') && text.contains("<KeyPointLabels");
+    is_config.then(|| cvat::label_values(text))
+}
+
+/// Which image each number is: `frame,file`.
+fn file_list(text: &str) -> HashMap<u64, String> {
+    let rows = table::rows(text, &mut Vec::new()).unwrap_or_default();
+    let pair = |(_, cells): &(usize, Vec<String>)| {
+        Some((cells[0].trim().parse().ok()?, cells.get(1)?.clone()))
+    };
+    rows.iter().skip(1).filter_map(pair).collect()
+}
+
+/// DeepLabCut's object, skeleton and order of body parts.
+fn add_config(config: &Value, annotations: &mut Annotations) {
+    let index = |name: &Value| {
+        annotations
+            .keypoints
+            .iter()
+            .position(|k| Some(k.name.as_str()) == name.as_str())
+    };
+    let edges = config["skeleton"].as_array().into_iter().flatten();
+    let edges: Vec<[usize; 2]> = edges
+        .filter_map(|edge| Some([index(&edge[0])?, index(&edge[1])?]))
+        .collect();
+    if annotations.skeleton.is_empty() {
+        annotations.skeleton = edges;
+    }
+    if let Some(task) = config["Task"]
+        .as_str()
+        .filter(|task| crate::annotate::check_name(task).is_ok())
+    {
+        annotations.category = task.into();
+    }
+}
+
+/// Labels of several files as one: keypoints by their names. Where two files have points of one image, the first stays.
+fn merge(mut all: Vec<Imported>, notes: &mut Vec<String>) -> Imported {
+    if all
+        .iter()
+        .any(|one| one.in_fractions != all[0].in_fractions)
+    {
+        notes.push("Some files hold px and some fractions of images; the latter were left out: read them by themselves.".into());
+        all.retain(|one| !one.in_fractions);
+    }
+    let mut merged = all.remove(0);
+    let mut at: HashMap<String, usize> = (merged.annotations.images.iter().enumerate())
+        .map(|(i, image)| (image.picture_name(), i))
+        .collect();
+    for one in all {
+        merged.notes.extend(one.notes);
+        let theirs = one.annotations;
+        let ours = &mut merged.annotations;
+        let columns: Vec<usize> = (theirs.keypoints.into_iter())
+            .map(|keypoint| {
+                ours.keypoints
+                    .iter()
+                    .position(|known| known.name == keypoint.name)
+                    .unwrap_or_else(|| {
+                        ours.keypoints.push(keypoint);
+                        ours.keypoints.len() - 1
+                    })
+            })
+            .collect();
+        let count = ours.keypoints.len();
+        for image in theirs.images {
+            let i = *at.entry(image.picture_name()).or_insert(ours.images.len());
+            if i == ours.images.len() {
+                ours.images.push(Image {
+                    points: Vec::new(),
+                    ..image.clone()
+                });
+            }
+            let points = &mut ours.images[i].points;
+            points.resize(count, Point::ABSENT);
+            for (&column, point) in columns.iter().zip(&image.points) {
+                if !points[column].is_there() {
+                    points[column] = *point;
+                }
+            }
+        }
+        for edge in theirs.skeleton {
+            let edge = edge.map(|end| columns[end]);
+            if !ours.skeleton.contains(&edge) {
+                ours.skeleton.push(edge);
+            }
+        }
+    }
+    let count = merged.annotations.keypoints.len();
+    for image in &mut merged.annotations.images {
+        image.points.resize(count, Point::ABSENT);
+    }
+    merged
+}

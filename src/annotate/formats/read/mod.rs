@@ -1,0 +1,210 @@
+//! Labels in: what these formats, and the tools themselves, write. What can be used is used, the rest is noted.
+//!
+//! Which format a file has, its contents tell, not its name. Files that belong together (a zip, a folder) are read as one.
+
+pub(super) mod coco;
+pub(super) mod cvat;
+pub(super) mod deeplabcut;
+mod files;
+pub(super) mod label_studio;
+pub(super) mod plain;
+mod sleap;
+#[cfg(test)]
+mod tests;
+mod yaml;
+mod yolo;
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+pub use files::{check_size, import, import_files};
+
+use super::{uncolored, unique_name};
+use crate::annotate::{Annotations, Image, Imported, Point, check_name};
+use crate::data::tally::Tally;
+
+/// What was read, or a sentence that says why nothing was.
+type Read<T> = Result<T, String>;
+
+/// Annotations while they are read: keypoints and images by their names.
+#[derive(Default)]
+struct Gathered {
+    category: Option<String>,
+    names: Vec<String>,
+    /// What the file calls them.
+    originals: HashMap<String, usize>,
+    images: Vec<Image>,
+    by_name: HashMap<(String, Option<u64>), usize>,
+    skeleton: Vec<[usize; 2]>,
+    in_fractions: bool,
+    tally: Tally,
+    notes: Vec<String>,
+}
+
+impl Gathered {
+    /// The keypoint that the file calls so.
+    fn keypoint(&mut self, name: &str) -> usize {
+        if let Some(&at) = self.originals.get(name) {
+            return at;
+        }
+        let at = self.names.len();
+        let unique = unique_name(name, &self.names, &mut self.notes);
+        self.names.push(unique);
+        self.originals.insert(name.into(), at);
+        at
+    }
+
+    /// The image of this name, or the frame of this video; sides of 0 px are not known.
+    fn image(
+        &mut self,
+        file_name: &str,
+        frame: Option<u64>,
+        [width_px, height_px]: [u32; 2],
+    ) -> usize {
+        let at = *self
+            .by_name
+            .entry((file_name.into(), frame))
+            .or_insert(self.images.len());
+        if at == self.images.len() {
+            self.images.push(Image {
+                file_name: file_name.into(),
+                frame,
+                seconds: None,
+                width_px,
+                height_px,
+                exif_orientation: 1,
+                points: Vec::new(),
+            });
+        }
+        at
+    }
+
+    /// Puts a point on an image. The first one of a keypoint stays.
+    fn place(&mut self, image: usize, keypoint: usize, point: Point) {
+        let points = &mut self.images[image].points;
+        if points.len() <= keypoint {
+            points.resize(keypoint + 1, Point::ABSENT);
+        }
+        if !points[keypoint].is_there() {
+            points[keypoint] = point;
+        } else if point.is_there() && point != points[keypoint] {
+            let name = self.images[image].picture_name();
+            self.tally.add(
+                "Points that an image has twice; the first of each was taken",
+                &name,
+            );
+        }
+    }
+
+    /// Puts an object's points on an image. Of several objects the one with the most points stays.
+    fn place_object(&mut self, image: usize, points: Vec<Point>) {
+        let count = |points: &[Point]| points.iter().filter(|point| point.is_there()).count();
+        let before = count(&self.images[image].points);
+        if before > 0 && count(&points) > 0 {
+            let name = self.images[image].picture_name();
+            self.tally.add(
+                "Images that show several objects; the one with the most points was taken",
+                &name,
+            );
+        }
+        if count(&points) > before {
+            self.images[image].points = points;
+        }
+    }
+
+    fn finish(self) -> Imported {
+        let Gathered {
+            category,
+            names,
+            mut images,
+            skeleton,
+            in_fractions,
+            tally,
+            mut notes,
+            ..
+        } = self;
+        for image in &mut images {
+            image.points.resize(names.len(), Point::ABSENT);
+        }
+        notes.extend(tally.notes());
+        Imported {
+            annotations: Annotations {
+                category: (category.filter(|name| check_name(name).is_ok()))
+                    .unwrap_or_else(|| "object".into()),
+                keypoints: uncolored(names),
+                skeleton,
+                images,
+                ..Annotations::default()
+            },
+            in_fractions,
+            notes,
+        }
+    }
+}
+
+/// JSON as Python and JavaScript write it: `NaN` and `Infinity` count as `null`.
+fn json(text: &str) -> Result<Value, serde_json::Error> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return serde_json::from_str(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let (mut rest, mut quoted) = (text, false);
+    while let Some(c) = rest.chars().next() {
+        let token = ["NaN", "-Infinity", "Infinity"]
+            .into_iter()
+            .find(|token| !quoted && rest.starts_with(token));
+        if let Some(token) = token {
+            plain += "null";
+            rest = &rest[token.len()..];
+            continue;
+        }
+        let mut taken = c.len_utf8();
+        if quoted && c == '\\' {
+            taken += rest[taken..].chars().next().map_or(0, char::len_utf8);
+        }
+        quoted ^= c == '"';
+        plain += &rest[..taken];
+        rest = &rest[taken..];
+    }
+    serde_json::from_str(&plain)
+}
+
+/// A number of px, also where it is written as a text; 0 where it is not known.
+fn side_px(value: Option<&Value>) -> u32 {
+    let number = value.and_then(|value| {
+        value
+            .as_f64()
+            .or_else(|| value.as_str()?.trim().parse().ok())
+    });
+    number
+        .filter(|side| (1.0..=1e6).contains(side))
+        .map_or(0, |side| side.round() as u32)
+}
+
+#[cfg(test)]
+mod json_tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_python_count_as_null() {
+        let text = r#"{"a NaN \" NaN": [NaN, -Infinity, Infinity, 1, "NaN \\"], "é": NaN}"#;
+        let expected =
+            serde_json::json!({"a NaN \" NaN": [null, null, null, 1, "NaN \\"], "é": null});
+        assert_eq!(json(text).expect("json"), expected);
+        assert!(json("[NaN").is_err());
+        assert!(json("[\"NaN\\").is_err());
+    }
+
+    #[test]
+    fn sides_are_numbers_of_pixels() {
+        let side = |text: &str| side_px(serde_json::from_str(text).ok().as_ref());
+        assert_eq!(
+            [
+                "640", "640.0", "\"640\"", "null", "-3", "\"wide\"", "1e300", "0"
+            ]
+            .map(side),
+            [640, 640, 640, 0, 0, 0, 0, 0]
+        );
+    }
+}
