@@ -1434,6 +1434,7 @@ mod tests {
         let file = Counted {
             bytes: &bytes,
             read: Cell::new(0),
+            reads: Cell::new(0),
         };
         block_on(read(&file)).expect("reads");
         assert!(file.read.get() < 70_000, "{} bytes read", file.read.get());

@@ -29,5 +29,7 @@ pub fn run(like: &CubeTensor, chains: usize, groups: usize, rounds: usize) -> Cu
 /// Every kernel of this file that an adapter may be given.
 #[cfg(test)]
 pub(super) fn permutations(found: &mut super::permutations::Found) {
-    (1..=32).for_each(|chains| found.add(Peak { chains }));
+    for chains in 1..=32 {
+        found.add(Peak { chains });
+    }
 }

@@ -142,7 +142,7 @@ fn fault(adapter: Adapter, source: &str) -> Option<String> {
 
 #[test]
 fn every_kernel_is_valid_on_every_kind_of_adapter() {
-    let (mut count, mut kinds) = (0, HashSet::new());
+    let (mut count, mut kinds) = (0, HashSet::<&str>::new());
     // Many adapters get the same ones.
     let mut checked = HashSet::new();
     for adapter in adapters() {
