@@ -475,7 +475,9 @@ pub(super) fn permutations(adapter: Adapter, found: &mut super::permutations::Fo
                 for (of_x, two) in [(inputs, false), (1, true), (2, true)] {
                     let shader = quad::Convolve::of(adapter, [inputs, outputs, width], of_x, two);
                     if found.add(shader.clone()) {
-                        kinds.map(|[turned, biased]| found.add(shader.weights(turned, biased)));
+                        for [turned, biased] in kinds {
+                            found.add(shader.weights(turned, biased));
+                        }
                     }
                 }
                 for height in 1..=8 {
@@ -498,7 +500,9 @@ pub(super) fn permutations(adapter: Adapter, found: &mut super::permutations::Fo
                     let sizes = [batch, inputs, outputs, height, width];
                     let shader = Convolve::of(adapter, sizes, two);
                     if found.add(shader.clone()) {
-                        kinds.map(|[turned, biased]| found.add(shader.weights(turned, biased)));
+                        for [turned, biased] in kinds {
+                            found.add(shader.weights(turned, biased));
+                        }
                     }
                 }
             }

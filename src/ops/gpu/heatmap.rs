@@ -83,6 +83,8 @@ pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutati
             Pass::Expectation,
             Pass::ExpectationGradient,
         ];
-        passes.map(|pass| found.add(Heatmap { pass, lanes }));
+        for pass in passes {
+            found.add(Heatmap { pass, lanes });
+        }
     }
 }

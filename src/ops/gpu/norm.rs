@@ -191,5 +191,7 @@ pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutati
             found.add(Norm { pass, lanes });
         }
     }
-    [Leaky::RELU, Leaky::SUM, Leaky::GRADIENT].map(|leaky| found.add(leaky));
+    for leaky in [Leaky::RELU, Leaky::SUM, Leaky::GRADIENT] {
+        found.add(leaky);
+    }
 }

@@ -105,5 +105,7 @@ pub(super) fn permutations(found: &mut super::permutations::Found) {
         Resize::Max,
         Resize::MaxGradient,
     ];
-    kinds.map(|kind| found.add(Resizing::of(kind)));
+    for kind in kinds {
+        found.add(Resizing::of(kind));
+    }
 }

@@ -198,7 +198,9 @@ fn count(tensor: &CubeTensor) -> usize {
 /// Every kernel of this file that an adapter may be given.
 #[cfg(test)]
 pub(super) fn permutations(found: &mut super::permutations::Found) {
-    [false, true].map(|aligned| found.add(Copy { aligned }));
+    for aligned in [false, true] {
+        found.add(Copy { aligned });
+    }
 }
 
 #[cfg(test)]
