@@ -22,14 +22,10 @@ export default defineConfig({
   testDir: "tests/browser",
   outputDir: "target/playwright",
   reporter: "list",
-  // A page that loads leaves a core to another one. What is timed has the machine for itself, after the others.
+  // A page that loads leaves a core to another one. No test has a limit in milliseconds, which a busy machine breaks: what comes
+  // of it is counted (frames, steps, bytes), and times are printed.
   workers: 2,
   fullyParallel: true,
-  projects: [
-    { name: "together", grepInvert: /@alone/ },
-    // Limits in milliseconds, and a machine that others use too: once more before it counts as slow. It is reported as flaky then.
-    { name: "alone", grep: /@alone/, workers: 1, retries: 1, dependencies: ["together"] },
-  ],
   timeout: 10 * 60_000,
   expect: { timeout: 60_000 },
   forbidOnly: Boolean(process.env.CI),

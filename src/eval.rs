@@ -827,11 +827,8 @@ mod tests {
     #[test]
     fn the_measured_tables_are_read() {
         for (folder, names, rows) in [("hands", 21, 1811), ("faces", 68, 770)] {
-            let path = format!(
-                "{}/../shared/data/{folder}/landmarks.csv",
-                env!("CARGO_MANIFEST_DIR")
-            );
-            if let Ok(text) = std::fs::read_to_string(path) {
+            if let Some(path) = crate::needs::shared(&format!("data/{folder}/landmarks.csv")) {
+                let text = std::fs::read_to_string(path).expect("text");
                 let landmarks = Landmarks::from_csv(&text).expect("a table");
                 assert_eq!((landmarks.names.len(), landmarks.rows.len()), (names, rows));
             }

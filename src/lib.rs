@@ -19,5 +19,12 @@ pub mod train; // Trainer::step
 #[cfg(target_family = "wasm")]
 pub mod web; // the browser: worker and fetch
 
+// As the tests in `tests/` see it.
+#[cfg(test)]
+extern crate self as autolink;
+#[cfg(test)]
+#[path = "../tests/needs/mod.rs"]
+mod needs;
+
 pub use config::{Config, Fit, LossKind, Preset};
 pub use error::{Error, Result};

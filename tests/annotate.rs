@@ -1,5 +1,6 @@
 //! Annotation files in the tools that they are for: `annotation/tools.py` loads what `annotation/sample.rs` writes.
 
+mod needs;
 mod python;
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The exported detector in onnxruntime against our own.
 
+mod needs;
 mod python;
 
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Every operation against its reference in plain tensor operations, forward and every gradient, and by finite
 //! differences; sizes that are no multiple of anything.
 
+mod needs;
+
 use autolink::ops;
-use autolink::session::open_gpu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,6 +23,11 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 #[track_caller]
 fn assert_close(what: &str, found: &[f32], wanted: &[f32], bound: f32) {
     assert_eq!(found.len(), wanted.len(), "{what}");
+    assert_eq!(
+        ops::out_of_bounds(),
+        0,
+        "indices outside of a buffer: {what}"
+    );
     let scale = wanted.iter().fold(1f32, |max, value| max.max(value.abs()));
     for (i, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         // Written so that NaN fails.
@@ -49,17 +55,11 @@ fn convolve(conv: &Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> 
     ]
 }
 
-/// A GPU, or lavapipe, which plays one.
+/// A GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers,
+/// as they do in one stage of `cargo xtask test`.
 fn gpu() -> Option<Device> {
-    static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
-    let open = || match pollster::block_on(open_gpu()) {
-        Ok(device) => Some(device.autodiff()),
-        Err(error) => {
-            println!("skipped: no graphics adapter here ({error})");
-            None
-        }
-    };
-    DEVICE.get_or_init(open).clone()
+    ops::check_bounds(std::env::var_os("AUTOLINK_CHECKED").is_some());
+    needs::gpu().map(Device::autodiff)
 }
 
 fn cpu() -> Device {

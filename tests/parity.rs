@@ -2,13 +2,14 @@
 //!
 //! On the CPU backend to the last digits; on WebGPU (lavapipe natively, `CUBECL_WGPU_DEFAULT_DEVICE=Cpu`) within 2e-3.
 
+mod needs;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
 use autolink::model::{AutoLink, Drawing};
-use autolink::session::open_gpu;
 use autolink::{checkpoint, ops, train};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -99,14 +100,9 @@ fn data(name: &str) -> PathBuf {
 
 /// The committed case, and the larger one where `../shared` is there.
 fn cases() -> Vec<Reference> {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared/reference/autolink_k4_w8.safetensors");
-    let paths = [data("autolink_k8_w4.safetensors"), shared];
-    paths
-        .iter()
-        .filter(|path| path.exists())
-        .map(|path| Reference::read(path))
-        .collect()
+    let shared = needs::shared("reference/autolink_k4_w8.safetensors");
+    let paths = std::iter::once(data("autolink_k8_w4.safetensors")).chain(shared);
+    paths.map(|path| Reference::read(&path)).collect()
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -351,16 +347,17 @@ impl ModuleVisitor for Registered {
 
 #[test]
 fn the_authors_checkpoints_are_the_same_models() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/reference");
     for name in ["autolink_k8_w4", "autolink_k4_w8"] {
-        let Ok(file) = std::fs::File::open(shared.join(format!("{name}.ckpt"))) else {
-            println!("{name}.ckpt is not there: left out");
+        let [Some(theirs), Some(state)] =
+            ["ckpt", "safetensors"].map(|kind| needs::shared(&format!("reference/{name}.{kind}")))
+        else {
             continue;
         };
+        let file = std::fs::File::open(theirs).expect("opens");
         let device = Device::flex();
         let read = pollster::block_on(checkpoint::torch::read(&file)).expect("reads");
         let loaded = read.into_model(&device).expect("fits");
-        let reference = Reference::read(&shared.join(format!("{name}.safetensors")));
+        let reference = Reference::read(&state);
         let (ours, theirs) = (&loaded.config, reference.config());
         assert_eq!(
             (
@@ -519,38 +516,25 @@ const GPU: Bounds = Bounds {
     step: 2e-3,
 };
 
-/// The GPU, or none and a sentence. `cargo xtask test` sees to it that there is one, if only a software one.
-fn gpu() -> Option<Device> {
-    static DEVICE: std::sync::OnceLock<Option<Device>> = std::sync::OnceLock::new();
-    let open = || match pollster::block_on(open_gpu()) {
-        Ok(device) => Some(device),
-        Err(error) => {
-            println!("skipped: no graphics adapter here ({error})");
-            None
-        }
-    };
-    DEVICE.get_or_init(open).clone()
-}
-
 #[test]
 fn evaluation_and_training_on_the_gpu() {
-    let Some(device) = gpu() else { return };
+    let Some(device) = needs::gpu() else { return };
     // The committed case: the larger one takes minutes on a software adapter.
-    let case = &cases()[0];
+    let case = &Reference::read(&data("autolink_k8_w4.safetensors"));
     evaluation(case, &device, &GPU, true);
     training(case, &device, &GPU);
 }
 
 #[test]
 fn edge_map_on_the_gpu() {
-    if let Some(device) = gpu() {
+    if let Some(device) = needs::gpu() {
         edge_map(&device, 2e-3);
     }
 }
 
 #[test]
 fn perceptual_loss_on_the_gpu() {
-    if let Some(device) = gpu() {
+    if let Some(device) = needs::gpu() {
         // Sums in another order turn a few ReLUs, as the resizing does at 224 px, where a software adapter takes minutes.
         perceptual(&device, 2e-3, &[(128, 1e-2)]);
     }

@@ -1,9 +1,11 @@
 //! The engine as its callers see it, on small puppets.
 
+mod needs;
+
 use autolink::checkpoint::{self, Precision};
 use autolink::data::{Dataset, Picture, Placement, synthetic};
 use autolink::loss::WEIGHTS_FILES;
-use autolink::session::{Backend, Session, StepReport, open_gpu};
+use autolink::session::{Backend, Session, StepReport};
 use autolink::{Config, Error, LossKind, Preset};
 use burn::tensor::Device;
 use pollster::block_on;
@@ -39,10 +41,7 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
 /// where there is no adapter; `cargo xtask test` sees to it that there is one.
 #[test]
 fn a_hundred_steps_on_the_gpu_track_the_cpu_s() {
-    let Ok(gpu) = block_on(open_gpu()) else {
-        println!("skipped: no graphics adapter here");
-        return;
-    };
+    let Some(gpu) = needs::gpu() else { return };
     let config = Config {
         size: 32,
         width: 8,

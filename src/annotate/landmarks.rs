@@ -894,13 +894,10 @@ mod tests {
     /// The numbers at the top of this file: `cargo test --lib on_hands -- --nocapture`.
     #[test]
     fn ridge_beats_least_squares_on_hands() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../shared/data/hands/landmarks.csv"
-        );
-        let Ok(text) = std::fs::read_to_string(path) else {
+        let Some(path) = crate::needs::shared("data/hands/landmarks.csv") else {
             return;
         };
+        let text = std::fs::read_to_string(path).expect("text");
         let table = crate::eval::Landmarks::from_csv(&text).expect("a table");
         let (k, draws) = (12, 10);
         for n in [3, 5, 10, 20, 50, 200] {
@@ -952,13 +949,13 @@ mod tests {
     /// The second table at the top of this file: `cargo test --lib shipped_model -- --nocapture`.
     #[test]
     fn ridge_beats_least_squares_on_what_the_shipped_model_finds() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = root.join("../shared/data/hands");
-        let model = std::fs::read(root.join("models/hands.safetensors"));
-        let table = std::fs::read_to_string(folder.join("landmarks.csv"));
-        let (Ok(model), Ok(table)) = (model, table) else {
+        let Some(folder) = crate::needs::shared("data/hands") else {
             return;
         };
+        let model =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models/hands.safetensors");
+        let model = std::fs::read(model).expect("it comes with the page");
+        let table = std::fs::read_to_string(folder.join("landmarks.csv")).expect("text");
         let device = burn::tensor::Device::flex();
         let crate::checkpoint::Loaded { model, config, .. } =
             crate::checkpoint::load(&model, &device).expect("a model");

@@ -25,7 +25,7 @@ pub use conv::{
 };
 pub use distance::{l1, l1_reference, mse, mse_reference};
 pub use edge_map::{edge_map, edge_map_reference};
-pub use gpu::set_adapter;
+pub use gpu::{check_bounds, out_of_bounds, set_adapter};
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };

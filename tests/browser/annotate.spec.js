@@ -1,30 +1,21 @@
 // The annotation half of the page, as a person uses it: find, name, label, correct, take home.
 
-import { readFile, readdir } from "node:fs/promises";
-import path from "node:path";
+import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { FEW, QUICK, at, bmp, hands, movie, number, open, violations } from "./helpers.js";
+import { FEW, QUICK, at, bmp, movie, number, open, photographs, violations } from "./helpers.js";
 
-/** Pictures of hands where they are at hand, of discs elsewhere.
+/** Ten photographs of hands, then discs.
  * @param {number} count
  */
-async function photographs(count) {
-  const files = [];
-  for (const folder of (await readdir(hands).catch(() => [])).filter((name) => /^\d$/.test(name))) {
-    for (const name of (await readdir(path.join(hands, folder))).slice(0, Math.ceil(count / 10))) {
-      files.push({ name: `${folder} ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, folder, name)) });
-    }
-  }
+async function photographsAndDiscs(count) {
   const disc = (/** @type {number} */ i) =>
     bmp(80, 60, (x, y) => {
       const [cx, cy] = [20 + ((7 * i) % 40), 15 + ((5 * i) % 30)];
       return Math.hypot(x - cx, y - cy) < 12 ? [230, 20 * (i % 12), 60] : [60, 60 + x, 90];
     });
-  if (files.length < count) {
-    return Array.from({ length: count }, (_, i) => ({ name: `disc ${i}.bmp`, mimeType: "image/bmp", buffer: disc(i) }));
-  }
-  return files.slice(0, count);
+  const discs = Array.from({ length: count }, (_, i) => ({ name: `disc ${i}.bmp`, mimeType: "image/bmp", buffer: disc(i) }));
+  return [...(await photographs(10)), ...discs].slice(0, count);
 }
 
 /** Presses a button that downloads a file.
@@ -71,7 +62,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
 
   await id("half-annotate").click();
   await expect(id("gallery")).toBeHidden();
-  const files = await photographs(100);
+  const files = await photographsAndDiscs(100);
   await id("desk-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
   await expect(id("desk-count")).toHaveText("100 pictures");
   await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
@@ -217,7 +208,7 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles((await photographs(10)).slice(0, 6));
+  await id("desk-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
   await expect(id("message")).toHaveText("Keypoints of 6 pictures.");
 
   const read = async () => JSON.parse(`${(await taken(page, "export-json")).bytes}`);
@@ -258,7 +249,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  const files = await photographs(10);
+  const files = await photographsAndDiscs(10);
   await id("desk-files").setInputFiles(files);
   await expect(id("desk-count")).toHaveText("10 pictures");
   await id("desk-layer").selectOption("landmarks");
@@ -307,7 +298,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  const [first, second] = await photographs(20);
+  const [first, second] = await photographsAndDiscs(20);
   await id("desk-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
   await expect(id("desk-count")).toHaveText("2 pictures");
   await expect(id("noted-files")).toContainText("same (2).jpg");
@@ -330,7 +321,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await expect(id("gallery")).toBeHidden();
 
   // Stopped half way: what was found so far is there.
-  const many = await photographs(60);
+  const many = await photographsAndDiscs(60);
   await page.evaluate(() => {
     // Pressed in the page with the first count: from out here a quick machine might be done before.
     const [count, cancel] = ["desk-count", "desk-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));

@@ -4,10 +4,11 @@ import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect } from "@playwright/test";
+import { expect, test } from "@playwright/test";
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-export const hands = path.resolve(root, "../shared/data/hands");
+/** Ten photographs of hands, those that come with the page. */
+export const hands = path.resolve(root, "models/hands");
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The smallest model: for tests of the page, not of the method. */
@@ -111,21 +112,26 @@ export function pictures(count = 6) {
   }));
 }
 
-/** The sixty hands, six of each gesture, or as many discs where there are none.
- * @returns {Promise<string[] | ReturnType<typeof pictures>>}
- */
+/** Ten photographs of hands, and fifty discs. */
 export async function sixty() {
-  try {
-    const each = await Promise.all(
-      Array.from("0123456789", async (gesture) => {
-        const names = (await readdir(path.join(hands, gesture))).sort().slice(0, 6);
-        return names.map((name) => path.join(hands, gesture, name));
-      }),
-    );
-    return each.flat();
-  } catch {
-    return pictures(60);
-  }
+  return [...(await photographs(10)), ...pictures(50)];
+}
+
+/** The first of the ten photographs of hands.
+ * @param {number} count
+ */
+export async function photographs(count) {
+  const names = (await readdir(hands)).filter((name) => name.endsWith(".jpg")).sort().slice(0, count);
+  return Promise.all(names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
+}
+
+/** What should be here, because `cargo xtask test` has set it up, fails a test that lacks it; else the test is skipped.
+ * @param {"shared"} what
+ * @param {boolean} isHere
+ */
+export function needs(what, isHere) {
+  if ((process.env.AUTOLINK_REQUIRE ?? "").split(",").includes(what)) expect(isHere, `${what} should be here`).toBe(true);
+  test.skip(!isHere, `${what} is not here`);
 }
 
 /** Plays up to a step at least, and pauses.

@@ -3,11 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::needs::{Needed, skip};
+
 /// Python, or none and a sentence.
 pub fn program() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python");
     if !folder.join("done.txt").exists() {
-        println!("Left out: `cargo xtask test` sets up Python where there is one.");
+        skip(
+            Needed::Python,
+            "`cargo xtask test` sets up Python where there is one",
+        );
         return None;
     }
     Some(folder.join(if cfg!(windows) {
@@ -23,12 +28,15 @@ pub fn alone() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python/alone")
 }
 
-/// Runs a script, which must go well; what it said.
+/// Runs a script, which must go well; what it said. What it skipped counts as skipped here, too.
 pub fn succeeds(command: &mut Command) -> String {
     let run = command.output().expect("python starts");
     let said =
         String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
     println!("{said}");
     assert!(run.status.success(), "{said}");
+    if let Some(skipped) = said.lines().find(|line| line.contains("skipped: ")) {
+        skip(Needed::Other, &skipped.replace("skipped: ", ""));
+    }
     said
 }

@@ -1,5 +1,6 @@
-//! The project's commands: `cargo xtask serve`, `dist`, `test` and `bench`. Each installs what is missing, then does its work.
+//! The project's commands: `cargo xtask serve`, `dist`, `test`, `fuzz` and `bench`. Each installs what is missing, then does its work.
 
+mod fuzz;
 mod page;
 mod process;
 mod setup;
@@ -17,6 +18,7 @@ const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   build the page, serve it on this machine, rebuild on changes
 cargo xtask dist                           build the optimised page into dist/, a folder for any static host
 cargo xtask test                           run every check and every test
+cargo xtask fuzz [TARGET] [--minutes N]    look for files that harm: libFuzzer on each target, or on one, for ten minutes or N; see docs/reliability.md
 cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
                                            Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
 
@@ -48,6 +50,7 @@ fn work() -> Result<()> {
         ["serve", ref options @ ..] => page::serve(options),
         ["dist"] => page::dist(),
         ["test"] => test::all(),
+        ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["bench", ref options @ ..] => bench(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

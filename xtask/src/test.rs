@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ pub fn all() -> Result<()> {
     setup::rust_components()?;
     let chromium = setup::chromium()?;
     let lavapipe = setup::lavapipe();
-    setup::python();
+    let python = setup::python();
+    let require = required(lavapipe, python, Path::new("../shared").is_dir());
     report.times.push(("set-up", start.elapsed()));
 
     report.stage(
@@ -61,7 +63,16 @@ pub fn all() -> Result<()> {
         // The WebGPU tests on Vulkan in software, also where there is a graphics card: the same numbers everywhere.
         tests.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
     }
+    tests.env(REQUIRE, &require);
     report.stage("Rust tests", Some(cargo_totals), tests)?;
+
+    // The GPU's kernels once more, each index into a buffer checked.
+    let mut checked = command(&["cargo", "test", "--test", "ops", "gpu"]);
+    if lavapipe {
+        checked.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
+    }
+    checked.env("AUTOLINK_CHECKED", "1").env(REQUIRE, &require);
+    report.stage("kernels with checked indices", Some(cargo_totals), checked)?;
 
     let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
@@ -78,6 +89,7 @@ pub fn all() -> Result<()> {
         if let Some(chromium) = chromium {
             browser.env("CHROME", chromium);
         }
+        browser.env(REQUIRE, &require);
         report.stage("browser tests", Some(playwright_totals), browser)?;
     } else {
         println!("\nNo browser tests: the page did not build.");
@@ -85,11 +97,22 @@ pub fn all() -> Result<()> {
     report.close()
 }
 
+/// Names what was set up here, so that a test that lacks it fails instead of being skipped: see `tests/needs/mod.rs`.
+const REQUIRE: &str = "AUTOLINK_REQUIRE";
+
+/// What a test must not go without: a graphics adapter, Python, the folder of reference files beside this one.
+fn required(gpu: bool, python: bool, shared: bool) -> String {
+    let all = [("gpu", gpu), ("python", python), ("shared", shared)];
+    let there = all.iter().filter(|(_, there)| *there);
+    there.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+}
+
 #[derive(Debug, Default, PartialEq)]
 struct Totals {
-    passed: usize,
-    failed: usize,
-    skipped: usize,
+    /// Those that say that they were skipped are taken off: their runner counts them as passed.
+    passed: isize,
+    failed: isize,
+    skipped: isize,
 }
 
 impl AddAssign for Totals {
@@ -175,8 +198,20 @@ impl Report {
     }
 }
 
-/// `test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+/// `test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s`, and before that
+/// `skipped: draws: no graphics adapter here` of each of the passed that did not do, or not all, of its work.
 fn cargo_totals(line: &str) -> Totals {
+    // A runner of one thread has begun the line with the test's name.
+    let said = line
+        .strip_prefix("test ")
+        .and_then(|line| line.split_once(" ... "));
+    if said.map_or(line, |(_, said)| said).starts_with("skipped: ") {
+        return Totals {
+            passed: -1,
+            failed: 0,
+            skipped: 1,
+        };
+    }
     let Some(counts) = line.strip_prefix("test result: ") else {
         return Totals::default();
     };
@@ -213,7 +248,7 @@ fn playwright_totals(line: &str) -> Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::{Totals, cargo_totals, playwright_totals};
+    use super::{Totals, cargo_totals, playwright_totals, required};
 
     #[test]
     fn cargos_closing_line_is_counted_and_no_other() {
@@ -231,6 +266,37 @@ mod tests {
             Totals::default()
         );
         assert_eq!(cargo_totals("running 12 tests"), Totals::default());
+        assert_eq!(cargo_totals("test skipped: ... ok"), Totals::default());
+    }
+
+    #[test]
+    fn a_test_that_says_it_was_skipped_has_not_passed() {
+        let mut totals = Totals::default();
+        let lines = [
+            "running 3 tests",
+            "test adds_up ... ok",
+            "skipped: draws: no graphics adapter here",
+            "test draws ... ok",
+            "test compares ... skipped: compares: ../shared/reference is not there",
+            "ok",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        ];
+        lines.iter().for_each(|line| totals += cargo_totals(line));
+        assert_eq!(
+            totals,
+            Totals {
+                passed: 1,
+                failed: 0,
+                skipped: 2
+            }
+        );
+    }
+
+    #[test]
+    fn what_was_set_up_must_not_be_missing() {
+        assert_eq!(required(true, true, true), "gpu,python,shared");
+        assert_eq!(required(false, true, false), "python");
+        assert_eq!(required(false, false, false), "");
     }
 
     #[test]

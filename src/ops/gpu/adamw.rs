@@ -73,3 +73,9 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
         .map(|(p, start)| [new_m, new_v, new_p].map(|all| shelf::view(all, start, dims::<1>(p))))
         .collect()
 }
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(found: &mut super::permutations::Found) {
+    found.add(AdamW);
+}

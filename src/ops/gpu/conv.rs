@@ -97,6 +97,84 @@ impl Shader for WeightGradient {
 }
 
 impl Convolve {
+    /// The kernel for sizes B, I, O, H, W, of one tensor of inputs or two.
+    fn of(
+        adapter: Adapter,
+        [batch, inputs, outputs, height, width]: [usize; 5],
+        two: bool,
+    ) -> Convolve {
+        let Adapter {
+            lanes,
+            is_processor: processor,
+            is_browser: browser,
+        } = adapter;
+        // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
+        let (tiles, quads, rows, parts) = if processor {
+            let tiles = if width <= 4 { 1 } else { 2 };
+            let (quads, rows) = match outputs {
+                ..=4 if two => (1, 4),
+                ..=4 => (1, 8),
+                5..=8 => (2, 4),
+                32.. if tiles == 1 => (8, 4),
+                // 8 lanes compile eight rows in seconds; where those are worth it, which twice as long is not.
+                _ if lanes > 4 && height >= 16 && !two => (4, 8),
+                _ => (4, 4),
+            };
+            (tiles, quads, rows, 1)
+        } else {
+            let runs = batch * height * width.div_ceil(8) * outputs.div_ceil(4);
+            match outputs {
+                _ if runs < FEW && inputs >= 16 => (width.div_ceil(4).min(2), 1, 1, 4),
+                _ if width <= 4 => (1, 1, 1, 1),
+                ..=4 => (2, 1, 1, 1),
+                _ if height >= 32 => (1, 1, 4, 1),
+                _ => (2, 2, 1, 1),
+            }
+        };
+        // Those that share a strip see other inputs, and so other weights.
+        let lanes = if parts > 1 { 1 } else { lanes };
+        let raw = processor && tiles == 1;
+        Convolve {
+            // A processor works through the invocations that have nothing to do, too.
+            group: match processor {
+                true => lanes.max(8),
+                false if parts > 1 => 32 * parts,
+                false => 64,
+            },
+            rows,
+            tiles,
+            quads,
+            lanes,
+            parts,
+            padded: (3 * products(raw) * quads).next_multiple_of(lanes),
+            raw,
+            two,
+            halo: match width.div_ceil(4 * tiles) {
+                1 => Halo::None,
+                strips if lanes > 4 && processor && lanes.is_multiple_of(strips) => Halo::Shown,
+                _ => Halo::Loaded,
+            },
+            aligned: width.is_multiple_of(4),
+            browser,
+        }
+    }
+
+    /// The kernel that arranges its weights.
+    fn weights(&self, turned: bool, biased: bool) -> Weights {
+        Weights {
+            quads: self.quads,
+            padded: self.padded,
+            raw: self.raw,
+            turned,
+            biased,
+        }
+    }
+
+    /// Strips in a row, bands in a picture.
+    fn strips_and_bands(&self, height: usize, width: usize) -> [usize; 2] {
+        [width.div_ceil(4 * self.tiles), height.div_ceil(self.rows)]
+    }
+
     fn number(&self) -> &'static str {
         number(self.aligned)
     }
@@ -160,6 +238,41 @@ impl Weights {
 }
 
 impl WeightGradient {
+    /// The kernel for so many inputs, outputs and columns.
+    fn of(adapter: Adapter, [inputs, outputs, width]: [usize; 3]) -> WeightGradient {
+        let Adapter {
+            lanes: subgroup,
+            is_processor: processor,
+            is_browser: browser,
+        } = adapter;
+        let lanes = if processor { subgroup } else { 32 };
+        // SwiftShader, where lanes are alone, does not finish compiling that.
+        let flat = processor && subgroup > 1;
+        let kept = match outputs.div_ceil(lanes) {
+            2.. if processor => 2,
+            _ => 1,
+        };
+        let quads = if flat && kept == 1 && inputs > 12 {
+            4
+        } else if processor && inputs > 4 {
+            2
+        } else {
+            1
+        };
+        let tiles = if width <= 4 { 1 } else { 2 };
+        WeightGradient {
+            lanes,
+            shared: if subgroup > 1 { subgroup.min(lanes) } else { 0 },
+            kept,
+            quads,
+            tiles,
+            flat,
+            halo: width > 4 * tiles,
+            aligned: width.is_multiple_of(4),
+            browser,
+        }
+    }
+
     fn number(&self) -> &'static str {
         number(self.aligned)
     }
@@ -238,80 +351,23 @@ pub fn convolve(
     let inputs = sources.iter().map(channels).sum();
     let [first, second, ..] = dims::<4>(&weight);
     let outputs = if turned { second } else { first };
-    let Adapter {
-        lanes,
-        is_processor: processor,
-    } = adapter(&weight.client);
+    let adapter = adapter(&weight.client);
     let sizes = [batch, inputs, outputs, height, width];
-    if processor && lanes == 4 {
+    if adapter.has_quads() {
         return quad::convolve(&sources, weight, bias, slope, turned, sizes);
     }
     let two = sources.len() == 2;
-    // The fastest of those measured on lavapipe, a processor of 8 lanes, and on an H100.
-    let (tiles, quads, rows, parts) = if processor {
-        let tiles = if width <= 4 { 1 } else { 2 };
-        let (quads, rows) = match outputs {
-            ..=4 if two => (1, 4),
-            ..=4 => (1, 8),
-            5..=8 => (2, 4),
-            32.. if tiles == 1 => (8, 4),
-            // 8 lanes compile eight rows in seconds; where those are worth it, which twice as long is not.
-            _ if lanes > 4 && height >= 16 && !two => (4, 8),
-            _ => (4, 4),
-        };
-        (tiles, quads, rows, 1)
-    } else {
-        let runs = batch * height * width.div_ceil(8) * outputs.div_ceil(4);
-        match outputs {
-            _ if runs < FEW && inputs >= 16 => (width.div_ceil(4).min(2), 1, 1, 4),
-            _ if width <= 4 => (1, 1, 1, 1),
-            ..=4 => (2, 1, 1, 1),
-            _ if height >= 32 => (1, 1, 4, 1),
-            _ => (2, 2, 1, 1),
-        }
-    };
-    // Those that share a strip see other inputs, and so other weights.
-    let lanes = if parts > 1 { 1 } else { lanes };
-    let raw = processor && tiles == 1;
-    let padded = (3 * products(raw) * quads).next_multiple_of(lanes);
-    let blocks = outputs.div_ceil(4 * quads);
-    let weights = Weights {
-        quads,
-        padded,
-        raw,
-        turned,
-        biased: bias.is_some(),
-    };
+    let shader = Convolve::of(adapter, sizes, two);
+    let blocks = outputs.div_ceil(4 * shader.quads);
+    let weights = shader.weights(turned, bias.is_some());
     let u = weights.arrange(weight, bias, [inputs, outputs], inputs);
 
     let y = empty(&u, [batch, outputs, height, width]);
-    let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
-    // A processor works through the invocations that have nothing to do, too.
-    let group = match processor {
-        true => lanes.max(8),
-        false if parts > 1 => 32 * parts,
-        false => 64,
-    };
+    let [strips, bands] = shader.strips_and_bands(height, width);
+    let groups = (strips * bands * batch).div_ceil(shader.group / shader.parts);
     launch(
-        Convolve {
-            group,
-            rows,
-            tiles,
-            quads,
-            lanes,
-            parts,
-            padded,
-            raw,
-            two,
-            halo: match strips {
-                1 => Halo::None,
-                _ if lanes > 4 && processor && lanes.is_multiple_of(strips) => Halo::Shown,
-                _ => Halo::Loaded,
-            },
-            aligned: width.is_multiple_of(4),
-            browser: cfg!(target_family = "wasm"),
-        },
-        [(strips * bands * batch).div_ceil(group / parts), blocks, 1],
+        shader,
+        [groups, blocks, 1],
         &buffers([&sources[0], &u, &y], sources.get(1)),
         &[
             inputs,
@@ -339,52 +395,23 @@ pub fn gradients_by_parameters(inputs: Vec<CubeTensor>, dy: CubeTensor) -> [Cube
     let sources: Vec<_> = inputs.into_iter().map(into_contiguous).collect();
     let inputs = channels(&sources[0]);
     let [batch, outputs, _, width] = dims(&dy);
-    let Adapter {
-        lanes: subgroup,
-        is_processor: processor,
-    } = adapter(&dy.client);
-    if processor && subgroup == 4 {
+    let adapter = adapter(&dy.client);
+    if adapter.has_quads() {
         return quad::gradients_by_parameters(&sources, &dy);
     }
-    let lanes = if processor { subgroup } else { 32 };
-    // SwiftShader, where lanes are alone, does not finish compiling that.
-    let flat = processor && subgroup > 1;
-    let kept = match outputs.div_ceil(lanes) {
-        2.. if processor => 2,
-        _ => 1,
-    };
-    let quads = if flat && kept == 1 && inputs > 12 {
-        4
-    } else if processor && inputs > 4 {
-        2
-    } else {
-        1
-    };
-    let tiles = if width <= 4 { 1 } else { 2 };
-    let strips = width.div_ceil(4 * tiles);
-    let block = [lanes * kept, 4 * quads];
+    let shader = WeightGradient::of(adapter, [inputs, outputs, width]);
+    let strips = width.div_ceil(4 * shader.tiles);
+    let block = [shader.lanes * shader.kept, 4 * shader.quads];
     let blocks = blocks(&sources, outputs, block);
     // Enough workgroups to fill the machine, as few sums as that allows.
-    let wanted = if processor { 32 } else { 4096 };
-    let (units, times) = if flat {
+    let wanted = if adapter.is_processor { 32 } else { 4096 };
+    let (units, times) = if shader.flat {
         (batch * strips, 1)
     } else {
         (batch, strips)
     };
     let each = (batch * strips * blocks[0] * blocks[1] / wanted).clamp(1, units);
     let parts = units.div_ceil(each) * times;
-
-    let shader = WeightGradient {
-        lanes,
-        shared: if subgroup > 1 { subgroup.min(lanes) } else { 0 },
-        kept,
-        quads,
-        tiles,
-        flat,
-        halo: strips > 1,
-        aligned: width.is_multiple_of(4),
-        browser: cfg!(target_family = "wasm"),
-    };
     parts_added_up(shader, &sources, &dy, block, parts, [each, strips, batch])
 }
 
@@ -429,4 +456,56 @@ fn parts_added_up(
         before += inputs;
     }
     sum(&sums, parts, [outputs, all, 3, 3], [outputs])
+}
+
+/// Every kernel of this file and of [`quad`] that an adapter may be given, whatever the sizes.
+#[cfg(test)]
+pub(super) fn permutations(adapter: Adapter, found: &mut super::permutations::Found) {
+    // Both sides of every size at which `of` chooses otherwise; rows of as many strips as there may be lanes, and more.
+    let channels = || (1..=18).chain([24, 31, 32, 33, 64, 256, 512]);
+    let widths = || {
+        (1..=36)
+            .chain((40..=264).step_by(4))
+            .chain([63, 66, 130, 258, 512, 516, 1024, 1030])
+    };
+    let kinds = [[false, false], [false, true], [true, false], [true, true]];
+    for (inputs, outputs) in channels().flat_map(|i| channels().map(move |o| (i, o))) {
+        for width in widths() {
+            if adapter.has_quads() {
+                for (of_x, two) in [(inputs, false), (1, true), (2, true)] {
+                    let shader = quad::Convolve::of(adapter, [inputs, outputs, width], of_x, two);
+                    if found.add(shader.clone()) {
+                        for [turned, biased] in kinds {
+                            found.add(shader.weights(turned, biased));
+                        }
+                    }
+                }
+                for height in 1..=8 {
+                    let sizes = [inputs, outputs, height, width];
+                    found.add(quad::WeightGradient::of(adapter, sizes));
+                }
+                continue;
+            }
+            found.add(WeightGradient::of(adapter, [inputs, outputs, width]));
+            for (batch, height) in [
+                (1, 2),
+                (1, 15),
+                (1, 16),
+                (1, 32),
+                (512, 2),
+                (512, 16),
+                (512, 32),
+            ] {
+                for two in [false, true] {
+                    let sizes = [batch, inputs, outputs, height, width];
+                    let shader = Convolve::of(adapter, sizes, two);
+                    if found.add(shader.clone()) {
+                        for [turned, biased] in kinds {
+                            found.add(shader.weights(turned, biased));
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

@@ -62,3 +62,13 @@ pub fn gradient(x: CubeTensor, y: CubeTensor, dy: CubeTensor, squared: bool) -> 
     );
     dx
 }
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(found: &mut super::permutations::Found) {
+    for pass in [Pass::Parts, Pass::Mean, Pass::Gradient] {
+        for squared in [false, true] {
+            found.add(Distance { pass, squared });
+        }
+    }
+}

@@ -95,3 +95,14 @@ pub fn gradients(drawn: Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
     );
     [by_keypoints, by_weights]
 }
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+    found.add(Draw);
+    found.add(Gather);
+    for fours in super::permutations::PLANES {
+        let lanes = adapter.plane_lanes(fours);
+        found.add(EdgeGradients { lanes });
+    }
+}

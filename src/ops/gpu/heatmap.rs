@@ -71,3 +71,20 @@ pub fn expectation_gradient(dy: CubeTensor, [height, width]: [usize; 2]) -> Cube
     run(Pass::ExpectationGradient, &[&dy, &by_heatmaps], shape);
     by_heatmaps
 }
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+    for fours in super::permutations::PLANES {
+        let lanes = adapter.plane_lanes(fours);
+        let passes = [
+            Pass::Softmax,
+            Pass::SoftmaxGradient,
+            Pass::Expectation,
+            Pass::ExpectationGradient,
+        ];
+        for pass in passes {
+            found.add(Heatmap { pass, lanes });
+        }
+    }
+}

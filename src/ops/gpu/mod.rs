@@ -12,7 +12,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::cubecl::client::Client;
 use burn_cubecl::cubecl::ir::features::Plane;
 use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim, ExecutionMode, KernelId};
-use burn_cubecl::cubecl::server::{KernelArguments, MetadataBindingInfo};
+use burn_cubecl::cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
 use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
@@ -23,7 +23,10 @@ use super::conv::options;
 use super::kernels::{Gradients, Kernels, Measured};
 use resize::Resize;
 
+pub use checked::{check_bounds, out_of_bounds};
+
 pub mod adamw;
+mod checked;
 pub mod conv;
 pub mod distance;
 pub mod edge_map;
@@ -33,6 +36,9 @@ pub mod peak;
 pub mod resize;
 mod shelf;
 
+#[cfg(test)]
+mod permutations;
+
 /// A file of `shaders/` with its constants. Its entry point is `main`.
 pub trait Shader: Template + Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// Invocations of a workgroup.
@@ -41,19 +47,33 @@ pub trait Shader: Template + Clone + Debug + Eq + Hash + Send + Sync + 'static {
     }
 }
 
-struct Source<S>(S);
+struct Source<S> {
+    shader: S,
+    /// See [`checked`].
+    checked: bool,
+}
 
 impl<S: Shader> KernelSource for Source<S> {
     fn source(&self) -> SourceTemplate {
-        SourceTemplate::new(self.0.render().expect("a template of numbers renders"))
+        let source = self.shader.render().expect("a template of numbers renders");
+        SourceTemplate::new(if self.checked {
+            checked::checked(&source)
+        } else {
+            source
+        })
     }
 
     fn id(&self) -> KernelId {
         // Unchecked: no counters in loops, and no clamped indices; the shaders stay inside their buffers by themselves.
+        let mode = if self.checked {
+            ExecutionMode::Checked
+        } else {
+            ExecutionMode::Unchecked
+        };
         KernelId::new::<Self>()
-            .cube_dim(CubeDim::new_1d(self.0.group()).0)
-            .mode(ExecutionMode::Unchecked)
-            .info(self.0.clone())
+            .cube_dim(CubeDim::new_1d(self.shader.group()).0)
+            .mode(mode)
+            .info((self.checked, self.shader.clone()))
     }
 
     fn lang(&self) -> &'static str {
@@ -69,18 +89,18 @@ fn launch<S: Shader>(shader: S, groups: [usize; 3], buffers: &[&CubeTensor], siz
         .chunks(2)
         .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
         .collect();
+    let checked = checked::is_on();
+    let counter = checked.then(|| checked::counter(&buffers[0].client));
+    let handles = buffers.iter().map(|buffer| buffer.handle.clone());
     let arguments = KernelArguments::new()
-        .with_buffers(
-            buffers
-                .iter()
-                .map(|buffer| buffer.handle.clone().binding())
-                .collect(),
-        )
+        .with_buffers(handles.chain(counter).map(Handle::binding).collect())
         .with_info(MetadataBindingInfo::custom(words));
     let dim = CubeDim::new_1d(shader.group());
+    #[cfg(test)]
+    permutations::launched(&shader);
     let [x, y, z] = groups.map(|count| count as u32);
     buffers[0].client.launch(
-        Box::new(SourceKernel::new(Source(shader), dim)),
+        Box::new(SourceKernel::new(Source { shader, checked }, dim)),
         CubeCount::Static(x, y, z),
         arguments,
     );
@@ -107,12 +127,41 @@ fn channels(x: &CubeTensor) -> usize {
 }
 
 /// What the kernels have to know of an adapter.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Adapter {
     /// How many neighbouring invocations at least work in step and can see each other's values; 1 where none can.
     lanes: usize,
     /// A processor that plays a GPU: loads are dear there, and registers are memory.
     is_processor: bool,
+    /// A browser compiles the kernels, which wants features named.
+    is_browser: bool,
+}
+
+impl Adapter {
+    /// Of so many lanes, a processor or not, here.
+    fn here(lanes: usize, is_processor: bool) -> Adapter {
+        Adapter {
+            lanes,
+            is_processor,
+            is_browser: cfg!(target_family = "wasm"),
+        }
+    }
+
+    /// Whether the kernels of [`conv`] for four lanes are its own.
+    fn has_quads(self) -> bool {
+        self.is_processor && self.lanes == 4
+    }
+
+    /// Invocations that share a plane of so many `fours`.
+    fn plane_lanes(self, fours: usize) -> usize {
+        if self.is_processor {
+            8
+        } else if fours < 64 {
+            16
+        } else {
+            64
+        }
+    }
 }
 
 /// What was told of the adapter: `2 lanes + is_processor`; 0 before that.
@@ -132,53 +181,37 @@ pub fn set_adapter(lanes: usize, is_processor: bool) {
 fn adapter(client: &Client) -> Adapter {
     let told = TOLD.load(Ordering::Relaxed);
     if told > 0 {
-        return Adapter {
-            lanes: told / 2,
-            is_processor: told % 2 == 1,
-        };
+        return Adapter::here(told / 2, told % 2 == 1);
     }
     let properties = client.properties();
     let name = &properties.identity.name;
     if name.starts_with("SwiftShader") {
-        return Adapter {
-            lanes: 4,
-            is_processor: true,
-        };
+        return Adapter::here(4, true);
     }
     // Mesa's processor names its registers' width, "llvmpipe (LLVM 15.0.6, 256 bits)": as many lanes of 32 bits.
     if let Some(words) = name.strip_prefix("llvmpipe") {
         let bits = words
             .split([' ', ')'])
             .filter_map(|word| word.parse::<usize>().ok());
-        return Adapter {
-            // Four lanes would get SwiftShader's kernels, which LLVM takes half a minute to compile.
-            lanes: match bits.max().unwrap_or(128) / 32 {
-                ..=4 => 1,
-                lanes => lanes,
-            },
-            is_processor: true,
+        // Four lanes would get SwiftShader's kernels, which LLVM takes half a minute to compile.
+        let lanes = match bits.max().unwrap_or(128) / 32 {
+            ..=4 => 1,
+            lanes => lanes,
         };
+        return Adapter::here(lanes, true);
     }
     let can_see = properties.features.plane.contains(Plane::Ops);
-    Adapter {
-        lanes: if can_see {
-            properties.hardware.plane_size_min.max(1) as usize
-        } else {
-            1
-        },
-        is_processor: false,
-    }
+    let lanes = if can_see {
+        properties.hardware.plane_size_min.max(1) as usize
+    } else {
+        1
+    };
+    Adapter::here(lanes, false)
 }
 
-/// Invocations that share a plane of so many `fours`.
+/// Invocations that share a plane of so many `fours` of a tensor like this.
 fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
-    if adapter(&like.client).is_processor {
-        8
-    } else if fours < 64 {
-        16
-    } else {
-        64
-    }
+    adapter(&like.client).plane_lanes(fours)
 }
 
 /// Workgroups in two dimensions, for the longest of either is 65,535; the columns come first.

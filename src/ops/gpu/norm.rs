@@ -33,6 +33,22 @@ struct Leaky {
 }
 
 impl Shader for Leaky {}
+
+impl Leaky {
+    const RELU: Leaky = Leaky {
+        terms: 1,
+        gradient: false,
+    };
+    const SUM: Leaky = Leaky {
+        terms: 2,
+        gradient: false,
+    };
+    const GRADIENT: Leaky = Leaky {
+        terms: 1,
+        gradient: true,
+    };
+}
+
 impl Shader for Norm {
     fn group(&self) -> u32 {
         self.lanes as u32
@@ -140,14 +156,7 @@ pub fn backward(
 pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
     let x = into_contiguous(x);
     let y = empty(&x, dims::<4>(&x));
-    run_leaky(
-        Leaky {
-            terms: 1,
-            gradient: false,
-        },
-        &[&x, &y],
-        slope,
-    );
+    run_leaky(Leaky::RELU, &[&x, &y], slope);
     y
 }
 
@@ -155,14 +164,7 @@ pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
 pub fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
     let (x, y) = (into_contiguous(x), into_contiguous(y));
     let sum = empty(&x, dims::<4>(&x));
-    run_leaky(
-        Leaky {
-            terms: 2,
-            gradient: false,
-        },
-        &[&x, &y, &sum],
-        slope,
-    );
+    run_leaky(Leaky::SUM, &[&x, &y, &sum], slope);
     sum
 }
 
@@ -170,14 +172,7 @@ pub fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
 pub fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
     let (y, dy) = (into_contiguous(y), into_contiguous(dy));
     let dx = empty(&y, dims::<4>(&y));
-    run_leaky(
-        Leaky {
-            terms: 1,
-            gradient: true,
-        },
-        &[&y, &dy, &dx],
-        slope,
-    );
+    run_leaky(Leaky::GRADIENT, &[&y, &dy, &dx], slope);
     dx
 }
 
@@ -185,4 +180,18 @@ fn run_leaky(shader: Leaky, buffers: &[&CubeTensor], slope: f64) {
     let fours = dims::<4>(buffers[0]).iter().product::<usize>() / 4;
     let groups = grid(fours.div_ceil(64));
     launch(shader, groups, buffers, &[fours, groups[0], bits(slope)]);
+}
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+    for fours in super::permutations::PLANES {
+        let lanes = adapter.plane_lanes(fours);
+        for pass in [Pass::Moments, Pass::Forward, Pass::Sums, Pass::Backward] {
+            found.add(Norm { pass, lanes });
+        }
+    }
+    for leaky in [Leaky::RELU, Leaky::SUM, Leaky::GRADIENT] {
+        found.add(leaky);
+    }
 }

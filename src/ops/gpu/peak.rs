@@ -25,3 +25,11 @@ pub fn run(like: &CubeTensor, chains: usize, groups: usize, rounds: usize) -> Cu
     launch(Peak { chains }, [groups, 1, 1], &[&y], &[rounds]);
     y
 }
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(found: &mut super::permutations::Found) {
+    for chains in 1..=32 {
+        found.add(Peak { chains });
+    }
+}

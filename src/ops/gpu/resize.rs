@@ -30,6 +30,15 @@ pub enum Resize {
 impl Shader for Resizing {}
 
 impl Resizing {
+    fn of(kind: Resize) -> Resizing {
+        // Neighbouring rows of the larger picture depend on the same ones of the smaller, and the other way round.
+        let rows = match kind {
+            Resize::Double | Resize::DoubleTwo | Resize::DoubleGradient => 4,
+            _ => 1,
+        };
+        Resizing { kind, rows }
+    }
+
     /// Columns of the smaller picture that an invocation takes.
     fn columns(&self) -> usize {
         match self.kind {
@@ -71,13 +80,8 @@ pub fn resize(kind: Resize, x: CubeTensor, seen: Option<CubeTensor>) -> CubeTens
     };
     let y = empty(&x, [batch, all, to[0], to[1]]);
     let planes = batch * all;
-    // Neighbouring rows of the larger picture depend on the same ones of the smaller, and the other way round.
-    let rows = match kind {
-        Resize::Double | Resize::DoubleTwo | Resize::DoubleGradient => 4,
-        _ => 1,
-    };
-    let shader = Resizing { kind, rows };
-    let runs = planes * small[0].div_ceil(rows) * small[1] / shader.columns();
+    let shader = Resizing::of(kind);
+    let runs = planes * small[0].div_ceil(shader.rows) * small[1] / shader.columns();
     let groups = grid(runs.div_ceil(64));
     let buffers: Vec<&CubeTensor> = [&x].into_iter().chain(&seen).chain([&y]).collect();
     launch(
@@ -87,4 +91,21 @@ pub fn resize(kind: Resize, x: CubeTensor, seen: Option<CubeTensor>) -> CubeTens
         &[planes, small[0], small[1], groups[0], own, all],
     );
     y
+}
+
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(found: &mut super::permutations::Found) {
+    let kinds = [
+        Resize::Double,
+        Resize::DoubleTwo,
+        Resize::DoubleGradient,
+        Resize::Halve,
+        Resize::HalveGradient,
+        Resize::Max,
+        Resize::MaxGradient,
+    ];
+    for kind in kinds {
+        found.add(Resizing::of(kind));
+    }
 }

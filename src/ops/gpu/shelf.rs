@@ -136,6 +136,14 @@ fn packed(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
     (buffer, starts)
 }
 
+/// Copies `more` numbers than there are: what must be noticed.
+#[cfg(test)]
+pub fn copy_too_many(x: &CubeTensor, more: usize) {
+    let y = empty(x, [count(x)]);
+    let shader = Copy { aligned: false };
+    launch(shader, [1; 3], &[x, &y], &[count(x) + more, 1]);
+}
+
 fn copy_to(x: &CubeTensor, y: &CubeTensor) {
     let count = count(x);
     let aligned = count.is_multiple_of(4);
@@ -187,6 +195,14 @@ fn count(tensor: &CubeTensor) -> usize {
     tensor.meta.num_elements()
 }
 
+/// Every kernel of this file that an adapter may be given.
+#[cfg(test)]
+pub(super) fn permutations(found: &mut super::permutations::Found) {
+    for aligned in [false, true] {
+        found.add(Copy { aligned });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use burn::backend::{BackendTensor, DispatchTensorKind};
@@ -196,8 +212,7 @@ mod tests {
 
     #[test]
     fn gradients_lie_behind_one_another_where_there_is_room() {
-        let Ok(device) = pollster::block_on(crate::session::open_gpu()) else {
-            println!("skipped: no graphics adapter here");
+        let Some(device) = crate::needs::gpu() else {
             return;
         };
         let zero = Tensor::<1>::zeros([1], &device).into_dispatch().kind;

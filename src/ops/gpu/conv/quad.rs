@@ -11,7 +11,7 @@ use std::ops::Range;
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::super::{Shader, bits, channels, dims, empty, launch, number};
+use super::super::{Adapter, Shader, adapter, bits, channels, dims, empty, launch, number};
 use super::{Source, Weights, blocks, buffers, parts_added_up, transform_dy, transform_x};
 
 /// Invocations of a quad, which is a subgroup and a workgroup.
@@ -20,7 +20,7 @@ const LANES: usize = 4;
 /// `shaders/conv3x3_quad.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "conv3x3_quad.wgsl", escape = "none")]
-struct Convolve {
+pub(super) struct Convolve {
     /// Channels of an invocation, 1 or 4.
     each: usize,
     rows: usize,
@@ -36,7 +36,7 @@ struct Convolve {
 /// `shaders/conv3x3_weight_gradient_quad.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "conv3x3_weight_gradient_quad.wgsl", escape = "none")]
-struct WeightGradient {
+pub(super) struct WeightGradient {
     /// Outputs of an invocation.
     kept: usize,
     /// Inputs that an invocation loads, 1 or 2.
@@ -61,6 +61,39 @@ impl Shader for WeightGradient {
 }
 
 impl Convolve {
+    /// The kernel for so many inputs, outputs and columns; the first tensor of inputs, of one or two, has `of_x` of them.
+    pub(super) fn of(
+        adapter: Adapter,
+        [inputs, outputs, width]: [usize; 3],
+        of_x: usize,
+        two: bool,
+    ) -> Convolve {
+        // The fastest of those measured that compile in a second.
+        let (each, rows) = if outputs <= 8 { (1, 8) } else { (4, 4) };
+        let ends_within_turn = two && !of_x.is_multiple_of(2);
+        Convolve {
+            each,
+            rows,
+            tiles: if width <= 4 { 1 } else { 2 },
+            turn: if inputs < 8 || ends_within_turn { 1 } else { 2 },
+            // One pipeline of few outputs, for one tensor of inputs and for two: another takes SwiftShader a second to compile.
+            two: two || each == 1,
+            aligned: width.is_multiple_of(4),
+            browser: adapter.is_browser,
+        }
+    }
+
+    /// The kernel that arranges its weights.
+    pub(super) fn weights(&self, turned: bool, biased: bool) -> Weights {
+        Weights {
+            quads: self.each,
+            padded: 9 * self.each,
+            raw: true,
+            turned,
+            biased,
+        }
+    }
+
     fn number(&self) -> &'static str {
         number(self.aligned)
     }
@@ -122,6 +155,28 @@ impl Convolve {
 }
 
 impl WeightGradient {
+    /// The kernel for so many inputs, outputs, rows and columns.
+    pub(super) fn of(
+        adapter: Adapter,
+        [inputs, outputs, height, width]: [usize; 4],
+    ) -> WeightGradient {
+        let tiles = if width <= 4 { 1 } else { 2 };
+        let rows = 4 / tiles;
+        WeightGradient {
+            // The fastest of those measured that compile in a second.
+            kept: match outputs.div_ceil(LANES) {
+                few @ ..=2 => few,
+                _ => 4, // three would be a pipeline, and a second, of their own
+            },
+            own: inputs.div_ceil(LANES).min(2),
+            tiles,
+            rows,
+            whole: height <= rows,
+            aligned: width.is_multiple_of(4),
+            browser: adapter.is_browser,
+        }
+    }
+
     fn number(&self) -> &'static str {
         number(self.aligned)
     }
@@ -181,23 +236,19 @@ pub fn convolve(
     turned: bool,
     [batch, inputs, outputs, height, width]: [usize; 5],
 ) -> CubeTensor {
-    // The fastest of those measured that compile in a second.
-    let (each, rows) = if outputs <= 8 { (1, 8) } else { (4, 4) };
-    let tiles = if width <= 4 { 1 } else { 2 };
     let x = &sources[0];
     let of_x = channels(x);
-    let ends_within_turn = sources.len() == 2 && !of_x.is_multiple_of(2);
-    let turn = if inputs < 8 || ends_within_turn { 1 } else { 2 };
-    // One pipeline of few outputs, for one tensor of inputs and for two: another takes SwiftShader a second to compile.
-    let two = sources.len() == 2 || each == 1;
-
-    let weights = Weights {
-        quads: each,
-        padded: 9 * each,
-        raw: true,
-        turned,
-        biased: bias.is_some(),
-    };
+    let adapter = adapter(&x.client);
+    let shader = Convolve::of(adapter, [inputs, outputs, width], of_x, sources.len() == 2);
+    let Convolve {
+        each,
+        rows,
+        tiles,
+        turn,
+        two,
+        ..
+    } = shader;
+    let weights = shader.weights(turned, bias.is_some());
     let sizes = [inputs, outputs];
     // Browsers do not bind x twice, so what is not read is something else.
     let beside = sources.get(1).unwrap_or(&weight);
@@ -205,15 +256,7 @@ pub fn convolve(
     let y = empty(x, [batch, outputs, height, width]);
     let (strips, bands) = (width.div_ceil(4 * tiles), height.div_ceil(rows));
     launch(
-        Convolve {
-            each,
-            rows,
-            tiles,
-            turn,
-            two,
-            aligned: width.is_multiple_of(4),
-            browser: cfg!(target_family = "wasm"),
-        },
+        shader,
         [
             (strips * bands * batch).div_ceil(LANES),
             outputs.div_ceil(LANES * each),
@@ -239,30 +282,14 @@ pub fn convolve(
 pub fn gradients_by_parameters(sources: &[CubeTensor], dy: &CubeTensor) -> [CubeTensor; 2] {
     let inputs = channels(&sources[0]);
     let [batch, outputs, height, width] = dims(dy);
-    // The fastest of those measured that compile in a second.
-    let kept = match outputs.div_ceil(LANES) {
-        few @ ..=2 => few,
-        _ => 4, // three would be a pipeline, and a second, of their own
-    };
-    let own = inputs.div_ceil(LANES).min(2);
-    let tiles = if width <= 4 { 1 } else { 2 };
-    let rows = 4 / tiles;
-
-    let strips = width.div_ceil(4 * tiles);
-    let block = [LANES * kept, LANES * own];
+    let adapter = adapter(&dy.client);
+    let shader = WeightGradient::of(adapter, [inputs, outputs, height, width]);
+    let strips = width.div_ceil(4 * shader.tiles);
+    let block = [LANES * shader.kept, LANES * shader.own];
     let blocks = blocks(sources, outputs, block);
     // Enough workgroups to fill the machine, as few sums as that allows.
     let units = batch * strips;
     let each = (units * blocks[0] * blocks[1] / 32).clamp(1, units);
     let parts = units.div_ceil(each);
-    let shader = WeightGradient {
-        kept,
-        own,
-        tiles,
-        rows,
-        whole: height <= rows,
-        aligned: width.is_multiple_of(4),
-        browser: cfg!(target_family = "wasm"),
-    };
     parts_added_up(shader, sources, dy, block, parts, [each, strips, batch])
 }

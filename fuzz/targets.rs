@@ -1,0 +1,255 @@
+//! What is fuzzed: everything that reads a file which somebody else wrote. A target takes any bytes, and panics where
+//! something is not as it has to be. `main.rs` gives them to libFuzzer, `tests/fuzz.rs` what was found before.
+
+use autolink::annotate::desk::{Desk, Edit, Layer};
+use autolink::annotate::formats::{self, Format};
+use autolink::annotate::{Annotations, Image, Imported, Point};
+use autolink::checkpoint;
+use autolink::config::Fit;
+use autolink::data::{archive, decode};
+use autolink::eval::Landmarks;
+use burn::tensor::Device;
+
+/// A target's name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 8] = [
+    ("image", image),
+    ("zip", zip),
+    ("safetensors", safetensors),
+    ("torch", torch),
+    ("landmarks", landmarks),
+    ("coco", labels),
+    ("deeplabcut", labels),
+    ("project", project),
+];
+
+/// The target of this name.
+#[allow(dead_code)] // not both programs need it
+pub fn named(name: &str) -> Option<fn(&[u8])> {
+    let mut targets = TARGETS.iter();
+    targets
+        .find(|(known, _)| *known == name)
+        .map(|(_, run)| *run)
+}
+
+/// What a person is told: some words, and no page of them, whatever the file has.
+fn assert_sentence(text: &str) {
+    assert!(!text.trim().is_empty(), "an empty sentence");
+    let length = text.chars().count();
+    assert!(length <= 1000, "a sentence of {length} characters");
+}
+
+fn image(bytes: &[u8]) {
+    const SIZE: usize = 32;
+    let fit = [Fit::Crop, Fit::Pad, Fit::Stretch][bytes.len() % 3];
+    match decode::decode("a file", bytes, SIZE, fit) {
+        Ok(picture) => {
+            assert_eq!(picture.pixels.len(), SIZE * SIZE * 3);
+            let placement = picture.placement;
+            let numbers = placement.offset.iter().chain(&placement.scale);
+            assert!(numbers.into_iter().all(|number| number.is_finite()));
+            let [width, height] = placement.original_px;
+            if u64::from(width) * u64::from(height) <= 1 << 16 {
+                let (pixels, size_px) = decode::whole(bytes).expect("it was read just now");
+                assert_eq!(size_px, placement.original_px);
+                assert_eq!(pixels.len(), 3 * width as usize * height as usize);
+            }
+        }
+        Err(sentence) => assert_sentence(&sentence),
+    }
+}
+
+fn zip(bytes: &[u8]) {
+    let (mut unpacked, mut count) = (0, 0);
+    for (name, file) in archive::entries("a.zip".into(), bytes.to_vec()) {
+        count += 1;
+        let mut parts = name.split('/');
+        assert!(parts.all(|part| part != ".."), "{name:?} leaves its folder");
+        match file {
+            Ok(file) => unpacked += file.len(),
+            Err(sentence) => assert_sentence(&sentence),
+        }
+    }
+    assert!(count > 0, "not a word about the zip");
+    // Deflate packs 1,032 to 1 at most; what is more is a bomb, and is stopped.
+    assert!(
+        unpacked <= 2048 * bytes.len() + 1024,
+        "{unpacked} bytes of {}",
+        bytes.len()
+    );
+}
+
+/// A file, or the JSON of its head, to which as many zeros are added as it says: a fuzzer does not change files of megabytes
+/// to any purpose.
+fn safetensors(bytes: &[u8]) {
+    const MOST: usize = 16 << 20;
+    let whole = if bytes.starts_with(b"{") {
+        let end = |text: &str| -> Option<usize> {
+            let numbers = text.split("data_offsets").skip(1);
+            let ends =
+                numbers.filter_map(|rest| rest.split([',', ']']).nth(1)?.trim().parse().ok());
+            ends.max()
+        };
+        let data = std::str::from_utf8(bytes).ok().and_then(end).unwrap_or(0);
+        let head = bytes.len().next_multiple_of(8);
+        let mut file = (head as u64).to_le_bytes().to_vec();
+        file.extend(bytes);
+        file.resize(8 + head, b' ');
+        file.resize(file.len() + data.min(MOST), 0);
+        file
+    } else {
+        bytes.to_vec()
+    };
+    match checkpoint::load(&whole, &Device::flex()) {
+        Ok(loaded) => {
+            loaded.config.validate().expect("what is read can be used");
+            let state = pollster::block_on(checkpoint::state(&loaded.model)).expect("on the CPU");
+            let mut values = state.iter().flat_map(|(_, _, values)| values);
+            assert!(values.all(|value| value.is_finite()));
+        }
+        Err(error) => assert_sentence(&error.to_string()),
+    }
+}
+
+fn torch(bytes: &[u8]) {
+    let found = match pollster::block_on(checkpoint::torch::read(bytes)) {
+        Ok(found) => found,
+        Err(error) => return assert_sentence(&error.to_string()),
+    };
+    for (name, (shape, values)) in &found.tensors {
+        assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
+    }
+    if let Err(error) = found.into_model(&Device::flex()) {
+        assert_sentence(&error.to_string());
+    }
+}
+
+fn landmarks(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    match Landmarks::from_csv(text) {
+        Ok(table) => {
+            assert!(!table.names.is_empty() && !table.rows.is_empty());
+            assert!(
+                table
+                    .rows
+                    .iter()
+                    .all(|(_, points)| points.len() == table.names.len())
+            );
+        }
+        Err(error) => assert_sentence(&error.to_string()),
+    }
+}
+
+/// Two images, two keypoints.
+fn desk() -> Desk {
+    let colors = ["#e6194b", "#3cb44b"].map(String::from);
+    let mut desk = Desk::new(Annotations::discovered(&colors), None);
+    for name in ["a.png", "set/b.png"] {
+        desk.add(Image {
+            file_name: name.into(),
+            frame: None,
+            seconds: None,
+            width_px: 64,
+            height_px: 48,
+            points: vec![Point::placed([10.0, 20.0]), Point::placed([30.0, 40.0])],
+        });
+    }
+    desk
+}
+
+/// What is read can be used and written: by every format, or a sentence says why not.
+fn labels(bytes: &[u8]) {
+    let imported = match formats::import("labels", bytes) {
+        Ok(imported) => imported,
+        Err(error) => return assert_sentence(&error.to_string()),
+    };
+    let Imported { annotations, notes } = &imported;
+    notes.iter().for_each(|note| assert_sentence(note));
+    let count = annotations.keypoints.len();
+    assert!(
+        annotations
+            .images
+            .iter()
+            .all(|image| image.points.len() == count)
+    );
+    for format in Format::ALL {
+        if let Err(error) = formats::export(annotations, format) {
+            assert_sentence(&error.to_string());
+        }
+    }
+    // The page's own file comes back as it was.
+    if let Ok(files) = formats::export(annotations, Format::Json) {
+        let again = formats::import("annotations.json", &files[0].bytes).expect("our own file");
+        assert_eq!(&again.annotations, annotations);
+    }
+    let mut desk = desk();
+    match desk.import(&imported) {
+        Ok(_) => use_desk(&mut desk),
+        Err(error) => assert_sentence(&error.to_string()),
+    }
+}
+
+fn project(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let mut first = desk();
+    if let Err(error) = first.restore(text) {
+        return assert_sentence(&error.to_string());
+    }
+    let saved = first.save().expect("what was read can be written");
+    let mut second = desk();
+    second
+        .restore(&saved)
+        .expect("what was written can be read");
+    assert_eq!(second.save().expect("written"), saved);
+    use_desk(&mut first);
+}
+
+/// Everything that the page does with a desk.
+fn use_desk(desk: &mut Desk) {
+    let edits = [
+        Edit::AddLandmark {
+            name: "one more".into(),
+        },
+        Edit::Rename {
+            index: 0,
+            name: "wrist".into(),
+        },
+        Edit::Place {
+            image: 0,
+            layer: Layer::Keypoints,
+            index: 0,
+            at_px: [3.0, 4.0],
+            occluded: false,
+        },
+        Edit::Place {
+            image: 1,
+            layer: Layer::Landmarks,
+            index: 0,
+            at_px: [5.0, 6.0],
+            occluded: true,
+        },
+        Edit::Merge { into: 0, other: 1 },
+        Edit::RemoveLandmark { index: 0 },
+        Edit::Undo,
+        Edit::Redo,
+    ];
+    for edit in edits {
+        if let Err(error) = desk.edit(edit) {
+            assert_sentence(&error.to_string());
+        }
+        desk.view();
+    }
+    for layer in [Layer::Keypoints, Layer::Landmarks] {
+        for format in [Format::Coco, Format::Deeplabcut, Format::Json] {
+            if let Err(error) = desk.export(layer, format) {
+                assert_sentence(&error.to_string());
+            }
+        }
+    }
+}
