@@ -70,7 +70,7 @@ test("a module that is missing is named, and a part that is not needed does not 
 
   await page.route("**/start.js", (route) => route.fulfill({ status: 404, body: "" }));
   await page.goto(FEW);
-  await expect(id("message")).toContainText("If this stays, reload");
+  await expect(page.getByText("The page did not start. Reload it.")).toBeVisible();
   await page.unroute("**/start.js");
 
   for (const module of ["vendor/uPlot.esm.js", "share.js", "tour.js", "article/article.js"]) await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));

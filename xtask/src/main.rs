@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask serve`, `dist`, `test` and `bench`. Each installs what is missing, then does its work.
 
 mod page;
+mod page_faults;
 mod process;
 mod setup;
 mod test;
@@ -17,6 +18,7 @@ const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   build the page, serve it on this machine, rebuild on changes
 cargo xtask dist                           build the optimised page into dist/, a folder for any static host
 cargo xtask test                           run every check and every test
+cargo xtask faults page [--count N]        the page's: kill its worker and tabs, fill its disk, lose its GPU; count what is lost
 cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
                                            Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
 
@@ -48,6 +50,7 @@ fn work() -> Result<()> {
         ["serve", ref options @ ..] => page::serve(options),
         ["dist"] => page::dist(),
         ["test"] => test::all(),
+        ["faults", "page", ref options @ ..] => page_faults::faults(options),
         ["bench", ref options @ ..] => bench(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
