@@ -93,7 +93,7 @@ function clock(seconds) {
 function messageOf(state) {
   const sentence = sentenceOf(state);
   // What was asked for while it is not possible yet.
-  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text} Training starts then.` } : {};
+  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts then.` } : {};
   const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
 }
