@@ -148,8 +148,8 @@ export class Keeper {
     const { run: now } = this.#store.state;
     this.#store.set({ unkept: "", ...(now.id === id ? { run: { ...now, keptStep: step } } : {}) });
     await this.refresh();
-    const answer = await persist();
-    this.#store.set({ persisted: persistSentence(answer) });
+    // Some browsers ask the person, who may take his time.
+    persist().then((answer) => this.#store.set({ persisted: persistSentence(answer) }));
   }
 
   /** A run that another tab trains goes on here as a run of its own.

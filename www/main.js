@@ -284,6 +284,8 @@ function restarts(isCard) {
 function sentence(error) {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof EngineError && error.kind === "build") return { kind: "error", text, remedies: ["reload"] };
+  // A run that came to nothing finite went back to its last sound step.
+  if (error instanceof EngineError && error.kind === "training" && store.state.step > 0) return { kind: "error", text, remedies: ["go-on"] };
   // A GPU that fails gives way to the CPU.
   const isBackend = error instanceof EngineError && error.kind === "backend";
   if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
@@ -735,6 +737,7 @@ function apply(remedy) {
   if (remedy === "annotate") return void (location.hash = "#annotate");
   if (remedy === "undo-run") return store.state.gone && undoRun(store.state.gone);
   if (remedy === "reload") return reload();
+  if (remedy === "go-on") return transport.toggle();
   if (remedy === "use-cpu") forced = "cpu";
   return start();
 }

@@ -35,7 +35,7 @@ import { ProbeViews } from "./views.js";
  */
 
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Bring back the run", reload: "Reload" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Bring back the run", reload: "Reload", "go-on": "Go on" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -56,14 +56,15 @@ export function saveButtons() {
 
 /**
  * @param {Remedy} remedy
+ * @param {string} text
  * @param {(remedy: Remedy) => unknown} apply
  */
-function remedyButton(remedy, apply) {
+function remedyButton(remedy, text, apply) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "small";
   button.dataset.testid = remedy;
-  button.textContent = REMEDIES[remedy];
+  button.textContent = text;
   button.addEventListener("click", () => apply(remedy));
   return button;
 }
@@ -92,7 +93,7 @@ function clock(seconds) {
 function messageOf(state) {
   const sentence = sentenceOf(state);
   // What was asked for while it is not possible yet.
-  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text} Training starts then.` } : {};
+  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts then.` } : {};
   const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
 }
@@ -161,9 +162,10 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     element.classList.toggle("is-error", message.kind === "error");
     element.classList.toggle("is-done", message.kind === "done");
     const wanted = message.remedies ?? [];
-    if (remedies.dataset.shown !== `${wanted}`) {
-      remedies.dataset.shown = `${wanted}`;
-      remedies.replaceChildren(...wanted.map((remedy) => remedyButton(remedy, apply)));
+    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Go on from step ${state.step}` : REMEDIES[remedy]));
+    if (remedies.dataset.shown !== `${texts}`) {
+      remedies.dataset.shown = `${texts}`;
+      remedies.replaceChildren(...wanted.map((remedy, index) => remedyButton(remedy, texts[index], apply)));
     }
     byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
     const busy = state.progress !== null || state.engine === "starting";

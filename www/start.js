@@ -25,6 +25,7 @@
     if (note) note.hidden = false;
     const message = isFatal ? document.getElementById("message") : null;
     if (message) message.textContent = "The page did not start.";
+    if (isFatal) document.body.dataset.phase = "ended";
   };
 
   /** @param {unknown} error */
@@ -71,7 +72,7 @@
       const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
       const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${words(error)})`;
       say(`The page could not start${which}. Reload the page.`, true);
-      throw error;
+      console.error(error);
     }),
   );
 }

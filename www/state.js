@@ -17,7 +17,7 @@ import { FAINTEST } from "./skeleton.js";
 
 /**
  * A button that a message offers.
- * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload" | "go-on"} Remedy
  */
 
 /**

@@ -5,9 +5,10 @@
  * @module
  */
 
-import uPlot from "../vendor/uPlot.esm.js";
+import { optional } from "../optional.js";
 import { make } from "./labels.js";
 
+/** @import uPlot from "../vendor/uPlot.esm.js" */
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { Desk } from "./desk.js" */
@@ -147,20 +148,22 @@ export class MotionPanel {
       if (turn !== this.#asked) return;
       const wanted = this.#field("motion-video").value;
       const found = videos.find(([name]) => name === wanted) ?? videos[0];
-      if (found) this.#draw(found[1], found[2]);
+      const module = await optional(() => import("../vendor/uPlot.esm.js"), "The chart", (text) => (this.#chart.textContent = text));
+      if (module && found && turn === this.#asked) this.#draw(module.default, found[1], found[2]);
     });
   }
 
   /**
+   * @param {typeof uPlot} Chart
    * @param {number[]} seconds
    * @param {protocol.Series[]} series
    */
-  #draw(seconds, series) {
+  #draw(Chart, seconds, series) {
     const colour = (/** @type {string} */ name) => () => getComputedStyle(this.#root).getPropertyValue(name);
     const { fontSize, fontFamily } = getComputedStyle(this.#root);
     const axis = { stroke: colour("--muted"), font: `${fontSize} ${fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     this.#plot?.destroy();
-    this.#plot = new uPlot(
+    this.#plot = new Chart(
       {
         ...this.#size(),
         legend: { show: false },

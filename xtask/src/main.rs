@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod page;
+mod page_faults;
 mod process;
 mod setup;
 mod test;
@@ -19,6 +20,7 @@ cargo xtask serve [--release] [--port N]   build the page, serve it on this mach
 cargo xtask dist                           build the optimised page into dist/, a folder for any static host
 cargo xtask test                           run every check and every test
 cargo xtask fuzz [TARGET] [--minutes N]    look for files that harm: libFuzzer on each target, or on one, for ten minutes or N; see docs/reliability.md
+cargo xtask faults page [--count N]        the page's: kill its worker and tabs, fill its disk, lose its GPU; count what is lost
 cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
                                            Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
 
@@ -51,6 +53,7 @@ fn work() -> Result<()> {
         ["dist"] => page::dist(),
         ["test"] => test::all(),
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),
+        ["faults", "page", ref options @ ..] => page_faults::faults(options),
         ["bench", ref options @ ..] => bench(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
