@@ -1152,19 +1152,19 @@ mod tests {
         for i in 0..10 {
             let image = Image {
                 points: vec![point],
-                ..desk.found.images[i].clone()
+                ..desk.rows[i].image.clone()
             };
             predictions.annotations.images.push(image);
         }
         desk.import(&predictions).expect("imports");
-        let view = desk.view();
+        let view = desk.view(true);
         assert_eq!(view.landmarks[0].placed_on, 0);
         assert!(!view.missing.is_empty(), "nothing to learn from");
         assert_eq!(numbers(&view, 3, 4), [7.0, 8.0, 0.25, 2.0]);
         // What a person places stays, and teaches.
-        for image in 0..5 {
+        for at in 0..5 {
             let edit = Edit::Place {
-                image,
+                image: desk.rows[at].id,
                 layer: Layer::Landmarks,
                 index: 0,
                 at_px: [100.0, 60.0],
@@ -1173,7 +1173,7 @@ mod tests {
             desk.edit(edit).expect("places");
         }
         desk.import(&predictions).expect("imports");
-        let view = desk.view();
+        let view = desk.view(true);
         assert_eq!(view.landmarks[0].placed_on, 5);
         assert_eq!(numbers(&view, 3, 4), [100.0, 60.0, 1.0, 6.0]);
         assert_eq!(numbers(&view, 7, 4), [7.0, 8.0, 0.25, 2.0]);

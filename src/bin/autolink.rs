@@ -19,7 +19,7 @@ mod cli {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
-    use anyhow::{Context, anyhow, bail};
+    use anyhow::{Context, bail};
     use autolink::annotate::edit::Table;
     use autolink::annotate::formats::{self, Format};
     use autolink::annotate::{self, Annotations, Imported, Point, landmarks};

@@ -148,6 +148,7 @@ impl AnnotationProject {
                     seconds: video.map(|video| video.seconds),
                     width_px: image.width_px,
                     height_px: image.height_px,
+                    exif_orientation: 1, // known once the image is here
                     points: Vec::new(),
                 },
                 video: image.video.map(|video| video.content),
