@@ -259,7 +259,7 @@ async function openEditor(page) {
     const names = ["tip", "wrist", "elbow"];
     const desk = () => ({
       count: rows.length,
-      view: { sheets: rows, can_undo: placed.size > 0, can_redo: false },
+      view: { can_undo: placed.size > 0, can_redo: false },
       row: (/** @type {number} */ id) => rows.find((row) => row.id === id),
       labels: () => names.map((name) => ({ name, color: "#ff0000", hidden: false })),
       edges: () => [],
