@@ -1226,6 +1226,6 @@ mod tests {
             .import(&elsewhere)
             .expect_err("none is here")
             .to_string();
-        assert!(message.contains("on the desk"), "{message}");
+        assert!(message.contains("in the project"), "{message}");
     }
 }

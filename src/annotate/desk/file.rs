@@ -40,6 +40,9 @@ struct ImageRef {
     name: String,
     width_px: u32,
     height_px: u32,
+    /// 1 to 8; missing: upright.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exif_orientation: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     video: Option<FrameRef>,
     /// `[L]`; empty where nothing was placed.
@@ -76,6 +79,7 @@ impl AnnotationProject {
             name: row.image.file_name.clone(),
             width_px: row.image.width_px,
             height_px: row.image.height_px,
+            exif_orientation: Some(row.image.exif_orientation).filter(|&turn| turn != 1),
             video: row.video.as_ref().map(|content| FrameRef {
                 content: content.clone(),
                 frame: row.image.frame.unwrap_or_default(),
@@ -148,7 +152,7 @@ impl AnnotationProject {
                     seconds: video.map(|video| video.seconds),
                     width_px: image.width_px,
                     height_px: image.height_px,
-                    exif_orientation: 1, // known once the image is here
+                    exif_orientation: image.exif_orientation.unwrap_or(1),
                     points: Vec::new(),
                 },
                 video: image.video.map(|video| video.content),
