@@ -82,7 +82,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const [first] = images;
     const name = store.state.desk?.row(first)?.name;
     const text = images.length === 1 ? `Removed ${name}.` : `Removed ${images.length} images.`;
-    return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" })));
+    return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" }), true));
   };
 
   const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit);

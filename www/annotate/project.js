@@ -39,6 +39,7 @@ export class ProjectPanel {
   #timer = 0;
   /** The newest change of what is open or kept; one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
   /** Why the browser does not keep it. */ #unkept = "";
+  /** Whether what is offered to be undone is the last edit, so that the next one ends the offer. */ #undoesEdit = false;
 
   /**
    * @param {Store} store
@@ -74,9 +75,10 @@ export class ProjectPanel {
    * @param {boolean} isWork Whether a person did it; what others did is kept with that.
    */
   edited(isWork) {
-    this.#isWorth ||= isWork;
-    if (!this.#isWorth) return;
     this.#stopWaiting();
+    this.#isWorth ||= isWork;
+    if (isWork && this.#undoesEdit) element("project-undo").hidden = true;
+    if (!this.#isWorth) return;
     this.#timer ||= window.setTimeout(() => this.flush(), KEEP_AFTER);
     this.#show();
   }
@@ -104,8 +106,10 @@ export class ProjectPanel {
   /** Says what was done, with a way back.
    * @param {string} text
    * @param {() => void} undo
+   * @param {boolean} isEdit Whether it undoes the last edit.
    */
-  offerUndo(text, undo) {
+  offerUndo(text, undo, isEdit) {
+    this.#undoesEdit = isEdit;
     const strip = element("project-undo");
     const button = make("button", { type: "button", class: "small", "data-testid": "project-undo-button" }, "Undo");
     button.addEventListener("click", () => {
@@ -314,7 +318,10 @@ export class ProjectPanel {
     return this.#alone(async () => {
       const isOpen = saved.id === this.#id;
       const release = isOpen ? () => {} : await hold(saved.id);
-      if (!release) return this.#wait(saved);
+      if (!release) {
+        const text = `“${saved.name}” is open in another tab. Close that tab to delete the project.`;
+        return this.#store.set({ message: { kind: "error", text } });
+      }
       clearTimeout(this.#timer);
       this.#timer = 0;
       const restore = await this.#projects.remove(saved.id);
@@ -334,6 +341,7 @@ export class ProjectPanel {
           if (isOpen && !this.#isWorth) await this.#openOrWait(saved);
           this.#show();
         }),
+        false,
       );
     });
   }
