@@ -75,7 +75,7 @@ fn not_text(name: &str) -> String {
 }
 
 /// The rows of a table (RFC 4180), with the line on which each begins; empty lines are left out. Cells are separated by commas,
-/// or by the semicolons or tabs that its first line has more of, which is noted; lines end in LF, CR LF or CR.
+/// or by semicolons or tabs, if one comes first in its first line, which is noted; lines end in LF, CR LF or CR.
 ///
 /// (The `csv` crate takes a quote that does not end for one cell with all the rest in it, without a word.)
 ///
@@ -156,22 +156,18 @@ pub fn rows(text: &str, notes: &mut Vec<String>) -> Result<Vec<(usize, Vec<Strin
     }
 }
 
-/// The separator that the first line has most of, outside of quotes.
+/// The first separator outside of quotes: the first cell of the tables that are read has none in it.
 fn separator_of(text: &str) -> char {
-    let (mut counts, mut quoted) = ([(0, ','), (0, ';'), (0, '\t')], false);
+    let mut quoted = false;
     for c in text.trim_start_matches(['\r', '\n']).chars() {
         match c {
             '\r' | '\n' if !quoted => break,
             '"' => quoted = !quoted,
-            _ => (counts.iter_mut())
-                .filter(|(_, separator)| !quoted && *separator == c)
-                .for_each(|(count, _)| *count += 1),
+            ',' | ';' | '\t' if !quoted => return c,
+            _ => {}
         }
     }
-    counts
-        .into_iter()
-        .reduce(|most, other| if other.0 > most.0 { other } else { most })
-        .map_or(',', |most| most.1)
+    ','
 }
 
 /// A cell's number: none where it is blank, or what stands there instead of a number.

@@ -21,7 +21,11 @@ pub fn import(text: &str) -> Result<Imported> {
             "This is not a COCO file, since it is not JSON ({e}): export it again as COCO keypoints."
         ))
     })?;
-    read(&all).map_err(Error::Landmarks)
+    let imported = read(&all).map_err(Error::Landmarks)?;
+    if imported.annotations.images.is_empty() {
+        return Err(Error::Landmarks("The COCO file lists no images.".into()));
+    }
+    Ok(imported)
 }
 
 /// A category with keypoints.
@@ -157,9 +161,6 @@ pub(super) fn read(all: &Value) -> Read<Imported> {
         if let Some(points) = points(numbers, &at, score, &mut found) {
             found.place_object(image, points);
         }
-    }
-    if found.images.is_empty() {
-        return Err("The COCO file lists no images.".into());
     }
     Ok(found.finish())
 }

@@ -56,7 +56,8 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
 
     let mut parts: Vec<(String, Columns)> = Vec::new();
     for column in index..count {
-        let (part, coord) = (cell(&bodyparts, column), cell(&coords, column));
+        let coord = cell(&coords, column);
+        let part = bodyparts.get(column).cloned().unwrap_or_default();
         let individual = cell(&individuals, column);
         if animal
             .as_ref()

@@ -174,6 +174,10 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
             .map(|(path, error)| format!("{path} was left out: {error}")),
     );
     let mut all = merge(imported, &mut notes);
+    if all.annotations.images.is_empty() {
+        let why = notes.into_iter().chain(all.notes).next();
+        return Err(why.unwrap_or_else(|| "The file lists no images.".into()));
+    }
     for (text, kind) in others {
         match kind {
             Kind::Edges if all.annotations.skeleton.is_empty() => {

@@ -20,9 +20,8 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
         .ok_or("The table has no column frame_idx.")?;
     let mut places: Vec<(String, [Option<usize>; 3])> = Vec::new(); // x, y, score
     for (column, cell) in header.iter().enumerate() {
-        let found = (["x", "y", "score"].iter().enumerate()).find_map(|(axis, end)| {
-            Some((axis, cell.trim().strip_suffix(end)?.strip_suffix('.')?))
-        });
+        let found = (["x", "y", "score"].iter().enumerate())
+            .find_map(|(axis, end)| Some((axis, cell.strip_suffix(end)?.strip_suffix('.')?)));
         // The first of this name is SLEAP's own; a node may be called so, too.
         let is_own = header
             .iter()
