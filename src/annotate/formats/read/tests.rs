@@ -210,6 +210,11 @@ proptest! {
             let Ok(files) = export(&original, format) else {
                 continue; // names that meet in this format
             };
+            // DeepLabCut's labels are tables of folders with labels: without any there is no table.
+            let is_labelled = original.images.iter().flat_map(|image| &image.points).any(Point::is_there);
+            if format == Format::Deeplabcut && !is_labelled {
+                continue;
+            }
             let packed = zip(files.clone()).expect("a zip");
             let imported = import("labels.zip", &packed);
             prop_assert!(imported.is_ok(), "{:?}: {:?}", format, imported);
