@@ -400,7 +400,7 @@ test("where WebCodecs is missing, a video element gives the frames", async ({ pa
   await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
   await id("desk-every").selectOption("10");
   await id("desk-files").setInputFiles(video);
-  await expect(id("message")).toHaveText(/Keypoints of [67] frames\./);
+  await expect(id("message")).toHaveText("Keypoints of 2 frames.");
 });
 
 test("the camera shows keypoints live, and stops", async ({ page }) => {
