@@ -307,6 +307,40 @@ test("three clicks while the engine is busy place three landmarks, each where it
   await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
 });
 
+test("a point is marked absent and an image removed by key and by button, and the next one follows", async ({ page }) => {
+  const { at, canvas, points, edits } = await openEditor(page);
+  const answer = () => page.evaluate(() => /** @type {any} */ (window).answer());
+  await page.keyboard.press("a");
+  await expect(points.nth(0)).toHaveText("tipabsent");
+  await expect(points.nth(1)).toHaveAttribute("aria-pressed", "true");
+  await page.getByTestId("editor-absent").click();
+  await expect(points.nth(1)).toHaveText("wristabsent");
+  await answer();
+  // Taken back, or placed after all.
+  await points.nth(0).click();
+  await expect(page.getByTestId("editor-absent")).toHaveAttribute("aria-pressed", "true");
+  await page.getByTestId("editor-absent").click();
+  await points.nth(1).click();
+  await page.mouse.click(...at(50, 50));
+  await answer();
+  await expect(points.nth(0)).toHaveText("tipnot placed");
+  await expect(points.nth(1)).toHaveText("wristby hand");
+  expect((await edits()).map((/** @type {any} */ { kind, index }) => [kind, index])).toEqual([["absent", 0], ["absent", 1], ["unplace", 0], ["place", 1]]);
+  await canvas.focus();
+  await page.keyboard.press("Shift+Delete");
+  await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
+  await expect(page.getByTestId("editor-said")).toHaveText("Removed 0.png. Undo brings it back.");
+  await answer();
+  await page.keyboard.press("PageDown");
+  await expect(canvas).toHaveAttribute("aria-label", /^2\.png/);
+  await page.getByTestId("editor-remove").click();
+  await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
+  await answer();
+  await page.getByTestId("editor-remove").click();
+  await expect(page.getByTestId("editor")).toBeHidden();
+  expect((await edits()).slice(4).map((/** @type {any} */ { images }) => images)).toEqual([[0], [2], [1]]);
+});
+
 test("news that come while a point is dragged do not drop it, and a page turned meanwhile does not move it elsewhere", async ({ page }) => {
   const { at, canvas, edits } = await openEditor(page);
   await page.mouse.move(...at(40, 40));

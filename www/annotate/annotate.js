@@ -85,7 +85,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" }), true));
   };
 
-  const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit);
+  const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit, (image) => remove([image]));
   const motion = new MotionPanel(byId("motion"), attempt, download);
   const gallery = new Gallery(byId("gallery"), pictures, (image) => editor.open(image), (image) => remove([image]));
 
@@ -200,6 +200,15 @@ export function openAnnotate(store, { attempt, download, saves }) {
     }
   };
 
+  /** The frames of a video in the project by their numbers, and whether the model as it is now looked at each.
+   * @param {string} content
+   * @returns {Map<number, boolean>}
+   */
+  const framesOf = (content) => {
+    const { desk, step, runId } = store.state;
+    const rows = desk?.rows.filter(({ video }) => video?.content === content) ?? [];
+    return new Map(rows.map((row) => [row.video?.frame ?? 0, row.is_here && row.step === step && desk?.view.run === runId]));
+  };
   /** Puts the frames of videos on the desk, one at a time. @param {Session} session @param {NamedFile[]} files */
   const findInVideos = async (session, files) => {
     const every = Number(select("desk-every").value);
@@ -212,13 +221,27 @@ export function openAnnotate(store, { attempt, download, saves }) {
         const content = await session.identify(file);
         videos.get(content)?.close();
         videos.set(content, video);
-        for await (const frame of video.frames(every)) {
-          if (stopped) break;
-          await session.addFrame({ name, content }, frame);
-          count += 1;
-          const what = `Finding keypoints in ${name}, seconds`;
-          store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
+        const before = framesOf(content);
+        const isKnown = before.size > 0;
+        let added = 0;
+        try {
+          for await (const frame of video.frames(every)) {
+            if (stopped) break;
+            // The same video once more brings what is not here yet.
+            if (before.get(frame.frame)) continue;
+            await session.addFrame({ name, content }, frame);
+            added += 1;
+            const what = `Finding keypoints in ${name}, seconds`;
+            store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
+          }
+        } finally {
+          count += added;
         }
+        await session.showDesk();
+        const called = store.state.desk?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
+        if (video.guessed) rejected.push({ name, reason: video.guessed });
+        if (isKnown && added === 0) rejected.push({ name, reason: `This video is in the project already, as ${called}.` });
+        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `There is another video of this name: this one is ${called} here and in what is exported.` });
       } catch (error) {
         if (error instanceof EngineError) throw error;
         rejected.push({ name, reason: error instanceof Error ? error.message : String(error) });

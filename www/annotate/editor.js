@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One image, large: place landmarks, correct points, by mouse, touch and keyboard.
+ * One image, large: place landmarks, correct points, mark them absent, by mouse, touch and keyboard.
  *
  * @module
  */
@@ -30,6 +30,7 @@ export class Editor {
   #list;
   #pictures;
   #edit;
+  #remove;
   #said;
   /** @type {Desk | null} */ #desk = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
@@ -53,11 +54,13 @@ export class Editor {
    * @param {HTMLDialogElement} dialog
    * @param {Pictures} pictures
    * @param {(edit: protocol.Edit) => Promise<unknown>} edit Settles when the engine has answered.
+   * @param {(image: number) => Promise<unknown>} remove Removes an image.
    */
-  constructor(dialog, pictures, edit) {
+  constructor(dialog, pictures, edit, remove) {
     this.#dialog = dialog;
     this.#pictures = pictures;
     this.#edit = edit;
+    this.#remove = remove;
     this.#said = /** @type {HTMLElement} */ (dialog.querySelector(".editor-said"));
     this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
     this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
@@ -69,8 +72,9 @@ export class Editor {
     on("closer", () => this.#zoomTo(this.#zoom * 1.5));
     on("farther", () => this.#zoomTo(this.#zoom / 1.5));
     on("occluded", () => this.#hide());
-    on("absent", () => this.#isAbsent());
+    on("absent", () => this.#setAbsent());
     on("take-back", () => this.#takeBack());
+    on("remove", () => this.#removeImage());
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
     dialog.addEventListener("keydown", (event) => this.#key(event));
@@ -291,6 +295,9 @@ export class Editor {
     hide.disabled = !selected || selected.visibility === "absent";
     hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
     /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="take-back"]')).disabled = !selected?.placed;
+    const absent = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="absent"]'));
+    absent.disabled = !selected;
+    absent.setAttribute("aria-pressed", `${Boolean(selected?.placed && selected.visibility === "absent")}`);
     const isSomewhere = selected && selected.visibility !== "absent";
     const where = isSomewhere ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : selected?.placed ? ", absent" : "";
     const label = labels[this.#selected];
@@ -425,12 +432,26 @@ export class Editor {
     if (point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility !== "occluded");
   }
 
-  /** Says that the selected point is not on this image. */
-  #isAbsent() {
+  /** Says that the selected point is not on this image, or may be. */
+  #setAbsent() {
+    const point = this.#points[this.#selected];
+    if (!point) return;
     this.#held = null;
     this.#rest?.();
+    if (point.placed && point.visibility === "absent") return this.#takeBack();
     const target = this.#target;
-    if (this.#points[target.index]) this.#send(target, { kind: "absent", ...target }, { visibility: "absent", placed: true });
+    this.#send(target, { kind: "absent", ...target }, { visibility: "absent", placed: true });
+    if (!point.placed) this.#goOn(target);
+  }
+
+  /** Removes this image, and goes on to the next one. */
+  #removeImage() {
+    const [image, name] = [this.#index, this.#sheet?.name];
+    const next = this.#neighbour(1) ?? this.#neighbour(-1);
+    if (next === undefined) this.#dialog.close();
+    else this.open(next);
+    this.tell(`Removed ${name}. Undo brings it back.`);
+    this.#remove(image);
   }
 
   /** What was placed goes back to where it was found or predicted. */
@@ -483,9 +504,9 @@ export class Editor {
       "=": () => this.#zoomTo(this.#zoom * 1.5),
       "-": () => this.#zoomTo(this.#zoom / 1.5),
       o: () => this.#hide(),
-      a: () => this.#isAbsent(),
-      Delete: () => this.#takeBack(),
-      Backspace: () => this.#takeBack(),
+      a: () => this.#setAbsent(),
+      Delete: () => (event.shiftKey ? this.#removeImage() : this.#takeBack()),
+      Backspace: () => (event.shiftKey ? this.#removeImage() : this.#takeBack()),
     };
     // Enter presses the button that has the focus; on the picture it confirms a prediction.
     if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility === "occluded");
