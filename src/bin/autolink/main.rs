@@ -1,0 +1,64 @@
+//! AutoLink on the command line: train a model, detect keypoints with it, measure it.
+
+#[cfg(not(target_family = "wasm"))]
+mod args;
+#[cfg(not(target_family = "wasm"))]
+mod convert;
+#[cfg(not(target_family = "wasm"))]
+mod exam;
+#[cfg(not(target_family = "wasm"))]
+mod files;
+#[cfg(not(target_family = "wasm"))]
+mod find;
+#[cfg(not(target_family = "wasm"))]
+mod models;
+#[cfg(not(target_family = "wasm"))]
+mod output;
+#[cfg(not(target_family = "wasm"))]
+mod save;
+#[cfg(not(target_family = "wasm"))]
+mod train;
+
+#[cfg(not(target_family = "wasm"))]
+fn main() -> std::process::ExitCode {
+    use args::Command;
+    use autolink::error::ErrorKind;
+    use autolink::session::Event;
+    use clap::Parser;
+    use std::process::ExitCode;
+
+    let cli = args::Cli::parse();
+    let voice = output::Voice { json: cli.json };
+    let done = match &cli.command {
+        Command::Train(options) => train::train(options, &voice),
+        Command::Detect(options) => find::detect(options, &voice),
+        Command::Eval(options) => find::evaluate(options, &voice),
+        Command::Annotate(options) => find::annotate(options, &voice),
+        Command::Landmarks(options) => find::landmarks(options, &voice),
+        Command::Convert(options) => convert::convert(options),
+        Command::Export(options) => convert::export(options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let message = format!("{error:#}");
+            if cli.json {
+                let kind = error
+                    .downcast_ref()
+                    .map_or(ErrorKind::File, autolink::Error::kind);
+                voice.event(&Event::Failed {
+                    id: None,
+                    kind,
+                    message,
+                });
+            } else {
+                eprintln!("{message}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The browser has a page and `worker`.
+#[cfg(target_family = "wasm")]
+fn main() {}

@@ -1,0 +1,46 @@
+//! How the program speaks.
+
+use std::io::{IsTerminal, Write};
+
+use autolink::session::{Event, Rejected};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How the program speaks: JSON lines on standard output, or sentences and bars on standard error.
+pub struct Voice {
+    pub json: bool,
+}
+
+impl Voice {
+    pub fn line(&self, value: &serde_json::Value) {
+        // A closed pipe is no reason to lose a training run.
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+
+    pub fn event(&self, event: &Event) {
+        if let (true, Ok(value)) = (self.json, serde_json::to_value(event)) {
+            self.line(&value);
+        }
+    }
+
+    pub fn say(&self, bar: &ProgressBar, sentence: &str) {
+        if !self.json {
+            bar.suspend(|| eprintln!("{sentence}"));
+        }
+    }
+
+    pub fn bar(&self, length: usize, template: &str) -> ProgressBar {
+        if self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(length as u64).with_style(style)
+    }
+
+    /// Files that could not be used.
+    pub fn rejected(&self, rejected: &[Rejected]) {
+        for Rejected { name, reason } in rejected {
+            eprintln!("left out {name}: {reason}");
+        }
+    }
+}
