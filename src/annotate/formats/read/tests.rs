@@ -210,9 +210,9 @@ proptest! {
             let Ok(files) = export(&original, format) else {
                 continue; // names that meet in this format
             };
-            // DeepLabCut's labels are tables of folders with labels: without any there is no table.
-            let is_labelled = original.images.iter().flat_map(|image| &image.points).any(Point::is_there);
-            if format == Format::Deeplabcut && !is_labelled {
+            // These list only images with labels: without any there is nothing to read.
+            let is_labelled = original.images.iter().any(|image| image.points.iter().any(Point::is_there));
+            if matches!(format, Format::Deeplabcut | Format::Sleap) && !is_labelled {
                 continue;
             }
             let packed = zip(files.clone()).expect("a zip");
