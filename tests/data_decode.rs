@@ -6,7 +6,7 @@ use std::path::Path;
 
 use autolink::config::Fit;
 use autolink::data::dataset::{Picture, Placement};
-use autolink::data::decode::decode;
+use autolink::data::decode::{decode, upright, whole};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -324,9 +324,9 @@ fn truncated_files_are_rejected() {
             }
         }
     }
-    // All but the end marker: told apart from a thumbnail's.
-    let jpeg = file("rgb.jpg");
-    let reason = decode("p", &jpeg[..jpeg.len() - 2], 64, Fit::Stretch).expect_err("incomplete");
+    // Some bytes less than all but the end marker; a thumbnail's would not count as one.
+    let jpeg = file("orientation-6.jpg");
+    let reason = decode("p", &jpeg[..jpeg.len() - 8], 64, Fit::Stretch).expect_err("incomplete");
     assert_eq!(
         reason,
         "The JPEG file is incomplete: it ends before its picture does."
@@ -392,5 +392,110 @@ fn real_pictures_are_read_where_they_are() {
                     .unwrap_or_else(|reason| panic!("{}: {reason}", path.display()));
             }
         }
+    }
+}
+
+/// The mean and the largest difference of two images of one size, over all pixels and colours.
+fn apart(a: &[u8], b: &[u8]) -> (f64, u8) {
+    assert_eq!(a.len(), b.len());
+    let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
+    let sum: u64 = differences.clone().map(u64::from).sum();
+    (
+        sum as f64 / a.len() as f64,
+        differences.max().unwrap_or_default(),
+    )
+}
+
+/// `data/pictures/odd.py` makes these, and beside each what Pillow shows of it.
+#[test]
+fn odd_pictures_are_shown_as_pillow_shows_them() {
+    let mut count = 0;
+    let odd = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures/odd");
+    for entry in std::fs::read_dir(odd).expect("the folder") {
+        let name = entry
+            .expect("a file")
+            .file_name()
+            .into_string()
+            .expect("ASCII");
+        let Ok(expected) = std::fs::read(format!(
+            "{}/tests/data/pictures/odd/{name}.png",
+            env!("CARGO_MANIFEST_DIR")
+        )) else {
+            continue; // what Pillow shows
+        };
+        let (expected, expected_px) = whole(&expected).expect("a plain PNG");
+        let (seen, sides_px) = whole(&file(&format!("odd/{name}")))
+            .unwrap_or_else(|reason| panic!("{name}: {reason}"));
+        assert_eq!(sides_px, expected_px, "{name}");
+        // JPEG decoders round differently; of two that upsample colours only the means are alike.
+        let (mean, most) = apart(&seen, &expected);
+        let is_jpeg = name.ends_with(".jpg");
+        assert!(
+            mean < if is_jpeg { 1.5 } else { 0.5 },
+            "{name}: {mean} apart"
+        );
+        assert!(is_jpeg || most <= 1, "{name}: {most} apart somewhere");
+        count += 1;
+    }
+    assert_eq!(count, 20);
+}
+
+#[test]
+fn a_jpeg_that_lacks_more_than_its_end_is_incomplete() {
+    for name in [
+        "without-its-end.jpg",
+        "progressive-without-its-end.jpg",
+        "subsampled-restarts.jpg",
+    ] {
+        let bytes = file(&format!("odd/{name}"));
+        let start = bytes
+            .windows(2)
+            .position(|pair| pair == [0xFF, 0xDA])
+            .expect("a scan")
+            + 14;
+        // Of the last bytes, the bits that fill up may be all that is missing.
+        for keep in start..bytes.len() - 6 {
+            let read = decode("p", &bytes[..keep], 64, Fit::Stretch);
+            let reason = read
+                .err()
+                .unwrap_or_else(|| panic!("{name}: {keep} of {} bytes pass", bytes.len()));
+            assert!(reason.contains("incomplete"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn what_goes_beside_labels_is_upright_without_its_tag() {
+    for name in (2..=8)
+        .map(|i| format!("orientation-{i}.jpg"))
+        .chain(["odd/turned.png".into(), "odd/turned.webp".into()])
+    {
+        let bytes = file(&name);
+        let turned = upright(&bytes)
+            .expect("turns")
+            .unwrap_or_else(|| panic!("{name} is not turned"));
+        assert_eq!(
+            image::guess_format(&turned).expect("an image"),
+            image::guess_format(&bytes).expect("an image")
+        );
+        // A reader that knows nothing of EXIF.
+        let plain = image::load_from_memory(&turned)
+            .expect("an image")
+            .into_rgb8();
+        let (seen, sides_px) = whole(&bytes).expect("an image");
+        assert_eq!([plain.width(), plain.height()], sides_px, "{name}");
+        let (mean, _) = apart(plain.as_raw(), &seen);
+        assert!(mean < 1.5, "{name}: {mean} apart");
+        assert_eq!(upright(&turned), Ok(None), "{name}: once is enough");
+    }
+    for name in [
+        "orientation-1.jpg",
+        "rgb.png",
+        "alpha.png",
+        "animated.gif",
+        "rgb.bmp",
+        "lossy.webp",
+    ] {
+        assert_eq!(upright(&file(name)), Ok(None), "{name} stays byte for byte");
     }
 }

@@ -1,239 +1,272 @@
-//! Files out of zips, one at a time.
+//! Zips: the directory is read once, then each file by its offset.
 
-use std::io::{Cursor, Read};
+use std::io::{self, Read, Seek};
 
-use zip::ZipArchive;
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+use zip::extra_fields::ExtraField;
+use zip::read::{Config, ZipFileEntry};
 use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+use zip::{CompressionMethod, ZipReadOptions};
 
-use crate::data::decode::looks_like_picture;
+use crate::data::legacy;
+use crate::data::nfc::nfc;
+use crate::data::slices::{PIECE_BYTES, Reader, Slices};
 
-/// A file's name and its bytes, or a sentence that says why there are none.
-type Entry = (String, Result<Vec<u8>, String>);
+/// What one file may unpack to, and how large a file is read at all, bytes.
+pub const MAX_FILE_BYTES: u64 = 256 << 20;
+/// Most files taken out of one zip.
+const MAX_FILES: usize = 100_000;
+/// What the names of all files of a zip may take, bytes.
+const MAX_NAMES_BYTES: usize = 32 << 20;
 
-/// What one file in a zip may unpack to, bytes.
-const MAX_FILE_BYTES: u64 = 256 << 20;
-/// What a whole zip may unpack to, as a multiple of its size. Deflate packs at most 1,032 to 1, so only a zip whose
-/// files share their data (a bomb) comes here.
-const MAX_RATIO: u64 = 1_100;
-/// Most pictures taken out of one zip.
-const MAX_PICTURES: usize = 100_000;
+const DAMAGED: &str =
+    "The zip file is damaged or incomplete: pack it again, or add its images by themselves.";
+const DAMAGED_FILE: &str = "The file is damaged in the zip: pack it again.";
 
-/// Names that are pictures, or are taken for pictures, so that the visitor is told what is wrong with them.
-const PICTURE_EXTENSIONS: [&str; 16] = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "heic", "heif", "avif", "tif",
-    "tiff", "apng", "dib", "ico",
-];
+/// What is in a zip.
+#[derive(Debug, Default)]
+pub struct Zip {
+    /// Its files in their order; no folders, links, locked or hidden files, and no `__MACOSX`.
+    pub files: Vec<Packed>,
+    /// Sentences about the zip: what of it could not be read, and why.
+    pub notes: Vec<String>,
+}
 
-/// The files in a file: a plain file yields itself, whatever it is; a zip (told by its first bytes) its pictures.
+/// A file in a zip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// Its path in the zip, `/` between the parts. Two files may have the same one.
+    pub path: String,
+    /// Where it lies.
+    pub place: Place,
+}
+
+/// Where a file lies in its zip, and what the zip's directory says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Offset of its local header, bytes.
+    header: u64,
+    /// Length of its data as they lie there, bytes.
+    packed: u64,
+    /// Length of the file, bytes.
+    size: u64,
+    crc32: u32,
+    method: Method,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Stored,
+    Deflated,
+    Unknown,
+}
+
+/// Whether a file that starts like this is a zip.
+pub fn is_zip(start: &[u8]) -> bool {
+    [&b"PK\x03\x04"[..], b"PK\x05\x06", b"PK\x07\x08"]
+        .iter()
+        .any(|magic| start.starts_with(magic))
+}
+
+/// Reads the directory of a zip; of the files' data nothing. A zip of any size is read by slices of some hundred kilobytes.
 ///
-/// A zip's files are unpacked one by one, as they are asked for, and named `zip/inner/path`. Folders, hidden files,
-/// `__MACOSX` and files that are no pictures are skipped quietly; zips in the zip are not opened. `size_hint`'s upper
-/// bound is how many files may still come.
+/// Names that are not marked as UTF-8 are told apart by [`legacy::decode`]; none is dropped for its bytes.
 ///
-/// An `Err` is a sentence for the visitor: about the one file (damaged, too large unpacked), or under the zip's own name
-/// about all of it (damaged, locked with a password, no picture in it, more than 100,000 of them). However a zip is
-/// made, at most 256 MiB are unpacked at once, and some 1,100 times its size altogether.
-pub fn entries(name: String, bytes: Vec<u8>) -> impl Iterator<Item = Entry> {
-    if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"PK\x05\x06") {
-        return Entries::One(Some((name, Ok(bytes))));
-    }
-    let budget_bytes = MAX_FILE_BYTES.max(MAX_RATIO.saturating_mul(bytes.len() as u64));
-    match ZipArchive::new(Cursor::new(bytes)) {
-        Ok(archive) => Entries::Zip(Box::new(Zip {
-            name,
-            archive,
-            next: 0,
-            pictures: 0,
-            budget_bytes,
-            told_of_lock: false,
-        })),
-        Err(_) => {
-            let reason = "The zip file is damaged or incomplete: pack it again, or add its pictures by themselves.";
-            Entries::One(Some((name, Err(reason.into()))))
+/// # Errors
+/// A sentence about the zip: it is damaged, or only part of one, or its files overlap.
+pub fn index(file: &(impl Slices + ?Sized)) -> Result<Zip, String> {
+    let mut walk =
+        ZipIterable::try_new(Reader::new(file, 0, PIECE_BYTES), Config::default()).map_err(said)?;
+    let (mut zip, mut found) = (Zip::default(), Vec::new());
+    let (mut names_bytes, mut is_locked) = (0, false);
+    let entries = walk.files().map_err(said)?;
+    while let Some(entry) = entries.next() {
+        let Ok(entry) = entry else {
+            zip.notes.push(format!(
+                "{DAMAGED} What its list of files still names was read."
+            ));
+            break;
+        };
+        is_locked |= entry.encrypted();
+        if entry.is_symlink() || entry.encrypted() {
+            continue;
         }
-    }
-}
-
-enum Entries {
-    One(Option<Entry>),
-    Zip(Box<Zip>),
-}
-
-impl Iterator for Entries {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        match self {
-            Entries::One(entry) => entry.take(),
-            Entries::Zip(zip) => zip.next(),
+        names_bytes += entry.name_raw().len();
+        if found.len() == MAX_FILES || names_bytes > MAX_NAMES_BYTES {
+            zip.notes.push(format!(
+                "The zip holds more than {} files; the others were left out.",
+                found.len()
+            ));
+            break;
         }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        match self {
-            Entries::One(entry) => (0, Some(usize::from(entry.is_some()))),
-            // One more for a word about the zip itself.
-            Entries::Zip(zip) => (0, Some(zip.archive.len() - zip.next + 1)),
-        }
-    }
-}
-
-struct Zip {
-    name: String,
-    archive: ZipArchive<Cursor<Vec<u8>>>,
-    /// Index of the next file; one more than there are once the end has been told.
-    next: usize,
-    /// How many have been yielded.
-    pictures: usize,
-    /// How much may still be unpacked.
-    budget_bytes: u64,
-    told_of_lock: bool,
-}
-
-impl Zip {
-    fn next(&mut self) -> Option<Entry> {
-        while self.next < self.archive.len() {
-            let index = self.next;
-            self.next += 1;
-            let Some(path) = self.picture_path(index) else {
-                continue;
-            };
-            if self.pictures == MAX_PICTURES {
-                return Some(self.end(format!(
-                    "The zip holds more than {MAX_PICTURES} pictures; the others were left out."
-                )));
-            }
-            match self.unpack(index, has_picture_extension(&path)) {
-                Ok(Some(bytes)) => {
-                    self.pictures += 1;
-                    return Some((format!("{}/{path}", self.name), Ok(bytes)));
-                }
-                Ok(None) => {}
-                Err(Failure::Locked) if self.told_of_lock => {}
-                Err(Failure::Locked) => {
-                    self.pictures += 1;
-                    self.told_of_lock = true;
-                    let reason = "The zip is locked with a password: unpack it, and add its pictures by themselves.";
-                    return Some((self.name.clone(), Err(reason.into())));
-                }
-                Err(Failure::File(reason)) => {
-                    self.pictures += 1;
-                    return Some((format!("{}/{path}", self.name), Err(reason)));
-                }
-                Err(Failure::Bomb) => {
-                    return Some(self.end("The zip unpacks to far more than a zip can hold: it is not read further.".into()));
-                }
-            }
-        }
-        if self.pictures == 0 {
-            self.pictures = 1;
-            let reason = "There is no picture in this zip (zips inside of a zip are not opened).";
-            return Some(self.end(reason.into()));
-        }
-        None
-    }
-
-    /// A last word about the zip.
-    fn end(&mut self, reason: String) -> Entry {
-        self.next = self.archive.len();
-        self.pictures = self.pictures.max(1);
-        (self.name.clone(), Err(reason))
-    }
-
-    /// The path of a file that may be a picture.
-    fn picture_path(&self, index: usize) -> Option<String> {
-        let file = self.archive.by_index_data(index).ok()?;
-        let raw = file.name_raw();
-        let path = match std::str::from_utf8(raw) {
-            // Some packers write UTF-8 and do not say so.
-            Ok(utf8) => utf8.to_string(),
-            Err(_) => match file.name() {
-                Ok(name) => name.into_owned(),
-                Err(_) => String::from_utf8_lossy(raw).into_owned(),
+        let place = Place {
+            header: entry.header_start(),
+            packed: entry.compressed_size(),
+            size: entry.size(),
+            crc32: entry.crc32(),
+            method: match entry.compression() {
+                CompressionMethod::Stored => Method::Stored,
+                CompressionMethod::Deflated => Method::Deflated,
+                _ => Method::Unknown,
             },
         };
-        let path = path.replace('\\', "/");
-        if path.ends_with('/') || file.is_dir() || file.is_symlink() {
-            return None;
-        }
-        let parts: Vec<&str> = path
-            .split('/')
-            .filter(|part| !["", ".", ".."].contains(part))
-            .collect();
-        let junk = parts
-            .iter()
-            .any(|part| part.starts_with('.') || *part == "__MACOSX");
-        (!junk && !parts.is_empty()).then(|| parts.join("/"))
-    }
-
-    /// A file's bytes; none if it is no picture. Without an extension that tells, its first bytes do.
-    fn unpack(&mut self, index: usize, surely: bool) -> Result<Option<Vec<u8>>, Failure> {
-        let quietly = |failure| if surely { Err(failure) } else { Ok(None) };
-        let mut file = match self.archive.by_index(index) {
-            Ok(file) => file,
-            Err(error) => return quietly(Failure::from(error)),
+        let says_utf8 = entry.flags().as_u16() & 0x0800 != 0;
+        let raw = entry.name_raw().to_vec();
+        let unicode = match raw.is_ascii() || says_utf8 {
+            true => None,
+            false => unicode_path(entry, entries.reader_mut(), &raw),
         };
-        let mut bytes = Vec::new();
-        if !surely {
-            let start = file.by_ref().take(16).read_to_end(&mut bytes);
-            self.budget_bytes = self.budget_bytes.saturating_sub(bytes.len() as u64);
-            if start.is_err() || !looks_like_picture(&bytes) {
-                return Ok(None);
-            }
-        }
-        let declared = file.size();
-        if declared <= MAX_FILE_BYTES {
-            // What the zip says of its size is not to be trusted: the limit is on what comes.
-            let allowed = MAX_FILE_BYTES.min(self.budget_bytes);
-            let limit = allowed + 1 - (bytes.len() as u64).min(allowed);
-            if file.take(limit).read_to_end(&mut bytes).is_err() {
-                return quietly(Failure::File(
-                    "The file is damaged in the zip: pack it again.".into(),
-                ));
-            }
-            let read = bytes.len() as u64;
-            if read <= allowed {
-                self.budget_bytes -= read;
-                return Ok(Some(bytes));
-            }
-            if allowed < MAX_FILE_BYTES {
-                return Err(Failure::Bomb);
-            }
-            self.budget_bytes = self.budget_bytes.saturating_sub(read);
-        }
-        quietly(Failure::File(format!(
-            "The file unpacks to more than {} MiB, which is too large for a picture here.",
-            MAX_FILE_BYTES >> 20
-        )))
+        found.push((unicode.unwrap_or(raw), says_utf8, place));
     }
-}
-
-/// Why a file could not be unpacked.
-enum Failure {
-    /// A sentence about the file.
-    File(String),
-    /// The zip wants a password.
-    Locked,
-    /// The zip's budget is spent.
-    Bomb,
-}
-
-impl From<ZipError> for Failure {
-    fn from(error: ZipError) -> Self {
-        match error {
-            ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => Failure::Locked,
-            ZipError::CompressionMethodNotSupported(_) | ZipError::UnsupportedArchive(_) => Failure::File(
-                "The file is packed in a way that cannot be read here: pack it as an ordinary zip (deflate).".into(),
-            ),
-            _ => Failure::File("The file is damaged in the zip: pack it again.".into()),
-        }
+    if overlaps(found.iter().map(|(_, _, place)| place)) {
+        return Err("The files in this zip share their bytes, as in a zip made to fill memory: pack it again.".into());
     }
-}
-
-fn has_picture_extension(path: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, extension)| {
-        PICTURE_EXTENSIONS
+    let names = legacy::decode(
+        found
             .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
+            .map(|(raw, says_utf8, _)| (&raw[..], *says_utf8)),
+    );
+    let files = names.into_iter().zip(found);
+    zip.files = files
+        .filter_map(|(name, (_, _, place))| {
+            Some(Packed {
+                path: inner_path(&name)?,
+                place,
+            })
+        })
+        .collect();
+    if is_locked {
+        zip.notes.push(
+            "The zip is locked with a password: unpack it, and add its images by themselves."
+                .into(),
+        );
+    }
+    Ok(zip)
+}
+
+/// The bytes of a file in a zip.
+///
+/// # Errors
+/// A sentence about the file: damaged, packed in an unknown way, or larger than [`MAX_FILE_BYTES`].
+pub fn unpack(file: &(impl Slices + ?Sized), place: &Place) -> Result<Vec<u8>, String> {
+    if place.size > MAX_FILE_BYTES {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    // What the directory says of the size is not to be trusted: the limit is on what comes.
+    data(file, place, PIECE_BYTES)?
+        .take(place.size + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|_| DAMAGED_FILE)?;
+    let mut crc = Crc::new();
+    crc.update(&bytes);
+    if bytes.len() as u64 != place.size || crc.sum() != place.crc32 {
+        return Err(DAMAGED_FILE.into());
+    }
+    Ok(bytes)
+}
+
+/// The first bytes of a file in a zip, at most `length`.
+///
+/// # Errors
+/// As [`unpack`].
+pub fn start(
+    file: &(impl Slices + ?Sized),
+    place: &Place,
+    length: usize,
+) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    data(file, place, length)?
+        .take(length as u64)
+        .read_to_end(&mut bytes)
+        .map_err(|_| DAMAGED_FILE)?;
+    Ok(bytes)
+}
+
+/// What is said of a file that is too large to be read.
+pub fn too_large() -> String {
+    format!(
+        "The file has more than {} MiB, which is too large for an image here.",
+        MAX_FILE_BYTES >> 20
+    )
+}
+
+/// Unpacks a file as it is read, some `piece_bytes` of it at once.
+fn data<'f>(
+    file: &'f (impl Slices + ?Sized),
+    place: &Place,
+    piece_bytes: usize,
+) -> Result<Box<dyn Read + 'f>, String> {
+    // Before the data come a header of 30 bytes, the name, and other fields, mostly short ones.
+    let piece_bytes = place.packed.min(piece_bytes as u64) as usize + 512;
+    let mut reader = Reader::new(file, place.header, piece_bytes);
+    let mut header = [0; 30];
+    reader.read_exact(&mut header).map_err(|_| DAMAGED_FILE)?;
+    let length = |at: usize| i64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let is_header = header.starts_with(b"PK\x03\x04");
+    let skipped = reader.seek_relative(length(26) + length(28));
+    if !is_header || skipped.is_err() {
+        return Err(DAMAGED_FILE.into());
+    }
+    let packed = reader.take(place.packed);
+    match place.method {
+        Method::Stored => Ok(Box::new(packed)),
+        Method::Deflated => Ok(Box::new(DeflateDecoder::new(packed))),
+        Method::Unknown => Err("The file is packed in a way that cannot be read here: pack it as an ordinary zip (deflate).".into()),
+    }
+}
+
+/// What the system says of a file that could not be read.
+pub fn unreadable(error: io::Error) -> String {
+    format!("The file cannot be read, or no longer ({error}).")
+}
+
+/// The path that a packer of another code page gives beside the name, in UTF-8.
+fn unicode_path<F: Slices + ?Sized>(
+    entry: ZipFileEntry<'static>,
+    reader: &mut Reader<'_, F>,
+    raw: &[u8],
+) -> Option<Vec<u8>> {
+    let file = entry.with_reader(reader, ZipReadOptions::new()).ok()?;
+    let mut fields = file.extra_data_fields();
+    fields.find_map(|field| match field {
+        ExtraField::UnicodePath(path) => Some(path.clone().unwrap_valid(raw).ok()?.into_vec()),
+        _ => None,
     })
+}
+
+/// Whether two files share bytes: only a zip that is made to unpack to more than it holds has such.
+fn overlaps<'a>(places: impl Iterator<Item = &'a Place>) -> bool {
+    let mut spans: Vec<(u64, u64)> = places
+        .map(|place| {
+            (
+                place.header,
+                place.header.saturating_add(30).saturating_add(place.packed),
+            )
+        })
+        .collect();
+    spans.sort_unstable();
+    spans.windows(2).any(|pair| pair[0].1 > pair[1].0)
+}
+
+/// A file's path in the zip; none for folders and what systems leave in zips.
+fn inner_path(name: &str) -> Option<String> {
+    let path = nfc(name).replace('\\', "/");
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !["", ".", ".."].contains(part))
+        .collect();
+    let is_junk = |part: &&str| part.starts_with('.') || *part == "__MACOSX";
+    let is_file = !path.ends_with('/') && !parts.is_empty() && !parts.iter().any(is_junk);
+    is_file.then(|| parts.join("/"))
+}
+
+/// What is wrong with a zip whose directory cannot be read.
+fn said(error: ZipError) -> String {
+    match error {
+        ZipError::UnsupportedArchive(_) => "The zip is one of several parts, or packed in a way that cannot be read here: pack it as one ordinary zip.".into(),
+        _ => DAMAGED.into(),
+    }
 }

@@ -2,12 +2,19 @@
 
 use std::io::Cursor;
 
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{
+    DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader,
+    Luma, RgbImage,
+};
 
 use crate::config::Fit;
 use crate::data::dataset::{Picture, Placement};
 use crate::data::resize::resize;
+use crate::data::{jpeg, sniff};
 
 /// Longest side of a picture that is read, px.
 const MAX_SIDE_PX: u32 = 16_384;
@@ -15,6 +22,8 @@ const MAX_SIDE_PX: u32 = 16_384;
 const MAX_PIXELS: u64 = 100_000_000;
 /// What a decoder may allocate, bytes: [`MAX_PIXELS`] of 16-bit RGBA and some.
 const MAX_ALLOC_BYTES: u64 = 1 << 30;
+/// Of a JPEG that is written again, since it had to be turned.
+const JPEG_QUALITY: u8 = 95;
 
 /// Decodes a file, turns it as its EXIF orientation says, lays it on white where it is transparent, makes it square as
 /// `fit` says, and resizes it once to `size_px`. What the file is, its first bytes tell, not its name.
@@ -23,7 +32,7 @@ const MAX_ALLOC_BYTES: u64 = 1 << 30;
 /// A sentence for the visitor: not a picture, a kind that is not read here, empty, damaged, incomplete, or too large
 /// (more than 16,384 px a side or 100 megapixels, told from the header before anything is decoded).
 pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<Picture, String> {
-    let (image, orientation) = read(bytes)?;
+    let (image, orientation) = read(name, bytes)?;
     let (pixels, placement) = square(&image, orientation, size_px as u32, fit)?;
     Ok(Picture {
         name: name.into(),
@@ -60,7 +69,7 @@ pub fn frame(
 /// # Errors
 /// As [`decode`].
 pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
-    let (image, orientation) = read(bytes)?;
+    let (image, orientation) = read("", bytes)?;
     let mut turned = DynamicImage::ImageRgb8(image);
     turned.apply_orientation(orientation);
     let turned = turned.into_rgb8();
@@ -68,47 +77,91 @@ pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
     Ok((turned.into_raw(), size_px))
 }
 
-/// Whether a file that starts like this is a picture, of a kind that is read here or another.
-pub(super) fn looks_like_picture(start: &[u8]) -> bool {
-    image::guess_format(start).is_ok() || heif_brand(start)
+/// The file as readers that know nothing of EXIF show it upright, without its orientation; none if it is so already.
+///
+/// What has to be turned is decoded and written anew, in its format: JPEG at quality 95 with its colour profile, PNG and
+/// WebP without loss.
+///
+/// # Errors
+/// As [`decode`], or that it cannot be written.
+pub fn upright(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    let Opened {
+        format,
+        orientation,
+        mut decoder,
+        ..
+    } = open("", bytes)?;
+    if orientation == Orientation::NoTransforms {
+        return Ok(None);
+    }
+    let profile = decoder.icc_profile().ok().flatten();
+    let mut image = decoded(bytes, format, decoder)?;
+    image.apply_orientation(orientation);
+    let mut turned = Vec::new();
+    let written = match format {
+        ImageFormat::Jpeg => {
+            let encoder = JpegEncoder::new_with_quality(&mut turned, JPEG_QUALITY);
+            write(encoder, &image, profile)
+        }
+        ImageFormat::WebP => write(WebPEncoder::new_lossless(&mut turned), &image, profile),
+        _ => write(PngEncoder::new(&mut turned), &image, profile),
+    };
+    written.map_err(|error| format!("The turned image cannot be written: {error}."))?;
+    Ok(Some(turned))
+}
+
+fn write(
+    mut encoder: impl ImageEncoder,
+    image: &DynamicImage,
+    profile: Option<Vec<u8>>,
+) -> image::ImageResult<()> {
+    if let Some(profile) = profile {
+        // An image without its profile is better than none.
+        let _ = encoder.set_icc_profile(profile);
+    }
+    encoder.write_image(
+        image.as_bytes(),
+        image.width(),
+        image.height(),
+        image.color().into(),
+    )
+}
+
+/// A file whose header was read.
+struct Opened<'b> {
+    decoder: Box<dyn ImageDecoder + 'b>,
+    format: ImageFormat,
+    /// How it wants to be turned.
+    orientation: Orientation,
 }
 
 /// The picture as it lies in the file, on white, and how it wants to be turned.
-fn read(bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
+fn read(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
+    let Opened {
+        decoder,
+        format,
+        orientation,
+    } = open(name, bytes)?;
+    Ok((on_white(decoded(bytes, format, decoder)?), orientation))
+}
+
+/// Reads the header of a file, which says whether the rest is to be read.
+fn open<'b>(name: &str, bytes: &'b [u8]) -> Result<Opened<'b>, String> {
     if bytes.is_empty() {
         return Err("The file is empty (zero bytes).".into());
     }
-    let format = match image::guess_format(bytes) {
-        Ok(format) => format,
-        Err(_) if heif_brand(bytes) => {
-            return Err("HEIC pictures cannot be read here: save this one as JPEG or PNG.".into());
-        }
-        Err(_) => return Err("This is not a picture: use PNG, JPEG, WebP, GIF or BMP.".into()),
+    let start = &bytes[..bytes.len().min(sniff::START_BYTES)];
+    let format = sniff::image_format(start).ok_or_else(|| sniff::not_read(name, start))?;
+    let Some(label) = label(format) else {
+        return Err(sniff::not_read(name, start));
     };
-    let label = match format {
-        ImageFormat::Png => "PNG",
-        ImageFormat::Jpeg => "JPEG",
-        ImageFormat::WebP => "WebP",
-        ImageFormat::Gif => "GIF",
-        ImageFormat::Bmp => "BMP",
-        other => {
-            let kind = other
-                .extensions_str()
-                .first()
-                .unwrap_or(&"such")
-                .to_uppercase();
-            return Err(format!(
-                "{kind} pictures cannot be read here: save this one as JPEG or PNG."
-            ));
-        }
-    };
-    let say = |error| sentence(label, &error);
-
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_ALLOC_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(say)?;
+    let mut decoder = reader
+        .into_decoder()
+        .map_err(|error| sentence(label, &error))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(format!("The {label} file holds a picture without pixels."));
@@ -126,14 +179,61 @@ fn read(bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
             MAX_PIXELS / 1_000_000
         ));
     }
-    // The decoder would paint what is missing grey, and not tell.
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
-        return Err("The JPEG file is incomplete: it ends before its picture does.".into());
-    }
     // A picture whose orientation cannot be read is upright.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(say)?;
-    Ok((on_white(image), orientation))
+    Ok(Opened {
+        decoder: Box::new(decoder),
+        format,
+        orientation,
+    })
+}
+
+/// What people call a format that is read here.
+fn label(format: ImageFormat) -> Option<&'static str> {
+    match format {
+        ImageFormat::Png => Some("PNG"),
+        ImageFormat::Jpeg => Some("JPEG"),
+        ImageFormat::WebP => Some("WebP"),
+        ImageFormat::Gif => Some("GIF"),
+        ImageFormat::Bmp => Some("BMP"),
+        _ => None,
+    }
+}
+
+/// The pixels of a file whose header was read.
+fn decoded(
+    bytes: &[u8],
+    format: ImageFormat,
+    decoder: Box<dyn ImageDecoder + '_>,
+) -> Result<DynamicImage, String> {
+    let say = |error| sentence(label(format).unwrap_or("image"), &error);
+    // The decoder would paint what is missing grey, and not tell.
+    if format == ImageFormat::Jpeg && !jpeg::is_ended(bytes) {
+        return without_end(bytes).map_err(say)?.ok_or_else(|| {
+            "The JPEG file is incomplete: it ends before its picture does.".to_string()
+        });
+    }
+    DynamicImage::from_decoder(decoder).map_err(say)
+}
+
+/// The pixels of a JPEG file without an end marker; none if more than that is missing. Whatever is put behind a file that
+/// has all of its pixels does not change them.
+fn without_end(bytes: &[u8]) -> image::ImageResult<Option<DynamicImage>> {
+    let mut ended = jpeg::TAILS.iter().map(|tail| {
+        let bytes = jpeg::ended_by(bytes, tail);
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
+        reader.no_limits();
+        reader.decode()
+    });
+    let Some(first) = ended.next().transpose()? else {
+        return Ok(None);
+    };
+    for other in ended {
+        if other.is_ok_and(|other| other.as_bytes() != first.as_bytes()) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(first))
 }
 
 /// What a decoder's complaint means to a visitor.
@@ -149,38 +249,12 @@ fn sentence(label: &str, error: &ImageError) -> String {
     }
 }
 
-/// Whether the file starts as HEIC and its kin do, which many telephones write.
-fn heif_brand(bytes: &[u8]) -> bool {
-    let brands: [&[u8]; 6] = [b"heic", b"heix", b"heim", b"hevc", b"mif1", b"msf1"];
-    bytes.get(4..8) == Some(b"ftyp")
-        && bytes
-            .get(8..12)
-            .is_some_and(|brand| brands.contains(&brand))
-}
-
-/// Whether a JPEG file reaches its end-of-image marker. Walks from segment to segment, because thumbnails inside of a
-/// segment have such markers, too.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    let mut at = 2; // after start of image
-    while let Some(&[byte, marker]) = bytes.get(at..at + 2) {
-        match (byte, marker) {
-            (0xFF, 0xD9) => return true,
-            // Fill bytes; then stuffed zeros, restarts and lone markers, which have no length.
-            (0xFF, 0xFF) => at += 1,
-            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => at += 2,
-            (0xFF, _) => match bytes.get(at + 2..at + 4) {
-                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return false,
-            },
-            // Entropy-coded data.
-            _ => at += 1,
-        }
-    }
-    false
-}
-
 /// The picture in 8-bit RGB, transparent parts showing white: `a c + (1 - a) 255`.
 fn on_white(image: DynamicImage) -> RgbImage {
+    let image = match image {
+        DynamicImage::ImageLuma16(grey) => brought_to_light(grey),
+        other => other,
+    };
     if !image.color().has_alpha() {
         return image.into_rgb8();
     }
@@ -192,6 +266,22 @@ fn on_white(image: DynamicImage) -> RgbImage {
         to.0 = [r, g, b].map(|c| ((c * a + 255 * (255 - a) + 127) / 255) as u8);
     }
     rgb
+}
+
+/// 16-bit grey as cameras of 12 bits or 8 write it, who would otherwise be nearly black: if no pixel is brighter than 12
+/// (8) bits hold, white is what they hold.
+fn brought_to_light(grey: ImageBuffer<Luma<u16>, Vec<u16>>) -> DynamicImage {
+    let white = match grey.iter().copied().max().unwrap_or_default() {
+        0..=255 => 255,
+        256..=4095 => 4095,
+        _ => return grey.into(),
+    };
+    let (width, height) = grey.dimensions();
+    let scaled = grey
+        .iter()
+        .map(|&value| ((u32::from(value) * 255 + white / 2) / white) as u8);
+    let scaled = ImageBuffer::<Luma<u8>, _>::from_raw(width, height, scaled.collect());
+    scaled.map_or_else(|| grey.into(), DynamicImage::ImageLuma8)
 }
 
 /// The square view, `[S, S, 3]`, and where it lies in the turned original.

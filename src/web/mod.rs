@@ -3,9 +3,11 @@
 mod fetch;
 pub mod gpu;
 mod hands;
+mod slices; // files, piece by piece
 mod worker;
 
 pub use fetch::sleep;
+pub use slices::converted;
 pub use worker::start;
 
 /// Runs the static constructors of the crates below; once, before anything else.

@@ -23,7 +23,8 @@ use crate::checkpoint::{
     torch::{self, ReadAt},
 };
 use crate::config::{Config, Preset, SETTINGS};
-use crate::data::{Dataset, archive, decode, synthetic};
+use crate::data::inputs::{self, Inputs};
+use crate::data::{Dataset, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{self, cpu::helpers};
 use crate::palette;
@@ -80,6 +81,9 @@ struct Message {
 }
 
 type Files = Vec<(String, Blob)>;
+
+/// What is said of labels among training images.
+const LABELS_WAIT: &str = "It holds labels: they are used once its images are annotated.";
 
 /// Starts the worker; it says `booted` when it listens.
 pub fn start() {
@@ -292,7 +296,7 @@ struct Engine {
     /// There once something was found.
     desk: Option<AnnotationProject>,
     /// Of each image of the project, by the id of its row: its file, and its place in it if that is a zip.
-    desk_files: HashMap<u32, (Blob, usize)>,
+    desk_files: HashMap<u32, desk::Place>,
     /// The model whose keypoints it shows: its run and steps.
     desk_of: Option<(String, usize)>,
     desk_shown: Instant,
@@ -760,38 +764,48 @@ impl Engine {
                     }
                 }
                 Pile::Files(files) | Pile::Hands(files) => {
+                    let Some(inputs) = self.look_through(files, &mut stint).await else {
+                        return Ok(None);
+                    };
+                    rejected.extend(inputs.rejected.iter().map(reject));
+                    rejected.extend(inputs.labels.iter().map(|labels| Rejected {
+                        name: labels.path(),
+                        reason: LABELS_WAIT.into(),
+                    }));
                     let mut progress = Progress::of("Reading pictures");
-                    for (i, (name, file)) in files.iter().enumerate() {
-                        let files_left = files.len() - i - 1;
-                        let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
-                            let reason = "The file cannot be read, or no longer.".into();
-                            rejected.push(Rejected {
-                                name: name.clone(),
+                    let (names, total) = (inputs.names(|_| false), inputs.images.len());
+                    for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
+                        let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+                        match bytes.and_then(|bytes| {
+                            decode::decode(&name, &bytes, config.size, config.fit)
+                        }) {
+                            Ok(picture) => pictures.push(picture),
+                            Err(reason) => rejected.push(Rejected {
+                                name: input.path(),
                                 reason,
-                            });
-                            continue;
-                        };
-                        let mut entries =
-                            archive::entries(name.clone(), Uint8Array::new(&buffer).to_vec());
-                        while let Some((name, bytes)) = entries.next() {
-                            match bytes.and_then(|bytes| {
-                                decode::decode(&name, &bytes, config.size, config.fit)
-                            }) {
-                                Ok(picture) => pictures.push(picture),
-                                Err(reason) => rejected.push(Rejected { name, reason }),
-                            }
-                            let done = pictures.len() + rejected.len();
-                            let left = entries.size_hint().1.unwrap_or_default() + files_left;
-                            progress.report(done, Some(done + left));
-                            if self.is_interrupted(&mut stint).await {
-                                return Ok(None);
-                            }
+                            }),
+                        }
+                        progress.report(done + 1, Some(total));
+                        if self.is_interrupted(&mut stint).await {
+                            return Ok(None);
                         }
                     }
                 }
             }
         }
         Ok(Some((pictures, rejected)))
+    }
+
+    /// What the page's files are, and what is in zips among them; nothing if cancelled.
+    async fn look_through(&mut self, files: &Files, stint: &mut Instant) -> Option<Inputs> {
+        let mut inputs = Inputs::default();
+        for (number, (name, file)) in files.iter().enumerate() {
+            inputs.add_named(number, name, file);
+            if self.is_interrupted(stint).await {
+                return None;
+            }
+        }
+        Some(inputs)
     }
 
     /// Lets the event loop take a turn after a stint; whether the load was cancelled in it.
@@ -1041,6 +1055,13 @@ impl Engine {
             self.accept(incoming);
         }
         Ok(())
+    }
+}
+
+fn reject((name, reason): &(String, String)) -> Rejected {
+    Rejected {
+        name: name.clone(),
+        reason: reason.clone(),
     }
 }
 

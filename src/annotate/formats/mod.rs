@@ -2,10 +2,12 @@
 //!
 //! `tests/annotation/tools.py` loads what these write with the tools' own readers.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::Write;
 
+use safe::{inside, portable, safe_path};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use zip::write::SimpleFileOptions;
@@ -21,11 +23,13 @@ pub mod label_studio;
 pub mod plain;
 pub mod png;
 mod read;
+mod safe;
 pub mod sleap;
 pub mod svg;
 pub mod yolo;
 
 pub use read::{check_size, import, import_files};
+pub use safe::beside;
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
@@ -91,6 +95,10 @@ impl Format {
     /// Where the format wants each image's picture, in the order of the images: beside the files of [`export`], from the
     /// same folder.
     pub fn picture_paths(self, annotations: &Annotations) -> Vec<String> {
+        let annotations = &match self.holds_pictures() || self == Format::Png {
+            true => portable(annotations),
+            false => Cow::Borrowed(annotations),
+        };
         let names = annotations.images.iter().map(Image::picture_name);
         match self {
             Format::CocoCvat => names.map(|name| coco::cvat_picture_path(&name)).collect(),
@@ -102,8 +110,23 @@ impl Format {
             Format::Cvat => names
                 .map(|name| format!("images/{}", safe_path(&name)))
                 .collect(),
-            _ => names.map(|name| safe_path(&name)).collect(),
+            Format::Svg | Format::Png => names.map(|name| safe_path(&name)).collect(),
+            // Their files name the images as they are.
+            _ => names.map(|name| inside(&name)).collect(),
         }
+    }
+
+    /// Whether its tool looks for the images beside its files.
+    pub fn holds_pictures(self) -> bool {
+        matches!(
+            self,
+            Format::CocoCvat
+                | Format::CocoDeeplabcut
+                | Format::Deeplabcut
+                | Format::Yolo
+                | Format::Cvat
+                | Format::Svg
+        )
     }
 }
 
@@ -124,55 +147,45 @@ impl Offer {
     /// All of them, in order.
     pub fn all() -> Vec<Offer> {
         let offer = |format: Format| {
-            let (title, about, holds_pictures) = match format {
+            let (title, about) = match format {
                 Format::Coco => (
                     "COCO keypoints",
                     "One JSON, for pycocotools and many others",
-                    false,
                 ),
                 Format::CocoCvat => (
                     "CVAT, as COCO",
                     "COCO keypoints in the folders of a CVAT import",
-                    true,
                 ),
                 Format::CocoDeeplabcut => (
                     "DeepLabCut 3, as COCO",
                     "COCO keypoints, split into train and test",
-                    true,
                 ),
                 Format::Deeplabcut => (
                     "DeepLabCut, Lightning Pose",
                     "Labels and config.yaml of a project",
-                    true,
                 ),
                 Format::DeeplabcutPredictions => (
                     "DeepLabCut predictions",
                     "A table with likelihoods for each video",
-                    false,
                 ),
-                Format::Sleap => ("SLEAP analysis", "A table for each video", false),
+                Format::Sleap => ("SLEAP analysis", "A table for each video"),
                 Format::Yolo => (
                     "Ultralytics YOLO-Pose",
                     "Labels with data.yaml, split into train and val",
-                    true,
                 ),
-                Format::Cvat => ("CVAT for images 1.1", "One XML with skeletons", true),
-                Format::LabelStudio => ("Label Studio", "Tasks and the labelling config", false),
-                Format::Csv => ("Table (CSV)", "A line a point, and edges.csv", false),
-                Format::Json => ("JSON", "Everything, as this page keeps it", false),
-                Format::Edges => ("Edges (CSV)", "The learned edge weights", false),
-                Format::Svg => ("Overlays (SVG)", "The skeleton over each picture", true),
-                Format::Png => (
-                    "Overlays (PNG)",
-                    "The skeleton drawn into each picture",
-                    false,
-                ),
+                Format::Cvat => ("CVAT for images 1.1", "One XML with skeletons"),
+                Format::LabelStudio => ("Label Studio", "Tasks and the labelling config"),
+                Format::Csv => ("Table (CSV)", "A line a point, and edges.csv"),
+                Format::Json => ("JSON", "Everything, as this page keeps it"),
+                Format::Edges => ("Edges (CSV)", "The learned edge weights"),
+                Format::Svg => ("Overlays (SVG)", "The skeleton over each picture"),
+                Format::Png => ("Overlays (PNG)", "The skeleton drawn into each picture"),
             };
             Offer {
                 format,
                 title: title.into(),
                 about: about.into(),
-                holds_pictures,
+                holds_pictures: format.holds_pictures(),
             }
         };
         Format::ALL.map(offer).to_vec()
@@ -204,6 +217,11 @@ impl File {
 /// [`Error::File`] if they cannot be written at all, or not as this format: a sentence says why.
 pub fn export(annotations: &Annotations, format: Format) -> Result<Vec<File>> {
     annotations.validate()?;
+    // Where images lie beside labels, both have names that every system can hold.
+    let annotations = &match format.holds_pictures() {
+        true => portable(annotations),
+        false => Cow::Borrowed(annotations),
+    };
     let files = match format {
         Format::Coco => vec![coco::plain(annotations)],
         Format::CocoCvat => vec![coco::for_cvat(annotations)],
@@ -305,16 +323,6 @@ fn is_text(path: &str) -> bool {
 }
 
 // What several formats need.
-
-/// A path that stays inside its folder on every system: `/` between parts, no empty ones, no `..`.
-fn safe_path(name: &str) -> String {
-    let parts: Vec<String> = name
-        .split(['/', '\\'])
-        .filter(|part| !matches!(part.trim(), "" | "." | ".."))
-        .map(|part| part.replace(|c: char| c.is_control(), "_"))
-        .collect();
-    parts.join("/")
-}
 
 /// The names that exports give to an image, where they are not its own.
 pub(super) fn written_names(name: &str) -> Vec<String> {
@@ -568,6 +576,18 @@ mod tests {
     use super::*;
     use crate::annotate::tests::sample;
     use crate::data::table;
+
+    /// The sample's points on images of these names.
+    pub(super) fn named(names: &[&str]) -> Annotations {
+        let mut annotations = sample();
+        let image = annotations.images[0].clone();
+        let image = |name: &&str| Image {
+            file_name: name.to_string(),
+            ..image.clone()
+        };
+        annotations.images = names.iter().map(image).collect();
+        annotations
+    }
 
     #[test]
     fn every_format_writes_each_file_once_and_says_where_pictures_go() {

@@ -4,17 +4,21 @@
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use tiny_skia::{Color, FillRule, LineCap, Paint, PathBuilder, Pixmap, Stroke, Transform};
 
-use super::{File, safe_path};
+use super::File;
 use crate::annotate::{Annotations, Image, Visibility};
 use crate::data::decode;
 use crate::error::{Error, Result};
 
-/// `<picture>.png` of one image; `picture` are the bytes of its file.
+/// `<path>.png` of one image; `picture` are the bytes of its file, `path` is where the format wants that.
 ///
 /// # Errors
 /// [`Error::File`] if the picture cannot be read.
-pub fn overlay(annotations: &Annotations, image: &Image, picture: &[u8]) -> Result<File> {
-    let path = safe_path(&image.picture_name());
+pub fn overlay(
+    annotations: &Annotations,
+    image: &Image,
+    path: &str,
+    picture: &[u8],
+) -> Result<File> {
     let cannot = |what: String| Error::File(format!("{path} cannot be drawn on: {what}"));
     let (rgb, [width, height]) = decode::whole(picture).map_err(cannot)?;
     let too_large = || cannot("it is too large.".into());
@@ -104,6 +108,7 @@ fn rgb_of(color: &str) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::annotate::formats::Format;
     use crate::annotate::{Keypoint, Point};
 
     #[test]
@@ -135,7 +140,8 @@ mod tests {
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],
         };
         annotations.images.push(image.clone());
-        let file = overlay(&annotations, &image, &grey).expect("draws");
+        let path = &Format::Png.picture_paths(&annotations)[0];
+        let file = overlay(&annotations, &image, path, &grey).expect("draws");
         assert_eq!(file.path, "set/a b.jpg.png");
         let (pixels, size) = decode::whole(&file.bytes).expect("decodes");
         assert_eq!(size, [200, 100]);
@@ -144,6 +150,6 @@ mod tests {
         assert_eq!(at(180, 30), [0, 255, 0]);
         assert!(at(100, 30)[0] > 180, "the edge: {:?}", at(100, 30));
         assert_eq!(at(100, 80), [90, 90, 90]);
-        assert!(overlay(&annotations, &image, b"no picture").is_err());
+        assert!(overlay(&annotations, &image, path, b"no picture").is_err());
     }
 }

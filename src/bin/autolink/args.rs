@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use autolink::annotate::formats::Format;
 use autolink::session::Backend;
 use autolink::{Config, Fit, LossKind, Preset};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 
 /// Keypoints and a skeleton from unlabelled pictures (AutoLink, NeurIPS 2022).
@@ -53,9 +53,21 @@ pub struct Discover {
     /// The folder to write into.
     #[arg(long)]
     pub out: PathBuf,
+    /// What to do with the images, upright, where the tool looks for them: copy, link (those that have to be turned are
+    /// written) or none; by default copy for coco-cvat, coco-deeplabcut, deeplabcut, yolo, cvat and svg, else none.
+    #[arg(long, value_enum)]
+    pub images: Option<Images>,
     /// What computes.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
     pub backend: Backend,
+}
+
+/// How images come to lie beside labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Images {
+    Copy,
+    Link,
+    None,
 }
 
 #[derive(Args)]

@@ -1,15 +1,16 @@
 //! `autolink detect`, `eval`, `annotate` and `landmarks`: what a model finds in images.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use autolink::annotate::edit::Table;
 use autolink::annotate::formats::{self, Format};
 use autolink::annotate::{self, Annotations, Imported, Point, landmarks};
 use autolink::checkpoint::Loaded;
-use autolink::data::{Dataset, Placement, archive};
+use autolink::data::{Dataset, Placement};
+use autolink::error::Error;
 use autolink::session::{self, Keypoints, Rejected};
 use burn::tensor::Device;
 use indicatif::ProgressBar;
@@ -17,9 +18,9 @@ use pollster::block_on;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{Annotate, Detect, Discover, Eval, FewShot};
+use crate::args::{Annotate, Detect, Discover, Eval, FewShot, Images};
 use crate::exam::Exam;
-use crate::files::{files_under, read, read_landmarks, read_pictures};
+use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
 use crate::output::Voice;
 use crate::save::{check_folder_of, write};
@@ -46,17 +47,13 @@ struct Seen {
     found: Keypoints,
 }
 
-/// The keypoints of all pictures under these paths, and the files that are none.
+/// The keypoints of all images, and the files that are none.
 fn find(
-    paths: &[PathBuf],
+    gathered: &Gathered,
     Loaded { model, config, .. }: &Loaded,
     device: &Device,
     voice: &Voice,
 ) -> anyhow::Result<(Vec<Seen>, Vec<Rejected>)> {
-    let mut files = Vec::new();
-    for path in paths {
-        files.extend(files_under(path)?);
-    }
     let mut all = Vec::new();
     let mut chunk = Dataset::new(config.size);
     let mut look = |chunk: &Dataset| -> anyhow::Result<()> {
@@ -68,7 +65,7 @@ fn find(
         }));
         Ok(())
     };
-    let rejected = read_pictures(&files, config, voice, |picture| {
+    let rejected = gathered.read_all(config, voice, |picture| {
         chunk.push(picture);
         if chunk.len() == DETECT_CHUNK {
             look(&std::mem::replace(&mut chunk, Dataset::new(config.size)))?;
@@ -85,9 +82,10 @@ fn find(
 
 pub fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
     check_folder_of(&options.out)?;
+    let gathered = Gathered::new(&options.paths)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
-    let (images, rejected) = find(&options.paths, &loaded, &device, voice)?;
+    let (images, rejected) = find(&gathered, &loaded, &device, voice)?;
     let images: BTreeMap<_, _> = (images.into_iter())
         .map(|seen| (seen.name, seen.found))
         .collect();
@@ -118,20 +116,14 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
     let landmarks = read_landmarks(&options.landmarks)?;
     let device = open(options.backend)?;
     let Loaded { model, config, .. } = load(&options.model, &device)?;
-    let files = files_under(&options.images)?;
-    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let gathered = Gathered::new(std::slice::from_ref(&options.images))?;
     let labelled: Vec<String> = (landmarks.annotations.images.iter())
         .map(annotate::Image::picture_name)
         .collect();
-    let found: HashSet<usize> = (annotate::match_names(&labelled, &names).into_iter())
-        .flatten()
-        .collect();
-    let wanted: Vec<_> = (files.into_iter().enumerate())
-        .filter(|(i, (name, _))| name.ends_with(".zip") || found.contains(i))
-        .map(|(_, file)| file)
-        .collect();
+    let wanted = annotate::match_names(&labelled, &gathered.names);
+    let wanted: BTreeSet<usize> = wanted.into_iter().flatten().collect();
     let mut pictures = Dataset::new(config.size);
-    let rejected = read_pictures(&wanted, &config, voice, |picture| {
+    let rejected = gathered.read(wanted.into_iter(), &config, voice, |picture| {
         pictures.push(picture);
         Ok(())
     })?;
@@ -149,10 +141,15 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
 }
 
 /// What the model finds in all pictures under these paths, and the names that were given to it.
-fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<(Annotations, Option<Table>)> {
+fn discover(
+    options: &Discover,
+    gathered: &Gathered,
+    voice: &Voice,
+) -> anyhow::Result<(Annotations, Option<Table>)> {
+    rehearse(&gathered.names, options.format)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
-    let (images, _) = find(&options.paths, &loaded, &device, voice)?;
+    let (images, _) = find(gathered, &loaded, &device, voice)?;
     let Loaded {
         model,
         config,
@@ -173,32 +170,66 @@ fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<(Annotations, O
     Ok((found, names))
 }
 
-fn write_annotations(found: &Annotations, options: &Discover, voice: &Voice) -> anyhow::Result<()> {
-    let mut written = 0;
-    let mut write_one = |file: &formats::File| -> anyhow::Result<()> {
-        let path = options.out.join(&file.path);
-        let folder = path.parent().unwrap_or(&options.out);
-        fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
-        written += 1;
-        write(&path, &file.bytes)
+/// Whether images of these names can be written in this form: better to hear of two that would share a file of labels before
+/// the work than after it.
+fn rehearse(names: &[String], format: Format) -> anyhow::Result<()> {
+    let mut annotations = Annotations::discovered(&["#ffffff".into()]);
+    let image = |name: &String| {
+        let whole = Placement::whole([1, 1]);
+        annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0])
     };
-    for file in formats::export(found, options.format)? {
-        write_one(&file)?;
+    annotations.images = names.iter().map(image).collect();
+    formats::export(&annotations, format)?;
+    Ok(())
+}
+
+fn write_annotations(
+    found: &Annotations,
+    gathered: &Gathered,
+    options: &Discover,
+    voice: &Voice,
+) -> anyhow::Result<()> {
+    let files = formats::export(found, options.format)?;
+    let mut written = files.len();
+    for file in files {
+        put(&file, None, &options.out)?;
     }
-    if options.format == Format::Png {
-        let images: HashMap<&str, &annotate::Image> = (found.images.iter())
-            .map(|image| (image.file_name.as_str(), image))
+    let images = options
+        .images
+        .unwrap_or(match options.format.holds_pictures() {
+            true => Images::Copy,
+            false => Images::None,
+        });
+    if options.format == Format::Png || images != Images::None {
+        let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
+            .map(|(number, name)| (name.as_str(), number))
             .collect();
-        for path in &options.paths {
-            for (name, path) in files_under(path)? {
-                for (name, bytes) in archive::entries(name, read(&path)?) {
-                    if let (Some(image), Ok(bytes)) = (images.get(name.as_str()), bytes) {
-                        write_one(&formats::png::overlay(found, image, &bytes)?)?;
-                    }
+        let paths = options.format.picture_paths(found);
+        let mut left_out = Vec::new();
+        for (image, path) in found.images.iter().zip(paths) {
+            let number = numbers.get(image.file_name.as_str()).copied();
+            let number = number.with_context(|| format!("{} is gone", image.file_name))?;
+            let to = options.out.join(&path);
+            let source = gathered.file(number);
+            let lies_there = source.is_some_and(|source| is_same(source, &to));
+            let done = gathered
+                .bytes(number)
+                .map_err(Error::File)
+                .and_then(|bytes| formats::beside(found, image, options.format, path, bytes));
+            match done {
+                _ if lies_there && options.format != Format::Png => {}
+                Ok(made) => {
+                    let source = source.filter(|_| images == Images::Link);
+                    put(&made, source, &options.out)?;
+                    written += 1;
                 }
+                Err(error) => left_out.push(Rejected {
+                    name: image.file_name.clone(),
+                    reason: error.to_string(),
+                }),
             }
         }
+        voice.rejected(&left_out);
     }
     let (pictures, files, out) = (found.images.len(), written, options.out.display());
     voice.say(
@@ -208,9 +239,41 @@ fn write_annotations(found: &Annotations, options: &Discover, voice: &Voice) -> 
     Ok(())
 }
 
+/// Writes a file below `out`; where `source` has the same bytes, as a link to that.
+fn put(file: &formats::File, source: Option<&Path>, out: &Path) -> anyhow::Result<()> {
+    let path = out.join(&file.path);
+    let folder = path.parent().unwrap_or(out);
+    fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
+    let is_same = |source: &&Path| fs::read(source).is_ok_and(|bytes| bytes == file.bytes);
+    match source.filter(is_same) {
+        Some(source) => link(source, &path)
+            .with_context(|| format!("{} cannot be linked, try --images copy", path.display())),
+        None => write(&path, &file.bytes),
+    }
+}
+
+/// Makes `path` another name of `source`, or where that lies on another disk a symbolic link to it.
+fn link(source: &Path, path: &Path) -> std::io::Result<()> {
+    if fs::symlink_metadata(path).is_ok() {
+        fs::remove_file(path)?;
+    }
+    let linked = fs::hard_link(source, path);
+    #[cfg(unix)]
+    let linked = linked.or_else(|_| std::os::unix::fs::symlink(source.canonicalize()?, path));
+    linked
+}
+
+/// Whether both paths lead to one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|path| path.canonicalize().ok());
+    a.is_some() && a == b
+}
+
 pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
-    let (found, names) = discover(&options.discover, voice)?;
+    let gathered = Gathered::new(&options.discover.paths)?;
+    let (found, names) = discover(&options.discover, &gathered, voice)?;
     let named = match names {
         Some(names) => names.apply(&found)?,
         None => found,
@@ -230,7 +293,7 @@ pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
             voice.line(&serde_json::to_value(agreement)?);
         }
     }
-    write_annotations(&named, &options.discover, voice)
+    write_annotations(&named, &gathered, &options.discover, voice)
 }
 
 /// The labels on those of their images that are here; tells what of them could not be used.
@@ -252,11 +315,13 @@ fn placed(labels: &Imported, found: &Annotations) -> Annotations {
 
 pub fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
     let table = read_landmarks(&options.landmarks)?;
-    let (found, _) = discover(&options.discover, voice)?;
+    let gathered = Gathered::new(&options.discover.paths)?;
+    let (found, _) = discover(&options.discover, &gathered, voice)?;
     let placed = placed(&table, &found);
     let fit = landmarks::Fit::new(&found, &placed)?;
     for landmark in &fit.landmarks {
         voice.line(&serde_json::to_value(landmark)?);
     }
-    write_annotations(&fit.annotate(&found, &placed)?, &options.discover, voice)
+    let annotations = fit.annotate(&found, &placed)?;
+    write_annotations(&annotations, &gathered, &options.discover, voice)
 }

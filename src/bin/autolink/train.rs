@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use serde_json::json;
 
 use crate::args::Train;
 use crate::exam::Exam;
-use crate::files::{files_under, read_landmarks, read_pictures};
+use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
 use crate::output::Voice;
 use crate::save::{check_folder_of, create, write};
@@ -214,9 +213,9 @@ fn training_pictures(
         });
         return Ok((pictures, Some(landmarks), format!("{count} drawn puppets.")));
     }
-    let files = files_under(Path::new(from))?;
+    let gathered = Gathered::new(&[from.into()])?;
     let mut pictures = Dataset::new(config.size);
-    let rejected = read_pictures(&files, config, voice, |picture| {
+    let rejected = gathered.read_all(config, voice, |picture| {
         pictures.push(picture);
         Ok(())
     })?;

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::Blob;
 use web_time::{Duration, Instant};
 
-use super::{BlobFile, Engine, Files, Message, Pile, Progress, fail, post, post_file};
+use super::{BlobFile, Engine, Files, Message, Pile, Progress, fail, post, post_file, reject};
 use crate::annotate::{
     self,
     content::{self, Content},
@@ -18,6 +17,7 @@ use crate::annotate::{
 };
 use crate::checkpoint::torch::ReadAt;
 use crate::config::Config;
+use crate::data::inputs::{self, Input};
 use crate::data::{Dataset, Picture, Placement, archive, decode, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{Command, Event, Keypoints, Rejected, discovered};
@@ -31,6 +31,9 @@ const DESK_EVERY: Duration = Duration::from_millis(1000);
 const PUPPET_PX: usize = 192;
 /// A zip is handed to the browser in pieces of this size, bytes.
 const PIECE: usize = 4 << 20;
+
+/// The file of an image, and where in it the image lies if it is a zip.
+pub(super) type Place = (Blob, Option<archive::Place>);
 
 impl Engine {
     /// Does what a command asks of the desk; whether it is done and nobody was told yet.
@@ -74,7 +77,7 @@ impl Engine {
                     )
                 };
                 let known = content::of_frame(&content, frame);
-                let place = (blob(&[])?, 0);
+                let place = (blob(&[])?, None);
                 self.lay(&known, Some(&content), image, place).await?;
             }
             Command::ShowDesk => {
@@ -151,7 +154,7 @@ impl Engine {
                 return Ok(false);
             }
             Command::Picture { image } => {
-                post_picture(id, &self.desk_files, image).await?;
+                post_picture(id, &self.desk_files, image)?;
                 return Ok(false);
             }
             _ => {} // all others are the worker's own
@@ -242,49 +245,45 @@ impl Engine {
         let is_other_run =
             shown.is_some_and(|run| self.desk_of.as_ref().is_some_and(|of| of.0 != run));
         let config = self.config();
-        let mut rejected = Vec::new();
-        let mut progress = Progress::of("Finding keypoints");
         let mut stint = Instant::now();
+        let Some(inputs) = self.look_through(&files, &mut stint).await else {
+            return Ok(());
+        };
+        rejected.extend(inputs.rejected.iter().map(reject));
+        let mut progress = Progress::of("Finding keypoints");
         let mut batch: Vec<Wanted> = Vec::new();
-        let (mut done, mut read, mut is_cancelled) = (0, 0, false);
-        let count = files.len();
-        'files: for (i, (name, file)) in files.into_iter().enumerate() {
-            let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
-                let reason = "The file cannot be read, or no longer.".into();
-                rejected.push(Rejected { name, reason });
-                continue;
-            };
-            let bytes = Uint8Array::new(&buffer).to_vec();
-            let mut entries = archive::entries(name, bytes).enumerate();
-            while let Some((place, (name, bytes))) = entries.next() {
-                let decoded = bytes.and_then(|bytes| {
-                    let picture = decode::decode(&name, &bytes, config.size, config.fit)?;
-                    Ok((content::of_bytes(&bytes), picture))
-                });
-                match decoded {
-                    Ok((content, picture)) => {
-                        if left_out.binary_search(&read).is_err() {
-                            batch.push(Wanted {
-                                content,
-                                picture,
-                                place: (file.clone(), place),
-                            });
-                        }
-                        read += 1;
+        let (mut read, mut is_cancelled) = (0, false);
+        let (names, total) = (inputs.names(|_| false), inputs.images.len());
+        for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
+            let file = &files[input.file].1;
+            let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
+                let picture = decode::decode(&name, &bytes, config.size, config.fit)?;
+                Ok((content::of_bytes(&bytes), picture))
+            });
+            match decoded {
+                Ok((content, picture)) => {
+                    if left_out.binary_search(&read).is_err() {
+                        batch.push(Wanted {
+                            content,
+                            picture,
+                            place: (file.clone(), input.place),
+                        });
                     }
-                    Err(reason) => rejected.push(Rejected { name, reason }),
+                    read += 1;
                 }
-                if batch.len() == FIND_BATCH {
-                    self.look(&mut batch, &mut rejected).await?;
-                }
-                done += 1;
-                let left = entries.size_hint().1.unwrap_or_default() + count - i - 1;
-                progress.report(done, Some(done + left));
-                self.serve().await;
-                if self.is_interrupted(&mut stint).await {
-                    is_cancelled = true;
-                    break 'files;
-                }
+                Err(reason) => rejected.push(Rejected {
+                    name: input.path(),
+                    reason,
+                }),
+            }
+            if batch.len() == FIND_BATCH {
+                self.look(&mut batch, &mut rejected).await?;
+            }
+            progress.report(done + 1, Some(total));
+            self.serve().await;
+            if self.is_interrupted(&mut stint).await {
+                is_cancelled = true;
+                break;
             }
         }
         self.look(&mut batch, &mut rejected).await?;
@@ -357,7 +356,43 @@ impl Engine {
             (n, true) => format!("Stopped: keypoints of {n} {} so far.", pictures(n)),
             (n, false) => format!("Keypoints of {n} {}.", pictures(n)),
         };
+        if !is_cancelled {
+            self.label(&files, &inputs.labels, &mut rejected)?;
+        }
         post(&Event::Found { about, rejected });
+    }
+
+    /// Takes in the labels that came with the images; what could not be used of them joins `rejected`.
+    fn label(
+        &mut self,
+        files: &Files,
+        labels: &[Input],
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        if self.desk.is_none() {
+            return Ok(());
+        }
+        for input in labels {
+            let name = input.path();
+            let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+            let note = |reason| Rejected {
+                name: name.clone(),
+                reason,
+            };
+            let imported = bytes
+                .map_err(Error::File)
+                .and_then(|bytes| formats::import(&name, &bytes))
+                .and_then(|imported| Ok((self.desk()?.import(&imported)?, imported.notes)));
+            match imported {
+                Ok((placed, notes)) => {
+                    rejected.push(note(placed.summary));
+                    rejected.extend(notes.into_iter().chain(placed.notes).map(note));
+                }
+                Err(error) => rejected.push(note(error.to_string())),
+            }
+        }
+        self.post_desk();
+        Ok(())
     }
 
     /// Finds keypoints in a few images and puts them into the project.
@@ -394,7 +429,7 @@ impl Engine {
         content: &str,
         video: Option<&str>,
         image: annotate::Image,
-        place: (Blob, usize),
+        place: Place,
     ) -> Result<Option<String>> {
         self.show_model().await?;
         let step = self.session()?.steps_taken();
@@ -464,7 +499,7 @@ impl Engine {
                 return;
             };
             let result = match command {
-                Command::Picture { image } => post_picture(id, &self.desk_files, image).await,
+                Command::Picture { image } => post_picture(id, &self.desk_files, image),
                 Command::SaveProject { name } => self.post_saved(id, &name),
                 Command::Edit { edit } => self.edit(edit).map(|()| post(&Event::Done { id })),
                 _ => Ok(()),
@@ -530,16 +565,14 @@ impl Engine {
         let mut progress = Progress::of("Packing pictures");
         let total = paths.len();
         for (i, path) in paths.into_iter().enumerate() {
-            let id = self.desk()?.id_of(&annotations.images[i].picture_name());
-            let place = id.and_then(|id| self.desk_files.get(&id)).cloned();
+            let image = &annotations.images[i];
+            let id = self.desk()?.id_of(&image.picture_name());
+            let place = id.and_then(|id| self.desk_files.get(&id));
             let Some((file, place)) = place.filter(|(file, _)| file.size() > 0.0) else {
                 continue; // it is not here, or a frame that nobody gave
             };
-            let (_, bytes) = picture_of(&file, place).await?;
-            zip.add(match format {
-                Format::Png => formats::png::overlay(&annotations, &annotations.images[i], &bytes)?,
-                _ => formats::File { path, bytes },
-            })?;
+            let bytes = inputs::read(file, place.as_ref()).map_err(Error::File)?;
+            zip.add(formats::beside(&annotations, image, format, path, bytes)?)?;
             progress.report(i + 1, Some(total));
         }
         zip.finish()?;
@@ -551,7 +584,7 @@ impl Engine {
 struct Wanted {
     content: String,
     picture: Picture,
-    place: (Blob, usize),
+    place: Place,
 }
 
 /// What a file is known by, read by slices.
@@ -608,15 +641,15 @@ fn blob(bytes: &[u8]) -> Result<Blob> {
 }
 
 /// Hands the file of an image of the project to the page: itself, or what is in its zip.
-async fn post_picture(id: u32, places: &HashMap<u32, (Blob, usize)>, image: u32) -> Result<()> {
+fn post_picture(id: u32, places: &HashMap<u32, Place>, image: u32) -> Result<()> {
     let missing = || Error::File("This image is not here: drop it in to see it.".into());
     let (file, place) = places.get(&image).ok_or_else(missing)?;
-    let is_zip = BlobFile(file.clone()).read_at(0, 2).await? == b"PK";
-    if is_zip {
-        let (name, bytes) = picture_of(file, *place).await?;
-        post_file(id, name, &blob(&bytes)?);
-    } else {
-        post_file(id, "picture".into(), file);
+    match place {
+        None => post_file(id, "picture".into(), file),
+        Some(place) => {
+            let bytes = archive::unpack(file, place).map_err(Error::File)?;
+            post_file(id, "picture".into(), &blob(&bytes)?);
+        }
     }
     Ok(())
 }
@@ -625,15 +658,6 @@ async fn whole(file: &Blob) -> Result<Vec<u8>> {
     BlobFile(file.clone())
         .read_at(0, file.size() as usize)
         .await
-}
-
-/// The file of a picture with its name, out of a zip if it is in one.
-async fn picture_of(file: &Blob, place: usize) -> Result<(String, Vec<u8>)> {
-    let bytes = whole(file).await?;
-    let (name, bytes) = archive::entries("picture".into(), bytes)
-        .nth(place)
-        .ok_or_else(|| Error::File("The picture is no longer in its file.".into()))?;
-    Ok((name, bytes.map_err(Error::File)?))
 }
 
 fn pictures(count: usize) -> &'static str {
