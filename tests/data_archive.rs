@@ -145,9 +145,18 @@ fn a_zips_own_name_comes_only_where_two_collide() {
     let mut inputs = Inputs::default();
     inputs.add_named(0, "folder/one.zip", &one[..]);
     inputs.add_named(1, "folder/two.zip", &two[..]);
-    assert_eq!(
-        inputs.names(|_| false),
-        ["one.zip/a.png", "b.png", "two.zip/a.png"]
+    let names = inputs.names(|_| false);
+    assert_eq!(names, ["one.zip/a.png", "b.png", "two.zip/a.png"]);
+    assert_eq!(inputs.numbered(&names), []);
+    assert_eq!(inputs.images[2].path(), "folder/two.zip/a.png");
+    inputs.add_named(2, "folder/one.zip", &one[..]);
+    let names = inputs.names(|_| false);
+    assert_eq!(names[3..], ["one.zip/a (2).png", "b (2).png"]);
+    let numbered = inputs.numbered(&names);
+    assert_eq!(numbered[1].0, "folder/one.zip/b.png");
+    assert!(
+        numbered[1].1.contains("this one is b (2).png here"),
+        "{numbered:?}"
     );
 }
 

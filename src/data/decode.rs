@@ -85,6 +85,7 @@ pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
 /// # Errors
 /// As [`decode`], or that it cannot be written.
 pub fn upright(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    let bytes = &jpeg::with_tables(bytes);
     let Opened {
         format,
         orientation,
@@ -137,6 +138,7 @@ struct Opened<'b> {
 
 /// The picture as it lies in the file, on white, and how it wants to be turned.
 fn read(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
+    let bytes = &jpeg::with_tables(bytes);
     let Opened {
         decoder,
         format,
@@ -209,7 +211,11 @@ fn decoded(
     let say = |error| sentence(label(format).unwrap_or("image"), &error);
     // The decoder would paint what is missing grey, and not tell.
     if format == ImageFormat::Jpeg && !jpeg::is_ended(bytes) {
-        return without_end(bytes).map_err(say)?.ok_or_else(|| {
+        let whole = match jpeg::has_all_scans(bytes) {
+            true => without_end(bytes).map_err(say)?,
+            false => None,
+        };
+        return whole.ok_or_else(|| {
             "The JPEG file is incomplete: it ends before its picture does.".to_string()
         });
     }

@@ -37,6 +37,10 @@ impl Inputs {
     /// Looks at one file: number `number`, at `path` below `given`. Of a plain file half a kilobyte is read, of a zip its
     /// directory and the first bytes of files whose names do not tell.
     pub fn add(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
+        self.look(number, given, path, file);
+    }
+
+    fn look(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
         let start = match file.slice(0, START_BYTES) {
             Ok(start) => start,
             Err(error) => return self.reject(path, archive::unreadable(error)),
@@ -58,10 +62,21 @@ impl Inputs {
         }
     }
 
-    /// Looks at file number `number` of a page, whose name has the folder before it that it was dropped in.
+    /// Looks at file number `number` of a page, whose name has the folder before it that was dropped; so have the paths that
+    /// people are told.
     pub fn add_named(&mut self, number: usize, name: &str, file: &(impl Slices + ?Sized)) {
         let (given, path) = name.split_once('/').unwrap_or(("", name));
-        self.add(number, given, path, file);
+        let before = (self.images.len(), self.labels.len(), self.rejected.len());
+        self.look(number, given, path, file);
+        let images = self.images[before.0..].iter_mut();
+        for input in images.chain(&mut self.labels[before.1..]) {
+            input.origin = input.origin.clone().shown_whole();
+        }
+        if !given.is_empty() {
+            for (path, _) in &mut self.rejected[before.2..] {
+                *path = format!("{given}/{path}");
+            }
+        }
     }
 
     fn add_zip(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
@@ -112,6 +127,20 @@ impl Inputs {
     pub fn names(&self, taken: impl Fn(&str) -> bool) -> Vec<String> {
         let origins: Vec<&Origin> = self.images.iter().map(|image| &image.origin).collect();
         names::tell_apart(&origins, taken)
+    }
+
+    /// The images that are called by a number, since others have the same path: that path, and a sentence with the name.
+    pub fn numbered(&self, names: &[String]) -> Vec<(String, String)> {
+        let numbered = |(image, name): &(&Input, &String)| !name.ends_with(&image.origin.name());
+        let images = self.images.iter().zip(names).filter(numbered);
+        let sentence = |name| {
+            format!(
+                "There is another picture of this name: this one is {name} here and in what is exported."
+            )
+        };
+        images
+            .map(|(image, name)| (image.path(), sentence(name)))
+            .collect()
     }
 }
 

@@ -41,9 +41,20 @@ impl Origin {
         }
     }
 
+    /// The same, which a person needs the whole path to find.
+    pub fn shown_whole(self) -> Origin {
+        let shown = self.parts.len();
+        Origin { shown, ..self }
+    }
+
     /// Its path below what was given, with that of its zip.
     pub fn path(&self) -> String {
         self.last(self.shown)
+    }
+
+    /// What it is called, if no other image is.
+    pub fn name(&self) -> String {
+        self.last(self.own)
     }
 
     /// Its path with so many parts.

@@ -173,7 +173,9 @@ fn holds_labels(name: &str, start: &[u8]) -> bool {
     };
     let first = start.trim_ascii_start().first();
     is_text
-        && !start.contains(&0)
+        && !start
+            .iter()
+            .any(|byte| *byte < b' ' && !b"\t\r\n".contains(byte))
         && match first {
             None => false,
             Some(b'{' | b'[') => true,

@@ -254,6 +254,7 @@ impl Engine {
         let mut batch: Vec<Wanted> = Vec::new();
         let (mut read, mut is_cancelled) = (0, false);
         let (names, total) = (inputs.names(|_| false), inputs.images.len());
+        rejected.extend(inputs.numbered(&names).iter().map(reject));
         for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
             let file = &files[input.file].1;
             let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
