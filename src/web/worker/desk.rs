@@ -249,7 +249,7 @@ impl Engine {
         let Some(inputs) = self.look_through(&files, &mut stint).await else {
             return Ok(());
         };
-        rejected.extend(inputs.rejected.iter().map(reject));
+        let mut rejected: Vec<Rejected> = inputs.rejected.iter().map(reject).collect();
         let mut progress = Progress::of("Finding keypoints");
         let mut batch: Vec<Wanted> = Vec::new();
         let (mut read, mut is_cancelled) = (0, false);
@@ -291,6 +291,9 @@ impl Engine {
         if is_other_run && !is_cancelled {
             is_cancelled = self.look_again(&mut rejected).await?;
         }
+        if !is_cancelled {
+            self.label(&files, &inputs.labels, &mut rejected);
+        }
         self.post_found(is_cancelled, rejected);
         Ok(())
     }
@@ -322,9 +325,7 @@ impl Engine {
             let place = place.clone();
             // It may have been removed meanwhile.
             if let Ok((content, name)) = self.desk()?.content_of(*id) {
-                let bytes = picture_of(&place.0, place.1).await.map(|(_, bytes)| bytes);
-                let decoded = bytes
-                    .map_err(|error| error.to_string())
+                let decoded = inputs::read(&place.0, place.1.as_ref())
                     .and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
                 match decoded {
                     Ok(picture) => batch.push(Wanted {
@@ -357,22 +358,11 @@ impl Engine {
             (n, true) => format!("Stopped: keypoints of {n} {} so far.", pictures(n)),
             (n, false) => format!("Keypoints of {n} {}.", pictures(n)),
         };
-        if !is_cancelled {
-            self.label(&files, &inputs.labels, &mut rejected)?;
-        }
         post(&Event::Found { about, rejected });
     }
 
     /// Takes in the labels that came with the images; what could not be used of them joins `rejected`.
-    fn label(
-        &mut self,
-        files: &Files,
-        labels: &[Input],
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<()> {
-        if self.desk.is_none() {
-            return Ok(());
-        }
+    fn label(&mut self, files: &Files, labels: &[Input], rejected: &mut Vec<Rejected>) {
         for input in labels {
             let name = input.path();
             let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
@@ -392,8 +382,6 @@ impl Engine {
                 Err(error) => rejected.push(note(error.to_string())),
             }
         }
-        self.post_desk();
-        Ok(())
     }
 
     /// Finds keypoints in a few images and puts them into the project.
