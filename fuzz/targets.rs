@@ -1,13 +1,16 @@
 //! What is fuzzed: everything that reads a file which somebody else wrote. A target takes any bytes, and panics where
 //! something is not as it has to be. `main.rs` gives them to libFuzzer, `tests/fuzz.rs` what was found before.
 
+use std::collections::HashSet;
+
 use autolink::annotate::content;
 use autolink::annotate::desk::{AnnotationProject, Edit, Layer};
 use autolink::annotate::formats::{self, Format};
 use autolink::annotate::{Annotations, Image, Imported, Point};
 use autolink::checkpoint;
 use autolink::config::Fit;
-use autolink::data::{archive, decode};
+use autolink::data::decode;
+use autolink::data::inputs::{self, Inputs};
 use autolink::eval::Landmarks;
 use burn::tensor::Device;
 
@@ -63,16 +66,26 @@ fn image(bytes: &[u8]) {
 }
 
 fn zip(bytes: &[u8]) {
-    let (mut unpacked, mut count) = (0, 0);
-    for (name, file) in archive::entries("a.zip".into(), bytes.to_vec()) {
-        count += 1;
+    let mut inputs = Inputs::default();
+    inputs.add(0, "", "a.zip", bytes);
+    let names = inputs.names(|_| false);
+    let distinct: HashSet<&String> = names.iter().collect();
+    assert_eq!(distinct.len(), inputs.images.len(), "a name twice");
+    for name in &names {
         let mut parts = name.split('/');
         assert!(parts.all(|part| part != ".."), "{name:?} leaves its folder");
-        match file {
+    }
+    let mut unpacked = 0;
+    for input in inputs.images.iter().chain(&inputs.labels) {
+        match inputs::read(bytes, input.place.as_ref()) {
             Ok(file) => unpacked += file.len(),
             Err(sentence) => assert_sentence(&sentence),
         }
     }
+    for (_, sentence) in &inputs.rejected {
+        assert_sentence(sentence);
+    }
+    let count = inputs.images.len() + inputs.labels.len() + inputs.rejected.len();
     assert!(count > 0, "not a word about the zip");
     // Deflate packs 1,032 to 1 at most; what is more is a bomb, and is stopped.
     assert!(
