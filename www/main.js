@@ -53,8 +53,11 @@ let waiting = null;
 
 // ---------------------------------------------------------------------------------------------- the engine
 
-/** Starts an engine; what is pressed meanwhile holds as soon as it can train. */
-const start = () => transport.during(startNow);
+/** Starts an engine; what is pressed meanwhile holds as soon as it can train. The one before may never answer again: nobody waits for it. */
+function start() {
+  session?.close();
+  return transport.during(startNow);
+}
 
 async function startNow() {
   // After a crash the settings are kept, as the images are, and the run as far as memory or the browser has it.
