@@ -65,7 +65,6 @@ async function startNow() {
   const isRestart = session !== null;
   const goesOn = transport.takeGoesOn();
   store.set({ ...initialState(), saves: list, unkept, persisted, models, until, gone, ...shown(recorded), message: { kind: "info", text: "Loading the engine." } });
-  session?.close();
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
   try {
