@@ -207,7 +207,6 @@ test("names belong to the run that they were given to", async ({ page }) => {
   await id("half-train").click();
   const model = await downloaded(page, "save-model");
   // Another seed is another run.
-  await page.getByTestId("advanced").locator("summary").click();
   await id("seed").fill("5");
   await id("seed").press("Enter");
   await id("half-annotate").click();
@@ -215,7 +214,7 @@ test("names belong to the run that they were given to", async ({ page }) => {
   await id("desk-detect-again").click();
   await expect(name).toHaveValue("kp0");
   await id("half-train").click();
-  await id("model-file").setInputFiles({ name: model.name, mimeType: "application/octet-stream", buffer: model.bytes });
+  await page.locator("#model-file").setInputFiles({ name: model.name, mimeType: "application/octet-stream", buffer: model.bytes });
   await expect(id("message")).toContainText("Opened");
   await id("half-annotate").click();
   await expect(name).toHaveValue("nose");

@@ -62,6 +62,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     for (const video of videos.values()) video.close();
     videos.clear();
     pictures.clear();
+    store.set({ noted: [] });
   });
   const edit = (/** @type {protocol.Edit} */ edit) =>
     attempt(async (session) => {
