@@ -9,7 +9,7 @@ use autolink::annotate::{Imported, formats};
 use autolink::data::{Picture, archive, decode};
 use autolink::session::Rejected;
 
-use crate::output::Voice;
+use crate::output::{Voice, warn};
 
 /// The files under a folder, or the one file, sorted by name; the names are relative to the folder, with `/`.
 pub fn files_under(root: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
@@ -85,6 +85,6 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn read_landmarks(path: &Path) -> anyhow::Result<Imported> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let imported = formats::import(&name, &read(path)?)?;
-    imported.notes.iter().for_each(|note| eprintln!("{note}"));
+    imported.notes.iter().for_each(|note| warn(note));
     Ok(imported)
 }

@@ -21,8 +21,8 @@ use crate::args::{Annotate, Detect, Discover, Eval, FewShot};
 use crate::exam::Exam;
 use crate::files::{files_under, read, read_landmarks, read_pictures};
 use crate::models::{load, open};
-use crate::output::Voice;
-use crate::save::{check_folder_of, write};
+use crate::output::{Voice, warn};
+use crate::save::{Outputs, check_new, write};
 
 /// Pictures decoded at once when they are only looked at.
 const DETECT_CHUNK: usize = 256;
@@ -84,7 +84,12 @@ fn find(
 }
 
 pub fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
-    check_folder_of(&options.out)?;
+    (options.paths.iter())
+        .fold(Outputs::new(options.force), |outputs, path| {
+            outputs.input(path)
+        })
+        .input(&options.model)
+        .file(&options.out)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, rejected) = find(&options.paths, &loaded, &device, voice)?;
@@ -138,7 +143,7 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
     voice.rejected(&rejected);
     let exam = Exam {
         seed: options.seed,
-        ..Exam::new(&landmarks, &pictures, options.fit)?
+        ..Exam::new(&landmarks, &pictures, options.eval_fit)?
     };
     let found = block_on(session::detect(&model, &exam.pictures, &device))?;
     let score = exam.score(&found)?;
@@ -150,6 +155,11 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
 
 /// What the model finds in all pictures under these paths, and the names that were given to it.
 fn discover(options: &Discover, voice: &Voice) -> anyhow::Result<(Annotations, Option<Table>)> {
+    // Files whose names do not depend on the images.
+    let nothing = Annotations::discovered(&[]);
+    for file in formats::export(&nothing, options.format).unwrap_or_default() {
+        check_new(&options.out.join(&file.path), options.force)?;
+    }
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, _) = find(&options.paths, &loaded, &device, voice)?;
@@ -177,15 +187,18 @@ fn write_annotations(found: &Annotations, options: &Discover, voice: &Voice) -> 
     let mut written = 0;
     let mut write_one = |file: &formats::File| -> anyhow::Result<()> {
         let path = options.out.join(&file.path);
+        check_new(&path, options.force)?;
         let folder = path.parent().unwrap_or(&options.out);
         fs::create_dir_all(folder)
             .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
         written += 1;
         write(&path, &file.bytes)
     };
-    for file in formats::export(found, options.format)? {
-        write_one(&file)?;
+    let files = formats::export(found, options.format)?;
+    for file in &files {
+        check_new(&options.out.join(&file.path), options.force)?;
     }
+    files.iter().try_for_each(&mut write_one)?;
     if options.format == Format::Png {
         let images: HashMap<&str, &annotate::Image> = (found.images.iter())
             .map(|image| (image.file_name.as_str(), image))
@@ -236,8 +249,8 @@ pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
 /// The labels on those of their images that are here; tells what of them could not be used.
 fn placed(labels: &Imported, found: &Annotations) -> Annotations {
     let placed = labels.onto(&found.images);
-    eprintln!("{}", placed.summary);
-    placed.notes.iter().for_each(|note| eprintln!("{note}"));
+    warn(&placed.summary);
+    placed.notes.iter().for_each(|note| warn(note));
     let on_image = |(at, points): (usize, Vec<Point>)| annotate::Image {
         points,
         ..found.images[at].clone()
