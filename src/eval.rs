@@ -251,6 +251,21 @@ pub struct Score {
     pub errors: Vec<(usize, Vec<f64>)>,
 }
 
+/// On how many of so many pictures the regression is fitted: three quarters unless told.
+///
+/// # Errors
+/// [`Error::Landmarks`] where none would be fitted, or none left to test on.
+pub fn fitted(pictures: usize, n_fit: Option<usize>) -> Result<usize> {
+    let n_fit = n_fit.unwrap_or(pictures * 3 / 4);
+    if n_fit == 0 || n_fit >= pictures {
+        return Err(Error::Landmarks(format!(
+            "Of {pictures} pictures with landmarks, {n_fit} cannot be fitted: at least 1 must be, and at least 1 must \
+             be left to test on."
+        )));
+    }
+    Ok(n_fit)
+}
+
 /// Regresses landmarks `[N][L]` from keypoints `[N][K][x, y]`, both in `[0, 1]`, linearly and without a bias, on `n_fit`
 /// images chosen by `seed`, and scores the others. Row `i` of both is the same image. A landmark is fitted and scored on the
 /// images that have it; one that none of the fitted or none of the others has, is left out.
@@ -272,12 +287,7 @@ pub fn score(
             landmarks.len()
         )));
     }
-    if n_fit == 0 || n_fit >= pictures {
-        return Err(Error::Landmarks(format!(
-            "Of {pictures} pictures with landmarks, {n_fit} cannot be fitted: at least 1 must be, and at least 1 must \
-             be left to test on."
-        )));
-    }
+    let n_fit = fitted(pictures, Some(n_fit))?;
     let x = columns(keypoints, "keypoints")?;
     let count = checked(landmarks)?;
 

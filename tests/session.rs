@@ -5,10 +5,11 @@ mod needs;
 use autolink::checkpoint::{self, Precision};
 use autolink::data::{Dataset, Picture, Placement, synthetic};
 use autolink::loss::WEIGHTS_FILES;
-use autolink::session::{Backend, Session, StepReport};
-use autolink::{Config, Error, LossKind, Preset};
+use autolink::session::{Backend, FileKind, Session, StepReport};
+use autolink::{Config, Error, LossKind, Preset, eval};
 use burn::tensor::Device;
 use pollster::block_on;
+use safetensors::SafeTensors;
 
 fn small() -> Config {
     Config {
@@ -325,7 +326,7 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
     found.extend(losses(&mut second, 40));
     assert_eq!(found, expected, "bit for bit");
     assert_eq!(second.losses(), expected);
-    let [a, b] = [&whole, &second].map(|s| {
+    let [a, b] = [&mut whole, &mut second].map(|s| {
         let mut file = block_on(s.save(Precision::Float32)).expect("saves a model");
         // They are two runs: what each is known by is not the same.
         let id = s.run_id().as_bytes();
@@ -480,4 +481,156 @@ fn a_wrong_file_leaves_the_session_alone() {
     assert!(message.contains("read again"), "{message}");
     let after = block_on(session.save(Precision::Float32)).expect("saves");
     assert_eq!(before, after, "nothing was lost");
+}
+
+/// A run's file with every value of a tensor replaced.
+fn patched(file: &[u8], name: &str, value: f32) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let (header, metadata) = SafeTensors::read_metadata(&file).expect("a header");
+    let (start, end) = metadata.info(name).expect("is there").data_offsets;
+    for at in (start..end).step_by(4) {
+        let at = 8 + header + at;
+        file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    file
+}
+
+/// The values of a tensor in a file.
+fn tensor(file: &[u8], name: &str) -> Vec<f32> {
+    let file = SafeTensors::deserialize(file).expect("opens");
+    let bytes = file.tensor(name).expect("is there").data();
+    let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    bytes.chunks_exact(4).map(number).collect()
+}
+
+#[test]
+fn a_run_that_diverges_goes_back_to_its_last_finite_state() {
+    let mut first = session(small());
+    let before = losses(&mut first, 3);
+    let file = block_on(first.save_run()).expect("saves");
+    let model = block_on(first.save(Precision::Float32)).expect("saves");
+    // The next step makes a parameter infinite, and only the one after that the loss.
+    let doomed = patched(&file, "adamw.first/decoder.conv.weight", f32::MAX);
+    let doomed = patched(&doomed, "adamw.second/decoder.conv.weight", 0.0);
+    let opened = || {
+        let mut session = session(small());
+        (session.resume(loaded(&session, &doomed), None)).expect("resumes");
+        session
+    };
+
+    let mut session = opened();
+    assert_eq!(
+        losses(&mut session, 1).len(),
+        1,
+        "the loss is a number still"
+    );
+    block_on(session.views()).expect("views");
+    for _ in 0..2 {
+        let error = block_on(session.step()).expect_err("no number");
+        assert!(matches!(error, Error::Training(_)));
+        assert!(error.to_string().contains("back at step 3"), "{error}");
+        assert_eq!((session.steps_taken(), session.losses()), (3, &before[..]));
+        losses(&mut session, 1); // the same again
+    }
+    let error = block_on(session.save(Precision::Float32)).expect_err("no numbers");
+    assert!(error.to_string().contains("decoder.conv."), "{error}");
+    let saved = block_on(session.save(Precision::Float32)).expect("saves");
+    assert!(saved == model, "the state of step 3");
+
+    // Each way of saving looks first, and the second time there is something to save.
+    for kind in [
+        FileKind::Model,
+        FileKind::SmallModel,
+        FileKind::Run,
+        FileKind::Onnx,
+    ] {
+        let mut session = opened();
+        losses(&mut session, 1);
+        let refused = block_on(session.file(kind));
+        assert!(matches!(refused, Err(Error::Training(_))), "{kind:?}");
+        let bytes = block_on(session.file(kind)).expect("saves");
+        if kind == FileKind::Run {
+            let again = loaded(&session, &bytes);
+            assert_eq!((again.step, &again.losses), (3, &before));
+            assert!(again.snapshots.all().is_empty());
+        }
+    }
+
+    // A live setting acts on what it goes back to.
+    let mut session = opened();
+    losses(&mut session, 1);
+    let gentle = Config {
+        learning_rate: 1e-5,
+        ..small()
+    };
+    session.configure(gentle.clone()).expect("configures");
+    block_on(session.step()).expect_err("no number");
+    assert_eq!((session.steps_taken(), session.config()), (3, &gentle));
+    let file = block_on(session.save_run()).expect("saves");
+    assert_eq!(loaded(&session, &file).config, gentle);
+}
+
+#[test]
+fn a_run_is_looked_at_now_and_then() {
+    let mut session = session(small());
+    losses(&mut session, 29);
+    let file = block_on(session.save_run()).expect("saves");
+    let doomed = patched(&file, "adamw.first/decoder.conv.weight", f32::MAX);
+    let doomed = patched(&doomed, "adamw.second/decoder.conv.weight", 0.0);
+    (session.resume(loaded(&session, &file), None)).expect("resumes");
+    losses(&mut session, 30); // looked at in between
+    let later = block_on(session.save_run()).expect("saves");
+    assert_eq!(loaded(&session, &later).step, 59);
+    (session.resume(loaded(&session, &doomed), None)).expect("resumes");
+    losses(&mut session, 1);
+    block_on(session.step()).expect_err("no number");
+    assert_eq!(
+        session.steps_taken(),
+        29,
+        "of this run, not of the one before"
+    );
+}
+
+#[test]
+fn the_edges_moments_follow_their_scale() {
+    let mut session = session(small());
+    losses(&mut session, 3);
+    let [from, to] = [small().edge_scale, 4.0 * small().edge_scale];
+    let moments = |session: &mut Session| {
+        let file = block_on(session.save_run()).expect("saves");
+        ["adamw.first/", "adamw.second/", ""]
+            .map(|kind| tensor(&file, &format!("{kind}decoder.skeleton_scalar")))
+    };
+    let next = Config {
+        edge_scale: to,
+        ..small()
+    };
+    let [first, second, raw] = moments(&mut session);
+    assert!(first.iter().any(|m| *m != 0.0));
+    let file = block_on(session.save_run()).expect("saves");
+    session.configure(next.clone()).expect("configures");
+    let unit = (to / from) as f32;
+    let times = |values: &[f32], factor: f32| -> Vec<f32> {
+        values.iter().map(|value| value * factor).collect()
+    };
+    let wanted = [
+        times(&first, unit),
+        times(&second, unit * unit),
+        times(&raw, 1.0 / unit),
+    ];
+    assert_eq!(moments(&mut session), wanted);
+    // Also where it was opened, and not trained on yet.
+    (session.configure(small())).expect("configures");
+    (session.resume(loaded(&session, &file), None)).expect("resumes");
+    session.configure(next).expect("configures");
+    assert_eq!(moments(&mut session), wanted);
+}
+
+#[test]
+fn page_and_command_line_split_alike() {
+    let session = session(small());
+    let joints = synthetic::puppets(20, 1, 32).joints;
+    let score = block_on(session.score(&joints)).expect("scores");
+    assert_eq!((score.n_fit, score.n_test), (15, 5));
+    assert_eq!(eval::fitted(20, None).expect("enough"), 15);
 }

@@ -602,7 +602,7 @@ export class Session {
         break;
       case "state":
         this.#state = event;
-        if (event.step === 0) this.#step = null;
+        if (event.step < (this.#step?.step ?? 0)) this.#step = null; // a new run, or one that went back
         break;
       case "cores":
         if (this.#ready) this.#ready = { ...this.#ready, reason: event.reason };

@@ -22,7 +22,7 @@ import { openPictures } from "./pictures/bring.js";
 import { recordedRun } from "./recorded.js";
 import { Saves } from "./saves.js";
 import { insecure } from "./secure.js";
-import { Store, canTrain, followed, initialState, newRun, recorded } from "./state.js";
+import { Store, backTo, canTrain, followed, initialState, newRun, recorded } from "./state.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -174,6 +174,7 @@ function receive(event) {
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
+      const wentBack = !fresh && event.step < (state.history.steps.at(-1) ?? 0);
       store.set({
         phase: event.phase,
         config: event.config,
@@ -183,6 +184,7 @@ function receive(event) {
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),
+        ...(wentBack ? backTo(state, event.step) : {}),
         ...(event.phase === "empty" && !state.recorded ? { views: null, parts: null, about: "" } : {}),
       });
       break;

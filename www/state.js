@@ -249,6 +249,22 @@ export function recorded(history, step, loss) {
   return history;
 }
 
+/** What is left of a run that went back to a step.
+ * @param {PageState} state
+ * @param {number} step
+ */
+export function backTo({ history, moments, scores }, step) {
+  const steps = history.steps.filter((taken) => taken <= step);
+  const losses = history.losses.slice(0, steps.length);
+  return {
+    history: { steps, losses },
+    historyLength: steps.length,
+    loss: losses.at(-1) ?? null,
+    moments: moments.filter((moment) => moment.step <= step),
+    scores: scores.filter((score) => score.step <= step),
+  };
+}
+
 /** Whether play, step and reset do something.
  * @param {PageState} state
  */

@@ -7,6 +7,8 @@
 
 mod names;
 pub mod onnx; // the detector for others
+mod open;
+mod sound;
 pub mod torch; // the authors' checkpoints
 
 use std::collections::HashMap;
@@ -16,6 +18,9 @@ use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
+
+pub use open::open;
+pub use sound::unsound;
 
 use crate::annotate::content::Content;
 use crate::annotate::edit::Table;
@@ -34,6 +39,9 @@ const SECOND: &str = "adamw.second/";
 const LOSSES: &str = "losses";
 /// What the names of its snapshots begin with, before step and kind.
 const SNAPSHOTS: &str = "snapshots/";
+
+/// The longest header that is read, bytes; safetensors' own limit.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// Version of [`Header`].
 const FORMAT: u32 = 1;
@@ -121,7 +129,7 @@ async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Result<State> {
 /// A model and its settings as the bytes of a `.safetensors` file.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer.
+/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where a number is none, or too large for the precision.
 pub async fn save(
     model: &AutoLink,
     config: &Config,
@@ -138,13 +146,13 @@ pub async fn save(
         names: names.cloned(),
         run_id: Some(run_id.into()),
     };
-    write(&header, in_precision(state(model).await?, precision))
+    write(&header, in_precision(state(model).await?, precision)?)
 }
 
 /// A run with the losses of its steps so far and what it looked like, as the bytes of a `.safetensors` file.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer.
+/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where a number is none.
 pub async fn save_run(
     run: &Paused,
     losses: &[f32],
@@ -195,7 +203,7 @@ pub async fn save_run(
         names: names.cloned(),
         run_id: Some(run_id.into()),
     };
-    let mut tensors = in_precision(state, Precision::Float32);
+    let mut tensors = in_precision(state, Precision::Float32)?;
     tensors.extend(pictures);
     write(&header, tensors)
 }
@@ -203,7 +211,11 @@ pub async fn save_run(
 /// A tensor as a file has it: name, type, shape, bytes.
 type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
 
-fn in_precision(state: State, precision: Precision) -> Vec<Stored> {
+fn in_precision(state: State, precision: Precision) -> Result<Vec<Stored>> {
+    sound::check(&state)?;
+    if precision == Precision::Float16 {
+        sound::check_float16(&state)?;
+    }
     let stored = |(name, shape, values): (String, _, Vec<f32>)| match precision {
         Precision::Float32 => {
             let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -215,7 +227,7 @@ fn in_precision(state: State, precision: Precision) -> Vec<Stored> {
             (name, Dtype::F16, shape, bytes)
         }
     };
-    state.into_iter().map(stored).collect()
+    Ok(state.into_iter().map(stored).collect())
 }
 
 fn write(header: &Header, tensors: Vec<Stored>) -> Result<Vec<u8>> {
@@ -412,6 +424,24 @@ fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
         content.add(&values.collect::<Vec<u8>>());
     }
     content.digits()
+}
+
+/// Steps that the model or run in a file was trained, read from its header alone.
+///
+/// # Errors
+/// [`Error::Model`] where it is no file of ours.
+pub fn steps_of(mut file: impl std::io::Read) -> Result<usize> {
+    let wrong = || Error::Model("This is not a model of AutoLink.".into());
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(|_| wrong())?;
+    let mut start = length.to_vec();
+    let limit = u64::from_le_bytes(length).min(MAX_HEADER);
+    let mut header = file.take(limit);
+    std::io::Read::read_to_end(&mut header, &mut start).map_err(|_| wrong())?;
+    let (_, metadata) = SafeTensors::read_metadata(&start).map_err(|_| wrong())?;
+    let header = metadata.metadata().as_ref().and_then(|all| all.get(KEY));
+    let header = header.and_then(|header| serde_json::from_str::<Header>(header).ok());
+    header.map(|header| header.step).ok_or_else(wrong)
 }
 
 /// Takes the snapshots of a run out of its tensors; nothing where one is not as it should be.

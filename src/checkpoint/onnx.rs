@@ -21,9 +21,10 @@ const LAYERS: &str = "encoder.detector.conv";
 /// The bytes of an `.onnx` file of a model; keypoints that nobody named are called `kp0` and so on. See [`Export::to_bytes`].
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer.
+/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where the model holds something that is no number.
 pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) -> Result<Vec<u8>> {
     let state = super::state(model).await?;
+    super::sound::check(&state)?;
     let weights = model.edges.weights(config.edge_scale);
     let weights = Transaction::default()
         .register(weights)

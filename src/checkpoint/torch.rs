@@ -175,11 +175,22 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
         }
     }
 
-    let state = pickle.get(root, "state_dict").unwrap_or(root);
+    let keys = ["state_dict", "model_state_dict", "model"];
+    let state = keys.iter().find_map(|key| pickle.get(root, key));
     let mut views = HashMap::new();
-    for (name, value) in pickle.named(state).filter(|(name, _)| is_model(name)) {
+    for (wrapped, value) in pickle.named(state.unwrap_or(root)) {
+        let name = unwrapped(wrapped);
+        if !is_model(&name) {
+            continue;
+        }
         let view = pickle.view(value);
-        views.insert(name, view.map_err(|what| wrong_tensor(name, what))?);
+        let view = view.map_err(|what| wrong_tensor(wrapped, what))?;
+        if views
+            .insert(name, (wrapped, view))
+            .is_some_and(|(other, _)| other != wrapped)
+        {
+            return Err(wrong_tensor(wrapped, "it is there twice, wrapped and not"));
+        }
         if views.len() > MAX_TENSORS {
             return Err(wrong("it has too many tensors"));
         }
@@ -190,10 +201,9 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
                 .into(),
         ));
     }
-    let elements: u64 = views.values().map(|view| view.span).sum();
-    let bytes: u64 = views
-        .values()
-        .map(|view| view.span * view.kind.size())
+    let elements: u64 = views.values().map(|(_, view)| view.span).sum();
+    let bytes: u64 = (views.values())
+        .map(|(_, view)| view.span * view.kind.size())
         .sum();
     if elements > MAX_ELEMENTS || bytes > file.size() {
         return Err(wrong("its tensors are larger than the file"));
@@ -201,20 +211,50 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
 
     // Everything is checked before the first tensor is read.
     let mut located = Vec::new();
-    for (name, view) in views {
-        located.push((name, archive.locate(name, &view).await?, view));
+    for (name, (wrapped, view)) in views {
+        located.push((name, archive.locate(wrapped, &view).await?, view));
     }
     let mut tensors = HashMap::new();
     for (name, offset, view) in located {
         let values = archive.values(offset, &view).await?;
         let shape = view.axes.iter().map(|axis| axis.size as usize).collect();
-        tensors.insert(name.to_string(), (shape, values));
+        tensors.insert(name, (shape, values));
     }
     Ok(TorchCheckpoint {
         tensors,
         settings,
         step,
     })
+}
+
+/// Whether a file begins as a pickle does: PyTorch's before 1.6, which are no zips.
+pub(super) fn is_pickle(start: &[u8]) -> bool {
+    matches!(start, [0x80, 1..=5, ..])
+}
+
+/// Whether a file of this name may be a model.
+fn is_model_file(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [".ckpt", ".pt", ".pth", ".safetensors"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
+}
+
+/// What is said of a zip with a model's file in it.
+fn pack(name: &str) -> Error {
+    Error::Model(format!(
+        "This is a zip with {} in it: unpack it first, and open that.",
+        shown(name)
+    ))
+}
+
+/// The name of a tensor without what `torch.compile`, `DataParallel` and the like put before and into it.
+fn unwrapped(name: &str) -> String {
+    let wrappers = ["module", "_orig_mod"];
+    let parts = name.split('.').filter(|part| !wrappers.contains(part));
+    let name = parts.collect::<Vec<_>>().join(".");
+    name.strip_prefix("model.")
+        .map_or(name.clone(), str::to_string)
 }
 
 /// Whether a name of the `state_dict` is one of the model's tensors. VGG16 is not, nor are the batch norms' counters
@@ -301,6 +341,8 @@ struct Entry {
     size: u64,
     /// Where the next entry, or the directory, begins.
     end: u64,
+    /// Compressed or encrypted.
+    is_packed: bool,
 }
 
 impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
@@ -321,8 +363,8 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
                 && comment <= 0xffff
         };
         let Some(at) = (0..(tail.len() + 1).saturating_sub(22)).rev().find(is_end) else {
-            let old = archive.bytes(0, file.size().min(2)).await? == *b"\x80\x02";
-            return Err(wrong(if old {
+            let start = archive.bytes(0, file.size().min(9)).await?;
+            return Err(wrong(if is_pickle(&start) {
                 "PyTorch before 1.6 wrote it; load and save it once with a newer one"
             } else {
                 "it is no file of PyTorch, or only part of one"
@@ -361,6 +403,18 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
         for _ in 0..count {
             found.push(entry(&mut rest)?);
         }
+        if let Some((packed, _)) = found.iter().find(|(_, entry)| entry.is_packed) {
+            let mut names = found.iter().map(|(name, _)| name);
+            return Err(names.find(|name| is_model_file(name)).map_or_else(
+                || {
+                    wrong(format!(
+                        "{} in it is compressed, which PyTorch does not do; unpack it and save it again with torch.save",
+                        shown(packed)
+                    ))
+                },
+                |name| pack(name),
+            ));
+        }
         // No two entries share bytes, so nothing can be larger than the file.
         found.sort_by_key(|(_, entry)| entry.header);
         let mut end = offset;
@@ -387,7 +441,11 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             (file == "data.pkl").then_some(prefix)
         });
         let (Some(prefix), None) = (prefixes.next(), prefixes.next()) else {
-            return Err(wrong("it is a zip, but not one of PyTorch"));
+            let wrapped = archive.entries.keys().find(|name| is_model_file(name));
+            return Err(wrapped.map_or_else(
+                || wrong("it is a zip, but not one of PyTorch"),
+                |name| pack(name),
+            ));
         };
         archive.prefix = prefix.to_string();
         // "little" or "big", in files that say it.
@@ -514,14 +572,14 @@ fn entry(rest: &mut Cursor) -> Result<(String, Entry)> {
         }
     }
     let [size, packed, header] = wide;
-    if method != 0 || flags & 1 != 0 || packed != size {
-        return Err(wrong(format!(
-            "{} in it is compressed, which PyTorch does not do; unpack it and save it again with torch.save",
-            shown(&name)
-        )));
-    }
-    let end = header;
-    Ok((name, Entry { header, size, end }))
+    let is_packed = method != 0 || flags & 1 != 0 || packed != size;
+    let entry = Entry {
+        header,
+        size,
+        end: header,
+        is_packed,
+    };
+    Ok((name, entry))
 }
 
 /// The type of a storage's numbers.
@@ -1375,6 +1433,59 @@ mod tests {
                 .into()
         );
         assert_eq!(read.step, 1234);
+    }
+
+    #[test]
+    fn wrapped_names_are_unwrapped() {
+        let x = || tensor(NUMBERS, 0, &[1], &[1]);
+        let names = |state: &[(&str, Vec<u8>)]| {
+            let read = quickly(&file_of(&program(&dict(state))))?;
+            let mut names: Vec<_> = read.tensors.into_keys().collect();
+            names.sort();
+            Ok::<_, Error>(names)
+        };
+        let wrapped = [
+            ("module.encoder.a", x()),
+            ("_orig_mod.encoder.b", x()),
+            ("_orig_mod.module.encoder.c", x()),
+            ("encoder._orig_mod.d", x()),
+            ("model.module.decoder.e", x()),
+            ("module.vgg.f", x()),
+        ];
+        let found = names(&wrapped).expect("reads");
+        assert_eq!(
+            found,
+            [
+                "decoder.e",
+                "encoder.a",
+                "encoder.b",
+                "encoder.c",
+                "encoder.d"
+            ]
+        );
+        let twice = [("encoder.a", x()), ("module.encoder.a", x())];
+        let said = names(&twice).expect_err("is unclear").to_string();
+        assert!(said.contains("twice"), "{said}");
+        for key in ["state_dict", "model_state_dict", "model"] {
+            let inner = dict(&[("module.encoder.a", x())]);
+            assert_eq!(names(&[(key, inner)]).expect(key), ["encoder.a"]);
+        }
+    }
+
+    #[test]
+    fn a_zip_around_a_checkpoint_says_what_to_do() {
+        let inner = lightning();
+        for (name, method) in [("epoch=3.ckpt", 0), ("runs/m.PT", 8), ("m.safetensors", 8)] {
+            let said = quickly(&zip_of(&[
+                ("readme.txt", 8, b"hello"),
+                (name, method, &inner),
+            ]));
+            let said = said.expect_err("is refused").to_string();
+            assert!(
+                said.contains(name) && said.contains("unpack it first"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

@@ -235,9 +235,45 @@ impl Dataset {
         }
     }
 
+    /// Whether so many images, `size_px` wide and high, can be held in memory. To be asked before they are made.
+    ///
+    /// # Errors
+    /// [`Error::Pictures`], saying how many can.
+    pub fn check_room(count: usize, size_px: usize) -> Result<()> {
+        let bytes = (size_px * size_px * 3) as u64;
+        let most = (budget() / bytes.max(1)).min(u32::MAX.into());
+        if count as u64 > most {
+            return Err(Error::Pictures(format!(
+                "{count} images of {size_px} px are too many for the memory here, which holds {most}: use fewer or smaller ones."
+            )));
+        }
+        Ok(())
+    }
+
     fn picture_bytes(&self) -> usize {
         self.size_px * self.size_px * 3
     }
+}
+
+/// Bytes that images may take: half of what a page can address.
+#[cfg(target_family = "wasm")]
+fn budget() -> u64 {
+    2 << 30
+}
+
+/// Bytes that images may take: three quarters of the memory here, or of what this program's container may use.
+#[cfg(not(target_family = "wasm"))]
+fn budget() -> u64 {
+    use std::sync::OnceLock;
+    use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+    static BUDGET: OnceLock<u64> = OnceLock::new();
+    *BUDGET.get_or_init(|| {
+        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(memory);
+        let limit = system.cgroup_limits().map(|limits| limits.total_memory);
+        let bytes = system.total_memory().min(limit.unwrap_or(u64::MAX));
+        if bytes == 0 { u64::MAX } else { bytes / 4 * 3 } // 0: this system does not tell
+    })
 }
 
 /// One picture of a batch.
@@ -419,6 +455,20 @@ mod tests {
         assert_eq!((dataset.len(), dataset.name(3)), (5, "6"));
         dataset.leave_out(&[]);
         assert_eq!((dataset.len(), dataset.name(1)), (8, "1"));
+    }
+
+    #[test]
+    fn more_than_the_memory_holds_is_said() {
+        Dataset::check_room(400, 256).expect("an ordinary set");
+        for (count, size) in [
+            (999_999_999_999_999_999, 64),
+            (usize::MAX, 256),
+            (5 << 32, 1),
+        ] {
+            let said = Dataset::check_room(count, size).expect_err("too many");
+            let said = said.to_string();
+            assert!(said.contains("too many for the memory"), "{said}");
+        }
     }
 
     #[test]

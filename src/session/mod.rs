@@ -4,6 +4,7 @@ pub mod animation;
 mod illustrate;
 pub mod preview;
 pub mod protocol;
+mod sound;
 mod touch;
 mod views;
 
@@ -20,6 +21,8 @@ pub use protocol::{
 };
 pub use touch::{Becomes, Cover, EdgeTouch, Parts, Touch, Transfer};
 pub use views::Cadence;
+
+use sound::Sound;
 
 use crate::annotate::Annotations;
 use crate::annotate::edit::Table;
@@ -59,6 +62,8 @@ pub struct Session {
     trainer: Option<Trainer>,
     /// What that goes on from, if not from nothing.
     paused: Option<Paused>,
+    /// Where it goes back to when its numbers are none; there with the trainer.
+    sound: Option<Sound>,
     /// Of every step whose loss was read.
     losses: Vec<f32>,
     /// What it looked like on its way.
@@ -106,6 +111,7 @@ impl Session {
             weights: Vec::new(),
             trainer: None,
             paused: None,
+            sound: None,
             losses: Vec::new(),
             snapshots: Snapshots::default(),
             looks: VecDeque::new(),
@@ -248,7 +254,10 @@ impl Session {
         }
         match (&mut self.trainer, &mut self.paused) {
             (Some(trainer), _) if trainer.config().is_live_change(&config) => {
-                trainer.configure(&config)?
+                trainer.configure(&config)?;
+                if let Some(sound) = &mut self.sound {
+                    sound.state.configure(&config);
+                }
             }
             (None, Some(paused)) if paused.config.is_live_change(&config) => {
                 paused.configure(&config)
@@ -285,6 +294,7 @@ impl Session {
     pub fn reset(&mut self) {
         self.trainer = None;
         self.paused = None;
+        self.sound = None;
         self.losses.clear();
         self.snapshots.clear();
         self.looks.clear();
@@ -304,7 +314,8 @@ impl Session {
     /// One step. Reports the steps whose losses were read: this one on the CPU, now and then a few on the GPU.
     ///
     /// # Errors
-    /// No pictures, no weights, a device that does not answer, or [`Error::Training`] where the loss is no number.
+    /// No pictures, no weights, a device that does not answer, or [`Error::Training`] where something is no number: then the run is back
+    /// at its last sound state.
     pub async fn step(&mut self) -> Result<Vec<StepReport>> {
         self.clock.start();
         let trainer = match &mut self.trainer {
@@ -313,22 +324,29 @@ impl Session {
                 self.pictures.check()?;
                 let perceptual = perceptual(&self.config, &self.weights, &self.device)?;
                 let count = self.pictures.len();
-                none.insert(match self.paused.take() {
+                let trainer = match self.paused.take() {
                     Some(paused) => Trainer::resume(paused, count, &self.device, perceptual)?,
                     None => Trainer::new(&self.config, count, &self.device, perceptual)?,
-                })
+                };
+                self.sound = Some(Sound::new(trainer.paused(), self.losses.len()));
+                none.insert(trainer)
             }
         };
         let output = trainer.step(&self.pictures);
         self.unread.push((output.step, output.loss));
-        if self.backend == Backend::Cpu
+        let is_check_due = self.is_check_due();
+        let mut reports = Vec::new();
+        if is_check_due
+            || self.backend == Backend::Cpu
             || self.unread.len() >= UNREAD_STEPS
             || self.clock.since_tick() >= UNREAD_TIME
         {
-            self.settle().await
-        } else {
-            Ok(Vec::new())
+            reports = self.settle().await?;
         }
+        if is_check_due {
+            self.check().await?;
+        }
+        Ok(reports)
     }
 
     /// Waits for the device and reports the steps whose losses were not read yet.
@@ -348,10 +366,8 @@ impl Session {
             .zip(&losses)
             .find(|(_, loss)| !loss.is_finite())
         {
-            return Err(Error::Training(format!(
-                "The loss is no longer a number (it is {loss} at step {step}): what was learned is lost. \
-                 Reset, and try a lower learning rate."
-            )));
+            let why = format!("The loss is no longer a number (it is {loss} at step {step})");
+            return Err(self.go_back(&why));
         }
         self.losses.extend(&losses);
         let (steps_per_second, elapsed_seconds) = (
@@ -379,8 +395,9 @@ impl Session {
     /// The model as the bytes of a file.
     ///
     /// # Errors
-    /// A device that does not answer.
-    pub async fn save(&self, precision: Precision) -> Result<Vec<u8>> {
+    /// As [`Session::check`]; numbers too large for the precision.
+    pub async fn save(&mut self, precision: Precision) -> Result<Vec<u8>> {
+        self.check().await?;
         let (model, step, names) = (self.model(), self.steps_taken(), self.names.as_ref());
         checkpoint::save(&model, &self.config, step, names, &self.run_id, precision).await
     }
@@ -388,9 +405,9 @@ impl Session {
     /// The run as the bytes of a file, to go on with by [`Session::resume`].
     ///
     /// # Errors
-    /// No step was taken yet, or a device that does not answer.
+    /// No step was taken yet, or as [`Session::check`].
     pub async fn save_run(&mut self) -> Result<Vec<u8>> {
-        self.settle().await?;
+        self.check().await?;
         let trainer = self.trainer.as_ref().map(Trainer::paused);
         let Some(run) = trainer.as_ref().or(self.paused.as_ref()) else {
             return Err(Error::Model(
@@ -404,13 +421,14 @@ impl Session {
     /// What was learned as the bytes of a file.
     ///
     /// # Errors
-    /// No step was taken yet, or a device that does not answer.
+    /// As [`Session::save`] and [`Session::save_run`].
     pub async fn file(&mut self, kind: FileKind) -> Result<Vec<u8>> {
         match kind {
             FileKind::Model => self.save(Precision::Float32).await,
             FileKind::SmallModel => self.save(Precision::Float16).await,
             FileKind::Run => self.save_run().await,
             FileKind::Onnx => {
+                self.check().await?;
                 let (model, names) = (self.model(), self.names.as_ref());
                 checkpoint::onnx::export(&model, &self.config, names).await
             }
@@ -508,8 +526,8 @@ impl Session {
         (names.into_iter().map(String::from).collect(), pixels)
     }
 
-    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: two thirds of them teach a linear
-    /// regression, the others are what it is scored on.
+    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: [`eval::fitted`] many of them teach a
+    /// linear regression, the others are what it is scored on.
     ///
     /// # Errors
     /// Too few pictures, or a device that does not answer.
@@ -521,7 +539,7 @@ impl Session {
         let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
         let placed = |row: &Vec<[f32; 2]>| row.iter().map(|p| Some(p.map(f64::from))).collect();
         let landmarks: Vec<_> = landmarks[..count].iter().map(placed).collect();
-        eval::score(&keypoints, &landmarks, count * 2 / 3, 0)
+        eval::score(&keypoints, &landmarks, eval::fitted(count, None)?, 0)
     }
 
     /// One of the probes, taken apart and changed on its way. Training goes on as if nobody had looked.

@@ -33,6 +33,14 @@ impl AdamW {
         }
     }
 
+    /// The parameter's unit changes: it becomes `factor` times what it was, so its gradient `1 / factor` times.
+    pub fn rescale(&mut self, id: ParamId, factor: f64) {
+        if let Some([first, second]) = self.moments.remove(&id) {
+            let moments = [first / factor, second / (factor * factor)];
+            self.moments.insert(id, moments);
+        }
+    }
+
     /// One step, [`ops::adamw`]. A parameter without a gradient stays as it is.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
@@ -156,5 +164,40 @@ mod tests {
         assert!(two.a.val().is_require_grad());
         // No gradient, no step, no decay.
         assert_eq!(values(two.b.val().inner()), [1.0]);
+    }
+    /// One parameter in two units, one `f` times the other: the same history, in the other's unit, is what rescaling leaves.
+    #[test]
+    fn another_unit_takes_the_moments_along() {
+        let device = &Device::flex().autodiff();
+        let gradients = [[0.3f32, -2.0], [1.5, 0.25], [-0.7, 4.0]];
+        let factor = 8.0f32; // exact in binary
+        let trained = |unit: f32| {
+            let mut two = Two {
+                a: Param::from_tensor(Tensor::zeros([2, 1], device)),
+                b: Param::from_tensor(Tensor::ones([1], device)),
+            };
+            let id = two.a.id;
+            let mut optimiser = AdamW::new(0.0);
+            for g in gradients {
+                let values = TensorData::new(g.map(|g| g / unit).to_vec(), [2, 1]);
+                let mut gradients = GradientsParams::new();
+                let device = device.clone().inner();
+                gradients.register(id, Tensor::<2>::from_data(values, &device));
+                two = optimiser.step(0.1, two, gradients);
+            }
+            (optimiser, id)
+        };
+        let moments = |(optimiser, id): &(AdamW, ParamId)| {
+            let [first, second] = optimiser.moments[id].clone();
+            [values(first), values(second)]
+        };
+        let (mut rescaled, wanted) = (trained(1.0), trained(factor));
+        let [before, _] = moments(&rescaled);
+        rescaled.0.rescale(rescaled.1, factor.into());
+        let [first, second] = moments(&rescaled);
+        assert_eq!(first, before.iter().map(|m| m / factor).collect::<Vec<_>>());
+        let [wanted_first, wanted_second] = moments(&wanted);
+        assert_eq!((first, second), (wanted_first, wanted_second));
+        rescaled.0.rescale(ParamId::new(), 3.0); // of a parameter that had no gradient yet
     }
 }

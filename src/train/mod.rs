@@ -59,15 +59,18 @@ pub struct Paused {
 impl Paused {
     /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
     pub fn configure(&mut self, config: &Config) {
-        rescale(&mut self.model, &self.config, config);
+        rescale(&mut self.model, &mut self.optimizer, &self.config, config);
         self.config = config.clone();
     }
 }
 
-/// Keeps the edge weights where their scale changes.
-fn rescale(model: &mut AutoLink, before: &Config, after: &Config) {
-    if before.edge_scale != after.edge_scale {
-        model.edges = (model.edges.clone()).rescaled(before.edge_scale, after.edge_scale);
+/// Keeps the edge weights, and how they are moving, where their scale changes.
+fn rescale(model: &mut AutoLink, optimizer: &mut AdamW, before: &Config, after: &Config) {
+    let [from, to] = [before, after].map(|config| config.edge_scale);
+    if from != to {
+        let id = model.edges.raw.id;
+        model.edges = model.edges.clone().rescaled(from, to);
+        optimizer.rescale(id, from / to);
     }
 }
 
@@ -215,7 +218,7 @@ impl Trainer {
         if !self.config.is_live_change(config) {
             return Err(Error::Setting("This setting needs a new run.".into()));
         }
-        rescale(&mut self.model, &self.config, config);
+        rescale(&mut self.model, &mut self.optimizer, &self.config, config);
         self.config = config.clone();
         Ok(())
     }

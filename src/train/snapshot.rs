@@ -40,11 +40,18 @@ impl Snapshots {
         })
     }
 
-    /// Keeps one that is due.
+    /// Keeps one that is due, of a model whose keypoints and edges are numbers.
     pub fn push(&mut self, snapshot: Snapshot) {
-        if self.is_due(snapshot.step) {
+        let points = snapshot.keypoints.iter().flatten().flatten();
+        let mut values = points.chain(snapshot.edge_weights.iter().flatten());
+        if self.is_due(snapshot.step) && values.all(|value| value.is_finite()) {
             self.0.push(snapshot);
         }
+    }
+
+    /// Forgets those after this step.
+    pub fn back_to(&mut self, step: usize) {
+        self.0.retain(|snapshot| snapshot.step <= step);
     }
 
     /// Forgets all.
@@ -75,5 +82,28 @@ mod tests {
             let factor = pair[1] as f64 / pair[0] as f64;
             assert!((1.18..=1.26).contains(&factor), "{pair:?}");
         }
+    }
+    #[test]
+    fn what_is_no_number_is_not_kept() {
+        let at = |step, x: f32| Snapshot {
+            step,
+            keypoints: vec![vec![[0.5, x]]],
+            edge_weights: vec![vec![x]],
+            reconstruction: Vec::new(),
+        };
+        let mut snapshots = Snapshots::default();
+        [(1, 0.5), (2, f32::NAN), (3, f32::INFINITY), (4, 0.5)]
+            .into_iter()
+            .for_each(|(step, x)| snapshots.push(at(step, x)));
+        let steps = |snapshots: &Snapshots| -> Vec<usize> {
+            snapshots
+                .all()
+                .iter()
+                .map(|snapshot| snapshot.step)
+                .collect()
+        };
+        assert_eq!(steps(&snapshots), [1, 4]);
+        snapshots.back_to(3);
+        assert_eq!(steps(&snapshots), [1]);
     }
 }

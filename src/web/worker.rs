@@ -18,10 +18,7 @@ use web_time::{Duration, Instant};
 
 use super::{fetch, gpu, hands};
 use crate::annotate::{desk::AnnotationProject, formats};
-use crate::checkpoint::{
-    self,
-    torch::{self, ReadAt},
-};
+use crate::checkpoint::{self, torch::ReadAt};
 use crate::config::{Config, Preset, SETTINGS};
 use crate::data::inputs::{self, Inputs};
 use crate::data::{Dataset, decode, synthetic};
@@ -360,7 +357,12 @@ impl Engine {
             match self.handle(message).await {
                 Ok(true) => post(&Event::Done { id }),
                 Ok(false) => {} // answered otherwise, or later
-                Err(error) => fail(Some(id), &error),
+                Err(error) => {
+                    if let Error::Training(_) = error {
+                        self.break_off(&error); // it went back, so nobody is to go on from here
+                    }
+                    fail(Some(id), &error);
+                }
             }
         }
     }
@@ -428,6 +430,9 @@ impl Engine {
             Command::Train { steps, every_ms } => {
                 self.session()?.pictures().check()?;
                 self.end_task();
+                if steps == Some(0) {
+                    return Ok(true);
+                }
                 self.task = Some(Task {
                     id,
                     left: steps,
@@ -754,6 +759,7 @@ impl Engine {
         for pile in piles {
             match pile {
                 Pile::Puppets { count, seed } => {
+                    Dataset::check_room(pictures.read_len() + count, config.size)?;
                     let mut progress = Progress::of("Drawing puppets");
                     for index in 0..*count {
                         pictures.push(synthetic::puppet(index, *seed, config.size).0);
@@ -774,6 +780,7 @@ impl Engine {
                     }));
                     let mut progress = Progress::of("Reading pictures");
                     let (names, total) = (inputs.names(|_| false), inputs.images.len());
+                    Dataset::check_room(pictures.read_len() + total, config.size)?;
                     for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
                         let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
                         match bytes.and_then(|bytes| {
@@ -915,14 +922,7 @@ impl Engine {
         let nothing = || Error::File("There is no model to open.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
         let device = self.session()?.training_device();
-        let file = BlobFile(file);
-        let is_zip = file.size() > 2 && file.read_at(0, 2).await? == b"PK";
-        let loaded = if is_zip {
-            torch::read(&file).await?.into_model(&device)?
-        } else {
-            let length = file.size() as usize;
-            checkpoint::load(&file.read_at(0, length).await?, &device)?
-        };
+        let loaded = checkpoint::open(&BlobFile(file), &device).await?;
         let mut pictures = None;
         if self.session()?.needs_new_pictures(&loaded.config) {
             self.post_state(Phase::Loading);
@@ -968,6 +968,10 @@ impl Engine {
     async fn train(&mut self) {
         if let Err(error) = self.try_train().await {
             self.break_off(&error);
+            if let Error::Training(_) = error {
+                // What it has gone back to. If that fails, it was told already.
+                let _ = self.post_views().await;
+            }
         }
     }
 

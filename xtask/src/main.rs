@@ -1,5 +1,6 @@
-//! The project's commands: `cargo xtask serve`, `dist`, `test`, `fuzz` and `bench`. Each installs what is missing, then does its work.
+//! The project's commands: `cargo xtask serve`, `dist`, `test`, `faults`, `fuzz` and `bench`. Each installs what is missing, then does its work.
 
+mod faults;
 mod fuzz;
 mod page;
 mod page_faults;
@@ -21,6 +22,7 @@ cargo xtask dist                           build the optimised page into dist/, 
 cargo xtask test                           run every check and every test
 cargo xtask fuzz [TARGET] [--minutes N]    look for files that harm: libFuzzer on each target, or on one, for ten minutes or N; see docs/reliability.md
 cargo xtask faults page [--count N]        the page's: kill its worker and tabs, fill its disk, lose its GPU; count what is lost
+cargo xtask faults [--saves N] [--seed N]  kill the program while it saves, stop it, fill its disk; count what is lost
 cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
                                            Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
 
@@ -54,6 +56,7 @@ fn work() -> Result<()> {
         ["test"] => test::all(),
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["faults", "page", ref options @ ..] => page_faults::faults(options),
+        ["faults", ref options @ ..] => faults::faults(options),
         ["bench", ref options @ ..] => bench(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

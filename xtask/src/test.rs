@@ -74,6 +74,9 @@ pub fn all() -> Result<()> {
     checked.env("AUTOLINK_CHECKED", "1").env(REQUIRE, &require);
     report.stage("kernels with checked indices", Some(cargo_totals), checked)?;
 
+    let faults = ["cargo", "xtask", "faults", "--saves", "20"];
+    report.stage("faults", None, command(&faults))?;
+
     let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
     report.stage("documentation", None, documentation)?;

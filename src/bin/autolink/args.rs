@@ -47,7 +47,7 @@ pub struct Discover {
     #[arg(long)]
     pub model: PathBuf,
     /// What to write: coco, coco-cvat, coco-deeplabcut, deeplabcut, deeplabcut-predictions, sleap, yolo, cvat, label-studio, csv,
-    /// json, edges or svg.
+    /// json, edges, svg, or png (the images with their keypoints drawn over them).
     #[arg(long, value_parser = named::<Format>)]
     pub format: Format,
     /// The folder to write into.
@@ -57,6 +57,9 @@ pub struct Discover {
     /// written) or none; by default copy for coco-cvat, coco-deeplabcut, deeplabcut, yolo, cvat and svg, else none.
     #[arg(long, value_enum)]
     pub images: Option<Images>,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
     /// What computes.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
     pub backend: Backend,
@@ -95,9 +98,12 @@ pub struct Convert {
     pub from: PathBuf,
     /// Where to: .safetensors for a model without its run, .onnx for its detector.
     pub to: PathBuf,
-    /// Keep numbers in half the space, to three digits.
+    /// Keep numbers in half the space, to three digits; for .safetensors.
     #[arg(long)]
     pub float16: bool,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Args)]
@@ -108,6 +114,9 @@ pub struct Export {
     /// Where to write the detector: ONNX, operator set 17.
     #[arg(long)]
     pub onnx: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Args)]
@@ -117,27 +126,33 @@ pub struct Train {
     /// Where to save the model (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
+    /// Replace files that are there, even a model of more steps.
+    #[arg(long)]
+    pub force: bool,
     /// The settings to start from: tiny, small or paper.
     #[arg(long, default_value = "tiny", value_parser = named::<Preset>)]
     pub preset: Preset,
-    /// How many steps; by default 1000 (tiny), 1500 (small) or 20001 (paper).
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How many steps; by default 1000 (tiny), 1500 (small) or 20001 (paper). 0 trains nothing, and saves the model as it starts.
+    #[arg(long)]
     pub steps: Option<u32>,
     #[command(flatten)]
     pub settings: Settings,
     /// Go on from this model or run; its settings hold, but for live ones given here. `--steps` counts from its first step.
     #[arg(long, conflicts_with = "preset", requires = "steps")]
     pub resume: Option<PathBuf>,
-    /// Where to save the run every few minutes and at the end, to go on exactly there with `--resume` (.safetensors).
+    /// Where to save the run now and then and at the end, to go on exactly there with `--resume` (.safetensors).
     #[arg(long)]
     pub run: Option<PathBuf>,
+    /// Save every so many seconds: the run or, without `--run`, the model.
+    #[arg(long, default_value_t = 20)]
+    pub save_every: u64,
     /// What computes.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
     pub backend: Backend,
     /// Whose kernels run on the GPU: ours or, to compare with, burn's.
     #[arg(long, default_value = "own", value_parser = ["own", "burn"])]
     pub ops: String,
-    /// Write a JSON line per step: step, loss, seconds; and error and baseline where evaluated.
+    /// Write a JSON line per step: step, loss, seconds; and error and baseline where evaluated. With `--resume`, behind those there.
     #[arg(long)]
     pub log: Option<PathBuf>,
     /// A folder for pictures of what the model sees.
@@ -258,6 +273,9 @@ pub struct Detect {
     /// Where to write the keypoints (.json).
     #[arg(long)]
     pub out: PathBuf,
+    /// Replace files that are there.
+    #[arg(long)]
+    pub force: bool,
     /// What computes.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
     pub backend: Backend,
@@ -274,9 +292,9 @@ pub struct Eval {
     /// A table: `file,<name>_x,<name>_y,...`, coordinates as fractions of the picture.
     #[arg(long)]
     pub landmarks: PathBuf,
-    /// On how many pictures the regression is fitted; by default three quarters.
-    #[arg(long)]
-    pub fit: Option<usize>,
+    /// On how many images the regression is fitted; by default three quarters.
+    #[arg(long, alias = "fit")]
+    pub eval_fit: Option<usize>,
     /// Which pictures those are.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -7,10 +7,21 @@ use pollster::block_on;
 
 use crate::args::{Convert, Export};
 use crate::models::load;
-use crate::save::{check_folder_of, write};
+use crate::save::{Outputs, write};
 
 pub fn convert(options: &Convert) -> anyhow::Result<()> {
-    check_folder_of(&options.to)?;
+    let is_onnx = match options.to.extension().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => false,
+        Some("onnx") => true,
+        _ => bail!(
+            "{} should end in .safetensors or .onnx.",
+            options.to.display()
+        ),
+    };
+    if is_onnx && options.float16 {
+        bail!("An .onnx file keeps float32 numbers: leave out --float16, or write a .safetensors.");
+    }
+    Outputs::new(options.force).file(&options.to)?;
     let Loaded {
         model,
         config,
@@ -25,22 +36,19 @@ pub fn convert(options: &Convert) -> anyhow::Result<()> {
     } else {
         Precision::Float32
     };
-    let bytes = match options.to.extension().and_then(|ending| ending.to_str()) {
-        Some("safetensors") => {
-            let saved = checkpoint::save(&model, &config, step, names, &run_id, precision);
-            block_on(saved)?
-        }
-        Some("onnx") => block_on(onnx::export(&model, &config, names))?,
-        _ => bail!(
-            "{} should end in .safetensors or .onnx.",
-            options.to.display()
-        ),
+    let bytes = if is_onnx {
+        block_on(onnx::export(&model, &config, names))?
+    } else {
+        block_on(checkpoint::save(
+            &model, &config, step, names, &run_id, precision,
+        ))?
     };
     write(&options.to, &bytes)
 }
 
 pub fn export(options: &Export) -> anyhow::Result<()> {
-    check_folder_of(&options.onnx)?;
+    let mut outputs = Outputs::new(options.force).input(&options.model);
+    outputs.file(&options.onnx)?;
     let Loaded {
         model,
         config,

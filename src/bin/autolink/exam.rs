@@ -8,6 +8,8 @@ use autolink::data::{Dataset, Picture};
 use autolink::eval::{self, Score};
 use autolink::session::Keypoints;
 
+use crate::output::warn;
+
 /// Pictures with landmarks, to be scored again and again.
 pub struct Exam {
     pub pictures: Dataset,
@@ -29,9 +31,9 @@ impl Exam {
             .collect();
         let placed = landmarks.onto(&here);
         if placed.missing > 0 {
-            eprintln!("{}", placed.summary);
+            warn(&placed.summary);
         }
-        placed.notes.iter().for_each(|note| eprintln!("{note}"));
+        placed.notes.iter().for_each(|note| warn(note));
         let mut exam = Self {
             pictures: Dataset::new(pictures.size_px()),
             landmarks: Vec::new(),
@@ -52,7 +54,10 @@ impl Exam {
         if exam.landmarks.is_empty() {
             bail!("None of the files in the table of landmarks is among the pictures.");
         }
-        exam.n_fit = n_fit.unwrap_or(exam.landmarks.len() * 3 / 4);
+        exam.n_fit = eval::fitted(exam.landmarks.len(), n_fit)?;
+        // Whatever is wrong with the landmarks shows with any keypoints.
+        let anywhere = vec![vec![[0.5; 2]]; exam.landmarks.len()];
+        eval::score(&anywhere, &exam.landmarks, exam.n_fit, exam.seed)?;
         Ok(exam)
     }
 

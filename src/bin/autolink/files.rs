@@ -13,7 +13,7 @@ use autolink::data::{Picture, decode};
 use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
 
-use crate::output::Voice;
+use crate::output::{Voice, warn};
 
 /// The images that a person gave: files, folders, zips and patterns, looked at by their first bytes. Nothing is decoded yet.
 #[derive(Default)]
@@ -230,6 +230,6 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub fn read_landmarks(path: &Path) -> anyhow::Result<Imported> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let imported = formats::import(&name, &read(path)?)?;
-    imported.notes.iter().for_each(|note| eprintln!("{note}"));
+    imported.notes.iter().for_each(|note| warn(note));
     Ok(imported)
 }

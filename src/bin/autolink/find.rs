@@ -22,8 +22,8 @@ use crate::args::{Annotate, Detect, Discover, Eval, FewShot, Images};
 use crate::exam::Exam;
 use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
-use crate::output::Voice;
-use crate::save::{check_folder_of, write};
+use crate::output::{Voice, warn};
+use crate::save::{Outputs, check_new, is_same, write};
 
 /// Pictures decoded at once when they are only looked at.
 const DETECT_CHUNK: usize = 256;
@@ -81,7 +81,12 @@ fn find(
 }
 
 pub fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
-    check_folder_of(&options.out)?;
+    (options.paths.iter())
+        .fold(Outputs::new(options.force), |outputs, path| {
+            outputs.input(path)
+        })
+        .input(&options.model)
+        .file(&options.out)?;
     let gathered = Gathered::new(&options.paths)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
@@ -130,7 +135,7 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
     voice.rejected(&rejected);
     let exam = Exam {
         seed: options.seed,
-        ..Exam::new(&landmarks, &pictures, options.fit)?
+        ..Exam::new(&landmarks, &pictures, options.eval_fit)?
     };
     let found = block_on(session::detect(&model, &exam.pictures, &device))?;
     let score = exam.score(&found)?;
@@ -147,6 +152,11 @@ fn discover(
     voice: &Voice,
 ) -> anyhow::Result<(Annotations, Option<Table>)> {
     rehearse(&gathered.names, options.format)?;
+    // Files whose names do not depend on the images.
+    let nothing = Annotations::discovered(&[]);
+    for file in formats::export(&nothing, options.format).unwrap_or_default() {
+        check_new(&options.out.join(&file.path), options.force)?;
+    }
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, _) = find(gathered, &loaded, &device, voice)?;
@@ -190,47 +200,62 @@ fn write_annotations(
     voice: &Voice,
 ) -> anyhow::Result<()> {
     let files = formats::export(found, options.format)?;
-    let mut written = files.len();
-    for file in files {
-        put(&file, None, &options.out)?;
-    }
     let images = options
         .images
         .unwrap_or(match options.format.holds_pictures() {
             true => Images::Copy,
             false => Images::None,
         });
-    if options.format == Format::Png || images != Images::None {
-        let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
-            .map(|(number, name)| (name.as_str(), number))
-            .collect();
-        let paths = options.format.picture_paths(found);
-        let mut left_out = Vec::new();
-        for (image, path) in found.images.iter().zip(paths) {
-            let number = numbers.get(image.file_name.as_str()).copied();
-            let number = number.with_context(|| format!("{} is gone", image.file_name))?;
-            let to = options.out.join(&path);
-            let source = gathered.file(number);
-            let lies_there = source.is_some_and(|source| is_same(source, &to));
-            let done = gathered
-                .bytes(number)
-                .map_err(Error::File)
-                .and_then(|bytes| formats::beside(found, image, options.format, path, bytes));
-            match done {
-                _ if lies_there && options.format != Format::Png => {}
-                Ok(made) => {
-                    let source = source.filter(|_| images == Images::Link);
-                    put(&made, source, &options.out)?;
-                    written += 1;
-                }
-                Err(error) => left_out.push(Rejected {
-                    name: image.file_name.clone(),
-                    reason: error.to_string(),
-                }),
-            }
-        }
-        voice.rejected(&left_out);
+    let paths = match options.format == Format::Png || images != Images::None {
+        true => options.format.picture_paths(found),
+        false => Vec::new(),
+    };
+    let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
+        .map(|(number, name)| (name.as_str(), number))
+        .collect();
+    let number = |image: &annotate::Image| {
+        let number = numbers.get(image.file_name.as_str()).copied();
+        number.with_context(|| format!("{} is gone", image.file_name))
+    };
+    // An image that lies where the tool looks for it stays as it is.
+    let lies_there = |number: usize, path: &str| {
+        let source = gathered.file(number);
+        options.format != Format::Png
+            && source.is_some_and(|source| is_same(source, &options.out.join(path)))
+    };
+    for file in &files {
+        check_new(&options.out.join(&file.path), options.force)?;
     }
+    for (image, path) in found.images.iter().zip(&paths) {
+        if !lies_there(number(image)?, path) {
+            check_new(&options.out.join(path), options.force)?;
+        }
+    }
+    let mut written = files.len();
+    for file in files {
+        put(&file, None, &options.out)?;
+    }
+    let mut left_out = Vec::new();
+    for (image, path) in found.images.iter().zip(paths) {
+        let number = number(image)?;
+        if lies_there(number, &path) {
+            continue;
+        }
+        let made = (gathered.bytes(number).map_err(Error::File))
+            .and_then(|bytes| formats::beside(found, image, options.format, path, bytes));
+        match made {
+            Ok(made) => {
+                let source = gathered.file(number).filter(|_| images == Images::Link);
+                put(&made, source, &options.out)?;
+                written += 1;
+            }
+            Err(error) => left_out.push(Rejected {
+                name: image.file_name.clone(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+    voice.rejected(&left_out);
     let (pictures, files, out) = (found.images.len(), written, options.out.display());
     voice.say(
         &ProgressBar::hidden(),
@@ -264,12 +289,6 @@ fn link(source: &Path, path: &Path) -> std::io::Result<()> {
     linked
 }
 
-/// Whether both paths lead to one file.
-fn is_same(a: &Path, b: &Path) -> bool {
-    let [a, b] = [a, b].map(|path| path.canonicalize().ok());
-    a.is_some() && a == b
-}
-
 pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
     let gathered = Gathered::new(&options.discover.paths)?;
@@ -299,8 +318,8 @@ pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
 /// The labels on those of their images that are here; tells what of them could not be used.
 fn placed(labels: &Imported, found: &Annotations) -> Annotations {
     let placed = labels.onto(&found.images);
-    eprintln!("{}", placed.summary);
-    placed.notes.iter().for_each(|note| eprintln!("{note}"));
+    warn(&placed.summary);
+    placed.notes.iter().for_each(|note| warn(note));
     let on_image = |(at, points): (usize, Vec<Point>)| annotate::Image {
         points,
         ..found.images[at].clone()

@@ -11,11 +11,15 @@ mod files;
 #[cfg(not(target_family = "wasm"))]
 mod find;
 #[cfg(not(target_family = "wasm"))]
+mod log;
+#[cfg(not(target_family = "wasm"))]
 mod models;
 #[cfg(not(target_family = "wasm"))]
 mod output;
 #[cfg(not(target_family = "wasm"))]
 mod save;
+#[cfg(not(target_family = "wasm"))]
+mod signals;
 #[cfg(not(target_family = "wasm"))]
 mod train;
 
@@ -31,32 +35,27 @@ fn main() -> std::process::ExitCode {
     let voice = output::Voice { json: cli.json };
     let done = match &cli.command {
         Command::Train(options) => train::train(options, &voice),
-        Command::Detect(options) => find::detect(options, &voice),
-        Command::Eval(options) => find::evaluate(options, &voice),
-        Command::Annotate(options) => find::annotate(options, &voice),
-        Command::Landmarks(options) => find::landmarks(options, &voice),
-        Command::Convert(options) => convert::convert(options),
-        Command::Export(options) => convert::export(options),
+        Command::Detect(options) => find::detect(options, &voice).map(|()| ExitCode::SUCCESS),
+        Command::Eval(options) => find::evaluate(options, &voice).map(|()| ExitCode::SUCCESS),
+        Command::Annotate(options) => find::annotate(options, &voice).map(|()| ExitCode::SUCCESS),
+        Command::Landmarks(options) => find::landmarks(options, &voice).map(|()| ExitCode::SUCCESS),
+        Command::Convert(options) => convert::convert(options).map(|()| ExitCode::SUCCESS),
+        Command::Export(options) => convert::export(options).map(|()| ExitCode::SUCCESS),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let message = format!("{error:#}");
-            if cli.json {
-                let kind = error
-                    .downcast_ref()
-                    .map_or(ErrorKind::File, autolink::Error::kind);
-                voice.event(&Event::Failed {
-                    id: None,
-                    kind,
-                    message,
-                });
-            } else {
-                eprintln!("{message}");
-            }
-            ExitCode::FAILURE
+    done.unwrap_or_else(|error| {
+        let message = format!("{error:#}");
+        if cli.json {
+            let kind = (error.downcast_ref()).map_or(ErrorKind::File, autolink::Error::kind);
+            voice.event(&Event::Failed {
+                id: None,
+                kind,
+                message,
+            });
+        } else {
+            output::warn(&message);
         }
-    }
+        ExitCode::FAILURE
+    })
 }
 
 /// The browser has a page and `worker`.

@@ -24,7 +24,7 @@ impl Voice {
 
     pub fn say(&self, bar: &ProgressBar, sentence: &str) {
         if !self.json {
-            bar.suspend(|| eprintln!("{sentence}"));
+            bar.suspend(|| warn(sentence));
         }
     }
 
@@ -40,7 +40,12 @@ impl Voice {
     /// Files that could not be used.
     pub fn rejected(&self, rejected: &[Rejected]) {
         for Rejected { name, reason } in rejected {
-            eprintln!("left out {name}: {reason}");
+            warn(&format!("left out {name}: {reason}"));
         }
     }
+}
+
+/// A sentence on standard error, if somebody still listens: where a terminal was closed, `eprintln` would panic.
+pub fn warn(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "{sentence}");
 }

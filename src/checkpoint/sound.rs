@@ -1,0 +1,142 @@
+//! Nothing that is no number is ever written.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use half::f16;
+
+use super::{State, collect, read};
+use crate::error::{Error, Result};
+use crate::model::AutoLink;
+use crate::train::AdamW;
+
+/// The first parameter, running statistic or mean of the optimiser that holds something that is no number; none where all is well. One
+/// number of each is read from the device: its sum, which is none either. The model records gradients.
+///
+/// # Errors
+/// [`Error::Backend`] where the device does not answer.
+pub async fn unsound(model: &AutoLink, optimizer: &AdamW) -> Result<Option<String>> {
+    let (mut names, mut sums) = (Vec::new(), Vec::new());
+    for found in collect(&model.valid()) {
+        for moment in optimizer.moments.get(&found.id).into_iter().flatten() {
+            names.push(found.name.clone());
+            sums.push(moment.clone().sum());
+        }
+        names.push(found.name);
+        sums.push(found.tensor.sum());
+    }
+    let count = sums.len();
+    let all = read(vec![(String::new(), vec![count], Tensor::cat(sums, 0))]).await?;
+    let sums = all.into_iter().flat_map(|(_, _, sums)| sums);
+    Ok((names.into_iter().zip(sums)).find_map(|(name, sum)| (!sum.is_finite()).then_some(name)))
+}
+
+/// # Errors
+/// [`Error::Model`], with the name of the first tensor that holds something that is no number.
+pub(super) fn check(state: &State) -> Result<()> {
+    let is_broken = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+    match state.iter().find(|(_, _, values)| is_broken(values)) {
+        None => Ok(()),
+        Some((name, ..)) => Err(Error::Model(format!(
+            "Nothing was saved: {name} holds values that are no numbers. Reset, and try a lower learning rate."
+        ))),
+    }
+}
+
+/// # Errors
+/// [`Error::Model`], with the name of the first tensor that holds a number too large for float16.
+pub(super) fn check_float16(state: &State) -> Result<()> {
+    let largest = |values: &[f32]| values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+    let mut largest = state
+        .iter()
+        .map(|(name, _, values)| (name, largest(values)));
+    match largest.find(|(_, value)| f16::from_f32(*value).is_infinite()) {
+        None => Ok(()),
+        Some((name, value)) => Err(Error::Model(format!(
+            "Half precision holds numbers up to 65504, but {name} has {value:e}: save the model in full precision (float32)."
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::tensor::{Device, TensorData};
+    use pollster::block_on;
+
+    use super::*;
+    use crate::checkpoint::{Precision, onnx, save, save_run};
+    use crate::config::{Config, Preset};
+    use crate::train::{Paused, Snapshots};
+
+    fn config() -> Config {
+        Config {
+            keypoints: 2,
+            size: 32,
+            width: 4,
+            ..Config::preset(Preset::Tiny)
+        }
+    }
+
+    /// A model, one of whose edges is this.
+    fn model(value: f32) -> AutoLink {
+        let device = Device::flex().autodiff();
+        let mut model = AutoLink::init(&config(), &device);
+        let raw = TensorData::new(vec![0.0, value, 0.0, 0.0], [2, 2]);
+        model.edges.raw = Param::from_tensor(Tensor::from_data(raw, &device));
+        model
+    }
+
+    fn run(value: f32, moment: f32) -> Paused {
+        let (model, mut optimizer) = (model(value), AdamW::new(0.0));
+        let moments = [0.5, moment].map(|m| {
+            let values = TensorData::new(vec![0.0, 0.0, m, 0.0], [4]);
+            Tensor::from_data(values, &Device::flex())
+        });
+        optimizer.moments.insert(model.edges.raw.id, moments);
+        Paused {
+            model,
+            config: config(),
+            step: 3,
+            optimizer,
+            streams: None,
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_never_written() {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let model = model(value);
+            for precision in [Precision::Float32, Precision::Float16] {
+                let saved = block_on(save(&model, &config(), 3, None, "1", precision));
+                let said = saved.expect_err("is refused").to_string();
+                assert!(said.contains("decoder.skeleton_scalar"), "{said}");
+            }
+            block_on(onnx::export(&model, &config(), None)).expect_err("is refused");
+            for (value, moment) in [(value, 0.1), (0.1, value)] {
+                let run = run(value, moment);
+                let saved = block_on(save_run(&run, &[], &Snapshots::default(), None, "1"));
+                let said = saved.expect_err("is refused").to_string();
+                assert!(said.contains("decoder.skeleton_scalar"), "{said}");
+                let name = block_on(unsound(&run.model, &run.optimizer)).expect("reads");
+                assert_eq!(name.as_deref(), Some("decoder.skeleton_scalar"));
+            }
+        }
+        let run = run(f32::MAX, 1e38);
+        let name = block_on(unsound(&run.model, &run.optimizer)).expect("reads");
+        assert_eq!(name, None);
+    }
+
+    #[test]
+    fn what_float16_cannot_hold_is_said() {
+        let save =
+            |value, precision| block_on(save(&model(value), &config(), 3, None, "1", precision));
+        save(65_500.0, Precision::Float16).expect("fits");
+        save(70_000.0, Precision::Float32).expect("fits");
+        let said = save(-70_000.0, Precision::Float16).expect_err("is refused");
+        let said = said.to_string();
+        assert!(
+            said.contains("decoder.skeleton_scalar has 7e4") && said.contains("float32"),
+            "{said}"
+        );
+    }
+}
