@@ -306,8 +306,7 @@ export class ProjectPanel {
   #download() {
     return this.#page.attempt(async (session) => {
       const project = await session.saveProject(this.#name);
-      const stem = this.#name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim() || "project";
-      const file = new File([project], `${stem}${PROJECT_FILE}`, { type: "application/json" });
+      const file = new File([project], fileName(this.#name), { type: "application/json" });
       this.#page.download(file);
       this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names; keep the images beside it.` } });
     });
@@ -377,6 +376,12 @@ export class ProjectPanel {
 }
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** What a project's file is called, on Windows as well. @param {string} name */
+function fileName(name) {
+  const stem = name.replace(/[\\/:*?"<>|\s\p{Cc}]+/gu, " ").trim() || "project";
+  return `${stem}${/^(con|prn|aux|nul|com\d|lpt\d)$/i.test(stem) ? "_" : ""}${PROJECT_FILE}`;
+}
 
 /** @param {number} bytes */
 const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
