@@ -129,7 +129,11 @@ fn every_orientation_shows_the_same_picture() {
         for orientation in 2..=8 {
             let name = format!("orientation-{orientation}.jpg");
             let turned = decoded(&name, 61, fit);
-            assert_eq!(turned.placement, upright.placement, "{name} {fit:?}");
+            let expected = Placement {
+                exif_orientation: orientation,
+                ..upright.placement.clone()
+            };
+            assert_eq!(turned.placement, expected, "{name} {fit:?}");
             if fit != Fit::Crop {
                 let corner = turned.placement.to_view([0.05, 0.07]);
                 assert!(
@@ -437,24 +441,20 @@ fn odd_pictures_are_shown_as_pillow_shows_them() {
         assert!(is_jpeg || most <= 1, "{name}: {most} apart somewhere");
         count += 1;
     }
-    assert_eq!(count, 20);
+    assert_eq!(count, 19);
 }
 
 #[test]
 fn a_jpeg_that_lacks_more_than_its_end_is_incomplete() {
-    for name in [
-        "without-its-end.jpg",
-        "progressive-without-its-end.jpg",
-        "subsampled-restarts.jpg",
+    // Of the last bytes, the bits that fill up may be all that is missing; of scans and restarts it cannot be told.
+    for (name, more) in [
+        ("without-its-end.jpg", 6),
+        ("progressive-restarts.jpg", 2),
+        ("subsampled-restarts.jpg", 2),
     ] {
         let bytes = file(&format!("odd/{name}"));
-        let start = bytes
-            .windows(2)
-            .position(|pair| pair == [0xFF, 0xDA])
-            .expect("a scan")
-            + 14;
-        // Of the last bytes, the bits that fill up may be all that is missing.
-        for keep in start..bytes.len() - 6 {
+        let scan = bytes.windows(2).position(|pair| pair == [0xFF, 0xDA]);
+        for keep in scan.expect("a scan") + 14..bytes.len() - more {
             let read = decode("p", &bytes[..keep], 64, Fit::Stretch);
             let reason = read
                 .err()

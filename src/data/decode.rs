@@ -211,11 +211,12 @@ fn decoded(
     let say = |error| sentence(label(format).unwrap_or("image"), &error);
     // The decoder would paint what is missing grey, and not tell.
     if format == ImageFormat::Jpeg && !jpeg::is_ended(bytes) {
-        let whole = match jpeg::has_all_scans(bytes) {
-            true => without_end(bytes).map_err(say)?,
-            false => None,
-        };
-        return whole.ok_or_else(|| {
+        if !jpeg::tells_its_end(bytes) {
+            return Err(
+                "The JPEG file is incomplete: it lacks its end marker, and maybe more.".into(),
+            );
+        }
+        return without_end(bytes).map_err(say)?.ok_or_else(|| {
             "The JPEG file is incomplete: it ends before its picture does.".to_string()
         });
     }

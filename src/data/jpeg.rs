@@ -1,7 +1,6 @@
 //! JPEG files that lack their end, as cameras leave them that lose their power, or their Huffman tables.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 /// What is put behind a file that has no end marker, before one: nothing, and bits of two kinds.
 pub(super) const TAILS: [&[u8]; 3] = [&[], &[0x00; 64], &[0xAA; 64]];
@@ -73,7 +72,7 @@ const STANDARD_TABLES: [u8; 420] = [
 
 /// The file with the standard's Huffman tables, if it has none before its first scan.
 pub(super) fn with_tables(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let before = segments(bytes, true);
+    let before = segments(bytes);
     let has = |wanted: [u8; 2]| before.iter().any(|(marker, _)| wanted.contains(marker));
     // A scan of a baseline frame.
     match has([SCAN, SCAN]) && has([0xC0, 0xC1]) && !has([0xC4, 0xC4]) {
@@ -82,38 +81,19 @@ pub(super) fn with_tables(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a file has a scan for every bit of every coefficient, if it is progressive: those lie in many scans, and one that ends
-/// between two of them is only coarse.
-pub(super) fn has_all_scans(bytes: &[u8]) -> bool {
-    let segments = segments(bytes, false);
-    let Some((_, frame)) = segments.iter().find(|(marker, _)| *marker == 0xC2) else {
-        return true;
-    };
-    let count = usize::from(frame.get(5).copied().unwrap_or_default());
-    // Of each component the coefficients whose last bit came.
-    let mut done: HashMap<u8, u64> = HashMap::new();
-    for (_, scan) in segments.iter().filter(|(marker, _)| *marker == SCAN) {
-        let parts = usize::from(scan.first().copied().unwrap_or_default());
-        let Some(&[from @ 0..=63, to @ 0..=63, bits]) = scan.get(1 + 2 * parts..4 + 2 * parts)
-        else {
-            return false;
-        };
-        if bits & 15 == 0 && from <= to {
-            let band = (u64::MAX << from) & (u64::MAX >> (63 - to));
-            for part in 0..parts {
-                *done.entry(scan[1 + 2 * part]).or_default() |= band;
-            }
-        }
-    }
-    done.len() == count && done.values().all(|band| *band == u64::MAX)
+/// Whether it can be told of a file without an end that all of its pixels are there: if they lie in one run of bits, not in
+/// the scans of a progressive file, which get finer, or between restarts.
+pub(super) fn tells_its_end(bytes: &[u8]) -> bool {
+    let before = segments(bytes);
+    let has = |wanted: u8| before.iter().any(|(marker, _)| *marker == wanted);
+    !has(0xC2) && !has(0xDD)
 }
 
 /// The marker of a scan's header.
 const SCAN: u8 = 0xDA;
 
-/// A file's segments, each its marker and what is in it; those without a length are left out. Entropy-coded data are passed over,
-/// or end the walk.
-fn segments(bytes: &[u8], ends_at_scan: bool) -> Vec<(u8, &[u8])> {
+/// A file's segments up to its first scan, each its marker and what is in it; those without a length are left out.
+fn segments(bytes: &[u8]) -> Vec<(u8, &[u8])> {
     let (mut segments, mut at) = (Vec::new(), 2); // after start of image
     while let Some(&[byte, marker]) = bytes.get(at..at + 2) {
         match (byte, marker) {
@@ -128,7 +108,7 @@ fn segments(bytes: &[u8], ends_at_scan: bool) -> Vec<(u8, &[u8])> {
                     break;
                 };
                 segments.push((marker, content));
-                if ends_at_scan && marker == SCAN {
+                if marker == SCAN {
                     break;
                 }
                 at += 4 + content.len();
@@ -146,7 +126,7 @@ mod tests {
     #[test]
     fn the_standard_tables_are_a_segment_of_four() {
         let file = [b"\xff\xd8", &STANDARD_TABLES[..]].concat();
-        let [segment] = &segments(&file, false)[..] else {
+        let [segment] = &segments(&file)[..] else {
             panic!("one segment");
         };
         assert_eq!(segment.0, 0xC4);
