@@ -413,7 +413,7 @@ test("what is left out is not annotated, either; by the public module", async ({
     const { pictures } = session.state();
     const refused = await session.leaveOut([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
     let names = [];
-    session.on("desk", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names)));
+    session.on("desk", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
     await session.find([]);
     const all = await session.thumbnails(4, 9);
     session.close();
