@@ -434,12 +434,11 @@ pub fn steps_of(mut file: impl std::io::Read) -> Result<usize> {
     let wrong = || Error::Model("This is not a model of AutoLink.".into());
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| wrong())?;
-    let mut start = length.to_vec();
     let limit = u64::from_le_bytes(length).min(MAX_HEADER);
-    let mut header = file.take(limit);
-    std::io::Read::read_to_end(&mut header, &mut start).map_err(|_| wrong())?;
-    let (_, metadata) = SafeTensors::read_metadata(&start).map_err(|_| wrong())?;
-    let header = metadata.metadata().as_ref().and_then(|all| all.get(KEY));
+    // The library reads a header only where the whole file is there.
+    let start: serde_json::Value =
+        serde_json::from_reader(file.take(limit)).map_err(|_| wrong())?;
+    let header = start["__metadata__"][KEY].as_str();
     let header = header.and_then(|header| serde_json::from_str::<Header>(header).ok());
     header.map(|header| header.step).ok_or_else(wrong)
 }

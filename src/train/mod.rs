@@ -41,6 +41,11 @@ pub struct Streams {
     masks: u64,
 }
 
+/// A copy that training the other does not change: clones share their running statistics.
+fn frozen(model: &AutoLink) -> AutoLink {
+    model.valid().train()
+}
+
 /// Everything a run goes on from, beside its pictures.
 #[derive(Clone)]
 pub struct Paused {
@@ -125,7 +130,7 @@ impl Trainer {
         perceptual: Option<Perceptual>,
     ) -> Result<Self> {
         let mut trainer = Self::new(&paused.config, pictures, device, perceptual)?;
-        trainer.model = paused.model;
+        trainer.model = frozen(&paused.model);
         trainer.optimizer = paused.optimizer;
         trainer.step = paused.step;
         if let Some(streams) = paused.streams {
@@ -138,7 +143,7 @@ impl Trainer {
     /// Everything to go on from by [`Trainer::resume`], as it is now.
     pub fn paused(&self) -> Paused {
         Paused {
-            model: self.model.clone(),
+            model: frozen(&self.model),
             config: self.config.clone(),
             step: self.step,
             optimizer: self.optimizer.clone(),

@@ -233,7 +233,7 @@ fn write_annotations(
     }
     let mut written = files.len();
     for file in files {
-        put(&file, None, &options.out)?;
+        put(&file, None, options)?;
     }
     let mut left_out = Vec::new();
     for (image, path) in found.images.iter().zip(paths) {
@@ -246,7 +246,7 @@ fn write_annotations(
         match made {
             Ok(made) => {
                 let source = gathered.file(number).filter(|_| images == Images::Link);
-                put(&made, source, &options.out)?;
+                put(&made, source, options)?;
                 written += 1;
             }
             Err(error) => left_out.push(Rejected {
@@ -264,10 +264,11 @@ fn write_annotations(
     Ok(())
 }
 
-/// Writes a file below `out`; where `source` has the same bytes, as a link to that.
-fn put(file: &formats::File, source: Option<&Path>, out: &Path) -> anyhow::Result<()> {
-    let path = out.join(&file.path);
-    let folder = path.parent().unwrap_or(out);
+/// Writes a file below the folder for outputs; where `source` has the same bytes, as a link to that.
+fn put(file: &formats::File, source: Option<&Path>, options: &Discover) -> anyhow::Result<()> {
+    let path = options.out.join(&file.path);
+    check_new(&path, options.force)?;
+    let folder = path.parent().unwrap_or(&options.out);
     fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made a folder", folder.display()))?;
     let is_same = |source: &&Path| fs::read(source).is_ok_and(|bytes| bytes == file.bytes);

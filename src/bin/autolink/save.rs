@@ -117,7 +117,10 @@ pub fn is_same(a: &Path, b: &Path) -> bool {
         let folder = folder_of(path).canonicalize().ok()?;
         Some(folder.join(path.file_name()?))
     };
-    same_file::is_same_file(a, b).unwrap_or(false) || place(a).is_some_and(|a| Some(a) == place(b))
+    // A pipe must not be opened: that waits for somebody to write into it.
+    let opens = |path: &Path| fs::metadata(path).is_ok_and(|it| it.is_file() || it.is_dir());
+    (opens(a) && opens(b) && same_file::is_same_file(a, b).unwrap_or(false))
+        || place(a).is_some_and(|a| Some(a) == place(b))
 }
 
 /// Refuses to begin what there is no room for: bytes to be written below folders.
