@@ -325,6 +325,7 @@ fn a_run_goes_on_is_converted_and_annotates() {
             "csv",
             "--out",
             path(&out),
+            "--force",
             "--against",
             path(table),
         ])

@@ -514,6 +514,7 @@ fn training_pictures(
         Dataset::check_room(count, config.size)?;
         let puppets = synthetic::puppets(count, config.seed, config.size);
         let (pictures, landmarks) = (puppets.dataset, joints(&puppets.joints));
+        pictures.check()?;
         voice.event(&Event::Loaded {
             is_new: true,
             pictures: count,
