@@ -7,7 +7,7 @@ import path from "node:path";
 import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, number, open, playTo, root } from "./helpers.js";
 
-const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 3);
+const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 1);
 /** A run that trains is kept this often, ms: www/keeper.js. */
 const KEEP_EVERY = 25_000;
 /** No more of a run may be lost, s. */
@@ -41,7 +41,7 @@ function expectNothingLost(before, after) {
 }
 
 test("a worker or a tab is killed at a random moment: the newest kept run opens, at most 30 s old", async ({ context }) => {
-  test.setTimeout(120_000 + 60_000 * ROUNDS);
+  test.setTimeout(480_000 + 60_000 * ROUNDS);
   await context.addInitScript(() => {
     const { Worker } = window;
     window.Worker = class extends Worker {
@@ -118,7 +118,7 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
 });
 
 test("the disk is full: a sentence, the earlier save stays, training goes on, and later saves are made again", async ({ page, context, baseURL }) => {
-  test.setTimeout(120_000 + 30_000 * ROUNDS);
+  test.setTimeout(480_000 + 30_000 * ROUNDS);
   const { origin } = new URL(baseURL ?? "");
   const session = await context.newCDPSession(page);
   await open(page, QUICK);
@@ -157,7 +157,7 @@ const CARD = `
 
 test("a GPU is lost while it trains: the run goes on from its last save", async ({ page }) => {
   const rounds = Math.min(ROUNDS, 10);
-  test.setTimeout(120_000 + 60_000 * rounds);
+  test.setTimeout(480_000 + 60_000 * rounds);
   await page.route("**/worker_loader.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: (await response.text()).replace(/^ *try \{/m, `${CARD}\n$&`) });
@@ -237,7 +237,7 @@ test("the engine breaks down inside a command, each of them: what was kept is th
   expect(Object.keys(COMMANDS).sort()).toEqual(names.sort());
   const every = Math.max(1, Math.floor(names.length / ROUNDS));
   const chosen = names.filter((_, index) => index % every === 0);
-  test.setTimeout(120_000 + 30_000 * chosen.length);
+  test.setTimeout(480_000 + 30_000 * chosen.length);
 
   // It breaks down where it makes its next object, which is inside of wasm: as a trap does, without any clearing up.
   await page.route("**/worker.js", async (route) => {
@@ -299,7 +299,7 @@ test("the engine breaks down inside a command, each of them: what was kept is th
 });
 
 test("two tabs take up one run at the same moment: each keeps its own", async ({ context }) => {
-  test.setTimeout(120_000 + 60_000 * ROUNDS);
+  test.setTimeout(480_000 + 60_000 * ROUNDS);
   const [first, second] = [await context.newPage(), await context.newPage()];
   await open(first, QUICK);
   await playTo(first, 2);
