@@ -25,14 +25,11 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().expect("a zip").into_inner()
 }
 
+/// An image's name, and its bytes or why there are none.
+type Opened = (String, Result<Vec<u8>, String>);
+
 /// What a file yields: the names of its images and their bytes, then what is said of the rest.
-fn read(
-    name: &str,
-    bytes: &[u8],
-) -> (
-    Vec<(String, Result<Vec<u8>, String>)>,
-    Vec<(String, String)>,
-) {
+fn read(name: &str, bytes: &[u8]) -> (Vec<Opened>, Vec<(String, String)>) {
     let mut inputs = Inputs::default();
     inputs.add(0, "", name, bytes);
     let images = inputs.names(|_| false).into_iter().zip(&inputs.images);

@@ -357,7 +357,11 @@ fn keypoints_are_scored_against_joints() {
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
     session.begin(config, puppets.dataset).expect("begins");
     let score = block_on(session.score(&puppets.joints)).expect("scores");
-    assert_eq!((score.n_fit, score.n_test), (45, 15), "three quarters, as on the command line");
+    assert_eq!(
+        (score.n_fit, score.n_test),
+        (45, 15),
+        "three quarters, as on the command line"
+    );
     assert!(score.error > 0.0 && score.baseline > 0.0 && score.error.is_finite());
     assert!(block_on(session.score(&[])).is_err());
 }

@@ -1142,8 +1142,10 @@ mod tests {
     #[test]
     fn imported_predictions_are_no_labels() {
         let mut desk = desk();
-        let mut predictions = Imported::default();
-        predictions.annotations = Annotations::discovered(&["#ffffff".into()]);
+        let mut predictions = Imported {
+            annotations: Annotations::discovered(&["#ffffff".into()]),
+            ..Imported::default()
+        };
         let point = Point {
             confidence: 0.25,
             corrected: false,

@@ -13,6 +13,9 @@ pub(crate) const ANY_EXTENSION: &str = ".*";
 /// A name's folders and file.
 type Path = Vec<String>;
 
+/// Which of our images a path is, if one alone.
+type Place<'a> = Box<dyn Fn(&Path) -> Option<usize> + 'a>;
+
 /// How much names may differ and still be the same.
 #[derive(Clone, Copy, PartialEq)]
 enum Fold {
@@ -91,7 +94,7 @@ fn match_paths(theirs: &[Path], ours: &[Path], aliases: &[Vec<Path>]) -> Vec<Opt
         if left.is_empty() {
             break;
         }
-        let place: Box<dyn Fn(&Path) -> Option<usize>> = match way {
+        let place: Place = match way {
             Way::Whole | Way::Alias => {
                 let by_path = match way {
                     Way::Alias => whole(aliases.iter().map(Vec::as_slice), fold),

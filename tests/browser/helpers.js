@@ -140,7 +140,7 @@ export function needs(what, isHere) {
  */
 export async function playTo(page, step) {
   await page.getByTestId("play").click();
-  await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20] }).toBeGreaterThanOrEqual(step);
+  await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20], timeout: 240_000 }).toBeGreaterThanOrEqual(step);
   await page.getByTestId("play").click();
   await expect(page.getByTestId("message")).toHaveText("Paused.");
   return number(page.getByTestId("step-count"));

@@ -46,7 +46,7 @@ fn safe_part(part: &str) -> String {
         let extension = safe.rfind('.').filter(|dot| safe.len() - dot <= 10);
         let extension = safe.split_off(extension.unwrap_or(safe.len()));
         let fits = |end: &usize| end + extension.len() <= MAX_PART_BYTES;
-        let end = safe.char_indices().map(|(at, _)| at).filter(fits).last();
+        let end = safe.char_indices().map(|(at, _)| at).rfind(fits);
         safe.truncate(end.unwrap_or_default());
         safe += &extension;
     }

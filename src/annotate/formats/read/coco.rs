@@ -383,7 +383,9 @@ mod tests {
         };
         let all = vec![vec![2, 1]; 3];
         let first = |points: &[u8]| vec![points.to_vec(), vec![2, 1], vec![2, 1]];
-        let odd: &[(&dyn Fn(&mut Value), Vec<Vec<u8>>, &str)] = &[
+        // A change of the file, which points are there then, and what a note says.
+        type Odd<'a> = (&'a dyn Fn(&mut Value), Vec<Vec<u8>>, &'a str);
+        let odd: &[Odd] = &[
             (&|_| {}, all.clone(), ""),
             (
                 &|v| {

@@ -102,9 +102,8 @@ pub(super) fn read(text: &str) -> Read<Imported> {
                 }
             }
             Event::End(_) => {
-                if path.pop().is_some_and(|name| name == "image") {
-                    image = None;
-                }
+                let is_image = path.pop().is_some_and(|name| name == "image");
+                image = image.filter(|_| !is_image);
             }
             Event::Text(text) => {
                 add_text(&mut labels, &path, &text);

@@ -42,12 +42,15 @@ struct Text {
     text: String,
 }
 
+/// Reads a file's text by its path, with the names of the images where another file has those.
+type ReadNumbered = fn(&str, &str, Option<&HashMap<u64, String>>) -> Read<Imported>;
+
 /// What is in a file.
 enum Kind {
     /// Labels, read already.
     Labels(Imported),
     /// Predictions of frames by number: which image a number is, another file may say.
-    Numbered(fn(&str, &str, Option<&HashMap<u64, String>>) -> Read<Imported>),
+    Numbered(ReadNumbered),
     /// YOLO's lines.
     Yolo,
     /// Which image each number is.
