@@ -119,13 +119,15 @@ pub fn start() {
 }
 
 /// `{id, command, files?, names?, pixels?}`
-fn message(data: &JsValue) -> std::result::Result<Message, Event> {
+fn message(data: &JsValue) -> std::result::Result<Message, Box<Event>> {
     let get = |key: &str| Reflect::get(data, &key.into()).unwrap_or(JsValue::UNDEFINED);
     let id = get("id").as_f64().map(|id| id as u32);
-    let unclear = |what: String| Event::Failed {
-        id,
-        kind: ErrorKind::Setting,
-        message: format!("The page asked for something unclear ({what})."),
+    let unclear = |what: String| {
+        Box::new(Event::Failed {
+            id,
+            kind: ErrorKind::Setting,
+            message: format!("The page asked for something unclear ({what})."),
+        })
     };
     let command = serde_wasm_bindgen::from_value(get("command"))
         .map_err(|error| unclear(error.to_string()))?;
