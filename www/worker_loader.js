@@ -35,6 +35,27 @@ if (globalThis.GPUAdapter) {
   };
 }
 
+/**
+ * Lets the engine use a GPU that cannot measure times. CubeCL asks for `timestamp-query`, which it needs for profiling alone, and
+ * panics without; the engine never profiles. So adapters and devices say that they have it, and nobody is asked for it.
+ */
+function allowUntimedGpus() {
+  const timed = "timestamp-query";
+  /** @param {{ prototype: object }} type */
+  const featuresOf = ({ prototype }) => Object.getOwnPropertyDescriptor(prototype, "features")?.get;
+  const adapterFeatures = featuresOf(GPUAdapter);
+  for (const type of [GPUAdapter, GPUDevice]) {
+    const features = featuresOf(type);
+    if (features) Object.defineProperty(type.prototype, "features", { configurable: true, get() { return new Set([...features.call(this), timed]); } });
+  }
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
+    const has = new Set(adapterFeatures?.call(this));
+    const requiredFeatures = [...(descriptor.requiredFeatures ?? [])].filter((name) => name !== timed || has.has(timed));
+    return requestDevice.call(this, { ...descriptor, requiredFeatures });
+  };
+}
+
 /** The engine's code. Hosts that do not know what wasm is have it compiled after it came, not meanwhile. */
 async function compiled() {
   const answer = await fetch(new URL("worker_bg.wasm", import.meta.url));
@@ -87,6 +108,7 @@ if (self.name === "helper") {
         return arena;
       },
     });
+    if (globalThis.GPUAdapter) allowUntimedGpus();
     await start(module);
   } catch (error) {
     fail(`The engine could not be loaded (${said(error)}).`);
