@@ -33,7 +33,9 @@ export function openChoice(store, saves, remove, refresh) {
   const say = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
   const drop = async (/** @type {Saved} */ saved) => {
     try {
-      const [file] = await saves.files(saved.id);
+      const [kept] = await saves.files(saved.id);
+      // A copy in memory: the browser's file can no longer be read once it is removed.
+      const file = kept && new File([await kept.arrayBuffer()], kept.name);
       await remove(saved);
       dropped = file ? { saved, file } : null;
       undo.hidden = !dropped;
