@@ -1,6 +1,6 @@
 // Faults, counted: what is killed, full, lost or broken at a random moment may not take along what was saved before.
 //
-// AUTOLINK_FAULTS says how often; `cargo xtask test` does it a few times, `cargo xtask faults` fifty times and prints the table.
+// AUTOLINK_FAULTS says how often; `cargo xtask test` does it once, `cargo xtask faults page` fifty times and prints the table.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
