@@ -493,15 +493,22 @@ impl AnnotationProject {
         Some(row.image.file_name.clone())
     }
 
-    /// Whether another image has this name, or for a frame, another video.
+    /// Whether another image has this name, or for a frame, another video; or whether a frame of a video could be called so.
     fn is_taken(&self, name: &str, image: &Image) -> bool {
+        let mut others = self.rows.iter().map(|row| &row.image);
         if image.frame.is_none() {
-            return self.by_name.contains_key(name);
+            return self.by_name.contains_key(name)
+                || others.any(|other| {
+                    other.frame.is_some() && super::is_frame_of(&other.file_name, name)
+                });
         }
         // Frames of videos lie in a folder of the video's name without its extension.
-        let folder = |name: &str| super::without_extension(name).to_string();
-        let wanted = folder(name);
-        (self.rows.iter()).any(|row| row.video.is_some() && folder(&row.image.file_name) == wanted)
+        others.any(|other| match other.frame {
+            Some(_) => {
+                super::without_extension(&other.file_name) == super::without_extension(name)
+            }
+            None => super::is_frame_of(name, &other.file_name),
+        })
     }
 
     fn push(&mut self, row: Row) {
@@ -1136,6 +1143,33 @@ mod tests {
         let rows = desk.view(true).rows.expect("rows");
         assert_eq!(rows[31].name, "set/3 (3).png");
         assert_eq!((rows[31].id, desk.id_of("set/3 (3).png")), (id, Some(id)));
+        assert!(desk.export(Layer::Keypoints, Format::Coco).is_ok());
+    }
+
+    #[test]
+    fn images_called_as_frames_are_told_apart() {
+        let mut desk = desk();
+        let image = desk.annotations(Layer::Keypoints).expect("images").images[3].clone();
+        let named = |name: &str, frame: Option<u64>| Image {
+            file_name: name.into(),
+            frame,
+            ..image.clone()
+        };
+        let mut add = |content: &str, video: Option<&str>, image: Image| {
+            let (id, note) = desk.add(content, video, image, 10);
+            let rows = desk.view(true).rows.expect("rows");
+            let row = rows.iter().find(|row| row.id == id).expect("a row");
+            (row.name.clone(), note.is_some())
+        };
+        // A frame first, then an image of another frame's name; and the other way about.
+        add("walk 0", Some("walk"), named("walk.mp4", Some(0)));
+        let still = add("still", None, named("walk/img000007.png", None));
+        assert_eq!(still, ("walk/img000007 (2).png".into(), true));
+        add("still 2", None, named("run/img000001.png", None));
+        let frame = add("run 0", Some("run"), named("run.mp4", Some(0)));
+        assert_eq!(frame, ("run (2)/img000000.png".into(), true));
+        let other = add("still 3", None, named("run/imgs.png", None));
+        assert_eq!(other, ("run/imgs.png".into(), false));
         assert!(desk.export(Layer::Keypoints, Format::Coco).is_ok());
     }
 

@@ -332,6 +332,14 @@ pub(crate) fn file_of(name: &str, frame: Option<u64>) -> String {
     }
 }
 
+/// Whether an image of this name would be taken for a frame of that video; see [`file_of`].
+pub(crate) fn is_frame_of(video: &str, name: &str) -> bool {
+    let number = name
+        .strip_prefix(without_extension(video))
+        .and_then(|rest| rest.strip_prefix("/img")?.strip_suffix(".png"));
+    number.is_some_and(|number| number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// `folder/a.b.jpg` -> `folder/a.b`.
 pub(crate) fn without_extension(path: &str) -> &str {
     let file = path.rfind('/').map_or(0, |slash| slash + 1);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -309,19 +309,15 @@ pub struct BatchesPosition {
 }
 
 impl Batches {
-    /// Epochs over that many pictures; with `flip`, each pick is mirrored with probability one half.
+    /// Epochs over that many pictures; with a stream for flips, each pick is mirrored with probability one half.
     ///
     /// The picks depend on the arguments alone, not on the platform or the size of the batches.
-    pub fn new(pictures: usize, flip: bool, seed: u64) -> Self {
+    pub fn new(pictures: usize, order_rng: ChaCha8Rng, flip_rng: Option<ChaCha8Rng>) -> Self {
         Batches {
             order: (0..pictures as u32).collect(),
             next: pictures,
-            order_rng: ChaCha8Rng::seed_from_u64(seed),
-            flip_rng: flip.then(|| {
-                let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                rng.set_stream(1);
-                rng
-            }),
+            order_rng,
+            flip_rng,
         }
     }
 
@@ -383,6 +379,13 @@ pub(crate) fn shuffle(order: &mut [u32], rng: &mut ChaCha8Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+
+    fn batches(pictures: usize, flip: bool, seed: u64) -> Batches {
+        let [order, mut flips] = [(); 2].map(|()| ChaCha8Rng::seed_from_u64(seed));
+        flips.set_stream(1);
+        Batches::new(pictures, order, flip.then_some(flips))
+    }
 
     fn picture(size_px: usize, value: impl Fn(usize, usize, usize) -> u8) -> Picture {
         let mut pixels = Vec::new();
@@ -495,7 +498,7 @@ mod tests {
 
     #[test]
     fn every_picture_once_an_epoch_across_batches() {
-        let mut batches = Batches::new(10, false, 3);
+        let mut batches = batches(10, false, 3);
         let picks: Vec<usize> = (0..15)
             .flat_map(|_| batches.next(4))
             .map(|p| p.index)
@@ -507,7 +510,7 @@ mod tests {
         }
         assert_ne!(picks[..10], picks[10..20]);
         // The size of the batches does not matter.
-        let once: Vec<usize> = Batches::new(10, false, 3)
+        let once: Vec<usize> = batches(10, false, 3)
             .next(60)
             .iter()
             .map(|p| p.index)
@@ -517,30 +520,30 @@ mod tests {
 
     #[test]
     fn a_position_goes_on_where_it_was_taken() {
-        let mut batches = Batches::new(10, true, 5);
+        let mut batches = batches(10, true, 5);
         batches.next(13);
         let position = batches.position();
-        let mut resumed = Batches::new(10, true, 5).at(position.clone());
+        let mut resumed = batches(10, true, 5).at(position.clone());
         assert_eq!(resumed.next(40), batches.next(40));
         // Of other pictures: a fresh start.
         assert_eq!(
-            Batches::new(9, true, 5).at(position).next(20),
-            Batches::new(9, true, 5).next(20)
+            batches(9, true, 5).at(position).next(20),
+            batches(9, true, 5).next(20)
         );
     }
 
     #[test]
     fn few_pictures_repeat_and_none_give_none() {
-        let picks = Batches::new(3, false, 0).next(8);
+        let picks = batches(3, false, 0).next(8);
         assert_eq!(picks.len(), 8);
         assert!((0..3).all(|i| picks.iter().filter(|p| p.index == i).count() >= 2));
-        assert!(Batches::new(0, true, 0).next(8).is_empty());
+        assert!(batches(0, true, 0).next(8).is_empty());
     }
 
     #[test]
     fn flips_are_fair_and_leave_the_order_alone() {
-        let plain = Batches::new(50, false, 9).next(2_000);
-        let flipped = Batches::new(50, true, 9).next(2_000);
+        let plain = batches(50, false, 9).next(2_000);
+        let flipped = batches(50, true, 9).next(2_000);
         assert!(
             plain
                 .iter()
@@ -553,7 +556,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_picks_everywhere() {
-        let picks = Batches::new(10, true, 42).next(10);
+        let picks = batches(10, true, 42).next(10);
         let indices: Vec<usize> = picks.iter().map(|p| p.index).collect();
         let flips: Vec<u8> = picks.iter().map(|p| u8::from(p.flipped)).collect();
         assert_eq!(indices, [0, 5, 3, 7, 9, 4, 8, 1, 6, 2]);

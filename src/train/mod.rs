@@ -30,6 +30,7 @@ pub struct Trainer {
     perceptual: Option<Perceptual>,
     batches: Batches,
     masks: ChaCha8Rng,
+    seeding: Seeding,
     step: usize,
 }
 
@@ -39,6 +40,35 @@ pub struct Streams {
     batches: BatchesPosition,
     /// Words drawn from the masks' stream.
     masks: u64,
+    #[serde(default)]
+    seeding: Seeding,
+}
+
+/// How a run's random streams come from its one seed. No stream depends on how much the others draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+enum Seeding {
+    /// Batches have the seed after the run's and masks the one after that, so that the batches of one run are the masks
+    /// of another. Files that do not name their seeding have it.
+    #[default]
+    SeedsInTurn,
+    /// Each has a stream of its own of the run's seed. The parameters take stream 0; samples of puppets take the first
+    /// streams of theirs, one for each image.
+    Streams,
+}
+
+impl Seeding {
+    /// The streams of the order of images, of mirroring and of masks.
+    fn streams(self, seed: u64) -> [ChaCha8Rng; 3] {
+        let stream = |after: u64, stream: u64| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(after));
+            rng.set_stream(stream);
+            rng
+        };
+        match self {
+            Seeding::SeedsInTurn => [stream(1, 0), stream(1, 1), stream(2, 0)],
+            Seeding::Streams => [1, 2, 3].map(|k| stream(0, k << 32)),
+        }
+    }
 }
 
 /// A copy that training the other does not change: clones share their running statistics.
@@ -105,12 +135,14 @@ impl Trainer {
             ));
         }
         let device = device.clone().autodiff();
+        let seeding = Seeding::Streams;
+        let [order, flips, masks] = seeding.streams(config.seed);
         Ok(Self {
             model: AutoLink::init(config, &device),
             optimizer: AdamW::new(config.weight_decay),
-            // Streams of their own, so that one does not depend on how much the others draw.
-            batches: Batches::new(pictures, config.flip, config.seed.wrapping_add(1)),
-            masks: ChaCha8Rng::seed_from_u64(config.seed.wrapping_add(2)),
+            batches: Batches::new(pictures, order, config.flip.then_some(flips)),
+            masks,
+            seeding,
             config: config.clone(),
             device,
             perceptual,
@@ -134,8 +166,12 @@ impl Trainer {
         trainer.optimizer = paused.optimizer;
         trainer.step = paused.step;
         if let Some(streams) = paused.streams {
-            trainer.batches = trainer.batches.at(streams.batches);
+            let [order, flips, masks] = streams.seeding.streams(paused.config.seed);
+            let flips = paused.config.flip.then_some(flips);
+            trainer.batches = Batches::new(pictures, order, flips).at(streams.batches);
+            trainer.masks = masks;
             trainer.masks.set_word_pos(streams.masks.into());
+            trainer.seeding = streams.seeding;
         }
         Ok(trainer)
     }
@@ -150,6 +186,7 @@ impl Trainer {
             streams: Some(Streams {
                 batches: self.batches.position(),
                 masks: self.masks.get_word_pos() as u64,
+                seeding: self.seeding,
             }),
         }
     }
@@ -256,5 +293,28 @@ impl Config {
             thickness: self.thickness,
             edge_scale: self.edge_scale,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::Rng;
+
+    #[test]
+    fn no_stream_of_a_seed_is_another_s_of_any() {
+        let firsts = |seeding: Seeding| {
+            let all = (5..9).flat_map(|seed| {
+                let parameters = ChaCha8Rng::seed_from_u64(seed);
+                let [order, flips, masks] = seeding.streams(seed);
+                [parameters, order, flips, masks].map(|mut rng| rng.next_u64())
+            });
+            let mut all: Vec<u64> = all.collect();
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        };
+        assert_eq!(firsts(Seeding::Streams), 16);
+        assert!(firsts(Seeding::SeedsInTurn) < 16, "as it was");
     }
 }

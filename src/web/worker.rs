@@ -1098,7 +1098,7 @@ impl ReadAt for BlobFile {
     }
 }
 
-/// Says whenever some of the helpers that were hired have come, until all are there.
+/// Says whenever another number of the helpers that were hired is there, until all are.
 fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
     if hired == 0 {
         return;
@@ -1108,7 +1108,7 @@ fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
         for _ in 0..HELPER_LOOKS {
             fetch::sleep(HELPER_LOOK_MS).await;
             let here = helpers::at_hand();
-            if here > seen {
+            if here != seen {
                 seen = here;
                 let _ = outbox.unbounded_send(Incoming::Helper);
             }

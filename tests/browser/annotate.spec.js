@@ -190,7 +190,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
 
   const others = { ...named, images: named.images.map((/** @type {any} */ image) => ({ ...image, file_name: `other ${image.id}.png` })) };
   await id("desk-labels").setInputFiles({ name: "others.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(others)) });
-  await expect(id("message")).toContainText("None of the 100 pictures in this file is on the desk");
+  await expect(id("message")).toContainText("None of the 100 images in this file is in the project");
   await id("desk-labels").setInputFiles({ name: "few.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ images: named.images, annotations: named.annotations })) });
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("categories");

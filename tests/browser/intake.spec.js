@@ -144,6 +144,7 @@ const stubCamera = (page) =>
       }, 30);
       const stream = canvas.captureStream(30);
       test.camera = canvas;
+      test.mute = () => stream.getVideoTracks()[0].dispatchEvent(new Event("mute"));
       test.unplug = () => {
         clearInterval(paint);
         const [track] = stream.getVideoTracks();
@@ -169,6 +170,12 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
   await expect(id("record-said")).toContainText("The camera was turned: it began with 64 × 48 px, and now has 48 × 64 px.");
+  // Read at once: the next shot says something else.
+  const muted = await page.evaluate(() => {
+    /** @type {any} */ (window).mute();
+    return document.querySelector("#record-said")?.textContent;
+  });
+  expect(muted).toContain("The camera sends no images: another program may be using it");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
   await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();

@@ -64,7 +64,11 @@ export class Camera {
   async #open() {
     const turn = ++this.#turn;
     this.#feed?.stop();
-    const feed = await Feed.open(this.#video, (reason) => turn === this.#turn && this.#end(reason));
+    const feed = await Feed.open(
+      this.#video,
+      (reason) => turn === this.#turn && this.#end(reason),
+      (reason) => turn === this.#turn && (this.#readout.textContent = reason),
+    );
     if (turn !== this.#turn || !this.#isOn) return feed.stop();
     this.#feed = feed;
     await offerCameras(this.#choice, feed.deviceId);

@@ -37,14 +37,16 @@ export class Feed {
    * @param {MediaStream} stream
    * @param {HTMLVideoElement} video Shows it.
    * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
+   * @param {(reason: string) => void} onMute Called when the camera sends no images for a while, with a sentence.
    */
-  constructor(stream, video, onEnd) {
+  constructor(stream, video, onEnd, onMute) {
     this.#stream = stream;
     this.#video = video;
     this.#onEnd = onEnd;
     const { signal } = this.#listening;
     for (const track of stream.getVideoTracks()) {
       track.addEventListener("ended", () => this.#end("The camera stopped: it was unplugged, or another program took it."), { signal });
+      track.addEventListener("mute", () => onMute("The camera sends no images: another program may be using it, or it is covered. It goes on by itself."), { signal });
       if (track.readyState === "ended") this.#end("The camera stopped as soon as it began.");
     }
     if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images.");
@@ -54,9 +56,10 @@ export class Feed {
    * Opens the camera that was used last, or the one that is chosen.
    * @param {HTMLVideoElement} video Plays what it sees.
    * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
+   * @param {(reason: string) => void} onMute Called when the camera sends no images for a while, with a sentence.
    * @returns {Promise<Feed>} Rejects with a sentence where there is no camera.
    */
-  static async open(video, onEnd) {
+  static async open(video, onEnd, onMute) {
     const missing = insecure();
     if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives a page no camera.");
     const chosen = remembered();
@@ -68,7 +71,7 @@ export class Feed {
       const reason = REASONS[name] ?? (error instanceof Error ? error.message.replace(/\.$/, "") : `${error}`);
       throw new Error(`The camera cannot be used (${reason}).`);
     }
-    const feed = new Feed(stream, video, onEnd);
+    const feed = new Feed(stream, video, onEnd, onMute);
     video.muted = true;
     video.playsInline = true;
     video.srcObject = stream;

@@ -105,7 +105,8 @@ export class FramePanel {
           // Of fast videos, several frames begin within a hundredth of a second.
           const file = new File([picture], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: picture.type });
           times.add(time);
-          files.push({ file, name: `${name}/${file.name}` });
+          // Below the folder that was dropped; where none was, the video is no folder to leave out.
+          files.push({ file, name: `${name.includes("/") ? "" : "./"}${name}/${file.name}` });
           this.#say(`Taking frames: ${files.length} of about ${total}.`);
         }
       } catch (error) {

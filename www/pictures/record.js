@@ -76,12 +76,13 @@ export async function record(dialog, verb) {
     feed = null;
     start.disabled = true;
     try {
-      const opened = await Feed.open(video, (reason) => {
+      const onEnd = (/** @type {string} */ reason) => {
         if (mine !== turn) return;
         isRecording = false;
         say(`${reason}${USABLE(files().length)} Press Record to try again.`);
         show();
-      });
+      };
+      const opened = await Feed.open(video, onEnd, (reason) => mine === turn && say(reason));
       if (mine !== turn || !dialog.open) return opened.stop();
       feed = opened;
       await offerCameras(choice, opened.deviceId);
@@ -123,7 +124,7 @@ export async function record(dialog, verb) {
       shot += 1;
       const file = new File([picture], `${`${taken}`.padStart(4, "0")}.jpg`, { type: picture.type });
       tray.put(shots.length, `camera/${file.name}`, square(canvas));
-      shots.push({ file, name: `camera/${file.name}` });
+      shots.push({ file, name: `./camera/${file.name}` });
       const now = `${videoWidth} × ${videoHeight} px`;
       const isTurned = sides !== "" && sides !== now;
       if (sides === "") sides = now;
