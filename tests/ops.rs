@@ -55,10 +55,14 @@ fn convolve(conv: &Conv, [x, weight, dy]: [&Tensor<4>; 3], bias: &Tensor<1>) -> 
     ]
 }
 
+fn is_checked() -> bool {
+    std::env::var_os("AUTOLINK_CHECKED").is_some()
+}
+
 /// A GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers,
 /// as they do in one stage of `cargo xtask test`.
 fn gpu() -> Option<Device> {
-    ops::check_bounds(std::env::var_os("AUTOLINK_CHECKED").is_some());
+    ops::check_bounds(is_checked());
     needs::gpu().map(Device::autodiff)
 }
 
@@ -77,10 +81,12 @@ fn convolutions_equal_their_references() {
 #[test]
 fn convolutions_of_the_gpu_equal_the_cpu_s() {
     let Some(gpu) = gpu() else { return };
+    // With checked indices the pipelines take twice as long to compile: other adapters then share the shapes.
+    let half = if is_checked() { SHAPES.len() / 2 } else { 0 };
     let adapters = [
         (0, false, &SHAPES[..]), // as it is known
-        (1, false, &SHAPES[..]),
-        (1, true, &SHAPES[..]),
+        (1, false, &SHAPES[half..]),
+        (1, true, &SHAPES[..SHAPES.len() - half]),
         (4, true, &SHAPES[..5]), // which lavapipe takes long to compile
     ];
     for (lanes, is_processor, shapes) in adapters {

@@ -504,9 +504,7 @@ impl AnnotationProject {
         }
         // Frames of videos lie in a folder of the video's name without its extension.
         others.any(|other| match other.frame {
-            Some(_) => {
-                super::without_extension(&other.file_name) == super::without_extension(name)
-            }
+            Some(_) => super::without_extension(&other.file_name) == super::without_extension(name),
             None => super::is_frame_of(name, &other.file_name),
         })
     }

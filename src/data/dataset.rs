@@ -381,7 +381,7 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
-    fn batches(pictures: usize, flip: bool, seed: u64) -> Batches {
+    fn seeded(pictures: usize, flip: bool, seed: u64) -> Batches {
         let [order, mut flips] = [(); 2].map(|()| ChaCha8Rng::seed_from_u64(seed));
         flips.set_stream(1);
         Batches::new(pictures, order, flip.then_some(flips))
@@ -498,7 +498,7 @@ mod tests {
 
     #[test]
     fn every_picture_once_an_epoch_across_batches() {
-        let mut batches = batches(10, false, 3);
+        let mut batches = seeded(10, false, 3);
         let picks: Vec<usize> = (0..15)
             .flat_map(|_| batches.next(4))
             .map(|p| p.index)
@@ -510,7 +510,7 @@ mod tests {
         }
         assert_ne!(picks[..10], picks[10..20]);
         // The size of the batches does not matter.
-        let once: Vec<usize> = batches(10, false, 3)
+        let once: Vec<usize> = seeded(10, false, 3)
             .next(60)
             .iter()
             .map(|p| p.index)
@@ -520,30 +520,30 @@ mod tests {
 
     #[test]
     fn a_position_goes_on_where_it_was_taken() {
-        let mut batches = batches(10, true, 5);
+        let mut batches = seeded(10, true, 5);
         batches.next(13);
         let position = batches.position();
-        let mut resumed = batches(10, true, 5).at(position.clone());
+        let mut resumed = seeded(10, true, 5).at(position.clone());
         assert_eq!(resumed.next(40), batches.next(40));
         // Of other pictures: a fresh start.
         assert_eq!(
-            batches(9, true, 5).at(position).next(20),
-            batches(9, true, 5).next(20)
+            seeded(9, true, 5).at(position).next(20),
+            seeded(9, true, 5).next(20)
         );
     }
 
     #[test]
     fn few_pictures_repeat_and_none_give_none() {
-        let picks = batches(3, false, 0).next(8);
+        let picks = seeded(3, false, 0).next(8);
         assert_eq!(picks.len(), 8);
         assert!((0..3).all(|i| picks.iter().filter(|p| p.index == i).count() >= 2));
-        assert!(batches(0, true, 0).next(8).is_empty());
+        assert!(seeded(0, true, 0).next(8).is_empty());
     }
 
     #[test]
     fn flips_are_fair_and_leave_the_order_alone() {
-        let plain = batches(50, false, 9).next(2_000);
-        let flipped = batches(50, true, 9).next(2_000);
+        let plain = seeded(50, false, 9).next(2_000);
+        let flipped = seeded(50, true, 9).next(2_000);
         assert!(
             plain
                 .iter()
@@ -556,7 +556,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_picks_everywhere() {
-        let picks = batches(10, true, 42).next(10);
+        let picks = seeded(10, true, 42).next(10);
         let indices: Vec<usize> = picks.iter().map(|p| p.index).collect();
         let flips: Vec<u8> = picks.iter().map(|p| u8::from(p.flipped)).collect();
         assert_eq!(indices, [0, 5, 3, 7, 9, 4, 8, 1, 6, 2]);

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -58,36 +60,39 @@ pub fn all() -> Result<()> {
         command(&[&["cargo", "clippy"][..], &wasm32].concat()),
     )?;
 
-    let mut tests = command(&["cargo", "test", "--workspace", "--no-fail-fast"]);
-    if lavapipe {
-        // The WebGPU tests on Vulkan in software, also where there is a graphics card: the same numbers everywhere.
-        tests.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
-    }
-    tests.env(REQUIRE, &require);
-    report.stage("Rust tests", Some(cargo_totals), tests)?;
-
+    let build = ["cargo", "test", "--workspace", "--no-run"];
+    report.stage("build of the Rust tests", None, command(&build))?;
+    let cargo_test = |words: &[&str]| {
+        let mut test = command(&[&["cargo", "test"][..], words].concat());
+        if lavapipe {
+            // The WebGPU tests on Vulkan in software, also where there is a graphics card: the same numbers everywhere.
+            test.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
+        }
+        test.env(REQUIRE, &require);
+        test
+    };
+    let tests = cargo_test(&["--workspace", "--no-fail-fast"]);
     // The GPU's kernels once more, each index into a buffer checked.
-    let mut checked = command(&["cargo", "test", "--test", "ops", "gpu"]);
-    if lavapipe {
-        checked.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
-    }
-    checked.env("AUTOLINK_CHECKED", "1").env(REQUIRE, &require);
-    report.stage("kernels with checked indices", Some(cargo_totals), checked)?;
-
+    let mut checked = cargo_test(&["--test", "ops", "gpu"]);
+    checked.env("AUTOLINK_CHECKED", "1");
     let faults = ["cargo", "xtask", "faults", "--saves", "20"];
-    report.stage("faults", None, command(&faults))?;
-
     let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
-    report.stage("documentation", None, documentation)?;
-    report.stage(
-        "types of the page",
-        None,
-        npm(&["npx", "tsc", "--project", "tsconfig.json"]),
+    let types = ["npx", "tsc", "--project", "tsconfig.json"];
+    // Most of them keep one core busy.
+    let succeeded = report.side_by_side(
+        vec![
+            ("Rust tests", Some(cargo_totals as Reader), tests),
+            ("faults", None, command(&faults)),
+        ],
+        vec![
+            ("page", None, page::build()?),
+            ("documentation", None, documentation),
+            ("types of the page", None, npm(&types)),
+            ("kernels with checked indices", Some(cargo_totals), checked),
+        ],
     )?;
-
-    let built = report.stage("page", None, page::build()?)?;
-    if built {
+    if succeeded.contains(&"page") {
         let mut browser = npm(&["npx", "playwright", "test"]);
         if let Some(chromium) = chromium {
             browser.env("CHROME", chromium);
@@ -136,45 +141,101 @@ struct Report {
     failed_stages: Vec<&'static str>,
 }
 
+/// A check or a test runner: its name, how its output is counted, what to run.
+type Stage = (&'static str, Option<Reader>, Command);
+
+/// How a stage went.
+struct Outcome {
+    name: &'static str,
+    totals: Totals,
+    succeeded: bool,
+    time: Duration,
+}
+
+/// Runs one stage; each line of its output is passed on.
+fn run_stage((name, reader, mut command): Stage, say: &mut dyn FnMut(String)) -> Result<Outcome> {
+    let shown = shown(&command);
+    say(format!("\n=== {name}: {shown}"));
+    let start = Instant::now();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("`{shown}` did not start"))?;
+    let output = child.stdout.take().context("a stage without output")?;
+    let mut totals = Totals::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if let Some(reader) = reader {
+            totals += reader(&line);
+        }
+        say(line);
+    }
+    let succeeded = child.wait()?.success();
+    if !succeeded {
+        // A check, or a runner that did not get as far as counting.
+        totals.failed = totals.failed.max(1);
+    }
+    let time = start.elapsed();
+    let how = if succeeded { "passed" } else { "FAILED" };
+    say(format!(
+        "=== {name}: {how} after {:.1} s",
+        time.as_secs_f64()
+    ));
+    Ok(Outcome {
+        name,
+        totals,
+        succeeded,
+        time,
+    })
+}
+
 impl Report {
-    /// Runs one stage, its output passed on line by line, and says whether it went well.
+    /// Runs one stage, its output passed on as it comes.
     fn stage(
         &mut self,
         name: &'static str,
         reader: Option<Reader>,
-        mut command: Command,
-    ) -> Result<bool> {
-        let shown = shown(&command);
-        println!("\n=== {name}: {shown}");
-        let start = Instant::now();
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("`{shown}` did not start"))?;
-        let output = child.stdout.take().context("a stage without output")?;
-        let mut totals = Totals::default();
-        for line in BufReader::new(output).split(b'\n') {
-            let line = String::from_utf8_lossy(&line?).into_owned();
-            println!("{line}");
-            if let Some(reader) = reader {
-                totals += reader(&line);
+        command: Command,
+    ) -> Result<()> {
+        let outcome = run_stage((name, reader, command), &mut |line| println!("{line}"))?;
+        self.add(outcome);
+        Ok(())
+    }
+
+    /// Runs two rows of stages beside each other. The output of the second row comes after that of the first. Returns the names
+    /// of those that succeeded.
+    fn side_by_side(&mut self, first: Vec<Stage>, second: Vec<Stage>) -> Result<Vec<&'static str>> {
+        let run_all = |stages: Vec<Stage>, say: &mut dyn FnMut(String)| {
+            let run = |stage| run_stage(stage, say);
+            stages.into_iter().map(run).collect::<Result<Vec<_>>>()
+        };
+        let (first, second, kept) = thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let mut kept = Vec::new();
+                let outcomes = run_all(second, &mut |line| kept.push(line));
+                (outcomes, kept)
+            });
+            let first = run_all(first, &mut |line| println!("{line}"));
+            let (second, kept) = second.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (first, second, kept)
+        });
+        println!("{}", kept.join("\n"));
+        let mut succeeded = Vec::new();
+        for outcome in first?.into_iter().chain(second?) {
+            if outcome.succeeded {
+                succeeded.push(outcome.name);
             }
+            self.add(outcome);
         }
-        let succeeded = child.wait()?.success();
-        if !succeeded {
-            // A check, or a runner that did not get as far as counting.
-            totals.failed = totals.failed.max(1);
-            self.failed_stages.push(name);
-        }
-        self.totals += totals;
-        let time = start.elapsed();
-        println!(
-            "=== {name}: {} after {:.1} s",
-            if succeeded { "passed" } else { "FAILED" },
-            time.as_secs_f64()
-        );
-        self.times.push((name, time));
         Ok(succeeded)
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        if !outcome.succeeded {
+            self.failed_stages.push(outcome.name);
+        }
+        self.totals += outcome.totals;
+        self.times.push((outcome.name, outcome.time));
     }
 
     fn close(self) -> Result<()> {
