@@ -88,7 +88,8 @@ export class ProjectPanel {
     if (!this.#timer) return this.#last;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    return this.#alone(() => this.#keep());
+    // It may have been deleted since, or another one begun.
+    return this.#alone(async () => void (this.#isWorth && (await this.#keep())));
   }
 
   /** Opens a project from a file, beside those that the browser keeps.
