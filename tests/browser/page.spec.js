@@ -607,6 +607,8 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
       const session = await createSession({ backend: "cpu" });
       await session.configure({ ...settings, seed: 7 });
       const loaded = await session.load(files);
+      await session.train({ steps: 0 });
+      const afterNone = session.state();
       await session.train({ steps: 2 });
       const afterTwo = session.state();
       const endless = session.train();
@@ -630,6 +632,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
       return {
         settings: session.settings,
         loaded,
+        afterNone,
         afterTwo,
         afterPause,
         afterReset,
@@ -643,6 +646,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
   );
   expect(seen.settings).toMatchObject({ ...SMALL, seed: 7 });
   expect(seen.loaded?.pictures).toBe(files.length);
+  expect(seen.afterNone).toMatchObject({ phase: "paused", step: 0, loss: null });
   expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, pictures: files.length, backend: "cpu" });
   expect(seen.afterTwo.loss).toBeGreaterThan(0);
   expect(seen.afterPause.phase).toBe("paused");
@@ -784,6 +788,32 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
       }
     }
   }
+});
+
+test("a run that diverges goes back to its last finite state, says so, and can go on", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  for (const step of ["1", "2", "3"]) {
+    await id("step").click();
+    await expect(id("step-count")).toHaveText(step);
+  }
+  const download = page.waitForEvent("download");
+  await id("save-run").click();
+  const buffer = await readFile(await (await download).path());
+  // The next step makes a parameter infinite.
+  const { header, data } = safetensors(buffer);
+  for (const [moment, value] of Object.entries({ first: 3.4e38, second: 0 })) {
+    const [from, to] = header[`adamw.${moment}/decoder.conv.weight`].data_offsets;
+    for (let at = from; at < to; at += 4) data.writeFloatLE(value, at);
+  }
+  await id("model-input").setInputFiles({ name: "doomed.safetensors", mimeType: "", buffer });
+  await expect(id("model-about")).toContainText("trained for 3 steps");
+  await id("play").click();
+  await expect(id("message")).toContainText("It is back at step 3, the last good one");
+  await expect(id("step-count")).toHaveText("3");
+  await expect(id("play")).toHaveText("Play");
+  await expect(page.getByRole("button", { name: "Go on from step 3" })).toBeVisible();
+  await expect(id("kept-runs").locator("li").first()).toContainText(" 3 steps, today");
 });
 
 /** Header and data of a safetensors file.

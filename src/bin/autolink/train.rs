@@ -186,12 +186,17 @@ enum Ended {
     Failed(anyhow::Error),
 }
 
+/// Begins at a step; the time to go is reckoned from the steps that follow.
+fn begin_at(bar: &ProgressBar, step: u64) {
+    bar.set_position(step);
+    bar.reset_eta();
+}
+
 impl Run<'_> {
     /// What is to be done before the first step: is there room for all, and the first preview.
     fn prepare(&mut self) -> anyhow::Result<()> {
         let start = self.session.steps_taken();
-        self.bar.set_position(start as u64);
-        self.bar.reset_eta(); // from here on
+        begin_at(&self.bar, start as u64);
         let left = self.steps.saturating_sub(start) as u64;
         let parameters = self.session.model().num_params() as u64;
         // The new file and the old one.
@@ -553,5 +558,26 @@ fn joints(joints: &[Vec<[f32; 2]>]) -> Landmarks {
     Landmarks {
         names: synthetic::JOINT_NAMES.map(str::to_string).to_vec(),
         rows: joints.iter().enumerate().map(row).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    #[test]
+    fn the_time_to_go_is_reckoned_from_where_a_run_goes_on() {
+        let bar = ProgressBar::hidden();
+        bar.set_length(1000);
+        begin_at(&bar, 900);
+        for step in 901..=905 {
+            sleep(Duration::from_millis(20));
+            bar.set_position(step);
+        }
+        // Five steps took 0.1 s at least, so the 95 left take 1.9 s or more.
+        let to_go = bar.eta();
+        assert!(to_go > Duration::from_secs(1), "{to_go:?}");
     }
 }
