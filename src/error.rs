@@ -10,31 +10,31 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is out of its range, or two settings contradict each other.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Setting(String),
     /// The pictures cannot be used: none, one, or not pictures.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Pictures(String),
     /// A file that should be a model is not one, or does not fit.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Model(String),
     /// Landmarks that cannot be read, or too few of them.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Landmarks(String),
     /// The perceptual weights could not be had.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Weights(String),
     /// The backend cannot run: no WebGPU, no feature, a lost device.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Backend(String),
     /// Training went wrong: the loss is no longer a number.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Training(String),
     /// A file could not be read or written.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     File(String),
     /// A download failed.
-    #[error("{0}")]
+    #[error("{}", legible(.0))]
     Network(String),
 }
 
@@ -77,6 +77,58 @@ impl Error {
             Error::Training(_) => ErrorKind::Training,
             Error::File(_) => ErrorKind::File,
             Error::Network(_) => ErrorKind::Network,
+        }
+    }
+}
+
+/// The most characters of a word, and of a sentence, that a person is shown.
+const LONGEST: [usize; 2] = [160, 900];
+
+/// A sentence as a person can read it, whatever it quotes from a file: a word of more than 160 characters, and then a sentence of
+/// more than 900, lose their middle. Its end stays, since it says what to do.
+pub(crate) fn legible(sentence: &str) -> String {
+    let [word, all] = LONGEST;
+    let words = sentence.split(' ').map(|part| without_middle(part, word));
+    without_middle(&words.collect::<Vec<_>>().join(" "), all)
+}
+
+/// Two thirds of so many characters from the start, a third from the end.
+fn without_middle(text: &str, longest: usize) -> String {
+    let count = text.chars().count();
+    if count <= longest {
+        return text.into();
+    }
+    let start: String = text.chars().take(longest * 2 / 3).collect();
+    let end: String = text.chars().skip(count - longest / 3 + 1).collect();
+    format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_from_a_file_does_not_drown_the_sentence() {
+        let plain = "The column \"tip_x\" is there twice: rename one.";
+        assert_eq!(legible(plain), plain);
+        for quoted in [
+            "x".repeat(5_000),
+            "x y ".repeat(5_000),
+            "é\u{93}\n".repeat(5_000),
+        ] {
+            let error = Error::Landmarks(format!(
+                "The column \"{quoted}\" is there twice: rename one."
+            ));
+            let said = error.to_string();
+            assert!(
+                said.starts_with("The column \"") && said.ends_with(" is there twice: rename one."),
+                "{said}"
+            );
+            assert!(
+                said.chars().count() <= 1000,
+                "{} characters",
+                said.chars().count()
+            );
         }
     }
 }

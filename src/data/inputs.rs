@@ -4,6 +4,7 @@ use crate::data::archive::{self, MAX_FILE_BYTES, Place};
 use crate::data::names::{self, Origin};
 use crate::data::slices::Slices;
 use crate::data::sniff::{self, Kind, START_BYTES};
+use crate::error::legible;
 
 /// A file, or one in a zip, that is to be read.
 #[derive(Clone, Debug)]
@@ -120,7 +121,7 @@ impl Inputs {
     }
 
     fn reject(&mut self, path: &str, reason: String) {
-        self.rejected.push((path.to_string(), reason));
+        self.rejected.push((path.to_string(), legible(&reason)));
     }
 
     /// What the images are called, in their order; see [`names`]. Names that `taken` says are taken are kept away from.

@@ -1,5 +1,7 @@
 //! What could not be used of a file, told in as many sentences as there are causes, however often each comes.
 
+use crate::error::legible;
+
 /// Counts what could not be used, by what was wrong with it, with an example of each.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(Vec<(String, usize, String)>);
@@ -18,8 +20,8 @@ impl Tally {
     /// Sentences: "Annotations of crowds were left out: 3, for example annotation 7."
     pub(crate) fn notes(self) -> Vec<String> {
         let note = |(what, count, example): (String, usize, String)| match count {
-            1 => format!("{what}: 1, {example}."),
-            _ => format!("{what}: {count}, for example {example}."),
+            1 => legible(&format!("{what}: 1, {example}.")),
+            _ => legible(&format!("{what}: {count}, for example {example}.")),
         };
         self.0.into_iter().map(note).collect()
     }

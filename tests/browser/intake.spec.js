@@ -229,6 +229,8 @@ test("a dropped link or text leads nowhere and is reported; files dropped while 
   page.on("pageerror", (error) => errors.push(error.message));
   await open(page, QUICK);
   const id = at(page);
+  // The last that the page says by itself.
+  await expect(id("message")).toContainText("or see a trained model");
   await id("half-annotate").click();
   /** Drops something on an element. @param {string} target @param {Record<string, string>} data @param {[string, string][]} files Names and bytes in base64. */
   const drop = (target, data, files = []) =>

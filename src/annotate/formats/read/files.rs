@@ -10,7 +10,7 @@ use super::{Read, coco, cvat, deeplabcut, json, label_studio, plain, sleap, yaml
 use crate::annotate::formats::split_path;
 use crate::annotate::{Annotations, Image, Imported, Point};
 use crate::data::table;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, legible};
 use crate::eval::FILE_COLUMNS;
 
 /// Most bytes of labels that are read together, unpacked.
@@ -33,7 +33,9 @@ pub fn import(name: &str, bytes: &[u8]) -> Result<Imported> {
 /// # Errors
 /// As [`import`], if none of them can be used.
 pub fn import_files(files: Vec<(String, Vec<u8>)>) -> Result<Imported> {
-    read(files).map_err(Error::Landmarks)
+    let mut imported = read(files).map_err(Error::Landmarks)?;
+    (imported.notes.iter_mut()).for_each(|note| *note = legible(note));
+    Ok(imported)
 }
 
 /// A text file.
