@@ -72,7 +72,7 @@ pub fn is_zip(start: &[u8]) -> bool {
 
 /// Reads the directory of a zip; of the files' data nothing. A zip of any size is read by slices of some hundred kilobytes.
 ///
-/// Names that are not marked as UTF-8 are told apart by [`legacy::decode`]; none is dropped for its bytes.
+/// Names that are not marked as UTF-8 are told apart by `legacy::decode`; none is dropped for its bytes.
 ///
 /// # Errors
 /// A sentence about the zip: it is damaged, or only part of one, or its files overlap.
