@@ -444,6 +444,7 @@ impl AnnotationProject {
             step,
             points: std::mem::take(&mut image.points),
         };
+        let content = &self.copy_of(content, &image);
         if let Some(&at) = self.by_content.get(content) {
             let row = &mut self.rows[at];
             let known = row.is_here && row.found_by(&self.run).is_some_and(|f| f.step == step);
@@ -484,6 +485,26 @@ impl AnnotationProject {
             format!("There is another image of this name: this one is {called} here and in what is exported.")
         });
         (id, note)
+    }
+
+    /// What an image of this content is known by: its row's content, or where that row is here under another name, that of a copy.
+    /// Files that are alike byte for byte are as many images as there are names. A row whose image is not here takes it under any name.
+    fn copy_of(&self, content: &str, image: &Image) -> String {
+        let mut absent = None;
+        let mut key = content.to_string();
+        for number in 2.. {
+            let Some(row) = self.by_content.get(&key).map(|&at| &self.rows[at]) else {
+                break;
+            };
+            if image.frame.is_some() || row.image.file_name == image.file_name {
+                return key;
+            }
+            if !row.is_here {
+                absent = absent.or(Some(key));
+            }
+            key = format!("{content}~{number}");
+        }
+        absent.unwrap_or(key)
     }
 
     /// What a video is called that has frames here.
@@ -1142,6 +1163,29 @@ mod tests {
         assert_eq!(rows[31].name, "set/3 (3).png");
         assert_eq!((rows[31].id, desk.id_of("set/3 (3).png")), (id, Some(id)));
         assert!(desk.export(Layer::Keypoints, Format::Coco).is_ok());
+    }
+
+    #[test]
+    fn files_that_are_alike_are_as_many_images_as_names() {
+        let mut desk = desk();
+        let image = desk.annotations(Layer::Keypoints).expect("images").images[3].clone();
+        let before = desk.len();
+        let named = |name: &str| Image {
+            file_name: name.into(),
+            ..image.clone()
+        };
+        let ids = ["x/1.jpg", "x/2.jpg", "x/3.jpg"]
+            .map(|name| desk.add("alike", None, named(name), 10).0);
+        assert_eq!(desk.len(), before + 3);
+        // Brought again, each is itself; detected again by what it is known by as well.
+        for (id, name) in ids.iter().zip(["x/1.jpg", "x/2.jpg", "x/3.jpg"]) {
+            let (again, note) = desk.add("alike", None, named(name), 10);
+            assert_eq!(again, *id);
+            assert!(note.expect("a note").contains(name));
+            let (content, _) = desk.content_of(*id).expect("a row");
+            assert_eq!(desk.add(&content, None, named(name), 20).0, *id);
+        }
+        assert_eq!(desk.len(), before + 3);
     }
 
     #[test]

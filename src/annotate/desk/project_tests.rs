@@ -122,12 +122,15 @@ fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
 }
 
 #[test]
-fn the_same_content_twice_is_there_once() {
+fn the_same_file_twice_is_there_once_and_a_copy_beside_it() {
     let mut project = project(2);
-    let (id, note) = project.add("content a 1", None, image("copy.png", 1, 4), 10);
+    let (id, note) = project.add("content a 1", None, image("a 1.png", 1, 4), 10);
     assert_eq!(id, 1);
     assert!(note.expect("a note").contains("already, as a 1.png"));
     assert_eq!(project.len(), 2);
+    let (id, note) = project.add("content a 1", None, image("copy.png", 1, 4), 10);
+    assert_eq!((id, note), (2, None));
+    assert_eq!(project.len(), 3);
 }
 
 #[test]
