@@ -81,18 +81,18 @@ impl Error {
     }
 }
 
-/// The most characters of a word, and of a sentence, that a person is shown.
+/// The longest word and the longest sentence that are shown, in characters.
 const LONGEST: [usize; 2] = [160, 900];
 
-/// A sentence as a person can read it, whatever it quotes from a file: a word of more than 160 characters, and then a sentence of
-/// more than 900, lose their middle. Its end stays, since it says what to do.
+/// Keeps a sentence readable whatever it quotes from a file: words of more than 160 characters, and then sentences of more than
+/// 900, lose their middle. The end stays, since it says what to do.
 pub(crate) fn legible(sentence: &str) -> String {
     let [word, all] = LONGEST;
     let words = sentence.split(' ').map(|part| without_middle(part, word));
     without_middle(&words.collect::<Vec<_>>().join(" "), all)
 }
 
-/// Two thirds of so many characters from the start, a third from the end.
+/// Shortens `text` to at most `longest` characters: two thirds of them from its start, an ellipsis, and the rest from its end.
 fn without_middle(text: &str, longest: usize) -> String {
     let count = text.chars().count();
     if count <= longest {

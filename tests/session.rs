@@ -302,7 +302,7 @@ fn loaded(session: &Session, file: &[u8]) -> checkpoint::Loaded {
 
 /// `tests/data/seeds_in_turn.safetensors`: six steps of a run whose random streams had seeds in turn.
 #[test]
-fn a_run_of_before_keeps_its_seeds() {
+fn old_runs_resume_with_their_old_seeding() {
     let file = include_bytes!("data/seeds_in_turn.safetensors");
     let mut session = session(small());
     let old = loaded(&session, file);

@@ -293,6 +293,8 @@ pub struct ProjectView {
 struct Row {
     id: u32,
     content: String,
+    /// The name that its file had when it was added last; `image.file_name` has a number where another image had that name.
+    given_name: String,
     /// The content of the video that it is a frame of.
     video: Option<String>,
     /// Without points.
@@ -444,11 +446,13 @@ impl AnnotationProject {
             step,
             points: std::mem::take(&mut image.points),
         };
-        let content = &self.copy_of(content, &image);
+        let content = &self.key_of(content, &image);
+        let given_name = image.file_name.clone();
         if let Some(&at) = self.by_content.get(content) {
             let row = &mut self.rows[at];
             let known = row.is_here && row.found_by(&self.run).is_some_and(|f| f.step == step);
             row.is_here = true;
+            row.given_name = given_name;
             row.find(found);
             row.image = Image {
                 file_name: row.image.file_name.clone(),
@@ -458,14 +462,13 @@ impl AnnotationProject {
             let note = known.then(|| format!("This image is in the project already, as {name}."));
             return (row.id, note);
         }
-        let name = image.file_name.clone();
         let mut number = 1;
         image.file_name = self.called(video).unwrap_or_else(|| {
-            let mut called = name.clone();
+            let mut called = given_name.clone();
             while self.is_taken(&called, &image) {
                 number += 1;
-                let stem = super::without_extension(&name);
-                called = format!("{stem} ({number}){}", &name[stem.len()..]);
+                let stem = super::without_extension(&given_name);
+                called = format!("{stem} ({number}){}", &given_name[stem.len()..]);
             }
             called
         });
@@ -473,6 +476,7 @@ impl AnnotationProject {
         let mut row = Row {
             id: self.next_id,
             content: content.into(),
+            given_name,
             video: video.map(str::to_string),
             image,
             is_here: true,
@@ -487,24 +491,22 @@ impl AnnotationProject {
         (id, note)
     }
 
-    /// What an image of this content is known by: its row's content, or where that row is here under another name, that of a copy.
-    /// Files that are alike byte for byte are as many images as there are names. A row whose image is not here takes it under any name.
-    fn copy_of(&self, content: &str, image: &Image) -> String {
-        let mut absent = None;
-        let mut key = content.to_string();
-        for number in 2.. {
-            let Some(row) = self.by_content.get(&key).map(|&at| &self.rows[at]) else {
-                break;
-            };
-            if image.frame.is_some() || row.image.file_name == image.file_name {
-                return key;
-            }
-            if !row.is_here {
-                absent = absent.or(Some(key));
-            }
-            key = format!("{content}~{number}");
+    /// Returns the key of an image's row: its content, or `content~name` for an identical file under another name, which is an
+    /// image of its own. A row whose image is not here accepts its content under any name.
+    fn key_of(&self, content: &str, image: &Image) -> String {
+        let row_of = |key: &str| self.by_content.get(key).map(|&at| &self.rows[at]);
+        let Some(row) = row_of(content) else {
+            return content.into();
+        };
+        let name = &image.file_name;
+        if image.frame.is_some() || row.given_name == *name || row.image.file_name == *name {
+            return content.into();
         }
-        absent.unwrap_or(key)
+        let copy = format!("{content}~{name}");
+        if row.is_here || row_of(&copy).is_some() {
+            return copy;
+        }
+        content.into()
     }
 
     /// What a video is called that has frames here.
@@ -514,7 +516,8 @@ impl AnnotationProject {
         Some(row.image.file_name.clone())
     }
 
-    /// Whether another image has this name, or for a frame, another video; or whether a frame of a video could be called so.
+    /// Returns true if another image has this name or, for a frame, if another video has it. The names of all frames of a video count
+    /// as taken.
     fn is_taken(&self, name: &str, image: &Image) -> bool {
         let mut others = self.rows.iter().map(|row| &row.image);
         if image.frame.is_none() {
@@ -1166,26 +1169,47 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_alike_are_as_many_images_as_names() {
+    fn identical_files_with_different_names_are_separate_images() {
         let mut desk = desk();
         let image = desk.annotations(Layer::Keypoints).expect("images").images[3].clone();
         let before = desk.len();
-        let named = |name: &str| Image {
-            file_name: name.into(),
-            ..image.clone()
+        // The last two names are another image's, so these rows get numbers.
+        let names = ["x/1.jpg", "x/2.jpg", "x/3.jpg", "set/3.png", "set/4.png"];
+        let mut add = |content: &str, name: &str, step| {
+            let file_name = name.into();
+            let image = Image {
+                file_name,
+                ..image.clone()
+            };
+            desk.add(content, None, image, step)
         };
-        let ids = ["x/1.jpg", "x/2.jpg", "x/3.jpg"]
-            .map(|name| desk.add("alike", None, named(name), 10).0);
-        assert_eq!(desk.len(), before + 3);
-        // Brought again, each is itself; detected again by what it is known by as well.
-        for (id, name) in ids.iter().zip(["x/1.jpg", "x/2.jpg", "x/3.jpg"]) {
-            let (again, note) = desk.add("alike", None, named(name), 10);
-            assert_eq!(again, *id);
-            assert!(note.expect("a note").contains(name));
-            let (content, _) = desk.content_of(*id).expect("a row");
-            assert_eq!(desk.add(&content, None, named(name), 20).0, *id);
+        let ids = names.map(|name| add("alike", name, 10).0);
+        let again = names.map(|name| add("alike", name, 10));
+        for ((id, note), (name, first)) in again.into_iter().zip(names.iter().zip(ids)) {
+            assert_eq!(id, first, "{name} again");
+            assert!(note.is_some_and(|note| note.contains("already")), "{name}");
         }
-        assert_eq!(desk.len(), before + 3);
+        assert_eq!(desk.len(), before + 5);
+        // "Detect again" names a row by its own content and name.
+        for id in ids {
+            let (content, file_name) = desk.content_of(id).expect("a row");
+            let image = Image {
+                file_name,
+                ..image.clone()
+            };
+            assert_eq!(desk.add(&content, None, image, 20).0, id);
+        }
+        assert_eq!(desk.len(), before + 5);
+    }
+
+    #[test]
+    fn another_content_under_a_known_name_is_itself_when_added_again() {
+        let mut desk = desk();
+        let image = desk.annotations(Layer::Keypoints).expect("images").images[3].clone();
+        let (id, _) = desk.add("other", None, image.clone(), 10);
+        let count = desk.len();
+        assert_eq!(desk.add("other", None, image, 10).0, id);
+        assert_eq!(desk.len(), count);
     }
 
     #[test]

@@ -332,7 +332,7 @@ pub(crate) fn file_of(name: &str, frame: Option<u64>) -> String {
     }
 }
 
-/// Whether an image of this name would be taken for a frame of that video; see [`file_of`].
+/// Returns true if `name` has the form that [`file_of`] gives to frames of `video`.
 pub(crate) fn is_frame_of(video: &str, name: &str) -> bool {
     let number = name
         .strip_prefix(without_extension(video))

@@ -44,20 +44,20 @@ pub struct Streams {
     seeding: Seeding,
 }
 
-/// How a run's random streams come from its one seed. No stream depends on how much the others draw.
+/// How a run's random streams derive from its one seed. No stream depends on how much the others draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Seeding {
-    /// Batches have the seed after the run's and masks the one after that, so that the batches of one run are the masks
-    /// of another. Files that do not name their seeding have it.
+    /// Batches use the run's seed plus 1 and masks the seed plus 2, so the masks of one run repeat the batches of another.
+    /// Runs saved before [`Seeding::Streams`] existed use it.
     #[default]
     SeedsInTurn,
-    /// Each has a stream of its own of the run's seed. The parameters take stream 0; samples of puppets take the first
-    /// streams of theirs, one for each image.
+    /// Each purpose has its own stream of the run's seed, far from stream 0 (the parameters) and from the first streams (puppets,
+    /// one for each image).
     Streams,
 }
 
 impl Seeding {
-    /// The streams of the order of images, of mirroring and of masks.
+    /// Returns the streams for the order of images, for mirroring and for masks.
     fn streams(self, seed: u64) -> [ChaCha8Rng; 3] {
         let stream = |after: u64, stream: u64| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(after));
@@ -302,7 +302,7 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn no_stream_of_a_seed_is_another_s_of_any() {
+    fn streams_of_neighbouring_seeds_do_not_coincide() {
         let firsts = |seeding: Seeding| {
             let all = (5..9).flat_map(|seed| {
                 let parameters = ChaCha8Rng::seed_from_u64(seed);

@@ -1098,7 +1098,7 @@ impl ReadAt for BlobFile {
     }
 }
 
-/// Says whenever another number of the helpers that were hired is there, until all are.
+/// Reports every change in the number of ready helpers, until all that were hired are ready.
 fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
     if hired == 0 {
         return;

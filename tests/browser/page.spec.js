@@ -842,7 +842,7 @@ test("it answers every click while it trains", async ({ page }) => {
   });
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(0);
-  // Of the help's clicks alone.
+  // Count the clicks on help only, not the one on Play.
   await page.evaluate(() => (/** @type {any} */ (window).seen.answers.length = 0));
   const help = page.getByRole("button", { name: "What is Preset?" });
   for (let i = 0; i < 20; i++) {

@@ -202,8 +202,8 @@ impl Report {
         Ok(())
     }
 
-    /// Runs two rows of stages beside each other. The output of the second row comes after that of the first. Returns the names
-    /// of those that succeeded.
+    /// Runs two rows of stages at the same time; the second row's output is printed after the first's. Returns the names of the
+    /// stages that passed.
     fn side_by_side(&mut self, first: Vec<Stage>, second: Vec<Stage>) -> Result<Vec<&'static str>> {
         let run_all = |stages: Vec<Stage>, say: &mut dyn FnMut(String)| {
             let run = |stage| run_stage(stage, say);

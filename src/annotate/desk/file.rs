@@ -143,8 +143,10 @@ impl AnnotationProject {
                 placed.insert(image.content.clone(), image.placed);
             }
             let video = image.video.as_ref();
+            let copy = image.content.split_once('~');
             project.push(Row {
                 id: project.next_id,
+                given_name: copy.map_or(&image.name[..], |(_, name)| name).to_string(),
                 content: image.content,
                 image: Image {
                     file_name: image.name,

@@ -122,7 +122,7 @@ fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
 }
 
 #[test]
-fn the_same_file_twice_is_there_once_and_a_copy_beside_it() {
+fn a_file_added_twice_is_one_image_and_its_copy_another() {
     let mut project = project(2);
     let (id, note) = project.add("content a 1", None, image("a 1.png", 1, 4), 10);
     assert_eq!(id, 1);

@@ -186,7 +186,7 @@ enum Ended {
     Failed(anyhow::Error),
 }
 
-/// Begins at a step; the time to go is reckoned from the steps that follow.
+/// Starts the progress bar at `step`; its ETA is estimated from the steps that follow.
 fn begin_at(bar: &ProgressBar, step: u64) {
     bar.set_position(step);
     bar.reset_eta();
@@ -568,7 +568,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_time_to_go_is_reckoned_from_where_a_run_goes_on() {
+    fn eta_counts_from_the_resumed_step() {
         let bar = ProgressBar::hidden();
         bar.set_length(1000);
         begin_at(&bar, 900);
