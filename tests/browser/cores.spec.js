@@ -100,6 +100,34 @@ test("cores are counted when they have answered, and no longer when they are gon
   expect(seen.losses).toEqual((await losses(other)).losses);
 });
 
+test("a helper that comes after others have gone is counted", async ({ page }) => {
+  // Two come at once and are gone before the third comes.
+  const leaves = `onmessage = ({ data: { arena, index } }) => {
+    const headers = new Int32Array(arena);
+    Atomics.store(headers, 16 * index, 1);
+    setTimeout(() => Atomics.store(headers, 16 * index, 4), 1000);
+  };`;
+  await page.route("**/worker_loader.js", async (route) => {
+    const response = await route.fetch();
+    const hired = /new Worker\(location\.href.*;/;
+    const instead = `if (index < 2) new Worker(URL.createObjectURL(new Blob([${JSON.stringify(leaves)}]))).postMessage({ arena, index }); else setTimeout(() => { $& }, 3000);`;
+    const body = (await response.text()).replace(hired, instead).replace(/^ *try \{/m, `${CORES(4)}\n$&`);
+    await route.fulfill({ response, body });
+  });
+  await page.goto("style.css");
+  const reasons = await page.evaluate(async () => {
+    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+    const session = await createSession({ backend: "cpu" });
+    /** @type {string[]} */ const reasons = [];
+    session.on("cores", ({ reason }) => reasons.push(reason));
+    const isCounted = () => reasons.includes("The processor, as asked for.") && reasons.at(-1)?.includes("2 cores");
+    for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
+    return reasons;
+  });
+  expect(reasons).toContain("The processor, as asked for.");
+  expect(reasons.at(-1)).toBe("The processor, 2 cores, as asked for.");
+});
+
 test("a host that does not know wasm serves the engine, too", async ({ page }) => {
   await page.route("**/worker_bg.wasm", async (route) => {
     const response = await route.fetch();

@@ -144,7 +144,7 @@ const stubCamera = (page) =>
       }, 30);
       const stream = canvas.captureStream(30);
       test.camera = canvas;
-      test.mute = () => stream.getVideoTracks()[0].dispatchEvent(new Event("mute"));
+      test.tell = (/** @type {string} */ what) => stream.getVideoTracks()[0].dispatchEvent(new Event(what));
       test.unplug = () => {
         clearInterval(paint);
         const [track] = stream.getVideoTracks();
@@ -171,11 +171,14 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
   await expect(id("record-said")).toContainText("The camera was turned: it began with 64 × 48 px, and now has 48 × 64 px.");
   // Read at once: the next shot says something else.
-  const muted = await page.evaluate(() => {
-    /** @type {any} */ (window).mute();
-    return document.querySelector("#record-said")?.textContent;
-  });
-  expect(muted).toContain("The camera sends no images: another program may be using it");
+  const [muted, unmuted] = await page.evaluate(() =>
+    ["mute", "unmute"].map((what) => {
+      /** @type {any} */ (window).tell(what);
+      return document.querySelector("#record-said")?.textContent;
+    }),
+  );
+  expect(muted).toContain("The camera sends no images. Close other programs that use it");
+  expect(unmuted).toBe("");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
   await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();

@@ -174,6 +174,31 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
 });
 
+test("a project that is edited while it is being deleted stays deleted", async ({ page }) => {
+  await annotating(page, images(20));
+  const id = at(page);
+  await landmark(page, "tip");
+  await label(page, "img_3");
+  await expect(id("project-saved")).toHaveText(saved);
+  // A slow disk: an edit is due to be saved (after 0.5 s) before the project's files are gone.
+  await page.evaluate(() => {
+    const { removeEntry } = FileSystemDirectoryHandle.prototype;
+    FileSystemDirectoryHandle.prototype.removeEntry = async function (name) {
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      return removeEntry.call(this, name);
+    };
+  });
+  await page.locator("#projects summary").click();
+  await id("project-delete").click();
+  await id("desk-undo").click();
+  await expect(id("project-undo-button")).toBeVisible();
+  await page.waitForTimeout(1500); // a save that was due would have come
+  await page.reload();
+  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(id("desk-empty")).toBeVisible();
+  await expect(page.locator("#projects")).toBeHidden();
+});
+
 test("more training keeps the project and offers to detect again", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);

@@ -23,6 +23,8 @@ const REASONS = {
   AbortError: "it did not start: try again",
 };
 
+const MUTED = "The camera sends no images. Close other programs that use it, or uncover it; the page then goes on by itself.";
+
 /** What a camera sees. Stops by itself when it is unplugged. */
 export class Feed {
   #stream;
@@ -37,7 +39,7 @@ export class Feed {
    * @param {MediaStream} stream
    * @param {HTMLVideoElement} video Shows it.
    * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
-   * @param {(reason: string) => void} onMute Called when the camera sends no images for a while, with a sentence.
+   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images for a while, with nothing when it does again.
    */
   constructor(stream, video, onEnd, onMute) {
     this.#stream = stream;
@@ -46,7 +48,9 @@ export class Feed {
     const { signal } = this.#listening;
     for (const track of stream.getVideoTracks()) {
       track.addEventListener("ended", () => this.#end("The camera stopped: it was unplugged, or another program took it."), { signal });
-      track.addEventListener("mute", () => onMute("The camera sends no images: another program may be using it, or it is covered. It goes on by itself."), { signal });
+      track.addEventListener("mute", () => onMute(MUTED), { signal });
+      track.addEventListener("unmute", () => onMute(""), { signal });
+      if (track.muted) onMute(MUTED);
       if (track.readyState === "ended") this.#end("The camera stopped as soon as it began.");
     }
     if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images.");
@@ -56,7 +60,7 @@ export class Feed {
    * Opens the camera that was used last, or the one that is chosen.
    * @param {HTMLVideoElement} video Plays what it sees.
    * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
-   * @param {(reason: string) => void} onMute Called when the camera sends no images for a while, with a sentence.
+   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images for a while, with nothing when it does again.
    * @returns {Promise<Feed>} Rejects with a sentence where there is no camera.
    */
   static async open(video, onEnd, onMute) {
