@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use autolink::annotate::content;
-use autolink::annotate::desk::{AnnotationProject, Edit, Layer};
 use autolink::annotate::formats::{self, Format};
+use autolink::annotate::project::{AnnotationProject, Edit, Layer};
 use autolink::annotate::{Annotations, Image, Imported, Point};
 use autolink::checkpoint;
 use autolink::config::Fit;

@@ -193,17 +193,17 @@ fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
             }
         };
         compare("conv3x3", &ops::conv3x3, &ops::conv3x3_reference, 1);
-        let halving = ops::conv3x3_halve_reference;
-        compare("conv3x3_halve", &ops::conv3x3_halve, &halving, 2);
+        let halving = ops::conv3x3_avg_pool_reference;
+        compare("conv3x3_avg_pool", &ops::conv3x3_avg_pool, &halving, 2);
         // The channels of x in two tensors, the first of them an even or an odd number.
         let of_x = inputs / 3;
         if of_x > 0 {
             let two = move |x: Tensor<4>, weight, bias| {
                 let [first, second] = [(0, of_x), (of_x, inputs - of_x)]
                     .map(|(start, count)| x.clone().narrow(1, start, count));
-                ops::conv3x3_two([first, second], weight, bias, 1.0)
+                ops::conv3x3_concat([first, second], weight, bias, 1.0)
             };
-            compare("conv3x3_two", &two, &ops::conv3x3_reference, 1);
+            compare("conv3x3_concat", &two, &ops::conv3x3_reference, 1);
         }
         // The kink takes the gradient's other side where rounding differs, so both run on the device.
         let leaky: [[&Conv; 2]; 2] = [
@@ -260,14 +260,24 @@ fn resizing(there: &Device) {
         let small = random([2, 3, height / 2, width / 2], rng, device);
         let large = random([2, 3, 2 * height, 2 * width], rng, device);
         let cases: [(&str, Resize, Resize, &Tensor<4>); 3] = [
-            ("halve", ops::halve, ops::halve_reference, &small),
             (
-                "max_halve",
-                ops::max_halve,
-                ops::max_halve_reference,
+                "avg_pool2x2",
+                ops::avg_pool2x2,
+                ops::avg_pool2x2_reference,
                 &small,
             ),
-            ("double", ops::double, ops::double_reference, &large),
+            (
+                "max_pool2x2",
+                ops::max_pool2x2,
+                ops::max_pool2x2_reference,
+                &small,
+            ),
+            (
+                "upsample2x",
+                ops::upsample2x,
+                ops::upsample2x_reference,
+                &large,
+            ),
         ];
         for (name, kernel, reference, dy) in cases {
             let (found, wanted) = (run(kernel, &x, dy, there), run(reference, &x, dy, device));
@@ -298,8 +308,14 @@ fn norms_on_the_gpu_equal_their_references() {
 fn norms(there: &Device) {
     let device = &cpu();
     let rng = &mut ChaCha8Rng::seed_from_u64(5);
-    type Normalise =
-        fn(Tensor<4>, Tensor<1>, Tensor<1>, ops::Running, f64, f64) -> (Tensor<4>, [Tensor<1>; 2]);
+    type Normalise = fn(
+        Tensor<4>,
+        Tensor<1>,
+        Tensor<1>,
+        ops::RunningStats,
+        f64,
+        f64,
+    ) -> (Tensor<4>, [Tensor<1>; 2]);
     for ([batch, channels, height, width], slope) in [
         ([2, 3, 4, 4], 0.2),
         ([1, 5, 3, 7], 1.0),
@@ -315,15 +331,15 @@ fn norms(there: &Device) {
         );
         let dy = random([batch, 2 * channels, 2 * height, 2 * width], rng, device);
         let running = [(); 2].map(|()| random([channels], rng, device));
-        let run = |normalise: Normalise, at: &Device| {
+        let run = |batch_norm_train: Normalise, at: &Device| {
             let leaf = |tensor: &Tensor<1>| tensor.clone().to_device(at).require_grad();
             let (weight, bias) = (leaf(&weight), leaf(&bias));
             let x = x.clone().to_device(at).require_grad();
-            let running = ops::Running {
+            let running = ops::RunningStats {
                 values: running.clone().map(|value| value.to_device(at)),
                 momentum: 0.3,
             };
-            let (y, after) = normalise(
+            let (y, after) = batch_norm_train(
                 x.clone(),
                 weight.clone(),
                 bias.clone(),
@@ -332,7 +348,7 @@ fn norms(there: &Device) {
                 slope,
             );
             // Beside other channels its gradient comes as some of theirs.
-            let both = ops::double_two([y.clone(), x.clone().detach() * 2.0]);
+            let both = ops::upsample2x_concat([y.clone(), x.clone().detach() * 2.0]);
             let grads = (both * dy.clone().to_device(at)).sum().backward();
             let [mean, variance] = after.map(Tensor::without_autodiff);
             [
@@ -344,8 +360,8 @@ fn norms(there: &Device) {
                 values(bias.grad(&grads).expect("a gradient")),
             ]
         };
-        let found = run(ops::normalise, there);
-        let wanted = run(ops::normalise_reference, device);
+        let found = run(ops::batch_norm_train, there);
+        let wanted = run(ops::batch_norm_train_reference, device);
         for (part, (found, wanted)) in ["y", "mean", "variance", "dx", "dweight", "dbias"]
             .iter()
             .zip(found.iter().zip(&wanted))
@@ -449,15 +465,15 @@ fn on_two(there: &Device) {
     compare(
         "sum",
         [5, 5],
-        |x, y| ops::leaky_sum(x, y, 0.2),
-        |x, y| ops::leaky_sum_reference(x, y, 0.2),
+        |x, y| ops::add_leaky_relu(x, y, 0.2),
+        |x, y| ops::add_leaky_relu_reference(x, y, 0.2),
         1e-7,
     );
     compare(
-        "double of two",
+        "upsample2x_concat",
         [3, 7],
-        |x, y| ops::double_two([x, y]),
-        |x, y| ops::double_reference(Tensor::cat(vec![x, y], 1)),
+        |x, y| ops::upsample2x_concat([x, y]),
+        |x, y| ops::upsample2x_reference(Tensor::cat(vec![x, y], 1)),
         1e-6,
     );
 }
@@ -544,7 +560,7 @@ fn distances(there: &Device) {
     }
 }
 
-/// The formula of `double`, and of `resize` at 2x, written out.
+/// The formula of `upsample2x`, and of `resize` at 2x, written out.
 #[test]
 fn doubling_is_bilinear_with_half_pixel_centres() {
     let device = &Device::flex();
@@ -555,7 +571,12 @@ fn doubling_is_bilinear_with_half_pixel_centres() {
     let wanted = [
         0.0, 1.0, 3.0, 4.0, 2.0, 3.0, 5.0, 6.0, 6.0, 7.0, 9.0, 10.0, 8.0, 9.0, 11.0, 12.0,
     ];
-    assert_close("double", &values(ops::double(x.clone())), &wanted, 1e-6);
+    assert_close(
+        "upsample2x",
+        &values(ops::upsample2x(x.clone())),
+        &wanted,
+        1e-6,
+    );
     assert_close("resize", &values(ops::resize(x, 4)), &wanted, 1e-6);
 }
 

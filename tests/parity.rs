@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
-use autolink::model::{AutoLink, Drawing};
+use autolink::model::{AutoLink, EdgeMapParams};
 use autolink::{checkpoint, ops, train};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -185,7 +185,7 @@ fn evaluation_of(
     let output = model.forward(
         reference.tensor("input/img", device),
         reference.tensor("input/mask", device),
-        Drawing {
+        EdgeMapParams {
             thickness: config.thickness,
             edge_scale: config.edge_scale,
         },
@@ -251,7 +251,7 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
     let model = reference.model(device);
     let images: Tensor<4> = reference.tensor("input/img", device);
     let mask = reference.tensor("input/mask", device);
-    let drawing = Drawing {
+    let drawing = EdgeMapParams {
         thickness: config.thickness,
         edge_scale: config.edge_scale,
     };

@@ -56,7 +56,7 @@ const BUILD = "unstamped";
 
 /**
  * What a command is answered with, beside that it is done.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"moved"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
  */
 
 /**
@@ -230,8 +230,8 @@ export class Session {
    * Learns without some pictures, and with every other one; starts a new run.
    * @param {number[]} places Among all that were read.
    */
-  async leaveOut(places) {
-    await this.#send({ type: "leave-out", places });
+  async removeImages(places) {
+    await this.#send({ type: "remove-images", indices: places });
   }
 
   /** Stops a load; the pictures before it stay. */
@@ -282,10 +282,10 @@ export class Session {
 
   /**
    * The probe pictures as the model sees them now.
-   * @returns {Promise<protocol.Views>}
+   * @returns {Promise<protocol.PreviewViews>}
    */
   async snapshot() {
-    /** @type {protocol.Views | null} */
+    /** @type {protocol.PreviewViews | null} */
     let views = null;
     /** @type {() => void} */
     let arrived = () => {};
@@ -295,20 +295,20 @@ export class Session {
       arrived();
     });
     try {
-      await this.#send({ type: "snapshot" });
+      await this.#send({ type: "refresh-views" });
       if (!views) await arrival;
     } finally {
       stop();
     }
-    return /** @type {protocol.Views} */ (/** @type {unknown} */ (views));
+    return /** @type {protocol.PreviewViews} */ (/** @type {unknown} */ (views));
   }
 
   /**
    * Asks to see a probe taken apart, as `inspected` events tell: now, and whenever there are fresh views.
-   * @param {protocol.Touch | null} touch Which, and what is changed on its way; null: no longer.
+   * @param {protocol.Edits | null} touch Which, and what is changed on its way; null: no longer.
    */
   async inspect(touch) {
-    await this.#send({ type: "inspect", touch });
+    await this.#send({ type: "inspect", edits: touch });
   }
 
   /**
@@ -379,10 +379,10 @@ export class Session {
   /**
    * Finds keypoints in pictures and puts them on the annotation desk, which `desk` events tell about.
    * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} pictures
-   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
   async find(pictures) {
-    return this.#found({ type: "find" }, attached(pictures));
+    return this.#found({ type: "add-images" }, attached(pictures));
   }
 
   /**
@@ -391,7 +391,7 @@ export class Session {
    * @returns {Promise<protocol.Keypoints>} As fractions of the picture.
    */
   async look({ width, height, pixels }) {
-    const found = await this.#send({ type: "look", width, height }, { pixels });
+    const found = await this.#send({ type: "detect-pixels", width, height }, { pixels });
     if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
   }
@@ -399,10 +399,10 @@ export class Session {
   /**
    * Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames of videos are to be
    * given again by {@link addFrame}.
-   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
   async findAgain() {
-    return this.#found({ type: "find-again" }, attached([]));
+    return this.#found({ type: "detect-again" }, attached([]));
   }
 
   /**
@@ -427,7 +427,7 @@ export class Session {
 
   /** Asks for a `desk` event. */
   async showDesk() {
-    await this.#send({ type: "show-desk" });
+    await this.#send({ type: "show-project" });
   }
 
   /**
@@ -436,16 +436,16 @@ export class Session {
    * @param {File} picture
    */
   async giveFrame(image, picture) {
-    await this.#send({ type: "give-frame", image }, attached([picture]));
+    await this.#send({ type: "provide-frame", image }, attached([picture]));
   }
 
   /**
    * How points move through the videos on the desk.
    * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
-   * @returns {Promise<EventOf<"moved">>}
+   * @returns {Promise<EventOf<"motion">>}
    */
   async follow({ layer = "keypoints", measures, smoothing = null }) {
-    const answer = await this.#send({ type: "follow", layer, measures, smoothing });
+    const answer = await this.#send({ type: "measure-motion", layer, measures, smoothing });
     if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without a motion.");
     return answer;
   }
@@ -499,7 +499,7 @@ export class Session {
   /**
    * Takes labels (COCO keypoints, DeepLabCut's table) as landmarks.
    * @param {File} file
-   * @returns {Promise<EventOf<"found"> | null>} What came of it.
+   * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
   async importLabels(file) {
     return this.#found({ type: "import-labels" }, attached([file]));
@@ -507,11 +507,11 @@ export class Session {
 
   /**
    * What is on the desk, in the form of a tool: one file, or a zip.
-   * @param {{ layer?: protocol.Layer, format: protocol.Format, withPictures?: boolean }} options
+   * @param {{ layer?: protocol.Layer, format: protocol.Format, withImages?: boolean }} options
    * @returns {Promise<File>}
    */
-  async export({ layer = "keypoints", format, withPictures = false }) {
-    const answer = await this.#send({ type: "export", layer, format, with_pictures: withPictures });
+  async export({ layer = "keypoints", format, withImages = false }) {
+    const answer = await this.#send({ type: "export", layer, format, with_images: withImages });
     if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a file.");
     return new File([answer.file], answer.name);
   }
@@ -522,7 +522,7 @@ export class Session {
    * @returns {Promise<Blob>}
    */
   async picture(image) {
-    const answer = await this.#send({ type: "picture", image });
+    const answer = await this.#send({ type: "image-file", image });
     if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a picture.");
     return answer.file;
   }
@@ -530,12 +530,12 @@ export class Session {
   /**
    * @param {protocol.Command} command
    * @param {{ files: File[], names: string[] }} attachments
-   * @returns {Promise<EventOf<"found"> | null>}
+   * @returns {Promise<EventOf<"added"> | null>}
    */
   async #found(command, attachments) {
-    /** @type {EventOf<"found"> | null} */
+    /** @type {EventOf<"added"> | null} */
     let found = null;
-    const stop = this.on("found", (event) => (found = event));
+    const stop = this.on("added", (event) => (found = event));
     try {
       await this.#send(command, attachments);
     } finally {
@@ -631,7 +631,7 @@ export class Session {
       case "exported":
       case "opened":
       case "identified":
-      case "moved":
+      case "motion":
       case "transferred":
       case "thumbnails":
       case "illustrated":

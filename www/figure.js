@@ -39,7 +39,7 @@ const ROWS = /** @type {const} */ ([
  */
 
 /**
- * @param {protocol.Views} views
+ * @param {protocol.PreviewViews} views
  * @param {string[]} palette
  * @param {{ caption: string, columns?: number }} options A line below.
  * @returns {Promise<Figure>}
@@ -98,7 +98,7 @@ export async function pngOf({ svg, width, height }) {
 }
 
 /** Edges and keypoints over a picture that spans 1 by 1.
- * @param {protocol.Views} views
+ * @param {protocol.PreviewViews} views
  * @param {string[]} palette
  * @param {number} index
  */
@@ -130,7 +130,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
 }
 
 /** One of the stored pictures as a data URL.
- * @param {protocol.Views} views
+ * @param {protocol.PreviewViews} views
  * @param {number} channel
  * @param {number} index
  * @returns {Promise<string>}

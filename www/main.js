@@ -83,7 +83,7 @@ async function startNow() {
   const without = waiting && !waiting.adds ? [] : leftOut;
   waiting = null;
   for (const [index, source] of all.entries()) await load(source, index > 0);
-  if (without.length) await leaveOut(without);
+  if (without.length) await removeImages(without);
   await annotate.restore();
   const inMemory = keeper.inMemory(run.id);
   const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
@@ -212,13 +212,13 @@ function receive(event) {
       // They come with fresh views; two dozen canvases are too many for one frame.
       setTimeout(() => store.state.views && !store.state.recorded && store.set({ parts: event }), NEXT_FRAME);
       break;
-    case "kept":
+    case "snapshot":
       store.set({ moments: followed(state.moments, event) });
       break;
     case "scored":
       store.set({ scores: followed(state.scores, event) });
       break;
-    case "desk":
+    case "project":
       store.set({ desk: new Desk(event, state.desk) });
       break;
     case "resumed":
@@ -380,12 +380,12 @@ let retry = { source: PUPPETS, adds: false };
 /** Learns without some of the pictures; a run under way is over with that.
  * @param {number[]} places
  */
-function leaveOut(places) {
+function removeImages(places) {
   return transport.instead(async () => {
     // A new list, so that the thumbnails go back where nothing came of it.
     if (!(await keeper.letGo())) return store.set({ leftOut: [...store.state.leftOut] });
     await attempt(async (engine) => {
-      await engine.leaveOut(places);
+      await engine.removeImages(places);
       store.set({ leftOut: places, message: null });
     });
   });
@@ -534,7 +534,7 @@ async function takeOverNow(saved, isResumed) {
   if (isResumed && saved.source) {
     const { leftOut = [] } = saved;
     const isThere = JSON.stringify(pictures) === JSON.stringify([saved.source]) || (await load(saved.source));
-    if (isThere && JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await leaveOut(leftOut);
+    if (isThere && JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await removeImages(leftOut);
   }
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
@@ -577,7 +577,7 @@ function undoRun(gone) {
 async function bringBack({ run, step, file, sources, leftOut, model }) {
   const isSame = sources.length === pictures.length && sources.every((source, index) => source === pictures[index]);
   if (!isSame) for (const [index, source] of sources.entries()) await load(source, index > 0);
-  if (JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await leaveOut(leftOut);
+  if (JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await removeImages(leftOut);
   await attempt(async (engine) => {
     await engine.resume(file);
     const { run: opened, note } = await keeper.open(run);
@@ -630,7 +630,7 @@ const sharing = optional(
 openChoice(store, saves, removeKept, refresh);
 /** What a file is known by: its content. @param {File} file @returns {Promise<string>} */
 const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
-const bring = openPictures(store, { load, underway: () => underway, leaveOut, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
+const bring = openPictures(store, { load, underway: () => underway, removeImages, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset });
 

@@ -72,7 +72,7 @@ export class EdgeMatrix {
   }
 
   /**
-   * @param {protocol.Views | null} views
+   * @param {protocol.PreviewViews | null} views
    * @param {string[]} palette
    */
   show(views, palette) {

@@ -11,8 +11,8 @@
  * @typedef {object} Recorded
  * @property {string} name Of the model.
  * @property {string[]} palette
- * @property {protocol.Views} views
- * @property {protocol.Parts} parts Of the first probe.
+ * @property {protocol.PreviewViews} views
+ * @property {protocol.Stages} parts Of the first probe.
  * @property {Record<protocol.Illustration["kind"], protocol.Illustrated>} illustrated The article's figures, their sliders untouched.
  */
 

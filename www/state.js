@@ -64,16 +64,16 @@ import { FAINTEST } from "./skeleton.js";
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
  * @property {number} historyLength So that a growing history counts as a change.
  * @property {Recorded | null} recorded What views and parts are until the engine's own come; then nothing.
- * @property {protocol.Views | null} views
- * @property {protocol.Parts | null} parts The chosen probe, taken apart.
- * @property {protocol.Touch} touch Which probe that is, and what is changed on its way.
+ * @property {protocol.PreviewViews | null} views
+ * @property {protocol.Stages | null} parts The chosen probe, taken apart.
+ * @property {protocol.Edits} touch Which probe that is, and what is changed on its way.
  * @property {[number, number] | null} edge The edge that is pointed at, or else picked.
  * @property {[number, number] | null} pickedEdge
  * @property {number | null} point The keypoint that is pointed at.
  * @property {number} faintest Weaker edges stay undrawn.
  * @property {boolean} slow Slow motion.
  * @property {number | null} until The step at which training stops by itself.
- * @property {protocol.Moment[]} moments What the run looked like on its way.
+ * @property {protocol.SnapshotView[]} moments What the run looked like on its way.
  * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model What the run goes on from, if a model or a run was opened.
@@ -93,7 +93,7 @@ import { FAINTEST } from "./skeleton.js";
 
 /** A probe as it is, before anybody touches it.
  * @param {number} probe
- * @returns {protocol.Touch}
+ * @returns {protocol.Edits}
  */
 export const untouched = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
 

@@ -29,10 +29,10 @@ const DESCRIBE_EVERY = 10_000;
 /** Where each view is among the pixels of all; skeletons are drawn over the input. */
 export const CHANNELS = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
 
-/** Draws {@link protocol.Views} into the page's five canvases. */
+/** Draws {@link protocol.PreviewViews} into the page's five canvases. */
 export class ProbeViews {
   /** @type {Row[]} */ #rows;
-  /** @type {protocol.Views | null} */ #views = null;
+  /** @type {protocol.PreviewViews | null} */ #views = null;
   /** @type {string[]} */ #palette = [];
   #source = document.createElement("canvas");
   #isRecorded = false;
@@ -82,7 +82,7 @@ export class ProbeViews {
   }
 
   /**
-   * @param {protocol.Views | null} views
+   * @param {protocol.PreviewViews | null} views
    * @param {string[]} palette
    * @param {boolean} isRecorded Whether they are of a run that was recorded.
    */
@@ -96,7 +96,7 @@ export class ProbeViews {
   }
 
   /** Copies the pixels into one tall canvas of `4 * count` squares, from which the rows are drawn scaled.
-   * @param {protocol.Views} views
+   * @param {protocol.PreviewViews} views
    */
   #upload({ size, count, pixels }) {
     const height = 4 * count * size;
@@ -161,7 +161,7 @@ export class ProbeViews {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {protocol.Views} views
+   * @param {protocol.PreviewViews} views
    * @param {number} index
    * @param {number} left
    * @param {number} top

@@ -71,7 +71,7 @@ const start = async (module) => {
 };
 
 if (self.name === "helper") {
-  // What the engine, in `hire`, sends with the first message.
+  // What the engine, in `spawn_workers`, sends with the first message.
   self.addEventListener(
     "message",
     ({ data }) => {
@@ -100,7 +100,7 @@ if (self.name === "helper") {
        * @param {number} bytes
        * @param {number} count
        */
-      hire(bytes, count) {
+      spawn_workers(bytes, count) {
         const arena = new SharedArrayBuffer(bytes);
         for (let index = 0; index < count; index++) {
           new Worker(location.href, { type: "module", name: "helper" }).postMessage({ module, arena, index });

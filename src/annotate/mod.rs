@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
-use crate::model::edges::median_and_rise;
+use crate::model::edges::median_and_contrast;
 
 pub mod content; // what images and videos are known by
-pub mod desk; // what is on the page's annotation desk, and every edit of it
 pub mod edit; // names, merging, hiding, edges; undo and redo
 pub mod formats; // one file a format: annotations in, bytes out
 pub mod landmarks; // a person's points, regressed from discovered ones
 pub mod motion; // paths, speeds, distances and angles over time
 pub mod names; // which image is meant by a name in a file of labels
-pub mod placing; // labels onto the images that are here
+pub mod placing;
+pub mod project; // what is on the page's annotation desk, and every edit of it // labels onto the images that are here
 
 pub use names::match_names;
 pub use placing::{Imported, Placed};
@@ -232,7 +232,7 @@ impl Annotations {
     }
 
     /// The same with the learned graph, `weights` `[K][K]`. Its skeleton are the edges that stand out from the median one by more
-    /// than a quarter of what the strongest does ([`median_and_rise`]).
+    /// than a quarter of what the strongest does ([`median_and_contrast`]).
     pub fn with_graph(self, weights: &[Vec<f32>]) -> Annotations {
         let edge_weights: Vec<EdgeWeight> = (0..weights.len())
             .flat_map(|j| (0..j).map(move |i| [i, j]))
@@ -241,7 +241,7 @@ impl Annotations {
                 weight: f64::from(weights[ends[0]][ends[1]]),
             })
             .collect();
-        let (median, rise) = median_and_rise(weights);
+        let (median, rise) = median_and_contrast(weights);
         let threshold = f64::from(median + 0.25 * rise);
         let raised = edge_weights.iter().filter(|edge| edge.weight > threshold);
         Annotations {

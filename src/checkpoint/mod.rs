@@ -27,7 +27,7 @@ use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::train::{AdamW, Paused, Snapshot, Snapshots, Streams};
+use crate::train::{AdamW, RngState, Snapshot, Snapshots, TrainState};
 
 /// The one key of the file's metadata: a single one, so that the same model always makes the same bytes.
 const KEY: &str = "autolink";
@@ -74,7 +74,7 @@ struct RunHeader {
     /// The optimiser's.
     steps: usize,
     /// None: from the start; a model that was opened and not trained on.
-    streams: Option<Streams>,
+    streams: Option<RngState>,
 }
 
 /// How a file keeps numbers.
@@ -154,7 +154,7 @@ pub async fn save(
 /// # Errors
 /// [`Error::Backend`] where the device does not answer, [`Error::Model`] where a number is none.
 pub async fn save_run(
-    run: &Paused,
+    run: &TrainState,
     losses: &[f32],
     snapshots: &Snapshots,
     names: Option<&Table>,
@@ -255,7 +255,7 @@ pub struct Loaded {
     /// Steps it was trained.
     pub step: usize,
     /// What a run has beside its model.
-    run: Option<(AdamW, Option<Streams>)>,
+    run: Option<(AdamW, Option<RngState>)>,
     /// The losses of a run's steps.
     pub losses: Vec<f32>,
     /// What a run looked like on its way.
@@ -273,12 +273,12 @@ impl Loaded {
     }
 
     /// To go on with: a run where it was, a model with a fresh optimiser. Load it on an autodiff device.
-    pub fn paused(self) -> Paused {
+    pub fn paused(self) -> TrainState {
         let (optimizer, streams) = match self.run {
             Some(run) => run,
             None => (AdamW::new(self.config.weight_decay), None),
         };
-        Paused {
+        TrainState {
             model: self.model,
             config: self.config,
             step: self.step,

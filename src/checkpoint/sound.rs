@@ -66,7 +66,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{Precision, onnx, save, save_run};
     use crate::config::{Config, Preset};
-    use crate::train::{Paused, Snapshots};
+    use crate::train::{Snapshots, TrainState};
 
     fn config() -> Config {
         Config {
@@ -86,14 +86,14 @@ mod tests {
         model
     }
 
-    fn run(value: f32, moment: f32) -> Paused {
+    fn run(value: f32, moment: f32) -> TrainState {
         let (model, mut optimizer) = (model(value), AdamW::new(0.0));
         let moments = [0.5, moment].map(|m| {
             let values = TensorData::new(vec![0.0, 0.0, m, 0.0], [4]);
             Tensor::from_data(values, &Device::flex())
         });
         optimizer.moments.insert(model.edges.raw.id, moments);
-        Paused {
+        TrainState {
             model,
             config: config(),
             step: 3,

@@ -140,7 +140,7 @@ impl Perceptual {
         let mut features = Vec::with_capacity(self.blocks.len());
         for (k, block) in self.blocks.iter().enumerate() {
             if k > 0 {
-                x = ops::max_halve(x);
+                x = ops::max_pool2x2(x);
             }
             for (weight, bias) in block {
                 let (weight, bias) = (constant(weight, is_autodiff), constant(bias, is_autodiff));

@@ -59,18 +59,18 @@ impl Conv3x3 {
     }
 
     /// Convolution of two tensors' channels, one behind the other: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,O,H,W]`
-    pub fn forward_two(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
-        ops::conv3x3_two(inputs, self.weight.val(), self.bias.val(), 1.0)
+    pub fn forward_concat(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
+        ops::conv3x3_concat(inputs, self.weight.val(), self.bias.val(), 1.0)
     }
 
-    /// [`forward_two`](Self::forward_two), then LeakyReLU 0.2.
-    pub fn forward_two_leaky(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
-        ops::conv3x3_two(inputs, self.weight.val(), self.bias.val(), LEAK)
+    /// [`forward_concat`](Self::forward_concat), then LeakyReLU 0.2.
+    pub fn forward_concat_leaky(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
+        ops::conv3x3_concat(inputs, self.weight.val(), self.bias.val(), LEAK)
     }
 
     /// Convolution, then half the size: `[B,I,H,W]` -> `[B,O,H/2,W/2]`
-    pub fn forward_halve(&self, x: Tensor<4>) -> Tensor<4> {
-        ops::conv3x3_halve(x, self.weight.val(), self.bias.val())
+    pub fn forward_avg_pool(&self, x: Tensor<4>) -> Tensor<4> {
+        ops::conv3x3_avg_pool(x, self.weight.val(), self.bias.val())
     }
 }
 
@@ -120,23 +120,23 @@ impl Norm {
             return ops::leaky_relu(x, slope);
         }
         let running = [&self.running_mean, &self.running_var];
-        let before = ops::Running {
+        let before = ops::RunningStats {
             values: running.map(RunningState::value),
             momentum: Self::MOMENTUM,
         };
-        let (output, after) = ops::normalise(x, weight, bias, before, Self::EPSILON, slope);
+        let (output, after) = ops::batch_norm_train(x, weight, bias, before, Self::EPSILON, slope);
         for (running, after) in running.into_iter().zip(after) {
             // `RunningState::update` averages over threads: another kernel for each statistic of each norm.
-            let _ = running.clone().map(&mut Becomes(after));
+            let _ = running.clone().map(&mut ReplaceValue(after));
         }
         output
     }
 }
 
 /// Puts a value in the place of another of the same shape.
-struct Becomes(Tensor<1>);
+struct ReplaceValue(Tensor<1>);
 
-impl ModuleMapper for Becomes {
+impl ModuleMapper for ReplaceValue {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         param.map(|before| self.0.clone().reshape(before.shape()))
     }

@@ -91,18 +91,18 @@ impl Decoder {
         let width = masked.dims()[3];
         let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
         let masked = masked * alpha.expand([1, 1, 1, width]);
-        let full = self.first.forward_two_leaky([masked, edge_map]); // at S
+        let full = self.first.forward_concat_leaky([masked, edge_map]); // at S
         let mut x = full.clone();
         let mut skips = Vec::new(); // at S/2, S/4, S/8, S/16
         for block in &self.down {
-            x = leaky_relu(ops::halve(block.forward(x)));
+            x = leaky_relu(ops::avg_pool2x2(block.forward(x)));
             skips.push(x.clone());
         }
         skips.pop(); // which is x
-        x = self.up[0].forward_leaky(ops::double(x));
+        x = self.up[0].forward_leaky(ops::upsample2x(x));
         for (block, skip) in self.up[1..].iter().zip(skips.into_iter().rev()) {
-            x = block.forward_leaky(ops::double_two([x, skip]));
+            x = block.forward_leaky(ops::upsample2x_concat([x, skip]));
         }
-        self.last.forward_two([x, full])
+        self.last.forward_concat([x, full])
     }
 }

@@ -40,10 +40,10 @@ impl ResidualBlock {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = self
             .shortcut_norm
-            .forward(self.shortcut.forward_halve(x.clone()));
-        let x = self.norm1.forward_leaky(self.conv1.forward_halve(x));
+            .forward(self.shortcut.forward_avg_pool(x.clone()));
+        let x = self.norm1.forward_leaky(self.conv1.forward_avg_pool(x));
         let x = self.norm2.forward(self.conv2.forward(x));
-        ops::leaky_sum(x, shortcut, LEAK)
+        ops::add_leaky_relu(x, shortcut, LEAK)
     }
 }
 
@@ -66,7 +66,8 @@ impl UpBlock {
 
     /// `[B,I,H,W]` -> `[B,O,2H,2W]`
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.norm.forward_leaky(self.conv.forward(ops::double(x)))
+        self.norm
+            .forward_leaky(self.conv.forward(ops::upsample2x(x)))
     }
 }
 

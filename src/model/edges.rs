@@ -60,24 +60,24 @@ impl Edges {
 }
 
 /// The strongest edge counts as at least this much above the median: a model that knows nothing yet shows no tangle.
-pub const LEAST_RISE: f32 = 0.1;
+pub const MIN_CONTRAST: f32 = 0.1;
 
-/// The median weight of an edge, and how far the strongest rises above it, at least [`LEAST_RISE`]. `weights` `[K][K]`, symmetric.
+/// The median weight of an edge, and how far the strongest rises above it, at least [`MIN_CONTRAST`]. `weights` `[K][K]`, symmetric.
 ///
 /// Most pairs are no edge of the skeleton, so an edge is one by how far it stands out: `strength = (w - median) / rise`.
-pub fn median_and_rise(weights: &[Vec<f32>]) -> (f32, f32) {
+pub fn median_and_contrast(weights: &[Vec<f32>]) -> (f32, f32) {
     let mut edges: Vec<f32> = (weights.iter().enumerate())
         .flat_map(|(i, row)| row.iter().skip(i + 1).copied())
         .collect();
     edges.sort_by(f32::total_cmp);
     let median = edges.get(edges.len() / 2).copied().unwrap_or_default();
     let strongest = edges.last().copied().unwrap_or_default();
-    (median, (strongest - median).max(LEAST_RISE))
+    (median, (strongest - median).max(MIN_CONTRAST))
 }
 
-/// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest. See [`median_and_rise`].
-pub fn strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let (median, rise) = median_and_rise(weights);
+/// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest. See [`median_and_contrast`].
+pub fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let (median, rise) = median_and_contrast(weights);
     let strength = |w: &f32| ((w - median) / rise).max(0.0);
     (weights.iter())
         .map(|row| row.iter().map(strength).collect())
@@ -92,13 +92,13 @@ mod tests {
     fn an_edge_is_what_stands_out() {
         let weights = |[a, b, c]: [f32; 3]| vec![vec![0.0, a, b], vec![a, 0.0, c], vec![b, c, 0.0]];
         assert_eq!(
-            median_and_rise(&weights([0.125, 0.625, 0.0625])),
+            median_and_contrast(&weights([0.125, 0.625, 0.0625])),
             (0.125, 0.5)
         );
         assert_eq!(
-            median_and_rise(&weights([0.125, 0.1875, 0.125])),
-            (0.125, LEAST_RISE)
+            median_and_contrast(&weights([0.125, 0.1875, 0.125])),
+            (0.125, MIN_CONTRAST)
         );
-        assert_eq!(median_and_rise(&[]), (0.0, LEAST_RISE));
+        assert_eq!(median_and_contrast(&[]), (0.0, MIN_CONTRAST));
     }
 }

@@ -28,7 +28,7 @@ pub struct AutoLink {
 
 /// How the edge map is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Drawing {
+pub struct EdgeMapParams {
     /// See [`Config::thickness`].
     pub thickness: f64,
     /// See [`Config::edge_scale`].
@@ -68,7 +68,7 @@ impl AutoLink {
     }
 
     /// `images` `[B,3,S,S]` in `[-1, 1]`; `mask` `[B,1,g,g]`, 1 where the picture is kept.
-    pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, drawing: Drawing) -> Output {
+    pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, drawing: EdgeMapParams) -> Output {
         let size = images.dims()[2];
         let detection = self.detector.forward(images.clone());
         let edge_weights = self.edges.weights(drawing.edge_scale);

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::kernels::Optimiser;
-use super::{Served, gpu, served};
+use super::{KernelBackend, gpu, kernel_backend};
 
 /// The numbers of a step of AdamW.
 #[derive(Clone, Copy, Debug)]
@@ -41,18 +41,18 @@ pub fn adamw(parameters: Vec<[Tensor<1>; 4]>, step: AdamWStep) -> Vec<[Tensor<1>
     let Some([first, ..]) = parameters.first() else {
         return vec![];
     };
-    match served(&first.device()) {
-        Served::Not => (parameters.into_iter())
+    match kernel_backend(&first.device()) {
+        KernelBackend::Reference => (parameters.into_iter())
             .map(|tensors| adamw_reference(tensors, step))
             .collect(),
-        Served::Cpu => (parameters.into_iter())
+        KernelBackend::Cpu => (parameters.into_iter())
             .map(|tensors| {
                 let [g, m, v, p] = tensors.map(Tensor::into_dispatch);
                 let (m, v, p) = Dispatch::adamw(g, m, v, p, step);
                 [m, v, p].map(Tensor::from_dispatch)
             })
             .collect(),
-        Served::Gpu => {
+        KernelBackend::Gpu => {
             let there = parameters.into_iter().map(|tensors| tensors.map(on_gpu));
             (gpu::adamw::step(there.collect(), step).into_iter())
                 .map(|tensors| tensors.map(off_gpu))

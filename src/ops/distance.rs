@@ -3,8 +3,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use super::has_kernel_for;
 use super::kernels::Kernels;
-use super::serves;
 
 /// `mean |x - y|`. Both `[B,C,H,W]` -> `[1]`
 pub fn l1(x: Tensor<4>, y: Tensor<4>) -> Tensor<1> {
@@ -17,7 +17,7 @@ pub fn mse(x: Tensor<4>, y: Tensor<4>) -> Tensor<1> {
 }
 
 fn distance(x: Tensor<4>, y: Tensor<4>, squared: bool) -> Tensor<1> {
-    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
+    if !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
         return match squared {
             false => l1_reference(x, y),
             true => mse_reference(x, y),

@@ -3,8 +3,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::has_map_kernel_for;
 use super::kernels::Kernels;
-use super::serves_maps;
 
 /// The edge map (AutoLink, eq. 2 and 3):
 /// `S(p) = max over edges i < j of w_ij exp(-d_ij(p)^2 / thickness)`, d_ij = distance of p to the segment from i to j.
@@ -17,7 +17,7 @@ pub fn edge_map(
     size: usize,
     thickness: f64,
 ) -> Tensor<4> {
-    if !serves_maps(&keypoints.device(), size) {
+    if !has_map_kernel_for(&keypoints.device(), size) {
         return edge_map_reference(keypoints, edge_weights, size, thickness);
     }
     let (keypoints, edge_weights) = (keypoints.into_dispatch(), edge_weights.into_dispatch());

@@ -5,11 +5,11 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::ModuleOps;
 use burn::tensor::{Bytes, DType, Shape};
 
-use super::cpu::edge_map::Drawing;
+use super::cpu::edge_map::EdgeMapParams;
 use super::cpu::norm::{self, Normalisation};
-use super::cpu::plan::{Kind, Plan};
+use super::cpu::plan::{ConvJob, ConvPass};
 use super::cpu::{self, adamw, conv, distance, heatmap, peak, resize};
-use super::kernels::{Gradients, Kernels, Measured, Optimiser};
+use super::kernels::{BenchOps, Gradients, Kernels, Optimiser};
 use super::{AdamWStep, NormSettings};
 
 /// A tensor's values, in order. Free where they lie so already.
@@ -54,8 +54,8 @@ impl Kernels for Flex {
         let shape = dims(&x);
         let [batch, _, height, width] = shape;
         let [outputs] = dims(&bias);
-        let plan = Plan {
-            kind: Kind::Forward,
+        let plan = ConvJob {
+            kind: ConvPass::Forward,
             halving,
             shape,
             others: outputs,
@@ -68,7 +68,7 @@ impl Kernels for Flex {
         tensor(y, [batch, outputs, height / step, width / step])
     }
 
-    fn convolve_two(
+    fn convolve_concat(
         x: FlexTensor,
         y: FlexTensor,
         weight: FlexTensor,
@@ -87,24 +87,24 @@ impl Kernels for Flex {
         Self::draw(keypoints, weights, size, thickness).0
     }
 
-    fn halve(x: FlexTensor) -> FlexTensor {
+    fn avg_pool2x2(x: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&x);
-        let y = resize::halve(contiguous(&x).storage(), height, width);
+        let y = resize::avg_pool2x2(contiguous(&x).storage(), height, width);
         tensor(y, [batch, channels, height / 2, width / 2])
     }
 
-    fn max_halve(x: FlexTensor) -> FlexTensor {
-        Self::max_halve_with_winners(x).0
+    fn max_pool2x2(x: FlexTensor) -> FlexTensor {
+        Self::max_pool2x2_with_indices(x).0
     }
 
-    fn double(x: FlexTensor) -> FlexTensor {
+    fn upsample2x(x: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&x);
-        let y = resize::double(contiguous(&x).storage(), height, width);
+        let y = resize::upsample2x(contiguous(&x).storage(), height, width);
         tensor(y, [batch, channels, 2 * height, 2 * width])
     }
 
-    fn double_two(x: FlexTensor, y: FlexTensor) -> FlexTensor {
-        Self::double(concatenate(&x, &y))
+    fn upsample2x_concat(x: FlexTensor, y: FlexTensor) -> FlexTensor {
+        Self::upsample2x(concatenate(&x, &y))
     }
 
     fn leaky(x: FlexTensor, slope: f64) -> FlexTensor {
@@ -113,13 +113,13 @@ impl Kernels for Flex {
         tensor(y, dims::<4>(&x))
     }
 
-    fn leaky_sum(x: FlexTensor, y: FlexTensor, slope: f64) -> FlexTensor {
+    fn add_leaky_relu(x: FlexTensor, y: FlexTensor, slope: f64) -> FlexTensor {
         let (x, y) = (contiguous(&x), contiguous(&y));
-        let sum = norm::leaky_sum(x.storage(), y.storage(), slope as f32);
+        let sum = norm::add_leaky_relu(x.storage(), y.storage(), slope as f32);
         tensor(sum, dims::<4>(&x))
     }
 
-    fn normalise(
+    fn batch_norm_train(
         x: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
@@ -128,7 +128,7 @@ impl Kernels for Flex {
         settings: NormSettings,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let parameters = [weight, bias, running_mean, running_variance];
-        let [y, mean, variance, _] = Self::normalise_with_moments(x, parameters, settings);
+        let [y, mean, variance, _] = Self::batch_norm_train_with_moments(x, parameters, settings);
         (y, mean, variance)
     }
 
@@ -169,10 +169,10 @@ impl Optimiser for Flex {
 
 impl Gradients for Flex {
     /// What was drawn, the map, and which edge won where.
-    type Drawn = (Drawing, FlexTensor, Vec<u32>);
-    type Winners = Vec<u8>;
+    type EdgeMapCtx = (EdgeMapParams, FlexTensor, Vec<u32>);
+    type PoolIndices = Vec<u8>;
 
-    fn convolve_by_x(
+    fn convolve_input_grad(
         x: FlexTensor,
         weight: FlexTensor,
         dy: FlexTensor,
@@ -181,8 +181,8 @@ impl Gradients for Flex {
         let (dy, weight) = (contiguous(&dy), contiguous(&weight));
         let [batch, _, height, width] = dims(&x);
         let [_, inputs, ..] = dims::<4>(&weight);
-        let plan = Plan {
-            kind: Kind::ByInput,
+        let plan = ConvJob {
+            kind: ConvPass::ByInput,
             halving,
             shape: dims(&dy),
             others: inputs,
@@ -191,7 +191,7 @@ impl Gradients for Flex {
         tensor(dx, [batch, inputs, height, width])
     }
 
-    fn convolve_by_parameters(
+    fn convolve_parameter_grads(
         inputs: Vec<FlexTensor>,
         weight: FlexTensor,
         dy: FlexTensor,
@@ -203,15 +203,15 @@ impl Gradients for Flex {
         };
         let dy = contiguous(&dy);
         let shape = dims::<4>(&weight);
-        let plan = Plan {
-            kind: Kind::ByWeight,
+        let plan = ConvJob {
+            kind: ConvPass::ByWeight,
             halving,
             shape: dims(&x),
             others: shape[0],
         };
-        let by_weight = cpu::convolve(plan, x.storage(), dy.storage(), None);
+        let weight_grad = cpu::convolve(plan, x.storage(), dy.storage(), None);
         let by_bias = conv::bias_gradient(dy.storage(), dims(&dy));
-        [tensor(by_weight, shape), tensor(by_bias, [shape[0]])]
+        [tensor(weight_grad, shape), tensor(by_bias, [shape[0]])]
     }
 
     fn draw(
@@ -219,45 +219,48 @@ impl Gradients for Flex {
         weights: FlexTensor,
         size: usize,
         thickness: f64,
-    ) -> (FlexTensor, Self::Drawn) {
+    ) -> (FlexTensor, Self::EdgeMapCtx) {
         let drawing = drawing(&keypoints, &weights, size, thickness);
         let [batch, ..] = dims::<3>(&keypoints);
-        let (map, winners) = drawing.forward();
+        let (map, indices) = drawing.forward();
         let map = tensor(map, [batch, 1, size, size]);
-        (map.clone(), (drawing, map, winners))
+        (map.clone(), (drawing, map, indices))
     }
 
-    fn edge_map_gradients((drawing, map, winners): Self::Drawn, dy: FlexTensor) -> [FlexTensor; 2] {
+    fn edge_map_gradients(
+        (drawing, map, indices): Self::EdgeMapCtx,
+        dy: FlexTensor,
+    ) -> [FlexTensor; 2] {
         let [batch, ..] = dims::<4>(&dy);
         let (by_keypoints, by_weights) =
-            drawing.backward(map.storage(), &winners, contiguous(&dy).storage());
+            drawing.backward(map.storage(), &indices, contiguous(&dy).storage());
         [
             tensor(by_keypoints, [batch, drawing.count, 2]),
             tensor(by_weights, [drawing.count, drawing.count]),
         ]
     }
 
-    fn halve_gradient(dy: FlexTensor) -> FlexTensor {
+    fn avg_pool2x2_gradient(dy: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&dy);
-        let dx = resize::halve_gradient(contiguous(&dy).storage(), height, width);
+        let dx = resize::avg_pool2x2_gradient(contiguous(&dy).storage(), height, width);
         tensor(dx, [batch, channels, 2 * height, 2 * width])
     }
 
-    fn max_halve_with_winners(x: FlexTensor) -> (FlexTensor, Vec<u8>) {
+    fn max_pool2x2_with_indices(x: FlexTensor) -> (FlexTensor, Vec<u8>) {
         let [batch, channels, height, width] = dims(&x);
-        let (y, winners) = resize::max_halve(contiguous(&x).storage(), height, width);
-        (tensor(y, [batch, channels, height / 2, width / 2]), winners)
+        let (y, indices) = resize::max_pool2x2(contiguous(&x).storage(), height, width);
+        (tensor(y, [batch, channels, height / 2, width / 2]), indices)
     }
 
-    fn max_halve_gradient(winners: Vec<u8>, dy: FlexTensor) -> FlexTensor {
+    fn max_pool2x2_gradient(indices: Vec<u8>, dy: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&dy);
-        let dx = resize::max_halve_gradient(&winners, contiguous(&dy).storage(), height, width);
+        let dx = resize::max_pool2x2_gradient(&indices, contiguous(&dy).storage(), height, width);
         tensor(dx, [batch, channels, 2 * height, 2 * width])
     }
 
-    fn double_gradient(dy: FlexTensor) -> FlexTensor {
+    fn upsample2x_gradient(dy: FlexTensor) -> FlexTensor {
         let [batch, channels, height, width] = dims(&dy);
-        let dx = resize::double_gradient(contiguous(&dy).storage(), height, width);
+        let dx = resize::upsample2x_gradient(contiguous(&dy).storage(), height, width);
         tensor(dx, [batch, channels, height / 2, width / 2])
     }
 
@@ -279,7 +282,7 @@ impl Gradients for Flex {
         ]
     }
 
-    fn normalise_with_moments(
+    fn batch_norm_train_with_moments(
         x: FlexTensor,
         [weight, bias, running_mean, running_variance]: [FlexTensor; 4],
         settings: NormSettings,
@@ -306,19 +309,19 @@ impl Gradients for Flex {
         [y, mean, variance, moments]
     }
 
-    fn normalise_gradients(
+    fn batch_norm_train_gradients(
         x: FlexTensor,
         [weight, bias, moments]: [FlexTensor; 3],
         settings: NormSettings,
         dy: FlexTensor,
     ) -> [FlexTensor; 3] {
         let normalisation = normalisation(&x, [&weight, &bias, &moments], settings);
-        let [dx, by_weight, by_bias] =
+        let [dx, weight_grad, by_bias] =
             normalisation.backward(contiguous(&x).storage(), contiguous(&dy).storage());
-        let channels = [by_weight.len()];
+        let channels = [weight_grad.len()];
         [
             tensor(dx, normalisation.shape),
-            tensor(by_weight, channels),
+            tensor(weight_grad, channels),
             tensor(by_bias, channels),
         ]
     }
@@ -352,9 +355,14 @@ impl Gradients for Flex {
     }
 }
 
-fn drawing(keypoints: &FlexTensor, weights: &FlexTensor, size: usize, thickness: f64) -> Drawing {
+fn drawing(
+    keypoints: &FlexTensor,
+    weights: &FlexTensor,
+    size: usize,
+    thickness: f64,
+) -> EdgeMapParams {
     let [_, count, _] = dims(keypoints);
-    Drawing {
+    EdgeMapParams {
         keypoints: contiguous(keypoints).storage::<f32>().to_vec(),
         weights: contiguous(weights).storage::<f32>().to_vec(),
         count,
@@ -379,27 +387,27 @@ fn normalisation(
     }
 }
 
-impl Measured for Flex {
+impl BenchOps for Flex {
     /// In chains of its own: as many operations as asked for.
     fn multiply_adds(_: FlexTensor, chains: usize, groups: usize, rounds: usize) -> FlexTensor {
         let sums = peak::multiply_adds(groups, 64 * 16 * chains * rounds);
         tensor(sums, [groups])
     }
 
-    fn by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        Self::convolve_by_x(x, weight, dy, false)
+    fn input_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        Self::convolve_input_grad(x, weight, dy, false)
     }
 
-    fn by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        let [by_weight, _] = Self::convolve_by_parameters(vec![x], weight, dy, false);
-        by_weight
+    fn weight_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+        let [weight_grad, _] = Self::convolve_parameter_grads(vec![x], weight, dy, false);
+        weight_grad
     }
 
-    fn burn_by_x(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+    fn burn_input_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
         Self::conv2d_x_backward(x, weight, dy, super::conv::options())
     }
 
-    fn burn_by_weight(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
+    fn burn_weight_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
         Self::conv2d_weight_backward(x, weight, dy, super::conv::options())
     }
 }

@@ -4,12 +4,12 @@ use burn::backend::Dispatch;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 use super::cpu::heatmap;
+use super::has_map_kernel_for;
 use super::kernels::Kernels;
-use super::serves_maps;
 
 /// `heatmap = exp(score) / sum over pixels of exp(score)`, for each keypoint. `[B,K,h,w]` -> `[B,K,h,w]`
 pub fn softmax(scores: Tensor<4>) -> Tensor<4> {
-    if !serves_maps(&scores.device(), scores.dims()[3]) {
+    if !has_map_kernel_for(&scores.device(), scores.dims()[3]) {
         return softmax_reference(scores);
     }
     Tensor::from_dispatch(Dispatch::softmax_planes(scores.into_dispatch()))
@@ -24,7 +24,7 @@ pub fn softmax_reference(scores: Tensor<4>) -> Tensor<4> {
 
 /// `keypoint = sum over pixels p of heatmap(p) p`: `[B,K,h,w]` -> `[B,K,2]` (row, col), corner pixels at -1 and 1.
 pub fn expectation(heatmaps: Tensor<4>) -> Tensor<3> {
-    if !serves_maps(&heatmaps.device(), heatmaps.dims()[3]) {
+    if !has_map_kernel_for(&heatmaps.device(), heatmaps.dims()[3]) {
         return expectation_reference(heatmaps);
     }
     Tensor::from_dispatch(Dispatch::expectation(heatmaps.into_dispatch()))

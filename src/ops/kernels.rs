@@ -25,8 +25,8 @@ pub trait Kernels: Backend {
         halving: bool,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::conv3x3_two`].
-    fn convolve_two(
+    /// See [`crate::ops::conv3x3_concat`].
+    fn convolve_concat(
         x: FloatTensor<Self>,
         y: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -42,26 +42,26 @@ pub trait Kernels: Backend {
         thickness: f64,
     ) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::halve`].
-    fn halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`crate::ops::avg_pool2x2`].
+    fn avg_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::max_halve`].
-    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`crate::ops::max_pool2x2`].
+    fn max_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::double`].
-    fn double(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`crate::ops::upsample2x`].
+    fn upsample2x(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::double_two`].
-    fn double_two(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`crate::ops::upsample2x_concat`].
+    fn upsample2x_concat(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// See [`crate::ops::leaky_relu`].
     fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::leaky_sum`].
-    fn leaky_sum(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
+    /// See [`crate::ops::add_leaky_relu`].
+    fn add_leaky_relu(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::normalise`]: the output, and the running mean and variance after this batch.
-    fn normalise(
+    /// See [`crate::ops::batch_norm_train`]: the output, and the running mean and variance after this batch.
+    fn batch_norm_train(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -82,7 +82,7 @@ pub trait Kernels: Backend {
 
 /// What is measured beside them.
 #[backend_extension(Cube, Flex)]
-pub trait Measured: Backend {
+pub trait BenchOps: Backend {
     /// See [`crate::ops::measure::multiply_adds`].
     fn multiply_adds(
         like: FloatTensor<Self>,
@@ -92,28 +92,28 @@ pub trait Measured: Backend {
     ) -> FloatTensor<Self>;
 
     /// The gradient of the 3x3 convolution by the input.
-    fn by_x(
+    fn input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// The gradient of the 3x3 convolution by the weight.
-    fn by_weight(
+    fn weight_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// Burn's own.
-    fn burn_by_x(
+    fn burn_input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// Burn's own.
-    fn burn_by_weight(
+    fn burn_weight_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
@@ -136,12 +136,12 @@ pub trait Optimiser: Backend {
 /// The gradients of [`Kernels`]: of the sum of `dy` times the output, each in the shape of what it is by.
 pub trait Gradients: Kernels {
     /// What the edge map was drawn from, and which edge won where.
-    type Drawn: Clone + Debug + Send + 'static;
+    type EdgeMapCtx: Clone + Debug + Send + 'static;
     /// Which of four pixels won.
-    type Winners: Clone + Debug + Send + 'static;
+    type PoolIndices: Clone + Debug + Send + 'static;
 
     /// By the input, of which x is all or the first channels.
-    fn convolve_by_x(
+    fn convolve_input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
@@ -149,7 +149,7 @@ pub trait Gradients: Kernels {
     ) -> FloatTensor<Self>;
 
     /// By weight and bias, from x, or the two tensors that are the input.
-    fn convolve_by_parameters(
+    fn convolve_parameter_grads(
         inputs: Vec<FloatTensor<Self>>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
@@ -162,22 +162,24 @@ pub trait Gradients: Kernels {
         weights: FloatTensor<Self>,
         size: usize,
         thickness: f64,
-    ) -> (FloatTensor<Self>, Self::Drawn);
+    ) -> (FloatTensor<Self>, Self::EdgeMapCtx);
 
     /// By keypoints and weights.
-    fn edge_map_gradients(drawn: Self::Drawn, dy: FloatTensor<Self>) -> [FloatTensor<Self>; 2];
+    fn edge_map_gradients(drawn: Self::EdgeMapCtx, dy: FloatTensor<Self>)
+    -> [FloatTensor<Self>; 2];
 
     /// By x.
-    fn halve_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn avg_pool2x2_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The maxima, with what their gradient needs.
-    fn max_halve_with_winners(x: FloatTensor<Self>) -> (FloatTensor<Self>, Self::Winners);
+    fn max_pool2x2_with_indices(x: FloatTensor<Self>) -> (FloatTensor<Self>, Self::PoolIndices);
 
     /// By x.
-    fn max_halve_gradient(winners: Self::Winners, dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn max_pool2x2_gradient(indices: Self::PoolIndices, dy: FloatTensor<Self>)
+    -> FloatTensor<Self>;
 
     /// By x.
-    fn double_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn upsample2x_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// By x, from the output `y`.
     fn leaky_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f64)
@@ -186,16 +188,16 @@ pub trait Gradients: Kernels {
     /// So many channels, and those behind them.
     fn split(x: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
 
-    /// As [`Kernels::normalise`], from weight, bias, running mean and running variance; behind its results what the gradient needs:
+    /// As [`Kernels::batch_norm_train`], from weight, bias, running mean and running variance; behind its results what the gradient needs:
     /// mean and variance, biased, of each channel, `[2,C]`.
-    fn normalise_with_moments(
+    fn batch_norm_train_with_moments(
         x: FloatTensor<Self>,
         parameters: [FloatTensor<Self>; 4],
         settings: NormSettings,
     ) -> [FloatTensor<Self>; 4];
 
     /// By x, weight and bias. The moments, behind weight and bias in `parameters`, are x's own, and so are differentiated.
-    fn normalise_gradients(
+    fn batch_norm_train_gradients(
         x: FloatTensor<Self>,
         parameters: [FloatTensor<Self>; 3],
         settings: NormSettings,
@@ -238,7 +240,7 @@ struct ConvolveBackward {
 
 /// What a convolution's gradients need.
 #[derive(Clone, Debug)]
-struct Convolved<B: Gradients> {
+struct ConvSaved<B: Gradients> {
     /// One or two.
     inputs: Vec<FloatTensor<B>>,
     weight: FloatTensor<B>,
@@ -250,13 +252,13 @@ impl ConvolveBackward {
     /// `by_inputs`: who wants the gradients by one input or two; `by_parameters`, those by weight and bias.
     fn run<B: Gradients>(
         self,
-        kept: Convolved<B>,
+        kept: ConvSaved<B>,
         dy: FloatTensor<B>,
         by_inputs: [Option<NodeId>; 2],
         by_parameters: [Option<NodeId>; 2],
         tape: &mut Tape,
     ) {
-        let Convolved { inputs, weight, y } = kept;
+        let ConvSaved { inputs, weight, y } = kept;
         let dy = match y {
             Some(y) => B::leaky_gradient(y, dy, self.slope),
             None => dy,
@@ -264,7 +266,7 @@ impl ConvolveBackward {
         if by_inputs.iter().any(Option::is_some) {
             let x = inputs[0].clone();
             let [_, channels, ..] = x.shape().dims::<4>();
-            let dx = B::convolve_by_x(x, weight.clone(), dy.clone(), self.halving);
+            let dx = B::convolve_input_grad(x, weight.clone(), dy.clone(), self.halving);
             if inputs.len() == 2 {
                 register::<B, _>(tape, by_inputs, B::split(dx, channels));
             } else {
@@ -272,14 +274,14 @@ impl ConvolveBackward {
             }
         }
         if by_parameters.iter().any(Option::is_some) {
-            let found = B::convolve_by_parameters(inputs, weight, dy, self.halving);
+            let found = B::convolve_parameter_grads(inputs, weight, dy, self.halving);
             register::<B, _>(tape, by_parameters, found);
         }
     }
 }
 
 impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
-    type State = Convolved<B>;
+    type State = ConvSaved<B>;
 
     fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
         let [x, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
@@ -289,7 +291,7 @@ impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
 }
 
 impl<B: Gradients> Backward<B, 4> for ConvolveBackward {
-    type State = Convolved<B>;
+    type State = ConvSaved<B>;
 
     fn backward(self, ops: Ops<Self::State, 4>, tape: &mut Tape, _: &mut Checkpointer) {
         let [x, y, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
@@ -302,7 +304,7 @@ impl<B: Gradients> Backward<B, 4> for ConvolveBackward {
 struct EdgeMapBackward;
 
 impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
-    type State = B::Drawn;
+    type State = B::EdgeMapCtx;
 
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
@@ -313,29 +315,29 @@ impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
 }
 
 #[derive(Debug)]
-struct NormaliseBackward {
+struct BatchNormBackward {
     settings: NormSettings,
 }
 
-impl<B: Gradients> Backward<B, 3> for NormaliseBackward {
+impl<B: Gradients> Backward<B, 3> for BatchNormBackward {
     /// x, and weight, bias and moments
     type State = (FloatTensor<B>, [FloatTensor<B>; 3]);
 
     fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let (x, parameters) = ops.state;
-        let found = B::normalise_gradients(x, parameters, self.settings, dy);
+        let found = B::batch_norm_train_gradients(x, parameters, self.settings, dy);
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         register::<B, _>(tape, parents, found);
     }
 }
 
 #[derive(Debug)]
-struct LeakySumBackward {
+struct AddLeakyReluBackward {
     slope: f64,
 }
 
-impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
+impl<B: Gradients> Backward<B, 2> for AddLeakyReluBackward {
     /// The output.
     type State = FloatTensor<B>;
 
@@ -348,15 +350,15 @@ impl<B: Gradients> Backward<B, 2> for LeakySumBackward {
 }
 
 #[derive(Debug)]
-struct DoubleTwoBackward;
+struct Upsample2xConcatBackward;
 
-impl<B: Gradients> Backward<B, 2> for DoubleTwoBackward {
+impl<B: Gradients> Backward<B, 2> for Upsample2xConcatBackward {
     /// Channels of the first.
     type State = usize;
 
     fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
-        let found = B::split(B::double_gradient(dy), ops.state);
+        let found = B::split(B::upsample2x_gradient(dy), ops.state);
         let parents = ops.parents.map(|node| node.map(|node| node.id));
         register::<B, _>(tape, parents, found);
     }
@@ -387,9 +389,9 @@ impl<B: Gradients> Backward<B, 2> for DistanceBackward {
 /// What takes one tensor.
 #[derive(Debug)]
 enum Unary {
-    Halve,
-    MaxHalve,
-    Double,
+    AvgPool2x2,
+    MaxPool2x2,
+    Upsample2x,
     Leaky { slope: f64 },
     Softmax,
     Expectation { sides: [usize; 2] },
@@ -397,27 +399,31 @@ enum Unary {
 
 /// What their gradients need.
 #[derive(Clone, Debug)]
-enum Kept<B: Gradients> {
+enum SavedForBackward<B: Gradients> {
     Nothing,
-    Winners(B::Winners),
+    PoolIndices(B::PoolIndices),
     Output(FloatTensor<B>),
 }
 
 impl<B: Gradients> Backward<B, 1> for Unary {
-    type State = Kept<B>;
+    type State = SavedForBackward<B>;
 
     fn backward(self, ops: Ops<Self::State, 1>, tape: &mut Tape, _: &mut Checkpointer) {
         let dy = tape.consume::<B>(&ops.node);
         let [of_x] = ops.parents;
         let Some(node) = of_x else { return };
         let dx = match (self, ops.state) {
-            (Unary::Double, _) => B::double_gradient(dy),
-            (Unary::MaxHalve, Kept::Winners(winners)) => B::max_halve_gradient(winners, dy),
-            (Unary::Leaky { slope }, Kept::Output(y)) => B::leaky_gradient(y, dy, slope),
-            (Unary::Softmax, Kept::Output(y)) => B::softmax_gradient(y, dy),
+            (Unary::Upsample2x, _) => B::upsample2x_gradient(dy),
+            (Unary::MaxPool2x2, SavedForBackward::PoolIndices(indices)) => {
+                B::max_pool2x2_gradient(indices, dy)
+            }
+            (Unary::Leaky { slope }, SavedForBackward::Output(y)) => {
+                B::leaky_gradient(y, dy, slope)
+            }
+            (Unary::Softmax, SavedForBackward::Output(y)) => B::softmax_gradient(y, dy),
             (Unary::Expectation { sides }, _) => B::expectation_gradient(dy, sides),
-            (Unary::Halve, _) => B::halve_gradient(dy),
-            (Unary::MaxHalve | Unary::Leaky { .. } | Unary::Softmax, _) => {
+            (Unary::AvgPool2x2, _) => B::avg_pool2x2_gradient(dy),
+            (Unary::MaxPool2x2 | Unary::Leaky { .. } | Unary::Softmax, _) => {
                 unreachable!("what the gradient needs was kept")
             }
         };
@@ -428,7 +434,7 @@ impl<B: Gradients> Backward<B, 1> for Unary {
 fn unary<B: Gradients, C: CheckpointStrategy>(
     operation: Unary,
     x: FloatTensor<Autodiff<B, C>>,
-    forward: impl FnOnce(FloatTensor<B>) -> (FloatTensor<B>, Kept<B>),
+    forward: impl FnOnce(FloatTensor<B>) -> (FloatTensor<B>, SavedForBackward<B>),
 ) -> FloatTensor<Autodiff<B, C>> {
     let node = x.node();
     let (y, kept) = forward(x.into_primitive());
@@ -443,18 +449,18 @@ fn unary<B: Gradients, C: CheckpointStrategy>(
 
 /// The output `y` of a convolution that N tensors may want a gradient of.
 fn convolved<B: Gradients, C: CheckpointStrategy, const N: usize>(
-    prepared: OpsKind<ConvolveBackward, B, Convolved<B>, C, N>,
+    prepared: OpsKind<ConvolveBackward, B, ConvSaved<B>, C, N>,
     slope: f64,
     inputs: Vec<FloatTensor<B>>,
     weight: FloatTensor<B>,
     y: FloatTensor<B>,
 ) -> FloatTensor<Autodiff<B, C>>
 where
-    ConvolveBackward: Backward<B, N, State = Convolved<B>>,
+    ConvolveBackward: Backward<B, N, State = ConvSaved<B>>,
 {
     match prepared {
         OpsKind::Tracked(prepared) => {
-            let kept = Convolved {
+            let kept = ConvSaved {
                 inputs,
                 weight,
                 y: (slope != 1.0).then(|| y.clone()),
@@ -487,7 +493,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         )
     }
 
-    fn convolve_two(
+    fn convolve_concat(
         x: FloatTensor<Self>,
         y: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -498,7 +504,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         let inputs = [x, y].map(|tensor| tensor.into_primitive());
         let (weight, bias) = (weight.into_primitive(), bias.into_primitive());
         let [x, y] = inputs.clone();
-        let y = B::convolve_two(x, y, weight.clone(), bias, slope);
+        let y = B::convolve_concat(x, y, weight.clone(), bias, slope);
         let backward = ConvolveBackward {
             slope,
             halving: false,
@@ -531,32 +537,36 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
     }
 
-    fn halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::Halve, x, |x| (B::halve(x), Kept::Nothing))
-    }
-
-    fn max_halve(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::MaxHalve, x, |x| {
-            let (y, winners) = B::max_halve_with_winners(x);
-            (y, Kept::Winners(winners))
+    fn avg_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::AvgPool2x2, x, |x| {
+            (B::avg_pool2x2(x), SavedForBackward::Nothing)
         })
     }
 
-    fn double(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::Double, x, |x| (B::double(x), Kept::Nothing))
+    fn max_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::MaxPool2x2, x, |x| {
+            let (y, indices) = B::max_pool2x2_with_indices(x);
+            (y, SavedForBackward::PoolIndices(indices))
+        })
+    }
+
+    fn upsample2x(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        unary::<B, C>(Unary::Upsample2x, x, |x| {
+            (B::upsample2x(x), SavedForBackward::Nothing)
+        })
     }
 
     fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
         unary::<B, C>(Unary::Leaky { slope }, x, |x| {
             let y = B::leaky(x, slope);
-            (y.clone(), Kept::Output(y))
+            (y.clone(), SavedForBackward::Output(y))
         })
     }
 
-    fn leaky_sum(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
+    fn add_leaky_relu(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
         let nodes = [x.node(), y.node()];
-        let sum = B::leaky_sum(x.into_primitive(), y.into_primitive(), slope);
-        match Backward::<B, 2>::prepare::<C>(LeakySumBackward { slope }, nodes)
+        let sum = B::add_leaky_relu(x.into_primitive(), y.into_primitive(), slope);
+        match Backward::<B, 2>::prepare::<C>(AddLeakyReluBackward { slope }, nodes)
             .compute_bound()
             .stateful()
         {
@@ -565,11 +575,11 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
     }
 
-    fn double_two(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn upsample2x_concat(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [x.node(), y.node()];
         let [_, channels, ..] = x.shape().dims::<4>();
-        let twice = B::double_two(x.into_primitive(), y.into_primitive());
-        match Backward::<B, 2>::prepare::<C>(DoubleTwoBackward, nodes)
+        let twice = B::upsample2x_concat(x.into_primitive(), y.into_primitive());
+        match Backward::<B, 2>::prepare::<C>(Upsample2xConcatBackward, nodes)
             .compute_bound()
             .stateful()
         {
@@ -578,7 +588,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         }
     }
 
-    fn normalise(
+    fn batch_norm_train(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -592,8 +602,8 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
             [weight, bias, running_mean, running_variance].map(|tensor| tensor.into_primitive());
         let parameters = [weight.clone(), bias.clone(), mean, variance];
         let [y, mean, variance, moments] =
-            B::normalise_with_moments(x.clone(), parameters, settings);
-        let y = match Backward::<B, 3>::prepare::<C>(NormaliseBackward { settings }, nodes)
+            B::batch_norm_train_with_moments(x.clone(), parameters, settings);
+        let y = match Backward::<B, 3>::prepare::<C>(BatchNormBackward { settings }, nodes)
             .compute_bound()
             .stateful()
         {
@@ -619,7 +629,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
     fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self> {
         unary::<B, C>(Unary::Softmax, x, |x| {
             let y = B::softmax_planes(x);
-            (y.clone(), Kept::Output(y))
+            (y.clone(), SavedForBackward::Output(y))
         })
     }
 
@@ -627,7 +637,7 @@ impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
         let [_, _, height, width] = heatmaps.shape().dims();
         let sides = [height, width];
         unary::<B, C>(Unary::Expectation { sides }, heatmaps, |x| {
-            (B::expectation(x), Kept::Nothing)
+            (B::expectation(x), SavedForBackward::Nothing)
         })
     }
 }

@@ -14,7 +14,7 @@ use burn_cubecl::cubecl::logging::{
 };
 
 use super::gpu::peak;
-use super::kernels::Measured;
+use super::kernels::BenchOps;
 
 /// Independent chains of multiply-adds, as many as given for each of `64 groups` invocations, on the device of `like`; and
 /// how many operations that were.
@@ -52,10 +52,10 @@ type Gradient = fn(
 /// The gradient of the sum of `dy` times [`super::conv3x3`].
 pub fn gradient(which: Which, [x, weight, dy]: [Tensor<4>; 3]) -> Tensor<4> {
     let gradient: Gradient = match which {
-        Which::ByX => Dispatch::by_x,
-        Which::ByWeight => Dispatch::by_weight,
-        Which::BurnByX => Dispatch::burn_by_x,
-        Which::BurnByWeight => Dispatch::burn_by_weight,
+        Which::ByX => Dispatch::input_grad,
+        Which::ByWeight => Dispatch::weight_grad,
+        Which::BurnByX => Dispatch::burn_input_grad,
+        Which::BurnByWeight => Dispatch::burn_weight_grad,
     };
     Tensor::from_dispatch(gradient(
         x.into_dispatch(),

@@ -21,7 +21,8 @@ mod resize;
 
 pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use conv::{
-    conv3x3, conv3x3_halve, conv3x3_halve_reference, conv3x3_leaky, conv3x3_reference, conv3x3_two,
+    conv3x3, conv3x3_avg_pool, conv3x3_avg_pool_reference, conv3x3_concat, conv3x3_leaky,
+    conv3x3_reference,
 };
 pub use distance::{l1, l1_reference, mse, mse_reference};
 pub use edge_map::{edge_map, edge_map_reference};
@@ -30,12 +31,12 @@ pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
 pub use norm::{
-    NormSettings, Running, leaky_relu, leaky_relu_reference, leaky_sum, leaky_sum_reference,
-    normalise, normalise_reference,
+    NormSettings, RunningStats, add_leaky_relu, add_leaky_relu_reference, batch_norm_train,
+    batch_norm_train_reference, leaky_relu, leaky_relu_reference,
 };
 pub use resize::{
-    double, double_reference, double_two, halve, halve_reference, max_halve, max_halve_reference,
-    resize,
+    avg_pool2x2, avg_pool2x2_reference, max_pool2x2, max_pool2x2_reference, resize, upsample2x,
+    upsample2x_concat, upsample2x_reference,
 };
 
 static BURN_ON_GPU: AtomicBool = AtomicBool::new(false);
@@ -56,35 +57,35 @@ fn is_burn_on_gpu() -> bool {
 
 /// Whose kernels run on a device.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Served {
+enum KernelBackend {
     Cpu,
     Gpu,
-    Not,
+    Reference,
 }
 
 #[inline(always)]
-fn served(device: &Device) -> Served {
+fn kernel_backend(device: &Device) -> KernelBackend {
     match device.clone().inner().as_dispatch() {
-        DispatchDevice::Flex(_) => Served::Cpu,
-        _ if is_burn_on_gpu() => Served::Not,
-        _ => Served::Gpu,
+        DispatchDevice::Flex(_) => KernelBackend::Cpu,
+        _ if is_burn_on_gpu() => KernelBackend::Reference,
+        _ => KernelBackend::Gpu,
     }
 }
 
 /// Whether there is a kernel for pictures of so many pixels: the GPU's read whole fours.
-fn serves(device: &Device, pixels: usize) -> bool {
-    match served(device) {
-        Served::Cpu => true,
-        Served::Gpu => pixels.is_multiple_of(4),
-        Served::Not => false,
+fn has_kernel_for(device: &Device, pixels: usize) -> bool {
+    match kernel_backend(device) {
+        KernelBackend::Cpu => true,
+        KernelBackend::Gpu => pixels.is_multiple_of(4),
+        KernelBackend::Reference => false,
     }
 }
 
-/// [`serves`] for heatmaps and edge maps, whose sides are multiples of four on the page: a picture's is one of 16.
+/// [`has_kernel_for`] for heatmaps and edge maps, whose sides are multiples of four on the page: a picture's is one of 16.
 #[inline(always)]
-fn serves_maps(device: &Device, side: usize) -> bool {
+fn has_map_kernel_for(device: &Device, side: usize) -> bool {
     if HAS_REFERENCES {
-        return serves(device, side);
+        return has_kernel_for(device, side);
     }
     assert!(side.is_multiple_of(4), "maps of {side} px");
     true

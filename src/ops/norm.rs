@@ -3,31 +3,31 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, activation, module};
 
+use super::has_kernel_for;
 use super::kernels::Kernels;
-use super::serves;
 
 /// `x > 0 ? x : slope x`; a slope of 0 is ReLU, of 1 nothing. Any `[B,C,H,W]`.
 pub fn leaky_relu(x: Tensor<4>, slope: f64) -> Tensor<4> {
-    if slope == 1.0 || !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
+    if slope == 1.0 || !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
         return leaky_relu_reference(x, slope);
     }
     Tensor::from_dispatch(Dispatch::leaky(x.into_dispatch(), slope))
 }
 
 /// [`leaky_relu`] of `x + y`. Any `[B,C,H,W]`.
-pub fn leaky_sum(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
-    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
-        return leaky_sum_reference(x, y, slope);
+pub fn add_leaky_relu(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
+    if !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
+        return add_leaky_relu_reference(x, y, slope);
     }
-    Tensor::from_dispatch(Dispatch::leaky_sum(
+    Tensor::from_dispatch(Dispatch::add_leaky_relu(
         x.into_dispatch(),
         y.into_dispatch(),
         slope,
     ))
 }
 
-/// [`leaky_sum`] by burn.
-pub fn leaky_sum_reference(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
+/// [`add_leaky_relu`] by burn.
+pub fn add_leaky_relu_reference(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
     leaky_relu_reference(x + y, slope)
 }
 
@@ -42,7 +42,7 @@ pub fn leaky_relu_reference(x: Tensor<4>, slope: f64) -> Tensor<4> {
 
 /// Mean and variance of all batches so far, by which pictures are normalised after training.
 #[derive(Clone, Debug)]
-pub struct Running {
+pub struct RunningStats {
     /// Mean and variance, `[C]` both.
     pub values: [Tensor<1>; 2],
     /// How far they go towards a batch's own: `running = (1 - momentum) running + momentum now`.
@@ -54,18 +54,18 @@ pub struct Running {
 ///
 /// `x` `[B,C,H,W]` on an autodiff device, `weight` and `bias` `[C]`. The batch is divided by its biased variance (over
 /// `n = B H W`); the running one takes `variance n / (n - 1)`, as PyTorch's.
-pub fn normalise(
+pub fn batch_norm_train(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
-    running: Running,
+    running: RunningStats,
     epsilon: f64,
     slope: f64,
 ) -> (Tensor<4>, [Tensor<1>; 2]) {
-    if !serves(&x.device(), x.dims()[2] * x.dims()[3]) {
-        return normalise_reference(x, weight, bias, running, epsilon, slope);
+    if !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
+        return batch_norm_train_reference(x, weight, bias, running, epsilon, slope);
     }
-    let Running { values, momentum } = running;
+    let RunningStats { values, momentum } = running;
     let is_autodiff = values[0].device().is_autodiff();
     let [mean, variance] = values.map(Tensor::into_dispatch);
     let settings = NormSettings {
@@ -75,7 +75,7 @@ pub fn normalise(
     };
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
     let (output, mean, variance) =
-        Dispatch::normalise(x.into_dispatch(), weight, bias, mean, variance, settings);
+        Dispatch::batch_norm_train(x.into_dispatch(), weight, bias, mean, variance, settings);
     let after = [mean, variance].map(|value| {
         let value = Tensor::from_dispatch(value).without_autodiff();
         if is_autodiff { value.autodiff() } else { value }
@@ -94,12 +94,12 @@ pub struct NormSettings {
     pub slope: f64,
 }
 
-/// [`normalise`] by burn.
-pub fn normalise_reference(
+/// [`batch_norm_train`] by burn.
+pub fn batch_norm_train_reference(
     x: Tensor<4>,
     weight: Tensor<1>,
     bias: Tensor<1>,
-    running: Running,
+    running: RunningStats,
     epsilon: f64,
     slope: f64,
 ) -> (Tensor<4>, [Tensor<1>; 2]) {

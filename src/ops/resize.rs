@@ -5,60 +5,63 @@ use burn::tensor::module::{avg_pool2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, TensorData};
 
+use super::has_kernel_for;
 use super::kernels::Kernels;
-use super::serves;
 
 /// Half the size: bilinear at exactly 0.5x is the mean of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`, even H and W.
-pub fn halve(x: Tensor<4>) -> Tensor<4> {
-    if !serves(&x.device(), x.dims()[3]) {
-        return halve_reference(x);
+pub fn avg_pool2x2(x: Tensor<4>) -> Tensor<4> {
+    if !has_kernel_for(&x.device(), x.dims()[3]) {
+        return avg_pool2x2_reference(x);
     }
-    Tensor::from_dispatch(Dispatch::halve(x.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::avg_pool2x2(x.into_dispatch()))
 }
 
-/// [`halve`] by burn.
-pub fn halve_reference(x: Tensor<4>) -> Tensor<4> {
+/// [`avg_pool2x2`] by burn.
+pub fn avg_pool2x2_reference(x: Tensor<4>) -> Tensor<4> {
     avg_pool2d(x, AvgPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
 /// Half the size: the maximum of 2x2 pixels. `[B,C,H,W]` -> `[B,C,H/2,W/2]`; an odd last row or column is left out.
-pub fn max_halve(x: Tensor<4>) -> Tensor<4> {
+pub fn max_pool2x2(x: Tensor<4>) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
-    if height % 2 + width % 2 > 0 || !serves(&x.device(), width) {
-        return max_halve_reference(x);
+    if height % 2 + width % 2 > 0 || !has_kernel_for(&x.device(), width) {
+        return max_pool2x2_reference(x);
     }
-    Tensor::from_dispatch(Dispatch::max_halve(x.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::max_pool2x2(x.into_dispatch()))
 }
 
-/// [`max_halve`] by burn.
-pub fn max_halve_reference(x: Tensor<4>) -> Tensor<4> {
+/// [`max_pool2x2`] by burn.
+pub fn max_pool2x2_reference(x: Tensor<4>) -> Tensor<4> {
     max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2]))
 }
 
 /// Twice the size. `[B,C,H,W]` -> `[B,C,2H,2W]`.
 ///
 /// Along each axis `y[2i] = (x[i-1] + 3 x[i]) / 4` and `y[2i+1] = (3 x[i] + x[i+1]) / 4`, indices clamped.
-pub fn double(x: Tensor<4>) -> Tensor<4> {
-    if !serves(&x.device(), x.dims()[3]) {
-        return double_reference(x);
+pub fn upsample2x(x: Tensor<4>) -> Tensor<4> {
+    if !has_kernel_for(&x.device(), x.dims()[3]) {
+        return upsample2x_reference(x);
     }
-    Tensor::from_dispatch(Dispatch::double(x.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::upsample2x(x.into_dispatch()))
 }
 
-/// [`double`] of the channels of x and, behind them, those of y: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,X+Y,2H,2W]`.
-pub fn double_two([x, y]: [Tensor<4>; 2]) -> Tensor<4> {
-    if !serves(&x.device(), x.dims()[3]) {
-        return double(Tensor::cat(vec![x, y], 1));
+/// [`upsample2x`] of the channels of x and, behind them, those of y: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,X+Y,2H,2W]`.
+pub fn upsample2x_concat([x, y]: [Tensor<4>; 2]) -> Tensor<4> {
+    if !has_kernel_for(&x.device(), x.dims()[3]) {
+        return upsample2x(Tensor::cat(vec![x, y], 1));
     }
-    Tensor::from_dispatch(Dispatch::double_two(x.into_dispatch(), y.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::upsample2x_concat(
+        x.into_dispatch(),
+        y.into_dispatch(),
+    ))
 }
 
-/// [`double`] in plain tensor operations.
-pub fn double_reference(x: Tensor<4>) -> Tensor<4> {
-    double_axis::<2>(double_axis::<3>(x))
+/// [`upsample2x`] in plain tensor operations.
+pub fn upsample2x_reference(x: Tensor<4>) -> Tensor<4> {
+    upsample_axis::<2>(upsample_axis::<3>(x))
 }
 
-fn double_axis<const AXIS: usize>(x: Tensor<4>) -> Tensor<4> {
+fn upsample_axis<const AXIS: usize>(x: Tensor<4>) -> Tensor<4> {
     let mut shape = x.dims();
     let n = shape[AXIS];
     let first = x.clone().narrow(AXIS, 0, 1);
@@ -82,7 +85,7 @@ fn double_axis<const AXIS: usize>(x: Tensor<4>) -> Tensor<4> {
 pub fn resize(x: Tensor<4>, size: usize) -> Tensor<4> {
     let [_, _, height, width] = x.dims();
     if [height, width] == [2 * size; 2] {
-        return halve(x);
+        return avg_pool2x2(x);
     }
     resize_axis::<3>(resize_axis::<2>(x, size), size)
 }

@@ -1,11 +1,11 @@
 //! The engine: [`Command`] in, [`Event`] out. The page's worker and the command line both drive it.
 
 pub mod animation;
+mod edits;
 mod illustrate;
 pub mod preview;
 pub mod protocol;
 mod sound;
-mod touch;
 mod views;
 
 use std::collections::VecDeque;
@@ -15,12 +15,13 @@ use burn::tensor::wgpu::MemoryConfiguration;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
+pub use edits::{EdgeEdit, EdgeState, Edits, MaskEdit, Stages, Transfer};
 pub use illustrate::{Illustrated, Illustration};
 pub use protocol::{
-    Backend, Command, Event, FileKind, Keypoints, Moment, Phase, Rejected, Source, Views,
+    Backend, Command, Event, FileKind, Keypoints, Phase, PreviewViews, Rejected, SnapshotView,
+    Source,
 };
-pub use touch::{Becomes, Cover, EdgeTouch, Parts, Touch, Transfer};
-pub use views::Cadence;
+pub use views::ViewSchedule;
 
 use sound::Sound;
 
@@ -34,8 +35,8 @@ use crate::eval::{self, Score};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
 use crate::palette;
-use crate::train::diagnosis::{self, Lesson, Look};
-use crate::train::{Paused, Snapshots, Trainer};
+use crate::train::diagnosis::{self, ExposureStats, PreviewStats};
+use crate::train::{Snapshots, TrainState, Trainer};
 
 /// How many pictures are watched while training runs.
 const PROBES: usize = 8;
@@ -61,7 +62,7 @@ pub struct Session {
     /// Made by the first step.
     trainer: Option<Trainer>,
     /// What that goes on from, if not from nothing.
-    paused: Option<Paused>,
+    paused: Option<TrainState>,
     /// Where it goes back to when its numbers are none; there with the trainer.
     sound: Option<Sound>,
     /// Of every step whose loss was read.
@@ -69,11 +70,11 @@ pub struct Session {
     /// What it looked like on its way.
     snapshots: Snapshots,
     /// The last few looks at the probes.
-    looks: VecDeque<Look>,
+    looks: VecDeque<PreviewStats>,
     /// Steps that were taken before these pictures came, or elsewhere.
     steps_before: usize,
     /// What it learns from, as far as it matters to the diagnosis.
-    lesson: Lesson,
+    lesson: ExposureStats,
     /// What a person called the keypoints.
     names: Option<Table>,
     /// What the run is known by.
@@ -116,7 +117,7 @@ impl Session {
             snapshots: Snapshots::default(),
             looks: VecDeque::new(),
             steps_before: 0,
-            lesson: Lesson::default(),
+            lesson: ExposureStats::default(),
             names: None,
             run_id: checkpoint::new_run_id(),
             unread: Vec::new(),
@@ -230,7 +231,7 @@ impl Session {
             self.snapshots.clear(); // of other pictures
             self.looks.clear();
             self.steps_before = self.steps_taken();
-            self.lesson = Lesson::default();
+            self.lesson = ExposureStats::default();
         } else {
             self.reset();
         }
@@ -299,7 +300,7 @@ impl Session {
         self.snapshots.clear();
         self.looks.clear();
         self.steps_before = 0;
-        self.lesson = Lesson::default();
+        self.lesson = ExposureStats::default();
         self.names = None;
         self.run_id = checkpoint::new_run_id();
         self.unread.clear();
@@ -482,14 +483,14 @@ impl Session {
     ///
     /// # Errors
     /// No pictures, or a device that does not answer.
-    pub async fn views(&mut self) -> Result<Views> {
+    pub async fn views(&mut self) -> Result<PreviewViews> {
         self.pictures.check()?;
         let (model, probes) = (self.model(), self.probes());
         let (pictures, device) = (&self.pictures, &self.device);
         let step = self.steps_taken();
         let mut views = views::draw(&model, &self.config, pictures, &probes, step, device).await?;
         let shown = (step - self.steps_before) * self.config.batch / pictures.len();
-        self.lesson = Lesson {
+        self.lesson = ExposureStats {
             pictures: pictures.len(),
             shown,
             ..self.lesson
@@ -546,7 +547,7 @@ impl Session {
     ///
     /// # Errors
     /// No pictures, or a device that does not answer.
-    pub async fn inspect(&self, touch: &Touch) -> Result<Parts> {
+    pub async fn inspect(&self, touch: &Edits) -> Result<Stages> {
         let (model, probes) = (self.model(), self.probes());
         self.scene(&model, &probes).inspect(touch).await
     }
@@ -560,8 +561,8 @@ impl Session {
         self.scene(&model, &probes).transfer(which).await
     }
 
-    fn scene<'a>(&'a self, model: &'a AutoLink, probes: &'a [usize]) -> touch::Scene<'a> {
-        touch::Scene {
+    fn scene<'a>(&'a self, model: &'a AutoLink, probes: &'a [usize]) -> edits::Scene<'a> {
+        edits::Scene {
             model,
             config: &self.config,
             pictures: &self.pictures,

@@ -5,7 +5,7 @@ use tiny_skia::{
     Color, FillRule, FilterQuality, Paint, PathBuilder, Pixmap, PixmapPaint, Stroke, Transform,
 };
 
-use super::Views;
+use super::PreviewViews;
 use crate::error::{Error, Result};
 use crate::palette;
 
@@ -20,7 +20,7 @@ const FAINTEST: f32 = 0.05;
 ///
 /// # Errors
 /// [`Error::File`] where the sheet cannot be drawn.
-pub fn png(views: &Views) -> Result<Vec<u8>> {
+pub fn png(views: &PreviewViews) -> Result<Vec<u8>> {
     let failed = || Error::File("The preview could not be drawn.".into());
     let scale = CELL_PX.div_ceil(views.size);
     let cell = views.size * scale;

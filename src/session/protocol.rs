@@ -5,16 +5,16 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::edits::{Edits, Stages, Transfer};
 use super::illustrate::{Illustrated, Illustration};
-use super::touch::{Parts, Touch, Transfer};
-use crate::annotate::desk::{Edit, Layer, ProjectView};
 use crate::annotate::formats::{Format, Offer};
 use crate::annotate::motion::{Measure, OneEuro, Series};
+use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
-use crate::model::edges::strengths;
+use crate::model::edges::relative_strengths;
 use crate::train::Snapshot;
-use crate::train::diagnosis::{Finding, Look};
+use crate::train::diagnosis::{Finding, PreviewStats};
 
 /// Which backend computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -101,9 +101,9 @@ pub enum Command {
         count: usize,
     },
     /// Learns without some of the pictures, and with every other one; starts a new run.
-    LeaveOut {
-        /// Their places, among all that were read.
-        places: Vec<usize>,
+    RemoveImages {
+        /// Their indices, among all that were read.
+        indices: Vec<usize>,
     },
     /// Stops a load; what has come so far is dropped, the pictures before it stay.
     CancelLoad,
@@ -124,11 +124,11 @@ pub enum Command {
     /// Forgets what was learned.
     Reset,
     /// Asks for fresh views.
-    Snapshot,
+    RefreshViews,
     /// Asks to see a probe taken apart, now and after every [`Event::Views`]; none: no longer. Tells [`Event::Inspected`].
     Inspect {
         /// Which, and what is changed on its way.
-        touch: Option<Touch>,
+        edits: Option<Edits>,
     },
     /// Asks for the keypoints of each of some probes in the looks of each. Answered by [`Event::Transferred`].
     Transfer {
@@ -160,24 +160,24 @@ pub enum Command {
     /// Takes over the model or run in the file that came with the command (ours, or the authors' checkpoint); the pictures
     /// stay. Tells [`Event::Resumed`].
     Resume,
-    /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Desk`] as it
-    /// goes and [`Event::Found`]; stopped by [`Command::CancelLoad`], with what was found so far.
-    Find,
+    /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Project`] as it
+    /// goes and [`Event::Added`]; stopped by [`Command::CancelLoad`], with what was found so far.
+    AddImages,
     /// Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames are to be given again by
-    /// [`Command::AddFrame`]. Tells as [`Command::Find`].
-    FindAgain,
+    /// [`Command::AddFrame`]. Tells as [`Command::AddImages`].
+    DetectAgain,
     /// Asks what the file that came with the command is known by, whatever its name. Answered by [`Event::Identified`].
     Identify,
     /// Finds keypoints in the pixels that came with the command, `[height, width, 4]`, and puts nothing on the desk: a camera's picture.
     /// Answered by [`Event::Detected`].
-    Look {
+    DetectPixels {
         /// Of the picture, px.
         width: u32,
         /// Of the picture, px.
         height: u32,
     },
-    /// Puts a frame of a video, `[height, width, 4]` pixels, on the desk, with what is found in it. Tells [`Event::Desk`] now and then;
-    /// the last one is to be asked for by [`Command::ShowDesk`].
+    /// Puts a frame of a video, `[height, width, 4]` pixels, on the desk, with what is found in it. Tells [`Event::Project`] now and then;
+    /// the last one is to be asked for by [`Command::ShowProject`].
     AddFrame {
         /// The video's file.
         video: String,
@@ -193,15 +193,15 @@ pub enum Command {
         /// Of the frame, px.
         height: u32,
     },
-    /// Asks for the desk as it is. Tells [`Event::Desk`].
-    ShowDesk,
+    /// Asks for the desk as it is. Tells [`Event::Project`].
+    ShowProject,
     /// Gives the picture of a frame on the desk, the file that came with the command, to be exported with it.
-    GiveFrame {
+    ProvideFrame {
         /// Which, by the id of its row.
         image: u32,
     },
-    /// Asks how keypoints move through the videos on the desk. Answered by [`Event::Moved`].
-    Follow {
+    /// Asks how keypoints move through the videos on the desk. Answered by [`Event::Motion`].
+    MeasureMotion {
         /// Which points.
         layer: Layer,
         /// What of them.
@@ -226,15 +226,15 @@ pub enum Command {
         name: String,
     },
     /// Opens the project in the file that came with the command in place of the one at hand; it waits for its images. Tells
-    /// [`Event::Desk`]; answered by [`Event::Opened`].
+    /// [`Event::Project`]; answered by [`Event::Opened`].
     OpenProject,
-    /// Does something on the desk. Tells [`Event::Desk`].
+    /// Does something on the desk. Tells [`Event::Project`].
     Edit {
         /// What.
         edit: Edit,
     },
-    /// Takes the labels in the file that came with the command (COCO keypoints, or DeepLabCut's) as landmarks. Tells [`Event::Desk`]
-    /// and [`Event::Found`].
+    /// Takes the labels in the file that came with the command (COCO keypoints, or DeepLabCut's) as landmarks. Tells [`Event::Project`]
+    /// and [`Event::Added`].
     ImportLabels,
     /// Asks for what is on the desk in the form of a tool. Answered by [`Event::Exported`].
     Export {
@@ -243,10 +243,10 @@ pub enum Command {
         /// Which form.
         format: Format,
         /// Whether the pictures go along, where the form has a place for them.
-        with_pictures: bool,
+        with_images: bool,
     },
     /// Asks for the file of a picture on the desk. Answered by [`Event::Exported`].
-    Picture {
+    ImageFile {
         /// Which, by the id of its row.
         image: u32,
     },
@@ -286,7 +286,7 @@ pub struct Keypoints {
 
 /// The probe pictures as the model sees them now.
 #[derive(Clone, Debug, Serialize, TS)]
-pub struct Views {
+pub struct PreviewViews {
     /// Steps taken.
     pub step: usize,
     /// Side of each view, px.
@@ -313,7 +313,7 @@ pub struct Views {
 
 /// What the probes looked like after some step, to look back on.
 #[derive(Clone, Debug, Serialize, TS)]
-pub struct Moment {
+pub struct SnapshotView {
     /// Steps taken.
     pub step: usize,
     /// Side of each picture, px.
@@ -330,7 +330,7 @@ pub struct Moment {
     pub edge_strengths: Vec<Vec<f32>>,
 }
 
-impl Moment {
+impl SnapshotView {
     /// What there is to show of a snapshot.
     pub fn of(snapshot: &Snapshot) -> Self {
         let count = snapshot.keypoints.len();
@@ -343,15 +343,15 @@ impl Moment {
                 .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
                 .collect(),
             keypoints: snapshot.keypoints.clone(),
-            edge_strengths: strengths(&snapshot.edge_weights),
+            edge_strengths: relative_strengths(&snapshot.edge_weights),
         }
     }
 }
 
-impl Views {
+impl PreviewViews {
     /// What is looked at to tell what goes wrong.
-    pub fn look(&self) -> Look {
-        Look {
+    pub fn look(&self) -> PreviewStats {
+        PreviewStats {
             step: self.step,
             keypoints: self.keypoints.clone(),
             confidence: self.confidence.clone(),
@@ -459,9 +459,9 @@ pub enum Event {
         elapsed_seconds: f32,
     },
     /// Fresh views.
-    Views(Views),
+    Views(PreviewViews),
     /// A moment to look back on; one that does not follow the one before begins anew.
-    Kept(Moment),
+    Snapshot(SnapshotView),
     /// How well the keypoints tell where the joints of puppets are.
     Scored {
         /// Steps taken.
@@ -473,7 +473,7 @@ pub enum Event {
         baseline: f64,
     },
     /// A probe taken apart.
-    Inspected(Parts),
+    Inspected(Stages),
     /// Poses of some probes in the looks of others.
     Transferred {
         /// The command's id.
@@ -527,16 +527,16 @@ pub enum Event {
         content: String,
     },
     /// The annotation project.
-    Desk(ProjectView),
+    Project(ProjectView),
     /// Pictures or labels were put on the desk.
-    Found {
+    Added {
         /// A sentence.
         about: String,
         /// Files that could not be used, and what was noticed about others.
         rejected: Vec<Rejected>,
     },
     /// How keypoints move.
-    Moved {
+    Motion {
         /// The command's id.
         id: u32,
         /// Of each video: its name, when each frame is shown (s), and the measures.
@@ -580,10 +580,10 @@ pub enum Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::annotate::desk::{ImageRow, Label, VideoFrame};
+    use crate::annotate::project::{ImageRow, Label, VideoFrame};
     use crate::config::{Fit, LossKind};
-    use crate::session::touch::{Becomes, Cover, EdgeTouch};
-    use crate::train::diagnosis::Trouble;
+    use crate::session::edits::{EdgeEdit, EdgeState, MaskEdit};
+    use crate::train::diagnosis::Issue;
 
     /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
     #[test]
@@ -603,15 +603,15 @@ mod tests {
             Rejected::decl(&cfg),
             Phase::decl(&cfg),
             Keypoints::decl(&cfg),
-            Trouble::decl(&cfg),
+            Issue::decl(&cfg),
             Finding::decl(&cfg),
-            Views::decl(&cfg),
-            Moment::decl(&cfg),
-            Becomes::decl(&cfg),
-            EdgeTouch::decl(&cfg),
-            Cover::decl(&cfg),
-            Touch::decl(&cfg),
-            Parts::decl(&cfg),
+            PreviewViews::decl(&cfg),
+            SnapshotView::decl(&cfg),
+            EdgeState::decl(&cfg),
+            EdgeEdit::decl(&cfg),
+            MaskEdit::decl(&cfg),
+            Edits::decl(&cfg),
+            Stages::decl(&cfg),
             Transfer::decl(&cfg),
             Illustration::decl(&cfg),
             Illustrated::decl(&cfg),

@@ -5,7 +5,7 @@ use web_time::{Duration, Instant};
 use super::Session;
 use crate::checkpoint;
 use crate::error::{Error, Result};
-use crate::train::Paused;
+use crate::train::TrainState;
 
 /// A run is looked at after so many steps: on the GPU that waits for it, and takes a launch for every tensor of the model.
 const EVERY_STEPS: usize = 25;
@@ -15,14 +15,14 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// A run all of whose numbers are finite.
 pub(super) struct Sound {
-    pub(super) state: Paused,
+    pub(super) state: TrainState,
     /// How many losses it has.
     losses: usize,
     at: Instant,
 }
 
 impl Sound {
-    pub(super) fn new(state: Paused, losses: usize) -> Self {
+    pub(super) fn new(state: TrainState, losses: usize) -> Self {
         Self {
             state,
             losses,

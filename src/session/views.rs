@@ -5,12 +5,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use web_time::{Duration, Instant};
 
-use super::{Views, fractions, images, images_of, read};
+use super::{PreviewViews, fractions, images, images_of, read};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::model::edges::{median_and_rise, strengths};
+use crate::model::edges::{median_and_contrast, relative_strengths};
 
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 pub(super) const MASK_SEED: u64 = 0xa1;
@@ -29,7 +29,7 @@ pub(super) async fn draw(
     probes: &[usize],
     step: usize,
     device: &Device,
-) -> Result<Views> {
+) -> Result<PreviewViews> {
     let (size, count) = (config.size, probes.len());
     let mask = TensorData::new(
         probe_masks(count, config),
@@ -67,7 +67,7 @@ pub(super) async fn draw(
     }
     push_rgb(&mut pixels, &masked, size);
     let edge_weights = rows(&weights, config.keypoints);
-    let (median, rise) = median_and_rise(&edge_weights);
+    let (median, rise) = median_and_contrast(&edge_weights);
     let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
     pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
     push_rgb(&mut pixels, &reconstruction, size);
@@ -75,7 +75,7 @@ pub(super) async fn draw(
         .chunks(2 * config.keypoints)
         .map(|points| fractions(points, size))
         .collect();
-    Ok(Views {
+    Ok(PreviewViews {
         step,
         size,
         count,
@@ -84,7 +84,7 @@ pub(super) async fn draw(
         confidence: rows(&confidence, config.keypoints),
         findings: Vec::new(),
         keypoints,
-        edge_strengths: strengths(&edge_weights),
+        edge_strengths: relative_strengths(&edge_weights),
         edge_weights,
     })
 }
@@ -172,12 +172,12 @@ pub(super) fn glow(value: f32) -> [u8; 4] {
 
 /// When to look while training runs: at the first few steps, then as often as a tenth of the time allows.
 #[derive(Debug, Default)]
-pub struct Cadence {
+pub struct ViewSchedule {
     /// When the last look ended, and what it cost.
     last: Option<(Instant, Duration)>,
 }
 
-impl Cadence {
+impl ViewSchedule {
     /// Steps after which somebody surely wants to see something.
     const EARLY: [usize; 5] = [0, 1, 2, 5, 10];
     /// Share of the time that looking may take, as its inverse.

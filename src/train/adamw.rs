@@ -19,7 +19,7 @@ pub struct AdamW {
     weight_decay: f64,
     /// Steps taken, t.
     pub steps: usize,
-    /// Running means of each parameter's gradient and squared gradient, `[n]` both, not corrected for their start at zero.
+    /// RunningStats means of each parameter's gradient and squared gradient, `[n]` both, not corrected for their start at zero.
     pub moments: HashMap<ParamId, [Tensor<1>; 2]>,
 }
 

@@ -5,7 +5,7 @@ use ts_rs::TS;
 
 /// What was seen of the probes after some step.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct PreviewStats {
     /// Steps taken.
     pub step: usize,
     /// `[P][K][x, y]` as fractions of the view.
@@ -18,7 +18,7 @@ pub struct Look {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Finding {
     /// What kind.
-    pub trouble: Trouble,
+    pub trouble: Issue,
     /// Whose fault it is, if some keypoints'.
     pub keypoints: Vec<usize>,
     /// What was measured, in a sentence.
@@ -30,7 +30,7 @@ pub struct Finding {
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trouble {
+pub enum Issue {
     /// The loss rises.
     Exploding,
     /// The loss does not fall.
@@ -85,7 +85,7 @@ const MIRRORED: f32 = 1.3;
 
 /// What it learns from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Lesson {
+pub struct ExposureStats {
     /// So many pictures.
     pub pictures: usize,
     /// Each was shown so many times.
@@ -94,7 +94,7 @@ pub struct Lesson {
     pub mirrored: Option<f32>,
 }
 
-impl Lesson {
+impl ExposureStats {
     /// Whether so few pictures were shown so often that mirror images should be looked at.
     pub fn is_suspect(&self) -> bool {
         self.pictures <= FEW_PICTURES && self.shown >= OFTEN_SHOWN
@@ -102,7 +102,7 @@ impl Lesson {
 }
 
 /// What goes wrong, the worst first. `losses` of every step that is known, the last one last; `looks` in order.
-pub fn diagnose(losses: &[f32], looks: &[Look], lesson: Lesson) -> Vec<Finding> {
+pub fn diagnose(losses: &[f32], looks: &[PreviewStats], lesson: ExposureStats) -> Vec<Finding> {
     let mut findings = Vec::new();
     let step = looks.last().map_or(0, |look| look.step);
     findings.extend(loss(losses, step));
@@ -120,7 +120,7 @@ pub fn diagnose(losses: &[f32], looks: &[Look], lesson: Lesson) -> Vec<Finding> 
         .filter(|&r| lesson.is_suspect() && r > MIRRORED)
     {
         findings.push(Finding {
-            trouble: Trouble::Overfitting,
+            trouble: Issue::Overfitting,
             keypoints: Vec::new(),
             says: format!(
                 "It learns these {} pictures by heart: each was shown {} times, and their mirror images, which it never saw, are rebuilt {ratio:.1} times worse.",
@@ -160,7 +160,7 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
     if now - lowest > RISE.ln().max(RISE_SCATTERS * scatter(&logs)) {
         let [lowest, now] = [lowest, now].map(f32::exp);
         return Some(finding(
-            Trouble::Exploding,
+            Issue::Exploding,
             format!("The loss is rising: it was {lowest:.3} and is {now:.3} now."),
             "Halve the learning rate; if it does not come back, reset.",
         ));
@@ -174,7 +174,7 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
     let (first, now) = (mean(&losses[..few]), mean(&losses[losses.len() - few..]));
     (now > FALL * first).then(|| {
         finding(
-            Trouble::Stuck,
+            Issue::Stuck,
             format!("The loss has hardly fallen: it began at {first:.3} and is {now:.3} now."),
             "Raise the learning rate, or take pictures that show one kind of object.",
         )
@@ -207,7 +207,7 @@ fn collapsed(poses: &[Vec<[f32; 2]>]) -> Option<Finding> {
         )
     };
     Some(Finding {
-        trouble: Trouble::Collapsed,
+        trouble: Issue::Collapsed,
         keypoints,
         says,
         remedy: remedy.into(),
@@ -236,7 +236,7 @@ fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
         .filter(|k| !doubled.contains(k))
         .collect();
     (!keypoints.is_empty()).then(|| Finding {
-        trouble: Trouble::Dead,
+        trouble: Issue::Dead,
         says: match keypoints.len() {
             1 => format!("{} stays in one place, whatever the picture shows.", named(&keypoints)),
             _ => format!("{} stay in one place each, whatever the picture shows.", named(&keypoints)),
@@ -246,7 +246,7 @@ fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
     })
 }
 
-fn jitter(looks: &[Look]) -> Option<Finding> {
+fn jitter(looks: &[PreviewStats]) -> Option<Finding> {
     let looks = &looks[looks.len().saturating_sub(LOOKS)..];
     let (first, last) = (looks.first()?, looks.last()?);
     let is_one_run = looks
@@ -257,7 +257,7 @@ fn jitter(looks: &[Look]) -> Option<Finding> {
     }
     let count = last.keypoints.first()?.len();
     // Mean over pictures of how far keypoint k moved from one look to another.
-    let moved = |a: &Look, b: &Look, k: usize| {
+    let moved = |a: &PreviewStats, b: &PreviewStats, k: usize| {
         let pairs = a.keypoints.iter().zip(&b.keypoints);
         mean(&pairs.map(|(a, b)| distance(a[k], b[k])).collect::<Vec<_>>())
     };
@@ -271,7 +271,7 @@ fn jitter(looks: &[Look]) -> Option<Finding> {
         })
         .collect();
     (!keypoints.is_empty()).then(|| Finding {
-        trouble: Trouble::Jitter,
+        trouble: Issue::Jitter,
         says: match keypoints.len() {
             1 => format!("{} jumps to and fro while it trains.", named(&keypoints)),
             _ => format!("{} jump to and fro while it trains.", named(&keypoints)),
@@ -281,11 +281,11 @@ fn jitter(looks: &[Look]) -> Option<Finding> {
     })
 }
 
-fn unsure(look: &Look) -> Option<Finding> {
+fn unsure(look: &PreviewStats) -> Option<Finding> {
     let all: Vec<f32> = look.confidence.iter().flatten().copied().collect();
     let sure = median(&all);
     (look.step >= SURE_STEP && sure <= UNSURE).then(|| Finding {
-        trouble: Trouble::Unsure,
+        trouble: Issue::Unsure,
         keypoints: Vec::new(),
         says: format!(
             "The heatmaps are still wide: of a typical one only about {:.0} % lies near its keypoint.",
@@ -329,22 +329,22 @@ mod tests {
     const PICTURES: usize = 8;
 
     /// Four keypoints at the corners of a square that stands elsewhere in every picture; `change` alters them.
-    fn look(step: usize, change: impl Fn(usize, &mut Vec<[f32; 2]>)) -> Look {
+    fn look(step: usize, change: impl Fn(usize, &mut Vec<[f32; 2]>)) -> PreviewStats {
         let pose = |picture: usize| {
             let [x, y] = [0.1 + 0.05 * picture as f32, 0.5 - 0.04 * picture as f32];
             let mut pose = vec![[x, y], [x + 0.2, y], [x, y + 0.2], [x + 0.2, y + 0.2]];
             change(picture, &mut pose);
             pose
         };
-        Look {
+        PreviewStats {
             step,
             keypoints: (0..PICTURES).map(pose).collect(),
             confidence: vec![vec![0.9; 4]; PICTURES],
         }
     }
 
-    fn troubles(losses: &[f32], looks: &[Look]) -> Vec<(Trouble, Vec<usize>)> {
-        let findings = diagnose(losses, looks, Lesson::default());
+    fn troubles(losses: &[f32], looks: &[PreviewStats]) -> Vec<(Issue, Vec<usize>)> {
+        let findings = diagnose(losses, looks, ExposureStats::default());
         for Finding { says, remedy, .. } in &findings {
             assert!(
                 says.ends_with('.') && remedy.ends_with('.'),
@@ -362,7 +362,7 @@ mod tests {
         let losses: Vec<f32> = (0..1000)
             .map(|i| 0.2 + 1.0 / (1.0 + i as f32 / 50.0))
             .collect();
-        let looks: Vec<Look> = (0..LOOKS).map(|i| look(900 + 10 * i, |_, _| {})).collect();
+        let looks: Vec<PreviewStats> = (0..LOOKS).map(|i| look(900 + 10 * i, |_, _| {})).collect();
         assert_eq!(troubles(&losses, &looks), []);
         assert_eq!(troubles(&[], &[]), []);
         assert_eq!(
@@ -376,7 +376,7 @@ mod tests {
     fn losses_that_rise_or_stay() {
         let at = [look(300, |_, _| {})];
         let rising: Vec<f32> = (0..300).map(|i| if i < 200 { 0.4 } else { 0.8 }).collect();
-        assert_eq!(troubles(&rising, &at), [(Trouble::Exploding, vec![])]);
+        assert_eq!(troubles(&rising, &at), [(Issue::Exploding, vec![])]);
         // One bad batch is none.
         let mut once = vec![0.4; 300];
         once[0..20].fill(1.0);
@@ -393,13 +393,13 @@ mod tests {
                     .collect();
                 (WINDOW..=losses.len()).step_by(WINDOW).any(|known| {
                     loss(&losses[..known], known)
-                        .is_some_and(|finding| finding.trouble == Trouble::Exploding)
+                        .is_some_and(|finding| finding.trouble == Issue::Exploding)
                 })
             });
             assert!(alarms.count() <= 3, "of 100, at {deviation}");
         }
         let flat: Vec<f32> = (0..300).map(|i| 0.5 + 0.02 * (i % 7) as f32).collect();
-        assert_eq!(troubles(&flat, &at), [(Trouble::Stuck, vec![])]);
+        assert_eq!(troubles(&flat, &at), [(Issue::Stuck, vec![])]);
         // The end of a long run is flat, too.
         assert_eq!(troubles(&flat, &[look(5000, |_, _| {})]), []);
     }
@@ -407,13 +407,13 @@ mod tests {
     #[test]
     fn keypoints_that_are_dead_or_one() {
         let dead = look(200, |_, pose| pose[2] = [0.05, 0.9]);
-        assert_eq!(troubles(&[], &[dead]), [(Trouble::Dead, vec![2])]);
+        assert_eq!(troubles(&[], &[dead]), [(Issue::Dead, vec![2])]);
         let one = look(200, |_, pose| pose[3] = [pose[1][0] + 0.01, pose[1][1]]);
-        assert_eq!(troubles(&[], &[one]), [(Trouble::Collapsed, vec![1, 3])]);
+        assert_eq!(troubles(&[], &[one]), [(Issue::Collapsed, vec![1, 3])]);
         let all = look(200, |_, pose| pose.fill([0.5; 2]));
         assert_eq!(
             troubles(&[], &[all]),
-            [(Trouble::Collapsed, vec![0, 1, 2, 3])]
+            [(Issue::Collapsed, vec![0, 1, 2, 3])]
         );
         // Near each other in some pictures is no trouble.
         let crossing = look(200, |picture, pose| {
@@ -426,13 +426,13 @@ mod tests {
 
     #[test]
     fn keypoints_that_jump_but_not_those_that_travel() {
-        let looks = |place: fn(usize) -> f32| -> Vec<Look> {
+        let looks = |place: fn(usize) -> f32| -> Vec<PreviewStats> {
             (0..LOOKS)
                 .map(|i| look(200 + i, |_, pose| pose[0][0] += place(i)))
                 .collect()
         };
         let jumping = looks(|i| 0.08 * (i % 2) as f32);
-        assert_eq!(troubles(&[], &jumping), [(Trouble::Jitter, vec![0])]);
+        assert_eq!(troubles(&[], &jumping), [(Issue::Jitter, vec![0])]);
         assert_eq!(troubles(&[], &looks(|i| 0.05 * i as f32)), []);
         assert_eq!(troubles(&[], &jumping[1..]), [], "too few looks");
     }
@@ -441,10 +441,10 @@ mod tests {
     fn wide_heatmaps_and_few_pictures() {
         let mut wide = look(SURE_STEP, |_, _| {});
         wide.confidence = vec![vec![0.2; 4]; PICTURES];
-        assert_eq!(troubles(&[], &[wide]), [(Trouble::Unsure, vec![])]);
+        assert_eq!(troubles(&[], &[wide]), [(Issue::Unsure, vec![])]);
         let lesson = |pictures, mirrored| {
             let shown = 400 * 16 / pictures;
-            let lesson = Lesson {
+            let lesson = ExposureStats {
                 pictures,
                 shown,
                 mirrored,

@@ -18,7 +18,7 @@ use crate::config::{Config, LossKind};
 use crate::data::{Batches, BatchesPosition, Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::loss::{Perceptual, pixel};
-use crate::model::{AutoLink, Drawing};
+use crate::model::{AutoLink, EdgeMapParams};
 
 /// A run: model, optimiser and the streams of pictures and masks.
 pub struct Trainer {
@@ -36,7 +36,7 @@ pub struct Trainer {
 
 /// Where a run's random streams stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Streams {
+pub struct RngState {
     batches: BatchesPosition,
     /// Words drawn from the masks' stream.
     masks: u64,
@@ -48,12 +48,12 @@ pub struct Streams {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Seeding {
     /// Batches use the run's seed plus 1 and masks the seed plus 2, so the masks of one run repeat the batches of another.
-    /// Runs saved before [`Seeding::Streams`] existed use it.
+    /// Runs saved before [`Seeding::RngState`] existed use it.
     #[default]
     SeedsInTurn,
     /// Each purpose has its own stream of the run's seed, far from stream 0 (the parameters) and from the first streams (puppets,
     /// one for each image).
-    Streams,
+    RngState,
 }
 
 impl Seeding {
@@ -66,7 +66,7 @@ impl Seeding {
         };
         match self {
             Seeding::SeedsInTurn => [stream(1, 0), stream(1, 1), stream(2, 0)],
-            Seeding::Streams => [1, 2, 3].map(|k| stream(0, k << 32)),
+            Seeding::RngState => [1, 2, 3].map(|k| stream(0, k << 32)),
         }
     }
 }
@@ -78,7 +78,7 @@ fn frozen(model: &AutoLink) -> AutoLink {
 
 /// Everything a run goes on from, beside its pictures.
 #[derive(Clone)]
-pub struct Paused {
+pub struct TrainState {
     /// The model, recording gradients.
     pub model: AutoLink,
     /// Its settings.
@@ -88,10 +88,10 @@ pub struct Paused {
     /// The optimiser; fresh where only the model was kept.
     pub optimizer: AdamW,
     /// Where pictures and masks go on; none: from the start.
-    pub streams: Option<Streams>,
+    pub streams: Option<RngState>,
 }
 
-impl Paused {
+impl TrainState {
     /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
     pub fn configure(&mut self, config: &Config) {
         rescale(&mut self.model, &mut self.optimizer, &self.config, config);
@@ -135,7 +135,7 @@ impl Trainer {
             ));
         }
         let device = device.clone().autodiff();
-        let seeding = Seeding::Streams;
+        let seeding = Seeding::RngState;
         let [order, flips, masks] = seeding.streams(config.seed);
         Ok(Self {
             model: AutoLink::init(config, &device),
@@ -156,7 +156,7 @@ impl Trainer {
     /// # Errors
     /// An invalid config, or a perceptual loss without its weights.
     pub fn resume(
-        paused: Paused,
+        paused: TrainState,
         pictures: usize,
         device: &Device,
         perceptual: Option<Perceptual>,
@@ -177,13 +177,13 @@ impl Trainer {
     }
 
     /// Everything to go on from by [`Trainer::resume`], as it is now.
-    pub fn paused(&self) -> Paused {
-        Paused {
+    pub fn paused(&self) -> TrainState {
+        TrainState {
             model: frozen(&self.model),
             config: self.config.clone(),
             step: self.step,
             optimizer: self.optimizer.clone(),
-            streams: Some(Streams {
+            streams: Some(RngState {
                 batches: self.batches.position(),
                 masks: self.masks.get_word_pos() as u64,
                 seeding: self.seeding,
@@ -281,15 +281,15 @@ impl Trainer {
     }
 
     /// How the edge map is drawn.
-    pub fn drawing(&self) -> Drawing {
+    pub fn drawing(&self) -> EdgeMapParams {
         self.config.drawing()
     }
 }
 
 impl Config {
     /// How the edge map is drawn.
-    pub fn drawing(&self) -> Drawing {
-        Drawing {
+    pub fn drawing(&self) -> EdgeMapParams {
+        EdgeMapParams {
             thickness: self.thickness,
             edge_scale: self.edge_scale,
         }
@@ -314,7 +314,7 @@ mod tests {
             all.dedup();
             all.len()
         };
-        assert_eq!(firsts(Seeding::Streams), 16);
+        assert_eq!(firsts(Seeding::RngState), 16);
         assert!(firsts(Seeding::SeedsInTurn) < 16, "as it was");
     }
 }

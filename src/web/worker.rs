@@ -1,6 +1,6 @@
 //! The worker: one loop that takes the page's messages and, between them, trains.
 
-mod desk; // what it does for annotations
+mod project; // what it does for annotations
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -26,12 +26,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{self, cpu::helpers};
 use crate::palette;
 use crate::session::{
-    Backend, Cadence, Command, Event, Keypoints, Moment, Phase, Rejected, Session, Source,
-    StepReport, Touch, animation, open_gpu,
+    Backend, Command, Edits, Event, Keypoints, Phase, Rejected, Session, SnapshotView, Source,
+    StepReport, ViewSchedule, animation, open_gpu,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
-const STINT: Duration = Duration::from_millis(30);
+const TIME_SLICE: Duration = Duration::from_millis(30);
 /// While slow motion waits, the page's messages are looked for this often, ms.
 const SLOW_LOOK_MS: i32 = 20;
 /// Helpers that were hired are looked for this often, ms ...
@@ -95,7 +95,7 @@ pub fn start() {
             message,
         });
     }));
-    helpers::help();
+    helpers::worker_loop();
     let Ok(scope) = fetch::scope() else { return };
     let Ok(turns) = MessageChannel::new() else {
         return;
@@ -170,11 +170,12 @@ fn post(event: &Event) {
 fn post_value(event: &Event, scope: &DedicatedWorkerGlobalScope, value: &JsValue) {
     let moved = Array::new();
     let keys: &[&str] = match event {
-        Event::Views(_) | Event::Kept(_) | Event::Transferred { .. } | Event::Thumbnails { .. } => {
-            &["pixels"]
-        }
+        Event::Views(_)
+        | Event::Snapshot(_)
+        | Event::Transferred { .. }
+        | Event::Thumbnails { .. } => &["pixels"],
         Event::Inspected(_) => &["pixels", "heatmaps", "mask"],
-        Event::Desk(_) => &["points"],
+        Event::Project(_) => &["points"],
         Event::Saved { .. } => &["bytes"],
         _ => &[],
     };
@@ -239,7 +240,7 @@ impl Progress {
 
 /// Where pictures can be had again, at another size.
 #[derive(Clone)]
-enum Pile {
+enum ImageSource {
     /// A person's own.
     Files(Files),
     /// A sample's.
@@ -282,14 +283,14 @@ struct Engine {
     /// There once the page has opened it.
     session: Option<Session>,
     /// Each with how many pictures came of it.
-    piles: Vec<(Pile, usize)>,
+    piles: Vec<(ImageSource, usize)>,
     loads: u32,
     task: Option<Task>,
-    cadence: Cadence,
+    cadence: ViewSchedule,
     /// On the CPU: how many cores the page was told of, and why it is the CPU.
     cpu: Option<(u32, String)>,
     /// The probe that the page wants to see taken apart.
-    touch: Option<Touch>,
+    touch: Option<Edits>,
     /// When puppets were last scored, and what it cost.
     scored: Option<(Instant, Duration)>,
     /// There once something was found.
@@ -318,7 +319,7 @@ impl Engine {
             piles: Vec::new(),
             loads: 0,
             task: None,
-            cadence: Cadence::default(),
+            cadence: ViewSchedule::default(),
             cpu: None,
             touch: None,
             scored: None,
@@ -361,7 +362,7 @@ impl Engine {
                 Ok(false) => {} // answered otherwise, or later
                 Err(error) => {
                     if let Error::Training(_) = error {
-                        self.break_off(&error); // it went back, so nobody is to go on from here
+                        self.abort_training(&error); // it went back, so nobody is to go on from here
                     }
                     fail(Some(id), &error);
                 }
@@ -385,7 +386,7 @@ impl Engine {
                 self.weights_under_way = false;
                 match (bytes, &mut self.session) {
                     (Ok(bytes), Some(session)) => session.give_weights(bytes),
-                    (Err(error), _) if self.task.is_some() => self.break_off(&error),
+                    (Err(error), _) if self.task.is_some() => self.abort_training(&error),
                     _ => {} // nobody waits for them any longer
                 }
             }
@@ -421,7 +422,7 @@ impl Engine {
                 });
                 return Ok(false);
             }
-            Command::LeaveOut { places } => {
+            Command::RemoveImages { places } => {
                 self.end_task();
                 self.session()?.leave_out(&places)?;
                 self.post_state(self.phase());
@@ -446,7 +447,7 @@ impl Engine {
             }
             Command::Pause => {
                 if let Err(error) = self.stop().await {
-                    self.break_off(&error);
+                    self.abort_training(&error);
                 }
                 self.post_state(self.phase());
             }
@@ -456,7 +457,7 @@ impl Engine {
                 self.post_state(self.phase());
                 self.post_views().await?;
             }
-            Command::Snapshot => {
+            Command::RefreshViews => {
                 self.session()?.pictures().check()?;
                 self.post_views().await?;
             }
@@ -555,7 +556,7 @@ impl Engine {
             post(&Event::Views(views));
             let moment = session.snapshots().all().get(kept);
             if let Some(moment) = moment {
-                post(&Event::Kept(Moment::of(moment)));
+                post(&Event::Snapshot(SnapshotView::of(moment)));
             }
             let is_kept = moment.is_some();
             self.post_parts().await?;
@@ -569,7 +570,8 @@ impl Engine {
 
     /// Says how well the keypoints tell where the joints are, where those are known and it is quick enough.
     async fn post_score(&mut self) -> Result<()> {
-        let (Some(session), [(Pile::Puppets { seed, .. }, _)]) = (&self.session, &self.piles[..])
+        let (Some(session), [(ImageSource::Puppets { seed, .. }, _)]) =
+            (&self.session, &self.piles[..])
         else {
             return Ok(());
         };
@@ -607,8 +609,8 @@ impl Engine {
         let config = self.config();
         let (device, backend, mut reason) = choose(wanted).await?;
         if backend == Backend::Cpu {
-            look_for_helpers(helpers::hire(), self.outbox.clone());
-            let cores = 1 + helpers::at_hand();
+            look_for_helpers(helpers::spawn_workers(), self.outbox.clone());
+            let cores = 1 + helpers::ready_workers();
             let why = std::mem::take(&mut reason);
             reason = on_cpu(cores, &why);
             self.cpu = Some((cores, why));
@@ -630,7 +632,7 @@ impl Engine {
 
     /// Tells the page how many cores compute, where that has changed: what has answered counts, and what is still there.
     fn tell_cores(&mut self) {
-        let cores = 1 + helpers::at_hand();
+        let cores = 1 + helpers::ready_workers();
         if let Some((told, why)) = &mut self.cpu
             && *told != cores
         {
@@ -662,8 +664,8 @@ impl Engine {
         config: Config,
     ) -> Result<bool> {
         let pile = match source {
-            Source::Files => Pile::Files(files),
-            Source::Puppets { count, seed } => Pile::Puppets {
+            Source::Files => ImageSource::Files(files),
+            Source::Puppets { count, seed } => ImageSource::Puppets {
                 count: count.min(MOST_PUPPETS),
                 seed,
             },
@@ -671,7 +673,7 @@ impl Engine {
                 count,
                 ref base_url,
             } => match self.fetch_hands(count, base_url).await? {
-                Some(files) => Pile::Hands(files),
+                Some(files) => ImageSource::Hands(files),
                 None => return Ok(false),
             },
         };
@@ -707,9 +709,9 @@ impl Engine {
         let (mut yours, mut hands, mut puppets) = (0, 0, 0);
         for (pile, count) in &self.piles {
             match pile {
-                Pile::Files(_) => yours += count,
-                Pile::Hands(_) => hands += count,
-                Pile::Puppets { .. } => puppets += count,
+                ImageSource::Files(_) => yours += count,
+                ImageSource::Hands(_) => hands += count,
+                ImageSource::Puppets { .. } => puppets += count,
             }
         }
         let parts = [
@@ -743,7 +745,7 @@ impl Engine {
     async fn read_again(&mut self, config: &Config) -> Result<Option<Dataset>> {
         let left_out = self.session()?.pictures().left_out();
         let piles = self.piles.clone();
-        let piles: Vec<&Pile> = piles.iter().map(|(pile, _)| pile).collect();
+        let piles: Vec<&ImageSource> = piles.iter().map(|(pile, _)| pile).collect();
         Ok(self.read(&piles, config).await?.map(|(mut pictures, _)| {
             pictures.leave_out(&left_out);
             pictures
@@ -753,14 +755,14 @@ impl Engine {
     /// Pictures of piles at the size of `config`, and the files that are none; nothing if cancelled.
     async fn read(
         &mut self,
-        piles: &[&Pile],
+        piles: &[&ImageSource],
         config: &Config,
     ) -> Result<Option<(Dataset, Vec<Rejected>)>> {
         let (mut pictures, mut rejected) = (Dataset::new(config.size), Vec::new());
         let mut stint = Instant::now();
         for pile in piles {
             match pile {
-                Pile::Puppets { count, seed } => {
+                ImageSource::Puppets { count, seed } => {
                     Dataset::check_room(pictures.read_len() + count, config.size)?;
                     let mut progress = Progress::of("Drawing puppets");
                     for index in 0..*count {
@@ -771,7 +773,7 @@ impl Engine {
                         }
                     }
                 }
-                Pile::Files(files) | Pile::Hands(files) => {
+                ImageSource::Files(files) | ImageSource::Hands(files) => {
                     let Some(inputs) = self.look_through(files, &mut stint).await else {
                         return Ok(None);
                     };
@@ -819,7 +821,7 @@ impl Engine {
 
     /// Lets the event loop take a turn after a stint; whether the load was cancelled in it.
     async fn is_interrupted(&mut self, stint: &mut Instant) -> bool {
-        if stint.elapsed() < STINT {
+        if stint.elapsed() < TIME_SLICE {
             return false;
         }
         fetch::turn(&self.turns).await;
@@ -912,7 +914,7 @@ impl Engine {
             session.configure(config)?;
         }
         self.post_state(self.phase());
-        self.cadence = Cadence::default();
+        self.cadence = ViewSchedule::default();
         if self.task.is_none() || !is_live {
             self.post_views().await?;
         }
@@ -945,9 +947,9 @@ impl Engine {
             losses,
         });
         for moment in self.session()?.snapshots().all() {
-            post(&Event::Kept(Moment::of(moment)));
+            post(&Event::Snapshot(SnapshotView::of(moment)));
         }
-        self.cadence = Cadence::default();
+        self.cadence = ViewSchedule::default();
         self.post_views().await
     }
 
@@ -969,7 +971,7 @@ impl Engine {
     /// One step, and what there is to tell about it.
     async fn train(&mut self) {
         if let Err(error) = self.try_train().await {
-            self.break_off(&error);
+            self.abort_training(&error);
             if let Error::Training(_) = error {
                 // What it has gone back to. If that fails, it was told already.
                 let _ = self.post_views().await;
@@ -1022,7 +1024,7 @@ impl Engine {
     }
 
     /// Ends training because something went wrong.
-    fn break_off(&mut self, error: &Error) {
+    fn abort_training(&mut self, error: &Error) {
         let id = self.task.take().map(|task| task.id);
         if let Some(session) = &mut self.session {
             session.pause();
@@ -1107,7 +1109,7 @@ fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
         let mut seen = 0;
         for _ in 0..HELPER_LOOKS {
             fetch::sleep(HELPER_LOOK_MS).await;
-            let here = helpers::at_hand();
+            let here = helpers::ready_workers();
             if here != seen {
                 seen = here;
                 let _ = outbox.unbounded_send(Incoming::Helper);

@@ -409,11 +409,11 @@ test("what is left out is not annotated, either; by the public module", async ({
     const session = await createSession({ backend: "cpu" });
     await session.configure({ keypoints: 4, size: 32, width: 4, loss: "pixel" });
     await session.load({ kind: "puppets", count: 6, seed: 0 });
-    await session.leaveOut([0, 3]);
+    await session.removeImages([0, 3]);
     const { pictures } = session.state();
-    const refused = await session.leaveOut([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
+    const refused = await session.removeImages([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
     let names = [];
-    session.on("desk", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
+    session.on("project", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
     await session.find([]);
     const all = await session.thumbnails(4, 9);
     session.close();

@@ -151,18 +151,18 @@ export function openAnnotate(store, { attempt, download, saves }) {
 
   store.watch(["formats"], ({ formats }) => {
     byId("formats").replaceChildren(
-      ...formats.map(({ format, title, about, holds_pictures }) => {
+      ...formats.map(({ format, title, about, holds_images }) => {
         const button = make("button", { type: "button", class: "small", "data-testid": `export-${format}`, "aria-label": `Download: ${title}` }, "Download");
-        const withPictures = () => holds_pictures && /** @type {HTMLInputElement} */ (byId("with-pictures")).checked;
+        const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-pictures")).checked;
         button.addEventListener("click", () =>
           attempt(async (session) => {
-            if (withPictures() || format === "png") await giveFrames(session);
-            const file = await session.export({ layer: layer(), format, withPictures: withPictures() });
+            if (withImages() || format === "png") await giveFrames(session);
+            const file = await session.export({ layer: layer(), format, withImages: withImages() });
             download(file);
             store.set({ progress: null });
             const { desk } = store.state;
             const without = layer() === "keypoints" ? (desk?.rows.filter((row) => row.step === null).length ?? 0) : 0;
-            const missing = withPictures() ? (desk?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
+            const missing = withImages() ? (desk?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
             const images = (/** @type {number} */ count) => `${count} ${count === 1 ? "image" : "images"}`;
             const notes = [
               without ? ` ${images(without)} ${without === 1 ? "is" : "are"} not in it: no keypoints were found there yet.` : "",

@@ -141,7 +141,7 @@ export function box(figure, name, changed) {
 const control = (figure, name) => /** @type {HTMLInputElement} */ (figure.querySelector(`input[name="${name}"]`));
 
 /** One of the loaded pictures: RGBA, `[size, size, 4]`.
- * @param {protocol.Views} views
+ * @param {protocol.PreviewViews} views
  * @param {number} index
  */
 export function pixelsOf({ size, pixels }, index) {

@@ -10,7 +10,7 @@ import { MomentPainter } from "./painter.js";
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
-/** @typedef {{ moments: protocol.Moment[], palette: string[], views: protocol.Views | null }} Film */
+/** @typedef {{ moments: protocol.SnapshotView[], palette: string[], views: protocol.PreviewViews | null }} Film */
 
 /** Side of a picture, px. */
 const SIDE = 96;
@@ -37,7 +37,7 @@ function stageOf({ moments, palette, views }) {
   const painter = new MomentPainter();
   painter.give(views);
   const last = moments[moments.length - 1].step;
-  const show = (/** @type {protocol.Moment} */ moment) => {
+  const show = (/** @type {protocol.SnapshotView} */ moment) => {
     context.fillStyle = "#12151a";
     context.fillRect(0, 0, width, height);
     painter.draw(context, moment, palette, { left: MARGIN, top: MARGIN, side: SIDE, columns });

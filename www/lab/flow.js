@@ -42,7 +42,7 @@ const DESCRIBE_EVERY = 10_000;
 const REST = "Follow one picture through the model. Paint on the mask, drag a keypoint, press an edge.";
 const RECORDED = "A run that was recorded, on photographs of hands. It gives way to yours as soon as the engine is here.";
 
-/** Draws {@link protocol.Parts} into the tiles of the flow. */
+/** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
   #root;
   #says;
@@ -50,15 +50,15 @@ export class Flow {
   #wires;
   /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
   /** @type {PageState | null} */ #state = null;
-  /** What each stage shows; in slow motion they change one after another. @type {Map<Stage, protocol.Parts>} */ #shown = new Map();
-  /** @type {protocol.Parts | null} */ #latest = null;
+  /** What each stage shows; in slow motion they change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
+  /** @type {protocol.Stages | null} */ #latest = null;
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
   /** What the line is about. @type {[Stage | null, boolean]} */ #said = [null, false];
   #isInSight = true;
   #described = -Infinity;
-  /** @type {protocol.Parts | null} */ #describedParts = null;
+  /** @type {protocol.Stages | null} */ #describedParts = null;
 
   /**
    * @param {HTMLElement} root Holds a figure for each stage, with `data-stage`.
@@ -120,7 +120,7 @@ export class Flow {
   }
 
   /** The stages change one after another, each lit for a moment.
-   * @param {protocol.Parts} parts
+   * @param {protocol.Stages} parts
    */
   #unfold(parts) {
     ORDER.forEach((stage, i) => {
@@ -158,7 +158,7 @@ export class Flow {
   }
 
   /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
-   * @param {protocol.Parts} parts
+   * @param {protocol.Stages} parts
    */
   #upload({ size, pixels, heat_size, heatmaps, keypoints }) {
     /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
@@ -201,7 +201,7 @@ export class Flow {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {Stage} stage
-   * @param {protocol.Parts} parts
+   * @param {protocol.Stages} parts
    * @param {number} side
    * @param {PageState} state
    */

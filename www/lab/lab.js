@@ -81,8 +81,8 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
 }
 
 /** Whether two views are of the same pictures.
- * @param {protocol.Views} a
- * @param {protocol.Views | null} b
+ * @param {protocol.PreviewViews} a
+ * @param {protocol.PreviewViews | null} b
  */
 function isSame(a, b) {
   if (a === b) return true;
@@ -103,7 +103,7 @@ function followProbes(store, root, choose) {
   let inputs = [];
   /** @type {HTMLCanvasElement[]} */
   let canvases = [];
-  /** @type {protocol.Views | null} */
+  /** @type {protocol.PreviewViews | null} */
   let drawn = null;
   store.watch(["views", "recorded", "touch"], ({ views, recorded, touch }) => {
     const count = views?.count ?? 0;

@@ -41,7 +41,7 @@ export function openMoments(store, root, { attempt, download }) {
   let follows = true;
   let playing = 0;
 
-  /** What there is to look at. @type {protocol.Moment[]} */
+  /** What there is to look at. @type {protocol.SnapshotView[]} */
   let moments = [];
   let isInSight = true;
   new IntersectionObserver(([entry]) => {

@@ -16,11 +16,11 @@ const GAP = 0.06;
 export class MomentPainter {
   #inputs = document.createElement("canvas");
   #source = document.createElement("canvas");
-  /** @type {protocol.Views | null} */ #views = null;
-  /** @type {protocol.Moment | null} */ #moment = null;
+  /** @type {protocol.PreviewViews | null} */ #views = null;
+  /** @type {protocol.SnapshotView | null} */ #moment = null;
 
   /** The pictures that lie under the skeletons.
-   * @param {protocol.Views | null} views
+   * @param {protocol.PreviewViews | null} views
    */
   give(views) {
     if (views === this.#views) return;
@@ -30,7 +30,7 @@ export class MomentPainter {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {protocol.Moment} moment
+   * @param {protocol.SnapshotView} moment
    * @param {string[]} palette
    * @param {{ left: number, top: number, side: number, columns: number }} place Of the first picture, and how many go in a row.
    */

@@ -26,7 +26,7 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1
  */
 export function layHands(store, flow, tools, announce) {
   // What was recorded can be looked at; what is touched, the engine has to answer.
-  const set = (/** @type {Partial<protocol.Touch>} */ patch) => store.state.recorded || store.set({ touch: { ...store.state.touch, ...patch } });
+  const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.recorded || store.set({ touch: { ...store.state.touch, ...patch } });
   const points = () => store.state.touch.keypoints ?? store.state.parts?.keypoints ?? [];
   handleKeypoints(store, flow.canvas("linked"), set, points, announce);
   handleLooks(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.parts?.edge_strengths ?? [] }));
@@ -63,7 +63,7 @@ export function layHands(store, flow, tools, announce) {
     button.addEventListener("click", () => {
       const edge = store.state.pickedEdge;
       if (!edge) return;
-      const wanted = /** @type {protocol.Becomes} */ (button.dataset.becomes);
+      const wanted = /** @type {protocol.EdgeState} */ (button.dataset.becomes);
       const others = store.state.touch.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
       const isOn = becomesOf(store.state.touch, edge) === wanted;
       set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], becomes: wanted }] });
@@ -106,7 +106,7 @@ export function layHands(store, flow, tools, announce) {
 }
 
 /**
- * @param {protocol.Touch} touch
+ * @param {protocol.Edits} touch
  * @param {[number, number]} edge
  */
 const becomesOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
@@ -128,7 +128,7 @@ let freshSeed = 0;
 /**
  * @param {string} kind
  * @param {number} count Of cells.
- * @returns {protocol.Cover}
+ * @returns {protocol.MaskEdit}
  */
 function coverOf(kind, count) {
   const side = Math.round(Math.sqrt(count));
@@ -193,7 +193,7 @@ function handleLooks(store, canvas, skeleton) {
 /**
  * @param {Store} store
  * @param {HTMLCanvasElement} canvas
- * @param {(patch: Partial<protocol.Touch>) => void} set
+ * @param {(patch: Partial<protocol.Edits>) => void} set
  * @param {() => [number, number][]} points
  * @param {(text: string) => void} announce
  */
@@ -263,7 +263,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
 /**
  * @param {Store} store
  * @param {HTMLCanvasElement} canvas
- * @param {(patch: Partial<protocol.Touch>) => void} set
+ * @param {(patch: Partial<protocol.Edits>) => void} set
  * @param {(text: string) => void} announce
  */
 function handleMask(store, canvas, set, announce) {

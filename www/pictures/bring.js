@@ -27,7 +27,7 @@ const PORTION = 60;
  * @typedef {object} Page What the rest of the page does for this.
  * @property {(source: NamedFile[], adds: boolean) => Promise<boolean>} load
  * @property {() => Promise<unknown>} underway The load that was asked for last.
- * @property {(places: number[]) => Promise<void>} leaveOut
+ * @property {(places: number[]) => Promise<void>} removeImages
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
@@ -38,7 +38,7 @@ const PORTION = 60;
  * @param {Page} page
  * @returns {{ take: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
  */
-export function openPictures(store, { load, underway, leaveOut, change, identify, thumbnails }) {
+export function openPictures(store, { load, underway, removeImages, change, identify, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
   /** The places that are to be left out; the engine may not know yet. @type {number[]} */ let out = [];
@@ -60,7 +60,7 @@ export function openPictures(store, { load, underway, leaveOut, change, identify
 
   const put = (/** @type {number[]} */ places) => {
     out = places;
-    tray.leaveOut(places);
+    tray.removeImages(places);
     state();
     clearTimeout(resting);
     // A run is not thrown away for a thumbnail; there one presses a button.
@@ -70,7 +70,7 @@ export function openPictures(store, { load, underway, leaveOut, change, identify
     clearTimeout(resting);
     if (!isPending()) return;
     asked = [...out].sort((a, b) => a - b);
-    leaveOut(asked);
+    removeImages(asked);
   };
   /** Whether the engine leaves out others. */
   const isPending = () => {
@@ -102,7 +102,7 @@ export function openPictures(store, { load, underway, leaveOut, change, identify
       }
     }
     tray.cut(wanted);
-    tray.leaveOut(out);
+    tray.removeImages(out);
     state();
   };
 
@@ -127,7 +127,7 @@ export function openPictures(store, { load, underway, leaveOut, change, identify
       // Others were loaded, or the engine began again.
       before = [];
       out = asked = leftOut;
-      tray.leaveOut(out);
+      tray.removeImages(out);
       say("Click one to leave it out.");
     }
     state();

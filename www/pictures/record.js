@@ -54,7 +54,7 @@ export async function record(dialog, verb) {
   find("#record-thumbnails").replaceChildren(list);
   const tray = new Tray(list, (place) => {
     bad.add(place);
-    tray.leaveOut([...bad]);
+    tray.removeImages([...bad]);
     show();
   });
   const show = () => {

@@ -54,7 +54,7 @@ export class Tray {
   }
 
   /** @param {number[]} places These are not shown. */
-  leaveOut(places) {
+  removeImages(places) {
     const out = new Set(places);
     for (const [place, tile] of this.#tiles.entries()) tile.hidden = out.has(place);
     if (!this.#list.querySelector("li:not([hidden]) button[tabindex='0']")) this.#make(this.#shown()[0]?.querySelector("button"));

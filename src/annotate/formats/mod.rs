@@ -95,7 +95,7 @@ impl Format {
     /// Where the format wants each image's picture, in the order of the images: beside the files of [`export`], from the
     /// same folder.
     pub fn picture_paths(self, annotations: &Annotations) -> Vec<String> {
-        let annotations = &match self.holds_pictures() || self == Format::Png {
+        let annotations = &match self.holds_images() || self == Format::Png {
             true => portable(annotations),
             false => Cow::Borrowed(annotations),
         };
@@ -117,7 +117,7 @@ impl Format {
     }
 
     /// Whether its tool looks for the images beside its files.
-    pub fn holds_pictures(self) -> bool {
+    pub fn holds_images(self) -> bool {
         matches!(
             self,
             Format::CocoCvat
@@ -140,7 +140,7 @@ pub struct Offer {
     /// What is in it.
     pub about: String,
     /// Whether its files have a place for the pictures.
-    pub holds_pictures: bool,
+    pub holds_images: bool,
 }
 
 impl Offer {
@@ -185,7 +185,7 @@ impl Offer {
                 format,
                 title: title.into(),
                 about: about.into(),
-                holds_pictures: format.holds_pictures(),
+                holds_images: format.holds_images(),
             }
         };
         Format::ALL.map(offer).to_vec()
@@ -218,7 +218,7 @@ impl File {
 pub fn export(annotations: &Annotations, format: Format) -> Result<Vec<File>> {
     annotations.validate()?;
     // Where images lie beside labels, both have names that every system can hold.
-    let annotations = &match format.holds_pictures() {
+    let annotations = &match format.holds_images() {
         true => portable(annotations),
         false => Cow::Borrowed(annotations),
     };

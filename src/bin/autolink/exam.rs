@@ -11,14 +11,14 @@ use autolink::session::Keypoints;
 use crate::output::warn;
 
 /// Pictures with landmarks, to be scored again and again.
-pub struct Exam {
+pub struct LabelledSet {
     pub pictures: Dataset,
     pub landmarks: Vec<Vec<eval::Place>>,
     pub n_fit: usize,
     pub seed: u64,
 }
 
-impl Exam {
+impl LabelledSet {
     /// Those of the pictures that have landmarks; three quarters to fit on unless told. Tells of which images that are
     /// not here there are landmarks, too.
     pub fn new(

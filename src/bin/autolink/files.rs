@@ -13,7 +13,7 @@ use autolink::data::{Picture, decode};
 use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
 
-use crate::output::{Voice, warn};
+use crate::output::{Reporter, warn};
 
 /// The images that a person gave: files, folders, zips and patterns, looked at by their first bytes. Nothing is decoded yet.
 #[derive(Default)]
@@ -84,7 +84,7 @@ impl Gathered {
         &self,
         wanted: impl ExactSizeIterator<Item = usize>,
         config: &Config,
-        voice: &Voice,
+        voice: &Reporter,
         mut take: impl FnMut(Picture) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         let bar = voice.bar(wanted.len(), "{bar:32} {pos}/{len} files read");
@@ -109,7 +109,7 @@ impl Gathered {
     pub fn read_all(
         &self,
         config: &Config,
-        voice: &Voice,
+        voice: &Reporter,
         take: impl FnMut(Picture) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         self.read(0..self.names.len(), config, voice, take)

@@ -19,10 +19,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Annotate, Detect, Discover, Eval, FewShot, Images};
-use crate::exam::Exam;
+use crate::exam::LabelledSet;
 use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
-use crate::output::{Voice, warn};
+use crate::output::{Reporter, warn};
 use crate::save::{Outputs, check_new, is_same, write};
 
 /// Pictures decoded at once when they are only looked at.
@@ -40,7 +40,7 @@ struct Found {
 }
 
 /// A picture that was looked at.
-struct Seen {
+struct DetectedImage {
     name: String,
     placement: Placement,
     /// As fractions of the original.
@@ -52,17 +52,22 @@ fn find(
     gathered: &Gathered,
     Loaded { model, config, .. }: &Loaded,
     device: &Device,
-    voice: &Voice,
-) -> anyhow::Result<(Vec<Seen>, Vec<Rejected>)> {
+    voice: &Reporter,
+) -> anyhow::Result<(Vec<DetectedImage>, Vec<Rejected>)> {
     let mut all = Vec::new();
     let mut chunk = Dataset::new(config.size);
     let mut look = |chunk: &Dataset| -> anyhow::Result<()> {
         let found = block_on(session::detect(model, chunk, device))?;
-        all.extend(found.into_iter().enumerate().map(|(i, found)| Seen {
-            name: chunk.name(i).to_string(),
-            placement: chunk.placement(i).clone(),
-            found,
-        }));
+        all.extend(
+            found
+                .into_iter()
+                .enumerate()
+                .map(|(i, found)| DetectedImage {
+                    name: chunk.name(i).to_string(),
+                    placement: chunk.placement(i).clone(),
+                    found,
+                }),
+        );
         Ok(())
     };
     let rejected = gathered.read_all(config, voice, |picture| {
@@ -80,7 +85,7 @@ fn find(
     Ok((all, rejected))
 }
 
-pub fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
+pub fn detect(options: &Detect, voice: &Reporter) -> anyhow::Result<()> {
     (options.paths.iter())
         .fold(Outputs::new(options.force), |outputs, path| {
             outputs.input(path)
@@ -117,7 +122,7 @@ pub fn detect(options: &Detect, voice: &Voice) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
+pub fn evaluate(options: &Eval, voice: &Reporter) -> anyhow::Result<()> {
     let landmarks = read_landmarks(&options.landmarks)?;
     let device = open(options.backend)?;
     let Loaded { model, config, .. } = load(&options.model, &device)?;
@@ -133,9 +138,9 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
         Ok(())
     })?;
     voice.rejected(&rejected);
-    let exam = Exam {
+    let exam = LabelledSet {
         seed: options.seed,
-        ..Exam::new(&landmarks, &pictures, options.eval_fit)?
+        ..LabelledSet::new(&landmarks, &pictures, options.eval_fit)?
     };
     let found = block_on(session::detect(&model, &exam.pictures, &device))?;
     let score = exam.score(&found)?;
@@ -149,7 +154,7 @@ pub fn evaluate(options: &Eval, voice: &Voice) -> anyhow::Result<()> {
 fn discover(
     options: &Discover,
     gathered: &Gathered,
-    voice: &Voice,
+    voice: &Reporter,
 ) -> anyhow::Result<(Annotations, Option<Table>)> {
     rehearse(&gathered.names, options.format)?;
     // Files whose names do not depend on the images.
@@ -197,12 +202,12 @@ fn write_annotations(
     found: &Annotations,
     gathered: &Gathered,
     options: &Discover,
-    voice: &Voice,
+    voice: &Reporter,
 ) -> anyhow::Result<()> {
     let files = formats::export(found, options.format)?;
     let images = options
         .images
-        .unwrap_or(match options.format.holds_pictures() {
+        .unwrap_or(match options.format.holds_images() {
             true => Images::Copy,
             false => Images::None,
         });
@@ -290,7 +295,7 @@ fn link(source: &Path, path: &Path) -> std::io::Result<()> {
     linked
 }
 
-pub fn annotate(options: &Annotate, voice: &Voice) -> anyhow::Result<()> {
+pub fn annotate(options: &Annotate, voice: &Reporter) -> anyhow::Result<()> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
     let gathered = Gathered::new(&options.discover.paths)?;
     let (found, names) = discover(&options.discover, &gathered, voice)?;
@@ -333,7 +338,7 @@ fn placed(labels: &Imported, found: &Annotations) -> Annotations {
     }
 }
 
-pub fn landmarks(options: &FewShot, voice: &Voice) -> anyhow::Result<()> {
+pub fn landmarks(options: &FewShot, voice: &Reporter) -> anyhow::Result<()> {
     let table = read_landmarks(&options.landmarks)?;
     let gathered = Gathered::new(&options.discover.paths)?;
     let (found, _) = discover(&options.discover, &gathered, voice)?;

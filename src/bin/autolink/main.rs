@@ -32,7 +32,7 @@ fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
     let cli = args::Cli::parse();
-    let voice = output::Voice { json: cli.json };
+    let voice = output::Reporter { json: cli.json };
     let done = match &cli.command {
         Command::Train(options) => train::train(options, &voice),
         Command::Detect(options) => find::detect(options, &voice).map(|()| ExitCode::SUCCESS),

@@ -6,11 +6,11 @@ use autolink::session::{Event, Rejected};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How the program speaks: JSON lines on standard output, or sentences and bars on standard error.
-pub struct Voice {
+pub struct Reporter {
     pub json: bool,
 }
 
-impl Voice {
+impl Reporter {
     pub fn line(&self, value: &serde_json::Value) {
         // A closed pipe is no reason to lose a training run.
         let _ = writeln!(std::io::stdout(), "{value}");

@@ -23,11 +23,11 @@ use pollster::block_on;
 use serde_json::json;
 
 use crate::args::Train;
-use crate::exam::Exam;
+use crate::exam::LabelledSet;
 use crate::files::{Gathered, read_landmarks};
 use crate::log::Log;
 use crate::models::{load, open};
-use crate::output::Voice;
+use crate::output::Reporter;
 use crate::save::{Outputs, check_room, folder_of, is_same, write};
 use crate::signals::Signals;
 
@@ -40,7 +40,7 @@ const WEIGHTS: [&[u8]; 2] = [
 /// Bytes of a line of the log, at most.
 const LOG_LINE: u64 = 160;
 
-pub fn train(options: &Train, voice: &Voice) -> anyhow::Result<ExitCode> {
+pub fn train(options: &Train, voice: &Reporter) -> anyhow::Result<ExitCode> {
     autolink::ops::use_burn_on_gpu(options.ops == "burn");
     let landmarks = (options.eval_landmarks.as_deref())
         .map(read_landmarks)
@@ -72,7 +72,7 @@ pub fn train(options: &Train, voice: &Voice) -> anyhow::Result<ExitCode> {
 
     let (pictures, joints, about) = training_pictures(&options.pictures, &config, voice)?;
     let exam = (landmarks.or(joints.map(Imported::from)))
-        .map(|landmarks| Exam::new(&landmarks, &pictures, options.eval_fit))
+        .map(|landmarks| LabelledSet::new(&landmarks, &pictures, options.eval_fit))
         .transpose()?;
     voice.say(&ProgressBar::hidden(), &about);
     let mut session = Session::new(device, options.backend, config.clone())?;
@@ -165,10 +165,10 @@ fn sheet_name(step: usize) -> String {
 /// Training under way.
 struct Run<'a> {
     options: &'a Train,
-    voice: &'a Voice,
+    voice: &'a Reporter,
     bar: ProgressBar,
     session: Session,
-    exam: Option<Exam>,
+    exam: Option<LabelledSet>,
     log: Option<Log>,
     /// To be taken in all.
     steps: usize,
@@ -510,7 +510,7 @@ fn give_weights(session: &mut Session) {
 fn training_pictures(
     from: &str,
     config: &Config,
-    voice: &Voice,
+    voice: &Reporter,
 ) -> anyhow::Result<(Dataset, Option<Landmarks>, String)> {
     if let Some(count) = from.strip_prefix("synthetic:") {
         let count = count

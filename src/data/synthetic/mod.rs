@@ -307,7 +307,7 @@ impl Pose {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Drawing
+// EdgeMapParams
 
 /// A wall: a gradient, soft spots, maybe stripes or dots, a floor, and a grain over all of it.
 fn background(canvas: &mut Canvas, look: &Look, rng: &mut ChaCha8Rng) {

@@ -657,10 +657,10 @@ pub fn weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
         (&dy, dy[0].place),
         &dy[0].starts(|_| 0),
     );
-    let mut by_weight = vec![0.0; outputs * inputs * 9];
+    let mut weight_grad = vec![0.0; outputs * inputs * 9];
     for (places, kernel) in dw
         .chunks_exact(WINDOW * 3)
-        .zip(by_weight.chunks_exact_mut(9))
+        .zip(weight_grad.chunks_exact_mut(9))
     {
         for column in 0..3 {
             let rows = std::array::from_fn(|place| places[place * 3 + column]);
@@ -669,7 +669,7 @@ pub fn weight_gradient(x: &[f32], shape: Shape, dy: &[f32]) -> Vec<f32> {
             }
         }
     }
-    by_weight
+    weight_grad
 }
 
 /// 4x4 convolution with stride 2 and padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.

@@ -12,7 +12,7 @@ const NONE: u32 = u32::MAX;
 
 /// What is drawn, and how.
 #[derive(Clone, Debug)]
-pub struct Drawing {
+pub struct EdgeMapParams {
     /// `[B,K,2]` (row, col) in `[-1, 1]`
     pub keypoints: Vec<f32>,
     /// `[K,K]`
@@ -60,7 +60,7 @@ impl Segment {
     }
 }
 
-impl Drawing {
+impl EdgeMapParams {
     fn batch(&self) -> usize {
         self.keypoints.len() / (2 * self.count)
     }
@@ -95,7 +95,7 @@ impl Drawing {
     /// Draws picture b: at each pixel the logarithm of the map `[S,S]`, and which edge won (`i K + j`).
     ///
     /// `ln(w exp(-d^2 / thickness)) = ln(w) - d^2 / thickness`, so that edges are compared without an exponential each.
-    fn draw(&self, b: usize, logs: &mut [f32], winners: &mut [u32]) {
+    fn draw(&self, b: usize, logs: &mut [f32], indices: &mut [u32]) {
         let coordinates: Vec<f32> = (0..self.size).map(|pixel| self.coordinate(pixel)).collect();
         let sharpness = 1.0 / self.thickness;
         for i in 0..self.count {
@@ -117,9 +117,9 @@ impl Drawing {
                 for r in range(0) {
                     let row = r * self.size;
                     let pixels = row + columns.start..row + columns.end;
-                    let (logs, winners) = (&mut logs[pixels.clone()], &mut winners[pixels]);
+                    let (logs, indices) = (&mut logs[pixels.clone()], &mut indices[pixels]);
                     let columns = &coordinates[columns.clone()];
-                    for ((best, winner), column) in logs.iter_mut().zip(winners).zip(columns) {
+                    for ((best, winner), column) in logs.iter_mut().zip(indices).zip(columns) {
                         let near = segment.near(coordinates[r], *column);
                         let here = log - near.distance_squared() * sharpness;
                         let wins = here > *best;
@@ -136,24 +136,24 @@ impl Drawing {
         let pixels = self.size * self.size;
         let drawn = map_indices(self.batch(), |b| {
             let mut map = vec![INVISIBLE; pixels];
-            let mut winners = vec![NONE; pixels];
-            self.draw(b, &mut map, &mut winners);
-            for (value, winner) in map.iter_mut().zip(&winners) {
+            let mut indices = vec![NONE; pixels];
+            self.draw(b, &mut map, &mut indices);
+            for (value, winner) in map.iter_mut().zip(&indices) {
                 let drawn = exp(f64::from(*value)) as f32;
                 *value = if *winner == NONE { 0.0 } else { drawn };
             }
-            (map, winners)
+            (map, indices)
         });
-        let (maps, winners): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
-        (maps.concat(), winners.concat())
+        let (maps, indices): (Vec<_>, Vec<_>) = drawn.into_iter().unzip();
+        (maps.concat(), indices.concat())
     }
 
     /// The gradients by keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from [`forward`](Self::forward)'s `map`
-    /// and `winners` and from `dy` `[B,1,S,S]`.
+    /// and `indices` and from `dy` `[B,1,S,S]`.
     ///
     /// With v = w exp(-d^2/h): `dv/dw = v/w`, `dv/dd^2 = -v/h`. The nearest point of a segment moves along it at no
     /// cost, so `dd^2/da = -2 (1-t) n` and `dd^2/db = -2 t n`, n from the nearest point to the pixel.
-    pub fn backward(&self, map: &[f32], winners: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub fn backward(&self, map: &[f32], indices: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let pixels = self.size * self.size;
         let count = self.count;
         // Per picture: [K,2] by keypoints, then [K,K] by weights.
@@ -163,7 +163,7 @@ impl Drawing {
             let (by_keypoints, by_weights) = gradients.split_at_mut(2 * count);
             for pixel in 0..pixels {
                 let at = b * pixels + pixel;
-                let (winner, dy) = (winners[at], dy[at]);
+                let (winner, dy) = (indices[at], dy[at]);
                 if winner == NONE || dy == 0.0 {
                     continue;
                 }

@@ -1,7 +1,7 @@
 //! The browser's other cores: workers of the same engine that compute parts of convolutions.
 //!
 //! A worker's memory is its own, so values are copied through an arena that all share: first [`HEADER`] integers for
-//! each helper, then the values of one convolution, `a`, `b`, bias and result, as [`Plan`] has them. A helper's first
+//! each helper, then the values of one convolution, `a`, `b`, bias and result, as [`ConvJob`] has them. A helper's first
 //! integer is its state; who changes it, wakes the other. Arenas exist only on pages that are isolated from other
 //! origins; elsewhere everything is computed here.
 
@@ -11,7 +11,7 @@ use js_sys::{Atomics, Float32Array, Function, Int32Array, Reflect, SharedArrayBu
 use wasm_bindgen::{JsCast, JsValue};
 use web_time::Instant;
 
-use super::plan::{Kind, Part, Plan};
+use super::plan::{ConvJob, ConvPass, ConvShard};
 
 /// Integers of a helper: its state, then its task.
 const HEADER: u32 = 16;
@@ -22,7 +22,7 @@ const MOST_HELPERS: u32 = 7;
 /// So many multiplications take some tenths of a millisecond: not worth waking somebody.
 const FEW: usize = 1 << 20;
 /// A helper that takes so long is gone, ms.
-const PATIENCE_MS: f64 = 60_000.0;
+const WORKER_TIMEOUT_MS: f64 = 60_000.0;
 
 /// States: it starts with none of them, a zero.
 const READY: i32 = 1;
@@ -31,7 +31,7 @@ const DONE: i32 = 3;
 /// It broke down, or never began: `worker_loader.js` says so.
 const GONE: i32 = 4;
 
-const KINDS: [Kind; 3] = [Kind::Forward, Kind::ByInput, Kind::ByWeight];
+const KINDS: [ConvPass; 3] = [ConvPass::Forward, ConvPass::ByInput, ConvPass::ByWeight];
 
 thread_local! {
     static ARENA: RefCell<Option<Arena>> = const { RefCell::new(None) };
@@ -47,14 +47,14 @@ struct Arena {
 
 /// A part of a convolution, as it stands in a helper's header behind the state.
 struct Task {
-    plan: Plan,
+    plan: ConvJob,
     has_bias: bool,
     units: [usize; 2],
 }
 
 impl Task {
     fn to_integers(&self) -> [i32; 10] {
-        let Plan {
+        let ConvJob {
             kind,
             halving,
             shape: [batch, channels, height, width],
@@ -90,7 +90,7 @@ impl Task {
             end,
         ] = values.map(|value| value as usize);
         Self {
-            plan: Plan {
+            plan: ConvJob {
                 kind: KINDS[kind],
                 halving: halving == 1,
                 shape: [batch, channels, height, width],
@@ -158,7 +158,7 @@ impl Arena {
     }
 
     /// The convolution with whoever is ready, none if nobody is or it does not fit.
-    fn share(&self, plan: Plan, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Option<Vec<f32>> {
+    fn share(&self, plan: ConvJob, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Option<Vec<f32>> {
         let ready = self.ready();
         let others = ready.len().min(plan.units() - 1);
         if others == 0 {
@@ -181,7 +181,7 @@ impl Arena {
         // Of what is divided, only what others take.
         let from = own.a.end % a.len();
         self.put(from, &a[from..]);
-        if plan.kind == Kind::ByWeight {
+        if plan.kind == ConvPass::ByWeight {
             let picture = b.len() / own.b.len();
             for range in &own.b {
                 self.put(at_b + range.end, &b[range.end..range.start + picture]);
@@ -197,7 +197,7 @@ impl Arena {
             self.task(helper).copy_from(&task(i).to_integers());
             self.set_state(helper, TASK);
         }
-        let run = |part: Part| {
+        let run = |part: ConvShard| {
             let b: Vec<&[f32]> = part.b.into_iter().map(|range| &b[range]).collect();
             part.plan.run(&a[part.a], &b.concat(), bias)
         };
@@ -206,7 +206,7 @@ impl Arena {
         for (i, &helper) in (0..others).zip(&ready) {
             let [first, end] = task(i).units;
             let part = plan.part(first..end);
-            while self.state(helper) == TASK && self.wait(helper, TASK, PATIENCE_MS) {}
+            while self.state(helper) == TASK && self.wait(helper, TASK, WORKER_TIMEOUT_MS) {}
             if self.state(helper) == DONE {
                 y.resize(part.y.end, 0.0);
                 self.get(at_y + part.y.start, &mut y[part.y]);
@@ -234,7 +234,7 @@ impl Arena {
     }
 
     /// Does a helper's tasks, for ever.
-    fn help(&self, helper: u32) -> ! {
+    fn worker_loop(&self, helper: u32) -> ! {
         self.set_state(helper, READY);
         loop {
             let state = self.state(helper);
@@ -268,8 +268,8 @@ impl Arena {
     }
 }
 
-/// [`Plan::run`], with the helpers' help if they were hired.
-pub fn run(plan: Plan, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+/// [`ConvJob::run`], on all workers where there are any.
+pub fn run(plan: ConvJob, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let shared = ARENA.with_borrow(|arena| match arena {
         Some(arena) if plan.multiplications() >= FEW => arena.share(plan, a, b, bias),
         _ => None,
@@ -282,19 +282,21 @@ fn global(name: &str) -> JsValue {
 }
 
 /// Hires a helper for each further core, once. They come when they are loaded, for which this worker has to leave its event
-/// loop some turns. Returns how many were hired; [`at_hand`] says how many have come.
+/// loop some turns. Returns how many were hired; [`ready_workers`] says how many have come.
 ///
-/// `worker_loader.js` has the function `hire(bytes, count)` that starts them and returns their arena.
-pub fn hire() -> u32 {
+/// `worker_loader.js` has the function `spawn_workers(bytes, count)` that starts them and returns their arena.
+pub fn spawn_workers() -> u32 {
     ARENA.with_borrow_mut(|arena| {
         let number = |value: JsValue| value.as_f64().unwrap_or_default();
         if arena.is_none() && global("crossOriginIsolated").is_truthy() {
             let cores = Reflect::get(&global("navigator"), &"hardwareConcurrency".into());
             let cores = number(cores.unwrap_or_default()) as u32;
             let count = cores.saturating_sub(1).min(MOST_HELPERS);
-            *arena = global("hire")
+            *arena = global("spawn_workers")
                 .dyn_into::<Function>()
-                .and_then(|hire| hire.call2(&JsValue::NULL, &ARENA_BYTES.into(), &count.into()))
+                .and_then(|spawn_workers| {
+                    spawn_workers.call2(&JsValue::NULL, &ARENA_BYTES.into(), &count.into())
+                })
                 .and_then(|buffer| buffer.dyn_into())
                 .ok()
                 .map(|buffer| Arena::new(&buffer, count));
@@ -304,16 +306,16 @@ pub fn hire() -> u32 {
 }
 
 /// How many helpers have come and are still there, between two convolutions.
-pub fn at_hand() -> u32 {
+pub fn ready_workers() -> u32 {
     ARENA.with_borrow(|arena| arena.as_ref().map_or(0, |arena| arena.ready().len() as u32))
 }
 
 /// Is a helper, for ever, if this worker was started as one: `worker_loader.js` then has set `arena` and `index`.
-pub fn help() {
+pub fn worker_loop() {
     if let (Ok(arena), Some(index)) = (
         global("arena").dyn_into::<SharedArrayBuffer>(),
         global("index").as_f64(),
     ) {
-        Arena::new(&arena, 0).help(index as u32);
+        Arena::new(&arena, 0).worker_loop(index as u32);
     }
 }

@@ -19,8 +19,8 @@ use pulp::Arch;
 #[cfg(not(target_family = "wasm"))]
 use rayon::prelude::*;
 
-/// [`Plan::run`](plan::Plan::run) on all cores.
-pub fn convolve(plan: plan::Plan, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+/// [`ConvJob::run`](plan::ConvJob::run) on all cores.
+pub fn convolve(plan: plan::ConvJob, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     #[cfg(not(target_family = "wasm"))]
     return plan.run(a, b, bias);
     #[cfg(target_family = "wasm")]

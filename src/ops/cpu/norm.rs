@@ -138,10 +138,10 @@ impl Normalisation {
                 *dx = scale * g + slant * x + level;
             }
         });
-        let by_weight =
+        let weight_grad =
             (0..channels).map(|c| (of_channels[c][1] * f64::from(self.channel(c)[1])) as f32);
         let by_bias = of_channels.iter().map(|[g, _]| *g as f32);
-        [dx, by_weight.collect(), by_bias.collect()]
+        [dx, weight_grad.collect(), by_bias.collect()]
     }
 }
 
@@ -164,7 +164,7 @@ pub fn leaky_in_place(x: &mut [f32], slope: f32) {
 }
 
 /// LeakyReLU of `x + y`.
-pub fn leaky_sum(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
+pub fn add_leaky_relu(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
     let mut sum = vec![0.0; x.len()];
     for_each_piece(&mut sum, PIECE, |piece, sum| {
         let (x, y) = (&x[piece * PIECE..], &y[piece * PIECE..]);

@@ -6,7 +6,7 @@ use super::conv::{self, OUTPUTS, Shape};
 
 /// What is computed, from which `a` and `b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ConvPass {
     /// From `x` and the weight.
     Forward,
     /// The gradient by the input, from `dy` and the weight.
@@ -17,9 +17,9 @@ pub enum Kind {
 
 /// A convolution: 3x3 with stride 1 or, `halving`, 4x4 with stride 2; padding 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ConvJob {
     /// What is computed.
-    pub kind: Kind,
+    pub kind: ConvPass,
     /// 4x4 with stride 2.
     pub halving: bool,
     /// Of `a`.
@@ -30,9 +30,9 @@ pub struct Plan {
 
 /// What a part reads of `a` and `b`, and writes of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ConvShard {
     /// The part as a convolution of its own.
-    pub plan: Plan,
+    pub plan: ConvJob,
     /// Of `a`.
     pub a: Range<usize>,
     /// Of `b`, one behind the other.
@@ -41,17 +41,17 @@ pub struct Part {
     pub y: Range<usize>,
 }
 
-impl Plan {
-    /// All of it: `a` and `b` as [`Kind`] says, with the bias `[others]` if it is forward. The result's shape is
+impl ConvJob {
+    /// All of it: `a` and `b` as [`ConvPass`] says, with the bias `[others]` if it is forward. The result's shape is
     /// `[B,others,H',W']`, or the weight's.
     pub fn run(self, a: &[f32], b: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         match (self.kind, self.halving) {
-            (Kind::Forward, false) => conv::forward(a, self.shape, b, bias),
-            (Kind::Forward, true) => conv::halving_forward(a, self.shape, b, bias),
-            (Kind::ByInput, false) => conv::input_gradient(a, self.shape, b),
-            (Kind::ByInput, true) => conv::halving_input_gradient(a, self.shape, b),
-            (Kind::ByWeight, false) => conv::weight_gradient(a, self.shape, b),
-            (Kind::ByWeight, true) => conv::halving_weight_gradient(a, self.shape, b),
+            (ConvPass::Forward, false) => conv::forward(a, self.shape, b, bias),
+            (ConvPass::Forward, true) => conv::halving_forward(a, self.shape, b, bias),
+            (ConvPass::ByInput, false) => conv::input_gradient(a, self.shape, b),
+            (ConvPass::ByInput, true) => conv::halving_input_gradient(a, self.shape, b),
+            (ConvPass::ByWeight, false) => conv::weight_gradient(a, self.shape, b),
+            (ConvPass::ByWeight, true) => conv::halving_weight_gradient(a, self.shape, b),
         }
     }
 
@@ -65,7 +65,7 @@ impl Plan {
         let pixels = height * width;
         match (self.kind, self.halving) {
             (_, false) => [pixels, pixels],
-            (Kind::ByInput, true) => [pixels, 4 * pixels],
+            (ConvPass::ByInput, true) => [pixels, 4 * pixels],
             (_, true) => [pixels, pixels / 4],
         }
     }
@@ -77,7 +77,7 @@ impl Plan {
         let weight = channels * self.others * self.taps();
         let others = batch * self.others * other_pixels;
         let [b, y] = match self.kind {
-            Kind::ByWeight => [others, weight],
+            ConvPass::ByWeight => [others, weight],
             _ => [weight, others],
         };
         [batch * channels * pixels, b, y]
@@ -94,20 +94,20 @@ impl Plan {
     /// is the same bit for bit however it is divided.
     pub fn units(&self) -> usize {
         match self.kind {
-            Kind::ByWeight => self.others.div_ceil(OUTPUTS),
+            ConvPass::ByWeight => self.others.div_ceil(OUTPUTS),
             _ => self.shape[0],
         }
     }
 
     /// The part of some neighbouring units.
-    pub fn part(self, units: Range<usize>) -> Part {
+    pub fn part(self, units: Range<usize>) -> ConvShard {
         let [a, b, y] = self.lengths();
         let [batch, channels, height, width] = self.shape;
-        if self.kind != Kind::ByWeight {
+        if self.kind != ConvPass::ByWeight {
             let pictures = |len: usize| units.start * (len / batch)..units.end * (len / batch);
             let shape = [units.len(), channels, height, width];
-            return Part {
-                plan: Plan { shape, ..self },
+            return ConvShard {
+                plan: ConvJob { shape, ..self },
                 a: pictures(a),
                 b: std::iter::once(0..b).collect(),
                 y: pictures(y),
@@ -120,8 +120,8 @@ impl Plan {
         let outputs = |len: usize| first * (len / self.others)..end * (len / self.others);
         let picture = b / batch;
         let others = end - first;
-        Part {
-            plan: Plan { others, ..self },
+        ConvShard {
+            plan: ConvJob { others, ..self },
             a: 0..a,
             b: (0..batch)
                 .map(|p| {
@@ -147,10 +147,10 @@ mod tests {
 
     #[test]
     fn parts_together_are_the_whole_bit_for_bit() {
-        for kind in [Kind::Forward, Kind::ByInput, Kind::ByWeight] {
+        for kind in [ConvPass::Forward, ConvPass::ByInput, ConvPass::ByWeight] {
             for halving in [false, true] {
                 let shape = [5, 6, 8, 12];
-                let plan = Plan {
+                let plan = ConvJob {
                     kind,
                     halving,
                     shape,
@@ -158,7 +158,7 @@ mod tests {
                 };
                 let [a, b, y] = plan.lengths();
                 let (a, b, bias) = (values(a), values(b), values(9));
-                let bias = (kind == Kind::Forward).then_some(&bias[..]);
+                let bias = (kind == ConvPass::Forward).then_some(&bias[..]);
                 let whole = plan.run(&a, &b, bias);
                 assert_eq!(whole.len(), y, "{plan:?}");
                 for count in 1..=plan.units() {

@@ -1,9 +1,9 @@
-//! Halving and doubling on the CPU; `crate::ops::halve`, `max_halve` and `double` have the formulas.
+//! Halving and doubling on the CPU; `crate::ops::avg_pool2x2`, `max_pool2x2` and `upsample2x` have the formulas.
 
 use super::{for_each_piece, map_indices};
 
 /// `x` `[..,H,W]` -> `[..,H/2,W/2]`: means of 2x2.
-pub fn halve(x: &[f32], height: usize, width: usize) -> Vec<f32> {
+pub fn avg_pool2x2(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() / 4];
     for_each_piece(&mut y, height * width / 4, |plane, y| {
         let x = &x[plane * height * width..][..height * width];
@@ -17,8 +17,8 @@ pub fn halve(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`halve`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, a quarter to each.
-pub fn halve_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
+/// The gradient of [`avg_pool2x2`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, a quarter to each.
+pub fn avg_pool2x2_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {
         let dy = &dy[plane * height * width..][..height * width];
@@ -34,7 +34,7 @@ pub fn halve_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
 }
 
 /// `x` `[..,H,W]` -> `[..,2H,2W]`, bilinear.
-pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
+pub fn upsample2x(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() * 4];
     for_each_piece(&mut y, height * width * 4, |plane, y| {
         let x = &x[plane * height * width..][..height * width];
@@ -64,8 +64,8 @@ pub fn double(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`double`]: `dy` `[..,2H,2W]` -> `[..,H,W]`.
-pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
+/// The gradient of [`upsample2x`]: `dy` `[..,2H,2W]` -> `[..,H,W]`.
+pub fn upsample2x_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let (height, width) = (height / 2, width / 2);
     let mut dx = vec![0.0; dy.len() / 4];
     for_each_piece(&mut dx, height * width, |plane, dx| {
@@ -98,20 +98,20 @@ pub fn double_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
 }
 
 /// `x` `[..,H,W]` -> `[..,H/2,W/2]`: maxima of 2x2, and which of the four, row by row, is the first of them.
-pub fn max_halve(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
+pub fn max_pool2x2(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     let pixels = height * width;
     let planes = map_indices(x.len() / pixels, |plane| {
         let x = &x[plane * pixels..][..pixels];
-        let (mut maxima, mut winners) = (vec![0.0; pixels / 4], vec![0; pixels / 4]);
+        let (mut maxima, mut indices) = (vec![0.0; pixels / 4], vec![0; pixels / 4]);
         let rows = maxima
             .chunks_exact_mut(width / 2)
-            .zip(winners.chunks_exact_mut(width / 2));
-        for (pair, (maxima, winners)) in x.chunks_exact(2 * width).zip(rows) {
+            .zip(indices.chunks_exact_mut(width / 2));
+        for (pair, (maxima, indices)) in x.chunks_exact(2 * width).zip(rows) {
             let (top, bottom) = pair.split_at(width);
             for ((top, bottom), (maximum, winner)) in top
                 .chunks_exact(2)
                 .zip(bottom.chunks_exact(2))
-                .zip(maxima.iter_mut().zip(winners))
+                .zip(maxima.iter_mut().zip(indices))
             {
                 (*maximum, *winner) = (top[0], 0);
                 for (i, value) in [top[1], bottom[0], bottom[1]].into_iter().enumerate() {
@@ -121,18 +121,18 @@ pub fn max_halve(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) 
                 }
             }
         }
-        (maxima, winners)
+        (maxima, indices)
     });
-    let (maxima, winners): (Vec<_>, Vec<_>) = planes.into_iter().unzip();
-    (maxima.concat(), winners.concat())
+    let (maxima, indices): (Vec<_>, Vec<_>) = planes.into_iter().unzip();
+    (maxima.concat(), indices.concat())
 }
 
-/// The gradient of [`max_halve`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, all of it to the winner.
-pub fn max_halve_gradient(winners: &[u8], dy: &[f32], height: usize, width: usize) -> Vec<f32> {
+/// The gradient of [`max_pool2x2`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, all of it to the winner.
+pub fn max_pool2x2_gradient(indices: &[u8], dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {
         let from = plane * height * width;
-        for (i, (winner, dy)) in winners[from..]
+        for (i, (winner, dy)) in indices[from..]
             .iter()
             .zip(&dy[from..][..height * width])
             .enumerate()

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{Shader, bits, dims, empty, grid, launch, shelf};
+use super::{Shader, bits, dims, empty, grad_arena, grid, launch};
 use crate::ops::AdamWStep;
 
 /// `shaders/adamw.wgsl`
@@ -25,16 +25,16 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
         }
     }
     let [g, m, v, p] = of;
-    let (starts, size) = shelf::starts(&p);
-    let (gradients, places) = shelf::gradients(&g);
-    let before = [&m, &v, &p].map(|tensors| shelf::behind_one_another(tensors));
+    let (starts, size) = grad_arena::starts(&p);
+    let (gradients, places) = grad_arena::gradients(&g);
+    let before = [&m, &v, &p].map(|tensors| grad_arena::as_contiguous(tensors));
     let after = [(); 3].map(|()| empty(&p[0], [size]));
 
     // Where the gradient of each run of a parameter begins, in fours.
     let runs: Vec<u8> = (g.iter().zip(places))
         .flat_map(|(g, place)| {
             let [count] = dims(g);
-            (place..place + count).step_by(shelf::STRIDE)
+            (place..place + count).step_by(grad_arena::STRIDE)
         })
         .flat_map(|place| (place as u32 / 4).to_le_bytes())
         .collect();
@@ -68,9 +68,11 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
     let [new_m, new_v, new_p] = &after;
     let buffers = [&gradients, &runs, m, v, q, new_m, new_v, new_p];
     launch(AdamW, groups, &buffers, &sizes);
-    shelf::clear(size);
+    grad_arena::clear(size);
     (p.iter().zip(starts))
-        .map(|(p, start)| [new_m, new_v, new_p].map(|all| shelf::view(all, start, dims::<1>(p))))
+        .map(|(p, start)| {
+            [new_m, new_v, new_p].map(|all| grad_arena::view(all, start, dims::<1>(p)))
+        })
         .collect()
 }
 

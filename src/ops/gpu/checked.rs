@@ -121,7 +121,7 @@ mod tests {
         };
         check_bounds(true);
         let before = out_of_bounds();
-        super::super::shelf::copy_too_many(&some, 3);
+        super::super::grad_arena::copy_too_many(&some, 3);
         let after = out_of_bounds();
         check_bounds(false);
         assert_eq!(after - before, 6, "three reads and three writes");

@@ -33,10 +33,10 @@ impl Shader for EdgeGradients {
 
 /// What an edge map was drawn from, and which edge won where.
 #[derive(Clone, Debug)]
-pub struct Drawn {
+pub struct EdgeMapCtx {
     keypoints: CubeTensor,
     weights: CubeTensor,
-    winners: CubeTensor,
+    indices: CubeTensor,
     thickness: f64,
 }
 
@@ -46,31 +46,31 @@ pub fn draw(
     weights: CubeTensor,
     size: usize,
     thickness: f64,
-) -> (CubeTensor, Drawn) {
+) -> (CubeTensor, EdgeMapCtx) {
     let (keypoints, weights) = (into_contiguous(keypoints), into_contiguous(weights));
     let [batch, count, _] = dims(&keypoints);
     let map = empty(&keypoints, [batch, 1, size, size]);
-    let winners = empty(&keypoints, [batch, size, size]); // whole numbers in the same room
+    let indices = empty(&keypoints, [batch, size, size]); // whole numbers in the same room
     launch(
         Draw,
         [(size * size / 4).div_ceil(64), batch, 1],
-        &[&keypoints, &weights, &map, &winners],
+        &[&keypoints, &weights, &map, &indices],
         &[count, size, batch, bits(thickness)],
     );
-    let drawn = Drawn {
+    let drawn = EdgeMapCtx {
         keypoints,
         weights,
-        winners,
+        indices,
         thickness,
     };
     (map, drawn)
 }
 
 /// By keypoints and weights.
-pub fn gradients(drawn: Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
+pub fn gradients(drawn: EdgeMapCtx, dy: CubeTensor) -> [CubeTensor; 2] {
     let dy = into_contiguous(dy);
     let [batch, count, _] = dims(&drawn.keypoints);
-    let [_, size, _] = dims(&drawn.winners);
+    let [_, size, _] = dims(&drawn.indices);
     let parts = empty(&dy, [batch, count, count, 5]);
     let lanes = plane_lanes(&dy, size * size / 4);
     launch(
@@ -79,7 +79,7 @@ pub fn gradients(drawn: Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
         &[
             &drawn.keypoints,
             &drawn.weights,
-            &drawn.winners,
+            &drawn.indices,
             &dy,
             &parts,
         ],

@@ -20,7 +20,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::NormSettings;
 use super::conv::options;
-use super::kernels::{Gradients, Kernels, Measured};
+use super::kernels::{BenchOps, Gradients, Kernels};
 use resize::Resize;
 
 pub use checked::{check_bounds, out_of_bounds};
@@ -30,11 +30,11 @@ mod checked;
 pub mod conv;
 pub mod distance;
 pub mod edge_map;
+mod grad_arena;
 pub mod heatmap;
 pub mod norm;
 pub mod peak;
 pub mod resize;
-mod shelf;
 
 #[cfg(test)]
 mod permutations;
@@ -240,7 +240,7 @@ impl Shader for Sum {}
 /// Memory for the parts, so many, of a gradient by parameters, each two tensors of these sizes one behind the other.
 fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
     if is_sum(count, sizes[0]) {
-        shelf::room(like, sizes[0] + sizes[1])
+        grad_arena::room(like, sizes[0] + sizes[1])
     } else {
         empty(like, [count * (sizes[0] + sizes[1])])
     }
@@ -248,7 +248,7 @@ fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
 
 /// Whether `parts` are their own sum: a single one, the second of whose tensors begins where one may.
 fn is_sum(count: usize, first: usize) -> bool {
-    count == 1 && first.is_multiple_of(shelf::ALIGNED)
+    count == 1 && first.is_multiple_of(grad_arena::ALIGNED)
 }
 
 /// The parts of a gradient by parameters, added up.
@@ -261,16 +261,16 @@ fn sum<const D: usize, const E: usize>(
     let sizes: [usize; 3] = [first.iter().product(), second.iter().product(), count];
     if is_sum(count, sizes[0]) {
         return [
-            shelf::view(parts, 0, first),
-            shelf::view(parts, sizes[0], second),
+            grad_arena::view(parts, 0, first),
+            grad_arena::view(parts, sizes[0], second),
         ];
     }
-    let sums = [sizes[0], sizes[1]].map(|size| shelf::room(parts, size));
+    let sums = [sizes[0], sizes[1]].map(|size| grad_arena::room(parts, size));
     let groups = [(sizes[0] + sizes[1]).div_ceil(64), 1, 1];
     launch(Sum, groups, &[parts, &sums[0], &sums[1]], &sizes);
     [
-        shelf::view(&sums[0], 0, first),
-        shelf::view(&sums[1], 0, second),
+        grad_arena::view(&sums[0], 0, first),
+        grad_arena::view(&sums[1], 0, second),
     ]
 }
 
@@ -286,7 +286,7 @@ impl Kernels for Cube {
         conv::convolve(vec![x], weight, Some((bias, slope)), false)
     }
 
-    fn convolve_two(
+    fn convolve_concat(
         x: CubeTensor,
         y: CubeTensor,
         weight: CubeTensor,
@@ -305,19 +305,19 @@ impl Kernels for Cube {
         edge_map::draw(keypoints, weights, size, thickness).0
     }
 
-    fn halve(x: CubeTensor) -> CubeTensor {
+    fn avg_pool2x2(x: CubeTensor) -> CubeTensor {
         resize::resize(Resize::Halve, x, None)
     }
 
-    fn max_halve(x: CubeTensor) -> CubeTensor {
+    fn max_pool2x2(x: CubeTensor) -> CubeTensor {
         resize::resize(Resize::Max, x, None)
     }
 
-    fn double(x: CubeTensor) -> CubeTensor {
+    fn upsample2x(x: CubeTensor) -> CubeTensor {
         resize::resize(Resize::Double, x, None)
     }
 
-    fn double_two(x: CubeTensor, y: CubeTensor) -> CubeTensor {
+    fn upsample2x_concat(x: CubeTensor, y: CubeTensor) -> CubeTensor {
         resize::resize(Resize::DoubleTwo, x, Some(y))
     }
 
@@ -325,11 +325,11 @@ impl Kernels for Cube {
         norm::leaky(x, slope)
     }
 
-    fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
-        norm::leaky_sum(x, y, slope)
+    fn add_leaky_relu(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
+        norm::add_leaky_relu(x, y, slope)
     }
 
-    fn normalise(
+    fn batch_norm_train(
         x: CubeTensor,
         weight: CubeTensor,
         bias: CubeTensor,
@@ -355,39 +355,44 @@ impl Kernels for Cube {
     }
 }
 
-impl Measured for Cube {
+impl BenchOps for Cube {
     fn multiply_adds(like: CubeTensor, chains: usize, groups: usize, rounds: usize) -> CubeTensor {
         peak::run(&like, chains, groups, rounds)
     }
 
-    fn by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        Self::convolve_by_x(x, weight, dy, false)
+    fn input_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        Self::convolve_input_grad(x, weight, dy, false)
     }
 
-    fn by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        let [by_weight, _] = Self::convolve_by_parameters(vec![x], weight, dy, false);
-        by_weight
+    fn weight_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+        let [weight_grad, _] = Self::convolve_parameter_grads(vec![x], weight, dy, false);
+        weight_grad
     }
 
-    fn burn_by_x(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+    fn burn_input_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
         Self::conv2d_x_backward(x, weight, dy, options())
     }
 
-    fn burn_by_weight(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
+    fn burn_weight_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
         Self::conv2d_weight_backward(x, weight, dy, options())
     }
 }
 
 impl Gradients for Cube {
-    type Drawn = edge_map::Drawn;
+    type EdgeMapCtx = edge_map::EdgeMapCtx;
     /// The input.
-    type Winners = CubeTensor;
+    type PoolIndices = CubeTensor;
 
-    fn convolve_by_x(_: CubeTensor, weight: CubeTensor, dy: CubeTensor, _: bool) -> CubeTensor {
+    fn convolve_input_grad(
+        _: CubeTensor,
+        weight: CubeTensor,
+        dy: CubeTensor,
+        _: bool,
+    ) -> CubeTensor {
         conv::convolve(vec![dy], weight, None, true)
     }
 
-    fn convolve_by_parameters(
+    fn convolve_parameter_grads(
         inputs: Vec<CubeTensor>,
         _: CubeTensor,
         dy: CubeTensor,
@@ -401,28 +406,28 @@ impl Gradients for Cube {
         weights: CubeTensor,
         size: usize,
         thickness: f64,
-    ) -> (CubeTensor, Self::Drawn) {
+    ) -> (CubeTensor, Self::EdgeMapCtx) {
         edge_map::draw(keypoints, weights, size, thickness)
     }
 
-    fn edge_map_gradients(drawn: Self::Drawn, dy: CubeTensor) -> [CubeTensor; 2] {
+    fn edge_map_gradients(drawn: Self::EdgeMapCtx, dy: CubeTensor) -> [CubeTensor; 2] {
         edge_map::gradients(drawn, dy)
     }
 
-    fn halve_gradient(dy: CubeTensor) -> CubeTensor {
+    fn avg_pool2x2_gradient(dy: CubeTensor) -> CubeTensor {
         resize::resize(Resize::HalveGradient, dy, None)
     }
 
-    fn max_halve_with_winners(x: CubeTensor) -> (CubeTensor, CubeTensor) {
+    fn max_pool2x2_with_indices(x: CubeTensor) -> (CubeTensor, CubeTensor) {
         let x = into_contiguous(x);
         (resize::resize(Resize::Max, x.clone(), None), x)
     }
 
-    fn max_halve_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
+    fn max_pool2x2_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
         resize::resize(Resize::MaxGradient, dy, Some(x))
     }
 
-    fn double_gradient(dy: CubeTensor) -> CubeTensor {
+    fn upsample2x_gradient(dy: CubeTensor) -> CubeTensor {
         resize::resize(Resize::DoubleGradient, dy, None)
     }
 
@@ -437,7 +442,7 @@ impl Gradients for Cube {
             .map(|channels| slice(x.clone(), &[0..batch, channels, 0..height, 0..width]))
     }
 
-    fn normalise_with_moments(
+    fn batch_norm_train_with_moments(
         x: CubeTensor,
         parameters: [CubeTensor; 4],
         settings: NormSettings,
@@ -445,7 +450,7 @@ impl Gradients for Cube {
         norm::forward(x, parameters, settings)
     }
 
-    fn normalise_gradients(
+    fn batch_norm_train_gradients(
         x: CubeTensor,
         parameters: [CubeTensor; 3],
         settings: NormSettings,

@@ -5,7 +5,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::super::NormSettings;
-use super::{Shader, bits, dims, empty, grid, launch, plane_lanes, shelf};
+use super::{Shader, bits, dims, empty, grad_arena, grid, launch, plane_lanes};
 
 /// `shaders/norm.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +83,7 @@ fn channels_of_more(tensor: CubeTensor) -> (CubeTensor, usize) {
     (into_contiguous(tensor), channels)
 }
 
-/// See [`crate::ops::normalise`], of `x` `[B,C,H,W]`, H W a multiple of four; weight, bias, and the running mean and variance before
+/// See [`crate::ops::batch_norm_train`], of `x` `[B,C,H,W]`, H W a multiple of four; weight, bias, and the running mean and variance before
 /// this batch, `[C]` each. The output, those after it, and mean and variance, biased, of each channel: `[2,C]`.
 pub fn forward(
     x: CubeTensor,
@@ -97,8 +97,11 @@ pub fn forward(
     run(Pass::Moments, &[&x, &planes], settings, 0, [0, 0]);
     let y = empty(&x, dims::<4>(&x));
     // One buffer, for a kernel may have eight: the moments, and from `places` on the running statistics.
-    let after = (2 * channels).next_multiple_of(shelf::ALIGNED);
-    let places = [after, after + channels.next_multiple_of(shelf::ALIGNED)];
+    let after = (2 * channels).next_multiple_of(grad_arena::ALIGNED);
+    let places = [
+        after,
+        after + channels.next_multiple_of(grad_arena::ALIGNED),
+    ];
     let statistics = empty(&x, [places[1] + channels]);
     let buffers = [
         &x,
@@ -111,12 +114,12 @@ pub fn forward(
         &y,
     ];
     run(Pass::Forward, &buffers, settings, 0, places);
-    let [mean, variance] = places.map(|start| shelf::view(&statistics, start, [channels]));
+    let [mean, variance] = places.map(|start| grad_arena::view(&statistics, start, [channels]));
     [
         y,
         mean,
         variance,
-        shelf::view(&statistics, 0, [2, channels]),
+        grad_arena::view(&statistics, 0, [2, channels]),
     ]
 }
 
@@ -135,8 +138,8 @@ pub fn backward(
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
     run(Pass::Sums, &buffers, settings, all, [0, 0]);
     let dx = empty(&x, dims::<4>(&x));
-    let places = [0, channels.next_multiple_of(shelf::ALIGNED)];
-    let by_parameters = shelf::room(&x, places[1] + channels);
+    let places = [0, channels.next_multiple_of(grad_arena::ALIGNED)];
+    let by_parameters = grad_arena::room(&x, places[1] + channels);
     let buffers = [
         &x,
         &weight,
@@ -148,8 +151,9 @@ pub fn backward(
         &dx,
     ];
     run(Pass::Backward, &buffers, settings, all, places);
-    let [by_weight, by_bias] = places.map(|start| shelf::view(&by_parameters, start, [channels]));
-    [dx, by_weight, by_bias]
+    let [weight_grad, by_bias] =
+        places.map(|start| grad_arena::view(&by_parameters, start, [channels]));
+    [dx, weight_grad, by_bias]
 }
 
 /// LeakyReLU of `x`, whose size is a multiple of four.
@@ -161,7 +165,7 @@ pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
 }
 
 /// LeakyReLU of `x + y`, whose size is a multiple of four.
-pub fn leaky_sum(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
+pub fn add_leaky_relu(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
     let (x, y) = (into_contiguous(x), into_contiguous(y));
     let sum = empty(&x, dims::<4>(&x));
     run_leaky(Leaky::SUM, &[&x, &y, &sum], slope);

@@ -14,7 +14,7 @@ use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFl
 use pollster::block_on;
 
 use super::{
-    Adapter, Shader, Sum, adamw, conv, distance, edge_map, heatmap, norm, peak, resize, shelf,
+    Adapter, Shader, Sum, adamw, conv, distance, edge_map, grad_arena, heatmap, norm, peak, resize,
 };
 use crate::config::{Config, LossKind, Preset};
 use crate::data::synthetic;
@@ -64,7 +64,7 @@ fn kernels(adapter: Adapter) -> Found {
     norm::permutations(adapter, &mut found);
     peak::permutations(&mut found);
     resize::permutations(&mut found);
-    shelf::permutations(&mut found);
+    grad_arena::permutations(&mut found);
     found
 }
 

@@ -11,27 +11,27 @@ use super::{fractions, images, read};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
-use crate::model::edges::median_and_rise;
+use crate::model::edges::median_and_contrast;
 use crate::model::{AutoLink, enlarge};
 use crate::{ops, palette};
 
 /// A probe picture, and what is changed on its way through the model. What no longer fits the model is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
-pub struct Touch {
+pub struct Edits {
     /// Which of the probes; the last one where there are fewer.
     pub probe: usize,
     /// What of the picture is hidden.
-    pub cover: Cover,
+    pub cover: MaskEdit,
     /// `[K][x, y]` as fractions of the view: where the keypoints are to be, in place of where the detector sees them.
     pub keypoints: Option<Vec<[f32; 2]>>,
     /// Edges that are not to be as learned.
-    pub edges: Vec<EdgeTouch>,
+    pub edges: Vec<EdgeEdit>,
 }
 
 /// What of the picture is hidden.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Cover {
+pub enum MaskEdit {
     /// As in the grid of probes: always the same cells.
     #[default]
     Usual,
@@ -49,19 +49,19 @@ pub enum Cover {
 
 /// An edge that is not to be as learned.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
-pub struct EdgeTouch {
+pub struct EdgeEdit {
     /// One end.
     pub from: usize,
     /// The other.
     pub to: usize,
     /// What becomes of it.
-    pub becomes: Becomes,
+    pub becomes: EdgeState,
 }
 
 /// What becomes of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
-pub enum Becomes {
+pub enum EdgeState {
     /// Its weight is 0.
     Off,
     /// Its weight is that of the strongest edge.
@@ -70,7 +70,7 @@ pub enum Becomes {
 
 /// Every stage of one picture's way through the model.
 #[derive(Clone, Debug, Serialize, TS)]
-pub struct Parts {
+pub struct Stages {
     /// Steps taken.
     pub step: usize,
     /// Which of the probes.
@@ -134,7 +134,7 @@ pub(super) struct Scene<'a> {
 
 impl Scene<'_> {
     /// One probe, taken apart.
-    pub async fn inspect(&self, touch: &Touch) -> Result<Parts> {
+    pub async fn inspect(&self, touch: &Edits) -> Result<Stages> {
         let Config {
             size,
             keypoints: count,
@@ -191,7 +191,7 @@ impl Scene<'_> {
             .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
         let (rebuilt, without) = both.split_at(both.len() / 2);
-        let (median, rise) = median_and_rise(&learned);
+        let (median, rise) = median_and_contrast(&learned);
         let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
         let mut pixels = Vec::with_capacity(6 * size * size * 4);
         push_rgba(&mut pixels, self.pictures.pixels(self.probes[probe]));
@@ -203,7 +203,7 @@ impl Scene<'_> {
         let mean = |of: &[f32]| {
             distances(of, &image, size).map(f64::from).sum::<f64>() / (size * size) as f64
         };
-        Ok(Parts {
+        Ok(Stages {
             step: self.step,
             probe,
             size,
@@ -246,7 +246,7 @@ impl Scene<'_> {
         ); // [P,1,S,S]
         let side = self.config.mask_grid;
         let masks: Vec<f32> = (which.iter())
-            .flat_map(|&probe| self.mask(probe, &Cover::Usual))
+            .flat_map(|&probe| self.mask(probe, &MaskEdit::Usual))
             .collect();
         let masks = Tensor::from_data(TensorData::new(masks, [count, 1, side, side]), self.device);
         let masked = images * enlarge(masks, size);
@@ -265,7 +265,7 @@ impl Scene<'_> {
     }
 
     /// `[g*g]`
-    fn mask(&self, probe: usize, cover: &Cover) -> Vec<f32> {
+    fn mask(&self, probe: usize, cover: &MaskEdit) -> Vec<f32> {
         let Config {
             mask_grid,
             mask_ratio,
@@ -274,12 +274,12 @@ impl Scene<'_> {
         } = *self.config;
         let area = mask_grid * mask_grid;
         match cover {
-            Cover::Fresh { seed } => {
+            MaskEdit::Fresh { seed } => {
                 let mut stream = ChaCha8Rng::seed_from_u64(MASK_SEED);
                 stream.set_stream(1 + u64::from(*seed));
                 block_mask(&mut stream, 1, mask_grid, mask_ratio)
             }
-            Cover::Painted { cells }
+            MaskEdit::Painted { cells }
                 if !cells.is_empty()
                     && cells.len() == cells.len().isqrt().pow(2)
                     && cells.len() <= size * size =>
@@ -295,16 +295,16 @@ impl Scene<'_> {
 }
 
 /// The edge weights `[K][K]` with some changed.
-fn touched(learned: &[Vec<f32>], edges: &[EdgeTouch]) -> Vec<Vec<f32>> {
+fn touched(learned: &[Vec<f32>], edges: &[EdgeEdit]) -> Vec<Vec<f32>> {
     let strongest = learned.iter().flatten().copied().fold(0.0, f32::max);
     let mut weights = learned.to_vec();
-    for &EdgeTouch { from, to, becomes } in edges {
+    for &EdgeEdit { from, to, becomes } in edges {
         if from == to || from.max(to) >= weights.len() {
             continue;
         }
         let weight = match becomes {
-            Becomes::Off => 0.0,
-            Becomes::Strongest => strongest,
+            EdgeState::Off => 0.0,
+            EdgeState::Strongest => strongest,
         };
         weights[from][to] = weight;
         weights[to][from] = weight;

@@ -2,9 +2,9 @@
 
 use autolink::data::synthetic;
 use autolink::session::{
-    Backend, Becomes, Cover, EdgeTouch, Moment, Parts, Session, Touch, Transfer,
+    Backend, EdgeEdit, EdgeState, Edits, MaskEdit, Session, SnapshotView, Stages, Transfer,
 };
-use autolink::train::diagnosis::Trouble;
+use autolink::train::diagnosis::Issue;
 use autolink::{Config, LossKind, Preset};
 use burn::tensor::Device;
 use pollster::block_on;
@@ -32,7 +32,7 @@ fn session() -> Session {
     session
 }
 
-fn inspect(session: &Session, touch: Touch) -> Parts {
+fn inspect(session: &Session, touch: Edits) -> Stages {
     block_on(session.inspect(&touch)).expect("inspects")
 }
 
@@ -43,7 +43,7 @@ const REBUILT: usize = 3;
 const WITHOUT: usize = 4;
 
 /// RGBA of one stage.
-fn stage(parts: &Parts, index: usize) -> &[u8] {
+fn stage(parts: &Stages, index: usize) -> &[u8] {
     let length = SIZE * SIZE * 4;
     &parts.pixels[index * length..(index + 1) * length]
 }
@@ -64,9 +64,9 @@ fn an_untouched_probe_is_as_in_the_grid() {
     let views = block_on(session.views()).expect("views");
     let parts = inspect(
         &session,
-        Touch {
+        Edits {
             probe: 2,
-            ..Touch::default()
+            ..Edits::default()
         },
     );
     assert_eq!(
@@ -120,10 +120,10 @@ fn an_untouched_probe_is_as_in_the_grid() {
 #[test]
 fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
     let session = session();
-    let usual = inspect(&session, Touch::default());
-    let cover = |cells: Vec<u8>| Touch {
-        cover: Cover::Painted { cells },
-        ..Touch::default()
+    let usual = inspect(&session, Edits::default());
+    let cover = |cells: Vec<u8>| Edits {
+        cover: MaskEdit::Painted { cells },
+        ..Edits::default()
     };
     let all_hidden = inspect(&session, cover(vec![0; 256]));
     assert!(
@@ -158,9 +158,9 @@ fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
     let fresh = |seed| {
         inspect(
             &session,
-            Touch {
-                cover: Cover::Fresh { seed },
-                ..Touch::default()
+            Edits {
+                cover: MaskEdit::Fresh { seed },
+                ..Edits::default()
             },
         )
         .mask
@@ -174,13 +174,13 @@ fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
 #[test]
 fn a_moved_keypoint_moves_the_edge_map() {
     let session = session();
-    let usual = inspect(&session, Touch::default());
+    let usual = inspect(&session, Edits::default());
     let mut points = usual.keypoints.clone();
     let same = inspect(
         &session,
-        Touch {
+        Edits {
             keypoints: Some(points.clone()),
-            ..Touch::default()
+            ..Edits::default()
         },
     );
     assert!(
@@ -190,9 +190,9 @@ fn a_moved_keypoint_moves_the_edge_map() {
     points[1] = [0.1, 0.9];
     let moved = inspect(
         &session,
-        Touch {
+        Edits {
             keypoints: Some(points.clone()),
-            ..Touch::default()
+            ..Edits::default()
         },
     );
     for (a, b) in moved
@@ -214,9 +214,9 @@ fn a_moved_keypoint_moves_the_edge_map() {
     points.pop();
     let other = inspect(
         &session,
-        Touch {
+        Edits {
             keypoints: Some(points),
-            ..Touch::default()
+            ..Edits::default()
         },
     );
     assert_eq!(other.keypoints, usual.keypoints);
@@ -226,26 +226,26 @@ fn a_moved_keypoint_moves_the_edge_map() {
 fn an_edge_is_switched_off_or_up() {
     let session = session();
     // In a square, so that no edge lies over another.
-    let square = Touch {
+    let square = Edits {
         keypoints: Some(vec![[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]),
-        ..Touch::default()
+        ..Edits::default()
     };
     let usual = inspect(&session, square.clone());
     let with = |edges: &[(usize, usize)], becomes| {
         let edges = edges
             .iter()
-            .map(|&(from, to)| EdgeTouch { from, to, becomes })
+            .map(|&(from, to)| EdgeEdit { from, to, becomes })
             .collect();
         inspect(
             &session,
-            Touch {
+            Edits {
                 edges,
                 ..square.clone()
             },
         )
     };
     let all: Vec<(usize, usize)> = (0..4).flat_map(|i| (0..i).map(move |j| (i, j))).collect();
-    let none = with(&all, Becomes::Off);
+    let none = with(&all, EdgeState::Off);
     assert!(none.edge_weights.iter().flatten().all(|&w| w == 0.0));
     let dark = &stage(&none, EDGE_MAP)[..4];
     assert!(stage(&none, EDGE_MAP).chunks(4).all(|rgba| rgba == dark));
@@ -254,7 +254,7 @@ fn an_edge_is_switched_off_or_up() {
         "no edges are no keypoints to the decoder"
     );
 
-    let off = with(&[(0, 2)], Becomes::Off);
+    let off = with(&[(0, 2)], EdgeState::Off);
     assert_eq!((off.edge_weights[0][2], off.edge_weights[2][0]), (0.0, 0.0));
     assert!(apart(stage(&off, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
     let strongest = usual
@@ -263,7 +263,7 @@ fn an_edge_is_switched_off_or_up() {
         .flatten()
         .copied()
         .fold(0.0, f32::max);
-    let up = with(&all, Becomes::Strongest);
+    let up = with(&all, EdgeState::Strongest);
     for (i, row) in up.edge_weights.iter().enumerate() {
         for (j, &weight) in row.iter().enumerate() {
             assert_eq!(weight, if i == j { 0.0 } else { strongest });
@@ -271,7 +271,7 @@ fn an_edge_is_switched_off_or_up() {
     }
     // An edge that there is not is left out.
     assert_eq!(
-        with(&[(0, 9), (1, 1)], Becomes::Strongest).edge_weights,
+        with(&[(0, 9), (1, 1)], EdgeState::Strongest).edge_weights,
         usual.edge_weights
     );
 }
@@ -295,9 +295,9 @@ fn a_picture_in_its_own_pose_is_itself() {
     for (i, &probe) in probes.iter().enumerate() {
         let own = inspect(
             &session,
-            Touch {
+            Edits {
                 probe,
-                ..Touch::default()
+                ..Edits::default()
             },
         );
         assert!(
@@ -308,18 +308,18 @@ fn a_picture_in_its_own_pose_is_itself() {
             // The same as drawing the other's keypoints by hand.
             let keypoints = inspect(
                 &session,
-                Touch {
+                Edits {
                     probe: pose,
-                    ..Touch::default()
+                    ..Edits::default()
                 },
             )
             .keypoints;
             let posed = inspect(
                 &session,
-                Touch {
+                Edits {
                     probe,
                     keypoints: Some(keypoints),
-                    ..Touch::default()
+                    ..Edits::default()
                 },
             );
             assert!(
@@ -338,9 +338,9 @@ fn looking_changes_nothing() {
     for _ in 0..3 {
         inspect(
             &looked,
-            Touch {
-                cover: Cover::Fresh { seed: 3 },
-                ..Touch::default()
+            Edits {
+                cover: MaskEdit::Fresh { seed: 3 },
+                ..Edits::default()
             },
         );
         block_on(looked.transfer(&[0, 1])).expect("transfers");
@@ -370,7 +370,7 @@ fn keypoints_are_scored_against_joints() {
 fn moments_are_what_was_seen() {
     let mut session = session();
     let views = block_on(session.views()).expect("views");
-    let moment = Moment::of(session.snapshots().all().last().expect("one is kept"));
+    let moment = SnapshotView::of(session.snapshots().all().last().expect("one is kept"));
     assert_eq!(
         (moment.step, moment.size, moment.count),
         (40, SIZE, views.count)
@@ -380,7 +380,7 @@ fn moments_are_what_was_seen() {
 }
 
 /// What goes wrong in a run over so many puppets.
-fn troubles(count: usize, flip: bool) -> Vec<Trouble> {
+fn troubles(count: usize, flip: bool) -> Vec<Issue> {
     let config = Config {
         flip,
         ..session().config().clone()
@@ -397,13 +397,13 @@ fn troubles(count: usize, flip: bool) -> Vec<Trouble> {
 
 #[test]
 fn a_few_pictures_are_learned_by_heart() {
-    assert!(troubles(4, false).contains(&Trouble::Overfitting));
+    assert!(troubles(4, false).contains(&Issue::Overfitting));
     assert!(
-        !troubles(4, true).contains(&Trouble::Overfitting),
+        !troubles(4, true).contains(&Issue::Overfitting),
         "mirror images were shown, too"
     );
     assert!(
-        !troubles(12, false).contains(&Trouble::Overfitting),
+        !troubles(12, false).contains(&Issue::Overfitting),
         "not yet"
     );
 }

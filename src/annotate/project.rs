@@ -967,7 +967,7 @@ fn free_name(landmarks: &[Keypoint], index: Option<usize>, name: &str) -> Result
 }
 
 #[cfg(test)]
-mod project_tests;
+mod content_tests;
 
 #[cfg(test)]
 mod tests {

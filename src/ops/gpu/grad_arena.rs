@@ -32,7 +32,7 @@ pub const STRIDE: usize = 4 * ALIGNED;
 
 /// Where gradients by parameters are put.
 #[derive(Default)]
-struct Shelf {
+struct GradArena {
     /// `[size + STRIDE]`, once one was asked for.
     buffer: Option<CubeTensor>,
     /// What the last step's gradients took, in numbers.
@@ -43,23 +43,23 @@ struct Shelf {
 
 thread_local! {
     /// Of the thread that trains.
-    static SHELF: RefCell<Shelf> = RefCell::default();
+    static GRAD_ARENA: RefCell<GradArena> = RefCell::default();
 }
 
 /// Memory for `count` numbers that are gradients by parameters: behind those before it, where there is room.
 pub fn room(like: &CubeTensor, count: usize) -> CubeTensor {
-    SHELF.with_borrow_mut(|shelf| {
+    GRAD_ARENA.with_borrow_mut(|arena| {
         // Gradients of a part of the batch were added to others and are gone.
-        if (shelf.buffer.as_ref()).is_some_and(|buffer| buffer.handle.can_mut()) {
-            shelf.next = 0;
+        if (arena.buffer.as_ref()).is_some_and(|buffer| buffer.handle.can_mut()) {
+            arena.next = 0;
         }
-        let start = shelf.next;
+        let start = arena.next;
         let next = start + count.next_multiple_of(STRIDE);
-        if next > shelf.size {
+        if next > arena.size {
             return empty(like, [count]);
         }
-        shelf.next = next;
-        let buffer = (shelf.buffer).get_or_insert_with(|| empty(like, [shelf.size + STRIDE]));
+        arena.next = next;
+        let buffer = (arena.buffer).get_or_insert_with(|| empty(like, [arena.size + STRIDE]));
         if buffer.device == like.device {
             view(buffer, start, [count])
         } else {
@@ -70,10 +70,10 @@ pub fn room(like: &CubeTensor, count: usize) -> CubeTensor {
 
 /// The step's gradients have been read; those of the next will be of as many numbers.
 pub fn clear(size: usize) {
-    SHELF.with_borrow_mut(|shelf| {
-        *shelf = Shelf {
+    GRAD_ARENA.with_borrow_mut(|arena| {
+        *arena = GradArena {
             size,
-            ..Shelf::default()
+            ..GradArena::default()
         }
     });
 }
@@ -81,7 +81,8 @@ pub fn clear(size: usize) {
 /// The buffer of gradients, and where in it each begins, in numbers. Those from elsewhere are copied.
 pub fn gradients(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
     let is_there = |tensor: &CubeTensor| {
-        SHELF.with_borrow(|shelf| (shelf.buffer.as_ref()).is_some_and(|all| is_part(tensor, all)))
+        GRAD_ARENA
+            .with_borrow(|arena| (arena.buffer.as_ref()).is_some_and(|all| is_part(tensor, all)))
     };
     let there: Vec<CubeTensor> = (tensors.iter())
         .map(|tensor| {
@@ -102,7 +103,7 @@ pub fn gradients(tensors: &[CubeTensor]) -> (CubeTensor, Vec<usize>) {
 
 /// The buffer that has these tensors behind one another from its start on: the one that they are parts of, or else one that they
 /// are copied to.
-pub fn behind_one_another(tensors: &[CubeTensor]) -> CubeTensor {
+pub fn as_contiguous(tensors: &[CubeTensor]) -> CubeTensor {
     let (starts, size) = starts(tensors);
     let buffer = whole(&tensors[0]);
     let mut places = tensors.iter().zip(starts);

@@ -7,7 +7,9 @@ use wasm_bindgen::JsValue;
 use web_sys::Blob;
 use web_time::{Duration, Instant};
 
-use super::{BlobFile, Engine, Files, Message, Pile, Progress, fail, post, post_file, reject};
+use super::{
+    BlobFile, Engine, Files, ImageSource, Message, Progress, fail, post, post_file, reject,
+};
 use crate::annotate::{
     self,
     content::{self, Content},
@@ -45,14 +47,14 @@ impl Engine {
         pixels: Vec<u8>,
     ) -> Result<bool> {
         match command {
-            Command::Find => self.find(files).await?,
-            Command::FindAgain => self.find_again().await?,
+            Command::AddImages => self.find(files).await?,
+            Command::DetectAgain => self.find_again().await?,
             Command::Identify => {
                 let content = identify(files).await?;
                 post(&Event::Identified { id, content });
                 return Ok(false);
             }
-            Command::Look { width, height } => {
+            Command::DetectPixels { width, height } => {
                 let found = self.look_at("camera", &pixels, [width, height]).await?.0;
                 post(&Event::Detected { id, found });
                 return Ok(false);
@@ -80,7 +82,7 @@ impl Engine {
                 let place = (blob(&[])?, None);
                 self.lay(&known, Some(&content), image, place).await?;
             }
-            Command::ShowDesk => {
+            Command::ShowProject => {
                 // What was found stays to be seen until somebody asks this model, unless it is known here.
                 let run = self.session()?.run_id().to_string();
                 let is_shown = |project: &AnnotationProject| {
@@ -91,13 +93,13 @@ impl Engine {
                 }
                 self.post_project(true);
             }
-            Command::GiveFrame { image } => {
+            Command::ProvideFrame { image } => {
                 let file = files.into_iter().next().map(|(_, file)| file);
                 if let (Some(place), Some(file)) = (self.desk_files.get_mut(&image), file) {
                     place.0 = file;
                 }
             }
-            Command::Follow {
+            Command::MeasureMotion {
                 layer,
                 measures,
                 smoothing,
@@ -109,7 +111,7 @@ impl Engine {
                     Ok((motion.video, motion.seconds, series))
                 });
                 let videos = videos.collect::<Result<_>>()?;
-                post(&Event::Moved { id, videos });
+                post(&Event::Motion { id, videos });
                 return Ok(false);
             }
             Command::ExportMotion {
@@ -147,13 +149,13 @@ impl Engine {
             Command::Export {
                 layer,
                 format,
-                with_pictures,
+                with_images,
             } => {
-                let (name, file) = self.export(layer, format, with_pictures).await?;
+                let (name, file) = self.export(layer, format, with_images).await?;
                 post_file(id, name, &file);
                 return Ok(false);
             }
-            Command::Picture { image } => {
+            Command::ImageFile { image } => {
                 post_picture(id, &self.desk_files, image)?;
                 return Ok(false);
             }
@@ -175,7 +177,7 @@ impl Engine {
     /// Tells the page what changed in the project, or all of it.
     fn post_project(&mut self, all: bool) {
         if let Some(project) = &mut self.desk {
-            post(&Event::Desk(project.view(all)));
+            post(&Event::Project(project.view(all)));
         }
     }
 
@@ -358,7 +360,7 @@ impl Engine {
             (n, true) => format!("Stopped: keypoints of {n} {} so far.", pictures(n)),
             (n, false) => format!("Keypoints of {n} {}.", pictures(n)),
         };
-        post(&Event::Found { about, rejected });
+        post(&Event::Added { about, rejected });
     }
 
     /// Takes in the labels that came with the images; what could not be used of them joins `rejected`.
@@ -454,11 +456,11 @@ impl Engine {
         let mut all = Files::new();
         for (pile, _) in &self.piles.clone() {
             let (count, seed) = match pile {
-                Pile::Files(files) | Pile::Hands(files) => {
+                ImageSource::Files(files) | ImageSource::Hands(files) => {
                     all.extend(files.iter().cloned());
                     continue;
                 }
-                Pile::Puppets { count, seed } => (*count, *seed),
+                ImageSource::Puppets { count, seed } => (*count, *seed),
             };
             let mut progress = Progress::of("Drawing puppets");
             let mut stint = Instant::now();
@@ -480,7 +482,7 @@ impl Engine {
             let command = &message.command;
             matches!(
                 command,
-                Command::Picture { .. } | Command::Edit { .. } | Command::SaveProject { .. }
+                Command::ImageFile { .. } | Command::Edit { .. } | Command::SaveProject { .. }
             )
         };
         while let Some(at) = self.backlog.iter().position(is_asked) {
@@ -488,7 +490,7 @@ impl Engine {
                 return;
             };
             let result = match command {
-                Command::Picture { image } => post_picture(id, &self.desk_files, image),
+                Command::ImageFile { image } => post_picture(id, &self.desk_files, image),
                 Command::SaveProject { name } => self.post_saved(id, &name),
                 Command::Edit { edit } => self.edit(edit).map(|()| post(&Event::Done { id })),
                 _ => Ok(()),
@@ -515,7 +517,7 @@ impl Engine {
             name: name.clone(),
             reason,
         };
-        post(&Event::Found {
+        post(&Event::Added {
             about: placed.summary,
             rejected: imported
                 .notes
@@ -532,16 +534,16 @@ impl Engine {
         &mut self,
         layer: Layer,
         format: Format,
-        with_pictures: bool,
+        with_images: bool,
     ) -> Result<(String, Blob)> {
         let annotations = self.desk()?.annotations(layer)?;
         let files = formats::export(&annotations, format)?;
-        if files.len() == 1 && !with_pictures {
+        if files.len() == 1 && !with_images {
             let file = &files[0];
             let name = file.path.rsplit('/').next().unwrap_or(&file.path);
             return Ok((name.to_string(), blob(&file.bytes)?));
         }
-        let paths = if with_pictures || format == Format::Png {
+        let paths = if with_images || format == Format::Png {
             format.picture_paths(&annotations)
         } else {
             Vec::new()
