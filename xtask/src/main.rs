@@ -69,7 +69,7 @@ fn work() -> Result<()> {
     }
 }
 
-/// This package as it is released, on top of the tests' profile: that has its dependencies built already, and optimises
+/// The library as it is released, on top of the tests' profile: that has its dependencies built already, and optimises
 /// those that compute. With the tests' checks a step on the CPU takes twice as long.
 const FAST: [&str; 3] = [
     "opt-level=3",
@@ -77,7 +77,7 @@ const FAST: [&str; 3] = [
     "debug-assertions=false",
 ];
 
-/// Everything in one run, see `benches/main.rs`.
+/// Everything in one run, see `bench/src/main.rs`.
 fn bench(options: &[&str]) -> Result<()> {
     setup::page()?;
     let chromium = setup::chromium()?;
@@ -89,10 +89,8 @@ fn bench(options: &[&str]) -> Result<()> {
         "page",
         "--target",
         setup::WASM,
-        "--bin",
-        "bench",
-        "--features",
-        "bench",
+        "--package",
+        "autolink-bench",
     ]))?;
     let wasm = format!("target/{}/page/bench.wasm", setup::WASM);
     let bindgen = ["wasm-bindgen", "--target", "web", "--no-typescript"];
@@ -102,12 +100,14 @@ fn bench(options: &[&str]) -> Result<()> {
 
     let mut bench = command(&["cargo", "run"]);
     for setting in FAST {
-        bench.args([
-            "--config",
-            &format!("profile.dev.package.autolink.{setting}"),
-        ]);
+        for package in ["autolink", "autolink-bench"] {
+            bench.args([
+                "--config",
+                &format!("profile.dev.package.{package}.{setting}"),
+            ]);
+        }
     }
-    bench.args(["--bin", "bench", "--"]);
+    bench.args(["--package", "autolink-bench", "--"]);
     if let Some(chromium) = chromium {
         bench.env("CHROME", chromium);
     }

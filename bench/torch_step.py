@@ -1,6 +1,6 @@
 """The model of `src/model` in PyTorch on the CPU, and its training step with the pixel loss: what ours is compared with.
 
-python3 benches/torch_step.py SETTINGS   # as JSON, see src/config.rs; prints milliseconds as JSON
+python3 bench/torch_step.py SETTINGS   # as JSON, see src/config.rs; prints milliseconds as JSON
 """
 
 import json

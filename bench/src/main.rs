@@ -1,7 +1,7 @@
 //! The benchmark, `cargo xtask bench [--quick] [--json FILE]`: everything in one run, on one machine.
 //!
 //! Natively this program measures the CPU and the graphics adapters, each in a process of its own, has
-//! `benches/browser.mjs` do the same in Chromium, where its wasm twin and TensorFlow.js run, and puts all of it together.
+//! `bench/browser.mjs` do the same in Chromium, where its wasm twin and TensorFlow.js run, and puts all of it together.
 //! `bench show FILE` shows a report again.
 
 #[cfg(not(target_family = "wasm"))]

@@ -20,7 +20,7 @@ use crate::measure::{self, Plan};
 use crate::report::{Report, Rival};
 use crate::{chart, layers};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The program for the rivals in Python, where there is one.
 const PYTHON: &str = "AUTOLINK_PYTHON";
 
@@ -122,7 +122,7 @@ fn all(options: &[&str]) -> Result<()> {
         let mut command = Command::new("node");
         command
             .current_dir(ROOT)
-            .arg("benches/browser.mjs")
+            .arg("bench/browser.mjs")
             .args(words);
         if quick {
             command.arg("--quick");
@@ -169,7 +169,7 @@ fn all(options: &[&str]) -> Result<()> {
         let mut command = Command::new(&python);
         command
             .current_dir(ROOT)
-            .args(["benches/torch_step.py", settings]);
+            .args(["bench/torch_step.py", settings]);
         command
     });
 

@@ -178,7 +178,7 @@ mod tests {
         let config = Config::preset(Preset::Paper);
         let mut found: Vec<[usize; 2]> = Vec::new();
         for name in WEIGHTS_FILES {
-            let path = format!("{}/weights/{name}", env!("CARGO_MANIFEST_DIR"));
+            let path = format!("{}/../weights/{name}", env!("CARGO_MANIFEST_DIR"));
             let bytes = std::fs::read(path).expect("a file of weights");
             let file = SafeTensors::deserialize(&bytes).expect("safetensors");
             found.extend(

@@ -1,7 +1,7 @@
-// One device in headless Chromium, for `benches/conduct.rs`; what it found is the last line that this prints.
+// One device in headless Chromium, for `bench/src/conduct.rs`; what it found is the last line that this prints.
 //
-//   node benches/browser.mjs gpu|flex|flex-one-core [--quick] [--steps-only]   our own program, as built into target/bench/
-//   node benches/browser.mjs tfjs SETTINGS                      TensorFlow.js; SETTINGS as JSON, see `src/config.rs`
+//   node bench/browser.mjs gpu|flex|flex-one-core [--quick] [--steps-only]   our own program, as built into target/bench/
+//   node bench/browser.mjs tfjs SETTINGS                      TensorFlow.js; SETTINGS as JSON, see `src/config.rs`
 //
 // CHROME names the browser, as for the tests.
 
@@ -13,7 +13,7 @@ const PORT = 20_000 + (process.pid % 20_000);
 // The layers bring the gradients along.
 const TENSORFLOW = ["core/dist/tf-core", "layers/dist/tf-layers", "backend-webgpu/dist/tf-backend-webgpu"];
 
-/** The question that `benches/browser.rs` answers. */
+/** The question that `bench/src/browser.rs` answers. */
 function ours(/** @type {import("@playwright/test").Page} */ page) {
   return page.evaluate(
     async (plan) => {
@@ -38,7 +38,7 @@ function ours(/** @type {import("@playwright/test").Page} */ page) {
 async function tensorflow(/** @type {import("@playwright/test").Page} */ page, /** @type {string} */ settings) {
   for (const file of TENSORFLOW) await page.addScriptTag({ url: `/node_modules/@tensorflow/tfjs-${file}.min.js` });
   return page.evaluate(async (settings) => {
-    const { measure } = await import(`${location.origin}/benches/tfjs.js`);
+    const { measure } = await import(`${location.origin}/bench/tfjs.js`);
     return JSON.stringify(await measure(JSON.parse(settings)));
   }, settings);
 }

@@ -663,7 +663,7 @@ fn what_is_no_model_of_ours_says_what_it_is() {
     let folder = folder("foreign");
     let old = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/data/torch_corpus/before-1.6.bad"
+        "/../tests/data/torch_corpus/before-1.6.bad"
     );
     let convert = |from: &str| autolink(&folder, &[&["convert", from, "m.safetensors"]]);
     fails_with(&convert(old), "PyTorch before 1.6");

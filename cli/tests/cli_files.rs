@@ -335,7 +335,7 @@ fn plain(path: &Path) -> (Vec<u8>, [u32; 2]) {
 #[test]
 fn images_go_where_the_tool_looks_for_them_upright() {
     let folder = folder("beside");
-    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures");
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/pictures");
     let read = |name: &str| fs::read(pictures.join(name)).expect("a picture");
     let [upright, turned] = ["rgb.jpg", "orientation-6.jpg"].map(read);
     put(

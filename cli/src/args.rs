@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 /// Keypoints and a skeleton from unlabelled pictures (AutoLink, NeurIPS 2022).
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "autolink", version)]
 pub struct Cli {
     /// Speak in JSON lines on standard output instead of sentences and progress bars.
     #[arg(long, global = true)]

@@ -1,29 +1,17 @@
 //! AutoLink on the command line: train a model, detect keypoints with it, measure it.
 
-#[cfg(not(target_family = "wasm"))]
 mod args;
-#[cfg(not(target_family = "wasm"))]
 mod convert;
-#[cfg(not(target_family = "wasm"))]
 mod exam;
-#[cfg(not(target_family = "wasm"))]
 mod files;
-#[cfg(not(target_family = "wasm"))]
 mod find;
-#[cfg(not(target_family = "wasm"))]
 mod log;
-#[cfg(not(target_family = "wasm"))]
 mod models;
-#[cfg(not(target_family = "wasm"))]
 mod output;
-#[cfg(not(target_family = "wasm"))]
 mod save;
-#[cfg(not(target_family = "wasm"))]
 mod signals;
-#[cfg(not(target_family = "wasm"))]
 mod train;
 
-#[cfg(not(target_family = "wasm"))]
 fn main() -> std::process::ExitCode {
     use args::Command;
     use autolink::error::ErrorKind;
@@ -57,7 +45,3 @@ fn main() -> std::process::ExitCode {
         ExitCode::FAILURE
     })
 }
-
-/// The browser has a page and `worker`.
-#[cfg(target_family = "wasm")]
-fn main() {}

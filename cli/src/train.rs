@@ -33,8 +33,8 @@ use crate::signals::Signals;
 
 /// [`WEIGHTS_FILES`], in order.
 const WEIGHTS: [&[u8]; 2] = [
-    include_bytes!("../../../weights/vgg16_relu3_3.safetensors"),
-    include_bytes!("../../../weights/vgg16_relu4_3.safetensors"),
+    include_bytes!("../../weights/vgg16_relu3_3.safetensors"),
+    include_bytes!("../../weights/vgg16_relu4_3.safetensors"),
 ];
 
 /// Bytes of a line of the log, at most.
