@@ -1,18 +1,19 @@
-//! What can be asked for.
+//! The options of every command.
 
 use std::path::PathBuf;
 
-use autolink::annotate::formats::Format;
+use autolink::annotate::formats::{Format, Offer};
 use autolink::session::Backend;
 use autolink::{Config, Fit, LossKind, Preset};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 
-/// Keypoints and a skeleton from unlabelled pictures (AutoLink, NeurIPS 2022).
+/// Learn keypoints and a skeleton from unlabelled images (AutoLink, NeurIPS 2022).
 #[derive(Parser)]
 #[command(name = "autolink", version)]
 pub struct Cli {
-    /// Speak in JSON lines on standard output instead of sentences and progress bars.
+    /// Print JSON lines on standard output instead of sentences and progress bars.
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
@@ -21,191 +22,202 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Learn from pictures of one kind of object. Ctrl-C saves what was learned so far.
+    /// Train a model on images of one kind of object. Ctrl-C stops and saves.
     Train(Box<Train>),
-    /// Find keypoints in pictures.
+    /// Detect keypoints in images.
     Detect(Detect),
     /// Measure how well keypoints predict landmarks.
     Eval(Eval),
-    /// Find keypoints and write them as the file of an annotation tool.
+    /// Detect keypoints and write them in the format of an annotation tool.
     Annotate(Annotate),
-    /// Predict named landmarks on all pictures from a few pictures that have them. Prints what leaving each one out
-    /// showed, a line a landmark.
-    Landmarks(FewShot),
-    /// Turn a model into another kind of file: a model, a run or the authors' checkpoint into .safetensors or .onnx.
+    /// Predict named landmarks on all images from a few labelled images. Prints one line per landmark: its leave-one-out
+    /// error.
+    Landmarks(Landmarks),
+    /// Convert a model, a run or a checkpoint of the authors to .safetensors or .onnx.
     Convert(Convert),
-    /// Write a model's detector for other programs.
+    /// Export the detector of a model for other programs.
     Export(Export),
 }
 
 #[derive(Args)]
 pub struct Discover {
-    /// Pictures, folders of pictures, zips.
+    /// Images, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The model (.safetensors), or the authors' checkpoint.
+    /// The model (.safetensors), or a checkpoint of the authors.
     #[arg(long)]
     pub model: PathBuf,
-    /// What to write: coco, coco-cvat, coco-deeplabcut, deeplabcut, deeplabcut-predictions, sleap, yolo, cvat, label-studio, csv,
-    /// json, edges, svg, or png (the images with their keypoints drawn over them).
-    #[arg(long, value_parser = named::<Format>)]
+    /// The format of the output; png and svg draw the keypoints over the images.
+    #[arg(long, value_parser = formats())]
     pub format: Format,
     /// The folder to write into.
     #[arg(long)]
     pub out: PathBuf,
-    /// What to do with the images, upright, where the tool looks for them: copy, link (those that have to be turned are
-    /// written) or none; by default copy for coco-cvat, coco-deeplabcut, deeplabcut, yolo, cvat and svg, else none.
+    /// How to place the images, upright, where the tool looks for them. Default: copy for coco-cvat, coco-deeplabcut,
+    /// deeplabcut, yolo, cvat and svg, otherwise none.
     #[arg(long, value_enum)]
     pub images: Option<Images>,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// What computes.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }
 
-/// How images come to lie beside labels.
+/// How images are placed beside their labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Images {
+    /// Write copies.
     Copy,
+    /// Link to the originals, and write only the images that have to be rotated.
     Link,
+    /// Write labels only.
     None,
+}
+
+/// Whose kernels run on the GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kernels {
+    /// AutoLink's own.
+    Own,
+    /// Burn's, to compare with.
+    Burn,
 }
 
 #[derive(Args)]
 pub struct Annotate {
     #[command(flatten)]
     pub discover: Discover,
-    /// A table of the true places of named keypoints: `file,<name>_x,<name>_y,...`, as fractions of the picture. Prints how
-    /// far the keypoints of these names are from them, a line a keypoint.
+    /// A table of the true positions of named keypoints: `file,<name>_x,<name>_y,...`, as fractions of the image. Prints one
+    /// line per keypoint: its distance from the true position.
     #[arg(long)]
     pub against: Option<PathBuf>,
 }
 
 #[derive(Args)]
-pub struct FewShot {
+pub struct Landmarks {
     #[command(flatten)]
     pub discover: Discover,
-    /// A table of the landmarks of three pictures or more: `file,<name>_x,<name>_y,...`, as fractions of the picture.
+    /// A table with the landmarks of at least three images: `file,<name>_x,<name>_y,...`, as fractions of the image.
     #[arg(long)]
     pub landmarks: PathBuf,
 }
 
 #[derive(Args)]
 pub struct Convert {
-    /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
+    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
     pub from: PathBuf,
-    /// Where to: .safetensors for a model without its run, .onnx for its detector.
+    /// The output: .safetensors for the model without its run, .onnx for its detector.
     pub to: PathBuf,
-    /// Keep numbers in half the space, to three digits; for .safetensors.
+    /// Store weights as float16, which halves the file and keeps three digits; for .safetensors.
     #[arg(long)]
     pub float16: bool,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub force: bool,
 }
 
 #[derive(Args)]
 pub struct Export {
-    /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
+    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
-    /// Where to write the detector: ONNX, operator set 17.
+    /// The output: the detector as ONNX, operator set 17.
     #[arg(long)]
     pub onnx: PathBuf,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub force: bool,
 }
 
 #[derive(Args)]
 pub struct Train {
-    /// A folder of pictures (searched through; zips too), one zip or picture, or `synthetic:N` for N drawn puppets.
-    pub pictures: String,
-    /// Where to save the model (.safetensors).
+    /// A folder of images (with its subfolders and zip files), a zip file, an image, or `synthetic:N` for N drawn puppets.
+    pub images: String,
+    /// The file to save the model to (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
-    /// Replace files that are there, even a model of more steps.
+    /// Replace existing files, even a model with more steps.
     #[arg(long)]
     pub force: bool,
-    /// The settings to start from: tiny, small or paper.
-    #[arg(long, default_value = "tiny", value_parser = named::<Preset>)]
+    /// The preset whose settings the other options override.
+    #[arg(long, default_value = "tiny", value_parser = named::<Preset>(["tiny", "small", "paper"]))]
     pub preset: Preset,
-    /// How many steps; by default 1000 (tiny), 1500 (small) or 20001 (paper). 0 trains nothing, and saves the model as it starts.
+    /// Number of steps. Default: 1000 (tiny), 1500 (small) or 20001 (paper). With 0, saves the untrained model.
     #[arg(long)]
     pub steps: Option<u32>,
     #[command(flatten)]
     pub settings: Settings,
-    /// Go on from this model or run; its settings hold, but for live ones given here. `--steps` counts from its first step.
+    /// Continue from this model or run with its settings; only live settings can be changed. `--steps` counts from its first step.
     #[arg(long, conflicts_with = "preset", requires = "steps")]
     pub resume: Option<PathBuf>,
-    /// Where to save the run now and then and at the end, to go on exactly there with `--resume` (.safetensors).
+    /// The file to save the run to, during training and at the end (.safetensors); `--resume` continues it exactly.
     #[arg(long)]
     pub run: Option<PathBuf>,
-    /// Save every so many seconds: the run or, without `--run`, the model.
+    /// Seconds between saves of the run or, without `--run`, of the model.
     #[arg(long, default_value_t = 20)]
     pub save_every: u64,
-    /// What computes.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
-    /// Whose kernels run on the GPU: ours or, to compare with, burn's.
-    #[arg(long, default_value = "own", value_parser = ["own", "burn"])]
-    pub ops: String,
-    /// Write a JSON line per step: step, loss, seconds; and error and baseline where evaluated. With `--resume`, behind those there.
+    /// Whose kernels run on the GPU.
+    #[arg(long, value_enum, default_value_t = Kernels::Own)]
+    pub ops: Kernels,
+    /// Write one JSON line per step: step, loss, seconds and, when evaluated, error and baseline. `--resume` appends to the log.
     #[arg(long)]
     pub log: Option<PathBuf>,
-    /// A folder for pictures of what the model sees.
+    /// A folder for previews: images of what the model does.
     #[arg(long)]
     pub preview: Option<PathBuf>,
-    /// A preview every so many steps, and one at the end.
+    /// Steps between previews; another one follows the last step.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub preview_every: u32,
-    /// Evaluate on the training pictures against these landmarks (puppets: against their joints, unasked).
+    /// Evaluate on the training images against these landmarks. Puppets are always evaluated against their joints.
     #[arg(long)]
     pub eval_landmarks: Option<PathBuf>,
-    /// Evaluate every so many steps, and at the end.
+    /// Steps between evaluations; another one follows the last step.
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pub eval_every: u32,
-    /// On how many pictures the regression is fitted; by default three quarters.
+    /// Number of images that the regression is fitted on. Default: three quarters.
     #[arg(long)]
     pub eval_fit: Option<usize>,
 }
 
-/// What overrides the preset.
+/// Settings that override those of the preset.
 #[derive(Args)]
 pub struct Settings {
     /// Number of keypoints.
     #[arg(long)]
     pub keypoints: Option<usize>,
-    /// Side of the pictures that the model sees, px.
+    /// Side of the images that the model sees, px.
     #[arg(long)]
     pub size: Option<usize>,
     /// Channels of the first layer.
     #[arg(long)]
     pub width: Option<usize>,
-    /// How pictures become square: stretch, crop or pad.
-    #[arg(long, value_parser = named::<Fit>)]
+    /// How images become square.
+    #[arg(long, value_parser = named::<Fit>(["stretch", "crop", "pad"]))]
     pub fit: Option<Fit>,
-    /// Mirror each picture with probability one half.
+    /// Mirror each image with probability one half.
     #[arg(long)]
     pub flip: bool,
-    /// pixel or perceptual.
-    #[arg(long, value_parser = named::<LossKind>)]
+    /// The loss that compares reconstructions with images.
+    #[arg(long, value_parser = named::<LossKind>(["pixel", "perceptual"]))]
     pub loss: Option<LossKind>,
-    /// How many VGG16 blocks the perceptual loss compares.
+    /// Number of VGG16 blocks that the perceptual loss compares.
     #[arg(long)]
     pub perceptual_blocks: Option<usize>,
-    /// Side at which the perceptual loss compares pictures, px.
+    /// Side of the images that the perceptual loss compares, px.
     #[arg(long)]
     pub perceptual_size: Option<usize>,
-    /// Pictures per step.
+    /// Images per step.
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Pictures in memory at once; a divisor of the batch.
+    /// Images that are computed at once; a divisor of the batch.
     #[arg(long)]
     pub micro_batch: Option<usize>,
-    /// Seed of everything random.
+    /// Seed of all random streams.
     #[arg(long)]
     pub seed: Option<u64>,
     /// Learning rate.
@@ -214,24 +226,25 @@ pub struct Settings {
     /// AdamW's decoupled weight decay.
     #[arg(long)]
     pub weight_decay: Option<f64>,
-    /// Share of mask cells that are hidden.
+    /// Mask ratio: the share of mask cells that are hidden, 0 to 1.
     #[arg(long)]
     pub mask_ratio: Option<f64>,
-    /// Mask cells along a side.
+    /// Mask grid: the number of mask cells along a side.
     #[arg(long)]
     pub mask_grid: Option<usize>,
-    /// Width of a drawn edge.
+    /// Edge thickness (the authors' `thick`, sigma squared).
     #[arg(long)]
     pub thickness: Option<f64>,
-    /// How much faster edge weights learn than the rest.
+    /// Edge learning-rate multiplier (the authors' `sklr`).
     #[arg(long)]
     pub edge_scale: Option<f64>,
-    /// Weight of every edge before training.
+    /// Initial edge weight.
     #[arg(long)]
     pub edge_start: Option<f64>,
 }
 
 impl Settings {
+    /// Overrides the settings of a preset. A smaller batch takes the micro-batch along.
     pub fn over(&self, preset: Config) -> Config {
         let batch = self.batch.unwrap_or(preset.batch);
         let micro_batch = if preset.micro_batch == preset.batch {
@@ -264,46 +277,60 @@ impl Settings {
 
 #[derive(Args)]
 pub struct Detect {
-    /// Pictures, folders and zips.
+    /// Images, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// A model that `train` saved.
+    /// The model (.safetensors), or a checkpoint of the authors.
     #[arg(long)]
     pub model: PathBuf,
-    /// Where to write the keypoints (.json).
+    /// The file to write the keypoints to (.json).
     #[arg(long)]
     pub out: PathBuf,
-    /// Replace files that are there.
+    /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// What computes.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }
 
 #[derive(Args)]
 pub struct Eval {
-    /// A model that `train` saved.
+    /// The model (.safetensors), or a checkpoint of the authors.
     #[arg(long)]
     pub model: PathBuf,
-    /// The folder in which the table's files lie.
+    /// The folder that the file names in the table are relative to.
     #[arg(long)]
     pub images: PathBuf,
-    /// A table: `file,<name>_x,<name>_y,...`, coordinates as fractions of the picture.
+    /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.
     #[arg(long)]
     pub landmarks: PathBuf,
-    /// On how many images the regression is fitted; by default three quarters.
+    /// Number of images that the regression is fitted on. Default: three quarters.
     #[arg(long, alias = "fit")]
     pub eval_fit: Option<usize>,
-    /// Which pictures those are.
+    /// Seed that selects those images.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What computes.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>)]
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }
 
-/// A value by the name that the JSON files use.
-fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+/// Parses a value of the library by its name in the JSON files, one of `names`. (The library knows nothing of clap, so its types
+/// cannot derive `ValueEnum`.)
+fn named<T>(
+    names: impl IntoIterator<Item = impl Into<PossibleValue>>,
+) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
+}
+
+/// Parses an export format; `--help` lists the formats with what they hold.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    named(Offer::all().into_iter().filter_map(|offer| {
+        let name = serde_json::to_value(offer.format).ok()?;
+        Some(PossibleValue::new(name.as_str()?.to_string()).help(offer.about))
+    }))
 }

@@ -1,11 +1,11 @@
-//! `autolink convert` and `autolink export`.
+//! `autolink convert`: a model as .safetensors or .onnx.
 
 use anyhow::bail;
 use autolink::checkpoint::{self, Loaded, Precision, onnx};
 use burn::tensor::Device;
 use pollster::block_on;
 
-use crate::args::{Convert, Export};
+use crate::args::Convert;
 use crate::models::load;
 use crate::save::{Outputs, write};
 
@@ -14,12 +14,14 @@ pub fn convert(options: &Convert) -> anyhow::Result<()> {
         Some("safetensors") => false,
         Some("onnx") => true,
         _ => bail!(
-            "{} should end in .safetensors or .onnx.",
+            "{} must end in .safetensors or .onnx.",
             options.to.display()
         ),
     };
     if is_onnx && options.float16 {
-        bail!("An .onnx file keeps float32 numbers: leave out --float16, or write a .safetensors.");
+        bail!(
+            "An .onnx file stores float32 weights: remove --float16, or write a .safetensors file."
+        );
     }
     Outputs::new(options.force).file(&options.to)?;
     let Loaded {
@@ -44,17 +46,4 @@ pub fn convert(options: &Convert) -> anyhow::Result<()> {
         ))?
     };
     write(&options.to, &bytes)
-}
-
-pub fn export(options: &Export) -> anyhow::Result<()> {
-    let mut outputs = Outputs::new(options.force).input(&options.model);
-    outputs.file(&options.onnx)?;
-    let Loaded {
-        model,
-        config,
-        names,
-        ..
-    } = load(&options.model, &Device::flex())?;
-    let detector = block_on(onnx::export(&model, &config, names.as_ref()))?;
-    write(&options.onnx, &detector)
 }

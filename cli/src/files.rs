@@ -1,4 +1,4 @@
-//! Reading files: images, folders and zips of them, tables of landmarks.
+//! Reading files: images, folders and zip files of images, and tables of landmarks.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -15,29 +15,29 @@ use glob::{MatchOptions, glob_with};
 
 use crate::output::{Reporter, warn};
 
-/// The images that a person gave: files, folders, zips and patterns, looked at by their first bytes. Nothing is decoded yet.
+/// Images that were named as files, folders, zip files and patterns. Their first bytes say what they are; nothing is decoded yet.
 #[derive(Default)]
 pub struct Gathered {
-    /// What each image is called; all differ.
+    /// The name of each image; names are unique.
     pub names: Vec<String>,
     images: Vec<Input>,
     files: Vec<PathBuf>,
-    /// What could not be used so far.
+    /// Files that cannot be used.
     pub rejected: Vec<Rejected>,
 }
 
 impl Gathered {
-    /// Looks at everything under these paths.
+    /// Lists the images under these paths.
     ///
     /// # Errors
-    /// A sentence where a path is not there, a pattern fits nothing, or nothing is an image.
+    /// A path does not exist, or a pattern matches nothing.
     pub fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
         let (mut inputs, mut files, mut seen) = (Inputs::default(), Vec::new(), HashSet::new());
         for path in expanded(paths)? {
             let (given, found) = files_under(&path, &mut inputs.rejected)?;
             for (name, path) in found {
                 if !seen.insert(std::path::absolute(&path)?) {
-                    continue; // given twice
+                    continue; // the same file was named twice
                 }
                 match File::open(&path) {
                     Ok(file) => inputs.add(files.len(), &given, &name, &file),
@@ -48,7 +48,7 @@ impl Gathered {
         }
         let names = inputs.names(|_| false);
         for labels in &inputs.labels {
-            let reason = "It holds labels or settings, no image: labels are given with --landmarks, --against or --eval-landmarks.";
+            let reason = "It holds labels or settings, not an image: pass labels with --landmarks, --against or --eval-landmarks.";
             inputs.rejected.push((labels.path(), reason.into()));
         }
         let rejected = (inputs.rejected.into_iter())
@@ -62,38 +62,38 @@ impl Gathered {
         })
     }
 
-    /// The file of an image, unless that is in a zip.
+    /// Returns the file of an image, or `None` if the image is in a zip file.
     pub fn file(&self, index: usize) -> Option<&Path> {
         let image = &self.images[index];
         let file = &self.files[image.file];
         image.place.is_none().then_some(file)
     }
 
-    /// The bytes of an image.
+    /// Reads the bytes of an image.
     ///
     /// # Errors
-    /// A sentence: it cannot be read, is too large, or damaged in its zip.
+    /// The image cannot be read, is too large, or is damaged in its zip file.
     pub fn bytes(&self, index: usize) -> Result<Vec<u8>, String> {
         let image = &self.images[index];
         let file = File::open(&self.files[image.file]).map_err(|error| unreadable(&error))?;
         inputs::read(&file, image.place.as_ref())
     }
 
-    /// Reads those images one by one whose numbers are `wanted`, and says which of all files could not be used.
+    /// Decodes the images with the numbers `wanted`, one by one, and returns all files that could not be used.
     pub fn read(
         &self,
         wanted: impl ExactSizeIterator<Item = usize>,
         config: &Config,
-        voice: &Reporter,
+        reporter: &Reporter,
         mut take: impl FnMut(Picture) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
-        let bar = voice.bar(wanted.len(), "{bar:32} {pos}/{len} files read");
+        let bar = reporter.bar(wanted.len(), "{bar:32} {pos}/{len} files read");
         let mut rejected = self.rejected.clone();
         for index in wanted {
             let name = &self.names[index];
             let read = self.bytes(index);
             match read.and_then(|bytes| decode::decode(name, &bytes, config.size, config.fit)) {
-                Ok(picture) => take(picture)?,
+                Ok(image) => take(image)?,
                 Err(reason) => rejected.push(Rejected {
                     name: self.images[index].path(),
                     reason,
@@ -105,14 +105,14 @@ impl Gathered {
         Ok(rejected)
     }
 
-    /// As [`Gathered::read`], all of them.
+    /// Decodes all images, see [`Gathered::read`].
     pub fn read_all(
         &self,
         config: &Config,
-        voice: &Reporter,
+        reporter: &Reporter,
         take: impl FnMut(Picture) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
-        self.read(0..self.names.len(), config, voice, take)
+        self.read(0..self.names.len(), config, reporter, take)
     }
 }
 
@@ -120,8 +120,7 @@ fn unreadable(error: &io::Error) -> String {
     format!("It cannot be read ({error}).")
 }
 
-/// The paths, and those that patterns (`new/*.jpg`) stand for, which some shells leave alone. A file that is called like a
-/// pattern is that file.
+/// Expands patterns (`new/*.jpg`), which some shells leave alone. An existing file whose name looks like a pattern stays as it is.
 fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let options = MatchOptions {
         case_sensitive: !cfg!(windows),
@@ -142,21 +141,21 @@ fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             all.push(path.with_context(|| format!("{pattern} cannot be searched"))?);
         }
         if all.len() == before {
-            bail!("No file fits the pattern {pattern}: check its folder and its ending.");
+            bail!("No file matches the pattern {pattern}: check its folder and its ending.");
         }
     }
     Ok(all)
 }
 
-/// Files with their paths below what was given, `/` between the parts.
-type Below = Vec<(String, PathBuf)>;
+/// Files with their paths relative to the path that was given, `/` between the parts.
+type Relative = Vec<(String, PathBuf)>;
 
-/// What was given, as a full path, and the files under it, sorted by name: those of a folder, or the one file. What is no
-/// file or cannot be opened joins `rejected`.
+/// Returns a path as an absolute one, and the files under it, sorted by name: those of a folder, or the one file. Whatever is not
+/// a file or cannot be opened is added to `rejected`.
 fn files_under(
     root: &Path,
     rejected: &mut Vec<(String, String)>,
-) -> anyhow::Result<(String, Below)> {
+) -> anyhow::Result<(String, Relative)> {
     let about = fs::metadata(root).with_context(|| format!("{} cannot be read", root.display()))?;
     let mut whole = std::path::absolute(root)?;
     if whole.components().any(|part| part == Component::ParentDir) {
@@ -169,6 +168,7 @@ fn files_under(
     if !about.is_dir() {
         bail!("{} is neither a file nor a folder.", root.display());
     }
+    // By hand: walkdir has sentences of its own for errors, and the code would be no shorter.
     let (mut files, mut folders) = (Vec::new(), vec![(String::new(), root.to_path_buf())]);
     while let Some((prefix, folder)) = folders.pop() {
         let entries = match fs::read_dir(&folder) {
@@ -191,10 +191,10 @@ fn files_under(
             let mut reject = |reason: &str| rejected.push((name.clone(), reason.into()));
             match fs::metadata(&path) {
                 Err(error) => reject(&unreadable(&error)),
-                // It may lead in a circle.
+                // The link may lead to a folder above it.
                 Ok(about) if about.is_dir() && path.is_symlink() => {
                     reject(
-                        "It is a link to a folder, which is not followed: give that folder, too.",
+                        "It is a link to a folder, which is not followed: name that folder as well.",
                     );
                 }
                 Ok(about) if about.is_dir() => folders.push((name + "/", path)),
@@ -213,7 +213,7 @@ fn name_of(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// A path with `/` between its parts.
+/// Formats a path with `/` between its parts.
 fn slashed(path: &Path) -> String {
     let parts = path.components().filter_map(|part| match part {
         Component::Normal(part) => Some(part.to_string_lossy()),
@@ -222,11 +222,12 @@ fn slashed(path: &Path) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Reads a file.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// Labels in any form that is read; tells what of them could not be used.
+/// Reads labels in any supported format, and warns about what could not be used.
 pub fn read_landmarks(path: &Path) -> anyhow::Result<Imported> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let imported = formats::import(&name, &read(path)?)?;

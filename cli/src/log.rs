@@ -1,4 +1,4 @@
-//! The log of a run: a JSON line per step.
+//! The log of a run: one JSON line per step.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// A file of lines, made or emptied by its first line.
+/// A file of JSON lines, created or emptied when its first line is written.
 pub struct Log {
     path: PathBuf,
-    /// Whether lines that are there stay.
+    /// Existing lines stay.
     appends: bool,
     file: Option<File>,
-    /// The last line may have no end.
+    /// The last line may lack its end.
     is_torn: bool,
 }
 
 impl Log {
+    /// Names the file; nothing is opened yet.
     pub fn new(path: &Path, appends: bool) -> Self {
         Self {
             path: path.to_path_buf(),
@@ -26,8 +27,10 @@ impl Log {
         }
     }
 
+    /// Writes one line.
+    ///
     /// # Errors
-    /// It cannot be written; the next line is tried again.
+    /// The file cannot be written. The next call tries again.
     pub fn line(&mut self, line: &serde_json::Value) -> anyhow::Result<()> {
         self.write(line)
             .with_context(|| format!("{} cannot be written", self.path.display()))
@@ -50,7 +53,7 @@ impl Log {
     }
 }
 
-/// The file to write to, and whether its last line has no end: who wrote it was killed.
+/// Opens the file. The flag says that its last line lacks its end, because the process that wrote it was killed.
 fn open(path: &Path, appends: bool) -> std::io::Result<(File, bool)> {
     if !appends {
         return Ok((File::create(path)?, false));
@@ -75,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_appended_behind_a_torn_one() {
+    fn log_appends_after_a_torn_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("log");
         let mut first = Log::new(&path, false);

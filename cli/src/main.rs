@@ -1,10 +1,14 @@
-//! AutoLink on the command line: train a model, detect keypoints with it, measure it.
+//! AutoLink on the command line: trains a model, detects keypoints with it, and measures it.
 
+mod annotate;
 mod args;
 mod convert;
-mod exam;
+mod detect;
+mod eval;
+mod export;
 mod files;
-mod find;
+mod labelled;
+mod landmarks;
 mod log;
 mod models;
 mod output;
@@ -12,29 +16,30 @@ mod save;
 mod signals;
 mod train;
 
-fn main() -> std::process::ExitCode {
-    use args::Command;
-    use autolink::error::ErrorKind;
-    use autolink::session::Event;
-    use clap::Parser;
-    use std::process::ExitCode;
+use std::process::ExitCode;
 
+use args::Command;
+use autolink::error::ErrorKind;
+use autolink::session::Event;
+use clap::Parser;
+
+fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    let voice = output::Reporter { json: cli.json };
+    let reporter = output::Reporter { json: cli.json };
     let done = match &cli.command {
-        Command::Train(options) => train::train(options, &voice),
-        Command::Detect(options) => find::detect(options, &voice).map(|()| ExitCode::SUCCESS),
-        Command::Eval(options) => find::evaluate(options, &voice).map(|()| ExitCode::SUCCESS),
-        Command::Annotate(options) => find::annotate(options, &voice).map(|()| ExitCode::SUCCESS),
-        Command::Landmarks(options) => find::landmarks(options, &voice).map(|()| ExitCode::SUCCESS),
-        Command::Convert(options) => convert::convert(options).map(|()| ExitCode::SUCCESS),
-        Command::Export(options) => convert::export(options).map(|()| ExitCode::SUCCESS),
+        Command::Train(options) => train::train(options, &reporter),
+        Command::Detect(options) => succeeded(detect::detect(options, &reporter)),
+        Command::Eval(options) => succeeded(eval::evaluate(options, &reporter)),
+        Command::Annotate(options) => succeeded(annotate::annotate(options, &reporter)),
+        Command::Landmarks(options) => succeeded(landmarks::landmarks(options, &reporter)),
+        Command::Convert(options) => succeeded(convert::convert(options)),
+        Command::Export(options) => succeeded(export::export(options)),
     };
     done.unwrap_or_else(|error| {
         let message = format!("{error:#}");
         if cli.json {
             let kind = (error.downcast_ref()).map_or(ErrorKind::File, autolink::Error::kind);
-            voice.event(&Event::Failed {
+            reporter.event(&Event::Failed {
                 id: None,
                 kind,
                 message,
@@ -44,4 +49,8 @@ fn main() -> std::process::ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+fn succeeded(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What computes, and the model it computes.
+//! Opening a device and a model.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,10 @@ use autolink::session::{self, Backend};
 use burn::tensor::Device;
 use pollster::block_on;
 
+/// Opens the device of a backend.
+///
+/// # Errors
+/// There is no GPU.
 pub fn open(backend: Backend) -> autolink::Result<Device> {
     match backend {
         Backend::Cpu => Ok(Device::flex()),
@@ -16,7 +20,7 @@ pub fn open(backend: Backend) -> autolink::Result<Device> {
     }
 }
 
-/// Ours, or the authors'.
+/// Loads a model or run, or a checkpoint of the authors.
 pub fn load(path: &Path, device: &Device) -> anyhow::Result<Loaded> {
     let cannot = || format!("{} cannot be read", path.display());
     let file = fs::File::open(path).with_context(cannot)?;

@@ -1,33 +1,37 @@
-//! How the program speaks.
+//! Messages to people and to programs.
 
 use std::io::{IsTerminal, Write};
 
 use autolink::session::{Event, Rejected};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How the program speaks: JSON lines on standard output, or sentences and bars on standard error.
+/// Reports as JSON lines on standard output, or as sentences and progress bars on standard error.
 pub struct Reporter {
     pub json: bool,
 }
 
 impl Reporter {
+    /// Prints one JSON line.
     pub fn line(&self, value: &serde_json::Value) {
-        // A closed pipe is no reason to lose a training run.
+        // A closed pipe must not end a training run.
         let _ = writeln!(std::io::stdout(), "{value}");
     }
 
+    /// Prints an event of the engine as a JSON line; without `--json` it prints nothing.
     pub fn event(&self, event: &Event) {
         if let (true, Ok(value)) = (self.json, serde_json::to_value(event)) {
             self.line(&value);
         }
     }
 
+    /// Prints a sentence above a progress bar; with `--json` it prints nothing.
     pub fn say(&self, bar: &ProgressBar, sentence: &str) {
         if !self.json {
             bar.suspend(|| warn(sentence));
         }
     }
 
+    /// Makes a progress bar, which is hidden with `--json` and where standard error is not a terminal.
     pub fn bar(&self, length: usize, template: &str) -> ProgressBar {
         if self.json || !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
@@ -37,15 +41,15 @@ impl Reporter {
         ProgressBar::new(length as u64).with_style(style)
     }
 
-    /// Files that could not be used.
+    /// Warns about each file that could not be used.
     pub fn rejected(&self, rejected: &[Rejected]) {
         for Rejected { name, reason } in rejected {
-            warn(&format!("left out {name}: {reason}"));
+            warn(&format!("Skipped {name}: {reason}"));
         }
     }
 }
 
-/// A sentence on standard error, if somebody still listens: where a terminal was closed, `eprintln` would panic.
+/// Prints a sentence on standard error. Where the terminal was closed it is lost; `eprintln` would panic.
 pub fn warn(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "{sentence}");
 }

@@ -1,5 +1,5 @@
-//! Writing files so that nothing is lost: what can be known is checked before the work, and an interruption leaves the old file or
-//! the new one, whole.
+//! Writing files without losing any: outputs are checked before the work, and an interruption leaves either the old file or the
+//! complete new one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use tempfile::{Builder, NamedTempFile};
 
-/// What the names of files begin and end with while they are written.
+/// Prefix and suffix of the names of unfinished files.
 const PART: [&str; 2] = [".autolink-", ".part"];
 
-/// What a command reads and is going to write.
+/// The inputs of a command, and the outputs that it plans.
 #[derive(Default)]
 pub struct Outputs {
-    /// Whether files that are there may be replaced.
+    /// Existing files may be replaced.
     force: bool,
-    /// Must not be written to.
+    /// Files and folders that must not be written to.
     inputs: Vec<PathBuf>,
     planned: Vec<PathBuf>,
 }
 
 impl Outputs {
-    /// Nothing yet. `force`: files that are there may be replaced, but for inputs.
+    /// Plans nothing yet. With `force`, existing files may be replaced, except inputs.
     pub fn new(force: bool) -> Self {
         Self {
             force,
@@ -30,27 +30,25 @@ impl Outputs {
         }
     }
 
-    /// A file or folder that the command reads, and must not replace.
+    /// Adds a file or folder that the command reads and must not replace.
     pub fn input(mut self, path: impl Into<PathBuf>) -> Self {
         self.inputs.push(path.into());
         self
     }
 
-    /// A file that is to be written and is not there yet.
+    /// Plans a new file.
     ///
     /// # Errors
-    /// A sentence, where it is there and nobody said that it may be replaced, or where it cannot be written: see
-    /// [`Outputs::replace`].
+    /// The file exists and there is no `--force`, or it cannot be written (see [`Outputs::replace`]).
     pub fn file(&mut self, path: &Path) -> anyhow::Result<()> {
         check_new(path, self.force)?;
         self.replace(path)
     }
 
-    /// A file that is to be written whether it is there or not.
+    /// Plans a file that may exist.
     ///
     /// # Errors
-    /// A sentence, where it is a folder or an input, another output has its name, its folder is missing, or nothing can be
-    /// written there.
+    /// The path is a folder, an input or another output, its folder is missing, or the file cannot be written.
     pub fn replace(&mut self, path: &Path) -> anyhow::Result<()> {
         let shown = path.display();
         if path.is_dir() || path.to_string_lossy().ends_with(['/', '\\']) {
@@ -64,10 +62,10 @@ impl Outputs {
             );
         }
         if self.inputs.iter().any(|input| is_same(input, path)) {
-            bail!("{shown} would replace what is read: choose another name.");
+            bail!("{shown} would replace an input: choose another name.");
         }
         if self.planned.iter().any(|other| is_same(other, path)) {
-            bail!("{shown} is to hold two different things: choose another name for one of them.");
+            bail!("{shown} is the name of two outputs: choose another name for one of them.");
         }
         if path.is_file() {
             let permissions = fs::metadata(path).map(|about| about.permissions());
@@ -82,57 +80,58 @@ impl Outputs {
         Ok(())
     }
 
-    /// A folder to write into; it is made where there is none.
+    /// Plans a folder to write into, and creates it if it is missing.
     ///
     /// # Errors
-    /// A sentence, where it is a file, or cannot be made or written into.
+    /// The path is a file, or the folder cannot be created or written into.
     pub fn folder(&mut self, path: &Path) -> anyhow::Result<()> {
         if path.exists() && !path.is_dir() {
-            bail!("{} is a file, and should be a folder.", path.display());
+            bail!("{} is a file: give the name of a folder.", path.display());
         }
         fs::create_dir_all(path)
-            .with_context(|| format!("{} cannot be made a folder", path.display()))?;
-        begin(path).with_context(|| format!("nothing can be written into {}", path.display()))?;
+            .with_context(|| format!("The folder {} cannot be created", path.display()))?;
+        begin(path)
+            .with_context(|| format!("The folder {} cannot be written into", path.display()))?;
         Ok(())
     }
 }
 
-/// Refuses a file that is there already, unless it may be replaced.
+/// Checks that a file is new, unless `force` allows replacing it.
 ///
 /// # Errors
-/// A sentence, with what to do.
+/// The file exists.
 pub fn check_new(path: &Path, force: bool) -> anyhow::Result<()> {
     if !force && path.is_file() {
         bail!(
-            "{} is there already: choose another name, or replace it with --force.",
+            "{} exists: choose another name, or replace it with --force.",
             path.display()
         );
     }
     Ok(())
 }
 
-/// Whether two names lead to the same file, there already or not.
+/// Checks whether two paths name the same file, which need not exist.
 pub fn is_same(a: &Path, b: &Path) -> bool {
     let place = |path: &Path| {
         let folder = folder_of(path).canonicalize().ok()?;
         Some(folder.join(path.file_name()?))
     };
-    // A pipe must not be opened: that waits for somebody to write into it.
+    // A pipe must not be opened: that waits for a writer.
     let opens = |path: &Path| fs::metadata(path).is_ok_and(|it| it.is_file() || it.is_dir());
     (opens(a) && opens(b) && same_file::is_same_file(a, b).unwrap_or(false))
         || place(a).is_some_and(|a| Some(a) == place(b))
 }
 
-/// Refuses to begin what there is no room for: bytes to be written below folders.
+/// Checks that the disks have room for bytes to be written below folders.
 ///
 /// # Errors
-/// A sentence with what is needed and what is free.
+/// A disk has too little room; the message says how much is needed and free.
 pub fn check_room(needs: &[(PathBuf, u64)]) -> anyhow::Result<()> {
     for (folder, _) in needs {
         let needed = (needs.iter())
             .filter(|(other, _)| disk_of(other) == disk_of(folder))
             .fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
-        // Where it cannot be asked, writing will tell.
+        // If the system does not report it, writing will fail instead.
         let free = fs4::available_space(folder).unwrap_or(u64::MAX);
         if needed > free {
             bail!(
@@ -146,7 +145,7 @@ pub fn check_room(needs: &[(PathBuf, u64)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Which disk a folder is on.
+/// Identifies the disk of a folder.
 fn disk_of(folder: &Path) -> Option<String> {
     #[cfg(unix)]
     return {
@@ -161,7 +160,7 @@ fn disk_of(folder: &Path) -> Option<String> {
     };
 }
 
-/// A number of bytes for people.
+/// Formats a number of bytes: `12.3 MB`.
 pub fn bytes(count: u64) -> String {
     let units = ["bytes", "kB", "MB", "GB", "TB"];
     let mut value = count as f64;
@@ -174,23 +173,23 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.digits$} {}", units[unit])
 }
 
-/// Writes a file beside its place, waits until the disk has it, and moves it there.
+/// Writes a file under a temporary name, waits until it is on the disk, and renames it.
 ///
 /// # Errors
-/// Nothing could be written; then the file is as it was.
+/// The file could not be written; then the old file is unchanged.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if is_plain(path) {
         write_beside(&followed(path), |part| part.write_all(bytes))
     } else {
-        fs::write(path, bytes) // a pipe or a device
+        fs::write(path, bytes) // a pipe or a device has no temporary name
     }
     .with_context(|| cannot(path))
 }
 
-/// [`write`], whatever makes the bytes.
+/// Writes like [`write()`] what `fill` produces.
 fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
-    sweep(&folder);
+    remove_unfinished(&folder);
     let mut part = begin(&folder)?;
     fill(part.as_file_mut())?;
     if let Ok(before) = fs::metadata(path) {
@@ -202,29 +201,29 @@ fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> 
     Ok(())
 }
 
-/// A new file for what is written, locked so that nobody sweeps it away; gone when it is dropped.
+/// Creates an unfinished file, locked so that no other process removes it. Dropping it removes it.
 fn begin(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(PART[0]).suffix(PART[1]);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any other file: less what the process's mask takes away.
+        // The mode of any new file, less the umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     loop {
         let part = builder.tempfile_in(folder)?;
-        // Where there are no locks, nothing is swept either.
+        // Without locks, no process removes unfinished files.
         let _ = part.as_file().lock();
-        // A sweep that came before the lock took it for one that was left.
+        // Another process may have removed it before it was locked.
         if part.path().exists() {
             return Ok(part);
         }
     }
 }
 
-/// Removes what a killed process has left in a folder: what is still being written is locked.
-fn sweep(folder: &Path) {
+/// Removes the unfinished files of killed processes from a folder; those of running processes are locked.
+fn remove_unfinished(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
@@ -241,7 +240,7 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Waits until the disk has the folder's new list of files, where folders can be asked for that.
+/// Waits until the new directory entry is on the disk, on systems that can.
 fn sync_folder(folder: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder) {
@@ -251,12 +250,12 @@ fn sync_folder(folder: &Path) {
     let _ = folder;
 }
 
-/// Whether it is an ordinary file, or none yet: neither a pipe nor a device.
+/// Checks that a path is a regular file or does not exist: neither a pipe nor a device.
 fn is_plain(path: &Path) -> bool {
     fs::metadata(path).map_or(true, |about| about.is_file())
 }
 
-/// Where a link leads, so that the link stays.
+/// Resolves a symbolic link, so that writing keeps the link.
 fn followed(path: &Path) -> PathBuf {
     if path.is_symlink() {
         path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
@@ -265,7 +264,7 @@ fn followed(path: &Path) -> PathBuf {
     }
 }
 
-/// The folder that a file lies in.
+/// Returns the folder of a file, `.` for a bare name.
 pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_fails_leaves_the_old_file_and_no_litter() {
+    fn failed_write_keeps_the_old_file() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("model");
         write(&path, b"first").expect("writes");
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_swept_and_what_is_being_written_stays() {
+    fn write_removes_unfinished_files_of_killed_processes_only() {
         let folder = tempfile::tempdir().expect("a folder");
         let left = folder.path().join(".autolink-abc.part");
         fs::write(&left, b"half a mod").expect("writes");
@@ -324,7 +323,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_link_stays_a_link_and_permissions_stay() {
+    fn write_keeps_links_and_permissions() {
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().expect("a folder");
         let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
@@ -339,46 +338,46 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_known_is_known_before() {
+    fn outputs_reject_what_cannot_be_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         fs::write(at("old"), b"old").expect("writes");
         fs::create_dir(at("sub")).expect("makes");
-        let says = |outputs: &mut Outputs, path: &Path| {
+        let rejection = |outputs: &mut Outputs, path: &Path| {
             let refused = outputs.file(path).expect_err("is refused");
             format!("{refused:#}")
         };
         let mut outputs = Outputs::new(false).input(at("old"));
-        assert!(says(&mut outputs, &at("old")).contains("--force"));
-        assert!(says(&mut outputs, &at("sub")).contains("is a folder"));
-        assert!(says(&mut outputs, &at("new/")).contains("is a folder"));
-        assert!(says(&mut outputs, &at("no/model")).contains("there is no folder"));
+        assert!(rejection(&mut outputs, &at("old")).contains("--force"));
+        assert!(rejection(&mut outputs, &at("sub")).contains("is a folder"));
+        assert!(rejection(&mut outputs, &at("new/")).contains("is a folder"));
+        assert!(rejection(&mut outputs, &at("no/model")).contains("there is no folder"));
         outputs.file(&at("new")).expect("can be written");
-        assert!(says(&mut outputs, &at("sub/../new")).contains("two different things"));
+        assert!(rejection(&mut outputs, &at("sub/../new")).contains("two outputs"));
         let mut forced = Outputs::new(true).input(at("sub/../old"));
-        assert!(says(&mut forced, &at("old")).contains("what is read"));
+        assert!(rejection(&mut forced, &at("old")).contains("an input"));
         Outputs::new(true).file(&at("old")).expect("replaces");
         let a_file = Outputs::new(true).folder(&at("old"));
-        let said = a_file.expect_err("a file").to_string();
-        assert!(said.contains("should be a folder"), "{said}");
+        let message = a_file.expect_err("a file").to_string();
+        assert!(message.contains("is a file"), "{message}");
         assert_eq!(names(folder.path()), ["old", "sub"], "nothing was left");
     }
 
     #[test]
-    fn too_little_room_is_said_with_numbers() {
+    fn check_room_reports_needed_and_free_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().to_path_buf();
         check_room(&[(place.clone(), 1)]).expect("a byte fits");
         // Together too much for one disk.
         let half = u64::MAX / 2;
-        let said = check_room(&[(place.clone(), half), (place, half)]).expect_err("too much");
-        let said = said.to_string();
-        assert!(said.contains("18446744.1 TB are needed"), "{said}");
-        assert!(said.contains("are free"), "{said}");
+        let error = check_room(&[(place.clone(), half), (place, half)]).expect_err("too much");
+        let message = error.to_string();
+        assert!(message.contains("18446744.1 TB are needed"), "{message}");
+        assert!(message.contains("are free"), "{message}");
     }
 
     #[test]
-    fn bytes_are_rounded_for_people() {
+    fn bytes_formats_units() {
         let shown = [0, 999, 1_000, 12_345_678, u64::MAX].map(bytes);
         assert_eq!(
             shown,

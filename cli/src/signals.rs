@@ -1,4 +1,4 @@
-//! Signals that ask the program to stop: it saves, and tells by its exit code which one it was.
+//! Signals that ask the program to stop. It saves first; its exit code is that of the signal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,30 +7,30 @@ use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Hears them.
+/// Remembers the signal that arrived.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
-    /// From now on the first signal is only kept; a second one ends the program at once.
+    /// Catches signals from now on: the first is only remembered, the second ends the program at once.
     ///
     /// # Errors
-    /// Signals cannot be caught here.
+    /// The system does not let the program catch signals.
     pub fn catch() -> anyhow::Result<Self> {
-        let (heard, is_second) = (Arc::default(), Arc::new(AtomicBool::new(false)));
-        for signal in asked_for() {
+        let (arrived, is_second) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        for signal in caught() {
             let catch = || -> std::io::Result<()> {
-                // In this order: it is the second one that finds the flag set.
+                // In this order, only a second signal finds the flag set.
                 flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&is_second))?;
                 flag::register(signal, Arc::clone(&is_second))?;
-                flag::register_usize(signal, Arc::clone(&heard), signal as usize)?;
+                flag::register_usize(signal, Arc::clone(&arrived), signal as usize)?;
                 Ok(())
             };
             catch().context("Ctrl-C cannot be caught")?;
         }
-        Ok(Self(heard))
+        Ok(Self(arrived))
     }
 
-    /// The exit code of the signal that came, if one has come: 128 and its number.
+    /// Returns the exit code of the signal that arrived, 128 plus its number.
     pub fn exit_code(&self) -> Option<u8> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
@@ -43,8 +43,8 @@ fn code(signal: i32) -> i32 {
     128 + signal
 }
 
-/// Ctrl-C, a polite kill and a terminal that closes. `nohup` has the last one ignored, and so it stays.
-fn asked_for() -> Vec<i32> {
+/// Lists the signals to catch: SIGINT (Ctrl-C), SIGTERM and, unless it is ignored as under `nohup`, SIGHUP (the terminal closed).
+fn caught() -> Vec<i32> {
     #[cfg(unix)]
     if !is_ignored(signal_hook::consts::SIGHUP) {
         return vec![SIGINT, SIGTERM, signal_hook::consts::SIGHUP];
@@ -52,7 +52,7 @@ fn asked_for() -> Vec<i32> {
     vec![SIGINT, SIGTERM]
 }
 
-/// Whether whoever started this program had a signal ignored, as far as the system tells (Linux).
+/// Checks whether the parent process had a signal ignored. Only Linux reports that.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

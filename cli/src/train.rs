@@ -1,4 +1,4 @@
-//! `autolink train`: everything that can be known is checked before the first step, and every way out of training saves.
+//! `autolink train`: checks whatever can be checked before the first step, and saves however training ends.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,26 +22,26 @@ use indicatif::ProgressBar;
 use pollster::block_on;
 use serde_json::json;
 
-use crate::args::Train;
-use crate::exam::LabelledSet;
+use crate::args::{Kernels, Train};
 use crate::files::{Gathered, read_landmarks};
+use crate::labelled::LabelledSet;
 use crate::log::Log;
 use crate::models::{load, open};
 use crate::output::Reporter;
 use crate::save::{Outputs, check_room, folder_of, is_same, write};
 use crate::signals::Signals;
 
-/// [`WEIGHTS_FILES`], in order.
+/// The contents of [`WEIGHTS_FILES`], in order.
 const WEIGHTS: [&[u8]; 2] = [
     include_bytes!("../../weights/vgg16_relu3_3.safetensors"),
     include_bytes!("../../weights/vgg16_relu4_3.safetensors"),
 ];
 
-/// Bytes of a line of the log, at most.
+/// Largest size of a line of the log, bytes.
 const LOG_LINE: u64 = 160;
 
-pub fn train(options: &Train, voice: &Reporter) -> anyhow::Result<ExitCode> {
-    autolink::ops::use_burn_on_gpu(options.ops == "burn");
+pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
+    autolink::ops::use_burn_on_gpu(options.ops == Kernels::Burn);
     let landmarks = (options.eval_landmarks.as_deref())
         .map(read_landmarks)
         .transpose()?;
@@ -57,7 +57,7 @@ pub fn train(options: &Train, voice: &Reporter) -> anyhow::Result<ExitCode> {
     config.validate()?;
     if resumed.is_some() && !before.is_live_change(&config) {
         bail!(
-            "A run goes on under its own settings; of those given, only the learning rate, the mask, thickness and edge scale may change."
+            "A run keeps its settings: with --resume, only --lr, --mask-ratio, --mask-grid, --thickness and --edge-scale can be changed."
         );
     }
     let steps = options.steps.map_or(
@@ -70,13 +70,13 @@ pub fn train(options: &Train, voice: &Reporter) -> anyhow::Result<ExitCode> {
     );
     check_outputs(options, resumed.as_ref())?;
 
-    let (pictures, joints, about) = training_pictures(&options.pictures, &config, voice)?;
-    let exam = (landmarks.or(joints.map(Imported::from)))
-        .map(|landmarks| LabelledSet::new(&landmarks, &pictures, options.eval_fit))
+    let (images, joints, about) = training_images(&options.images, &config, reporter)?;
+    let labelled = (landmarks.or(joints.map(Imported::from)))
+        .map(|landmarks| LabelledSet::new(&landmarks, &images, options.eval_fit))
         .transpose()?;
-    voice.say(&ProgressBar::hidden(), &about);
+    reporter.say(&ProgressBar::hidden(), &about);
     let mut session = Session::new(device, options.backend, config.clone())?;
-    session.begin(config.clone(), pictures)?;
+    session.begin(config.clone(), images)?;
     if let Some(loaded) = resumed {
         session.resume(loaded, None)?;
         session.configure(config)?;
@@ -85,30 +85,30 @@ pub fn train(options: &Train, voice: &Reporter) -> anyhow::Result<ExitCode> {
         give_weights(&mut session);
     }
     let mut run = Run {
-        bar: voice.bar(
+        bar: reporter.bar(
             steps,
-            "{bar:32} {pos}/{len} steps, {elapsed} gone, {eta} to go, {msg}",
+            "{bar:32} {pos}/{len} steps, {elapsed} elapsed, {eta} left, {msg}",
         ),
         log: (options.log.as_deref()).map(|path| Log::new(path, options.resume.is_some())),
         options,
-        voice,
+        reporter,
         session,
-        exam,
+        labelled,
         steps,
         saved_at: Instant::now(),
-        troubles: BTreeMap::new(),
+        failures: BTreeMap::new(),
     };
     run.prepare()?;
     let signals = Signals::catch()?;
-    let ended = run.go(&signals);
+    let ended = run.train(&signals);
     run.finish(ended)
 }
 
-/// Whether everything that was asked for can be written, and nothing is replaced that should stay.
+/// Checks that all outputs can be written, and that none replaces a file that should stay.
 fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(options.force);
-    if !options.pictures.starts_with("synthetic:") {
-        outputs = outputs.input(&options.pictures);
+    if !options.images.starts_with("synthetic:") {
+        outputs = outputs.input(&options.images);
     }
     if let Some(table) = &options.eval_landmarks {
         outputs = outputs.input(table);
@@ -116,7 +116,7 @@ fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()
     let files = [(Some(&options.out), false), (options.run.as_ref(), true)];
     for (path, for_run) in files {
         match (path, &options.resume, resumed) {
-            (Some(path), Some(from), Some(loaded)) if goes_on(path, for_run, from, loaded) => {
+            (Some(path), Some(from), Some(loaded)) if is_continued(path, for_run, from, loaded) => {
                 outputs.replace(path)?;
             }
             (Some(path), ..) => outputs.file(path)?,
@@ -133,9 +133,9 @@ fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()
     }
     if let Some(folder) = &options.preview {
         outputs.folder(folder)?;
-        if options.resume.is_none() && !options.force && folder.join(sheet_name(0)).exists() {
+        if options.resume.is_none() && !options.force && folder.join(preview_name(0)).exists() {
             bail!(
-                "{} holds the previews of another run: choose another folder, or replace them with --force.",
+                "{} holds previews of another run: choose another folder, or replace them with --force.",
                 folder.display()
             );
         }
@@ -143,8 +143,8 @@ fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Whether what a file holds is in what training goes on from, so that it loses nothing if the run goes on in it.
-fn goes_on(path: &Path, for_run: bool, from: &Path, resumed: &Loaded) -> bool {
+/// Checks that the resumed run holds everything that a file holds, so that the run may replace the file.
+fn is_continued(path: &Path, for_run: bool, from: &Path, resumed: &Loaded) -> bool {
     let Some(there) = fs::read(path)
         .ok()
         .and_then(|bytes| checkpoint::load(&bytes, &Device::flex()).ok())
@@ -152,37 +152,38 @@ fn goes_on(path: &Path, for_run: bool, from: &Path, resumed: &Loaded) -> bool {
         return false;
     };
     if there.is_run() && !(for_run && resumed.is_run()) {
-        return false; // a run is more than a model
+        return false; // the file holds a run, of which the output would only keep the model
     }
     let state = |loaded: &Loaded| block_on(checkpoint::state(&loaded.model)).ok();
     is_same(path, from) || (there.step == resumed.step && state(&there) == state(resumed))
 }
 
-fn sheet_name(step: usize) -> String {
+fn preview_name(step: usize) -> String {
     format!("step_{step:06}.png")
 }
 
-/// Training under way.
+/// A run in training.
 struct Run<'a> {
     options: &'a Train,
-    voice: &'a Reporter,
+    reporter: &'a Reporter,
     bar: ProgressBar,
     session: Session,
-    exam: Option<LabelledSet>,
+    labelled: Option<LabelledSet>,
     log: Option<Log>,
-    /// To be taken in all.
+    /// Total number of steps.
     steps: usize,
     saved_at: Instant,
-    /// What failed beside training: how often, and what it said first.
-    troubles: BTreeMap<&'static str, (usize, String)>,
+    /// What failed beside training: how often, and the first error.
+    failures: BTreeMap<&'static str, (usize, String)>,
 }
 
 /// Why training ended.
 enum Ended {
     /// All steps were taken.
-    Whole,
-    /// A signal came; its exit code.
+    Completed,
+    /// A signal arrived; its exit code.
     Stopped(u8),
+    /// A step failed.
     Failed(anyhow::Error),
 }
 
@@ -193,13 +194,16 @@ fn begin_at(bar: &ProgressBar, step: u64) {
 }
 
 impl Run<'_> {
-    /// What is to be done before the first step: is there room for all, and the first preview.
+    /// Checks that there is room for all outputs, and writes the first preview.
+    ///
+    /// # Errors
+    /// A disk has too little room, or the preview cannot be made.
     fn prepare(&mut self) -> anyhow::Result<()> {
         let start = self.session.steps_taken();
         begin_at(&self.bar, start as u64);
         let left = self.steps.saturating_sub(start) as u64;
         let parameters = self.session.model().num_params() as u64;
-        // The new file and the old one.
+        // The old file stays until the new one is complete.
         let mut needs = vec![(folder_of(&self.options.out), 2 * 4 * parameters)];
         if let Some(run) = &self.options.run {
             needs.push((folder_of(run), 2 * 12 * parameters));
@@ -208,20 +212,21 @@ impl Run<'_> {
             needs.push((folder_of(log), left.saturating_mul(LOG_LINE)));
         }
         if let Some(folder) = &self.options.preview {
-            let sheet = self.sheet()?;
+            let png = self.preview_png()?;
             let count = left / u64::from(self.options.preview_every) + 2;
-            needs.push((folder.clone(), count.saturating_mul(sheet.len() as u64)));
+            needs.push((folder.clone(), count.saturating_mul(png.len() as u64)));
             check_room(&needs)?;
-            let path = folder.join(sheet_name(start));
+            let path = folder.join(preview_name(start));
             if self.options.resume.is_none() || !path.exists() {
-                write(&path, &sheet)?;
+                write(&path, &png)?;
             }
             return Ok(());
         }
         check_room(&needs)
     }
 
-    fn go(&mut self, signals: &Signals) -> Ended {
+    /// Takes all steps, unless a signal arrives or a step fails.
+    fn train(&mut self, signals: &Signals) -> Ended {
         while self.session.steps_taken() < self.steps {
             if let Some(code) = signals.exit_code() {
                 return Ended::Stopped(code);
@@ -230,7 +235,7 @@ impl Run<'_> {
                 return Ended::Failed(error);
             }
         }
-        Ended::Whole
+        Ended::Completed
     }
 
     fn step(&mut self) -> anyhow::Result<()> {
@@ -238,11 +243,11 @@ impl Run<'_> {
         let step = self.session.steps_taken();
         let last = step >= self.steps;
         let due = |every: u32| last || step.is_multiple_of(every as usize);
-        let (look, score) = (
+        let (preview, score) = (
             due(self.options.preview_every) && self.options.preview.is_some(),
-            due(self.options.eval_every) && self.exam.is_some(),
+            due(self.options.eval_every) && self.labelled.is_some(),
         );
-        if last || look || score {
+        if last || preview || score {
             reports.extend(block_on(self.session.settle())?);
         }
         self.bar.set_position(step as u64);
@@ -252,7 +257,7 @@ impl Run<'_> {
             None
         };
         self.report(&reports, score.flatten());
-        if look {
+        if preview {
             self.attempt("preview", |run| run.preview(step));
         }
         if self.saved_at.elapsed() >= Duration::from_secs(self.options.save_every) && !last {
@@ -262,22 +267,22 @@ impl Run<'_> {
     }
 
     fn score(&mut self, step: usize) -> anyhow::Result<Option<Score>> {
-        let Some(exam) = &self.exam else {
+        let Some(labelled) = &self.labelled else {
             return Ok(None);
         };
         self.session.pause();
-        let score = exam.score(&block_on(self.session.detect(&exam.pictures))?)?;
+        let score = labelled.score(&block_on(self.session.detect(&labelled.images))?)?;
         let Score {
             error, baseline, ..
         } = score;
-        self.voice.say(
+        self.reporter.say(
             &self.bar,
             &format!("step {step}: error {error:.4}, baseline {baseline:.4}"),
         );
         Ok(Some(score))
     }
 
-    /// Tells steps; the score belongs to the last of them.
+    /// Reports steps; the score belongs to the last of them.
     fn report(&mut self, reports: &[StepReport], score: Option<Score>) {
         for (i, report) in reports.iter().enumerate() {
             self.bar.set_message(format!("loss {:.4}", report.loss));
@@ -286,8 +291,8 @@ impl Run<'_> {
                 line["error"] = score.error.into();
                 line["baseline"] = score.baseline.into();
             }
-            if self.voice.json {
-                self.voice.line(&line);
+            if self.reporter.json {
+                self.reporter.line(&line);
             }
             self.attempt("line of the log", |run| {
                 run.log.as_mut().map_or(Ok(()), |log| log.line(&line))
@@ -295,7 +300,7 @@ impl Run<'_> {
         }
     }
 
-    fn sheet(&mut self) -> anyhow::Result<Vec<u8>> {
+    fn preview_png(&mut self) -> anyhow::Result<Vec<u8>> {
         self.session.pause();
         Ok(preview::png(&block_on(self.session.views())?)?)
     }
@@ -304,14 +309,14 @@ impl Run<'_> {
         let Some(folder) = &self.options.preview else {
             return Ok(());
         };
-        let sheet = self.sheet()?;
-        write(&folder.join(sheet_name(step)), &sheet)
+        let png = self.preview_png()?;
+        write(&folder.join(preview_name(step)), &png)
     }
 
-    /// Saves the run, or the model where no run is asked for, so that a power cut costs little.
+    /// Saves the run or, without `--run`, the model, so that a crash loses little.
     ///
     /// # Errors
-    /// The run is no longer sound; it has gone back to where it was.
+    /// The state is no longer finite; the session has gone back to its last finite state.
     fn autosave(&mut self) -> anyhow::Result<()> {
         self.session.pause();
         self.saved_at = Instant::now();
@@ -323,16 +328,17 @@ impl Run<'_> {
         };
         let path = self.options.run.as_ref().unwrap_or(&self.options.out);
         let step = self.session.steps_taken();
-        let kept = self.attempt("autosave", |run| run.place(path, &bytes));
-        if let (true, Some(path)) = (self.voice.json, kept) {
+        let saved = self.attempt("autosave", |run| run.place(path, &bytes));
+        if let (true, Some(path)) = (self.reporter.json, saved) {
             let path = path.to_string_lossy();
-            self.voice
+            self.reporter
                 .line(&json!({"type": "kept", "file": path, "steps": step}));
         }
         Ok(())
     }
 
-    /// Writes a model or run, beside its place where that holds one of more steps by now; returns where.
+    /// Writes a model or run and returns its path: the one that was asked for or, if that file has more steps by now, another name in
+    /// its folder.
     fn place(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
         let step = self.session.steps_taken();
         let there = fs::File::open(path)
@@ -348,7 +354,7 @@ impl Run<'_> {
         Ok(path)
     }
 
-    /// What is no part of training may fail: it is told once, and training goes on.
+    /// Runs work that is not part of training. If it fails, training continues, and the first failure of each kind is reported.
     fn attempt<T>(
         &mut self,
         what: &'static str,
@@ -357,31 +363,34 @@ impl Run<'_> {
         match guarded(|| work(self)) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.trouble(what, &format!("{error:#}"));
+                self.report_failure(what, &format!("{error:#}"));
                 None
             }
         }
     }
 
-    /// Counts what failed; the first time it is told.
-    fn trouble(&mut self, what: &'static str, error: &str) {
-        let (count, _) = (self.troubles.entry(what)).or_insert_with(|| (0, error.to_string()));
+    /// Counts a failure, and reports the first one of its kind.
+    fn report_failure(&mut self, what: &'static str, error: &str) {
+        let (count, _) = (self.failures.entry(what)).or_insert_with(|| (0, error.to_string()));
         *count += 1;
         if *count == 1 {
             let sentence = format!("A {what} failed: {}.", without_stop(error));
-            self.voice.say(&self.bar, &sentence);
-            if self.voice.json {
+            self.reporter.say(&self.bar, &sentence);
+            if self.reporter.json {
                 let line = json!({"type": "trouble", "message": sentence});
-                self.voice.line(&line);
+                self.reporter.line(&line);
             }
         }
     }
 
-    /// Saves what was learned, and tells how it went.
+    /// Saves, and reports how training ended.
+    ///
+    /// # Errors
+    /// Training failed, or something was not saved.
     fn finish(mut self, ended: Ended) -> anyhow::Result<ExitCode> {
         self.bar.finish_and_clear();
         let (mut failure, code) = match ended {
-            Ended::Whole => (None, None),
+            Ended::Completed => (None, None),
             Ended::Stopped(code) => (None, Some(code)),
             Ended::Failed(error) => (Some(error), None),
         };
@@ -391,60 +400,60 @@ impl Run<'_> {
         }
         let mut saved = guarded(|| self.save());
         if let Err(error) = saved {
-            // Not sound; the run has gone back to where it was.
-            let is_unsound = kind_of(&error) == Some(ErrorKind::Training);
+            // The session has gone back to its last finite state.
+            let is_diverged = kind_of(&error) == Some(ErrorKind::Training);
             failure = failure.or(Some(error));
-            saved = if is_unsound {
+            saved = if is_diverged {
                 guarded(|| self.save())
             } else {
-                Err(anyhow!("It could not be saved."))
+                Err(anyhow!("The model could not be saved."))
             };
         }
         let step = self.session.steps_taken();
         match saved {
             Ok(path) => {
                 let what = if step < self.steps {
-                    "Stopped, and saved"
+                    "Stopped and saved"
                 } else {
                     "Saved"
                 };
-                self.voice.say(
+                self.reporter.say(
                     &self.bar,
                     &format!("{what} {} after {step} steps.", path.display()),
                 );
-                if self.voice.json {
-                    self.voice.line(
+                if self.reporter.json {
+                    self.reporter.line(
                         &json!({"type": "saved", "model": path.to_string_lossy(), "steps": step}),
                     );
                 }
             }
             Err(error) => {
                 let error = failure.unwrap_or(error);
-                return Err(error.context("What was learned since the last save is lost"));
+                return Err(error.context("Everything since the last save is lost"));
             }
         }
         match (failure, code) {
             (Some(error), _) => Err(error),
             (None, Some(code)) => Ok(ExitCode::from(code)),
-            (None, None) if self.troubles.is_empty() => Ok(ExitCode::SUCCESS),
+            (None, None) if self.failures.is_empty() => Ok(ExitCode::SUCCESS),
             (None, None) => {
-                let told = (self.troubles.iter()).map(|(what, (count, first))| {
+                let failures = (self.failures.iter()).map(|(what, (count, first))| {
                     format!(
                         "{count} time{}, a {what} ({})",
                         if *count == 1 { "" } else { "s" },
                         without_stop(first)
                     )
                 });
-                let told: Vec<String> = told.collect();
+                let failures: Vec<String> = failures.collect();
                 bail!(
-                    "The model is saved, but this failed on the way: {}.",
-                    told.join("; ")
+                    "The model is saved, but this failed during training: {}.",
+                    failures.join("; ")
                 )
             }
         }
     }
 
-    /// Saves model and run; returns where the model is.
+    /// Saves the model and the run; returns the path of the model.
     fn save(&mut self) -> anyhow::Result<PathBuf> {
         let model = block_on(self.session.save(Precision::Float32))?;
         let run = match &self.options.run {
@@ -454,13 +463,13 @@ impl Run<'_> {
             _ => None,
         };
         if let Some((path, bytes)) = run {
-            self.place_somewhere(path, &bytes)?;
+            self.place_or_rescue(path, &bytes)?;
         }
-        self.place_somewhere(&self.options.out, &model)
+        self.place_or_rescue(&self.options.out, &model)
     }
 
-    /// Writes what must not be lost: where it belongs or, if that fails, here or among the temporary files.
-    fn place_somewhere(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+    /// Writes a file that must not be lost: to its path or, if that fails, into the current folder or the one for temporary files.
+    fn place_or_rescue(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
         let error = match self.place(path, bytes) {
             Ok(path) => return Ok(path),
             Err(error) => error,
@@ -474,8 +483,8 @@ impl Run<'_> {
         let Some(rescued) = rescued else {
             return Err(error);
         };
-        let told = format!("{error:#}; it is in {} instead", rescued.display());
-        self.trouble("save", &told);
+        let sentence = format!("{error:#}; it was saved to {} instead", rescued.display());
+        self.report_failure("save", &sentence);
         Ok(rescued)
     }
 }
@@ -484,13 +493,13 @@ fn kind_of(error: &anyhow::Error) -> Option<ErrorKind> {
     error.downcast_ref().map(autolink::Error::kind)
 }
 
-/// Runs something that may panic, as burn does where a device is lost: an error like any other.
+/// Runs work that may panic, as Burn does when a device is lost, and returns a panic as an error.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = (panic.downcast_ref::<String>().map(String::as_str))
+        let message = (panic.downcast_ref::<String>().map(String::as_str))
             .or_else(|| panic.downcast_ref::<&str>().copied());
-        let said = said.unwrap_or("it does not say why");
-        Err(anyhow!("Something inside AutoLink failed ({said})."))
+        let message = message.unwrap_or("no message");
+        Err(anyhow!("AutoLink failed internally ({message})."))
     })
 }
 
@@ -498,7 +507,7 @@ fn without_stop(sentence: &str) -> &str {
     sentence.trim_end_matches('.')
 }
 
-/// The next of the weights that the session needs, out of this program.
+/// Gives the session the next weights that it needs; they are part of this program.
 fn give_weights(session: &mut Session) {
     let next = session.needs_weights().first();
     if let Some(i) = WEIGHTS_FILES.iter().position(|file| Some(file) == next) {
@@ -506,50 +515,50 @@ fn give_weights(session: &mut Session) {
     }
 }
 
-/// The pictures to learn from, and a sentence about them.
-fn training_pictures(
+/// Loads the training images, with the joints of puppets, and a sentence about them.
+fn training_images(
     from: &str,
     config: &Config,
-    voice: &Reporter,
+    reporter: &Reporter,
 ) -> anyhow::Result<(Dataset, Option<Landmarks>, String)> {
     if let Some(count) = from.strip_prefix("synthetic:") {
         let count = count
             .parse()
-            .with_context(|| format!("{from} should be synthetic: and a number"))?;
+            .with_context(|| format!("{from} must be `synthetic:` and a number"))?;
         Dataset::check_room(count, config.size)?;
         let puppets = synthetic::puppets(count, config.seed, config.size);
-        let (pictures, landmarks) = (puppets.dataset, joints(&puppets.joints));
-        pictures.check()?;
-        voice.event(&Event::Loaded {
+        let (images, landmarks) = (puppets.dataset, joints(&puppets.joints));
+        images.check()?;
+        reporter.event(&Event::Loaded {
             is_new: true,
             pictures: count,
             read: count,
             about: "Drawn puppets.".into(),
             rejected: Vec::new(),
         });
-        return Ok((pictures, Some(landmarks), format!("{count} drawn puppets.")));
+        return Ok((images, Some(landmarks), format!("{count} drawn puppets.")));
     }
     let gathered = Gathered::new(&[from.into()])?;
-    let mut pictures = Dataset::new(config.size);
-    let rejected = gathered.read_all(config, voice, |picture| {
-        Dataset::check_room(pictures.read_len() + 1, config.size)?;
-        pictures.push(picture);
+    let mut images = Dataset::new(config.size);
+    let rejected = gathered.read_all(config, reporter, |image| {
+        Dataset::check_room(images.read_len() + 1, config.size)?;
+        images.push(image);
         Ok(())
     })?;
-    voice.rejected(&rejected);
-    let about = format!("{} pictures from {from}.", pictures.len());
-    voice.event(&Event::Loaded {
+    reporter.rejected(&rejected);
+    let about = format!("{} images from {from}.", images.len());
+    reporter.event(&Event::Loaded {
         is_new: true,
-        pictures: pictures.len(),
-        read: pictures.len(),
+        pictures: images.len(),
+        read: images.len(),
         about: about.clone(),
         rejected,
     });
-    pictures.check()?;
-    Ok((pictures, None, about))
+    images.check()?;
+    Ok((images, None, about))
 }
 
-/// The puppets' true joints as landmarks.
+/// Converts the true joints of puppets to landmarks.
 fn joints(joints: &[Vec<[f32; 2]>]) -> Landmarks {
     let row = |(i, joints): (usize, &Vec<[f32; 2]>)| {
         let points = joints.iter().map(|point| Some(point.map(f64::from)));

@@ -1,4 +1,4 @@
-//! The command line, as a person runs it.
+//! Training, detection, evaluation and annotation on the command line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ const SMALL: [&str; 12] = [
     "3",
 ];
 
-/// A folder of this test's own.
+/// Creates an empty folder for a test.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&path);
@@ -48,17 +48,17 @@ fn succeeds(output: &Output) -> String {
 }
 
 fn fails_with(output: &Output, sentence: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(sentence), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(sentence), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// Puppets as files, some in a folder, and a table of their joints.
+/// Writes puppets as files, some in a subfolder, and a table of their joints.
 fn write_puppets(to: &Path, count: usize) {
     let puppets = synthetic::puppets(count, 3, 48);
     fs::create_dir_all(to.join("more")).expect("a folder");
@@ -94,7 +94,7 @@ fn write_puppets(to: &Path, count: usize) {
 }
 
 #[test]
-fn trains_detects_and_evaluates() {
+fn train_detect_and_eval_agree_on_puppets() {
     let folder = folder("whole");
     let pictures = folder.join("pictures");
     write_puppets(&pictures, 16);
@@ -124,10 +124,10 @@ fn trains_detects_and_evaluates() {
     ]);
     let trained = autolink(arguments.into_iter().chain(SMALL));
     succeeds(&trained);
-    let said = String::from_utf8_lossy(&trained.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&trained.stderr).into_owned();
     assert!(
-        said.contains("left out joints.csv") && said.contains("16 pictures"),
-        "{said}"
+        stderr.contains("Skipped joints.csv") && stderr.contains("16 images"),
+        "{stderr}"
     );
     let log = fs::read_to_string(log).expect("a log");
     let lines: Vec<Value> = log
@@ -192,7 +192,7 @@ fn trains_detects_and_evaluates() {
 }
 
 #[test]
-fn speaks_json_and_repeats_itself() {
+fn json_output_is_reproducible() {
     let folder = folder("json");
     let run = |name: &str| {
         let model = folder.join(name);
@@ -223,7 +223,7 @@ fn speaks_json_and_repeats_itself() {
 }
 
 #[test]
-fn a_run_goes_on_is_converted_and_annotates() {
+fn resumed_run_is_converted_and_annotates() {
     let folder = folder("onward");
     let file = |name: &str| folder.join(name);
     let losses = |log: &Path| -> Vec<Value> {
@@ -258,7 +258,7 @@ fn a_run_goes_on_is_converted_and_annotates() {
     let log = fs::read_to_string(whole.with_extension("jsonl")).expect("a log");
     assert!(
         log.contains("\"error\":0."),
-        "puppets are evaluated unasked: {log}"
+        "puppets are always evaluated: {log}"
     );
     let mut found = train(&first, "2", &["--run", path(&run)]);
     found.extend(train(&second, "5", &["--resume", path(&run)]));
@@ -285,7 +285,7 @@ fn a_run_goes_on_is_converted_and_annotates() {
     assert!(length(&onnx) > 1000);
     fails_with(
         &autolink(["convert", path(&model), path(&file("model.txt"))]),
-        "should end in",
+        "must end in",
     );
 
     let pictures = file("pictures");
@@ -309,8 +309,8 @@ fn a_run_goes_on_is_converted_and_annotates() {
     };
     assert_eq!([drawn(&out), drawn(&out.join("more"))], [3, 3]);
     let table = pictures.join("joints.csv");
-    let said = annotate("landmarks", "csv", &["--landmarks", path(&table)]);
-    assert!(said.contains("error_fraction"), "{said}");
+    let stdout = annotate("landmarks", "csv", &["--landmarks", path(&table)]);
+    assert!(stdout.contains("error_fraction"), "{stdout}");
     let points = fs::read_to_string(out.join("keypoints.csv")).expect("a table");
     assert!(points.contains(",j4,"), "{points}");
 
@@ -334,19 +334,19 @@ fn a_run_goes_on_is_converted_and_annotates() {
     let renamed = folder.join("renamed.csv");
     let text = fs::read_to_string(&table).expect("a table");
     fs::write(&renamed, text.replace(",j1_", ",kp1_")).expect("written");
-    let said = succeeds(&against(&renamed));
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stdout = succeeds(&against(&renamed));
+    assert_eq!(stdout.lines().count(), 1, "{stdout}");
     for part in [
         "\"name\":\"kp1\"",
         "\"pictures\":6",
         "\"error_fraction\":0.",
     ] {
-        assert!(said.contains(part), "{said}");
+        assert!(stdout.contains(part), "{stdout}");
     }
 }
 
 #[test]
-fn says_what_is_wrong() {
+fn commands_report_invalid_input() {
     let folder = folder("wrong");
     let model = folder.join("m.safetensors");
     let out = ["--out", path(&model)];
@@ -413,6 +413,6 @@ fn says_what_is_wrong() {
             "--out",
             path(&found),
         ]),
-        "None of the files",
+        "None of the files is an image",
     );
 }

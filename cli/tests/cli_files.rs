@@ -1,5 +1,4 @@
-//! The files that a person gives to the command line and gets from it: names, patterns, zips, what is no image, and images beside
-//! labels.
+//! Input files of the command line (names, patterns, zip files, files that are not images), and images beside labels.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -28,32 +27,32 @@ fn autolink(arguments: &[&str]) -> Output {
         .expect("runs")
 }
 
-fn said(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!said.contains("panicked"), "{said}");
-    said
+fn stderr(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
 }
 
-/// What a command that succeeds says on standard error.
+/// Runs a command that must succeed, and returns its standard error.
 fn succeeds(arguments: &[&str]) -> String {
     let output = autolink(arguments);
-    let said = said(&output);
-    assert!(output.status.success(), "{said}");
-    said
+    let stderr = stderr(&output);
+    assert!(output.status.success(), "{stderr}");
+    stderr
 }
 
-/// What a command that fails says.
+/// Runs a command that must fail, and returns its standard error.
 fn fails(arguments: &[&str]) -> String {
     let output = autolink(arguments);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    said(&output)
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    stderr(&output)
 }
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
-/// A model that hardly learned, made once.
+/// Trains a model for one step, once for all tests.
 fn model() -> &'static str {
     static MODEL: OnceLock<PathBuf> = OnceLock::new();
     let path = MODEL.get_or_init(|| {
@@ -90,7 +89,7 @@ fn zip(to: &Path, files: &[(&str, &[u8])]) {
     zip.finish().expect("a zip");
 }
 
-/// The names of the images that `detect` finds, and what it says.
+/// Runs `detect`, and returns the names of the images and its standard error.
 fn detected(paths: &[&str]) -> (Vec<String>, String) {
     // A file for each thread: tests run side by side.
     let name = format!("detected-{:?}.json", std::thread::current().id());
@@ -99,14 +98,14 @@ fn detected(paths: &[&str]) -> (Vec<String>, String) {
     let mut arguments = vec!["detect"];
     arguments.extend(paths);
     arguments.extend(["--model", model(), "--out", text(&out)]);
-    let said = succeeds(&arguments);
+    let stderr = succeeds(&arguments);
     let found: Value = serde_json::from_slice(&fs::read(&out).expect("a file")).expect("JSON");
     let images = found["images"].as_object().expect("images");
-    (images.keys().cloned().collect(), said)
+    (images.keys().cloned().collect(), stderr)
 }
 
 #[test]
-fn images_of_one_name_are_told_apart() {
+fn detect_gives_images_of_the_same_name_unique_names() {
     let folder = folder("one-name-twice");
     let [one, two] = [1, 2].map(puppet);
     put(
@@ -169,7 +168,7 @@ fn images_of_one_name_are_told_apart() {
 }
 
 #[test]
-fn patterns_that_the_shell_left_alone_are_expanded() {
+fn detect_expands_patterns() {
     let folder = folder("patterns");
     let png = puppet(1);
     put(
@@ -181,19 +180,19 @@ fn patterns_that_the_shell_left_alone_are_expanded() {
             ("new/[d]*.png", &png),
         ],
     );
-    let (names, said) = detected(&[text(&folder.join("new/*.png"))]);
+    let (names, stderr) = detected(&[text(&folder.join("new/*.png"))]);
     assert_eq!(names, ["[d]*.png", "a.png", "b.png"]);
-    assert!(!said.contains("left out"), "{said}");
+    assert!(!stderr.contains("Skipped"), "{stderr}");
     // A file that is called like a pattern is that file.
     let (names, _) = detected(&[text(&folder.join("new/[d]*.png"))]);
     assert_eq!(names, ["[d]*.png"]);
     for (pattern, sentence) in [
-        ("new/*.jpg", "No file fits the pattern"),
+        ("new/*.jpg", "No file matches the pattern"),
         ("new/[", "neither a file nor a pattern"),
         ("gone.png", "cannot be read"),
     ] {
         let path = folder.join(pattern);
-        let said = fails(&[
+        let stderr = fails(&[
             "detect",
             text(&path),
             "--model",
@@ -201,12 +200,12 @@ fn patterns_that_the_shell_left_alone_are_expanded() {
             "--out",
             text(&folder.join("o.json")),
         ]);
-        assert!(said.contains(sentence), "{said}");
+        assert!(stderr.contains(sentence), "{stderr}");
     }
 }
 
 #[test]
-fn what_is_no_image_is_told_by_its_first_bytes() {
+fn detect_skips_files_that_are_not_images() {
     let folder = folder("odd");
     let png = puppet(1);
     put(
@@ -230,23 +229,23 @@ fn what_is_no_image_is_told_by_its_first_bytes() {
     let mut huge = File::create(folder.join("huge.zip")).expect("a file");
     huge.write_all(b"PK\x03\x04").expect("its start");
     huge.set_len(2300 << 20).expect("a sparse file");
-    let (names, said) = detected(&[text(&folder)]);
+    let (names, stderr) = detected(&[text(&folder)]);
     assert_eq!(names, ["a.png"]);
     for sentence in [
-        "left out video.mp4: This is a video",
-        "left out zeros.bin: This is not a picture",
-        "left out huge.png: The file has more than 256 MiB",
-        "left out huge.zip: The zip file is damaged or incomplete",
-        "left out empty.png: The file is empty",
-        "left out sub/CollectedData_me.csv: It holds labels",
+        "Skipped video.mp4: This is a video",
+        "Skipped zeros.bin: This is not a picture",
+        "Skipped huge.png: The file has more than 256 MiB",
+        "Skipped huge.zip: The zip file is damaged or incomplete",
+        "Skipped empty.png: The file is empty",
+        "Skipped sub/CollectedData_me.csv: It holds labels",
     ] {
-        assert!(said.contains(sentence), "{sentence}: {said}");
+        assert!(stderr.contains(sentence), "{sentence}: {stderr}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn pipes_and_links_in_circles_stop_nobody() {
+fn detect_skips_pipes_and_circular_links() {
     let folder = folder("circles");
     put(&folder, &[("a.png", &puppet(1)), ("sub/b.png", &puppet(2))]);
     let link = |to: &Path, name: &str| {
@@ -258,17 +257,17 @@ fn pipes_and_links_in_circles_stop_nobody() {
     link(&folder.join("a.png"), "linked.png");
     let made = Command::new("mkfifo").arg(folder.join("pipe.png")).status();
     assert!(made.expect("mkfifo").success());
-    let (names, said) = detected(&[text(&folder)]);
+    let (names, stderr) = detected(&[text(&folder)]);
     assert_eq!(names, ["a.png", "linked.png", "sub/b.png"]);
     for sentence in [
-        "left out pipe.png: It is a device or a pipe",
-        "left out sub/up: It is a link to a folder",
-        "left out broken.png",
-        "left out loop.png",
+        "Skipped pipe.png: It is a device or a pipe",
+        "Skipped sub/up: It is a link to a folder",
+        "Skipped broken.png",
+        "Skipped loop.png",
     ] {
-        assert!(said.contains(sentence), "{sentence}: {said}");
+        assert!(stderr.contains(sentence), "{sentence}: {stderr}");
     }
-    let said = fails(&[
+    let stderr = fails(&[
         "detect",
         text(&folder.join("pipe.png")),
         "--model",
@@ -276,11 +275,11 @@ fn pipes_and_links_in_circles_stop_nobody() {
         "--out",
         text(&folder.join("o.json")),
     ]);
-    assert!(said.contains("neither a file nor a folder"), "{said}");
+    assert!(stderr.contains("neither a file nor a folder"), "{stderr}");
 }
 
 #[test]
-fn tables_find_their_images_in_zips_and_whatever_the_normal_form() {
+fn eval_finds_images_in_zips_and_in_any_normal_form() {
     let folder = folder("eval");
     let puppets: Vec<Vec<u8>> = (0..8).map(puppet).collect();
     // The disk has names in pieces, the table whole.
@@ -311,7 +310,7 @@ fn tables_find_their_images_in_zips_and_whatever_the_normal_form() {
             "--landmarks",
             text(&table),
         ]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", stderr(&output));
         serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
     };
     let (in_zip, in_folder) = (score(&photos), score(&folder.join("photos")));
@@ -325,7 +324,7 @@ fn tables_find_their_images_in_zips_and_whatever_the_normal_form() {
     );
 }
 
-/// The pixels of a file for a reader that knows nothing of EXIF, and its size.
+/// Reads the pixels and the size of a file, ignoring its EXIF orientation.
 fn plain(path: &Path) -> (Vec<u8>, [u32; 2]) {
     let image = image::open(path).expect("an image").into_rgb8();
     let size = [image.width(), image.height()];
@@ -333,7 +332,7 @@ fn plain(path: &Path) -> (Vec<u8>, [u32; 2]) {
 }
 
 #[test]
-fn images_go_where_the_tool_looks_for_them_upright() {
+fn annotate_places_upright_images_where_the_tool_expects_them() {
     let folder = folder("beside");
     let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/pictures");
     let read = |name: &str| fs::read(pictures.join(name)).expect("a picture");
@@ -425,7 +424,7 @@ fn images_go_where_the_tool_looks_for_them_upright() {
 
 #[cfg(unix)]
 #[test]
-fn names_that_windows_cannot_hold_are_replaced_in_images_and_labels() {
+fn annotate_replaces_names_that_windows_rejects() {
     let folder = folder("windows");
     let png = puppet(1);
     put(
@@ -451,14 +450,14 @@ fn names_that_windows_cannot_hold_are_replaced_in_images_and_labels() {
 }
 
 #[test]
-fn images_that_would_share_labels_are_refused_before_the_work() {
+fn annotate_rejects_images_that_would_share_a_label_file() {
     let folder = folder("share");
     let png = puppet(1);
     put(
         &folder.join("in"),
         &[("a/b/c.png", &png), ("a-b/c.png", &png)],
     );
-    let said = fails(&[
+    let stderr = fails(&[
         "annotate",
         text(&folder.join("in")),
         "--model",
@@ -469,7 +468,7 @@ fn images_that_would_share_labels_are_refused_before_the_work() {
         text(&folder.join("out")),
     ]);
     assert!(
-        said.contains("both become labeled-data/a-b/c.png"),
-        "{said}"
+        stderr.contains("both become labeled-data/a-b/c.png"),
+        "{stderr}"
     );
 }

@@ -1,4 +1,4 @@
-//! Tables and labels of other programs, on the command line: `landmarks`, `eval` and `annotate --against`.
+//! Tables and labels of other programs on the command line: `landmarks`, `eval` and `annotate --against`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use autolink::data::synthetic;
 use image::{ColorType, ImageFormat, save_buffer_with_format};
 use serde_json::Value;
 
-/// Images of 48 x 48 px, and a model that has hardly learned.
+/// A folder with images of 48 x 48 px and a model that was trained for one step.
 struct Place(PathBuf);
 
 const IMAGES: [&str; 6] = ["a.png", "b.png", "c.png", "d.png", "e.png", "sub/f.png"];
@@ -36,7 +36,7 @@ impl Place {
             .into_iter()
             .chain(settings.split(' ')),
         );
-        assert!(trained.status.success(), "{}", said(&trained));
+        assert!(trained.status.success(), "{}", stderr(&trained));
         place
     }
 
@@ -56,7 +56,7 @@ impl Place {
         self.path(name)
     }
 
-    /// What `landmarks` writes, and what it says.
+    /// Runs `landmarks`, and returns its output and what it wrote.
     fn landmarks(&self, table: &str) -> (Output, Value) {
         let stem = Path::new(table).file_stem().expect("a name");
         let out = self.path(&format!("out-{}", stem.to_string_lossy()));
@@ -93,11 +93,11 @@ impl Place {
     }
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Whether a landmark of an image lies at a place, px, and whether a person placed it.
+/// Checks whether a landmark lies at a position, px, and whether a person placed it.
 fn lies_at(annotations: &Value, image: &str, landmark: usize, at_px: [f64; 2]) -> (bool, bool) {
     let images = annotations["images"].as_array().expect("images");
     let image = images.iter().find(|one| one["file_name"] == image);
@@ -108,18 +108,18 @@ fn lies_at(annotations: &Value, image: &str, landmark: usize, at_px: [f64; 2]) -
 }
 
 #[test]
-fn tables_of_other_programs_are_read() {
+fn commands_read_tables_of_other_programs() {
     let place = Place::new("labels");
     // "ear" is blank on one image, and x.png is not here.
     let rows = "a.png,0.5,0.25,,\nb.png,0.4,0.5,0.2,0.2\nc.png,0.3,0.4,0.1,0.2\nd.png,0.3,0.3,0.2,0.2\nx.png,0.3,0.3,0.2,0.2\n";
     let table = format!("file,\"nose, left_x\",\"nose, left_y\",ear_x,ear_y\n{rows}");
     let blank = place.put("blank.csv", &table);
     let (output, found) = place.landmarks(&blank);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        said(&output).contains("Labels for 4 images; 1 is not here, for example x.png"),
+        stderr(&output).contains("Labels for 4 images; 1 is not here, for example x.png"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
     assert_eq!(found["keypoints"][0]["name"], "nose, left");
     assert_eq!(lies_at(&found, "a.png", 0, [24.0, 12.0]), (true, true));
@@ -132,7 +132,7 @@ fn tables_of_other_programs_are_read() {
         (&score["n_fit"], &score["n_test"]),
         (&3.into(), &1.into()),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 
     // Each of these says the same.
@@ -156,24 +156,28 @@ fn tables_of_other_programs_are_read() {
     ];
     for (name, bytes, note) in cases {
         let (output, same) = place.landmarks(&place.put(name, bytes));
-        assert!(output.status.success(), "{name}: {}", said(&output));
-        assert!(said(&output).contains(note), "{name}: {}", said(&output));
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(note),
+            "{name}: {}",
+            stderr(&output)
+        );
         assert_eq!(same, found, "{name}");
     }
 
     // Tables of other tools, in px; one animal is no obstacle.
     let animal = "scorer,me,me\nindividuals,m1,m1\nbodyparts,nose,nose\ncoords,x,y\na.png,10,20\nb.png,12,21\nc.png,9,22\nsub/f.png,9,20\n";
     let (output, found) = place.landmarks(&place.put("animal.csv", animal));
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(lies_at(&found, "sub/f.png", 0, [9.0, 20.0]), (true, true));
     let predictions = "scorer,hm,hm,hm,set\nbodyparts,nose,nose,nose,\ncoords,x,y,likelihood,\na.png,10,20,0.9,train\nb.png,12,21,0.8,train\nc.png,9,22,0.95,train\n";
     let predictions = place.put("predictions.csv", predictions);
     let (output, found) = place.landmarks(&predictions);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        said(&output).contains("left out: 1, set"),
+        stderr(&output).contains("left out: 1, set"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
     assert_eq!(
         lies_at(&found, "a.png", 0, [10.0, 20.0]),
@@ -181,7 +185,7 @@ fn tables_of_other_programs_are_read() {
         "a prediction stays one"
     );
     let output = place.eval(&predictions);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
 
     for (name, text, sentence) in [
         (
@@ -203,11 +207,11 @@ fn tables_of_other_programs_are_read() {
         ("empty.csv", "", "is empty"),
     ] {
         let (output, _) = place.landmarks(&place.put(name, text));
-        assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
         assert!(
-            said(&output).contains(sentence),
+            stderr(&output).contains(sentence),
             "{name}: {}",
-            said(&output)
+            stderr(&output)
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The command line cannot lose a run, or a file that was there.
+//! The command line loses neither a run nor an existing file.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use pollster::block_on;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-/// The smallest model, in words.
+/// Options for the smallest model.
 const SMALL: [&str; 10] = [
     "--size",
     "32",
@@ -32,7 +32,7 @@ const SMALL: [&str; 10] = [
 /// More steps than any test waits for.
 const ENDLESS: [&str; 2] = ["--steps", "4000000000"];
 
-/// A folder of this test's own.
+/// Creates an empty folder for a test.
 fn folder(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lost-{name}"));
     let _ = fs::remove_dir_all(&path);
@@ -49,19 +49,19 @@ fn autolink(folder: &Path, arguments: &[&[&str]]) -> Output {
 }
 
 fn succeeds(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn fails_with(output: &Output, sentence: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(sentence), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(sentence), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
-/// Everything in a folder, by name.
+/// Lists the names in a folder, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder").flatten();
     let mut names: Vec<String> = entries
@@ -75,7 +75,7 @@ fn steps_of(file: &Path) -> usize {
     checkpoint::steps_of(fs::File::open(file).expect("is there")).expect("is ours")
 }
 
-/// Whether all of a file can be read.
+/// Loads a file completely, and returns its steps.
 fn opens(file: &Path) -> usize {
     let bytes = fs::read(file).expect("is there");
     let loaded = checkpoint::load(&bytes, &Device::flex()).expect("opens");
@@ -118,7 +118,7 @@ impl Running {
         assert!(sent.expect("sends").success());
     }
 
-    /// Its exit code, after the rest of what it says.
+    /// Waits for the end, and returns the exit code.
     fn end(mut self) -> Option<i32> {
         self.lines.by_ref().for_each(drop);
         self.child.wait().expect("ends").code()
@@ -133,7 +133,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn what_can_be_known_is_said_before_the_first_step() {
+fn train_rejects_invalid_outputs_before_the_first_step() {
     let folder = folder("before");
     fs::create_dir(folder.join("dir")).expect("makes");
     fs::write(folder.join("there.safetensors"), b"a night's work").expect("writes");
@@ -158,12 +158,12 @@ fn what_can_be_known_is_said_before_the_first_step() {
         (
             "picture.png",
             &["--out", "dir/../picture.png", "--force"],
-            "what is read",
+            "would replace an input",
         ),
         (
             puppets,
             &[&out[..], &["--run", "m.safetensors"]].concat(),
-            "two different things",
+            "two outputs",
         ),
         (
             puppets,
@@ -183,7 +183,7 @@ fn what_can_be_known_is_said_before_the_first_step() {
         (
             puppets,
             &[&out[..], &["--log", "./m.safetensors"]].concat(),
-            "two different things",
+            "two outputs",
         ),
         (
             puppets,
@@ -193,7 +193,7 @@ fn what_can_be_known_is_said_before_the_first_step() {
         (
             puppets,
             &[&out[..], &["--preview", "picture.png"]].concat(),
-            "should be a folder",
+            "is a file",
         ),
         (
             puppets,
@@ -219,7 +219,7 @@ fn what_can_be_known_is_said_before_the_first_step() {
                 "table.csv",
                 "--force",
             ],
-            "what is read",
+            "would replace an input",
         ),
     ];
     for (pictures, more, expected) in cases {
@@ -232,7 +232,7 @@ fn what_can_be_known_is_said_before_the_first_step() {
 }
 
 #[test]
-fn more_images_than_memory_end_in_a_sentence() {
+fn train_rejects_more_images_than_fit_into_memory() {
     let folder = folder("memory");
     for count in [
         "synthetic:999999999999999999",
@@ -248,7 +248,7 @@ fn more_images_than_memory_end_in_a_sentence() {
 }
 
 #[test]
-fn more_previews_than_the_disk_holds_end_in_a_sentence() {
+fn train_rejects_more_previews_than_fit_on_the_disk() {
     let folder = folder("room");
     let previews = ["--preview", "previews", "--preview-every", "1"];
     let train = ["train", "synthetic:8", "--out", "m.safetensors"];
@@ -260,7 +260,7 @@ fn more_previews_than_the_disk_holds_end_in_a_sentence() {
 }
 
 #[test]
-fn what_fails_on_the_way_is_told_once_and_the_model_is_saved() {
+fn train_reports_failed_previews_once_and_saves_the_model() {
     let folder = folder("trouble");
     let previews = folder.join("previews");
     // A preview of steps 2 and 4 cannot be written: folders have their names.
@@ -279,17 +279,17 @@ fn what_fails_on_the_way_is_told_once_and_the_model_is_saved() {
     let output = autolink(&folder, &[&train, &SMALL, &preview]);
     fails_with(
         &output,
-        "The model is saved, but this failed on the way: 2 times, a preview",
+        "The model is saved, but this failed during training: 2 times, a preview",
     );
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said.matches("A preview failed").count(), 1, "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr.matches("A preview failed").count(), 1, "{stderr}");
     assert_eq!(opens(&folder.join("m.safetensors")), 5);
     assert!(previews.join("step_000003.png").is_file());
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_log_on_a_full_disk_costs_nothing_else() {
+fn train_saves_the_model_when_the_log_fails() {
     let folder = folder("full");
     let train = [
         "train",
@@ -306,7 +306,7 @@ fn a_log_on_a_full_disk_costs_nothing_else() {
 
 #[test]
 #[cfg(unix)]
-fn what_cannot_be_saved_where_it_belongs_is_saved_elsewhere() {
+fn train_rescues_files_that_cannot_be_saved() {
     let folder = folder("rescue");
     fs::create_dir(folder.join("gone")).expect("makes");
     let train = [
@@ -343,7 +343,7 @@ fn what_cannot_be_saved_where_it_belongs_is_saved_elsewhere() {
 
 #[test]
 #[cfg(unix)]
-fn signals_save_and_are_told_by_the_exit_code() {
+fn signals_save_and_set_the_exit_code() {
     let folder = folder("signals");
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let [model, run] = ["m", "r"].map(|name| format!("{name}-{signal}.safetensors"));
@@ -371,7 +371,7 @@ fn signals_save_and_are_told_by_the_exit_code() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn what_nohup_starts_outlives_its_terminal() {
+fn nohup_ignores_the_hangup_signal() {
     let folder = folder("nohup");
     let program = env!("CARGO_BIN_EXE_autolink");
     let train = ["--json", "train", "synthetic:8", "--out", "m.safetensors"];
@@ -392,7 +392,7 @@ fn what_nohup_starts_outlives_its_terminal() {
 }
 
 #[test]
-fn a_kill_loses_what_came_after_the_last_save() {
+fn kill_loses_only_steps_after_the_last_save() {
     let folder = folder("kill");
     let every = ["--save-every", "0"];
     // Without a run, the model is kept.
@@ -413,7 +413,7 @@ fn a_kill_loses_what_came_after_the_last_save() {
 
 #[test]
 #[cfg(unix)]
-fn nobody_who_listens_is_no_reason_to_stop() {
+fn train_continues_when_its_output_is_closed() {
     let folder = folder("silent");
     let mut command = Command::new(env!("CARGO_BIN_EXE_autolink"));
     let train = [
@@ -436,7 +436,7 @@ fn nobody_who_listens_is_no_reason_to_stop() {
 }
 
 #[test]
-fn what_is_there_is_replaced_only_by_force() {
+fn existing_files_are_replaced_only_with_force() {
     let folder = folder("force");
     let train = |more: &[&str]| autolink(&folder, &[&["train", "synthetic:8"], &SMALL, more]);
     let [model, run] = ["m.safetensors", "r.safetensors"].map(|name| folder.join(name));
@@ -513,14 +513,14 @@ fn what_is_there_is_replaced_only_by_force() {
     fails_with(&autolink(&folder, &[&export, &["m.onnx"]]), "--force");
     fails_with(
         &autolink(&folder, &[&export, &["m.safetensors", "--force"]]),
-        "what is read",
+        "would replace an input",
     );
     succeeds(&autolink(&folder, &[&export, &["m.onnx", "--force"]]));
     assert!(steps_of(&run) == 6, "it was only read");
 }
 
 #[test]
-fn detected_keypoints_are_replaced_only_by_force() {
+fn detect_and_annotate_replace_files_only_with_force() {
     let folder = folder("detect");
     let train = [
         "train",
@@ -538,8 +538,11 @@ fn detected_keypoints_are_replaced_only_by_force() {
     succeeds(&detect(&["k.json"]));
     fails_with(&detect(&["k.json"]), "--force");
     succeeds(&detect(&["k.json", "--force"]));
-    fails_with(&detect(&["p.png", "--force"]), "what is read");
-    fails_with(&detect(&["m.safetensors", "--force"]), "what is read");
+    fails_with(&detect(&["p.png", "--force"]), "would replace an input");
+    fails_with(
+        &detect(&["m.safetensors", "--force"]),
+        "would replace an input",
+    );
     for format in ["csv", "png"] {
         let annotate = ["annotate", "p.png", "--out", "labels", "--format", format];
         succeeds(&autolink(&folder, &[&annotate, &model]));
@@ -549,7 +552,7 @@ fn detected_keypoints_are_replaced_only_by_force() {
 }
 
 #[test]
-fn previews_of_another_run_stay() {
+fn train_keeps_previews_of_another_run() {
     let folder = folder("previews");
     let previews = ["--preview", "previews", "--preview-every", "2"];
     let train = ["train", "synthetic:8", "--steps", "2", "--out"];
@@ -576,7 +579,7 @@ fn previews_of_another_run_stay() {
 }
 
 #[test]
-fn no_steps_train_nothing() {
+fn train_with_zero_steps_saves_the_untrained_model() {
     let folder = folder("zero");
     let train = [
         "train",
@@ -632,7 +635,7 @@ fn doomed() -> Vec<u8> {
 }
 
 #[test]
-fn a_diverged_run_keeps_its_last_finite_state() {
+fn diverged_run_saves_its_last_finite_state() {
     let folder = folder("diverged");
     fs::write(folder.join("r.safetensors"), doomed()).expect("writes");
     let resume = ["train", "synthetic:8", "--resume", "r.safetensors", "--out"];
@@ -644,7 +647,7 @@ fn a_diverged_run_keeps_its_last_finite_state() {
     );
     fails_with(&output, "The loss is no longer a number");
     fails_with(&output, "back at step 3");
-    fails_with(&output, "Stopped, and saved m.safetensors after 3 steps");
+    fails_with(&output, "Stopped and saved m.safetensors after 3 steps");
     assert_eq!(opens(&folder.join("m.safetensors")), 3);
     assert_eq!(opens(&folder.join("onward.safetensors")), 3);
     // The loss of the last step is a number still, and the parameters are none.
@@ -659,7 +662,7 @@ fn a_diverged_run_keeps_its_last_finite_state() {
 }
 
 #[test]
-fn what_is_no_model_of_ours_says_what_it_is() {
+fn convert_rejects_files_that_are_not_models() {
     let folder = folder("foreign");
     let old = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -691,7 +694,7 @@ fn what_is_no_model_of_ours_says_what_it_is() {
 }
 
 #[test]
-fn the_help_names_every_format() {
+fn help_lists_every_format() {
     let help = succeeds(&autolink(Path::new("."), &[&["annotate", "--help"]]));
     let words: Vec<&str> = help
         .split(|c: char| !c.is_alphanumeric() && c != '-')

@@ -44,7 +44,12 @@ pub fn faults(options: &[&str]) -> Result<()> {
             _ => bail!("`{option}` is no option of `cargo xtask faults`"),
         }
     }
-    run(&mut command(&["cargo", "build", "--package", "autolink-cli"]))?;
+    run(&mut command(&[
+        "cargo",
+        "build",
+        "--package",
+        "autolink-cli",
+    ]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let target = fs::canonicalize(target)?;
     let program = target
