@@ -1,6 +1,6 @@
-// One device in headless Chromium, for `bench/src/conduct.rs`; what it found is the last line that this prints.
+// Measures one device in headless Chromium for `bench/src/conduct.rs`, and prints the result as JSON in its last line.
 //
-//   node bench/browser.mjs gpu|flex|flex-one-core [--quick] [--steps-only]   our own program, as built into target/bench/
+//   node bench/browser.mjs gpu|flex|flex-one-core [--quick] [--steps-only]   the wasm build of the benchmark, in target/bench/
 //   node bench/browser.mjs tfjs SETTINGS                      TensorFlow.js; SETTINGS as JSON, see `src/config.rs`
 //
 // CHROME names the browser, as for the tests.
@@ -10,10 +10,10 @@ import { chromium } from "@playwright/test";
 
 const [kind, ...options] = process.argv.slice(2);
 const PORT = 20_000 + (process.pid % 20_000);
-// The layers bring the gradients along.
+// The layers package registers the gradients.
 const TENSORFLOW = ["core/dist/tf-core", "layers/dist/tf-layers", "backend-webgpu/dist/tf-backend-webgpu"];
 
-/** The question that `bench/src/browser.rs` answers. */
+/** Runs the measurements of `bench/src/browser.rs`. */
 function ours(/** @type {import("@playwright/test").Page} */ page) {
   return page.evaluate(
     async (plan) => {
@@ -50,14 +50,14 @@ if (process.getuid?.() === 0) args.push("--no-sandbox");
 const browser = await chromium.launch({ executablePath: process.env.CHROME || undefined, args });
 try {
   const page = await browser.newPage();
-  // A device that was lost, or a shader that is none, does not end the program; it would be measured doing nothing.
+  // A lost device or an invalid shader only logs a panic; without this check the benchmark would measure nothing.
   const broken = new Promise((_, fail) => {
     page.on("console", (message) => {
       if (message.text().includes("panicked")) fail(new Error(message.text()));
       else console.error(message.text());
     });
   });
-  // Any page of this origin that starts nothing of its own.
+  // Any page of this origin without scripts.
   const address = `http://127.0.0.1:${PORT}/LICENSE-MIT`;
   while (!(await fetch(address).catch(() => null))) await new Promise((wake) => setTimeout(wake, 100));
   await page.route("**/favicon.ico", (route) => route.fulfill({ body: "" }));

@@ -1,12 +1,12 @@
-// The model of `src/model` in TensorFlow.js, and its training step with the pixel loss: what ours is compared with.
-// Left out is what costs next to nothing: the running statistics of batch norm.
+// The model of `src/model` and its training step with the pixel loss in TensorFlow.js, to compare with.
+// The running statistics of batch norm are left out; they cost next to nothing.
 
 /* global tf */
 
 const LEAK = 0.2;
 const [B1, B2, EPSILON] = [0.9, 0.999, 1e-8];
 
-/** A picture's parameters are one list, in the order in which layers are made. */
+/** The model; `parameters` lists its parameters in the order in which layers are created. */
 class Model {
   /** @type {any[]} */
   parameters = [];
@@ -30,7 +30,7 @@ class Model {
     this.prepare();
   }
 
-  /** What never changes: where the pixels are, and which keypoints each edge links. */
+  /** Prepares constants: the positions of pixels, and the two keypoints of each edge. */
   prepare() {
     const { keypoints: count, size } = this;
     const places = (/** @type {number} */ n) => Array.from({ length: n }, (_, i) => (2 * i) / (n - 1) - 1);
@@ -85,11 +85,11 @@ class Model {
   detect(images) {
     let x = images;
     for (const layer of this.detector.down) {
-      const shortcut = normalise(halve(convolve(x, layer.shortcut)), layer.shortcutNorm);
-      x = leaky(normalise(halve(convolve(x, layer.conv1)), layer.norm1));
-      x = leaky(tf.add(normalise(convolve(x, layer.conv2), layer.norm2), shortcut));
+      const shortcut = batchNorm(avgPool2x2(convolve(x, layer.shortcut)), layer.shortcutNorm);
+      x = leakyRelu(batchNorm(avgPool2x2(convolve(x, layer.conv1)), layer.norm1));
+      x = leakyRelu(tf.add(batchNorm(convolve(x, layer.conv2), layer.norm2), shortcut));
     }
-    for (const [conv, norm] of this.detector.up) x = leaky(normalise(convolve(double(x), conv), norm));
+    for (const [conv, norm] of this.detector.up) x = leakyRelu(batchNorm(convolve(upsample2x(x), conv), norm));
     const logits = convolve(x, this.detector.head); // [B,h,w,K]
     const [batch, height, width, count] = logits.shape;
     const heatmaps = tf.softmax(tf.reshape(tf.transpose(logits, [0, 3, 1, 2]), [batch * count, height * width]));
@@ -119,39 +119,39 @@ class Model {
   }
 
   /** [B,S,S,3] and [B,S,S,1] to [B,S,S,3]. */
-  rebuild(masked, edgeMap) {
+  reconstruct(masked, edgeMap) {
     const through = (x, layer) =>
-      normalise(convolve(leaky(normalise(convolve(x, layer.conv1), layer.norm1)), layer.conv2), layer.norm2);
-    let x = leaky(convolve(tf.concat([tf.mul(masked, this.alpha), edgeMap], 3), this.decoder.first));
-    const kept = [x];
+      batchNorm(convolve(leakyRelu(batchNorm(convolve(x, layer.conv1), layer.norm1)), layer.conv2), layer.norm2);
+    let x = leakyRelu(convolve(tf.concat([tf.mul(masked, this.alpha), edgeMap], 3), this.decoder.first));
+    const skips = [x];
     for (const layer of this.decoder.down) {
-      x = leaky(halve(through(x, layer)));
-      kept.push(x);
+      x = leakyRelu(avgPool2x2(through(x, layer)));
+      skips.push(x);
     }
-    kept.pop();
-    for (const layer of this.decoder.up) x = tf.concat([leaky(through(double(x), layer)), kept.pop()], 3);
+    skips.pop();
+    for (const layer of this.decoder.up) x = tf.concat([leakyRelu(through(upsample2x(x), layer)), skips.pop()], 3);
     return convolve(x, this.decoder.last);
   }
 
   loss(images, mask) {
-    const rebuilt = this.rebuild(tf.mul(images, mask), this.draw(this.detect(images)));
-    return tf.mean(tf.square(tf.sub(rebuilt, images)));
+    const reconstruction = this.reconstruct(tf.mul(images, mask), this.draw(this.detect(images)));
+    return tf.mean(tf.square(tf.sub(reconstruction, images)));
   }
 }
 
 const convolve = (x, [weight, bias]) => tf.add(tf.conv2d(x, weight, 1, "same"), bias);
-const leaky = (x) => tf.leakyRelu(x, LEAK);
-const halve = (x) => tf.avgPool(x, 2, 2, "valid");
+const leakyRelu = (x) => tf.leakyRelu(x, LEAK);
+const avgPool2x2 = (x) => tf.avgPool(x, 2, 2, "valid");
 
-// Its gradient in TensorFlow.js takes no notice of half-pixel centres; the work is the same.
-const double = (x) => tf.image.resizeBilinear(x, [2 * x.shape[1], 2 * x.shape[2]], false, true);
+// The gradient in TensorFlow.js ignores half-pixel centres; the work is the same.
+const upsample2x = (x) => tf.image.resizeBilinear(x, [2 * x.shape[1], 2 * x.shape[2]], false, true);
 
-function normalise(x, [weight, bias]) {
+function batchNorm(x, [weight, bias]) {
   const { mean, variance } = tf.moments(x, [0, 1, 2]);
   return tf.batchNorm(x, mean, variance, bias, weight, 1e-5);
 }
 
-/** Milliseconds of a first and a second step. */
+/** Measures the first and the second step, ms. */
 export async function measure(settings) {
   await tf.setBackend("webgpu");
   const { batch, size, mask_grid: cells, mask_ratio, learning_rate: rate, weight_decay: decay } = settings;
@@ -160,8 +160,8 @@ export async function measure(settings) {
 
   const step = (/** @type {number} */ steps) => {
     const images = tf.randomUniform([batch, size, size, 3], -1, 1);
-    const seen = tf.cast(tf.greater(tf.randomUniform([batch, cells, cells, 1]), mask_ratio), "float32");
-    const mask = tf.image.resizeNearestNeighbor(seen, [size, size]);
+    const visible = tf.cast(tf.greater(tf.randomUniform([batch, cells, cells, 1]), mask_ratio), "float32");
+    const mask = tf.image.resizeNearestNeighbor(visible, [size, size]);
     const { value, grads } = tf.variableGrads(() => model.loss(images, mask), model.parameters);
     model.parameters.forEach((p, i) => {
       const g = grads[p.name];
@@ -180,7 +180,7 @@ export async function measure(settings) {
     const start = performance.now();
     const loss = tf.tidy(() => step(steps));
     const last = model.parameters[model.parameters.length - 1];
-    // The queue is in order: with the last parameter, all of it is done.
+    // The queue is in order: once the last parameter is read, the step is done.
     const [[value]] = await Promise.all([loss.data(), last.data()]);
     if (!Number.isFinite(value)) throw new Error(`a loss of ${value}`);
     times.push(performance.now() - start);

@@ -1,4 +1,4 @@
-"""The model of `src/model` in PyTorch on the CPU, and its training step with the pixel loss: what ours is compared with.
+"""The model of `src/model` and its training step with the pixel loss in PyTorch on the CPU, to compare with.
 
 python3 bench/torch_step.py SETTINGS   # as JSON, see src/config.rs; prints milliseconds as JSON
 """
@@ -11,7 +11,7 @@ import time
 try:
     import torch
 except ImportError:
-    sys.exit("Python has no torch here")
+    sys.exit("This Python has no torch.")
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,15 +25,15 @@ def conv(inputs, outputs):
     return layer
 
 
-def leaky(x):
+def leaky_relu(x):
     return F.leaky_relu(x, 0.2)
 
 
-def halve(x):
+def avg_pool2x2(x):
     return F.avg_pool2d(x, 2)
 
 
-def double(x):
+def upsample2x(x):
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -45,9 +45,9 @@ class Residual(nn.Module):
         self.shortcut, self.shortcut_norm = conv(inputs, outputs), nn.BatchNorm2d(outputs)
 
     def forward(self, x):
-        shortcut = self.shortcut_norm(halve(self.shortcut(x)))
-        x = leaky(self.norm1(halve(self.conv1(x))))
-        return leaky(self.norm2(self.conv2(x)) + shortcut)
+        shortcut = self.shortcut_norm(avg_pool2x2(self.shortcut(x)))
+        x = leaky_relu(self.norm1(avg_pool2x2(self.conv1(x))))
+        return leaky_relu(self.norm2(self.conv2(x)) + shortcut)
 
 
 class Block(nn.Module):
@@ -57,7 +57,7 @@ class Block(nn.Module):
         self.conv2, self.norm2 = conv(outputs, outputs), nn.BatchNorm2d(outputs)
 
     def forward(self, x):
-        return self.norm2(self.conv2(leaky(self.norm1(self.conv1(x)))))
+        return self.norm2(self.conv2(leaky_relu(self.norm1(self.conv1(x)))))
 
 
 class Model(nn.Module):
@@ -84,7 +84,7 @@ class Model(nn.Module):
         for layer in self.down:
             x = layer(x)
         for layer in self.up:
-            x = layer(double(x))
+            x = layer(upsample2x(x))
         heatmaps = self.head(x).flatten(2).softmax(2)
         at = torch.linspace(-1, 1, x.shape[2])
         return heatmaps @ torch.cartesian_prod(at, at)
@@ -107,14 +107,14 @@ class Model(nn.Module):
 
     def forward(self, images, mask):
         x = torch.cat([images * mask * self.alpha, self.edge_map(self.keypoints(images))], 1)
-        x = leaky(self.first(x))
-        kept = [x]
+        x = leaky_relu(self.first(x))
+        skips = [x]
         for layer in self.decoder_down:
-            x = leaky(halve(layer(x)))
-            kept.append(x)
-        kept.pop()
+            x = leaky_relu(avg_pool2x2(layer(x)))
+            skips.append(x)
+        skips.pop()
         for layer in self.decoder_up:
-            x = torch.cat([leaky(layer(double(x))), kept.pop()], 1)
+            x = torch.cat([leaky_relu(layer(upsample2x(x))), skips.pop()], 1)
         return self.last(x)
 
 

@@ -1,4 +1,4 @@
-//! The half that runs in a worker of a browser, under the page's own `worker_loader.js`: one message asks, one answers.
+//! Measurements in a worker of a browser, started by the page's own `worker_loader.js`: one message asks, one answers.
 
 use autolink::ops::{self, cpu::helpers};
 use autolink::session::open_gpu;
@@ -14,23 +14,23 @@ use web_time::{Duration, Instant};
 use crate::findings::Run;
 use crate::measure::{self, Plan};
 
-/// For the other cores to load their engines.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for the other workers to load their engines.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[wasm_bindgen]
 extern "C" {
-    /// How far it has come, for whoever waits.
+    /// Prints progress to the console.
     #[wasm_bindgen(js_namespace = console, js_name = log)]
     pub fn say(line: &str);
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct Request {
     /// `gpu`, `flex` or `flex-one-core`.
     kind: String,
     quick: bool,
     steps_only: bool,
-    /// Those of [`autolink::loss::WEIGHTS_FILES`].
+    /// The contents of [`autolink::loss::WEIGHTS_FILES`].
     weights: Vec<ByteBuf>,
 }
 
@@ -38,7 +38,7 @@ struct Question {
 #[serde(rename_all = "kebab-case")]
 enum Answer {
     Booted,
-    /// JSON.
+    /// A [`Run`] as JSON.
     Found(String),
     Failed(String),
 }
@@ -54,7 +54,7 @@ pub fn main() {
         });
     });
     scope().set_onmessage(Some(listener.as_ref().unchecked_ref()));
-    listener.forget(); // It listens for as long as the worker lives.
+    listener.forget(); // It listens until the worker ends.
     post(&Answer::Booted);
 }
 
@@ -67,21 +67,21 @@ fn post(answer: &Answer) {
     scope().post_message(&value).expect("the page is there");
 }
 
-async fn answer(question: JsValue) -> Result<String, String> {
-    let question = serde_wasm_bindgen::from_value(question).map_err(|error| error.to_string())?;
-    let run = run(question).await?;
+async fn answer(request: JsValue) -> Result<String, String> {
+    let request = serde_wasm_bindgen::from_value(request).map_err(|error| error.to_string())?;
+    let run = run(request).await?;
     serde_json::to_string(&run).map_err(|error| error.to_string())
 }
 
-async fn run(question: Question) -> Result<Run, String> {
+async fn run(request: Request) -> Result<Run, String> {
     let Question {
         kind,
         quick,
         steps_only,
         weights,
-    } = question;
+    } = request;
     let weights: Vec<Vec<u8>> = weights.into_iter().map(ByteBuf::into_vec).collect();
-    let is_alone = kind == "flex-one-core";
+    let is_one_core = kind == "flex-one-core";
     if kind == "gpu" {
         let adapter = gpu::adapter().await?;
         ops::set_adapter(adapter.lanes, adapter.is_software);
@@ -98,23 +98,28 @@ async fn run(question: Question) -> Result<Run, String> {
         let place = format!("chromium-{name}");
         return Ok(measure::run(&device, place, adapter.name.clone(), &weights, plan).await);
     }
-    let cores = if is_alone { 1 } else { hire().await? };
+    let cores = if is_one_core {
+        1
+    } else {
+        spawn_workers().await?
+    };
     let plan = Plan {
         quick,
-        steps_only: steps_only || is_alone,
+        steps_only: steps_only || is_one_core,
         cores: cores as usize,
     };
     let (place, adapter) = (format!("wasm-{kind}"), format!("cores: {cores}"));
     Ok(measure::run(&Device::flex(), place, adapter, &weights, plan).await)
 }
 
-/// All cores, once they are at work: nothing else lets the event loop take a turn here, without which none would come.
-async fn hire() -> Result<u32, String> {
+/// Starts the workers for the other cores, and waits until they are ready. Sleeping yields to the event loop, which they need to
+/// start. Returns the number of cores.
+async fn spawn_workers() -> Result<u32, String> {
     let cores = 1 + helpers::spawn_workers();
     let start = Instant::now();
     while helpers::ready_workers() + 1 < cores {
-        if start.elapsed() > PATIENCE {
-            return Err("The other cores do not come.".into());
+        if start.elapsed() > WORKER_TIMEOUT {
+            return Err("The workers for the other cores did not start.".into());
         }
         web::sleep(50).await;
     }

@@ -1,4 +1,4 @@
-//! The native half: processes for everything that is measured, and their findings put together.
+//! The native side: runs a process for each device and each competitor, and collects what they measured.
 
 use std::env;
 use std::fs;
@@ -17,11 +17,11 @@ use serde::de::DeserializeOwned;
 
 use crate::findings::Run;
 use crate::measure::{self, Plan};
-use crate::report::{Report, Rival};
+use crate::report::{Competitor, Report};
 use crate::{chart, layers};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-/// The program for the rivals in Python, where there is one.
+/// The environment variable that names another Python for PyTorch.
 const PYTHON: &str = "AUTOLINK_PYTHON";
 
 pub fn main() -> Result<()> {
@@ -41,12 +41,12 @@ pub fn main() -> Result<()> {
     }
 }
 
-/// Measures one device in this process, and prints what it found as its last line.
+/// Measures one device in this process, and prints the run as JSON in its last line.
 fn one(kind: &str, options: &[&str]) -> Result<()> {
     let plan = Plan {
         quick: options.contains(&"--quick"),
         steps_only: options.contains(&"--steps-only"),
-        cores: 1, // All of them measure the peak.
+        cores: 1, // The peak is measured on all cores at once.
     };
     let read = |name| fs::read(Path::new(ROOT).join("weights").join(name));
     let weights = WEIGHTS_FILES
@@ -68,21 +68,21 @@ fn one(kind: &str, options: &[&str]) -> Result<()> {
             };
             (Device::flex(), format!("cores: {cores}"), place.into())
         }
-        other => bail!("`{other}` is neither gpu nor flex"),
+        other => bail!("`{other}` is neither `gpu` nor `flex`"),
     };
     let run = pollster::block_on(measure::run(&device, place, adapter, &weights, plan));
     println!("{}", serde_json::to_string(&run)?);
     Ok(())
 }
 
-/// The adapter that is chosen here, and what it calls itself.
+/// Opens the default GPU; returns its name as well.
 fn gpu() -> Result<(Device, String)> {
     let device = pollster::block_on(open_gpu())?;
-    let name = autolink::ops::measure::adapter(&device).context("no graphics adapter")?;
+    let name = autolink::ops::measure::adapter(&device).context("There is no GPU.")?;
     Ok((device, name))
 }
 
-/// What a run on an adapter is called.
+/// Names the run of an adapter.
 fn place_of(adapter: &str) -> String {
     match adapter.starts_with("llvmpipe") {
         true => "native-lavapipe".into(),
@@ -96,8 +96,10 @@ fn all(options: &[&str]) -> Result<()> {
     while let Some(&option) = options.next() {
         match option {
             "--quick" => quick = true,
-            "--json" => json = Some(*options.next().context("--json wants a file")?),
-            other => bail!("bench knows --quick and --json FILE, not {other}"),
+            "--json" => json = Some(*options.next().context("--json needs a file")?),
+            other => bail!(
+                "`{other}` is not an option of the benchmark: it has --quick and --json FILE."
+            ),
         }
     }
     let mut report = Report {
@@ -106,9 +108,9 @@ fn all(options: &[&str]) -> Result<()> {
     };
     print_layers();
 
-    let ourselves = env::current_exe()?;
+    let program = env::current_exe()?;
     let native = |kind: &str, settings: &[(&str, &str)], more: &[&str]| {
-        let mut command = Command::new(&ourselves);
+        let mut command = Command::new(&program);
         command
             .args(["one", kind])
             .args(more)
@@ -129,7 +131,7 @@ fn all(options: &[&str]) -> Result<()> {
         }
         command
     };
-    // A driver's cache of compiled kernels would make the first step no first one.
+    // Without its cache, the driver compiles the kernels of the first step.
     let lavapipe = [
         ("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu"),
         ("MESA_SHADER_CACHE_DISABLE", "true"),
@@ -143,29 +145,28 @@ fn all(options: &[&str]) -> Result<()> {
         native("flex", &[("RAYON_NUM_THREADS", "1")], &["--steps-only"]),
     );
     report.add("lavapipe", native("gpu", &lavapipe, &[]));
-    let card = found::<String>(Command::new(&ourselves).arg("adapter"), |line| {
-        Ok(line.into())
-    });
-    match card {
+    let gpu = last_line::<String>(
+        Command::new(&program).arg("adapter"),
+        |line| Ok(line.into()),
+    );
+    match gpu {
         Ok(name) if name != "native-lavapipe" => report.add(&name, native("gpu", &[], &[])),
-        Ok(_) => report
-            .left_out
-            .push("a graphics card: there is none".into()),
-        Err(error) => report.left_out.push(format!("a graphics card: {error:#}")),
+        Ok(_) => report.left_out.push("GPU: none found".into()),
+        Err(error) => report.left_out.push(format!("GPU: {error:#}")),
     }
-    report.add("Chromium's adapter", browser(&["gpu"]));
+    report.add("Chromium", browser(&["gpu"]));
 
     let chromium = report
         .runs
         .iter()
         .find(|run| run.place.starts_with("chromium-"));
     if let Some(place) = chromium.map(|run| run.place.clone()) {
-        report.add_rival("TensorFlow.js", &place, |settings| {
+        report.add_competitor("TensorFlow.js", &place, |settings| {
             browser(&["tfjs", settings])
         });
     }
     let python = env::var(PYTHON).unwrap_or_else(|_| "python3".into());
-    report.add_rival("PyTorch", "native-flex", |settings| {
+    report.add_competitor("PyTorch", "native-flex", |settings| {
         let mut command = Command::new(&python);
         command
             .current_dir(ROOT)
@@ -180,23 +181,23 @@ fn all(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The tables; beside a file of JSON its chart.
+/// Prints the tables, and writes the chart beside the JSON file.
 fn show(report: &Report, json: Option<&str>) -> Result<()> {
     println!("\n{}", report.tables());
     if let Some(file) = json {
         let file = Path::new(file).with_extension("svg");
         fs::write(&file, chart::svg(report))?;
-        println!("{} shows it", file.display());
+        println!("The chart is {}.", file.display());
     }
     Ok(())
 }
 
-/// What the operations are counted by.
+/// Prints the layers that the arithmetic is counted by.
 fn print_layers() {
     for (preset, name) in [(Preset::Small, "small"), (Preset::Paper, "paper")] {
         let config = Config::preset(preset);
-        println!("\n3x3 convolutions of a step of {name}: MFLOP a pass and picture, times passes");
-        let layers = layers::of_step(&config);
+        println!("\n3x3 convolutions of a step of {name}: MFLOP per pass and image, times passes");
+        let layers = layers::step_layers(&config);
         for layer in &layers {
             let shape = format!("{}>{} {}px", layer.inputs, layer.outputs, layer.side);
             println!(
@@ -212,7 +213,7 @@ fn print_layers() {
         });
         let all = layers::step_operations(&config);
         println!(
-            "{:.2} GFLOP a picture, {:.2} with the pixel loss",
+            "{:.2} GFLOP per image, {:.2} with the pixel loss",
             all / 1e9,
             pixel / 1e9
         );
@@ -220,30 +221,39 @@ fn print_layers() {
     println!();
 }
 
-/// What the last line of a program's output says. Its other stream is for people.
-fn found<T>(command: &mut Command, read: impl Fn(&str) -> Result<T>) -> Result<T> {
+/// Runs a program, and parses the last line of its standard output.
+fn last_line<T>(command: &mut Command, read: impl Fn(&str) -> Result<T>) -> Result<T> {
     let output = command.stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "it ended with {}", output.status);
+    ensure!(
+        output.status.success(),
+        "the program failed ({})",
+        output.status
+    );
     let text = String::from_utf8(output.stdout)?;
-    read(text.trim_end().lines().last().context("it said nothing")?)
+    read(
+        text.trim_end()
+            .lines()
+            .last()
+            .context("the program printed nothing")?,
+    )
 }
 
 fn from_json<T: DeserializeOwned>(line: &str) -> Result<T> {
     Ok(serde_json::from_str(line)?)
 }
 
-/// How many numbers a step learns.
+/// Counts the learned parameters of a model.
 fn parameters(config: &Config) -> usize {
-    let mut learnt = Learnt::default();
-    AutoLink::init(config, &Device::flex().autodiff()).visit(&mut learnt);
-    learnt.0
+    let mut learned = Learned::default();
+    AutoLink::init(config, &Device::flex().autodiff()).visit(&mut learned);
+    learned.0
 }
 
-/// Numbers of a module's tensors, but for batch norm's running statistics.
+/// Counts parameters, without the running statistics of batch norm.
 #[derive(Default)]
-struct Learnt(usize);
+struct Learned(usize);
 
-impl ModuleVisitor for Learnt {
+impl ModuleVisitor for Learned {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if param.val().is_require_grad() {
             self.0 += param.shape().num_elements();
@@ -251,7 +261,7 @@ impl ModuleVisitor for Learnt {
     }
 }
 
-/// What a rival's program prints.
+/// Steps as the program of a competitor prints them.
 #[derive(Deserialize)]
 struct Steps {
     ms: f64,
@@ -260,65 +270,65 @@ struct Steps {
 }
 
 impl Report {
-    /// Runs a program that measures one device. Where it cannot, the report says so, and the others go on.
+    /// Runs a program that measures one device. If it fails, the report says so, and the others continue.
     fn add(&mut self, name: &str, mut command: Command) {
         eprintln!("\n=== {name}");
-        match found(&mut command, from_json::<Run>) {
+        match last_line(&mut command, from_json::<Run>) {
             Ok(run) => self.runs.push(run),
             Err(error) => self.left_out.push(format!("{name}: {error:#}")),
         }
     }
 
-    /// Runs a rival's steps of small on the batch that the run of this place had.
-    fn add_rival(&mut self, name: &str, beside: &str, program: impl Fn(&str) -> Command) {
+    /// Runs the steps of a competitor on the model, batch and loss of *small* in the run of `place`.
+    fn add_competitor(&mut self, name: &str, place: &str, program: impl Fn(&str) -> Command) {
         eprintln!("\n=== {name}");
-        if let Err(error) = self.try_rival(name, beside, program) {
+        if let Err(error) = self.try_competitor(name, place, program) {
             self.left_out.push(format!("{name}: {error:#}"));
         }
     }
 
-    fn try_rival(
+    fn try_competitor(
         &mut self,
         name: &str,
-        beside: &str,
+        place: &str,
         program: impl Fn(&str) -> Command,
     ) -> Result<()> {
         let run = self
-            .run(beside)
-            .with_context(|| format!("there is no run of {beside} to compare with"))?;
+            .run(place)
+            .with_context(|| format!("there is no run of {place} to compare with"))?;
         let step = run
             .steps
             .get_mut("small")
             .context("no step of small to compare with")?;
-        ensure!(step.loss == LossKind::Pixel, "it only knows the pixel loss");
+        ensure!(step.loss == LossKind::Pixel, "it only has the pixel loss");
         let config = Config {
             batch: step.batch,
             micro_batch: step.batch,
             loss: LossKind::Pixel,
             ..Config::preset(Preset::Small)
         };
-        let steps = found(
+        let steps = last_line(
             &mut program(&serde_json::to_string(&config)?),
             from_json::<Steps>,
         )?;
         let ours = parameters(&config);
         ensure!(
             steps.parameters == ours,
-            "its model has {} parameters, ours {ours}: not the same work",
+            "its model has {} parameters and ours {ours}, so the two cannot be compared",
             steps.parameters
         );
-        let times = steps.ms / step.ms;
+        let speedup = steps.ms / step.ms;
         if name == "TensorFlow.js" {
-            step.speedup_vs_tfjs = Some(times);
+            step.speedup_vs_tfjs = Some(speedup);
         }
-        self.rivals.push(Rival {
+        self.competitors.push(Competitor {
             name: name.into(),
-            beside: beside.into(),
+            place: place.into(),
             batch: config.batch,
             ms: steps.ms,
             first_ms: steps.first_ms,
             parameters: steps.parameters,
-            times_slower: times,
+            times_slower: speedup,
         });
         Ok(())
     }
@@ -329,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn running_statistics_are_not_learnt() {
+    fn parameters_exclude_running_statistics() {
         let config = Config::preset(Preset::Small);
         let all = AutoLink::init(&config, &Device::flex()).num_params();
         // Mean and variance of 720 + 96 channels in the detector, 704 + 480 in the decoder.

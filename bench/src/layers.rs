@@ -1,27 +1,27 @@
-//! The 3x3 convolutions of model and loss, and what a step costs by them: they are all but a few per cent of its arithmetic.
+//! The 3x3 convolutions of model and loss, which are all but a few percent of the arithmetic of a step.
 
 use autolink::config::{Config, LossKind};
 
-/// A convolution.
+/// A 3x3 convolution.
 pub struct Layer {
     pub name: String,
     pub inputs: usize,
     pub outputs: usize,
-    /// Of the pictures that it sees, px.
+    /// Side of its input, px.
     pub side: usize,
-    /// How many times a step does its arithmetic: forward, by the input, by the weights.
+    /// Passes per step: forward, input gradient (except for the first layers), weight gradient.
     pub passes: usize,
 }
 
 impl Layer {
-    /// Operations of one pass over one picture, counted as the direct way's, of which Winograd's needs half.
+    /// Counts the operations of one pass over one image in a direct convolution; Winograd's algorithm needs half of them.
     pub fn operations(&self) -> f64 {
         2.0 * 9.0 * (self.inputs * self.outputs * self.side * self.side) as f64
     }
 }
 
-/// Detector's and decoder's, from `src/model`.
-pub fn of_model(config: &Config) -> Vec<Layer> {
+/// Lists the layers of detector and decoder, see `src/model`.
+pub fn model_layers(config: &Config) -> Vec<Layer> {
     let Config {
         size,
         width: w,
@@ -43,7 +43,7 @@ pub fn of_model(config: &Config) -> Vec<Layer> {
         .enumerate()
     {
         let side = size >> i;
-        let passes = if i == 0 { 2 } else { 3 }; // Nobody asks for the gradient by the picture.
+        let passes = if i == 0 { 2 } else { 3 }; // The image needs no gradient.
         add(
             format!("detector.down.{i}.conv1"),
             inputs,
@@ -90,8 +90,8 @@ pub fn of_model(config: &Config) -> Vec<Layer> {
     layers
 }
 
-/// VGG16's as far as the loss looks: forward for two pictures, and one gradient by the input.
-pub fn of_perceptual_loss(config: &Config) -> Vec<Layer> {
+/// Lists the layers of VGG16 that the loss uses: two forward passes (image and reconstruction) and one input gradient.
+pub fn perceptual_loss_layers(config: &Config) -> Vec<Layer> {
     const BLOCKS: [&[[usize; 2]]; 4] = [
         &[[3, 64], [64, 64]],
         &[[64, 128], [128, 128]],
@@ -113,18 +113,18 @@ pub fn of_perceptual_loss(config: &Config) -> Vec<Layer> {
         .collect()
 }
 
-/// All that a step runs.
-pub fn of_step(config: &Config) -> Vec<Layer> {
-    let mut layers = of_model(config);
+/// Lists the layers of a training step.
+pub fn step_layers(config: &Config) -> Vec<Layer> {
+    let mut layers = model_layers(config);
     if config.loss == LossKind::Perceptual {
-        layers.extend(of_perceptual_loss(config));
+        layers.extend(perceptual_loss_layers(config));
     }
     layers
 }
 
-/// Operations of a step for each of its pictures.
+/// Counts the operations of a step per image.
 pub fn step_operations(config: &Config) -> f64 {
-    let layers = of_step(config);
+    let layers = step_layers(config);
     layers
         .iter()
         .map(|layer| layer.passes as f64 * layer.operations())
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// Inputs and outputs of every convolution.
+    /// Collects inputs and outputs of every 3x3 convolution.
     #[derive(Default)]
     struct Shapes(Vec<[usize; 2]>);
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_formula_counts_the_models_layers() {
+    fn model_layers_match_the_model() {
         let config = Config {
             keypoints: 5,
             width: 4,
@@ -170,11 +170,11 @@ mod tests {
         let mut found = Shapes::default();
         AutoLink::init(&config, &Device::flex()).visit(&mut found);
         found.0.sort_unstable();
-        assert_eq!(found.0, shapes(&of_model(&config)));
+        assert_eq!(found.0, shapes(&model_layers(&config)));
     }
 
     #[test]
-    fn the_formula_counts_the_losses_layers() {
+    fn perceptual_loss_layers_match_the_weights() {
         let config = Config::preset(Preset::Paper);
         let mut found: Vec<[usize; 2]> = Vec::new();
         for name in WEIGHTS_FILES {
@@ -191,17 +191,17 @@ mod tests {
             );
         }
         found.sort_unstable();
-        assert_eq!(found, shapes(&of_perceptual_loss(&config)));
+        assert_eq!(found, shapes(&perceptual_loss_layers(&config)));
     }
 
     #[test]
-    fn a_step_of_small_is_counted_as_by_hand() {
+    fn step_operations_match_a_count_by_hand() {
         let config = Config {
             loss: LossKind::Pixel,
             ..Config::preset(Preset::Small)
         };
         // decoder.last: 2 operations, 9 taps, 32 to 3 channels, 64 px, three passes.
-        let last = of_model(&config).pop().expect("a last layer");
+        let last = model_layers(&config).pop().expect("a last layer");
         assert_eq!(last.operations(), 2.0 * 9.0 * 32.0 * 3.0 * 4096.0);
         let total = step_operations(&config);
         assert!((2.3e9..2.5e9).contains(&total), "{total}");

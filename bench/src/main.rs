@@ -1,8 +1,7 @@
-//! The benchmark, `cargo xtask bench [--quick] [--json FILE]`: everything in one run, on one machine.
+//! The benchmark, `cargo xtask bench [--quick] [--json FILE]`: measures everything on one machine in one run.
 //!
-//! Natively this program measures the CPU and the graphics adapters, each in a process of its own, has
-//! `bench/browser.mjs` do the same in Chromium, where its wasm twin and TensorFlow.js run, and puts all of it together.
-//! `bench show FILE` shows a report again.
+//! The native program measures the CPU and each GPU in a process of its own, and has `bench/browser.mjs` run the wasm build of the
+//! same measurements and TensorFlow.js in Chromium. `bench show FILE` prints a saved report again.
 
 #[cfg(not(target_family = "wasm"))]
 mod chart;
@@ -19,7 +18,7 @@ fn main() -> anyhow::Result<()> {
     conduct::main()
 }
 
-/// How far it has come, for whoever waits.
+/// Prints progress on standard error.
 #[cfg(not(target_family = "wasm"))]
 fn say(line: &str) {
     eprintln!("{line}");

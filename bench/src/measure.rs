@@ -1,4 +1,4 @@
-//! One device, measured: the same program natively and in a browser, on a GPU and on the CPU.
+//! Measurements of one device: the same code natively and in a browser, on a GPU and on the CPU.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,35 @@ use crate::findings::{Convolutions, EdgeMap, Run, Shape, Step, StepProfile};
 use crate::layers::{self, Layer};
 use crate::say;
 
-/// Slower than that, and an adapter is a processor.
+/// A GPU with a lower peak is software on the CPU.
 const SLOW_PEAK: f64 = 1e12;
-/// What a step reaches of the peak, about: to choose its batch beforehand.
+/// Share of the peak that a step reaches, roughly: chooses the batch beforehand.
 const EXPECTED_SHARE: f64 = 0.2;
-/// What takes longer is not run again, s.
+/// Work that takes longer is not repeated, s.
 const LONG: f64 = 10.0;
-/// Burn's convolutions are compared with until they have taken so long, s: some take minutes on SwiftShader.
+/// Time limit for Burn's convolutions, s: some take minutes on SwiftShader.
 const MOST_FOR_BURN: f64 = 180.0;
-/// What takes microseconds is repeated no more often.
+/// Largest number of repetitions of one measurement.
 const MOST_REPEATS: usize = 1024;
-/// Graphics cards save power until they have worked for so long, s.
+/// GPUs reach their full clock rate after so much work, s.
 const WARMING: f64 = 1.0;
-/// Steady steps are timed for no longer, s.
+/// Time limit for measuring steps, s.
 const MOST_SECONDS: f64 = 20.0;
-/// Most pictures of a batch.
-const MOST_PICTURES: usize = 16;
+/// Largest batch.
+const MOST_IMAGES: usize = 16;
 
-/// How much is measured.
+/// The extent of the measurements.
 #[derive(Clone, Copy)]
 pub struct Plan {
     /// A trial: few shapes, small batches.
     pub quick: bool,
-    /// Nothing but the peak, a step of small and detection.
+    /// Only the peak, a step of *small* and detection.
     pub steps_only: bool,
-    /// Cores that compute, of which one alone measures the peak.
+    /// Number of cores that compute; the peak is measured on one and multiplied.
     pub cores: usize,
 }
 
-/// Measures `device`. `weights` are the bytes of [`autolink::loss::WEIGHTS_FILES`].
+/// Measures `device`. `weights` are the contents of [`autolink::loss::WEIGHTS_FILES`].
 pub async fn run(
     device: &Device,
     place: String,
@@ -59,14 +59,14 @@ pub async fn run(
         peak / 1e9,
         bandwidth / 1e9
     ));
-    // Steps first: what they compile, nothing has compiled yet.
+    // Steps come first, so that the first one compiles all of its kernels.
     let steps = steps(device, weights, peak, plan).await;
     let conv3x3 = match plan.steps_only {
         true => None,
         false => Some(convolutions(device, peak, plan).await),
     };
     let detect_ms = detection(device).await * 1e3;
-    say(&format!("detection of one picture: {detect_ms:.1} ms"));
+    say(&format!("detection of one image: {detect_ms:.1} ms"));
     let edge_map = match plan.steps_only {
         true => None,
         false => Some(edge_map(device, is_slow(device, peak)).await),
@@ -83,12 +83,12 @@ pub async fn run(
     }
 }
 
-/// A processor: small batches then, and the pixel loss.
+/// Checks whether the device is a CPU, which gets small batches and the pixel loss.
 fn is_slow(device: &Device, peak: f64) -> bool {
     measure::adapter(device).is_none() || peak < SLOW_PEAK
 }
 
-/// Seconds until `work` is done.
+/// Times `work` until the device has finished it, s.
 async fn seconds<T>(device: &Device, work: impl FnOnce() -> T) -> f64 {
     measure::finish(device).await;
     let start = Instant::now();
@@ -98,8 +98,8 @@ async fn seconds<T>(device: &Device, work: impl FnOnce() -> T) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// Seconds of one run, the best of `count`, each of so many runs that the waiting hardly counts: in a browser it alone takes
-/// milliseconds. What takes seconds is timed once.
+/// Times one run, s: the best of `count` measurements, each of so many runs that waiting for the device hardly counts, which takes
+/// milliseconds in a browser. Runs that take seconds are timed once.
 async fn best<const D: usize>(
     device: &Device,
     count: usize,
@@ -107,7 +107,7 @@ async fn best<const D: usize>(
 ) -> f64 {
     let first = seconds(device, &mut run).await;
     if first > LONG {
-        return first; // Whatever was compiled in it.
+        return first; // Including compilation.
     }
     let mut best = seconds(device, &mut run).await;
     if best > 1.0 {
@@ -135,7 +135,7 @@ async fn best<const D: usize>(
     best
 }
 
-/// Operations a second, the best of some chains of multiply-adds.
+/// Measures the peak in operations per second: the best of several chains of multiply-adds.
 async fn peak(device: &Device) -> f64 {
     const ROUNDS: usize = 512;
     let like = Tensor::<1>::zeros([1], device);
@@ -146,7 +146,7 @@ async fn peak(device: &Device) -> f64 {
     let mut peak = 0.0f64;
     for chains in [2, 4, 8] {
         let run = |groups| measure::multiply_adds(&like, chains, groups, ROUNDS);
-        // As much work as takes some milliseconds more than waiting does.
+        // Enough work to take some milliseconds longer than waiting.
         let waiting = seconds(device, || ()).await;
         let mut groups = 64;
         while groups < 32_768 && seconds(device, || run(groups)).await < 5e-3 + 2.0 * waiting {
@@ -159,20 +159,20 @@ async fn peak(device: &Device) -> f64 {
     peak
 }
 
-/// Bytes a second, read and written.
+/// Measures the bandwidth in bytes per second, read and written.
 async fn bandwidth(device: &Device, is_slow: bool) -> f64 {
     let data = Tensor::<1>::zeros([if is_slow { 1 << 22 } else { 1 << 28 }], device);
     let bytes = 8.0 * data.shape().num_elements() as f64;
     bytes / best(device, 5, || data.clone() + 1.0).await
 }
 
-/// The most pictures, a power of two, that take no longer than `seconds`; none where one takes longer.
-fn pictures_within(seconds: f64, operations_each: f64, rate: f64) -> Option<usize> {
+/// Returns the largest batch, a power of two, that takes no longer than `seconds`; `None` if one image takes longer.
+fn batch_within(seconds: f64, operations_each: f64, rate: f64) -> Option<usize> {
     let most = (seconds * rate / operations_each) as usize;
-    (most > 0).then(|| (1 << most.ilog2()).min(MOST_PICTURES))
+    (most > 0).then(|| (1 << most.ilog2()).min(MOST_IMAGES))
 }
 
-/// Every shape of small and paper: forward, by the input, by the weights.
+/// Measures every shape of *small* and *paper*: forward pass, input gradient, weight gradient.
 async fn convolutions(device: &Device, peak: f64, plan: Plan) -> Convolutions {
     let (mut found, mut spent_on_burn) = (Vec::new(), 0.0);
     for (preset, name) in [(Preset::Small, "small"), (Preset::Paper, "paper")] {
@@ -180,15 +180,15 @@ async fn convolutions(device: &Device, peak: f64, plan: Plan) -> Convolutions {
             continue;
         }
         let config = Config::preset(preset);
-        let mut layers = layers::of_model(&config);
-        layers.extend(layers::of_perceptual_loss(&config));
+        let mut layers = layers::model_layers(&config);
+        layers.extend(layers::perceptual_loss_layers(&config));
         layers.sort_by_key(|layer| [layer.inputs, layer.outputs, layer.side]);
         layers.dedup_by_key(|layer| [layer.inputs, layer.outputs, layer.side]);
         say(&format!(
-            "3x3 convolutions of {name}: per cent of the peak, and times faster than Burn's"
+            "3x3 convolutions of {name}: percent of the peak, and speed-up over Burn"
         ));
         for layer in layers.iter().step_by(if plan.quick { 5 } else { 1 }) {
-            let batch = pictures_within(0.02, layer.operations(), peak).unwrap_or(1);
+            let batch = batch_within(0.02, layer.operations(), peak).unwrap_or(1);
             let start = Instant::now();
             let with_burn = preset == Preset::Small && spent_on_burn < MOST_FOR_BURN;
             found.push(convolution(device, name, layer, batch, peak, with_burn).await);
@@ -197,7 +197,7 @@ async fn convolutions(device: &Device, peak: f64, plan: Plan) -> Convolutions {
             }
         }
     }
-    Convolutions::of(found)
+    Convolutions::new(found)
 }
 
 async fn convolution(
@@ -260,7 +260,7 @@ async fn convolution(
     }
 }
 
-/// A whole training step of each preset that takes less than ten seconds.
+/// Measures a training step of each preset that takes less than ten seconds.
 async fn steps(
     device: &Device,
     weights: &[Vec<u8>],
@@ -278,16 +278,16 @@ async fn steps(
             config.loss = LossKind::Pixel;
         }
         let operations_each = layers::step_operations(&config);
-        // The CPU takes small as it is, natively and in a browser, so that the two can be compared.
+        // On the CPU, *small* keeps its batch, so that native and browser runs can be compared.
         let is_easy = measure::adapter(device).is_none() && preset == Preset::Small;
         let limit = if plan.quick { 2.0 } else { 10.0 };
-        let batch = match pictures_within(limit, operations_each, EXPECTED_SHARE * peak) {
+        let batch = match batch_within(limit, operations_each, EXPECTED_SHARE * peak) {
             _ if is_easy => config.batch,
             Some(batch) => batch,
             None if preset == Preset::Small => 1,
             None => {
                 say(&format!(
-                    "no step of {name}: a single picture takes more than {limit} s"
+                    "no step of {name}: a single image takes more than {limit} s"
                 ));
                 continue;
             }
@@ -313,7 +313,7 @@ async fn step(
     let count = if quick { 2 } else { 8 };
     measure::release_memory(device);
     let (first, steady, profile) = timed_steps(device, config, weights, count).await;
-    // On the CPU there is no such switch, and on a slow adapter burn's step of paper takes minutes.
+    // The CPU has no such switch, and on a slow GPU Burn's step of *paper* takes minutes.
     let with_burn =
         measure::adapter(device).is_some() && (name == "small" || !is_slow(device, peak));
     let mut burns = None;
@@ -331,11 +331,11 @@ async fn step(
         gflops: rate / 1e9,
         percent_of_peak: 100.0 * rate / peak,
         speedup_vs_burn: burns.map(|burns| burns / steady),
-        speedup_vs_tfjs: None, // Known when TensorFlow.js has been measured.
+        speedup_vs_tfjs: None, // Set after TensorFlow.js was measured.
         profile,
     };
     say(&format!(
-        "a step of {name}, {:?} loss, {} pictures: {:.0} ms ({:.0} ms the first), {:.1} GFLOP/s, {:.1}% of the peak{}",
+        "a step of {name}, {:?} loss, batch {}: {:.0} ms (the first {:.0} ms), {:.1} GFLOP/s, {:.1}% of the peak{}",
         step.loss,
         step.batch,
         step.ms,
@@ -343,37 +343,37 @@ async fn step(
         step.gflops,
         step.percent_of_peak,
         step.speedup_vs_burn.map_or(String::new(), |times| format!(
-            ", {times:.1} times faster than Burn's"
+            ", speed-up over Burn {times:.1}x"
         ))
     ));
     step
 }
 
-/// Seconds of the first step and of the fastest of `count` after it; what one more is made of.
+/// Times the first step and the fastest of `count` others, s, and profiles one more.
 async fn timed_steps(
     device: &Device,
     config: &Config,
     weights: &[Vec<u8>],
     count: usize,
 ) -> (f64, f64, Option<StepProfile>) {
-    let pictures = puppets(64, 0, config.size).dataset;
+    let images = puppets(64, 0, config.size).dataset;
     let perceptual = (config.loss == LossKind::Perceptual).then(|| {
         let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
         let (blocks, size) = (config.perceptual_blocks, config.perceptual_size);
         Perceptual::from_bytes(&files, blocks, size, device).expect("the weights fit")
     });
     let mut trainer =
-        Trainer::new(config, pictures.len(), device, perceptual).expect("a valid preset");
-    let first = seconds(device, || trainer.step(&pictures)).await;
+        Trainer::new(config, images.len(), device, perceptual).expect("a valid preset");
+    let first = seconds(device, || trainer.step(&images)).await;
     let (mut steady, mut spent, mut done) = (f64::INFINITY, 0.0, 0);
     while spent < MOST_SECONDS && (done < count || spent < WARMING) {
-        let time = seconds(device, || trainer.step(&pictures)).await;
+        let time = seconds(device, || trainer.step(&images)).await;
         steady = steady.min(time);
         spent += time;
         done += 1;
     }
     let reserved_bytes = measure::reserved_bytes(device).unwrap_or_default();
-    let profile = measure::profile(device, || drop(trainer.step(&pictures))).await;
+    let profile = measure::profile(device, || drop(trainer.step(&images))).await;
     let profile = profile.map(|profile| {
         let all: f64 = profile
             .operations
@@ -395,18 +395,18 @@ async fn timed_steps(
     (first, steady, profile)
 }
 
-/// Seconds for one picture, small.
+/// Times the detection of one image with *small*, s.
 async fn detection(device: &Device) -> f64 {
     let config = Config::preset(Preset::Small);
     let model = AutoLink::init(&config, device);
-    let picture = Tensor::<4>::zeros([1, 3, config.size, config.size], device);
+    let image = Tensor::<4>::zeros([1, 3, config.size, config.size], device);
     best(device, 5, || {
-        model.detector.forward(picture.clone()).keypoints
+        model.detector.forward(image.clone()).keypoints
     })
     .await
 }
 
-/// 32 keypoints, 496 edges, 128 px.
+/// Measures the edge map of 32 keypoints, 496 edges, at 128 px.
 async fn edge_map(device: &Device, is_slow: bool) -> EdgeMap {
     let batch = if is_slow { 2 } else { 16 };
     let uniform = Distribution::Uniform(-0.9, 0.9);
@@ -426,7 +426,7 @@ async fn edge_map(device: &Device, is_slow: bool) -> EdgeMap {
         Some(profile.peak_bytes - profile.bytes_before)
     });
     say(&format!(
-        "edge map of 496 edges at 128 px, {batch} pictures: {:.2} ms, its reference {:.2} ms",
+        "edge map of 496 edges at 128 px, batch {batch}: {:.2} ms, its reference {:.2} ms",
         ours * 1e3,
         reference * 1e3
     ));

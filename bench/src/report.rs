@@ -1,4 +1,4 @@
-//! All that the benchmark finds, as JSON for machines and as tables for people.
+//! The report of the benchmark, as JSON and as Markdown tables.
 
 use std::fmt::Write;
 
@@ -6,24 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::Run;
 
-/// All of it.
+/// Everything that a run of the benchmark measured.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Report {
-    /// Few shapes and small batches: a trial, no figures to keep.
+    /// A trial with few shapes and small batches, whose figures are not to be kept.
     pub quick: bool,
     pub runs: Vec<Run>,
-    /// Others' training steps, on the same model, batch and loss.
-    pub rivals: Vec<Rival>,
-    /// What could not be measured here, and why.
+    /// Training steps of other frameworks, on the same model, batch and loss.
+    #[serde(rename = "rivals")]
+    pub competitors: Vec<Competitor>,
+    /// What could not be measured, and why.
     pub left_out: Vec<String>,
 }
 
-/// A framework's step of small with the pixel loss.
+/// A step of *small* with the pixel loss in another framework.
 #[derive(Serialize, Deserialize)]
-pub struct Rival {
+pub struct Competitor {
     pub name: String,
     /// The run that it is compared with.
-    pub beside: String,
+    #[serde(rename = "beside")]
+    pub place: String,
     pub batch: usize,
     pub ms: f64,
     pub first_ms: f64,
@@ -32,19 +34,20 @@ pub struct Rival {
 }
 
 impl Run {
-    /// Milliseconds of a step of small for each of its pictures.
-    fn step_ms_per_picture(&self) -> Option<f64> {
+    /// Milliseconds per image of a step of *small*.
+    fn step_ms_per_image(&self) -> Option<f64> {
         let step = self.steps.get("small")?;
         Some(step.ms / step.batch as f64)
     }
 }
 
 impl Report {
+    /// Returns the run of a place.
     pub fn run(&mut self, place: &str) -> Option<&mut Run> {
         self.runs.iter_mut().find(|run| run.place == place)
     }
 
-    /// In Markdown, for a terminal and for README.
+    /// Formats the report as Markdown, for a terminal and for `docs/benchmarks.md`.
     pub fn tables(&self) -> String {
         let mut text = String::new();
         let _ = self.write_tables(&mut text);
@@ -52,7 +55,7 @@ impl Report {
     }
 
     fn write_tables(&self, to: &mut String) -> std::fmt::Result {
-        let many = |values: [f64; 3], unit: &str| {
+        let three = |values: [f64; 3], unit: &str| {
             values
                 .map(|v| {
                     if v.is_nan() {
@@ -63,17 +66,17 @@ impl Report {
                 })
                 .join(" / ")
         };
-        let times = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.1}x"));
+        let ratio = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.1}x"));
 
         writeln!(
             to,
-            "| where | peak, GFLOP/s | copy, GB/s | conv3x3, % of peak | least | faster than Burn's | detect | edge map |"
+            "| where | peak, GFLOP/s | copy, GB/s | 3x3 convolution, % of peak | slowest layer, % | speed-up over Burn | detection | edge map: speed-up over Burn |"
         )?;
         writeln!(to, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
         for run in &self.runs {
-            let [percent, least, faster] = match &run.conv3x3 {
+            let [percent, slowest, speedup] = match &run.conv3x3 {
                 Some(c) => [
-                    many(
+                    three(
                         [
                             c.forward_percent,
                             c.input_grad_percent,
@@ -81,32 +84,35 @@ impl Report {
                         ],
                         "",
                     ),
-                    many(c.least_percent, ""),
-                    many(c.speedup_vs_burn, "x"),
+                    three(c.least_percent, ""),
+                    three(c.speedup_vs_burn, "x"),
                 ],
                 None => ["-", "-", "-"].map(String::from),
             };
             let edge_map = run.edge_map.as_ref().map_or("-".into(), |map| {
                 let memory =
                     (map.bytes.zip(map.reference_bytes)).map_or(String::new(), |(ours, theirs)| {
-                        format!(", {:.0}x less memory", theirs as f64 / ours.max(1) as f64)
+                        format!(
+                            ", in 1/{:.0} of the memory",
+                            theirs as f64 / ours.max(1) as f64
+                        )
                     });
-                format!("{:.0}x faster{memory}", map.reference_ms / map.ms)
+                format!("{:.0}x{memory}", map.reference_ms / map.ms)
             });
             writeln!(
                 to,
-                "| {} | {:.1} | {:.1} | {percent} | {least} | {faster} | {:.1} ms | {edge_map} |",
+                "| {} | {:.1} | {:.1} | {percent} | {slowest} | {speedup} | {:.1} ms | {edge_map} |",
                 run.place, run.peak_gflops, run.copy_gbytes_per_second, run.detect_ms
             )?;
         }
         writeln!(
             to,
-            "\nconv3x3: forward / gradient by input / by weights, geometric means over the shapes.\n"
+            "\n3x3 convolution: forward pass / input gradient / weight gradient, geometric means over the layers.\n"
         )?;
 
         writeln!(
             to,
-            "| step | where | batch, loss | ms | first, ms | GFLOP/s | % of peak | than Burn's | than TensorFlow.js | launches | MB |"
+            "| step | where | batch, loss | ms | first step, ms | GFLOP/s | % of peak | speed-up over Burn | speed-up over TensorFlow.js | launches | MB |"
         )?;
         writeln!(
             to,
@@ -131,8 +137,8 @@ impl Report {
                     step.first_ms,
                     step.gflops,
                     step.percent_of_peak,
-                    times(step.speedup_vs_burn),
-                    times(step.speedup_vs_tfjs)
+                    ratio(step.speedup_vs_burn),
+                    ratio(step.speedup_vs_tfjs)
                 )?;
             }
         }
@@ -157,31 +163,36 @@ impl Report {
         }
 
         writeln!(to)?;
-        for rival in &self.rivals {
+        for competitor in &self.competitors {
             writeln!(
                 to,
-                "{} beside {}: {:.0} ms a step of small, {} pictures, pixel loss ({:.0} ms the first): {:.2} times as long as ours",
-                rival.name, rival.beside, rival.ms, rival.batch, rival.first_ms, rival.times_slower
+                "{}: a step of small, batch {}, pixel loss, takes {:.0} ms (the first {:.0} ms), {:.2} times as long as on {}",
+                competitor.name,
+                competitor.batch,
+                competitor.ms,
+                competitor.first_ms,
+                competitor.times_slower,
+                competitor.place
             )?;
         }
         let ms = |place: &str| {
             self.runs
                 .iter()
                 .find(|run| run.place == place)?
-                .step_ms_per_picture()
+                .step_ms_per_image()
         };
         for cores in ["", "-one-core"] {
             let [native, wasm] = ["native", "wasm"].map(|half| format!("{half}-flex{cores}"));
             if let (Some(native_ms), Some(wasm_ms)) = (ms(&native), ms(&wasm)) {
-                let times = wasm_ms / native_ms;
+                let ratio = wasm_ms / native_ms;
                 writeln!(
                     to,
-                    "a step on {wasm} takes {times:.2} times as long as on {native}"
+                    "A step on {wasm} takes {ratio:.2} times as long as on {native}."
                 )?;
             }
         }
         for reason in &self.left_out {
-            writeln!(to, "left out: {reason}")?;
+            writeln!(to, "Not measured: {reason}")?;
         }
         Ok(())
     }
@@ -197,7 +208,7 @@ pub mod tests {
     use super::*;
     use crate::findings::{Convolutions, EdgeMap, Shape, Step, StepProfile};
 
-    /// One run with a shape and a step.
+    /// Makes a report of one run with two shapes and a step.
     pub fn sample() -> Report {
         let shape = |percent, times: Option<f64>| Shape {
             preset: "small".into(),
@@ -230,7 +241,7 @@ pub mod tests {
                 adapter: "llvmpipe".into(),
                 peak_gflops: 10.0,
                 copy_gbytes_per_second: 5.0,
-                conv3x3: Some(Convolutions::of(vec![
+                conv3x3: Some(Convolutions::new(vec![
                     shape(20.0, Some(2.0)),
                     shape(80.0, None),
                 ])),
@@ -249,7 +260,7 @@ pub mod tests {
     }
 
     #[test]
-    fn the_json_has_what_the_issue_names() {
+    fn report_json_keeps_its_keys() {
         let json = serde_json::to_value(sample()).expect("numbers are JSON");
         let run = &json["runs"][0];
         assert_eq!(run["where"], "native-lavapipe");
@@ -287,14 +298,14 @@ pub mod tests {
     }
 
     #[test]
-    fn the_tables_show_every_run() {
+    fn tables_show_every_run() {
         let tables = sample().tables();
         for part in [
             "native-lavapipe | 10.0",
             "40 / 40 / 40",
             "| small | native-lavapipe | 8, Pixel | 500 | 900",
             "conv::Convolve 60.0%",
-            "60x less memory",
+            "in 1/60 of the memory",
         ] {
             assert!(tables.contains(part), "{part}: {tables}");
         }
