@@ -144,7 +144,7 @@ pub struct Train {
     /// The preset whose settings the other options override.
     #[arg(long, default_value = "tiny", value_parser = named::<Preset>(["tiny", "small", "paper"]))]
     pub preset: Preset,
-    /// Number of steps. Default: 1000 (tiny), 1500 (small) or 20001 (paper). With 0, saves the untrained model.
+    /// Number of steps. Default: 1000 (tiny), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
     #[arg(long)]
     pub steps: Option<u32>,
     #[command(flatten)]
@@ -333,4 +333,16 @@ fn formats() -> impl TypedValueParser<Value = Format> {
         let name = serde_json::to_value(offer.format).ok()?;
         Some(PossibleValue::new(name.as_str()?.to_string()).help(offer.about))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        Cli::command().debug_assert();
+    }
 }
