@@ -68,7 +68,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
   await expect(id("noted-files")).toContainText("notes.txt");
   expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
-  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((canvas) => canvas.width)).toBeGreaterThan(100);
+  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
 
   // Names, with what breaks careless writers.
   const names = id("desk-keypoints").getByTestId("keypoint-name");

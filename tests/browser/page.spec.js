@@ -17,7 +17,7 @@ const STEPS = 25;
  * @param {import("@playwright/test").Locator} canvas
  */
 const colours = (canvas) =>
-  canvas.evaluate((element) => {
+  canvas.evaluate((/** @type {HTMLCanvasElement} */ element) => {
     const { width, height } = element;
     const { data } = element.getContext("2d").getImageData(0, 0, width, height);
     const seen = new Set();

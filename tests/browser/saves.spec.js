@@ -58,7 +58,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
     const files = [];
-    for await (const [name, handle] of folder.entries()) files.push({ name, handle, date: (await handle.getFile()).lastModified });
+    for await (const [name, handle] of /** @type {AsyncIterable<[string, FileSystemFileHandle]>} */ (folder.entries())) files.push({ name, handle, date: (await handle.getFile()).lastModified });
     files.sort((a, b) => b.date - a.date);
     if (files.length !== 2) throw new Error(`${files.length} files`);
     const writable = await files[0].handle.createWritable({ keepExistingData: true });
@@ -76,7 +76,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   // Of the same length, but no run inside: the engine says so, and nothing is lost.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
-    for await (const handle of folder.values()) {
+    for await (const handle of /** @type {AsyncIterable<FileSystemFileHandle>} */ (folder.values())) {
       const file = await handle.getFile();
       const start = (await file.text()).indexOf("\n") + 1;
       const writable = await handle.createWritable({ keepExistingData: true });

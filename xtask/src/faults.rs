@@ -1,5 +1,5 @@
-//! `cargo xtask faults`: the program is killed while it saves, stopped by signals and given a full disk, and what was saved is looked at
-//! afterwards. Whatever it said that it had saved must be there, whole.
+//! `cargo xtask faults`: kills the command line while it saves, stops it by signals and fills its disk. Everything that it reported as
+//! saved must be there, complete.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -16,18 +16,21 @@ use serde_json::Value;
 
 use crate::process::{command, run};
 
-/// Kills unless told.
+/// Default number of kills.
 const SAVES: usize = 200;
-/// Of each signal, and of full disks, a kill's tenth; at least so many.
-const LEAST: usize = 2;
-/// A run that says nothing for so long hangs.
-const SILENCE: Duration = Duration::from_secs(120);
-/// After a save is announced the program is killed within this time, in which it makes some further ones.
-const WITHIN_MS: u64 = 150;
-/// Of the disk that is filled.
-const DISK: &str = "64m";
+/// Least number of each signal and of full disks, which otherwise are a tenth of the kills.
+const MIN_TIMES: usize = 2;
+/// A run that prints nothing for so long hangs.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest delay between a reported save and the kill, in which more saves happen.
+const MAX_DELAY_MS: u64 = 150;
+/// Size of the disk that is filled.
+const DISK_SIZE: &str = "64m";
 
-/// `--saves N` and `--seed N`.
+/// Runs the command, with `--saves N` and `--seed N`.
+///
+/// # Errors
+/// Something that had been saved was lost, or unfinished files stayed behind.
 pub fn faults(options: &[&str]) -> Result<()> {
     let (mut saves, mut seed) = (
         SAVES,
@@ -41,10 +44,17 @@ pub fn faults(options: &[&str]) -> Result<()> {
         match *option {
             "--saves" => saves = value.parse()?,
             "--seed" => seed = value.parse()?,
-            _ => bail!("`{option}` is no option of `cargo xtask faults`"),
+            _ => bail!(
+                "`{option}` is not an option of `cargo xtask faults`: it has --saves N and --seed N"
+            ),
         }
     }
-    run(&mut command(&["cargo", "build", "--bin", "autolink"]))?;
+    run(&mut command(&[
+        "cargo",
+        "build",
+        "--package",
+        "autolink-cli",
+    ]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let target = fs::canonicalize(target)?;
     let program = target
@@ -56,75 +66,75 @@ pub fn faults(options: &[&str]) -> Result<()> {
     fs::create_dir_all(&folder)?;
     println!("{saves} kills, seed {seed} (`--saves {saves} --seed {seed}` repeats it)");
 
-    let mut bench = Bench {
+    let mut faults = Faults {
         program,
-        opened: folder.join("opened.safetensors"),
+        converted: folder.join("converted.safetensors"),
         random: ChaCha8Rng::seed_from_u64(seed),
         rows: Vec::new(),
     };
-    bench.kills(&folder.join("kills"), saves)?;
+    faults.kills(&folder.join("kills"), saves)?;
     for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
-        bench.signals(
+        faults.signals(
             &folder.join(name),
             name,
             128 + number,
-            (saves / 10).max(LEAST),
+            (saves / 10).max(MIN_TIMES),
         )?;
     }
-    bench.full_disk(&folder.join("disk"), (saves / 10).max(LEAST))?;
-    bench.report()
+    faults.full_disk(&folder.join("disk"), (saves / 10).max(MIN_TIMES))?;
+    faults.report()
 }
 
-/// What was done to the program, and what came of it.
+/// A row of the report.
 struct Row {
     fault: String,
     times: usize,
-    /// How often a file was being written.
+    /// How often a file was being written when the fault happened.
     writing: usize,
-    /// How often something that had been saved was gone or broken.
+    /// How often something that had been saved was missing or damaged.
     lost: usize,
     /// Unfinished files that stayed behind at the end.
-    litter: usize,
+    unfinished: usize,
     note: &'static str,
 }
 
-struct Bench {
+struct Faults {
     program: PathBuf,
-    /// Where what was saved is written to once it was opened.
-    opened: PathBuf,
+    /// The output of the conversion that checks a saved file.
+    converted: PathBuf,
     random: ChaCha8Rng,
     rows: Vec<Row>,
 }
 
-impl Bench {
-    /// The program is killed at some moment, and goes on from what it left, again and again.
+impl Faults {
+    /// Kills the program at a random moment and resumes from its files, again and again.
     fn kills(&mut self, folder: &Path, times: usize) -> Result<()> {
         fs::create_dir_all(folder)?;
         let run = folder.join("run.safetensors");
-        let (mut writing, mut lost, mut announced) = (0, 0, 0);
+        let (mut writing, mut lost, mut reported) = (0, 0, 0);
         for _ in 0..times {
             let mut training = Training::start(&self.program, folder, &run)?;
-            announced = announced.max(training.next_save()?);
+            reported = reported.max(training.next_save()?);
             sleep(Duration::from_millis(
-                self.random.random_range(0..WITHIN_MS),
+                self.random.random_range(0..MAX_DELAY_MS),
             ));
             training.child.kill()?;
-            announced = announced.max(training.rest()?);
-            let left = litter(folder)?;
+            reported = reported.max(training.rest()?);
+            let left = unfinished(folder)?;
             ensure!(
                 left <= 1,
                 "{left} unfinished files are in {}",
                 folder.display()
             );
             writing += left;
-            if let Err(error) = self.check(&run, announced) {
+            if let Err(error) = self.check(&run, reported) {
                 println!("LOST: {error:#}");
                 lost += 1;
                 let _ = fs::remove_file(&run);
-                announced = 0;
+                reported = 0;
             }
         }
-        // One that ends well clears up.
+        // A run that ends normally removes unfinished files.
         let mut training = Training::start(&self.program, folder, &run)?;
         training.next_save()?;
         training.signal("TERM")?;
@@ -134,16 +144,19 @@ impl Bench {
             times,
             writing,
             lost,
-            litter: litter(folder)?,
+            unfinished: unfinished(folder)?,
             note: "",
         });
         Ok(())
     }
 
-    /// A signal at some moment: the last step is saved, and the exit code tells which signal it was.
+    /// Sends a signal at a random moment: the program saves the last step, and its exit code is that of the signal.
     fn signals(&mut self, folder: &Path, name: &str, code: i32, times: usize) -> Result<()> {
         if !cfg!(unix) {
-            self.skip(format!("SIG{name}"), "skipped: no such signal here");
+            self.skip(
+                format!("SIG{name}"),
+                "skipped: this system has no such signal",
+            );
             return Ok(());
         }
         fs::create_dir_all(folder)?;
@@ -153,15 +166,15 @@ impl Bench {
             let mut training = Training::start(&self.program, folder, &run)?;
             training.next_save()?;
             sleep(Duration::from_millis(
-                self.random.random_range(0..WITHIN_MS),
+                self.random.random_range(0..MAX_DELAY_MS),
             ));
             training.signal(name)?;
-            let (announced, status) = training.end()?;
-            let whole = self.check(&run, announced).and_then(|()| {
+            let (reported, status) = training.end()?;
+            let checked = self.check(&run, reported).and_then(|()| {
                 ensure!(status.code() == Some(code), "SIG{name} ended with {status}");
-                self.check(&folder.join("model.safetensors"), announced)
+                self.check(&folder.join("model.safetensors"), reported)
             });
-            if let Err(error) = whole {
+            if let Err(error) = checked {
                 println!("LOST: {error:#}");
                 lost += 1;
             }
@@ -171,13 +184,13 @@ impl Bench {
             times,
             writing: 0,
             lost,
-            litter: litter(folder)?,
+            unfinished: unfinished(folder)?,
             note: "saved first, exit code kept",
         });
         Ok(())
     }
 
-    /// A disk fills up during training: what was saved stays, and what is learned is saved elsewhere in the end.
+    /// Fills the disk during training: saved files stay, and the last state is saved elsewhere.
     fn full_disk(&mut self, folder: &Path, times: usize) -> Result<()> {
         let fault = String::from("full disk");
         fs::create_dir_all(folder)?;
@@ -186,7 +199,7 @@ impl Bench {
         let Some(_mounted) = Mounted::new(&disk) else {
             self.skip(
                 fault,
-                "skipped: no small disk can be mounted here (that takes root on Linux)",
+                "skipped: a small disk can only be mounted by root on Linux",
             );
             return Ok(());
         };
@@ -194,50 +207,51 @@ impl Bench {
         let (mut lost, mut left) = (0, 0);
         for _ in 0..times {
             let mut training = Training::start(&self.program, folder, &run)?;
-            let announced = training.next_save()?;
+            let reported = training.next_save()?;
             sleep(Duration::from_millis(
-                self.random.random_range(0..WITHIN_MS),
+                self.random.random_range(0..MAX_DELAY_MS),
             ));
             let ballast = disk.join("ballast");
             fill(&ballast)?;
-            let announced = training.until_trouble()?.max(announced);
+            let reported = training.until_failure()?.max(reported);
             training.signal("TERM")?;
             training.end()?;
             let rescued = self
-                .check(&run, announced)
-                .and_then(|()| self.rescued(folder, announced));
+                .check(&run, reported)
+                .and_then(|()| self.rescued(folder, reported));
             if let Err(error) = rescued {
                 println!("LOST: {error:#}");
                 lost += 1;
             }
-            left += litter(&disk)?;
+            left += unfinished(&disk)?;
             fs::remove_file(&ballast)?;
-            fs::remove_file(folder.join("model.safetensors"))?; // it has more steps than the run on the disk
+            fs::remove_file(folder.join("model.safetensors"))?; // it has more steps than the run on the disk, which would refuse to replace it
         }
         self.rows.push(Row {
             fault,
             times,
             writing: times,
             lost,
-            litter: left,
+            unfinished: left,
             note: "the last state is saved elsewhere",
         });
         Ok(())
     }
 
+    /// Adds a row for a fault that cannot happen here.
     fn skip(&mut self, fault: String, note: &'static str) {
         self.rows.push(Row {
             fault,
             times: 0,
             writing: 0,
             lost: 0,
-            litter: 0,
+            unfinished: 0,
             note,
         });
     }
 
-    /// A file that was rescued from a full disk; it is removed.
-    fn rescued(&self, folder: &Path, announced: u64) -> Result<()> {
+    /// Checks the file that was rescued from a full disk, and removes it.
+    fn rescued(&self, folder: &Path, reported: u64) -> Result<()> {
         let entries = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
         let name = |path: &Path| {
             path.file_name()
@@ -254,21 +268,21 @@ impl Bench {
                 folder.display()
             );
         };
-        self.check(one, announced)?;
+        self.check(one, reported)?;
         fs::remove_file(one)?;
         Ok(())
     }
 
-    /// Whether a file opens, and has as many steps as were announced.
-    fn check(&self, file: &Path, announced: u64) -> Result<()> {
+    /// Checks that a file opens, and has at least as many steps as were reported.
+    fn check(&self, file: &Path, reported: u64) -> Result<()> {
         let steps = steps_of(file)?;
         ensure!(
-            steps >= announced,
-            "{} has {steps} steps, of {announced} that were announced",
+            steps >= reported,
+            "{} has {steps} steps, but {reported} were reported",
             file.display()
         );
         let mut convert = Command::new(&self.program);
-        let to = self.opened.as_os_str();
+        let to = self.converted.as_os_str();
         convert.arg("convert").arg(file).arg(to).arg("--force");
         let output = convert.output()?;
         ensure!(
@@ -280,8 +294,9 @@ impl Bench {
         Ok(())
     }
 
+    /// Prints the table.
     fn report(&self) -> Result<()> {
-        println!("\n| fault | times | in the middle of a write | lost | left behind | |");
+        println!("\n| fault | times | during a write | lost | unfinished files | |");
         println!("| --- | --- | --- | --- | --- | --- |");
         for row in &self.rows {
             let Row {
@@ -289,28 +304,28 @@ impl Bench {
                 times,
                 writing,
                 lost,
-                litter,
+                unfinished,
                 note,
             } = row;
-            println!("| {fault} | {times} | {writing} | {lost} | {litter} | {note} |");
+            println!("| {fault} | {times} | {writing} | {lost} | {unfinished} | {note} |");
         }
-        let (lost, litter) = self.rows.iter().fold((0, 0), |(lost, litter), row| {
-            (lost + row.lost, litter + row.litter)
+        let (lost, unfinished) = self.rows.iter().fold((0, 0), |(lost, unfinished), row| {
+            (lost + row.lost, unfinished + row.unfinished)
         });
         ensure!(lost == 0, "something that had been saved was lost");
-        ensure!(litter == 0, "unfinished files were left behind");
+        ensure!(unfinished == 0, "unfinished files stayed behind");
         Ok(())
     }
 }
 
-/// The program, training and saving after every step.
+/// The program in training, saving after every step.
 struct Training {
     child: Child,
     lines: Receiver<Value>,
 }
 
 impl Training {
-    /// Goes on from a run where there is one.
+    /// Starts training; resumes the run if there is one.
     fn start(program: &Path, folder: &Path, run: &Path) -> Result<Self> {
         let mut command = Command::new(program);
         command.current_dir(folder);
@@ -319,7 +334,7 @@ impl Training {
         command.arg("--out").arg(folder.join("model.safetensors"));
         command.arg("--run").arg(run);
         if run.exists() {
-            // A model that was saved before is the same run's, so nothing needs to be forced.
+            // The saved model belongs to the same run, so --force is not needed.
             command.arg("--resume").arg(run);
         } else {
             command.args(["--size", "32", "--width", "8", "--keypoints", "4"]);
@@ -329,46 +344,50 @@ impl Training {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let output = child.stdout.take().context("a program without output")?;
-        let (tell, lines) = channel();
+        let output = child.stdout.take().context("the program has no output")?;
+        let (sender, lines) = channel();
         spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                // The last line of one that was killed may be half a line.
+                // The last line of a killed program may be incomplete.
                 if let Ok(value) = serde_json::from_str(&line) {
-                    let _ = tell.send(value);
+                    let _ = sender.send(value);
                 }
             }
         });
         Ok(Self { child, lines })
     }
 
+    /// Waits for the next line; `None` at the end.
     fn next(&mut self) -> Result<Option<Value>> {
-        match self.lines.recv_timeout(SILENCE) {
+        match self.lines.recv_timeout(OUTPUT_TIMEOUT) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => {
                 let _ = self.child.kill();
-                bail!("the program has said nothing for {} s", SILENCE.as_secs())
+                bail!(
+                    "the program printed nothing for {} s",
+                    OUTPUT_TIMEOUT.as_secs()
+                )
             }
         }
     }
 
-    /// Waits until it says that it has saved; with how many steps.
+    /// Waits for the next save, and returns its number of steps.
     fn next_save(&mut self) -> Result<u64> {
         while let Some(line) = self.next()? {
             if let Some(steps) = saved(&line) {
                 return Ok(steps);
             }
         }
-        let mut said = String::new();
+        let mut message = String::new();
         if let Some(mut errors) = self.child.stderr.take() {
-            errors.read_to_string(&mut said)?;
+            errors.read_to_string(&mut message)?;
         }
-        bail!("the program ended before it saved: {said}")
+        bail!("the program ended before it saved: {message}")
     }
 
-    /// Waits until it says that something failed; with the steps of the last save that it announced.
-    fn until_trouble(&mut self) -> Result<u64> {
+    /// Waits for the first reported failure, and returns the number of steps of the last save.
+    fn until_failure(&mut self) -> Result<u64> {
         let mut last = 0;
         while let Some(line) = self.next()? {
             last = last.max(saved(&line).unwrap_or(0));
@@ -376,10 +395,10 @@ impl Training {
                 return Ok(last);
             }
         }
-        bail!("the program ended without a word about the full disk")
+        bail!("the program ended without reporting the full disk")
     }
 
-    /// The steps of the last save that it announced until its end.
+    /// Waits for the end, and returns the number of steps of the last save.
     fn rest(&mut self) -> Result<u64> {
         let mut last = 0;
         while let Some(line) = self.next()? {
@@ -389,11 +408,13 @@ impl Training {
         Ok(last)
     }
 
+    /// Sends a signal.
     fn signal(&self, name: &str) -> Result<()> {
         let process = self.child.id().to_string();
         run(&mut command(&["kill", "-s", name, &process]))
     }
 
+    /// Waits for the end; returns the steps of the last save and the exit status.
     fn end(mut self) -> Result<(u64, ExitStatus)> {
         let last = self.rest()?;
         Ok((last, self.child.wait()?))
@@ -407,7 +428,7 @@ impl Drop for Training {
     }
 }
 
-/// The steps of a save that a line announces.
+/// Returns the number of steps if a line reports a save.
 fn saved(line: &Value) -> Option<u64> {
     let is_save = line["type"] == "kept" || line["type"] == "saved";
     line["steps"].as_u64().filter(|_| is_save)
@@ -425,13 +446,13 @@ fn steps_of(file: &Path) -> Result<u64> {
     let header: Value = serde_json::from_slice(&header)?;
     let ours = header["__metadata__"]["autolink"]
         .as_str()
-        .context("not a file of ours")?;
+        .context("not a file of AutoLink")?;
     let ours: Value = serde_json::from_str(ours)?;
-    ours["step"].as_u64().context("no steps in it")
+    ours["step"].as_u64().context("it has no number of steps")
 }
 
-/// Files in a folder that were not finished.
-fn litter(folder: &Path) -> Result<usize> {
+/// Counts the unfinished files in a folder.
+fn unfinished(folder: &Path) -> Result<usize> {
     let names = fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.file_name());
@@ -440,7 +461,7 @@ fn litter(folder: &Path) -> Result<usize> {
         .count())
 }
 
-/// Writes until nothing more fits.
+/// Fills the disk.
 fn fill(ballast: &Path) -> Result<()> {
     let mut file = File::create(ballast)?;
     let mut size = 1 << 20;
@@ -452,17 +473,18 @@ fn fill(ballast: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A small disk in memory, for as long as this lives.
+/// A small disk in memory; dropping this unmounts it.
 struct Mounted(PathBuf);
 
 impl Mounted {
+    /// Mounts the disk, if the system allows it.
     fn new(folder: &Path) -> Option<Self> {
         let mut mount = command(&[
             "mount",
             "-t",
             "tmpfs",
             "-o",
-            &format!("size={DISK}"),
+            &format!("size={DISK_SIZE}"),
             "tmpfs",
         ]);
         let status = mount.arg(folder).stderr(Stdio::null()).status();

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: libFuzzer on everything that reads files, and the page's links under Node.
+//! `cargo xtask fuzz`: runs libFuzzer on everything that reads files, and fuzzes links to the page under Node.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{command, run};
 
-/// What can be fuzzed: `fuzz/targets.rs`, and `fuzz/links.js`.
+/// Fuzz targets: those of `fuzz/targets.rs`, and `fuzz/links.js`.
 const TARGETS: [&str; 9] = [
     "image",
     "zip",
@@ -22,10 +22,13 @@ const TARGETS: [&str; 9] = [
     "links",
 ];
 
-/// Minutes for each, unless told.
+/// Default minutes per target.
 const MINUTES: u64 = 10;
 
-/// Fuzzes one target, or each in turn.
+/// Fuzzes one target, or all in turn.
+///
+/// # Errors
+/// A target failed, or the fuzzer did not build.
 pub fn fuzz(options: &[&str]) -> Result<()> {
     let (mut chosen, mut minutes) = (Vec::new(), MINUTES);
     let mut options = options.iter();
@@ -37,7 +40,7 @@ pub fn fuzz(options: &[&str]) -> Result<()> {
             chosen.push(option);
         } else {
             bail!(
-                "There is no target {option}: choose from {}.",
+                "There is no target {option}: choose one of {}.",
                 TARGETS.join(", ")
             );
         }
@@ -51,28 +54,28 @@ pub fn fuzz(options: &[&str]) -> Result<()> {
     for target in chosen {
         println!("\n=== {target}, {minutes} min");
         let seconds = 60 * minutes;
-        let went_well = match &program {
+        let succeeded = match &program {
             Some(program) if target != "links" => explore(program, target, seconds)?,
             _ => run(command(&["node", "fuzz/links.js"]).arg(seconds.to_string())).is_ok(),
         };
-        if !went_well {
+        if !succeeded {
             failed.push(target);
         }
     }
     ensure!(
         failed.is_empty(),
-        "Something was found in {}: what did it lies in target/fuzz/found; put it into tests/data/fuzz/<target>/ and mend it.",
+        "These targets failed: {}. Move the input from target/fuzz/found to tests/data/fuzz/<target>/, and fix the bug.",
         failed.join(", ")
     );
     Ok(())
 }
 
-/// The program, in which this crate and what decodes files count the edges that they take. It shares the folder of the tests'
-/// build, which has all that is not fuzzed.
+/// Builds the fuzzer, in which the library and the decoders count the edges that they take. It shares the target folder with the
+/// tests, whose build has all other crates.
 fn build() -> Result<PathBuf> {
     ensure!(
         cfg!(unix),
-        "Fuzzing needs libFuzzer, which builds on Linux and macOS."
+        "Fuzzing needs libFuzzer, which only builds on Linux and macOS."
     );
     let here = env::current_dir()?;
     let mut build = command(&["cargo", "build", "--manifest-path", "fuzz/Cargo.toml"]);
@@ -81,7 +84,7 @@ fn build() -> Result<PathBuf> {
     Ok(here.join("target/debug/autolink-fuzz"))
 }
 
-/// Runs one target on what it has found before and what comes with the repository. Whether nothing was wrong.
+/// Runs one target, starting from its earlier inputs and those in the repository. Returns whether it succeeded.
 fn explore(program: &Path, target: &str, seconds: u64) -> Result<bool> {
     let [found, corpus] = ["found", "corpus"].map(|kind| format!("target/fuzz/{kind}/{target}"));
     for folder in [&found, &corpus] {
@@ -100,7 +103,7 @@ fn explore(program: &Path, target: &str, seconds: u64) -> Result<bool> {
             explore.arg(folder);
         }
     }
-    // More than 20 s or 2 GB for a file of at most 64 kB is a finding, too.
+    // Taking more than 20 s or 2 GB for a file of at most 64 kB is a failure as well.
     explore.args([
         "-timeout=20",
         "-rss_limit_mb=2048",

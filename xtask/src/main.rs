@@ -1,4 +1,4 @@
-//! The project's commands: `cargo xtask serve`, `dist`, `test`, `faults`, `fuzz` and `bench`. Each installs what is missing, then does its work.
+//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `faults`, `fuzz` and `bench`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
@@ -17,23 +17,23 @@ use anyhow::{Context, Result, bail};
 use process::{command, run};
 
 const USAGE: &str = "\
-cargo xtask serve [--release] [--port N]   build the page, serve it on this machine, rebuild on changes
-cargo xtask dist                           build the optimised page into dist/, a folder for any static host
-cargo xtask test                           run every check and every test
-cargo xtask fuzz [TARGET] [--minutes N]    look for files that harm: libFuzzer on each target, or on one, for ten minutes or N; see docs/reliability.md
-cargo xtask faults page [--count N]        the page's: kill its worker and tabs, fill its disk, lose its GPU; count what is lost
-cargo xtask faults [--saves N] [--seed N]  kill the program while it saves, stop it, fill its disk; count what is lost
-cargo xtask bench [--quick] [--json FILE]  measure everything on this machine: kernels beside the peak and Burn's, whole steps; natively, in
-                                           Chromium, and beside TensorFlow.js and PyTorch. The chart goes beside FILE
+cargo xtask serve [--release] [--port N]   Build the page, serve it on this machine, and rebuild it on changes.
+cargo xtask dist                           Build the optimised page into dist/, a folder for any static host.
+cargo xtask test                           Run every check and every test.
+cargo xtask fuzz [TARGET] [--minutes N]    Fuzz everything that reads files: one target or all, ten minutes each or N. See docs/reliability.md.
+cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves, send it signals, fill its disk; count what is lost.
+cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
+cargo xtask bench [--quick] [--json FILE]  Measure kernels and training steps on this machine, natively and in Chromium, beside Burn's kernels,
+                                           TensorFlow.js and PyTorch. The chart is written beside FILE.
 
-What is missing (the wasm target, trunk, wasm-bindgen, npm's packages, for the tests a browser) is installed first,
-what belongs to the project into .tools/ and node_modules/. Needed beforehand: rustup and Node 20 or newer.";
+These commands first install what is missing: the wasm target, trunk, wasm-bindgen, the packages of npm and, for the tests, a browser.
+Tools of the project are kept in .tools/ and node_modules/. You need rustup and Node 20 or newer.";
 
 fn main() -> ExitCode {
     match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A sentence, not a backtrace.
+            // Only the sentence, no backtrace.
             eprintln!("\n{error:#}");
             ExitCode::FAILURE
         }
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn work() -> Result<()> {
-    // Everything below names its files from the project's folder, wherever the command was given.
+    // All paths below are relative to the folder of the project.
     let here = env::var_os("CARGO_MANIFEST_DIR").context("start this with `cargo xtask`")?;
     let root = Path::new(&here)
         .parent()
@@ -63,37 +63,31 @@ fn work() -> Result<()> {
             Ok(())
         }
         _ => bail!(
-            "`{}` is no command of this project.\n\n{USAGE}",
+            "`{}` is not a command of this project.\n\n{USAGE}",
             arguments.join(" ")
         ),
     }
 }
 
-/// This package as it is released, on top of the tests' profile: that has its dependencies built already, and optimises
-/// those that compute. With the tests' checks a step on the CPU takes twice as long.
+/// Settings of the release profile for the library and the benchmark, on top of the profile of the tests, which has all dependencies
+/// built already, the ones that compute optimised. With the checks of the tests, a step on the CPU takes twice as long.
 const FAST: [&str; 3] = [
     "opt-level=3",
     "overflow-checks=false",
     "debug-assertions=false",
 ];
 
-/// Everything in one run, see `benches/main.rs`.
+/// Runs the benchmark, see `bench/src/main.rs`.
 fn bench(options: &[&str]) -> Result<()> {
-    setup::page()?;
+    let wasm = || {
+        let profile = ["cargo", "build", "--profile", "page"];
+        let package = ["--target", setup::WASM, "--package", "autolink-bench"];
+        command(&[profile, package].concat())
+    };
+    setup::page(wasm())?;
     let chromium = setup::chromium()?;
     setup::lavapipe();
-    run(&mut command(&[
-        "cargo",
-        "build",
-        "--profile",
-        "page",
-        "--target",
-        setup::WASM,
-        "--bin",
-        "bench",
-        "--features",
-        "bench",
-    ]))?;
+    run(&mut wasm())?;
     let wasm = format!("target/{}/page/bench.wasm", setup::WASM);
     let bindgen = ["wasm-bindgen", "--target", "web", "--no-typescript"];
     let place = ["--out-dir", "target/bench", "--out-name", "worker"];
@@ -102,12 +96,14 @@ fn bench(options: &[&str]) -> Result<()> {
 
     let mut bench = command(&["cargo", "run"]);
     for setting in FAST {
-        bench.args([
-            "--config",
-            &format!("profile.dev.package.autolink.{setting}"),
-        ]);
+        for package in ["autolink", "autolink-bench"] {
+            bench.args([
+                "--config",
+                &format!("profile.dev.package.{package}.{setting}"),
+            ]);
+        }
     }
-    bench.args(["--bin", "bench", "--"]);
+    bench.args(["--package", "autolink-bench", "--"]);
     if let Some(chromium) = chromium {
         bench.env("CHROME", chromium);
     }

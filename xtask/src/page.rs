@@ -1,10 +1,10 @@
-//! The page: served while one works on it, or built into a folder.
+//! The page: served during development, or built into a folder.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -13,22 +13,53 @@ use crate::setup;
 
 const PORT: u16 = 8080;
 
+/// How the engine is linked.
+#[derive(Clone, Copy)]
+pub enum Link {
+    /// As the profile `page` says: small, and slow to build.
+    Full,
+    /// Without link-time optimisation across crates: larger, for serving on this machine.
+    Quick,
+}
+
+impl Link {
+    /// Overrides the profile `page`.
+    fn apply(self, command: &mut Command) {
+        if let Link::Quick = self {
+            command.env("CARGO_PROFILE_PAGE_LTO", "false");
+            command.env("CARGO_PROFILE_PAGE_CODEGEN_UNITS", "16");
+        }
+    }
+}
+
+/// Makes the command that compiles the engine, as trunk runs it: trunk then finds it compiled.
+pub fn engine(link: Link) -> Command {
+    let mut engine = command(&["cargo", "build", "--target", setup::WASM, "--bin", "worker"]);
+    engine.args(["--profile", "page"]);
+    link.apply(&mut engine);
+    engine
+}
+
 /// Builds the page, serves it until interrupted, and builds it again whenever a file changes.
 pub fn serve(options: &[&str]) -> Result<()> {
     let (release, port) = serve_options(options)?;
-    // Found out now, not at the end of the build.
+    // Checked now, not at the end of the build.
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("Port {port} is not free: choose another with --port"))?;
-    setup::page()?;
+        .with_context(|| format!("Port {port} is in use: choose another with --port"))?;
+    setup::page(match release {
+        true => engine(Link::Quick),
+        false => command(&["cargo", "build", "--target", setup::WASM, "--bin", "worker"]),
+    })?;
 
     let mut trunk = setup::tool(&["trunk", "serve", "--port", &port.to_string()])?;
     if release {
         trunk.arg("--release");
+        Link::Quick.apply(&mut trunk);
     }
     if has_display() {
         trunk.arg("--open");
     }
-    println!("Building the page; the first time takes some minutes");
+    println!("Building the page takes some minutes the first time");
     let mut trunk = trunk.spawn().context("trunk did not start")?;
     announce(&mut trunk, port)?;
     let status = trunk.wait()?;
@@ -43,19 +74,22 @@ fn serve_options(options: &[&str]) -> Result<(bool, u16)> {
         match *option {
             "--release" => release = true,
             "--port" => {
-                let number = options.next().context("--port wants a number")?;
+                let number = options.next().context("--port needs a number")?;
                 port = number
                     .parse()
-                    .with_context(|| format!("{number} is no port"))?;
+                    .with_context(|| format!("{number} is not a port"))?;
             }
-            other => bail!("serve knows --release and --port N, not {other}"),
+            other => bail!(
+                "`{other}` is not an option of `cargo xtask serve`: it has --release and --port N"
+            ),
         }
     }
     Ok((release, port))
 }
 
-/// Waits until the page answers, which is after its first build, and says where it is.
+/// Waits until the page answers, which is after its first build, and prints its address.
 fn announce(trunk: &mut Child, port: u16) -> Result<()> {
+    let start = Instant::now();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     while TcpStream::connect(address).is_err() {
         if trunk.try_wait()?.is_some() {
@@ -63,7 +97,8 @@ fn announce(trunk: &mut Child, port: u16) -> Result<()> {
         }
         sleep(Duration::from_millis(200));
     }
-    println!("\nOpen http://{address}/ in a browser. Ctrl-C ends it.\n");
+    println!("{:>8.1} s  page", start.elapsed().as_secs_f64());
+    println!("\nOpen http://{address}/ in a browser. Ctrl-C stops the server.\n");
     Ok(())
 }
 
@@ -76,19 +111,19 @@ fn has_display() -> bool {
             || named("WAYLAND_DISPLAY"))
 }
 
-/// The optimised page in `dist`.
+/// Makes the command that builds the optimised page in `dist`.
 pub fn build() -> Result<Command> {
     setup::tool(&["trunk", "build", "--release"])
 }
 
-/// The engine, which is nearly all that a visitor loads.
+/// The engine, which is nearly all of what a visitor loads.
 const ENGINE: &str = "dist/worker_bg.wasm";
-/// It may be no larger, in bytes: as it is, and with brotli.
+/// Largest sizes of the engine, bytes: as it is, and with brotli.
 const LIMITS: [u64; 2] = [12_000_000, 2_500_000];
 
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
-/// What rustc may have used of wasm; and what gains most for its time: functions that are the same become one, as do those that differ in
-/// a constant or two. Everything that it knows (-Oz) takes minutes.
+/// Features of wasm that rustc may use, and the passes that gain most for their time: they merge functions that are equal or differ in
+/// a constant or two. All passes (-Oz) take minutes.
 const PASSES: [&str; 10] = [
     "--enable-simd",
     "--enable-bulk-memory",
@@ -102,12 +137,12 @@ const PASSES: [&str; 10] = [
     "--duplicate-function-elimination",
 ];
 
-/// Builds the folder and says what its visitors will load.
+/// Builds the folder, and prints the sizes of the engine.
 ///
 /// # Errors
-/// Also where the engine is larger than it may be.
+/// The page does not build, or the engine is too large.
 pub fn dist() -> Result<()> {
-    setup::page()?;
+    setup::page(engine(Link::Full))?;
     run(&mut build()?)?;
     println!("Shrinking and compressing the engine");
     run(command(&["node", WASM_OPT, ENGINE, "--output", ENGINE]).args(PASSES))?;
@@ -118,13 +153,13 @@ pub fn dist() -> Result<()> {
         .map(str::parse)
         .collect::<Result<_, _>>()?;
     let [raw, gzip, brotli] = sizes[..] else {
-        bail!("Node told {} sizes of three", sizes.len());
+        bail!("Node printed {} sizes instead of three", sizes.len());
     };
     let [raw_shown, gzip, brotli_shown] = [raw, gzip, brotli].map(megabytes);
     println!("{ENGINE}: {raw_shown}, gzip {gzip}, brotli {brotli_shown}");
     ensure!(
         raw <= LIMITS[0] && brotli <= LIMITS[1],
-        "The engine is too large: {raw} bytes where {} are allowed, {brotli} with brotli where {} are.",
+        "The engine is too large: it has {raw} bytes of at most {}, and {brotli} with brotli of at most {}.",
         LIMITS[0],
         LIMITS[1]
     );
@@ -136,8 +171,8 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.2} MB", bytes as f64 / 1e6)
 }
 
-/// Node has both compressors on board, and this is the best that each can do; half a minute. The result is left beside the file for
-/// hosts that send what is prepared.
+/// Compresses with gzip and brotli as well as they can, in half a minute; Node has both. The result stays beside the file, for hosts
+/// that serve compressed files.
 const COMPRESS: &str = r#"
 const { readFileSync, writeFileSync } = require("node:fs");
 const { brotliCompressSync, gzipSync, constants } = require("node:zlib");

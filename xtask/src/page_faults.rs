@@ -1,30 +1,34 @@
-//! `cargo xtask faults page`: the page's worker and tabs are killed, its disk is full, its GPU is lost and its engine breaks down, as
-//! `tests/browser/faults.spec.js` does it; what came of that, as a table.
+//! `cargo xtask faults page`: kills the worker and tabs of the page, fills its disk, and lets its GPU and engine fail, in
+//! `tests/browser/faults.spec.js`. Prints a table of the outcomes.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::page::{self, Link};
 use crate::process::{npm, run};
-use crate::{page, setup};
+use crate::setup;
 
-/// Of each fault unless told; `cargo xtask test` does a few.
+/// Default number of each fault; `cargo xtask test` runs a few.
 const COUNT: usize = 50;
-/// Before the rows that the tests print.
-const MARK: &str = "FAULTS ";
+/// Prefix of the table rows that the tests print.
+const ROW_PREFIX: &str = "FAULTS ";
 
-/// `--count N`.
+/// Runs the command, with `--count N`.
 ///
 /// # Errors
-/// A fault took along what was saved, or the page does not build.
+/// Something that had been saved was lost, or the page does not build.
 pub fn faults(options: &[&str]) -> Result<()> {
     let count = match options {
         [] => COUNT,
-        ["--count", count] => count.parse().context("--count wants a number")?,
-        _ => bail!("faults page knows --count N, not {}", options.join(" ")),
+        ["--count", count] => count.parse().context("--count needs a number")?,
+        _ => bail!(
+            "`{}` is not an option of `cargo xtask faults page`: it has --count N",
+            options.join(" ")
+        ),
     };
-    setup::page()?;
+    setup::page(page::engine(Link::Full))?;
     let chromium = setup::chromium()?;
     run(&mut page::build()?)?;
     let mut tests = npm(&[
@@ -42,7 +46,10 @@ pub fn faults(options: &[&str]) -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()
         .context("the browser tests did not start")?;
-    let output = tests.stdout.take().context("tests without output")?;
+    let output = tests
+        .stdout
+        .take()
+        .context("the browser tests have no output")?;
     let mut rows = Vec::new();
     for line in BufReader::new(output).lines() {
         let line = line?;
@@ -56,14 +63,14 @@ pub fn faults(options: &[&str]) -> Result<()> {
     }
     ensure!(
         succeeded,
-        "a fault took along more than it may: see the tests above"
+        "A fault lost more than it may: see the tests above."
     );
     Ok(())
 }
 
-/// The row of the table that a line of the tests holds.
+/// Returns the table row in a line of the tests' output.
 fn row(line: &str) -> Option<&str> {
-    line.split_once(MARK).map(|(_, row)| row)
+    line.split_once(ROW_PREFIX).map(|(_, row)| row)
 }
 
 #[cfg(test)]
@@ -71,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_found_among_the_lines() {
+    fn row_finds_rows_among_other_lines() {
         assert_eq!(
             row("FAULTS | page | x | 3 | y |"),
             Some("| page | x | 3 | y |")

@@ -1,4 +1,4 @@
-//! Programs: finding them and running them.
+//! Finding and running programs.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// A command from its words.
+/// Makes a command from its words.
 pub fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command
 }
 
-/// How a person would type it.
+/// Formats a command as a person would type it.
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words
@@ -22,7 +22,10 @@ pub fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-/// Runs a command that shares this terminal, and fails where it fails.
+/// Runs a command that shares this terminal.
+///
+/// # Errors
+/// The command did not start, or failed.
 pub fn run(command: &mut Command) -> Result<()> {
     let shown = shown(command);
     let status = command
@@ -32,14 +35,14 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// What a command prints, or nothing where it does not start or fails.
+/// Returns what a command prints, or `None` if it does not start or fails.
 pub fn output(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// The program of this name on the PATH.
+/// Finds a program on the PATH.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path)
@@ -47,7 +50,7 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// npm's programs: on Windows they are scripts, which do not start without their extension.
+/// Makes a command of npm. On Windows these are scripts, which do not start without their extension.
 pub fn npm(words: &[&str]) -> Command {
     let program = format!("{}{}", words[0], if cfg!(windows) { ".cmd" } else { "" });
     let mut command = Command::new(program);

@@ -1,31 +1,59 @@
-//! What has to be on the machine before anything is built. Every function looks first: a second run does no work.
+//! Installing what is missing on the machine. Every function checks first: a second run does no work.
 
 use std::env;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use crate::process::{command, npm, on_path, output, run};
+use crate::process::{command, npm, on_path, output, run, shown};
 
-/// The target of what runs in a browser.
+/// The target of code that runs in a browser.
 pub const WASM: &str = "wasm32-unknown-unknown";
 const NODE: u32 = 20;
-/// The newest trunk that this project's Rust can build.
+/// The newest trunk that the Rust version of this project can build.
 const TRUNK: &str = "0.21.14";
-/// Where the project's own tools live; ignored by git.
+/// The folder of the project's own tools; ignored by git.
 const TOOLS: &str = ".tools";
 
-/// All that building the page needs.
-pub fn page() -> Result<()> {
+/// Installs what building the page needs, and prints the time of each stage. If tools have to be built, `engine`, the part of the
+/// page that is compiled anyway, is built beside them, because the end of either build leaves a core idle.
+///
+/// # Errors
+/// Something cannot be installed, or the engine does not build.
+pub fn page(mut engine: Command) -> Result<()> {
     node()?;
     weights()?;
-    wasm_target()?;
-    npm_packages()?;
-    tools()
+    timed("wasm target", wasm_target)?;
+    let missing = missing_tools()?;
+    if missing.is_empty() {
+        return timed("packages of npm", npm_packages);
+    }
+    thread::scope(|scope| {
+        let engine = scope.spawn(move || {
+            let name = format!("engine (`{}`)", shown(&engine));
+            timed(&name, || run(&mut engine))
+        });
+        timed("packages of npm", npm_packages)?;
+        timed("tools", || install_tools(missing))?;
+        engine.join().unwrap_or_else(|panic| resume_unwind(panic))
+    })
+}
+
+/// Prints how long a stage of the set-up took, unless it had nothing to do.
+fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let result = work()?;
+    let time = start.elapsed();
+    if time >= Duration::from_secs(1) {
+        println!("{:>8.1} s  set-up: {stage}", time.as_secs_f64());
+    }
+    Ok(result)
 }
 
 fn node() -> Result<()> {
@@ -48,13 +76,13 @@ fn node() -> Result<()> {
     Ok(())
 }
 
-/// The perceptual loss's weights are part of the repository; a damaged file would train nonsense.
+/// Checks the weights of the perceptual loss, which are part of the repository: damaged ones would train nonsense.
 fn weights() -> Result<()> {
     let sums = fs::read_to_string("weights/SHA256SUMS").context("weights/SHA256SUMS is missing")?;
     for line in sums.lines() {
         let (expected, name) = line
             .split_once("  ")
-            .context("weights/SHA256SUMS has a line that is no checksum")?;
+            .context("weights/SHA256SUMS has a line without a checksum")?;
         let path = Path::new("weights").join(name);
         let bytes = fs::read(&path).with_context(|| format!("{} is missing", path.display()))?;
         let actual: String = Sha256::digest(&bytes)
@@ -63,28 +91,30 @@ fn weights() -> Result<()> {
             .collect();
         ensure!(
             actual == expected,
-            "{} is damaged, its checksum differs: `git checkout -- weights` restores it.",
+            "{} is damaged: its checksum differs. `git checkout -- weights` restores it.",
             path.display()
         );
     }
     Ok(())
 }
 
-/// Python's packages for the tests against other programs, in a folder of the project. Where there is no Python, those tests
-/// are skipped. Whether there is one.
+/// Installs the Python packages of the tests into a folder of the project, and returns whether there are any: without Python, those
+/// tests are skipped.
 pub fn python() -> bool {
-    let packages = python_packages();
+    let packages = timed("packages of Python", python_packages);
     if let Err(why) = &packages {
-        println!("Tests against other programs (onnxruntime) are skipped: {why:#}.");
+        println!(
+            "The spelling and the tests against other programs (onnxruntime) are skipped: {why:#}."
+        );
     }
     packages.is_ok()
 }
 
 fn python_packages() -> Result<()> {
     const WANTED: &str = "tests/requirements.txt";
-    /// ... without what they ask for in turn.
+    /// Packages that are installed without their dependencies.
     const ALONE: &str = "tests/requirements-alone.txt";
-    let folder = Path::new(TOOLS).join("python");
+    let folder = python_folder();
     let done = folder.join("done.txt");
     let wanted = fs::read_to_string(WANTED)? + &fs::read_to_string(ALONE)?;
     if fs::read_to_string(&done).is_ok_and(|done| done == wanted) {
@@ -95,7 +125,6 @@ fn python_packages() -> Result<()> {
         .find(|name| output(&mut command(&[name, "--version"])).is_some())
         .context("python3 is missing")?;
     run(command(&[python, "-m", "venv"]).arg(&folder))?;
-    let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let install = |options: &[&str]| {
         let pip = [
             "-m",
@@ -104,7 +133,7 @@ fn python_packages() -> Result<()> {
             "--quiet",
             "--disable-pip-version-check",
         ];
-        let mut install = Command::new(programs.join("python"));
+        let mut install = Command::new(python_program("python"));
         run(install.args(pip).args(options))
     };
     install(&["-r", WANTED])?;
@@ -112,6 +141,16 @@ fn python_packages() -> Result<()> {
     let alone = alone.to_str().context("the project's path is not UTF-8")?;
     install(&["--upgrade", "--no-deps", "--target", alone, "-r", ALONE])?;
     Ok(fs::write(done, wanted)?)
+}
+
+fn python_folder() -> PathBuf {
+    Path::new(TOOLS).join("python")
+}
+
+/// Returns the path of a program that [`python`] installed.
+pub fn python_program(name: &str) -> PathBuf {
+    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
+    python_folder().join(folder).join(name)
 }
 
 fn wasm_target() -> Result<()> {
@@ -129,7 +168,7 @@ fn wasm_target() -> Result<()> {
     run(&mut command(&["rustup", "target", "add", WASM]))
 }
 
-/// rustfmt and clippy, where the toolchain came without them.
+/// Installs rustfmt and clippy if the toolchain came without them.
 pub fn rust_components() -> Result<()> {
     if ["fmt", "clippy"]
         .iter()
@@ -154,11 +193,11 @@ fn npm_packages() -> Result<()> {
     if installed >= wanted {
         return Ok(());
     }
-    println!("Installing npm's packages into node_modules/");
+    println!("Installing the packages of npm into node_modules/");
     run(&mut npm(&["npm", "ci", "--no-audit", "--no-fund"]))
 }
 
-/// A program that finds the project's own tools before all others.
+/// Makes a command that finds the project's own tools before all others.
 pub fn tool(words: &[&str]) -> Result<Command> {
     let path = env::var_os("PATH").unwrap_or_default();
     let ours = env::current_dir()?.join(TOOLS).join("bin");
@@ -167,46 +206,63 @@ pub fn tool(words: &[&str]) -> Result<Command> {
         "PATH",
         env::join_paths(std::iter::once(ours).chain(env::split_paths(&path)))?,
     );
-    // Trunk takes this variable for a flag of its own and stumbles over its usual value, 1.
+    // Trunk takes this variable for a flag of its own, and rejects its usual value, 1.
     command.env_remove("NO_COLOR");
     Ok(command)
 }
 
-/// trunk, and the wasm-bindgen that matches Cargo.lock: any other version refuses to work.
-fn tools() -> Result<()> {
-    let bindgen = locked_version("wasm-bindgen")?;
-    let wanted = [
-        // (program, package, version, further options). Trunk here only builds and serves on this machine: no TLS, no
-        // look for updates. The lock file of wasm-bindgen-cli names a crate version that the registry lacks.
-        (
-            "trunk",
-            "trunk",
-            TRUNK,
-            &["--locked", "--no-default-features"][..],
-        ),
-        (
-            "wasm-bindgen",
-            "wasm-bindgen-cli",
-            bindgen.as_str(),
-            &["--no-default-features", "--bin", "wasm-bindgen"][..],
-        ),
+/// A program of the project's own.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    version: String,
+    /// Options for building it from source.
+    options: &'static [&'static str],
+}
+
+/// Lists the tools that are missing: trunk, and the wasm-bindgen that matches Cargo.lock, since other versions refuse to work.
+fn missing_tools() -> Result<Vec<Tool>> {
+    let tools = [
+        // It only builds and serves on this machine: no TLS, no check for updates.
+        Tool {
+            program: "trunk",
+            package: "trunk",
+            version: TRUNK.into(),
+            options: &["--locked", "--no-default-features"],
+        },
+        // Not `--locked`: its lock file names a crate version that the registry lacks.
+        Tool {
+            program: "wasm-bindgen",
+            package: "wasm-bindgen-cli",
+            version: locked_version("wasm-bindgen")?,
+            options: &["--no-default-features", "--bin", "wasm-bindgen"],
+        },
     ];
-    for (program, package, version, options) in wanted {
-        let found = output(&mut tool(&[program, "--version"])?);
-        if found.is_some_and(|text| text.split_whitespace().nth(1) == Some(version)) {
-            continue;
-        }
-        println!("Installing {program} {version} into {TOOLS}/");
-        let package = format!("{package}@{version}");
-        if !install_binary(&package) {
-            install_source(&package, options)?;
+    let mut missing = Vec::new();
+    for wanted in tools {
+        let found = output(&mut tool(&[wanted.program, "--version"])?);
+        if found.and_then(|text| text.split_whitespace().nth(1).map(str::to_owned))
+            != Some(wanted.version.clone())
+        {
+            missing.push(wanted);
         }
     }
-    let _ = fs::remove_dir_all(build_folder()); // none there after a second run
+    Ok(missing)
+}
+
+fn install_tools(tools: Vec<Tool>) -> Result<()> {
+    for tool in tools {
+        println!("Installing {} {} into {TOOLS}/", tool.program, tool.version);
+        let package = format!("{}@{}", tool.package, tool.version);
+        if !install_binary(&package) {
+            timed(tool.program, || install_source(&package, tool.options))?;
+        }
+    }
+    let _ = fs::remove_dir_all(build_folder()); // absent if nothing was built
     Ok(())
 }
 
-/// Tries cargo-binstall, which fetches a built program.
+/// Tries cargo-binstall, which fetches a prebuilt program.
 fn install_binary(package: &str) -> bool {
     let mut binstall = command(&[
         "cargo",
@@ -218,9 +274,9 @@ fn install_binary(package: &str) -> bool {
     on_path("cargo-binstall").is_some() && run(binstall.args(["--root", TOOLS, package])).is_ok()
 }
 
-/// Builds for a short build, not for speed: these programs spend their time waiting for cargo.
+/// Builds a tool from source, optimised little: these programs mostly wait for cargo.
 fn install_source(package: &str, options: &[&str]) -> Result<()> {
-    println!("Building {package} from source: some minutes, once");
+    println!("Building {package} from source takes some minutes, once");
     let mut install = command(&["cargo", "install", "--root", TOOLS, package]);
     let profile = [
         ("OPT_LEVEL", "1"),
@@ -231,7 +287,7 @@ fn install_source(package: &str, options: &[&str]) -> Result<()> {
     for (setting, value) in profile {
         install.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
     }
-    // One folder for both, so that what they share is built once.
+    // One folder for all tools, so that crates they share are built once.
     run(install
         .args(options)
         .env("CARGO_TARGET_DIR", build_folder()))
@@ -241,7 +297,7 @@ fn build_folder() -> PathBuf {
     Path::new(TOOLS).join("build")
 }
 
-/// A crate's version in Cargo.lock.
+/// Returns the version of a crate in Cargo.lock.
 fn locked_version(name: &str) -> Result<String> {
     let lock = fs::read_to_string("Cargo.lock").context("Cargo.lock is missing")?;
     let entry = format!("name = \"{name}\"\nversion = \"");
@@ -249,16 +305,17 @@ fn locked_version(name: &str) -> Result<String> {
         .replace('\r', "")
         .split_once(&entry)
         .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
-    version.with_context(|| format!("Cargo.lock names no {name}"))
+    version.with_context(|| format!("Cargo.lock does not have {name}"))
 }
 
-/// The browser for the tests: CHROME, the PATH, Debian's package; `None` stands for Playwright's own, installed here.
+/// Finds the browser for the tests: CHROME, the PATH, or the package of Debian. `None` stands for Playwright's own, which is then
+/// installed.
 pub fn chromium() -> Result<Option<PathBuf>> {
     if let Some(named) = env::var_os("CHROME") {
         let named = PathBuf::from(named);
         ensure!(
             named.is_file(),
-            "CHROME names {}, which is no file.",
+            "CHROME names {}, which is not a file.",
             named.display()
         );
         return Ok(Some(named));
@@ -277,12 +334,13 @@ pub fn chromium() -> Result<Option<PathBuf>> {
         return Ok(Some(found));
     }
     run(&mut npm(&["npx", "playwright", "install", "chromium"])).context(
-        "No browser for the tests: install Chromium, or name one in the variable CHROME.",
+        "There is no browser for the tests: install Chromium, or name it in the variable CHROME.",
     )?;
     Ok(None)
 }
 
-/// Whether the WebGPU tests may use lavapipe, Vulkan in software. Other systems bring a driver of their own.
+/// Returns whether the GPU tests can use lavapipe, Vulkan in software, which is installed if it is missing. Other systems than Linux
+/// have a driver of their own.
 pub fn lavapipe() -> bool {
     let present = || {
         [
@@ -301,7 +359,7 @@ pub fn lavapipe() -> bool {
     }
     if let Err(reason) = apt_install(&["mesa-vulkan-drivers", "libvulkan1"]) {
         println!(
-            "No software Vulkan driver (Debian: mesa-vulkan-drivers): WebGPU tests use what there is. {reason}"
+            "There is no software Vulkan driver (Debian: mesa-vulkan-drivers), so the GPU tests use any other driver. {reason}"
         );
     }
     present()

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check and every test, each announced and timed, with the runners' totals at the end.
+//! `cargo xtask test`: runs every check and every test, times each, and prints the totals of the test runners.
 
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
@@ -10,14 +10,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::page::{self, Link};
 use crate::process::{command, npm, shown};
-use crate::{page, setup};
+use crate::setup;
 
-/// Runs everything. A check that fails does not keep the others from being made.
+/// Runs everything. A failed check does not stop the others.
+///
+/// # Errors
+/// Something cannot be set up, or a check or test failed.
 pub fn all() -> Result<()> {
     let mut report = Report::default();
     let start = Instant::now();
-    setup::page()?;
+    setup::page(page::engine(Link::Full))?;
     setup::rust_components()?;
     let chromium = setup::chromium()?;
     let lavapipe = setup::lavapipe();
@@ -30,6 +34,10 @@ pub fn all() -> Result<()> {
         None,
         command(&["cargo", "fmt", "--all", "--check"]),
     )?;
+    if python {
+        let typos = Command::new(setup::python_program("typos"));
+        report.stage("spelling", None, typos)?;
+    }
     let native = [
         "cargo",
         "clippy",
@@ -43,13 +51,12 @@ pub fn all() -> Result<()> {
     let wasm32 = [
         "--target",
         "wasm32-unknown-unknown",
+        "--package",
+        "autolink",
+        "--package",
+        "autolink-bench",
         "--lib",
-        "--bin",
-        "worker",
-        "--bin",
-        "bench",
-        "--features",
-        "bench",
+        "--bins",
         "--",
         "-D",
         "warnings",
@@ -65,20 +72,20 @@ pub fn all() -> Result<()> {
     let cargo_test = |words: &[&str]| {
         let mut test = command(&[&["cargo", "test"][..], words].concat());
         if lavapipe {
-            // The WebGPU tests on Vulkan in software, also where there is a graphics card: the same numbers everywhere.
+            // GPU tests run on Vulkan in software even if there is a GPU, so that the numbers are the same everywhere.
             test.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
         }
         test.env(REQUIRE, &require);
         test
     };
     let tests = cargo_test(&["--workspace", "--no-fail-fast"]);
-    // The GPU's kernels once more, each index into a buffer checked.
+    // The GPU kernels once more, with every index into a buffer checked.
     let mut checked = cargo_test(&["--test", "ops", "gpu"]);
     checked.env("AUTOLINK_CHECKED", "1");
     let faults = ["cargo", "xtask", "faults", "--saves", "20"];
     let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
     documentation.env("RUSTDOCFLAGS", "-D warnings");
-    let types = ["npx", "tsc", "--project", "tsconfig.json"];
+    let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
     // Most of them keep one core busy.
     let succeeded = report.side_by_side(
         vec![
@@ -88,7 +95,13 @@ pub fn all() -> Result<()> {
         vec![
             ("page", None, page::build()?),
             ("documentation", None, documentation),
-            ("types of the page", None, npm(&types)),
+            ("types of the page", None, types("tsconfig.json")),
+            (
+                "types of the browser tests",
+                None,
+                types("tests/browser/tsconfig.json"),
+            ),
+            ("lints of the page", None, npm(&["npx", "biome", "check"])),
             ("kernels with checked indices", Some(cargo_totals), checked),
         ],
     )?;
@@ -100,24 +113,24 @@ pub fn all() -> Result<()> {
         browser.env(REQUIRE, &require);
         report.stage("browser tests", Some(playwright_totals), browser)?;
     } else {
-        println!("\nNo browser tests: the page did not build.");
+        println!("\nThe browser tests did not run, because the page did not build.");
     }
     report.close()
 }
 
-/// Names what was set up here, so that a test that lacks it fails instead of being skipped: see `tests/needs/mod.rs`.
+/// The variable that names what was set up, so that a test that lacks it fails instead of being skipped; see `tests/needs/mod.rs`.
 const REQUIRE: &str = "AUTOLINK_REQUIRE";
 
-/// What a test must not go without: a graphics adapter, Python, the folder of reference files beside this one.
+/// Lists what tests must find: a GPU, Python, the folder of reference files beside the project.
 fn required(gpu: bool, python: bool, shared: bool) -> String {
     let all = [("gpu", gpu), ("python", python), ("shared", shared)];
-    let there = all.iter().filter(|(_, there)| *there);
-    there.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+    let present = all.iter().filter(|(_, present)| *present);
+    present.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
 }
 
 #[derive(Debug, Default, PartialEq)]
 struct Totals {
-    /// Those that say that they were skipped are taken off: their runner counts them as passed.
+    /// Less the tests that report themselves as skipped, which their runner counts as passed.
     passed: isize,
     failed: isize,
     skipped: isize,
@@ -131,7 +144,7 @@ impl AddAssign for Totals {
     }
 }
 
-/// What a line of a test runner's output adds to the totals.
+/// Returns what a line of the output of a test runner adds to the totals.
 type Reader = fn(&str) -> Totals;
 
 #[derive(Default)]
@@ -141,10 +154,10 @@ struct Report {
     failed_stages: Vec<&'static str>,
 }
 
-/// A check or a test runner: its name, how its output is counted, what to run.
+/// A check or a test runner: its name, how its output is counted, and its command.
 type Stage = (&'static str, Option<Reader>, Command);
 
-/// How a stage went.
+/// The result of a stage.
 struct Outcome {
     name: &'static str,
     totals: Totals,
@@ -152,33 +165,33 @@ struct Outcome {
     time: Duration,
 }
 
-/// Runs one stage; each line of its output is passed on.
-fn run_stage((name, reader, mut command): Stage, say: &mut dyn FnMut(String)) -> Result<Outcome> {
+/// Runs one stage, and passes on each line of its output.
+fn run_stage((name, reader, mut command): Stage, print: &mut dyn FnMut(String)) -> Result<Outcome> {
     let shown = shown(&command);
-    say(format!("\n=== {name}: {shown}"));
+    print(format!("\n=== {name}: {shown}"));
     let start = Instant::now();
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("`{shown}` did not start"))?;
-    let output = child.stdout.take().context("a stage without output")?;
+    let output = child.stdout.take().context("the stage has no output")?;
     let mut totals = Totals::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         if let Some(reader) = reader {
             totals += reader(&line);
         }
-        say(line);
+        print(line);
     }
     let succeeded = child.wait()?.success();
     if !succeeded {
-        // A check, or a runner that did not get as far as counting.
+        // A check, or a runner that failed before it counted.
         totals.failed = totals.failed.max(1);
     }
     let time = start.elapsed();
-    let how = if succeeded { "passed" } else { "FAILED" };
-    say(format!(
-        "=== {name}: {how} after {:.1} s",
+    let outcome = if succeeded { "passed" } else { "FAILED" };
+    print(format!(
+        "=== {name}: {outcome} after {:.1} s",
         time.as_secs_f64()
     ));
     Ok(Outcome {
@@ -190,7 +203,7 @@ fn run_stage((name, reader, mut command): Stage, say: &mut dyn FnMut(String)) ->
 }
 
 impl Report {
-    /// Runs one stage, its output passed on as it comes.
+    /// Runs one stage, and prints its output.
     fn stage(
         &mut self,
         name: &'static str,
@@ -202,24 +215,24 @@ impl Report {
         Ok(())
     }
 
-    /// Runs two rows of stages at the same time; the second row's output is printed after the first's. Returns the names of the
-    /// stages that passed.
+    /// Runs two rows of stages at the same time; the output of the second row is printed after that of the first. Returns the names of
+    /// the stages that passed.
     fn side_by_side(&mut self, first: Vec<Stage>, second: Vec<Stage>) -> Result<Vec<&'static str>> {
-        let run_all = |stages: Vec<Stage>, say: &mut dyn FnMut(String)| {
-            let run = |stage| run_stage(stage, say);
+        let run_all = |stages: Vec<Stage>, print: &mut dyn FnMut(String)| {
+            let run = |stage| run_stage(stage, print);
             stages.into_iter().map(run).collect::<Result<Vec<_>>>()
         };
-        let (first, second, kept) = thread::scope(|scope| {
+        let (first, second, output) = thread::scope(|scope| {
             let second = scope.spawn(|| {
-                let mut kept = Vec::new();
-                let outcomes = run_all(second, &mut |line| kept.push(line));
-                (outcomes, kept)
+                let mut output = Vec::new();
+                let outcomes = run_all(second, &mut |line| output.push(line));
+                (outcomes, output)
             });
             let first = run_all(first, &mut |line| println!("{line}"));
-            let (second, kept) = second.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (first, second, kept)
+            let (second, output) = second.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (first, second, output)
         });
-        println!("{}", kept.join("\n"));
+        println!("{}", output.join("\n"));
         let mut succeeded = Vec::new();
         for outcome in first?.into_iter().chain(second?) {
             if outcome.succeeded {
@@ -257,19 +270,22 @@ impl Report {
             String::new()
         };
         println!("\n{passed} passed, {failed} failed{rest}");
-        ensure!(self.failed_stages.is_empty(), "not everything passed");
+        ensure!(self.failed_stages.is_empty(), "Not everything passed.");
         Ok(())
     }
 }
 
-/// `test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s`, and before that
-/// `skipped: draws: no graphics adapter here` of each of the passed that did not do, or not all, of its work.
+/// Reads the closing line of cargo's tests, `test result: ok. 3 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in
+/// 0.01s`, and before that lines like `skipped: draws: no graphics adapter here` of passed tests that skipped some of their work.
 fn cargo_totals(line: &str) -> Totals {
-    // A runner of one thread has begun the line with the test's name.
-    let said = line
+    // A runner of one thread starts the line with the name of the test.
+    let printed = line
         .strip_prefix("test ")
         .and_then(|line| line.split_once(" ... "));
-    if said.map_or(line, |(_, said)| said).starts_with("skipped: ") {
+    if printed
+        .map_or(line, |(_, printed)| printed)
+        .starts_with("skipped: ")
+    {
         return Totals {
             passed: -1,
             failed: 0,
@@ -279,10 +295,10 @@ fn cargo_totals(line: &str) -> Totals {
     let Some(counts) = line.strip_prefix("test result: ") else {
         return Totals::default();
     };
-    let count = |what: &str| {
+    let count = |kind: &str| {
         counts
             .split(['.', ';'])
-            .find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok())
+            .find_map(|part| part.trim().strip_suffix(kind)?.trim().parse().ok())
             .unwrap_or(0)
     };
     Totals {
@@ -292,16 +308,16 @@ fn cargo_totals(line: &str) -> Totals {
     }
 }
 
-/// Playwright closes with a line for each kind that occurred: `  3 passed (4.2s)`, `  1 failed`, `  2 skipped`.
+/// Reads the closing lines of Playwright, one for each kind that occurred: `  3 passed (4.2s)`, `  1 failed`, `  2 skipped`.
 fn playwright_totals(line: &str) -> Totals {
     let mut totals = Totals::default();
-    let Some((count, what)) = line.trim().split_once(' ') else {
+    let Some((count, kind)) = line.trim().split_once(' ') else {
         return totals;
     };
     let Ok(count) = count.parse() else {
         return totals;
     };
-    match what.split(" (").next() {
+    match kind.split(" (").next() {
         Some("passed" | "flaky") => totals.passed = count,
         Some("failed" | "interrupted" | "did not run") => totals.failed = count,
         Some("skipped") => totals.skipped = count,
@@ -315,7 +331,7 @@ mod tests {
     use super::{Totals, cargo_totals, playwright_totals, required};
 
     #[test]
-    fn cargos_closing_line_is_counted_and_no_other() {
+    fn cargo_totals_counts_only_the_closing_line() {
         let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         assert_eq!(
             cargo_totals(line),
@@ -334,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_says_it_was_skipped_has_not_passed() {
+    fn cargo_totals_counts_skipped_tests_as_not_passed() {
         let mut totals = Totals::default();
         let lines = [
             "running 3 tests",
@@ -357,14 +373,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_up_must_not_be_missing() {
+    fn required_lists_what_was_set_up() {
         assert_eq!(required(true, true, true), "gpu,python,shared");
         assert_eq!(required(false, true, false), "python");
         assert_eq!(required(false, false, false), "");
     }
 
     #[test]
-    fn playwrights_closing_lines_are_counted_and_no_other() {
+    fn playwright_totals_counts_only_the_closing_lines() {
         let sum = |text: &str| {
             let mut totals = Totals::default();
             text.lines()

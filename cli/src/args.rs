@@ -1,0 +1,348 @@
+//! The options of every command.
+
+use std::path::PathBuf;
+
+use autolink::annotate::formats::{Format, Offer};
+use autolink::session::Backend;
+use autolink::{Config, Fit, LossKind, Preset};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
+
+/// Learn keypoints and a skeleton from unlabelled images (AutoLink, NeurIPS 2022).
+#[derive(Parser)]
+#[command(name = "autolink", version)]
+pub struct Cli {
+    /// Print JSON lines on standard output instead of sentences and progress bars.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a model on images of one kind of object. Ctrl-C stops and saves.
+    Train(Box<Train>),
+    /// Detect keypoints in images.
+    Detect(Detect),
+    /// Measure how well keypoints predict landmarks.
+    Eval(Eval),
+    /// Detect keypoints and write them in the format of an annotation tool.
+    Annotate(Annotate),
+    /// Predict named landmarks on all images from a few labelled images. Prints one line per landmark: its leave-one-out
+    /// error.
+    Landmarks(Landmarks),
+    /// Convert a model, a run or a checkpoint of the authors to .safetensors or .onnx.
+    Convert(Convert),
+    /// Export the detector of a model for other programs.
+    Export(Export),
+}
+
+#[derive(Args)]
+pub struct Discover {
+    /// Images, folders and zip files.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The model (.safetensors), or a checkpoint of the authors.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// The format of the output; png and svg draw the keypoints over the images.
+    #[arg(long, value_parser = formats())]
+    pub format: Format,
+    /// The folder to write into.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// How to place the images, upright, where the tool looks for them. Default: copy for coco-cvat, coco-deeplabcut,
+    /// deeplabcut, yolo, cvat and svg, otherwise none.
+    #[arg(long, value_enum)]
+    pub images: Option<Images>,
+    /// Replace existing files.
+    #[arg(long)]
+    pub force: bool,
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
+    pub backend: Backend,
+}
+
+/// How images are placed beside their labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Images {
+    /// Write copies.
+    Copy,
+    /// Link to the originals, and write only the images that have to be rotated.
+    Link,
+    /// Write labels only.
+    None,
+}
+
+/// Whose kernels run on the GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kernels {
+    /// AutoLink's own.
+    Own,
+    /// Burn's, to compare with.
+    Burn,
+}
+
+#[derive(Args)]
+pub struct Annotate {
+    #[command(flatten)]
+    pub discover: Discover,
+    /// A table of the true positions of named keypoints: `file,<name>_x,<name>_y,...`, as fractions of the image. Prints one
+    /// line per keypoint: its distance from the true position.
+    #[arg(long)]
+    pub against: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Landmarks {
+    #[command(flatten)]
+    pub discover: Discover,
+    /// A table with the landmarks of at least three images: `file,<name>_x,<name>_y,...`, as fractions of the image.
+    #[arg(long)]
+    pub landmarks: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Convert {
+    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
+    pub from: PathBuf,
+    /// The output: .safetensors for the model without its run, .onnx for its detector.
+    pub to: PathBuf,
+    /// Store weights as float16, which halves the file and keeps three digits; for .safetensors.
+    #[arg(long)]
+    pub float16: bool,
+    /// Replace existing files.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args)]
+pub struct Export {
+    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
+    #[arg(long)]
+    pub model: PathBuf,
+    /// The output: the detector as ONNX, operator set 17.
+    #[arg(long)]
+    pub onnx: PathBuf,
+    /// Replace existing files.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args)]
+pub struct Train {
+    /// A folder of images (with its subfolders and zip files), a zip file, an image, or `synthetic:N` for N drawn puppets.
+    pub images: String,
+    /// The file to save the model to (.safetensors).
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Replace existing files, even a model with more steps.
+    #[arg(long)]
+    pub force: bool,
+    /// The preset whose settings the other options override.
+    #[arg(long, default_value = "tiny", value_parser = named::<Preset>(["tiny", "small", "paper"]))]
+    pub preset: Preset,
+    /// Number of steps. Default: 1000 (tiny), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
+    #[arg(long)]
+    pub steps: Option<u32>,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Continue from this model or run with its settings; only live settings can be changed. `--steps` counts from its first step.
+    #[arg(long, conflicts_with = "preset", requires = "steps")]
+    pub resume: Option<PathBuf>,
+    /// The file to save the run to, during training and at the end (.safetensors); `--resume` continues it exactly.
+    #[arg(long)]
+    pub run: Option<PathBuf>,
+    /// Seconds between saves of the run or, without `--run`, of the model.
+    #[arg(long, default_value_t = 20)]
+    pub save_every: u64,
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
+    pub backend: Backend,
+    /// Whose kernels run on the GPU.
+    #[arg(long, value_enum, default_value_t = Kernels::Own)]
+    pub ops: Kernels,
+    /// Write one JSON line per step: step, loss, seconds and, when evaluated, error and baseline. `--resume` appends to the log.
+    #[arg(long)]
+    pub log: Option<PathBuf>,
+    /// A folder for previews: images of what the model does.
+    #[arg(long)]
+    pub preview: Option<PathBuf>,
+    /// Steps between previews; another one follows the last step.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub preview_every: u32,
+    /// Evaluate on the training images against these landmarks. Puppets are always evaluated against their joints.
+    #[arg(long)]
+    pub eval_landmarks: Option<PathBuf>,
+    /// Steps between evaluations; another one follows the last step.
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    pub eval_every: u32,
+    /// Number of images that the regression is fitted on. Default: three quarters.
+    #[arg(long)]
+    pub eval_fit: Option<usize>,
+}
+
+/// Settings that override those of the preset.
+#[derive(Args)]
+pub struct Settings {
+    /// Number of keypoints.
+    #[arg(long)]
+    pub keypoints: Option<usize>,
+    /// Side of the images that the model sees, px.
+    #[arg(long)]
+    pub size: Option<usize>,
+    /// Channels of the first layer.
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// How images become square.
+    #[arg(long, value_parser = named::<Fit>(["stretch", "crop", "pad"]))]
+    pub fit: Option<Fit>,
+    /// Mirror each image with probability one half.
+    #[arg(long)]
+    pub flip: bool,
+    /// The loss that compares reconstructions with images.
+    #[arg(long, value_parser = named::<LossKind>(["pixel", "perceptual"]))]
+    pub loss: Option<LossKind>,
+    /// Number of VGG16 blocks that the perceptual loss compares.
+    #[arg(long)]
+    pub perceptual_blocks: Option<usize>,
+    /// Side of the images that the perceptual loss compares, px.
+    #[arg(long)]
+    pub perceptual_size: Option<usize>,
+    /// Images per step.
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Images that are computed at once; a divisor of the batch.
+    #[arg(long)]
+    pub micro_batch: Option<usize>,
+    /// Seed of all random streams.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Learning rate.
+    #[arg(long)]
+    pub lr: Option<f64>,
+    /// AdamW's decoupled weight decay.
+    #[arg(long)]
+    pub weight_decay: Option<f64>,
+    /// Mask ratio: the share of mask cells that are hidden, 0 to 1.
+    #[arg(long)]
+    pub mask_ratio: Option<f64>,
+    /// Mask grid: the number of mask cells along a side.
+    #[arg(long)]
+    pub mask_grid: Option<usize>,
+    /// Edge thickness (the authors' `thick`, sigma squared).
+    #[arg(long)]
+    pub thickness: Option<f64>,
+    /// Edge learning-rate multiplier (the authors' `sklr`).
+    #[arg(long)]
+    pub edge_scale: Option<f64>,
+    /// Initial edge weight.
+    #[arg(long)]
+    pub edge_start: Option<f64>,
+}
+
+impl Settings {
+    /// Overrides the settings of a preset. A smaller batch takes the micro-batch along.
+    pub fn over(&self, preset: Config) -> Config {
+        let batch = self.batch.unwrap_or(preset.batch);
+        let micro_batch = if preset.micro_batch == preset.batch {
+            batch
+        } else {
+            preset.micro_batch.min(batch)
+        };
+        Config {
+            keypoints: self.keypoints.unwrap_or(preset.keypoints),
+            size: self.size.unwrap_or(preset.size),
+            width: self.width.unwrap_or(preset.width),
+            fit: self.fit.unwrap_or(preset.fit),
+            flip: self.flip || preset.flip,
+            loss: self.loss.unwrap_or(preset.loss),
+            perceptual_blocks: self.perceptual_blocks.unwrap_or(preset.perceptual_blocks),
+            perceptual_size: self.perceptual_size.unwrap_or(preset.perceptual_size),
+            batch,
+            micro_batch: self.micro_batch.unwrap_or(micro_batch),
+            seed: self.seed.unwrap_or(preset.seed),
+            learning_rate: self.lr.unwrap_or(preset.learning_rate),
+            weight_decay: self.weight_decay.unwrap_or(preset.weight_decay),
+            mask_ratio: self.mask_ratio.unwrap_or(preset.mask_ratio),
+            mask_grid: self.mask_grid.unwrap_or(preset.mask_grid),
+            thickness: self.thickness.unwrap_or(preset.thickness),
+            edge_scale: self.edge_scale.unwrap_or(preset.edge_scale),
+            edge_start: self.edge_start.unwrap_or(preset.edge_start),
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct Detect {
+    /// Images, folders and zip files.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The model (.safetensors), or a checkpoint of the authors.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// The file to write the keypoints to (.json).
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Replace existing files.
+    #[arg(long)]
+    pub force: bool,
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
+    pub backend: Backend,
+}
+
+#[derive(Args)]
+pub struct Eval {
+    /// The model (.safetensors), or a checkpoint of the authors.
+    #[arg(long)]
+    pub model: PathBuf,
+    /// The folder that the file names in the table are relative to.
+    #[arg(long)]
+    pub images: PathBuf,
+    /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.
+    #[arg(long)]
+    pub landmarks: PathBuf,
+    /// Number of images that the regression is fitted on. Default: three quarters.
+    #[arg(long, alias = "fit")]
+    pub eval_fit: Option<usize>,
+    /// Seed that selects those images.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
+    pub backend: Backend,
+}
+
+/// Parses a value of the library by its name in the JSON files, one of `names`. (The library knows nothing of clap, so its types
+/// cannot derive `ValueEnum`.)
+fn named<T>(
+    names: impl IntoIterator<Item = impl Into<PossibleValue>>,
+) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
+}
+
+/// Parses an export format; `--help` lists the formats with what they hold.
+fn formats() -> impl TypedValueParser<Value = Format> {
+    named(Offer::all().into_iter().filter_map(|offer| {
+        let name = serde_json::to_value(offer.format).ok()?;
+        Some(PossibleValue::new(name.as_str()?.to_string()).help(offer.about))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,119 @@
+//! `autolink detect`: the keypoints of images as JSON. `annotate` and `landmarks` detect the same way.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use autolink::checkpoint::Loaded;
+use autolink::data::{Dataset, Placement};
+use autolink::session::{self, Keypoints, Rejected};
+use burn::tensor::Device;
+use indicatif::ProgressBar;
+use pollster::block_on;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::Detect;
+use crate::files::Gathered;
+use crate::models::{load, open};
+use crate::output::Reporter;
+use crate::save::{Outputs, write};
+
+/// Number of images in memory at once.
+const DETECT_CHUNK: usize = 256;
+
+/// The file that `detect` writes.
+#[derive(Serialize)]
+struct Detected {
+    /// By file name.
+    images: BTreeMap<String, Keypoints>,
+    /// Edge weights, `[K][K]`: symmetric, with a zero diagonal.
+    edges: Vec<Vec<f32>>,
+    /// Files that could not be used.
+    rejected: Vec<Rejected>,
+}
+
+/// An image and its keypoints.
+pub struct DetectedImage {
+    pub name: String,
+    pub placement: Placement,
+    /// As fractions of the original image.
+    pub found: Keypoints,
+}
+
+/// Detects the keypoints of all images, and returns the files that could not be used as well.
+///
+/// # Errors
+/// No file is an image.
+pub fn detect_all(
+    gathered: &Gathered,
+    Loaded { model, config, .. }: &Loaded,
+    device: &Device,
+    reporter: &Reporter,
+) -> anyhow::Result<(Vec<DetectedImage>, Vec<Rejected>)> {
+    let mut all = Vec::new();
+    let mut chunk = Dataset::new(config.size);
+    let mut detect_chunk = |chunk: &Dataset| -> anyhow::Result<()> {
+        let found = block_on(session::detect(model, chunk, device))?;
+        all.extend(
+            found
+                .into_iter()
+                .enumerate()
+                .map(|(i, found)| DetectedImage {
+                    name: chunk.name(i).to_string(),
+                    placement: chunk.placement(i).clone(),
+                    found,
+                }),
+        );
+        Ok(())
+    };
+    let rejected = gathered.read_all(config, reporter, |image| {
+        chunk.push(image);
+        if chunk.len() == DETECT_CHUNK {
+            detect_chunk(&std::mem::replace(&mut chunk, Dataset::new(config.size)))?;
+        }
+        Ok(())
+    })?;
+    detect_chunk(&chunk)?;
+    reporter.rejected(&rejected);
+    if all.is_empty() {
+        bail!("None of the files is an image.");
+    }
+    Ok((all, rejected))
+}
+
+pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
+    (options.paths.iter())
+        .fold(Outputs::new(options.force), |outputs, path| {
+            outputs.input(path)
+        })
+        .input(&options.model)
+        .file(&options.out)?;
+    let gathered = Gathered::new(&options.paths)?;
+    let device = open(options.backend)?;
+    let loaded = load(&options.model, &device)?;
+    let (images, rejected) = detect_all(&gathered, &loaded, &device, reporter)?;
+    let images: BTreeMap<_, _> = (images.into_iter())
+        .map(|image| (image.name, image.found))
+        .collect();
+    let Loaded { model, config, .. } = loaded;
+    let detected = Detected {
+        edges: block_on(session::edge_weights(&model, &config))?,
+        images,
+        rejected,
+    };
+    write(&options.out, &serde_json::to_vec(&detected)?)?;
+    let count = detected.images.len();
+    reporter.say(
+        &ProgressBar::hidden(),
+        &format!(
+            "Wrote the keypoints of {count} images to {}.",
+            options.out.display()
+        ),
+    );
+    if reporter.json {
+        reporter.line(
+            &json!({"type": "detected", "images": count, "out": options.out.to_string_lossy()}),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! Opening a device and a model.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use autolink::checkpoint::{self, Loaded};
+use autolink::session::{self, Backend};
+use burn::tensor::Device;
+use pollster::block_on;
+
+/// Opens the device of a backend.
+///
+/// # Errors
+/// There is no GPU.
+pub fn open(backend: Backend) -> autolink::Result<Device> {
+    match backend {
+        Backend::Cpu => Ok(Device::flex()),
+        Backend::Gpu => block_on(session::open_gpu()),
+    }
+}
+
+/// Loads a model or run, or a checkpoint of the authors.
+pub fn load(path: &Path, device: &Device) -> anyhow::Result<Loaded> {
+    let cannot = || format!("{} cannot be read", path.display());
+    let file = fs::File::open(path).with_context(cannot)?;
+    Ok(block_on(checkpoint::open(&file, device))?)
+}
