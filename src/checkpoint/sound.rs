@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use half::f16;
 
-use super::{State, collect, read};
+use super::tensors::{State, collect, read};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::train::AdamW;
