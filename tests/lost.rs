@@ -686,7 +686,7 @@ fn what_is_no_model_of_ours_says_what_it_is() {
     std::io::Write::write_all(&mut zip, &ours.expect("saves")).expect("writes");
     let zip = zip.finish().expect("finishes").into_inner();
     fs::write(folder.join("m.zip"), zip).expect("writes");
-    fails_with(&convert("m.zip"), "unpack it first");
+    fails_with(&convert("m.zip"), "Unpack it first");
     assert!(!folder.join("m.safetensors").exists());
 }
 

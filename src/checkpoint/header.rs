@@ -1,4 +1,4 @@
-//! The part of a file that is not tensors: settings, step, names, random streams and the run's id.
+//! The header of a file: settings, step, names, random streams and the run's id.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::train::RngState;
 
-/// The one key of the file's metadata: a single one, so that the same model always makes the same bytes.
+/// Key of the header in the file's metadata. There is only one key, so the same model always makes the same bytes.
 pub(super) const KEY: &str = "autolink";
 
-/// The longest header that is read, bytes; safetensors' own limit.
+/// Maximum length of a header, bytes: the limit of safetensors.
 const MAX_HEADER: u64 = 100_000_000;
 
 /// Version of [`Header`].
@@ -25,7 +25,7 @@ pub(super) struct Format {
     pub(super) format: u32,
 }
 
-/// What the file says beside its tensors, as JSON.
+/// Everything in a file except tensors, as JSON.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) format: u32,
@@ -33,28 +33,28 @@ pub(super) struct Header {
     pub(super) step: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunHeader>,
-    /// What a person called the keypoints.
+    /// Names that a person gave the keypoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) names: Option<Table>,
-    /// What the run is known by, from its first step to wherever it is taken.
+    /// Id of the run, which it keeps from its first step on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run_id: Option<String>,
 }
 
-/// ... of a run.
+/// The part of a [`Header`] that only runs have.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RunHeader {
-    /// The optimiser's.
+    /// Number of the optimiser's steps.
     pub(super) steps: usize,
-    /// None: from the start; a model that was opened and not trained on.
+    /// State of the random streams; `None` if they are at their start, as in a model that was opened and not trained since.
     pub(super) streams: Option<RngState>,
 }
 
-/// Returns what a run that begins is known by: 32 random hexadecimal digits.
+/// Returns the id of a new run: 32 random hexadecimal digits. See `tests/session.rs`.
 pub fn new_run_id() -> String {
     let mut bytes = [0; 16];
     if getrandom::fill(&mut bytes).is_err() {
-        // Without the system's random numbers the time has to do.
+        // Without the system's random numbers, use the time.
         let now = web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH);
         bytes = now.map_or(0, |now| now.as_nanos()).to_le_bytes();
     }
@@ -65,7 +65,7 @@ pub(super) fn is_run_id(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// What a model is known by that was saved without an id: a hash of its tensors by their names.
+/// Returns the id of a model that was saved without one: a hash of its tensors and their names.
 pub(super) fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     let mut names: Vec<&String> = state.keys().collect();
     names.sort();
@@ -78,16 +78,16 @@ pub(super) fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     content.digits()
 }
 
-/// Steps that the model or run in a file was trained, read from its header alone.
+/// Returns the number of training steps of the model or run in a file. Only the header is read. See `tests/lost.rs`.
 ///
 /// # Errors
-/// [`Error::Model`] where it is no file of ours.
+/// [`Error::Model`] if the file is not a model of AutoLink.
 pub fn steps_of(mut file: impl std::io::Read) -> Result<usize> {
     let wrong = || Error::Model("This is not a model of AutoLink.".into());
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| wrong())?;
     let limit = u64::from_le_bytes(length).min(MAX_HEADER);
-    // The library reads a header only where the whole file is there.
+    // The library reads headers of whole files only.
     let start: serde_json::Value =
         serde_json::from_reader(file.take(limit)).map_err(|_| wrong())?;
     let header = start["__metadata__"][KEY].as_str();
@@ -103,7 +103,7 @@ mod tests {
     use crate::checkpoint::load;
 
     #[test]
-    fn models_without_an_id_are_known_by_their_tensors() {
+    fn load_derives_ids_from_tensors() {
         let device = Device::flex();
         let id = |name: &str| {
             let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/");

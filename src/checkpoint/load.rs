@@ -1,4 +1,4 @@
-//! Models and runs from bytes.
+//! Loads models and runs.
 
 use std::collections::HashMap;
 
@@ -15,34 +15,35 @@ use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::train::{AdamW, RngState, Snapshot, Snapshots, TrainState};
 
-/// What a file holds.
+/// The model or run in a file.
 pub struct Loaded {
-    /// The model; recording gradients on an autodiff device.
+    /// Model, which records gradients on an autodiff device.
     pub model: AutoLink,
-    /// Its settings.
+    /// Settings of the model.
     pub config: Config,
-    /// Steps it was trained.
+    /// Number of training steps.
     pub step: usize,
-    /// What a run has beside its model.
+    /// The parts of a run besides its model: optimiser and random streams.
     pub(super) run: Option<(AdamW, Option<RngState>)>,
-    /// The losses of a run's steps.
+    /// Losses of a run's steps.
     pub losses: Vec<f32>,
-    /// What a run looked like on its way.
+    /// Training history of a run.
     pub snapshots: Snapshots,
-    /// What a person called the keypoints.
+    /// Names that a person gave the keypoints.
     pub names: Option<Table>,
-    /// What the run is known by; where the file does not say, a hash of the model's tensors.
+    /// Id of the run; if the file has none, a hash of the model's tensors.
     pub run_id: String,
 }
 
 impl Loaded {
-    /// Whether the file holds a run, which goes on exactly where it was saved.
+    /// Returns whether the file is a run, which continues exactly where it was saved. See `tests/session.rs`.
     pub fn is_run(&self) -> bool {
         self.run.is_some()
     }
 
-    /// To go on with: a run where it was, a model with a fresh optimiser. Load it on an autodiff device.
-    pub fn paused(self) -> TrainState {
+    /// Returns the state to train on from: a run's own, or a model with a new optimiser. Load it on an autodiff device first.
+    /// See `tests/session.rs`.
+    pub fn into_train_state(self) -> TrainState {
         let (optimizer, streams) = match self.run {
             Some(run) => run,
             None => (AdamW::new(self.config.weight_decay), None),
@@ -57,30 +58,29 @@ impl Loaded {
     }
 }
 
-/// Reads what [`save`] or [`save_run`] wrote.
+/// Loads what [`save`](super::save) or [`save_run`](super::save_run) wrote. See `tests/session.rs`.
 ///
 /// # Errors
-/// [`Error::Model`] with what is wrong: not safetensors, truncated, not ours, another shape, not numbers.
+/// [`Error::Model`] if the file is not safetensors, is truncated, is not a model of AutoLink, or has tensors of another shape
+/// or with numbers that are not finite; [`Error::Setting`] if a setting is out of range.
 pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
     let wrong = |what: String| Error::Model(format!("This is not a model of AutoLink: {what}."));
     let file = SafeTensors::deserialize(bytes).map_err(|error| {
-        wrong(format!(
-            "it is no safetensors file, or only part of one ({error})"
-        ))
+        wrong("it is not a safetensors file, or it is incomplete".into()).with_source(error)
     })?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| wrong("its metadata cannot be read".into()).with_source(error))?;
     let header = metadata
         .metadata()
         .as_ref()
         .and_then(|metadata| metadata.get(KEY))
-        .ok_or_else(|| wrong("its metadata does not say so".into()))?;
+        .ok_or_else(|| wrong("its metadata has no settings".into()))?;
     let format = serde_json::from_str::<Format>(header)
-        .map_err(|error| wrong(format!("its metadata cannot be read ({error})")))?
+        .map_err(|error| wrong("its metadata cannot be read".into()).with_source(error))?
         .format;
     if format != FORMAT {
         return Err(wrong(format!(
-            "its format is {format}, this program reads {FORMAT}"
+            "its format is {format}, but this version reads format {FORMAT}"
         )));
     }
     let Header {
@@ -91,13 +91,13 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
         run_id,
         ..
     } = serde_json::from_str(header)
-        .map_err(|error| wrong(format!("its settings cannot be read ({error})")))?;
+        .map_err(|error| wrong("its settings cannot be read".into()).with_source(error))?;
     config.validate()?;
     if names
         .as_ref()
         .is_some_and(|names| !names.fits(config.keypoints))
     {
-        return Err(wrong("its names are of other keypoints".into()));
+        return Err(wrong("its names do not match its keypoints".into()));
     }
     let mut state = file
         .tensors()
@@ -111,17 +111,21 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
                     .map(|b| f16::from_le_bytes([b[0], b[1]]).to_f32())
                     .collect(),
                 Dtype::U8 if name.starts_with(SNAPSHOTS) => return Ok(None), // see `snapshots`
-                other => return Err(wrong(format!("{name} is {other:?}, not a float"))),
+                other => {
+                    return Err(wrong(format!(
+                        "{name} has the type {other:?}, which is not a float"
+                    )));
+                }
             };
             Ok(Some((name, (view.shape().to_vec(), values))))
         })
         .filter_map(Result::transpose)
         .collect::<Result<HashMap<_, _>>>()?;
     let snapshots = snapshots(&file, &mut state, &config)
-        .ok_or_else(|| wrong("its snapshots do not fit".into()))?;
+        .ok_or_else(|| wrong("its snapshots do not match its settings".into()))?;
     let (_, losses) = state.remove(LOSSES).unwrap_or_default();
     if losses.iter().any(|loss| !loss.is_finite()) {
-        return Err(wrong("its losses are no numbers".into()));
+        return Err(wrong("its losses are not finite numbers".into()));
     }
     let model = AutoLink::init(&config, device);
     let run = match run {
@@ -133,12 +137,15 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
                 id, name, shape, ..
             } in collect(&model)
             {
-                let moments = [FIRST, SECOND].map(|of| state.remove(&format!("{of}{name}")));
+                let moments =
+                    [FIRST, SECOND].map(|prefix| state.remove(&format!("{prefix}{name}")));
                 let [Some(first), Some(second)] = moments else {
                     continue; // a running statistic
                 };
                 if first.0 != shape || second.0 != shape {
-                    return Err(wrong(format!("the moments of {name} have another shape")));
+                    return Err(wrong(format!(
+                        "the optimiser's moments of {name} have another shape"
+                    )));
                 }
                 let tensor = |(_, values): (_, Vec<f32>)| {
                     let count = values.len();
@@ -146,7 +153,9 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
                 };
                 let moments = [first, second];
                 if moments.iter().flat_map(|(_, v)| v).any(|v| !v.is_finite()) {
-                    return Err(wrong(format!("the moments of {name} are no numbers")));
+                    return Err(wrong(format!(
+                        "the optimiser's moments of {name} are not finite numbers"
+                    )));
                 }
                 optimizer.moments.insert(id, moments.map(tensor));
             }
@@ -167,7 +176,7 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
     })
 }
 
-/// Takes the snapshots of a run out of its tensors; nothing where one is not as it should be.
+/// Removes the snapshots of a run from its tensors. Returns `None` if one does not match the settings.
 fn snapshots(
     file: &SafeTensors,
     state: &mut HashMap<String, (Vec<usize>, Vec<f32>)>,
@@ -175,17 +184,17 @@ fn snapshots(
 ) -> Option<Snapshots> {
     let (mut found, count) = (Vec::new(), config.keypoints);
     for name in file.names() {
-        let Some(of) = name.strip_suffix("/reconstruction") else {
+        let Some(prefix) = name.strip_suffix("/reconstruction") else {
             continue;
         };
-        let step = of.strip_prefix(SNAPSHOTS)?.parse().ok()?;
-        let picture = file.tensor(name).ok()?;
-        let (points_shape, points) = state.remove(&format!("{of}/keypoints"))?;
-        let (edges_shape, edges) = state.remove(&format!("{of}/edge_weights"))?;
-        let probes = *points_shape.first()?;
-        let fits = picture.dtype() == Dtype::U8
-            && picture.shape() == [probes, config.size, config.size, 3]
-            && points_shape == [probes, count, 2]
+        let step = prefix.strip_prefix(SNAPSHOTS)?.parse().ok()?;
+        let image = file.tensor(name).ok()?;
+        let (points_shape, points) = state.remove(&format!("{prefix}/keypoints"))?;
+        let (edges_shape, edges) = state.remove(&format!("{prefix}/edge_weights"))?;
+        let previews = *points_shape.first()?;
+        let fits = image.dtype() == Dtype::U8
+            && image.shape() == [previews, config.size, config.size, 3]
+            && points_shape == [previews, count, 2]
             && edges_shape == [count, count]
             && points.iter().chain(&edges).all(|value| value.is_finite());
         let point = |xy: &[f32]| [xy[0], xy[1]];
@@ -194,7 +203,7 @@ fn snapshots(
             step,
             keypoints: points.chunks(2 * count).map(points_of).collect(),
             edge_weights: edges.chunks(count).map(<[f32]>::to_vec).collect(),
-            reconstruction: picture.data().to_vec(),
+            reconstruction: image.data().to_vec(),
         })?);
     }
     Some(Snapshots::new(found))
@@ -206,7 +215,7 @@ mod tests {
     use crate::checkpoint::{Precision, save, small, state};
 
     #[test]
-    fn what_is_saved_is_loaded() {
+    fn load_returns_what_save_wrote() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(
             &Config {
@@ -229,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn load_rejects_corrupt_files() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
         let good = pollster::block_on(save(&model, &config, 1, None, "run-1", Precision::Float32))
@@ -245,8 +254,8 @@ mod tests {
             .expect("saves");
         let cases: [(&[u8], &str); 4] = [
             (b"no model", "safetensors"),
-            (&good[..good.len() - 9], "part of one"),
-            (&misfit, "should be"),
+            (&good[..good.len() - 9], "incomplete"),
+            (&misfit, "instead of"),
             (&[], "safetensors"),
         ];
         for (bytes, expected) in cases {

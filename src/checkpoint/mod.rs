@@ -1,35 +1,36 @@
 //! Models and runs as safetensors, under the names and layouts of the authors' `state_dict`.
 //!
-//! A model is its parameters and running statistics. A run is a model and what else it takes to go on as if it had never
-//! stopped: `adamw.first/<name>`, `adamw.second/<name>` (the optimiser's moments), `losses` `[n]`, and the state of the random
-//! streams in the metadata; to look back on, `snapshots/<step>/keypoints` `[P,K,2]`, `.../edge_weights` `[K,K]` and
-//! `.../reconstruction` `[P,S,S,3]`, bytes. Whoever reads models reads runs, too.
+//! A model is its parameters and running statistics. A run is a model with everything that continuing it exactly takes:
+//! `adamw.first/<name>` and `adamw.second/<name>` (the optimiser's moments), `losses` `[n]`, and the state of the random
+//! streams in the metadata. It also has the training history: `snapshots/<step>/keypoints` `[P,K,2]`, `.../edge_weights`
+//! `[K,K]` and `.../reconstruction` `[P,S,S,3]`, bytes. A program that reads models can read runs as well.
 
+mod finite;
 mod header;
 mod load;
 mod names;
-pub mod onnx; // the detector for others
+pub mod onnx; // the detector for other programs
 mod open;
 mod save;
-mod sound;
 mod tensors;
 pub mod torch; // the authors' checkpoints
 
+pub use finite::first_non_finite;
 pub use header::{new_run_id, steps_of};
 pub use load::{Loaded, load};
 pub use open::open;
 pub use save::{Precision, save, save_run};
-pub use sound::unsound;
 pub use tensors::{State, state, with_state};
 
-/// What the names of a run's further tensors begin with.
+/// Prefixes of the names of the optimiser's moments.
 const FIRST: &str = "adamw.first/";
 const SECOND: &str = "adamw.second/";
-/// The losses of a run.
+/// Name of a run's losses.
 const LOSSES: &str = "losses";
-/// What the names of its snapshots begin with, before step and kind.
+/// Prefix of the names of a run's snapshots, followed by step and kind.
 const SNAPSHOTS: &str = "snapshots/";
 
+/// Returns the settings of a small model for tests.
 #[cfg(test)]
 fn small() -> crate::Config {
     crate::Config {

@@ -1,4 +1,4 @@
-//! Models and runs as bytes.
+//! Saves models and runs.
 
 use std::collections::HashMap;
 
@@ -8,26 +8,26 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::header::{FORMAT, Header, KEY, RunHeader};
 use super::tensors::{Found, State, collect, read, state};
-use super::{FIRST, LOSSES, SECOND, SNAPSHOTS, sound};
+use super::{FIRST, LOSSES, SECOND, SNAPSHOTS, finite};
 use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::train::{Snapshots, TrainState};
 
-/// How a file keeps numbers.
+/// Type of the numbers in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// Exactly.
+    /// float32: exact.
     Float32,
-    /// In half the space, to three digits.
+    /// float16: half the size, three significant digits.
     Float16,
 }
 
-/// A model and its settings as the bytes of a `.safetensors` file.
+/// Returns a model and its settings as the bytes of a `.safetensors` file. See `tests/lost.rs`.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where a number is none, or too large for the precision.
+/// [`Error::Backend`] if the device does not answer, [`Error::Model`] if a number is not finite or too large for the precision.
 pub async fn save(
     model: &AutoLink,
     config: &Config,
@@ -47,10 +47,10 @@ pub async fn save(
     write(&header, in_precision(state(model).await?, precision)?)
 }
 
-/// A run with the losses of its steps so far and what it looked like, as the bytes of a `.safetensors` file.
+/// Returns a run with its losses and its training history as the bytes of a `.safetensors` file. See `tests/session.rs`.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where a number is none.
+/// [`Error::Backend`] if the device does not answer, [`Error::Model`] if a number is not finite.
 pub async fn save_run(
     run: &TrainState,
     losses: &[f32],
@@ -59,13 +59,13 @@ pub async fn save_run(
     run_id: &str,
 ) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
+    // `valid` so that the running statistics are those of the last step.
     for Found {
         id,
         name,
         shape,
         tensor,
     } in collect(&run.model.valid())
-    // so that the running statistics are those of the last step
     {
         if let Some([first, second]) = run.optimizer.moments.get(&id) {
             tensors.push((format!("{FIRST}{name}"), shape.clone(), first.clone()));
@@ -75,18 +75,18 @@ pub async fn save_run(
     }
     let mut state = read(tensors).await?;
     state.push((LOSSES.into(), vec![losses.len()], losses.to_vec()));
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     for snapshot in snapshots.all() {
         let name = |kind: &str| format!("{SNAPSHOTS}{}/{kind}", snapshot.step);
-        let (probes, keypoints) = (snapshot.keypoints.len(), run.config.keypoints);
+        let (previews, keypoints) = (snapshot.keypoints.len(), run.config.keypoints);
         let points = snapshot.keypoints.concat().concat();
         let edges = snapshot.edge_weights.concat();
-        state.push((name("keypoints"), vec![probes, keypoints, 2], points));
+        state.push((name("keypoints"), vec![previews, keypoints, 2], points));
         state.push((name("edge_weights"), vec![keypoints, keypoints], edges));
-        pictures.push((
+        images.push((
             name("reconstruction"),
             Dtype::U8,
-            vec![probes, run.config.size, run.config.size, 3],
+            vec![previews, run.config.size, run.config.size, 3],
             snapshot.reconstruction.clone(),
         ));
     }
@@ -102,17 +102,17 @@ pub async fn save_run(
         run_id: Some(run_id.into()),
     };
     let mut tensors = in_precision(state, Precision::Float32)?;
-    tensors.extend(pictures);
+    tensors.extend(images);
     write(&header, tensors)
 }
 
-/// A tensor as a file has it: name, type, shape, bytes.
+/// A tensor in a file: name, type, shape, bytes.
 type Stored = (String, Dtype, Vec<usize>, Vec<u8>);
 
 fn in_precision(state: State, precision: Precision) -> Result<Vec<Stored>> {
-    sound::check(&state)?;
+    finite::check(&state)?;
     if precision == Precision::Float16 {
-        sound::check_float16(&state)?;
+        finite::check_float16(&state)?;
     }
     let stored = |(name, shape, values): (String, _, Vec<f32>)| match precision {
         Precision::Float32 => {
@@ -129,19 +129,21 @@ fn in_precision(state: State, precision: Precision) -> Result<Vec<Stored>> {
 }
 
 fn write(header: &Header, tensors: Vec<Stored>) -> Result<Vec<u8>> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Error::Model(format!("The model could not be written ({error})."))
-    };
     let views = tensors
         .iter()
         .map(|(name, dtype, shape, bytes)| {
             Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?))
         })
         .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|error| broken(&error))?;
-    let header = serde_json::to_string(header).map_err(|error| broken(&error))?;
+        .map_err(unwritable)?;
+    let header = serde_json::to_string(header).map_err(unwritable)?;
     let metadata = HashMap::from([(KEY.to_string(), header)]);
-    safetensors::serialize(views, Some(metadata)).map_err(|error| broken(&error))
+    safetensors::serialize(views, Some(metadata)).map_err(unwritable)
+}
+
+/// Returns the error for a model that a library could not write.
+pub(super) fn unwritable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Model("The model could not be written.".into()).with_source(source)
 }
 
 #[cfg(test)]
@@ -152,7 +154,7 @@ mod tests {
     use crate::checkpoint::{load, small};
 
     #[test]
-    fn half_the_bytes_keep_three_digits() {
+    fn save_float16_keeps_three_digits() {
         let (device, config) = (Device::flex(), small());
         let model = AutoLink::init(&config, &device);
         let save = |precision| {

@@ -1,4 +1,4 @@
-//! A model's tensors by the authors' names, out of it and into it.
+//! Reads a model's tensors and replaces them, by the authors' names.
 
 use std::collections::HashMap;
 
@@ -9,13 +9,13 @@ use super::names;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 
-/// A model's tensors by the authors' names: shape and values.
+/// A model's tensors: the authors' name, shape and row-major values of each.
 pub type State = Vec<(String, Vec<usize>, Vec<f32>)>;
 
-/// Every parameter and running statistic of a model, read in one go.
+/// Reads all parameters and running statistics of a model from the device, in one transaction. See `tests/parity.rs`.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer.
+/// [`Error::Backend`] if the device does not answer.
 pub async fn state(model: &AutoLink) -> Result<State> {
     let tensors = collect(model).into_iter();
     read(
@@ -26,33 +26,34 @@ pub async fn state(model: &AutoLink) -> Result<State> {
     .await
 }
 
-/// Names, shapes and tensors with their values in place of the tensors.
+/// Reads the values of named tensors from the device.
 pub(super) async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Result<State> {
     let mut transaction = Transaction::default();
     for (_, _, tensor) in &tensors {
         transaction = transaction.register(tensor.clone());
     }
     let data = transaction.execute_async().await.map_err(|error| {
-        Error::Backend(format!(
-            "The model could not be read from the device ({error:?})."
-        ))
+        Error::Backend("The model could not be read from the device.".into())
+            .with_source(format!("{error:?}"))
     })?;
     tensors
         .into_iter()
         .zip(data)
         .map(|((name, shape, _), data)| {
             let values = data.convert::<f32>().try_into_vec::<f32>();
-            values
-                .map(|values| (name, shape, values))
-                .map_err(|error| Error::Model(format!("{error:?}")))
+            values.map(|values| (name, shape, values)).map_err(|error| {
+                Error::Model("The model could not be read from the device.".into())
+                    .with_source(format!("{error:?}"))
+            })
         })
         .collect()
 }
 
-/// The model with these values, by the authors' names. Names that the model does not have are left alone.
+/// Replaces the values of all tensors of a model, by the authors' names. Names that the model does not have are ignored. See
+/// `tests/parity.rs`.
 ///
 /// # Errors
-/// [`Error::Model`] where a tensor is missing, has another shape or holds something that is no number.
+/// [`Error::Model`] if a tensor is missing, has another shape or contains a number that is not finite.
 pub fn with_state(
     model: AutoLink,
     state: HashMap<String, (Vec<usize>, Vec<f32>)>,
@@ -64,28 +65,35 @@ pub fn with_state(
     };
     let model = model.map(&mut loader);
     match loader.wrong {
-        Some(what) => Err(Error::Model(format!("This model does not fit: {what}."))),
+        Some(what) => Err(misfit(what)),
         None => Ok(model),
     }
 }
 
-/// A parameter or running statistic.
+/// Returns the error for tensors that do not match their model.
+pub(super) fn misfit(what: String) -> Error {
+    Error::Model(format!(
+        "The tensors of this model do not match its settings: {what}."
+    ))
+}
+
+/// A parameter or running statistic of a model.
 pub(super) struct Found {
     pub(super) id: ParamId,
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
-    /// Flat.
+    /// Values as a flat tensor.
     pub(super) tensor: Tensor<1>,
 }
 
-/// All of a model.
+/// Returns all parameters and running statistics of a model.
 pub(super) fn collect(model: &AutoLink) -> Vec<Found> {
     let mut collector = Collector::default();
     model.visit(&mut collector);
     collector.found
 }
 
-/// Visits a module and keeps each tensor with its name and shape.
+/// Collects each tensor of a module with its name and shape.
 #[derive(Default)]
 struct Collector {
     path: Vec<String>,
@@ -102,7 +110,7 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (name, shape) = names::of(&self.path, param.val().dims().to_vec());
+        let (name, shape) = names::checkpoint_name(&self.path, param.val().dims().to_vec());
         let tensor = param.val().without_autodiff();
         let count = tensor.shape().num_elements();
         self.found.push(Found {
@@ -114,7 +122,7 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// Maps a module and puts each tensor's value in by its name.
+/// Replaces each tensor of a module by the value of its name.
 struct Loader {
     path: Vec<String>,
     state: HashMap<String, (Vec<usize>, Vec<f32>)>,
@@ -132,19 +140,21 @@ impl ModuleMapper for Loader {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let dims = param.val().dims();
-        let (name, expected) = names::of(&self.path, dims.to_vec());
+        let (name, expected) = names::checkpoint_name(&self.path, dims.to_vec());
         let Some((shape, values)) = self.state.remove(&name) else {
             self.wrong.get_or_insert(format!("it has no {name}"));
             return param;
         };
         if shape != expected {
-            self.wrong
-                .get_or_insert(format!("{name} is {shape:?}, but should be {expected:?}"));
+            self.wrong.get_or_insert(format!(
+                "{name} has the shape {shape:?} instead of {expected:?}"
+            ));
             return param;
         }
         if values.iter().any(|value| !value.is_finite()) {
-            self.wrong
-                .get_or_insert(format!("{name} holds values that are no numbers"));
+            self.wrong.get_or_insert(format!(
+                "{name} contains values that are not finite numbers"
+            ));
             return param;
         }
         param.map(|old| {

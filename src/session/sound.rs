@@ -51,7 +51,7 @@ impl Session {
             return Ok(()); // what is loaded was looked at
         };
         let state = trainer.paused();
-        match checkpoint::unsound(&state.model, &state.optimizer).await? {
+        match checkpoint::first_non_finite(&state.model, &state.optimizer).await? {
             None => {
                 self.sound = Some(Sound::new(state, self.losses.len()));
                 Ok(())

@@ -1188,6 +1188,6 @@ fn fail(id: Option<u32>, error: &Error) {
     post(&Event::Failed {
         id,
         kind: error.kind(),
-        message: error.to_string(),
+        message: error.message_with_source(),
     });
 }

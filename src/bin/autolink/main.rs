@@ -43,7 +43,7 @@ fn main() -> std::process::ExitCode {
         Command::Export(options) => convert::export(options).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
-        let message = format!("{error:#}");
+        let message = format!("{error:#}").replace(".: ", ": "); // a message, and its source after a colon
         if cli.json {
             let kind = (error.downcast_ref()).map_or(ErrorKind::File, autolink::Error::kind);
             voice.event(&Event::Failed {

@@ -1,16 +1,15 @@
-//! The detector as a graph: the same as `model::Detector::forward` and `model::Detection::confidence`.
+//! Exports the detector: the graph computes the same as `model::Detector::forward` and `model::Detection::confidence`.
 
 use super::graph::{Graph, float, int, ints, text};
-use super::misfit;
+use crate::checkpoint::tensors::misfit;
 use crate::error::Result;
 use crate::ops::cpu::heatmap::pixel_positions;
 
-/// Where the authors keep the detector's layers.
+/// Prefix of the authors' names of the detector's layers.
 pub(super) const LAYERS: &str = "encoder.detector.conv";
 
 impl Graph<'_> {
-    /// `image` -> `keypoints`, `confidence`, `heatmap`; the same as `model::Detector::forward` and
-    /// `model::Detection::confidence`.
+    /// Adds the whole detector: `image` -> `keypoints`, `confidence`, `heatmap`.
     pub(super) fn detect(&mut self, size: usize, count: usize) -> Result<()> {
         let width = self.width()?;
         let [one, two] = [("one", 1.0), ("two", 2.0)].map(|(name, v)| self.floats(name, &[], &[v]));
@@ -52,9 +51,9 @@ impl Graph<'_> {
         Ok(())
     }
 
-    /// Two convolutions and a shortcut, to half the size: `[N,I,H,W]` -> `[N,O,H/2,W/2]`.
+    /// Adds two convolutions and a shortcut, which halve the size: `[N,I,H,W]` -> `[N,O,H/2,W/2]`.
     ///
-    /// The norm comes after the halving; a mean of pixels passes through it unchanged, so it folds all the same.
+    /// The norm comes after the pooling. It is affine, so it commutes with a mean of pixels and can still be folded.
     fn residual_block(
         &mut self,
         x: &str,
@@ -68,9 +67,9 @@ impl Graph<'_> {
             Some(&layer("conv_res.2")),
             [inputs, outputs],
         )?;
-        let shortcut = self.halve(&shortcut);
+        let shortcut = self.avg_pool2x2(&shortcut);
         let x = self.conv(x, &layer("net.0"), Some(&layer("net.2")), [inputs, outputs])?;
-        let x = self.halve(&x);
+        let x = self.avg_pool2x2(&x);
         let x = self.leaky_relu(&x);
         let x = self.conv(
             &x,
@@ -82,15 +81,15 @@ impl Graph<'_> {
         Ok(self.leaky_relu(&sum))
     }
 
-    /// Twice the size, then a convolution: `[N,I,H,W]` -> `[N,O,2H,2W]`.
+    /// Adds a 2x upsampling and a convolution: `[N,I,H,W]` -> `[N,O,2H,2W]`.
     fn up_block(&mut self, x: &str, path: &str, channels: [usize; 2]) -> Result<String> {
-        let x = self.double(x);
+        let x = self.upsample2x(x);
         let (conv, norm) = (format!("{path}.net.1"), format!("{path}.net.2"));
         let x = self.conv(&x, &conv, Some(&norm), channels)?;
         Ok(self.leaky_relu(&x))
     }
 
-    /// A 3x3 convolution with padding 1 and the norm after it as one convolution: `[N,I,H,W]` -> `[N,O,H,W]`.
+    /// Adds a 3x3 convolution with padding 1, with the norm after it folded in: `[N,I,H,W]` -> `[N,O,H,W]`.
     ///
     /// `gamma (w * x + b - mean) / sqrt(var + epsilon) + beta = (s w) * x + s (b - mean) + beta`
     fn conv(
@@ -101,13 +100,13 @@ impl Graph<'_> {
         [inputs, outputs]: [usize; 2],
     ) -> Result<String> {
         const EPSILON: f64 = 1e-5;
-        let of = |path: &str, name: &str| format!("{path}.{name}");
+        let join = |path: &str, name: &str| format!("{path}.{name}");
         let shape = [outputs, inputs, 3, 3];
-        let mut weight = self.tensor(&of(path, "weight"), &shape)?.to_vec();
-        let mut bias = self.tensor(&of(path, "bias"), &[outputs])?.to_vec();
+        let mut weight = self.tensor(&join(path, "weight"), &shape)?.to_vec();
+        let mut bias = self.tensor(&join(path, "bias"), &[outputs])?.to_vec();
         if let Some(norm) = norm {
             let [gamma, beta, mean, var] = ["weight", "bias", "running_mean", "running_var"]
-                .map(|name| self.tensor(&of(norm, name), &[outputs]));
+                .map(|name| self.tensor(&join(norm, name), &[outputs]));
             let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
             for (o, filter) in weight.chunks_mut(inputs * 9).enumerate() {
                 let scale = f64::from(gamma[o]) / (f64::from(var[o]) + EPSILON).sqrt();
@@ -118,8 +117,8 @@ impl Graph<'_> {
                 bias[o] = (scale * centred + f64::from(beta[o])) as f32;
             }
         }
-        let weight = self.floats(&of(path, "weight"), &shape, &weight);
-        let bias = self.floats(&of(path, "bias"), &[outputs], &bias);
+        let weight = self.floats(&join(path, "weight"), &shape, &weight);
+        let bias = self.floats(&join(path, "bias"), &[outputs], &bias);
         let window = vec![ints("kernel_shape", &[3, 3]), ints("pads", &[1, 1, 1, 1])];
         Ok(self.node("Conv", &[x, &weight, &bias], window))
     }
@@ -128,24 +127,24 @@ impl Graph<'_> {
         self.node("LeakyRelu", &[x], vec![float("alpha", 0.2)])
     }
 
-    /// Bilinear, which at half the size is the mean of 2x2 pixels: `[N,C,H,W]` -> `[N,C,H/2,W/2]`.
-    fn halve(&mut self, x: &str) -> String {
+    /// Adds a bilinear resize to half the size, which is the mean of 2x2 pixels: `[N,C,H,W]` -> `[N,C,H/2,W/2]`.
+    fn avg_pool2x2(&mut self, x: &str) -> String {
         let window = vec![ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
         self.node("AveragePool", &[x], window)
     }
 
-    /// Bilinear with half-pixel centres, borders repeated: `[N,C,H,W]` -> `[N,C,2H,2W]`.
-    fn double(&mut self, x: &str) -> String {
+    /// Adds a bilinear upsampling with half-pixel centres and repeated borders: `[N,C,H,W]` -> `[N,C,2H,2W]`.
+    fn upsample2x(&mut self, x: &str) -> String {
         let scales = self.floats("double", &[4], &[1.0, 1.0, 2.0, 2.0]);
-        let how = vec![
+        let mode = vec![
             text("mode", "linear"),
             text("coordinate_transformation_mode", "half_pixel"),
         ];
-        self.node("Resize", &[x, "", &scales], how)
+        self.node("Resize", &[x, "", &scales], mode)
     }
 
-    /// The share of each heatmap within a tenth of the side of its keypoint: `[N,K,hw]`, `[N,K,2]`, `[hw,2]` ->
-    /// `[N,K]`.
+    /// Adds the confidence, the share of each heatmap within a tenth of the side of its keypoint: `[N,K,hw]`, `[N,K,2]`,
+    /// `[hw,2]` -> `[N,K]`.
     fn confidence(&mut self, heatmap: &str, keypoint: &str, pixels: &str) {
         const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
         let axis_2 = self.integers("axis_2", &[2]);
@@ -166,12 +165,12 @@ impl Graph<'_> {
         );
     }
 
-    /// Channels of the first layer.
+    /// Returns the number of channels of the first layer.
     fn width(&self) -> Result<usize> {
         let name = format!("{LAYERS}.0.net.0.bias");
         match self.state.get(&name) {
             Some((shape, _)) if shape.len() == 1 && shape[0] > 0 => Ok(shape[0]),
-            Some((shape, _)) => Err(misfit(format!("{name} is {shape:?}"))),
+            Some((shape, _)) => Err(misfit(format!("{name} has the shape {shape:?}"))),
             None => Err(misfit(format!("it has no {name}"))),
         }
     }

@@ -1,11 +1,12 @@
-//! A graph of ONNX's operators while it is built.
+//! Builds a graph of ONNX's operators.
 
 use std::collections::HashMap;
 
-use super::{misfit, proto};
+use super::proto;
+use crate::checkpoint::tensors::misfit;
 use crate::error::Result;
 
-/// The graph while it is built: every layer adds nodes and gives the name of its result.
+/// An unfinished graph. Each layer adds nodes and returns the name of its result.
 pub(super) struct Graph<'a> {
     pub(super) state: &'a HashMap<String, (Vec<usize>, Vec<f32>)>,
     pub(super) nodes: Vec<proto::Node>,
@@ -13,23 +14,28 @@ pub(super) struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    /// A tensor of the model, once it is what it should be.
+    /// Returns the values of a tensor of the model.
+    ///
+    /// # Errors
+    /// [`crate::Error::Model`] if it is missing, has another shape or contains a number that is not finite.
     pub(super) fn tensor(&self, name: &str, expected: &[usize]) -> Result<&'a [f32]> {
         let Some((shape, values)) = self.state.get(name) else {
             return Err(misfit(format!("it has no {name}")));
         };
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             return Err(misfit(format!(
-                "{name} is {shape:?}, but should be {expected:?}"
+                "{name} has the shape {shape:?} instead of {expected:?}"
             )));
         }
         if values.iter().any(|value| !value.is_finite()) {
-            return Err(misfit(format!("{name} holds values that are no numbers")));
+            return Err(misfit(format!(
+                "{name} contains values that are not finite numbers"
+            )));
         }
         Ok(values)
     }
 
-    /// Adds an operation; the name of its result.
+    /// Adds an operation and returns the name of its result.
     pub(super) fn node(
         &mut self,
         op: &str,
@@ -41,7 +47,7 @@ impl<'a> Graph<'a> {
         name
     }
 
-    /// Adds an operation whose result has this name.
+    /// Adds an operation whose result has the given name.
     pub(super) fn output(
         &mut self,
         name: &str,
@@ -58,19 +64,19 @@ impl<'a> Graph<'a> {
         });
     }
 
-    /// Adds a constant of float32; its name.
+    /// Adds a float32 constant and returns its name.
     pub(super) fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.constant(name, proto::FLOAT, shape, bytes.collect())
     }
 
-    /// Adds a constant list of int64; its name.
+    /// Adds an int64 constant, a list, and returns its name.
     pub(super) fn integers(&mut self, name: &str, values: &[i64]) -> String {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes());
         self.constant(name, proto::INT64, &[values.len()], bytes.collect())
     }
 
-    /// Adds a constant unless it is there already.
+    /// Adds a constant, unless there is one of this name, and returns its name.
     fn constant(
         &mut self,
         name: &str,
@@ -133,7 +139,7 @@ pub(super) fn entry(key: &str, value: String) -> proto::Entry {
     }
 }
 
-/// An input or output of float32 `[N, shape...]`, N free.
+/// Describes a float32 input or output `[N, shape...]`; N is free.
 pub(super) fn value(name: &str, shape: &[usize]) -> proto::Value {
     let batch = proto::Dimension {
         dim_value: None,

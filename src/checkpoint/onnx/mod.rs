@@ -1,4 +1,4 @@
-//! The detector as an ONNX file, for whoever runs it without us.
+//! Exports the detector as an ONNX file, for use in other programs.
 
 mod detector;
 mod graph;
@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use burn::tensor::Transaction;
 use prost::Message;
 
+use super::save::unwritable;
+use super::tensors::misfit;
 use graph::{Graph, entry, value};
 
 use crate::annotate::edit::Table;
@@ -16,18 +18,19 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 
-/// The operator set that the file speaks.
+/// Version of ONNX's operator set.
 const OPSET: i64 = 17;
-/// The version of the file format that goes with it.
+/// Version of the file format that belongs to it.
 const IR_VERSION: i64 = 8;
 
-/// The bytes of an `.onnx` file of a model; keypoints that nobody named are called `kp0` and so on. See [`Export::to_bytes`].
+/// Returns the bytes of an `.onnx` file of a model's detector, as [`Export::to_bytes`] describes it. Keypoints without names are
+/// called `kp0` and so on. See `tests/onnx.rs`.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer, [`Error::Model`] where the model holds something that is no number.
+/// [`Error::Backend`] if the device does not answer, [`Error::Model`] if a number of the model is not finite.
 pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) -> Result<Vec<u8>> {
     let state = super::state(model).await?;
-    super::sound::check(&state)?;
+    super::finite::check(&state)?;
     let weights = model.edges.weights(config.edge_scale);
     let weights = Transaction::default()
         .register(weights)
@@ -55,23 +58,23 @@ pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) ->
     .to_bytes()
 }
 
-/// What goes into the file.
+/// The content of an ONNX file.
 pub struct Export<'a> {
-    /// Shape and values of each tensor by the authors' names, as `checkpoint::state` gives them. Only the detector's are
-    /// read.
+    /// Shape and values of each tensor by the authors' names, as `checkpoint::state` returns them. Only the detector's are
+    /// used.
     pub state: &'a HashMap<String, (Vec<usize>, Vec<f32>)>,
-    /// Side S of the square picture, px; a multiple of 16.
+    /// Side S of the square image, px; a multiple of 16.
     pub size: usize,
-    /// A name for each of the K keypoints.
+    /// Names of the K keypoints.
     pub names: &'a [String],
-    /// `[K,K]`, row by row.
+    /// Edge weights `[K,K]`, row-major.
     pub edge_weights: &'a [f32],
-    /// The settings as JSON.
+    /// Settings as JSON.
     pub config: &'a str,
 }
 
 impl Export<'_> {
-    /// The bytes of an `.onnx` file, operator set 17, batch norm folded into the convolutions.
+    /// Returns the bytes of an `.onnx` file: operator set 17, batch norm folded into the convolutions. See `tests/onnx.rs`.
     ///
     /// | value | shape | meaning |
     /// | --- | --- | --- |
@@ -83,24 +86,24 @@ impl Export<'_> {
     /// The metadata has `edge_weights` (JSON, K rows of K), `keypoint_names` (JSON) and `config` (as given).
     ///
     /// # Errors
-    /// [`Error::Setting`] where S is no multiple of 16, [`Error::Model`] where a tensor is missing, has another shape
-    /// or holds something that is no number.
+    /// [`Error::Setting`] if S is not a multiple of 16, [`Error::Model`] if a tensor is missing, has another shape or contains
+    /// a number that is not finite.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let (size, count) = (self.size, self.names.len());
         if size == 0 || !size.is_multiple_of(16) {
             return Err(Error::Setting(format!(
-                "Picture size is {size} px, but must be a multiple of 16."
+                "Image size is {size} px, but must be a multiple of 16."
             )));
         }
         if count == 0 || self.edge_weights.len() != count * count {
             return Err(misfit(format!(
-                "it has {} edge weights, but {count} keypoints have {}",
+                "it has {} edge weights, but {count} keypoints need {}",
                 self.edge_weights.len(),
                 count * count
             )));
         }
         if self.edge_weights.iter().any(|weight| !weight.is_finite()) {
-            return Err(misfit("an edge weight is no number".into()));
+            return Err(misfit("an edge weight is not a finite number".into()));
         }
         let mut graph = Graph {
             state: self.state,
@@ -137,12 +140,12 @@ impl Export<'_> {
     }
 }
 
-/// What the file says about itself.
+/// Returns the description in the file.
 fn describe(size: usize, count: usize) -> String {
     format!(
         "AutoLink's detector of {count} keypoints.\n\
         Input `image`: float32 [N,3,{size},{size}], RGB in [0,1], that is bytes / 255. `fit` in the metadata's `config` \
-        says how a picture becomes square: stretch (each side scaled on its own), crop (the largest centred square) or \
+        says how an image becomes square: stretch (each side scaled on its own), crop (the largest centred square) or \
         pad (all of it, centred, with bars in the mean colour of its border). Resize with a cubic filter that does not \
         alias (Pillow's BICUBIC).\n\
         Outputs: `keypoints` [N,{count},2] are (x, y) as fractions of the square, 0 and 1 at its borders; `confidence` [N,{count}] is the share of a heatmap within a tenth of the side of its \
@@ -152,13 +155,8 @@ fn describe(size: usize, count: usize) -> String {
     )
 }
 
-fn misfit(what: String) -> Error {
-    Error::Model(format!("This model does not fit: {what}."))
-}
-
 fn json(value: &impl serde::Serialize) -> Result<String> {
-    serde_json::to_string(value)
-        .map_err(|error| Error::Model(format!("The model could not be written ({error}).")))
+    serde_json::to_string(value).map_err(unwritable)
 }
 
 #[cfg(test)]
@@ -168,7 +166,7 @@ mod tests {
 
     type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
 
-    /// A detector of `count` keypoints whose convolutions are all 0.5 with bias 0.25 and whose norms are
+    /// Makes a detector of `count` keypoints whose convolutions are all 0.5 with bias 0.25 and whose norms are
     /// 3 (x - 1) / sqrt(4 + epsilon) + 2.
     fn state(count: usize, width: usize) -> Tensors {
         let mut state = Tensors::new();
@@ -246,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_says_what_it_is() {
+    fn to_bytes_writes_metadata_and_shapes() {
         let bytes = export(&state(3, 2), 32, 3).expect("exports");
         assert_eq!(
             bytes,
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn norms_are_folded() {
+    fn to_bytes_folds_norms() {
         let bytes = export(&state(3, 2), 32, 3).expect("exports");
         let graph = proto::Model::decode(bytes.as_slice())
             .expect("decodes")
@@ -321,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn to_bytes_rejects_misfits() {
         let good = state(3, 2);
         let without = |name: &str| {
             let mut state = good.clone();
@@ -335,10 +333,7 @@ mod tests {
             .1[0] = f32::NAN;
         let cases = [
             (export(&good, 40, 3), "multiple of 16"),
-            (
-                export(&good, 32, 4),
-                "[3, 4, 3, 3], but should be [4, 4, 3, 3]",
-            ),
+            (export(&good, 32, 4), "[3, 4, 3, 3] instead of [4, 4, 3, 3]"),
             (export(&good, 32, 0), "0 keypoints"),
             (export(&Tensors::new(), 32, 3), "it has no"),
             (
@@ -349,7 +344,7 @@ mod tests {
                 ),
                 "conv_res.2.running_var",
             ),
-            (export(&no_number, 32, 3), "no numbers"),
+            (export(&no_number, 32, 3), "not finite numbers"),
         ];
         for (result, expected) in cases {
             let message = result.expect_err(expected).to_string();

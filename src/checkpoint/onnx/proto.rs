@@ -1,6 +1,6 @@
-//! The part of ONNX's `onnx.proto` that is used here, under its field numbers.
+//! Defines the part of ONNX's `onnx.proto` that the export uses, with its field numbers.
 //!
-//! What may be 0 and still has to be in the file is an `Option`. A `oneof` of which one member is used is that member.
+//! A field that must be written even if it is 0 is an `Option`. A `oneof` with one used member is that member.
 
 /// `TensorProto.DataType.FLOAT`
 pub const FLOAT: i32 = 1;

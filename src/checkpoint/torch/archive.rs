@@ -1,18 +1,18 @@
-//! The zip around a checkpoint: its directory and its stored entries.
+//! Reads the directory and the stored entries of the zip around a checkpoint.
 
 use std::collections::HashMap;
 
 use super::file::{Cursor, ReadAt, too_short};
-use super::{is_pickle, shown, wrong};
+use super::{is_pickle, printable, wrong};
 use crate::error::{Error, Result};
 
-/// The longest pickle, bytes. The authors' has some 60 kB.
+/// Maximum length of the pickle, bytes. The authors' have about 60 kB.
 const MAX_PICKLE: u64 = 4 << 20;
 
-/// The longest zip directory, bytes. The authors' has some 40 kB.
+/// Maximum length of the zip directory, bytes. The authors' have about 40 kB.
 const MAX_DIRECTORY: u64 = 4 << 20;
 
-/// Whether a file of this name may be a model.
+/// Returns whether a file of this name may be a model.
 fn is_model_file(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [".ckpt", ".pt", ".pth", ".safetensors"]
@@ -20,32 +20,32 @@ fn is_model_file(name: &str) -> bool {
         .any(|ending| name.ends_with(ending))
 }
 
-/// What is said of a zip with a model's file in it.
-fn pack(name: &str) -> Error {
+/// Returns the error for a zip that contains a model file.
+fn needs_unpacking(name: &str) -> Error {
     Error::Model(format!(
-        "This is a zip with {} in it: unpack it first, and open that.",
-        shown(name)
+        "This is a zip that contains {}. Unpack it first, then open that file.",
+        printable(name)
     ))
 }
 
 /// A zip of stored entries.
 pub(super) struct Archive<'f, F: ?Sized> {
     file: &'f F,
-    /// What all names begin with, before a slash.
+    /// First folder of all names.
     prefix: String,
     entries: HashMap<String, Entry>,
 }
 
-/// Where an entry lies in the file, bytes.
+/// Position of an entry in the file, bytes.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    /// Its local header; then come a name, padding and the data.
+    /// Start of its local header, which is followed by a name, padding and the data.
     header: u64,
     /// Length of the data.
     pub(super) size: u64,
-    /// Where the next entry, or the directory, begins.
+    /// Start of the next entry or of the directory.
     end: u64,
-    /// Compressed or encrypted.
+    /// True if the entry is compressed or encrypted.
     is_packed: bool,
 }
 
@@ -69,9 +69,9 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
         let Some(at) = (0..(tail.len() + 1).saturating_sub(22)).rev().find(is_end) else {
             let start = archive.bytes(0, file.size().min(9)).await?;
             return Err(wrong(if is_pickle(&start) {
-                "PyTorch before 1.6 wrote it; load and save it once with a newer one"
+                "PyTorch before 1.6 wrote it. Load it and save it again with a newer version"
             } else {
-                "it is no file of PyTorch, or only part of one"
+                "it is not a file of PyTorch, or it is incomplete"
             }));
         };
         let mut end = Cursor(&tail[at + 10..]);
@@ -83,14 +83,14 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             let locator = at.checked_sub(20).map(|at| &tail[at..]);
             let mut locator = Cursor(locator.unwrap_or_default());
             if locator.take(4)? != b"PK\x06\x07" {
-                return Err(wrong("its directory is damaged"));
+                return Err(wrong("its zip directory is damaged"));
             }
             locator.take(4)?;
             limit = locator.u64()?;
             let record = archive.bytes(limit, 56).await?;
             let mut record = Cursor(&record);
             if record.take(4)? != b"PK\x06\x06" {
-                return Err(wrong("its directory is damaged"));
+                return Err(wrong("its zip directory is damaged"));
             }
             record.take(28)?;
             count = record.u64()?;
@@ -98,7 +98,7 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             offset = record.u64()?;
         }
         if length > MAX_DIRECTORY || offset.checked_add(length).is_none_or(|end| end > limit) {
-            return Err(wrong("its directory is damaged"));
+            return Err(wrong("its zip directory is damaged"));
         }
 
         let directory = archive.bytes(offset, length).await?;
@@ -112,11 +112,11 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             return Err(names.find(|name| is_model_file(name)).map_or_else(
                 || {
                     wrong(format!(
-                        "{} in it is compressed, which PyTorch does not do; unpack it and save it again with torch.save",
-                        shown(packed)
+                        "its entry {} is compressed, which PyTorch does not do. Unpack it, and save the model again with torch.save",
+                        printable(packed)
                     ))
                 },
-                |name| pack(name),
+                |name| needs_unpacking(name),
             ));
         }
         // No two entries share bytes, so nothing can be larger than the file.
@@ -129,14 +129,14 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
                 .is_none_or(|least| least > end)
             {
                 return Err(wrong(format!(
-                    "{} overlaps with something else",
-                    shown(&name)
+                    "its entry {} overlaps another one",
+                    printable(&name)
                 )));
             }
             entry.end = end;
             end = entry.header;
             if let Some(_twice) = archive.entries.insert(name, entry) {
-                return Err(wrong("it has two entries of the same name"));
+                return Err(wrong("two of its entries have the same name"));
             }
         }
 
@@ -147,12 +147,12 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
         let (Some(prefix), None) = (prefixes.next(), prefixes.next()) else {
             let wrapped = archive.entries.keys().find(|name| is_model_file(name));
             return Err(wrapped.map_or_else(
-                || wrong("it is a zip, but not one of PyTorch"),
-                |name| pack(name),
+                || wrong("it is a zip, but PyTorch did not write it"),
+                |name| needs_unpacking(name),
             ));
         };
         archive.prefix = prefix.to_string();
-        // "little" or "big", in files that say it.
+        // Newer files have "little" or "big" here.
         if archive
             .entry("byteorder")
             .is_some_and(|order| order.size == 3)
@@ -162,11 +162,11 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
         Ok(archive)
     }
 
-    /// The bytes of `data.pkl`.
+    /// Reads `data.pkl`.
     pub(super) async fn pickle(&self) -> Result<Vec<u8>> {
         let entry = self.entry("data.pkl").ok_or_else(too_short)?;
         if entry.size > MAX_PICKLE {
-            return Err(wrong("its description (data.pkl) is too long"));
+            return Err(wrong("its pickle (data.pkl) is too long"));
         }
         self.bytes(self.data(entry).await?, entry.size).await
     }
@@ -177,29 +177,28 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             .copied()
     }
 
-    /// Where an entry's data begins: its local header says how much stands before it.
+    /// Returns the start of an entry's data, which its local header determines.
     pub(super) async fn data(&self, entry: Entry) -> Result<u64> {
         let header = self.bytes(entry.header, 30).await?;
         let mut header = Cursor(&header);
         if header.take(4)? != b"PK\x03\x04" {
-            return Err(wrong("its directory does not fit its content"));
+            return Err(wrong("its zip directory does not match its entries"));
         }
         header.take(22)?;
         let data = entry.header + 30 + u64::from(header.u16()?) + u64::from(header.u16()?);
         if data + entry.size > entry.end {
-            return Err(wrong("its directory does not fit its content"));
+            return Err(wrong("its zip directory does not match its entries"));
         }
         Ok(data)
     }
 
-    /// Where a tensor's span begins in the file, bytes.
-    /// A slice of the file.
+    /// Reads a range of the file.
     pub(super) async fn bytes(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
         if offset
             .checked_add(length)
             .is_none_or(|end| end > self.file.size())
         {
-            return Err(wrong("it says that it goes on beyond its end"));
+            return Err(wrong("it refers to bytes beyond its end"));
         }
         let length = length as usize; // at most 4 MiB
         let bytes = self.file.read_at(offset, length).await?;
@@ -211,10 +210,10 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
     }
 }
 
-/// Takes an entry from the zip's directory. Its end is not known yet.
+/// Parses an entry of the zip's directory. Its end is not known yet.
 fn entry(rest: &mut Cursor) -> Result<(String, Entry)> {
     if rest.take(4)? != b"PK\x01\x02" {
-        return Err(wrong("its directory is damaged"));
+        return Err(wrong("its zip directory is damaged"));
     }
     rest.take(4)?;
     let (flags, method) = (rest.u16()?, rest.u16()?);
@@ -227,7 +226,7 @@ fn entry(rest: &mut Cursor) -> Result<(String, Entry)> {
     let mut extra = Cursor(rest.take(extra.into())?);
     rest.take(comment.into())?;
 
-    // What does not fit 32 bits stands in the extra field 1, in this order.
+    // Values of more than 32 bits are in the extra field 1, in this order.
     let mut wide = [size, packed, header];
     if wide.contains(&0xffff_ffff) {
         let mut field = loop {
@@ -258,23 +257,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_zip_around_a_checkpoint_says_what_to_do() {
+    fn open_asks_to_unpack_zips() {
         let inner = lightning();
         for (name, method) in [("epoch=3.ckpt", 0), ("runs/m.PT", 8), ("m.safetensors", 8)] {
-            let said = quickly(&zip_of(&[
+            let message = quickly(&zip_of(&[
                 ("readme.txt", 8, b"hello"),
                 (name, method, &inner),
             ]));
-            let said = said.expect_err("is refused").to_string();
+            let message = message.expect_err("is refused").to_string();
             assert!(
-                said.contains(name) && said.contains("unpack it first"),
-                "{said}"
+                message.contains(name) && message.contains("Unpack it first"),
+                "{message}"
             );
         }
     }
 
     #[test]
-    fn a_zip64_is_read() {
+    fn open_reads_zip64() {
         // The same file with its end record saying "see the other one".
         let good = lightning();
         let (body, end) = good.split_at(good.len() - 22);
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_zips_end_in_a_sentence() {
+    fn open_rejects_hostile_zips() {
         let good = lightning();
         let edited = |at: usize, with: &[u8]| {
             let mut bytes = good.clone();
@@ -314,27 +313,27 @@ mod tests {
         };
         let end = good.len() - 22;
         let directory = end - (46 * 4 + "m/data.pklm/byteorderm/data/0m/data/1".len());
-        #[rustfmt::skip] // a line a case
+        #[rustfmt::skip] // one line per case
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-            ("empty", vec![], "no file of PyTorch"),
-            ("text", b"no model".repeat(99), "no file of PyTorch"),
+            ("empty", vec![], "not a file of PyTorch"),
+            ("text", b"no model".repeat(99), "not a file of PyTorch"),
             ("the old format", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(), "before 1.6"),
-            ("half", good[..good.len() / 2].to_vec(), "only part of one"),
-            ("without its end", good[..good.len() - 1].to_vec(), "only part of one"),
+            ("half", good[..good.len() / 2].to_vec(), "it is incomplete"),
+            ("without its end", good[..good.len() - 1].to_vec(), "it is incomplete"),
             ("without its begin", good[1..].to_vec(), "directory is damaged"),
-            ("many entries", edited(end + 10, &[0xfe, 0xff]), "ends in the middle"),
+            ("many entries", edited(end + 10, &[0xfe, 0xff]), "ends unexpectedly"),
             ("a zip64 that is none", edited(end + 10, &[0xff, 0xff]), "directory is damaged"),
             ("a long directory", edited(end + 12, &[0xff; 3]), "directory is damaged"),
             ("a directory beyond the end", edited(end + 16, &[0xff; 3]), "directory is damaged"),
             ("a directory elsewhere", edited(end + 16, &[0]), "directory is damaged"),
             ("a huge entry", edited(directory + 20, &[0xf0, 0xff, 0xff, 0x7f, 0xf0, 0xff, 0xff, 0x7f]), "overlaps"),
             ("an overlap", edited(directory + 46 + 10 + 42, &[9, 0]), "overlaps"),
-            ("an entry elsewhere", edited(directory + 42, &[1]), "does not fit"),
-            ("padding into the next", edited(28, &[0xff, 0xff]), "does not fit"),
+            ("an entry elsewhere", edited(directory + 42, &[1]), "does not match"),
+            ("padding into the next", edited(28, &[0xff, 0xff]), "does not match"),
             ("compressed", zip_of(&[("m/data.pkl", 8, b".")]), "compressed"),
             ("two names", zip_of(&[("m/data.pkl", 0, b"."), ("m/data.pkl", 0, b".")]), "same name"),
-            ("two pickles", zip_of(&[("m/data.pkl", 0, b"."), ("n/data.pkl", 0, b".")]), "not one of PyTorch"),
-            ("pictures", zip_of(&[("m/1.png", 0, b"x")]), "not one of PyTorch"),
+            ("two pickles", zip_of(&[("m/data.pkl", 0, b"."), ("n/data.pkl", 0, b".")]), "PyTorch did not write it"),
+            ("pictures", zip_of(&[("m/1.png", 0, b"x")]), "PyTorch did not write it"),
             ("big-endian", zip_of(&[("m/data.pkl", 0, b"."), ("m/byteorder", 0, b"big")]), "big-endian"),
         ];
         for (what, bytes, expected) in cases {

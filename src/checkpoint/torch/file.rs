@@ -1,17 +1,17 @@
-//! Reading by slices, and bytes one after the other.
+//! Reads files by ranges, and takes numbers from bytes.
 
 use super::wrong;
 use crate::error::{Error, Result};
 
-/// A file that is read by slices: bytes in memory, a file on a disk, a `Blob` in a browser.
+/// A file that is read by ranges: bytes in memory, a file on a disk, a `Blob` in a browser.
 pub trait ReadAt {
-    /// Its length, bytes.
+    /// Returns the length, bytes.
     fn size(&self) -> u64;
 
-    /// The `length` bytes from `offset` on. Asked only for what lies within [`ReadAt::size`], and at most 4 MiB.
+    /// Reads `length` bytes from `offset` on: at most 4 MiB, within [`ReadAt::size`].
     ///
     /// # Errors
-    /// [`Error::File`] where they cannot be read.
+    /// [`Error::File`] if they cannot be read.
     #[expect(async_fn_in_trait, reason = "a browser's worker has one thread")]
     async fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>>;
 }
@@ -26,7 +26,7 @@ impl ReadAt for [u8] {
             .ok()
             .and_then(|start| self.get(start..)?.get(..length))
             .map(<[u8]>::to_vec)
-            .ok_or_else(|| wrong("it ends too early"))
+            .ok_or_else(|| wrong("it ends unexpectedly"))
     }
 }
 
@@ -41,12 +41,14 @@ impl ReadAt for std::fs::File {
         let (mut file, mut bytes) = (self, vec![0; length]);
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|error| Error::File(format!("The checkpoint could not be read ({error}).")))?;
+            .map_err(|error| {
+                Error::File("The checkpoint could not be read.".into()).with_source(error)
+            })?;
         Ok(bytes)
     }
 }
 
-/// Bytes that are taken from the front, little-endian.
+/// Takes little-endian numbers from the front of bytes.
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
@@ -78,7 +80,7 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// The bytes before the next line feed.
+    /// Takes the bytes before the next line feed, and the line feed.
     pub(super) fn line(&mut self) -> Result<&'a [u8]> {
         let end = self.0.iter().position(|&byte| byte == b'\n');
         let line = self.take(end.ok_or_else(too_short)?)?;
@@ -88,5 +90,5 @@ impl<'a> Cursor<'a> {
 }
 
 pub(super) fn too_short() -> Error {
-    wrong("it ends in the middle of something")
+    wrong("it ends unexpectedly")
 }

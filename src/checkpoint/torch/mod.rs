@@ -1,11 +1,11 @@
-//! The authors' checkpoints: PyTorch's `.ckpt` and `.pt`, read by slices, with nothing of them run.
+//! Reads the authors' checkpoints, PyTorch's `.ckpt` and `.pt`, by ranges and without running any code in them.
 //!
-//! Such a file is a zip of stored entries: `<name>/data.pkl` says what there is, `<name>/data/<n>` hold the numbers.
+//! Such a file is a zip of stored entries: `<name>/data.pkl` describes the content, `<name>/data/<n>` hold the numbers.
 //! A real one has 130 to 340 MB, most of it the optimiser's state and VGG16. Only its directory, its pickle and the
-//! storages of a model's tensors are read.
+//! storages of the model's tensors are read.
 //!
 //! A pickle is a program for a stack machine that may call anything in Python. Here it can build plain values and
-//! mention tensors; what it may call is the list in `Pickle::call`, and all else is refused by its name.
+//! refer to tensors. `Pickle::call` lists the allowed calls; all others are rejected by name.
 
 mod archive;
 mod file;
@@ -24,34 +24,34 @@ use pickle::{Pickle, Value};
 
 use crate::error::{Error, Result};
 
-/// The most tensors a model may have. The authors' has some 200.
+/// Maximum number of tensors of a model. The authors' model has about 200.
 const MAX_TENSORS: usize = 1000;
 
-/// The most elements that they may have together: four times the authors' model of width 64, and 512 MB.
+/// Maximum number of elements of all tensors together: four times the authors' model of width 64, or 512 MB.
 const MAX_ELEMENTS: u64 = 1 << 27;
 
-/// The longest name of a tensor, a setting or a storage, bytes.
+/// Maximum length of the name of a tensor, a setting or a storage, bytes.
 const MAX_NAME: usize = 200;
 
-/// What a checkpoint says of a model.
+/// The model in a checkpoint.
 #[derive(Debug)]
 pub struct TorchCheckpoint {
-    /// The parameters and running statistics of encoder and decoder by the authors' names: shape and values, row-major.
+    /// Parameters and running statistics of encoder and decoder by the authors' names: shape and row-major values.
     pub tensors: HashMap<String, (Vec<usize>, Vec<f32>)>,
-    /// The numbers among its `hyper_parameters`: `n_parts`, `missing`, `block`, `thick`, `sklr`, `image_size`, `lr`,
-    /// `batch_size`. Empty where the file holds nothing but a `state_dict`.
+    /// Numbers among the `hyper_parameters`: `n_parts`, `missing`, `block`, `thick`, `sklr`, `image_size`, `lr`,
+    /// `batch_size`. Empty if the file is a bare `state_dict`.
     pub settings: HashMap<String, f64>,
-    /// Steps it was trained, 0 where the file does not say.
+    /// Number of training steps, 0 if the file has no `global_step`.
     pub step: u64,
 }
 
-/// Reads a checkpoint of Lightning, or a `state_dict` alone.
+/// Reads a checkpoint of Lightning or a bare `state_dict`. See `tests/parity.rs`.
 ///
-/// Memory stays within the tensors' own size plus 16 MB.
+/// Memory use stays below the size of the tensors plus 16 MB.
 ///
 /// # Errors
-/// [`Error::Model`] with what is wrong: not PyTorch's zip, truncated, contradictory, asking to call something, without
-/// a model. [`Error::File`] where the file cannot be read.
+/// [`Error::Model`] if the file is not PyTorch's zip, is truncated or contradictory, calls something, or has no model;
+/// [`Error::File`] if it cannot be read.
 pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
     let archive = Archive::open(file).await?;
     let bytes = archive.pickle().await?;
@@ -62,18 +62,7 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
         Some(Value::Int(step)) => u64::try_from(step).unwrap_or(0),
         _ => 0,
     };
-    let mut settings = HashMap::new();
-    if let Some(found) = pickle.get(root, "hyper_parameters") {
-        for (name, value) in pickle.named(found) {
-            let number = match value {
-                Value::Bool(value) => f64::from(u8::from(value)),
-                Value::Int(value) => value as f64,
-                Value::Float(value) => value,
-                _ => continue,
-            };
-            settings.insert(name.to_string(), number);
-        }
-    }
+    let settings = settings::numbers(&pickle, root);
 
     let keys = ["state_dict", "model_state_dict", "model"];
     let state = keys.iter().find_map(|key| pickle.get(root, key));
@@ -89,7 +78,10 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
             .insert(name, (wrapped, view))
             .is_some_and(|(other, _)| other != wrapped)
         {
-            return Err(wrong_tensor(wrapped, "it is there twice, wrapped and not"));
+            return Err(wrong_tensor(
+                wrapped,
+                "it appears twice, with and without a wrapper's prefix",
+            ));
         }
         if views.len() > MAX_TENSORS {
             return Err(wrong("it has too many tensors"));
@@ -97,19 +89,19 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
     }
     if views.is_empty() {
         return Err(Error::Model(
-            "This checkpoint holds no model of AutoLink: nothing in it is called encoder or decoder."
+            "This checkpoint does not contain a model of AutoLink: none of its tensors belongs to an encoder or a decoder."
                 .into(),
         ));
     }
     let elements: u64 = views.values().map(|(_, view)| view.span).sum();
     let bytes: u64 = (views.values())
-        .map(|(_, view)| view.span * view.kind.size())
+        .map(|(_, view)| view.span * view.number_type.size())
         .sum();
     if elements > MAX_ELEMENTS || bytes > file.size() {
         return Err(wrong("its tensors are larger than the file"));
     }
 
-    // Everything is checked before the first tensor is read.
+    // All tensors are checked before the first one is read.
     let mut located = Vec::new();
     for (name, (wrapped, view)) in views {
         located.push((name, archive.locate(wrapped, &view).await?, view));
@@ -127,12 +119,12 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
     })
 }
 
-/// Whether a file begins as a pickle does: PyTorch's before 1.6, which are no zips.
+/// Returns whether a file begins like a pickle, as files of PyTorch before 1.6 do, which are not zips.
 pub(super) fn is_pickle(start: &[u8]) -> bool {
     matches!(start, [0x80, 1..=5, ..])
 }
 
-/// The name of a tensor without what `torch.compile`, `DataParallel` and the like put before and into it.
+/// Removes from a tensor's name what `torch.compile`, `DataParallel` and other wrappers add to it.
 fn unwrapped(name: &str) -> String {
     let wrappers = ["module", "_orig_mod"];
     let parts = name.split('.').filter(|part| !wrappers.contains(part));
@@ -141,8 +133,8 @@ fn unwrapped(name: &str) -> String {
         .map_or(name.clone(), str::to_string)
 }
 
-/// Whether a name of the `state_dict` is one of the model's tensors. VGG16 is not, nor are the batch norms' counters
-/// and the detector's table of coordinates.
+/// Returns whether a name of the `state_dict` belongs to the model. VGG16, the batch norms' counters and the detector's
+/// table of coordinates do not.
 fn is_model(name: &str) -> bool {
     let last = name.rsplit('.').next();
     (name.starts_with("encoder.") || name.starts_with("decoder."))
@@ -155,11 +147,11 @@ fn wrong(what: impl Display) -> Error {
 }
 
 fn wrong_tensor(name: &str, what: &str) -> Error {
-    wrong(format!("{}: {what}", shown(name)))
+    wrong(format!("{}: {what}", printable(name)))
 }
 
-/// A name from the file, fit for a sentence.
-fn shown(name: &str) -> String {
+/// Escapes and shortens a name from the file for use in a message.
+fn printable(name: &str) -> String {
     name.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
@@ -174,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_authors_checkpoints_are_read() {
+    fn read_opens_the_authors_checkpoints() {
         for name in ["autolink_k8_w4", "autolink_k4_w8"] {
             let [Some(theirs), Some(expected)] = ["ckpt", "safetensors"]
                 .map(|kind| crate::needs::shared(&format!("reference/{name}.{kind}")))
@@ -208,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_of_lightning_is_read() {
+    fn read_opens_lightning_checkpoints() {
         let read = quickly(&lightning()).expect("reads");
         let mut names: Vec<_> = read.tensors.keys().collect();
         names.sort();
@@ -232,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn wrapped_names_are_unwrapped() {
+    fn read_unwraps_names() {
         let x = || tensor(NUMBERS, 0, &[1], &[1]);
         let names = |state: &[(&str, Vec<u8>)]| {
             let read = quickly(&file_of(&program(&dict(state))))?;
@@ -260,8 +252,8 @@ mod tests {
             ]
         );
         let twice = [("encoder.a", x()), ("module.encoder.a", x())];
-        let said = names(&twice).expect_err("is unclear").to_string();
-        assert!(said.contains("twice"), "{said}");
+        let message = names(&twice).expect_err("is unclear").to_string();
+        assert!(message.contains("twice"), "{message}");
         for key in ["state_dict", "model_state_dict", "model"] {
             let inner = dict(&[("module.encoder.a", x())]);
             assert_eq!(names(&[(key, inner)]).expect(key), ["encoder.a"]);
@@ -269,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_used_is_read() {
+    fn read_skips_unused_storages() {
         let pickle = program(&dict(&[("encoder.x", tensor(NUMBERS, 2, &[4], &[1]))]));
         let (optimiser, numbers) = (vec![0; 10 << 20], vec![0; 3 << 20]);
         let bytes = zip_of(&[
@@ -287,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_is_read_or_refused() {
+    fn read_handles_the_corpus() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/torch_corpus");
         for file in std::fs::read_dir(folder).expect("is there") {
             let path = file.expect("is there").path();
@@ -300,18 +292,18 @@ mod tests {
         }
     }
 
-    // PROPTEST_CASES=1000000 runs them for longer.
+    // PROPTEST_CASES=1000000 runs these for longer.
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn random_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        fn read_survives_random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
             let _ = quickly(&bytes);
             let _ = quickly(&file_of(&bytes));
         }
 
         #[test]
-        fn broken_checkpoints_do_no_harm(
+        fn read_survives_broken_checkpoints(
             changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
             cut in proptest::option::weighted(0.1, any::<proptest::sample::Index>()),
         ) {

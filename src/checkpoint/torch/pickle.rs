@@ -1,47 +1,47 @@
-//! The stack machine that runs a pickle: it makes plain values and mentions tensors, and calls nothing of Python's.
+//! Interprets a pickle on a stack machine that builds plain values and refers to tensors, and calls nothing in Python.
 
 use std::collections::HashMap;
 
 use super::file::Cursor;
-use super::{MAX_NAME, shown, wrong};
+use super::{MAX_NAME, printable, wrong};
 use crate::error::{Error, Result};
 
-/// The most values a pickle may make (24 bytes each, or 48 for an empty list). The authors' makes some 20,000.
+/// Maximum number of values that a pickle may make (24 bytes each, or 48 for an empty list). The authors' make about 20,000.
 const MAX_VALUES: usize = 200_000;
 
-/// A value of the stack machine. Containers are numbers of a list in [`Pickle`], so that nothing here nests.
+/// A value of the stack machine. Containers are indices into a list of [`Pickle`], so values do not nest.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
     Text(&'a str),
-    /// None, bytes, whole numbers beyond 64 bits: nothing here needs them.
+    /// None, bytes or an integer of more than 64 bits: the reader does not need them.
     Other,
     List(usize),
     Tuple(usize),
-    /// Keys and values in turn.
+    /// Alternating keys and values.
     Dict(usize),
-    /// An object that is nothing but its attributes, in turn like a dict.
+    /// An object with nothing but attributes, stored like a dict.
     Namespace(usize),
-    /// A name of Python's, module and name. Harmless until it is called.
+    /// Module and name of something in Python. It is harmless until it is called.
     Global(usize),
-    /// What identifies a storage: the tuple ("storage", type, number, device, elements).
+    /// Identity of a storage: the tuple ("storage", type, number, device, elements).
     Storage(usize),
-    /// What [`Pickle::view`] makes a tensor of: the tuple (storage, start, shape, strides, ...).
+    /// Arguments of a tensor for [`Pickle::view`]: the tuple (storage, start, shape, strides, ...).
     Tensor(usize),
 }
 
-/// The stack machine.
+/// A stack machine and its memory.
 pub(super) struct Pickle<'a> {
     rest: Cursor<'a>,
     stack: Vec<Value<'a>>,
-    /// Heights of the stack at which something began.
+    /// Heights of the stack at each open MARK.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
     pub(super) containers: Vec<Vec<Value<'a>>>,
     pub(super) globals: Vec<(&'a str, &'a str)>,
-    /// Values, marks and memories so far.
+    /// Number of values, marks and memo entries so far.
     made: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Runs the program: the instructions of protocols 2 to 4 that plain values and tensors need.
+    /// Runs the program. It knows the instructions of protocols 2 to 4 that plain values and tensors need.
     pub(super) fn run(&mut self) -> Result<Value<'a>> {
         loop {
             match self.rest.u8()? {
@@ -118,11 +118,11 @@ impl<'a> Pickle<'a> {
 
                 // EMPTY_LIST, EMPTY_DICT
                 b']' => {
-                    let list = self.contain(Vec::new());
+                    let list = self.new_container(Vec::new());
                     self.push(Value::List(list))?;
                 }
                 b'}' => {
-                    let dict = self.contain(Vec::new());
+                    let dict = self.new_container(Vec::new());
                     self.push(Value::Dict(dict))?;
                 }
                 // EMPTY_TUPLE, TUPLE1, TUPLE2, TUPLE3, TUPLE
@@ -172,13 +172,13 @@ impl<'a> Pickle<'a> {
                 // BINPUT, LONG_BINPUT, MEMOIZE
                 b'q' => {
                     let place = self.rest.u8()?;
-                    self.memorise(place.into())?;
+                    self.memoize(place.into())?;
                 }
                 b'r' => {
                     let place = self.rest.u32()?;
-                    self.memorise(place)?;
+                    self.memoize(place)?;
                 }
-                0x94 => self.memorise(self.memo.len() as u32)?,
+                0x94 => self.memoize(self.memo.len() as u32)?,
                 // BINGET, LONG_BINGET
                 b'h' => {
                     let place = self.rest.u8()?;
@@ -197,7 +197,7 @@ impl<'a> Pickle<'a> {
                 0x93 => {
                     let (Value::Text(name), Value::Text(module)) = (self.pop()?, self.pop()?)
                     else {
-                        return Err(confused());
+                        return Err(malformed());
                     };
                     self.push_global(module, name)?;
                 }
@@ -206,7 +206,7 @@ impl<'a> Pickle<'a> {
                     let (Value::Tuple(arguments), Value::Global(callee)) =
                         (self.pop()?, self.pop()?)
                     else {
-                        return Err(confused());
+                        return Err(malformed());
                     };
                     let value = self.call(callee, arguments)?;
                     self.push(value)?;
@@ -219,20 +219,20 @@ impl<'a> Pickle<'a> {
                 // BINPERSID
                 b'Q' => {
                     let Value::Tuple(id) = self.pop()? else {
-                        return Err(confused());
+                        return Err(malformed());
                     };
                     self.push(Value::Storage(id))?;
                 }
                 code => {
                     return Err(wrong(format!(
-                        "it contains an instruction (0x{code:02x}) that no model needs"
+                        "it contains an instruction (0x{code:02x}) that a model does not need"
                     )));
                 }
             }
         }
     }
 
-    /// What may be called, which is the whole of it. Nothing that is called does more than to make a value.
+    /// Carries out one of the allowed calls, each of which only makes a value, and rejects all others.
     fn call(&mut self, callee: usize, arguments: usize) -> Result<Value<'a>> {
         let (module, name) = self.globals[callee];
         match (module, name) {
@@ -240,7 +240,7 @@ impl<'a> Pickle<'a> {
             // (tensor, requires_grad, hooks), and (elements)
             ("torch._utils", "_rebuild_parameter") | ("torch", "Size") => {
                 let first = self.containers[arguments].first();
-                first.copied().ok_or_else(confused)
+                first.copied().ok_or_else(malformed)
             }
             (
                 "pytorch_lightning.utilities.parsing"
@@ -252,29 +252,29 @@ impl<'a> Pickle<'a> {
             | ("collections", "OrderedDict")
                 if self.containers[arguments].is_empty() =>
             {
-                Ok(Value::Dict(self.contain(Vec::new())))
+                Ok(Value::Dict(self.new_container(Vec::new())))
             }
             ("argparse", "Namespace") if self.containers[arguments].is_empty() => {
-                Ok(Value::Namespace(self.contain(Vec::new())))
+                Ok(Value::Namespace(self.new_container(Vec::new())))
             }
             _ => Err(Error::Model(format!(
-                "This checkpoint asks for {}.{}, which is not part of a model: nothing was run.",
-                shown(module),
-                shown(name)
+                "This checkpoint calls {}.{}, which a model does not need. Nothing was run.",
+                printable(module),
+                printable(name)
             ))),
         }
     }
 
-    /// Gives the value on top its attributes.
+    /// Sets the attributes of the value on top.
     fn build(&mut self, state: Value<'a>) -> Result<()> {
         match (self.stack.last(), state) {
             (Some(&Value::Namespace(object)), Value::Dict(state)) => {
                 self.containers[object] = std::mem::take(&mut self.containers[state]);
                 Ok(())
             }
-            // A state_dict has an attribute `_metadata`, which nothing here needs.
+            // A state_dict has an attribute `_metadata`, which the reader does not need.
             (Some(Value::Dict(_)), _) => Ok(()),
-            _ => Err(confused()),
+            _ => Err(malformed()),
         }
     }
 
@@ -296,7 +296,7 @@ impl<'a> Pickle<'a> {
     }
 
     fn push_tuple(&mut self, items: Vec<Value<'a>>) -> Result<()> {
-        let tuple = self.contain(items);
+        let tuple = self.new_container(items);
         self.push(Value::Tuple(tuple))
     }
 
@@ -305,29 +305,29 @@ impl<'a> Pickle<'a> {
         self.push(Value::Global(self.globals.len() - 1))
     }
 
-    fn contain(&mut self, items: Vec<Value<'a>>) -> usize {
+    fn new_container(&mut self, items: Vec<Value<'a>>) -> usize {
         self.containers.push(items);
         self.containers.len() - 1
     }
 
-    /// Takes the value on top, if it lies above the last mark.
+    /// Pops the value on top, which must be above the last mark.
     fn pop(&mut self) -> Result<Value<'a>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= floor {
-            return Err(confused());
+            return Err(malformed());
         }
-        self.stack.pop().ok_or_else(confused)
+        self.stack.pop().ok_or_else(malformed)
     }
 
-    /// Takes all values above the last mark, and the mark.
+    /// Pops all values above the last mark, and the mark.
     fn pop_marked(&mut self) -> Result<Vec<Value<'a>>> {
-        let mark = self.marks.pop().ok_or_else(confused)?;
-        Ok(self.stack.drain(mark..).collect()) // no larger than it must be, unlike `split_off(0)`
+        let mark = self.marks.pop().ok_or_else(malformed)?;
+        Ok(self.stack.drain(mark..).collect()) // without spare capacity, unlike `split_off(0)`
     }
 
     fn append(&mut self, items: &[Value<'a>]) -> Result<()> {
         let Some(&Value::List(list)) = self.stack.last() else {
-            return Err(confused());
+            return Err(malformed());
         };
         self.containers[list].extend(items);
         Ok(())
@@ -339,22 +339,22 @@ impl<'a> Pickle<'a> {
                 self.containers[dict].extend(items);
                 Ok(())
             }
-            _ => Err(confused()),
+            _ => Err(malformed()),
         }
     }
 
-    fn memorise(&mut self, place: u32) -> Result<()> {
-        let value = *self.stack.last().ok_or_else(confused)?;
+    fn memoize(&mut self, place: u32) -> Result<()> {
+        let value = *self.stack.last().ok_or_else(malformed)?;
         self.memo.insert(place, value);
         self.count()
     }
 
     fn recall(&mut self, place: u32) -> Result<()> {
-        let value = *self.memo.get(&place).ok_or_else(confused)?;
+        let value = *self.memo.get(&place).ok_or_else(malformed)?;
         self.push(value)
     }
 
-    /// The entries of a dict whose keys are names, in order. Names that no model has, for their length, are left out.
+    /// Returns the entries of a dict whose keys are strings, in order, without those that are too long for a name.
     pub(super) fn named(&self, dict: Value<'a>) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let items: &[Value] = match dict {
             Value::Dict(items) | Value::Namespace(items) => &self.containers[items],
@@ -366,7 +366,7 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// An entry of a dict.
+    /// Returns the last entry of a dict under a key.
     pub(super) fn get(&self, dict: Value<'a>, key: &str) -> Option<Value<'a>> {
         self.named(dict)
             .filter(|(name, _)| *name == key)
@@ -375,7 +375,7 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// A whole number of any length, two's complement.
+/// Decodes an integer of any length, two's complement.
 fn long<'a>(bytes: &[u8]) -> Value<'a> {
     if bytes.len() > 8 {
         return Value::Other;
@@ -387,11 +387,11 @@ fn long<'a>(bytes: &[u8]) -> Value<'a> {
 }
 
 fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| confused())
+    std::str::from_utf8(bytes).map_err(|_| malformed())
 }
 
-fn confused() -> Error {
-    wrong("its description (data.pkl) makes no sense")
+fn malformed() -> Error {
+    wrong("its pickle (data.pkl) is malformed")
 }
 
 #[cfg(test)]
@@ -402,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_asks_for_more_than_a_model_is_refused_by_name() {
+    fn run_rejects_other_calls_by_name() {
         let shell = [string("posix"), string("system"), b"\x93".to_vec()].concat();
         let class = global("torch._utils", "_rebuild_tensor_v3");
         for (value, name) in [
@@ -425,19 +425,19 @@ mod tests {
                 "\\u{1b}[2J.xx",
             ),
         ] {
-            // Wherever it stands.
+            // It is rejected anywhere in the file.
             let value = dict(&[("encoder.x", tensor(NUMBERS, 0, &[1], &[1])), ("b", value)]);
             let message = quickly(&file_of(&program(&value)))
                 .expect_err(name)
                 .to_string();
-            let expected = "which is not part of a model: nothing was run.";
+            let expected = "which a model does not need. Nothing was run.";
             assert!(
                 message.contains(name) && message.ends_with(expected),
                 "{message}"
             );
             assert!(message.len() < 300, "{message}");
         }
-        // A name alone is harmless, as long as nothing is made of it.
+        // A name alone is harmless as long as it is not called.
         let name = dict(&[
             ("encoder.x", tensor(NUMBERS, 0, &[1], &[1])),
             ("b", global("os", "system")),
@@ -446,12 +446,12 @@ mod tests {
     }
 
     #[test]
-    fn hostile_pickles_end_in_a_sentence() {
+    fn run_rejects_hostile_pickles() {
         let pickle = |value: &[u8]| file_of(&program(value));
         let many = b"]".repeat(MAX_VALUES + 1);
-        // Each list holds the one before twice: two to the 20,000 elements, if one walked it.
+        // Each list holds the previous one twice: walking it would visit 2^20000 elements.
         let doubling = [&b"]q\0"[..], &b"](h\0h\0eq\0".repeat(20_000)].concat();
-        // Each time the stack is emptied from the bottom, after it was large.
+        // The stack grows large once, and is then emptied from the bottom many times.
         let large_then_small = [
             &b"("[..],
             &b"K\0".repeat(90_000),
@@ -459,36 +459,36 @@ mod tests {
             &b"(t0".repeat(50_000),
         ]
         .concat();
-        #[rustfmt::skip] // a line a case
+        #[rustfmt::skip] // one line per case
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
             ("a huge pickle", file_of(&vec![b'N'; (4 << 20) + 1]), "too long"),
-            ("an empty pickle", file_of(b""), "ends in the middle"),
-            ("nothing", pickle(b""), "makes no sense"),
-            ("no model", pickle(b"}"), "holds no model"),
-            ("a number", pickle(b"K\0"), "holds no model"),
-            ("deep lists", pickle(&[b"]".repeat(99_000), b"a".repeat(98_999)].concat()), "holds no model"),
-            ("deep tuples", pickle(&[&b")"[..], &b"\x85".repeat(190_000)].concat()), "holds no model"),
-            ("a list in itself", pickle(b"]q\0h\0a"), "holds no model"),
-            ("a dict in itself", pickle(b"}q\0X\x0a\0\0\0state_dicth\0s"), "holds no model"),
-            ("doubling", pickle(&doubling), "holds no model"),
-            ("large, then small", pickle(&large_then_small), "makes no sense"),
+            ("an empty pickle", file_of(b""), "ends unexpectedly"),
+            ("nothing", pickle(b""), "is malformed"),
+            ("no model", pickle(b"}"), "does not contain a model"),
+            ("a number", pickle(b"K\0"), "does not contain a model"),
+            ("deep lists", pickle(&[b"]".repeat(99_000), b"a".repeat(98_999)].concat()), "does not contain a model"),
+            ("deep tuples", pickle(&[&b")"[..], &b"\x85".repeat(190_000)].concat()), "does not contain a model"),
+            ("a list in itself", pickle(b"]q\0h\0a"), "does not contain a model"),
+            ("a dict in itself", pickle(b"}q\0X\x0a\0\0\0state_dicth\0s"), "does not contain a model"),
+            ("doubling", pickle(&doubling), "does not contain a model"),
+            ("large, then small", pickle(&large_then_small), "is malformed"),
             ("many values", pickle(&many), "too many values"),
             ("many marks", pickle(&b"(".repeat(4_000_000)), "too many values"),
             ("many memories", pickle(&[&b"N"[..], &b"q\0".repeat(MAX_VALUES)].concat()), "too many values"),
-            ("the memo's end", pickle(b"Nr\xff\xff\xff\xffj\xff\xff\xff\xff"), "holds no model"),
-            ("memories of nothing", pickle(b"h\x07"), "makes no sense"),
-            ("a long text", pickle(b"X\xff\xff\xff\xffabc"), "ends in the middle"),
-            ("bytes", pickle(b"B\xff\xff\xff\xffabc"), "ends in the middle"),
-            ("a name without end", file_of(b"cos"), "ends in the middle"),
-            ("no text", pickle(b"X\x01\0\0\0\xff"), "makes no sense"),
+            ("the memo's end", pickle(b"Nr\xff\xff\xff\xffj\xff\xff\xff\xff"), "does not contain a model"),
+            ("memories of nothing", pickle(b"h\x07"), "is malformed"),
+            ("a long text", pickle(b"X\xff\xff\xff\xffabc"), "ends unexpectedly"),
+            ("bytes", pickle(b"B\xff\xff\xff\xffabc"), "ends unexpectedly"),
+            ("a name without end", file_of(b"cos"), "ends unexpectedly"),
+            ("no text", pickle(b"X\x01\0\0\0\xff"), "is malformed"),
             ("an unknown instruction", pickle(b"ios\nsystem\n"), "0x69"),
-            ("below the stack", pickle(b"0"), "makes no sense"),
-            ("below the mark", pickle(b"N(0"), "makes no sense"),
-            ("without a mark", pickle(b"Nt"), "makes no sense"),
-            ("a call of what was called", pickle(b"ccollections\nOrderedDict\n)R)R"), "makes no sense"),
-            ("a call without a tensor", pickle(b"ctorch._utils\n_rebuild_parameter\n)R"), "makes no sense"),
-            ("attributes for a tensor", pickle(&[tensor(NUMBERS, 0, &[1], &[1]), b"}b".to_vec()].concat()), "makes no sense"),
-            ("half an entry", pickle(b"}(Nu"), "makes no sense"),
+            ("below the stack", pickle(b"0"), "is malformed"),
+            ("below the mark", pickle(b"N(0"), "is malformed"),
+            ("without a mark", pickle(b"Nt"), "is malformed"),
+            ("a call of what was called", pickle(b"ccollections\nOrderedDict\n)R)R"), "is malformed"),
+            ("a call without a tensor", pickle(b"ctorch._utils\n_rebuild_parameter\n)R"), "is malformed"),
+            ("attributes for a tensor", pickle(&[tensor(NUMBERS, 0, &[1], &[1]), b"}b".to_vec()].concat()), "is malformed"),
+            ("half an entry", pickle(b"}(Nu"), "is malformed"),
         ];
         for (what, bytes, expected) in cases {
             let message = quickly(&bytes).expect_err(what).to_string();
@@ -496,7 +496,7 @@ mod tests {
         }
     }
 
-    /// Pieces of pickles, so that random programs get somewhere.
+    /// Pieces of pickles, so that many random programs run for a while.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let simple = b"N()]}t\x85\x86\x87aesu01R\x81bQ\x93\x94".map(|code| vec![code]);
         let others = [
@@ -527,12 +527,12 @@ mod tests {
         proptest::collection::vec(pieces, 0..60).prop_map(|pieces| pieces.concat())
     }
 
-    // PROPTEST_CASES=1000000 runs them for longer.
+    // PROPTEST_CASES=1000000 runs these for longer.
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn random_programs_do_no_harm(pieces in pieces()) {
+        fn run_survives_random_programs(pieces in pieces()) {
             let _ = quickly(&file_of(&program(&pieces)));
         }
     }

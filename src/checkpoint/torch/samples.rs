@@ -1,4 +1,4 @@
-//! Checkpoints for tests, put together from instructions and zip entries.
+//! Assembles checkpoints for tests from zip entries and instructions.
 
 use std::cell::Cell;
 
@@ -8,7 +8,7 @@ use super::file::ReadAt;
 use super::{MAX_TENSORS, TorchCheckpoint, read};
 use crate::error::Result;
 
-/// A file that counts what is read of it.
+/// A file that counts reads and bytes.
 pub(super) struct Counted<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) read: Cell<u64>,
@@ -28,8 +28,8 @@ impl ReadAt for Counted<'_> {
     }
 }
 
-/// Reads, and sees to it that this takes no more reads than a model has tensors, and of no more bytes than the file has. What
-/// is done between reads is bounded by the values that a pickle may make.
+/// Reads a file, and checks that the numbers of reads and of bytes are in proportion to a model's tensors and to the file's
+/// length. The work between reads is bounded by [`super::pickle`]'s limit on values.
 pub(super) fn quickly(bytes: &[u8]) -> Result<TorchCheckpoint> {
     let file = Counted {
         bytes,
@@ -39,12 +39,12 @@ pub(super) fn quickly(bytes: &[u8]) -> Result<TorchCheckpoint> {
     let read = block_on(read(&file));
     // Local header and numbers of each tensor; end record, directory and pickle.
     assert!(file.reads.get() <= 2 * MAX_TENSORS + 100);
-    // The end record, local headers and the directory are read beside the entries.
+    // The end record, local headers and the directory come on top of the entries.
     assert!(file.read.get() <= 2 * file.size() + 100_000);
     read
 }
 
-/// A zip of stored entries: name, method, data.
+/// Makes a zip of stored entries: name, method, data.
 pub(super) fn zip_of(entries: &[(&str, u16, &[u8])]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for (name, method, data) in entries {
@@ -79,7 +79,7 @@ pub(super) fn zip_of(entries: &[(&str, u16, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// A checkpoint of this pickle, with storage 0 = the numbers 0 to 23 as float32, and 1 = 64 bytes of 0x3c.
+/// Makes a checkpoint of a pickle, with storage 0 = the numbers 0 to 23 as float32, and 1 = 64 bytes of 0x3c.
 pub(super) fn file_of(pickle: &[u8]) -> Vec<u8> {
     let numbers: Vec<u8> = (0..24).flat_map(|n| (n as f32).to_le_bytes()).collect();
     zip_of(&[
@@ -90,7 +90,7 @@ pub(super) fn file_of(pickle: &[u8]) -> Vec<u8> {
     ])
 }
 
-// An assembler: each gives the instructions that push one value.
+// An assembler: each function returns the instructions that push one value.
 
 pub(super) fn int(number: i32) -> Vec<u8> {
     [&b"J"[..], &number.to_le_bytes()].concat()
@@ -134,7 +134,7 @@ pub(super) fn call(module: &str, name: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
     [&global(module, name)[..], &tuple(arguments), b"R"].concat()
 }
 
-/// A tensor of a storage: its number and type, where it starts, shape and strides.
+/// Pushes a tensor: number and type of its storage, start, shape and strides.
 pub(super) fn tensor(storage: (&str, &str), start: i32, shape: &[i32], strides: &[i32]) -> Vec<u8> {
     let id = tuple(&[
         string("storage"),
@@ -161,17 +161,17 @@ pub(super) fn tensor(storage: (&str, &str), start: i32, shape: &[i32], strides: 
 
 pub(super) const NUMBERS: (&str, &str) = ("0", "FloatStorage");
 
-/// The whole pickle.
+/// Returns the whole pickle that makes a value.
 pub(super) fn program(value: &[u8]) -> Vec<u8> {
     [b"\x80\x02", value, b"."].concat()
 }
 
-/// A bare `state_dict` of one tensor.
+/// Makes a checkpoint with a bare `state_dict` of one tensor.
 pub(super) fn only(tensor: Vec<u8>) -> Vec<u8> {
     file_of(&program(&dict(&[("encoder.x", tensor)])))
 }
 
-/// A small checkpoint with all that the reader knows.
+/// Makes a small checkpoint with everything that the reader understands.
 pub(super) fn lightning() -> Vec<u8> {
     let parameter = call(
         "torch._utils",
@@ -183,7 +183,7 @@ pub(super) fn lightning() -> Vec<u8> {
         ],
     );
     let mut state = call("collections", "OrderedDict", &[]);
-    state.extend(b"q\0("); // memorised before it is filled
+    state.extend(b"q\0("); // memoized before it is filled
     for (name, value) in [
         ("encoder.w", parameter),
         (

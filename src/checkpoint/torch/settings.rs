@@ -1,7 +1,10 @@
-//! The authors' settings as ours.
+//! Reads the settings of a checkpoint, and makes a model with them.
+
+use std::collections::HashMap;
 
 use burn::tensor::Device;
 
+use super::pickle::{Pickle, Value};
 use super::{TorchCheckpoint, wrong};
 use crate::checkpoint::header::id_of;
 use crate::checkpoint::{Loaded, with_state};
@@ -10,12 +13,29 @@ use crate::error::Result;
 use crate::model::AutoLink;
 use crate::train::Snapshots;
 
+/// Returns the numbers among the `hyper_parameters`; booleans are 0 or 1.
+pub(super) fn numbers<'a>(pickle: &Pickle<'a>, root: Value<'a>) -> HashMap<String, f64> {
+    let mut settings = HashMap::new();
+    if let Some(found) = pickle.get(root, "hyper_parameters") {
+        for (name, value) in pickle.named(found) {
+            let number = match value {
+                Value::Bool(value) => f64::from(u8::from(value)),
+                Value::Int(value) => value as f64,
+                Value::Float(value) => value,
+                _ => continue,
+            };
+            settings.insert(name.to_string(), number);
+        }
+    }
+    settings
+}
+
 impl TorchCheckpoint {
-    /// The model under the authors' settings, as far as the file has them; the rest are the paper's. Keypoints and width are what
-    /// the tensors say.
+    /// Makes the model with the file's settings, and the paper's where the file has none. The numbers of keypoints and
+    /// channels come from the shapes of tensors. See `tests/parity.rs`.
     ///
     /// # Errors
-    /// [`Error::Model`] where tensors are missing or have other shapes, [`Error::Setting`] where it is too large for this program.
+    /// [`crate::Error::Model`] if tensors are missing or have other shapes, [`crate::Error::Setting`] if the model is too large.
     pub fn into_model(self, device: &Device) -> Result<Loaded> {
         let first = |name: &str| match self.tensors.get(name) {
             Some((shape, _)) => Ok(shape.first().copied().unwrap_or_default()),
@@ -62,7 +82,7 @@ mod tests {
     use super::super::samples::*;
 
     #[test]
-    fn settings_may_be_a_namespace() {
+    fn read_accepts_a_namespace_of_settings() {
         let mut settings = global("argparse", "Namespace");
         settings.extend(b")\x81");
         settings.extend(dict(&[("sklr", int(512))]));

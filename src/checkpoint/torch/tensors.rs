@@ -1,4 +1,4 @@
-//! Tensors as views of storages: checked, found in the file and put into row-major order.
+//! Checks tensors, which are views of storages, finds them in the file and reads them in row-major order.
 
 use half::{bf16, f16};
 
@@ -8,15 +8,15 @@ use super::pickle::{Pickle, Value};
 use super::{MAX_ELEMENTS, MAX_NAME, wrong_tensor};
 use crate::error::Result;
 
-/// The most dimensions of a tensor.
+/// Maximum number of dimensions of a tensor.
 const MAX_DIMENSIONS: usize = 8;
 
-/// Bytes of a storage that are read at once.
+/// Maximum number of bytes of a storage that are read at once.
 const CHUNK: u64 = 1 << 20;
 
-/// The type of a storage's numbers.
+/// Type of a storage's numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(super) enum NumberType {
     F16,
     Bf16,
     F32,
@@ -24,13 +24,13 @@ pub(super) enum Kind {
     I64,
 }
 
-impl Kind {
-    /// Bytes of a number.
+impl NumberType {
+    /// Returns the size of a number, bytes.
     pub(super) fn size(self) -> u64 {
         match self {
-            Kind::F16 | Kind::Bf16 => 2,
-            Kind::F32 => 4,
-            Kind::F64 | Kind::I64 => 8,
+            NumberType::F16 | NumberType::Bf16 => 2,
+            NumberType::F32 => 4,
+            NumberType::F64 | NumberType::I64 => 8,
         }
     }
 
@@ -40,23 +40,23 @@ impl Kind {
             number[..bytes.len()].copy_from_slice(bytes);
             let [a, b, c, d, ..] = number;
             match self {
-                Kind::F16 => f16::from_le_bytes([a, b]).to_f32(),
-                Kind::Bf16 => bf16::from_le_bytes([a, b]).to_f32(),
-                Kind::F32 => f32::from_le_bytes([a, b, c, d]),
-                Kind::F64 => f64::from_le_bytes(number) as f32,
-                Kind::I64 => i64::from_le_bytes(number) as f32,
+                NumberType::F16 => f16::from_le_bytes([a, b]).to_f32(),
+                NumberType::Bf16 => bf16::from_le_bytes([a, b]).to_f32(),
+                NumberType::F32 => f32::from_le_bytes([a, b, c, d]),
+                NumberType::F64 => f64::from_le_bytes(number) as f32,
+                NumberType::I64 => i64::from_le_bytes(number) as f32,
             }
         })
     }
 }
 
-/// A tensor as a view of a storage; all in elements.
+/// A tensor as a view of a storage. Sizes and offsets are numbers of elements.
 pub(super) struct View<'a> {
-    /// Number of the storage.
+    /// Name of the storage, a number.
     storage: &'a str,
-    pub(super) kind: Kind,
+    pub(super) number_type: NumberType,
     start: u64,
-    /// From its first element in the storage to behind its last.
+    /// Distance in the storage from the first element to one past the last.
     pub(super) span: u64,
     pub(super) axes: Vec<Axis>,
 }
@@ -65,14 +65,14 @@ pub(super) struct View<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Axis {
     pub(super) size: u64,
-    /// From one element to the next, in the storage.
+    /// Distance between neighbouring elements in the storage.
     stride: u64,
-    /// The same in the row-major result.
+    /// Distance between neighbouring elements in the row-major result.
     step: u64,
 }
 
 impl View<'_> {
-    /// The axes that have more than one element, widest stride first; a tensor that is row-major already is one axis.
+    /// Returns the axes with more than one element, widest stride first; a single axis if the tensor is row-major already.
     fn places(&self) -> Vec<Axis> {
         let mut places: Vec<Axis> = self
             .axes
@@ -89,7 +89,7 @@ impl View<'_> {
     }
 }
 
-/// Where the element `index` of a view's span belongs in the row-major result, if the view has it.
+/// Returns the place of element `index` of a view's span in the row-major result, or `None` if the view skips it.
 fn place(places: &[Axis], index: u64) -> Option<u64> {
     let (mut rest, mut place) = (index, 0);
     for axis in places {
@@ -108,32 +108,32 @@ fn place(places: &[Axis], index: u64) -> Option<u64> {
 }
 
 impl<F: ReadAt + ?Sized> Archive<'_, F> {
-    /// Where a tensor's span begins in the file, bytes.
+    /// Returns the start of a tensor's span in the file, bytes.
     pub(super) async fn locate(&self, name: &str, view: &View<'_>) -> Result<u64> {
         let entry = self
             .entry(&format!("data/{}", view.storage))
             .ok_or_else(|| wrong_tensor(name, "its values are missing"))?;
-        let size = view.kind.size();
+        let size = view.number_type.size();
         match view
             .start
             .checked_add(view.span)
             .and_then(|end| end.checked_mul(size))
         {
             Some(end) if end <= entry.size => Ok(self.data(entry).await? + view.start * size),
-            _ => Err(wrong_tensor(name, "it goes on beyond its values")),
+            _ => Err(wrong_tensor(name, "it extends beyond its values")),
         }
     }
 
-    /// Reads the values of a tensor whose span begins at `offset`, row-major.
+    /// Reads the row-major values of a tensor whose span begins at `offset`.
     pub(super) async fn values(&self, offset: u64, view: &View<'_>) -> Result<Vec<f32>> {
-        let size = view.kind.size();
+        let size = view.number_type.size();
         let places = view.places();
         let mut values = vec![0.0; view.axes.iter().map(|axis| axis.size as usize).product()];
         let mut at = 0;
         while at < view.span {
             let count = (view.span - at).min(CHUNK / size);
             let bytes = self.bytes(offset + at * size, count * size).await?;
-            for (index, value) in (at..).zip(view.kind.decode(&bytes)) {
+            for (index, value) in (at..).zip(view.number_type.decode(&bytes)) {
                 if let Some(place) = place(&places, index) {
                     values[place as usize] = value;
                 }
@@ -145,11 +145,11 @@ impl<F: ReadAt + ?Sized> Archive<'_, F> {
 }
 
 impl<'a> Pickle<'a> {
-    /// What a tensor says of itself, checked as far as that goes without its storage. What is wrong is half a sentence.
+    /// Returns a tensor's view of its storage, checked except for the storage's length. The error is half a sentence.
     pub(super) fn view(&self, tensor: Value<'a>) -> std::result::Result<View<'a>, &'static str> {
-        const UNCLEAR: &str = "it is no tensor";
+        const NOT_A_TENSOR: &str = "it is not a tensor";
         let Value::Tensor(tensor) = tensor else {
-            return Err(UNCLEAR);
+            return Err(NOT_A_TENSOR);
         };
         let [
             Value::Storage(storage),
@@ -159,37 +159,37 @@ impl<'a> Pickle<'a> {
             ..,
         ] = self.containers[tensor][..]
         else {
-            return Err(UNCLEAR);
+            return Err(NOT_A_TENSOR);
         };
         let [
             Value::Text("storage"),
-            Value::Global(kind),
+            Value::Global(number_type),
             Value::Text(storage),
             ..,
         ] = self.containers[storage][..]
         else {
-            return Err(UNCLEAR);
+            return Err(NOT_A_TENSOR);
         };
-        let kind = match self.globals[kind] {
-            ("torch", "HalfStorage") => Kind::F16,
-            ("torch", "BFloat16Storage") => Kind::Bf16,
-            ("torch", "FloatStorage") => Kind::F32,
-            ("torch", "DoubleStorage") => Kind::F64,
-            ("torch", "LongStorage") => Kind::I64,
+        let number_type = match self.globals[number_type] {
+            ("torch", "HalfStorage") => NumberType::F16,
+            ("torch", "BFloat16Storage") => NumberType::Bf16,
+            ("torch", "FloatStorage") => NumberType::F32,
+            ("torch", "DoubleStorage") => NumberType::F64,
+            ("torch", "LongStorage") => NumberType::I64,
             _ => return Err("its numbers are neither floating-point nor int64"),
         };
         let (sizes, strides) = (&self.containers[sizes], &self.containers[strides]);
         if storage.len() > MAX_NAME || sizes.len() != strides.len() || sizes.len() > MAX_DIMENSIONS
         {
-            return Err(UNCLEAR);
+            return Err(NOT_A_TENSOR);
         }
         let number = |value: &Value| match value {
             Value::Int(value) => u64::try_from(*value).map_err(|_| "it has a negative size"),
-            _ => Err(UNCLEAR),
+            _ => Err(NOT_A_TENSOR),
         };
 
         let mut axes = Vec::with_capacity(sizes.len());
-        let mut step = 1_u64; // elements within one of this axis
+        let mut step = 1_u64; // elements per element of this axis
         for (size, stride) in sizes.iter().zip(strides).rev() {
             let (size, stride) = (number(size)?, number(stride)?);
             axes.push(Axis { size, stride, step });
@@ -205,7 +205,7 @@ impl<'a> Pickle<'a> {
         narrow_first.sort_by_key(|axis| axis.stride);
         for axis in narrow_first {
             if axis.stride < span {
-                return Err("it overlaps with itself");
+                return Err("it overlaps itself");
             }
             span = (axis.size - 1)
                 .checked_mul(axis.stride)
@@ -215,7 +215,7 @@ impl<'a> Pickle<'a> {
         }
         Ok(View {
             storage,
-            kind,
+            number_type,
             start: number(&Value::Int(start))?,
             span,
             axes,
@@ -230,7 +230,7 @@ mod tests {
     use super::super::samples::*;
 
     #[test]
-    fn strides_and_types_are_followed() {
+    fn read_follows_strides_and_types() {
         let read = |tensor| quickly(&only(tensor)).expect("reads").tensors["encoder.x"].clone();
         let transposed = (vec![3, 2], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
         assert_eq!(read(tensor(NUMBERS, 0, &[3, 2], &[1, 3])), transposed);
@@ -248,7 +248,7 @@ mod tests {
             channels_last
         );
         // 0x3c3c..., as numpy and torch read it
-        for (kind, expected) in [
+        for (number_type, expected) in [
             ("HalfStorage", 1.0585938),
             ("BFloat16Storage", 0.011474609),
             ("FloatStorage", 0.01148897),
@@ -256,15 +256,15 @@ mod tests {
             ("LongStorage", 4.3404104e18),
         ] {
             assert_eq!(
-                read(tensor(("1", kind), 1, &[1], &[1])),
+                read(tensor(("1", number_type), 1, &[1], &[1])),
                 (vec![1], vec![expected]),
-                "{kind}"
+                "{number_type}"
             );
         }
     }
 
     #[test]
-    fn hostile_tensors_end_in_a_sentence() {
+    fn view_rejects_hostile_tensors() {
         let pickle = |value: &[u8]| file_of(&program(value));
         let state = |names: usize, tensor: &[u8]| {
             let mut state = [tensor, b"q\x010}("].concat();
@@ -274,11 +274,11 @@ mod tests {
             pickle(&[&state[..], b"u"].concat())
         };
         let number = |shape: &[i32], strides: &[i32]| only(tensor(NUMBERS, 0, shape, strides));
-        #[rustfmt::skip] // a line a case
+        #[rustfmt::skip] // one line per case
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-            ("no tensor", only(int(1)), "encoder.x: it is no tensor"),
-            ("a tensor without arguments", only(call("torch._utils", "_rebuild_tensor_v2", &[])), "is no tensor"),
-            ("a list as a shape", only([&b"ctorch._utils\n_rebuild_tensor_v2\n(]K\0]]t"[..], b"R"].concat()), "is no tensor"),
+            ("no tensor", only(int(1)), "encoder.x: it is not a tensor"),
+            ("a tensor without arguments", only(call("torch._utils", "_rebuild_tensor_v2", &[])), "is not a tensor"),
+            ("a list as a shape", only([&b"ctorch._utils\n_rebuild_tensor_v2\n(]K\0]]t"[..], b"R"].concat()), "is not a tensor"),
             ("booleans", only(tensor(("1", "BoolStorage"), 0, &[1], &[1])), "neither floating-point"),
             ("no storage", only(tensor(("8", "FloatStorage"), 0, &[1], &[1])), "values are missing"),
             ("another file's storage", only(tensor(("../data.pkl", "FloatStorage"), 0, &[1], &[1])), "are missing"),
@@ -291,10 +291,10 @@ mod tests {
             ("nothing in it", number(&[0], &[1]), "empty"),
             ("huge", number(&[i32::MAX, i32::MAX, i32::MAX], &[1, 1, 1]), "too large"),
             ("huge strides", number(&[i32::MAX / 99, 2], &[i32::MAX, 1]), "too large"),
-            ("one number a million times", number(&[1000, 1000], &[0, 0]), "overlaps with itself"),
-            ("rows that overlap", number(&[3, 3], &[2, 1]), "overlaps with itself"),
-            ("shape without strides", number(&[2, 2], &[1]), "is no tensor"),
-            ("nine dimensions", number(&[1; 9], &[1; 9]), "is no tensor"),
+            ("one number a million times", number(&[1000, 1000], &[0, 0]), "overlaps itself"),
+            ("rows that overlap", number(&[3, 3], &[2, 1]), "overlaps itself"),
+            ("shape without strides", number(&[2, 2], &[1]), "is not a tensor"),
+            ("nine dimensions", number(&[1; 9], &[1; 9]), "is not a tensor"),
             ("a storage often", state(900, &tensor(NUMBERS, 0, &[24], &[1])), "larger than the file"),
             ("many tensors", state(1001, &tensor(NUMBERS, 0, &[1], &[1])), "too many tensors"),
         ];
@@ -304,18 +304,18 @@ mod tests {
         }
     }
 
-    /// Numbers that a tensor may claim for itself.
-    fn claims() -> impl Strategy<Value = Vec<i32>> {
+    /// Shapes or strides that a file may give a tensor.
+    fn dimensions() -> impl Strategy<Value = Vec<i32>> {
         let number = prop_oneof![0..6_i32, -1..1_i32, Just(24), any::<i32>()];
         proptest::collection::vec(number, 0..5)
     }
 
-    // PROPTEST_CASES=1000000 runs them for longer.
+    // PROPTEST_CASES=1000000 runs these for longer.
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn random_tensors_do_no_harm(start in any::<i8>(), shape in claims(), strides in claims()) {
+        fn read_survives_random_tensors(start in any::<i8>(), shape in dimensions(), strides in dimensions()) {
             if let Ok(read) = quickly(&only(tensor(NUMBERS, start.into(), &shape, &strides))) {
                 let (shape, values) = &read.tensors["encoder.x"];
                 prop_assert_eq!(shape.iter().product::<usize>(), values.len());
