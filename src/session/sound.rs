@@ -72,6 +72,7 @@ impl Session {
             return Error::Training(format!("{why}. Reset, and try a lower learning rate."));
         };
         let step = sound.state.step;
+        tracing::info!("{why}: going back to step {step}");
         self.paused = Some(sound.state.clone());
         self.losses.truncate(sound.losses);
         self.trainer = None;

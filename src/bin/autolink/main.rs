@@ -21,6 +21,8 @@ mod save;
 #[cfg(not(target_family = "wasm"))]
 mod signals;
 #[cfg(not(target_family = "wasm"))]
+mod trace;
+#[cfg(not(target_family = "wasm"))]
 mod train;
 
 #[cfg(not(target_family = "wasm"))]
@@ -31,6 +33,7 @@ fn main() -> std::process::ExitCode {
     use clap::Parser;
     use std::process::ExitCode;
 
+    trace::init();
     let cli = args::Cli::parse();
     let voice = output::Reporter { json: cli.json };
     let done = match &cli.command {
