@@ -1,5 +1,5 @@
-//! What is fuzzed: everything that reads a file which somebody else wrote. A target takes any bytes, and panics where
-//! something is not as it has to be. `main.rs` gives them to libFuzzer, `tests/fuzz.rs` what was found before.
+//! Fuzz targets for all code that reads files of others. A target takes any bytes, and panics if an invariant does not hold.
+//! `main.rs` runs them with libFuzzer, `tests/fuzz.rs` over the inputs that it found.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,10 @@ use autolink::data::inputs::{self, Inputs};
 use autolink::eval::Landmarks;
 use burn::tensor::Device;
 
-/// A target's name, and what it does with bytes.
+/// Name and function of a target.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 8] = [
     ("image", image),
     ("zip", zip),
@@ -29,8 +29,8 @@ pub const TARGETS: [Target; 8] = [
     ("project", project),
 ];
 
-/// The target of this name.
-#[allow(dead_code)] // not both programs need it
+/// Returns the target of a name.
+#[allow(dead_code)] // `tests/fuzz.rs` does not need it
 pub fn named(name: &str) -> Option<fn(&[u8])> {
     let mut targets = TARGETS.iter();
     targets
@@ -38,30 +38,30 @@ pub fn named(name: &str) -> Option<fn(&[u8])> {
         .map(|(_, run)| *run)
 }
 
-/// What a person is told: some words, and no page of them, whatever the file has.
-fn assert_sentence(text: &str) {
-    assert!(!text.trim().is_empty(), "an empty sentence");
+/// Checks that a message is not empty and not longer than a paragraph, whatever it quotes from the file.
+fn assert_message(text: &str) {
+    assert!(!text.trim().is_empty(), "an empty message");
     let length = text.chars().count();
-    assert!(length <= 1000, "a sentence of {length} characters");
+    assert!(length <= 1000, "a message of {length} characters");
 }
 
 fn image(bytes: &[u8]) {
     const SIZE: usize = 32;
     let fit = [Fit::Crop, Fit::Pad, Fit::Stretch][bytes.len() % 3];
     match decode::decode("a file", bytes, SIZE, fit) {
-        Ok(picture) => {
-            assert_eq!(picture.pixels.len(), SIZE * SIZE * 3);
-            let placement = picture.placement;
+        Ok(image) => {
+            assert_eq!(image.pixels.len(), SIZE * SIZE * 3);
+            let placement = image.placement;
             let numbers = placement.offset.iter().chain(&placement.scale);
             assert!(numbers.into_iter().all(|number| number.is_finite()));
             let [width, height] = placement.original_px;
             if u64::from(width) * u64::from(height) <= 1 << 16 {
-                let (pixels, size_px) = decode::whole(bytes).expect("it was read just now");
+                let (pixels, size_px) = decode::whole(bytes).expect("it was decoded just now");
                 assert_eq!(size_px, placement.original_px);
                 assert_eq!(pixels.len(), 3 * width as usize * height as usize);
             }
         }
-        Err(sentence) => assert_sentence(&sentence),
+        Err(message) => assert_message(&message),
     }
 }
 
@@ -79,15 +79,15 @@ fn zip(bytes: &[u8]) {
     for input in inputs.images.iter().chain(&inputs.labels) {
         match inputs::read(bytes, input.place.as_ref()) {
             Ok(file) => unpacked += file.len(),
-            Err(sentence) => assert_sentence(&sentence),
+            Err(message) => assert_message(&message),
         }
     }
-    for (_, sentence) in &inputs.rejected {
-        assert_sentence(sentence);
+    for (_, message) in &inputs.rejected {
+        assert_message(message);
     }
     let count = inputs.images.len() + inputs.labels.len() + inputs.rejected.len();
-    assert!(count > 0, "not a word about the zip");
-    // Deflate packs 1,032 to 1 at most; what is more is a bomb, and is stopped.
+    assert!(count > 0, "the zip left no trace");
+    // Deflate compresses at most 1,032 to 1. More is a zip bomb, which the reader stops.
     assert!(
         unpacked <= 2048 * bytes.len() + 1024,
         "{unpacked} bytes of {}",
@@ -95,10 +95,10 @@ fn zip(bytes: &[u8]) {
     );
 }
 
-/// A file, or the JSON of its head, to which as many zeros are added as it says: a fuzzer does not change files of megabytes
-/// to any purpose.
+/// Takes a file, or the JSON of its header, to which it appends as many zeros as the header announces: fuzzing megabytes of
+/// numbers would find nothing.
 fn safetensors(bytes: &[u8]) {
-    const MOST: usize = 16 << 20;
+    const MAX_DATA: usize = 16 << 20;
     let whole = if bytes.starts_with(b"{") {
         let end = |text: &str| -> Option<usize> {
             let numbers = text.split("data_offsets").skip(1);
@@ -111,32 +111,32 @@ fn safetensors(bytes: &[u8]) {
         let mut file = (head as u64).to_le_bytes().to_vec();
         file.extend(bytes);
         file.resize(8 + head, b' ');
-        file.resize(file.len() + data.min(MOST), 0);
+        file.resize(file.len() + data.min(MAX_DATA), 0);
         file
     } else {
         bytes.to_vec()
     };
     match checkpoint::load(&whole, &Device::flex()) {
         Ok(loaded) => {
-            loaded.config.validate().expect("what is read can be used");
+            loaded.config.validate().expect("a loaded config is valid");
             let state = pollster::block_on(checkpoint::state(&loaded.model)).expect("on the CPU");
             let mut values = state.iter().flat_map(|(_, _, values)| values);
             assert!(values.all(|value| value.is_finite()));
         }
-        Err(error) => assert_sentence(&error.to_string()),
+        Err(error) => assert_message(&error.to_string()),
     }
 }
 
 fn torch(bytes: &[u8]) {
     let found = match pollster::block_on(checkpoint::torch::read(bytes)) {
         Ok(found) => found,
-        Err(error) => return assert_sentence(&error.to_string()),
+        Err(error) => return assert_message(&error.to_string()),
     };
     for (name, (shape, values)) in &found.tensors {
         assert_eq!(shape.iter().product::<usize>(), values.len(), "{name}");
     }
     if let Err(error) = found.into_model(&Device::flex()) {
-        assert_sentence(&error.to_string());
+        assert_message(&error.to_string());
     }
 }
 
@@ -154,11 +154,11 @@ fn landmarks(bytes: &[u8]) {
                     .all(|(_, points)| points.len() == table.names.len())
             );
         }
-        Err(error) => assert_sentence(&error.to_string()),
+        Err(error) => assert_message(&error.to_string()),
     }
 }
 
-/// Two images, two keypoints.
+/// Makes a project of two images and two keypoints.
 fn two_images() -> AnnotationProject {
     let colors = ["#e6194b", "#3cb44b"].map(String::from);
     let discovered = Annotations::discovered(&colors);
@@ -186,16 +186,16 @@ fn deeplabcut(bytes: &[u8]) {
     labels("CollectedData_me.csv", bytes);
 }
 
-/// What is read can be used and written: by every format, or a sentence says why not.
+/// Imports labels, exports them in every format, and applies them to a project.
 fn labels(name: &str, bytes: &[u8]) {
     let imported = match formats::import(name, bytes) {
         Ok(imported) => imported,
-        Err(error) => return assert_sentence(&error.to_string()),
+        Err(error) => return assert_message(&error.to_string()),
     };
     let Imported {
         annotations, notes, ..
     } = &imported;
-    notes.iter().for_each(|note| assert_sentence(note));
+    notes.iter().for_each(|note| assert_message(note));
     let count = annotations.keypoints.len();
     assert!(
         annotations
@@ -205,10 +205,10 @@ fn labels(name: &str, bytes: &[u8]) {
     );
     for format in Format::ALL {
         if let Err(error) = formats::export(annotations, format) {
-            assert_sentence(&error.to_string());
+            assert_message(&error.to_string());
         }
     }
-    // The page's own file can be read again.
+    // Our own format can be read back.
     if let Ok(files) = formats::export(annotations, Format::Json) {
         let again = formats::import("annotations.json", &files[0].bytes).expect("our own file");
         assert_eq!(again.annotations.images.len(), annotations.images.len());
@@ -216,8 +216,8 @@ fn labels(name: &str, bytes: &[u8]) {
     }
     let mut project = two_images();
     match project.import(&imported) {
-        Ok(_) => work_on(&mut project),
-        Err(error) => assert_sentence(&error.to_string()),
+        Ok(_) => edit_and_export(&mut project),
+        Err(error) => assert_message(&error.to_string()),
     }
 }
 
@@ -228,17 +228,17 @@ fn project(bytes: &[u8]) {
     let mut project = two_images();
     match project.open(text) {
         Ok(name) => {
-            let saved = project.save(&name).expect("what was read can be written");
+            let saved = project.save(&name).expect("an opened project can be saved");
             let again = two_images().open(&saved);
-            assert_eq!(again.expect("what was written can be read"), name);
-            work_on(&mut project);
+            assert_eq!(again.expect("a saved project can be opened"), name);
+            edit_and_export(&mut project);
         }
-        Err(error) => assert_sentence(&error.to_string()),
+        Err(error) => assert_message(&error.to_string()),
     }
 }
 
-/// Everything that the page does with a project.
-fn work_on(project: &mut AnnotationProject) {
+/// Does with a project everything that the page can do.
+fn edit_and_export(project: &mut AnnotationProject) {
     let edits = [
         Edit::AddLandmark {
             name: "one more".into(),
@@ -268,14 +268,14 @@ fn work_on(project: &mut AnnotationProject) {
     ];
     for edit in edits {
         if let Err(error) = project.edit(edit) {
-            assert_sentence(&error.to_string());
+            assert_message(&error.to_string());
         }
         project.view(false);
     }
     for layer in [Layer::Keypoints, Layer::Landmarks] {
         for format in [Format::Coco, Format::Deeplabcut, Format::Json] {
             if let Err(error) = project.export(layer, format) {
-                assert_sentence(&error.to_string());
+                assert_message(&error.to_string());
             }
         }
     }

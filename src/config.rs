@@ -1,41 +1,41 @@
-//! Every hyper-parameter once: its range, unit, meaning, the paper's value, and the presets.
+//! All hyper-parameters, each defined once: range, unit, meaning, the paper's value and the presets.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::error::{Error, Result};
 
-/// A named choice of all settings.
+/// A named set of all settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// Quick on the CPU: minutes to a skeleton in a browser tab.
     Tiny,
-    /// A sharper loss, in some twice the time.
+    /// Compares at twice the resolution; a step takes about twice as long.
     Small,
-    /// What the paper trains; wants a large GPU and hours.
+    /// The paper's settings: these need a large GPU and hours.
     Paper,
 }
 
-/// How a picture that is not square becomes one.
+/// Method that makes an image square.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Each side scaled on its own (the authors' way).
+    /// Scales each side on its own, as the authors do.
     Stretch,
-    /// The largest centred square.
+    /// Keeps the largest centred square.
     Crop,
-    /// The whole picture, centred, with its edge colour around it.
+    /// Keeps the whole image, centred, with bars in the mean colour of its border.
     Pad,
 }
 
-/// What the reconstruction is compared by.
+/// Loss between a reconstruction and its image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// Mean squared error of pixels: cheap, and enough on plain backgrounds.
+    /// Mean squared error of pixels: fast, and enough on plain backgrounds.
     Pixel,
-    /// L1 between VGG16 features: what makes the method work where appearance varies.
+    /// L1 distance between VGG16 features, which the method needs where appearance varies.
     Perceptual,
 }
 
@@ -45,45 +45,45 @@ pub enum LossKind {
 pub struct Config {
     /// Number of keypoints, K.
     pub keypoints: usize,
-    /// Side of the square pictures that the model sees, px.
+    /// Side of the square images that the model sees, px; a multiple of 16.
     pub size: usize,
     /// Channels of the first layer; deeper ones are multiples.
     pub width: usize,
-    /// How pictures become square.
+    /// Method that makes images square.
     pub fit: Fit,
-    /// Mirror each picture with probability one half.
+    /// Mirrors each image with probability one half.
     pub flip: bool,
-    /// Which loss.
+    /// Loss between reconstruction and image.
     pub loss: LossKind,
-    /// How many VGG16 blocks the perceptual loss compares (1: relu1_2 ... 4: relu4_3).
+    /// Number of VGG16 blocks that the perceptual loss compares (1: relu1_2 ... 4: relu4_3).
     pub perceptual_blocks: usize,
-    /// Side to which pictures are resized for the perceptual loss, px.
+    /// Side to which images are resized for the perceptual loss, px.
     pub perceptual_size: usize,
-    /// Pictures per step.
+    /// Images per step.
     pub batch: usize,
-    /// Pictures per forward pass; gradients add up to the batch. Equal to `batch` unless memory is short.
+    /// Images per forward pass, a divisor of `batch`; their gradients are added up. Equal to `batch` unless memory is short.
     pub micro_batch: usize,
-    /// Seed of everything random.
+    /// Seed of all random streams.
     #[ts(type = "number")]
     pub seed: u64,
     /// AdamW's learning rate.
     pub learning_rate: f64,
     /// AdamW's decoupled weight decay.
     pub weight_decay: f64,
-    /// Share of mask cells that are hidden.
+    /// Mask ratio: the share of mask cells that are hidden.
     pub mask_ratio: f64,
-    /// Mask cells along a side.
+    /// Mask grid: the number of mask cells along each side.
     pub mask_grid: usize,
-    /// Width of a drawn edge: squared distance (pictures span `[-1, 1]`) at which it has faded to 1/e.
+    /// Edge thickness (the authors' `thick`): the squared distance at which an edge has faded to 1/e, where images span `[-1, 1]`.
     pub thickness: f64,
-    /// How much faster edge weights learn than the rest (the authors' `sklr`).
+    /// Edge learning-rate multiplier (the authors' `sklr`): how much faster edge weights learn than the rest.
     pub edge_scale: f64,
-    /// Weight of every edge before training. Edges that can be seen move keypoints from the first step on.
+    /// Initial edge weight. Visible edges move keypoints from the first step on.
     pub edge_start: f64,
 }
 
 impl Config {
-    /// The settings of a preset.
+    /// Returns the settings of a preset.
     pub fn preset(preset: Preset) -> Config {
         let small = Config {
             keypoints: 12,
@@ -131,38 +131,39 @@ impl Config {
     /// Checks every setting against its range and against the others.
     ///
     /// # Errors
-    /// [`Error::Setting`] with a sentence that names the setting and what it may be.
+    /// [`Error::Setting`] with a message that names the setting and its allowed values.
     pub fn validate(&self) -> Result<()> {
         for setting in SETTINGS {
             setting.check((setting.get)(self))?;
         }
         if !self.size.is_multiple_of(16) {
             return Err(Error::Setting(format!(
-                "Picture size is {} px, but must be a multiple of 16.",
+                "Image size is {} px, but must be a multiple of 16.",
                 self.size
             )));
         }
         if self.mask_grid > self.size {
             return Err(Error::Setting(format!(
-                "The mask has {} cells along a side of {} px; use at most one per pixel.",
+                "The mask grid has {} cells along a side of {} px. Use at most one cell per pixel.",
                 self.mask_grid, self.size
             )));
         }
         if !self.batch.is_multiple_of(self.micro_batch) {
             return Err(Error::Setting(format!(
-                "A batch of {} cannot be cut into micro-batches of {}; use a divisor.",
+                "A batch of {} cannot be split into micro-batches of {}. Use a divisor.",
                 self.batch, self.micro_batch
             )));
         }
         if self.loss == LossKind::Perceptual && self.perceptual_size < 16 {
             return Err(Error::Setting(
-                "The perceptual loss needs pictures of at least 16 px.".into(),
+                "The perceptual loss needs images of at least 16 px. Raise the VGG image size."
+                    .into(),
             ));
         }
         Ok(())
     }
 
-    /// Whether going from `self` to `next` keeps the model and the optimiser (true), or starts a new run (false).
+    /// Returns whether a change from `self` to `next` keeps the model and the optimiser (true) or starts a new run (false).
     pub fn is_live_change(&self, next: &Config) -> bool {
         *next
             == Config {
@@ -176,28 +177,28 @@ impl Config {
     }
 }
 
-/// What the page and the command line say about one numeric setting.
+/// One numeric setting as the page and the command line show it.
 #[derive(Clone, Copy, Debug, Serialize, TS)]
 pub struct Setting {
-    /// The field of [`Config`].
+    /// Name of the field in [`Config`].
     pub name: &'static str,
-    /// What people read.
+    /// Label that people read.
     pub label: &'static str,
-    /// One sentence: what it is, and what to expect if it is changed.
+    /// Help text: its meaning, and the effect of a change.
     pub help: &'static str,
     /// Smallest allowed value.
     pub min: f64,
     /// Largest allowed value.
     pub max: f64,
-    /// Whole numbers only; a multiple of this. `None`: any number.
+    /// Allowed values are multiples of this; `None` allows any number.
     pub step: Option<f64>,
     /// Unit, or empty.
     pub unit: &'static str,
-    /// The paper's value.
+    /// Value in the paper.
     pub paper: f64,
-    /// May be changed while training runs.
+    /// Can be changed during training.
     pub live: bool,
-    /// Reads the setting out of a config.
+    /// Reads the setting from a config.
     #[serde(skip)]
     #[ts(skip)]
     pub get: fn(&Config) -> f64,
@@ -231,7 +232,7 @@ impl Setting {
 
 macro_rules! settings {
     ($($field:ident $label:literal $min:literal..=$max:literal step $step:expr, unit $unit:literal, paper $paper:literal, live $live:literal: $help:literal;)*) => {
-        /// Every numeric setting, in the order in which people meet them.
+        /// All numeric settings, in the order in which the page shows them.
         pub const SETTINGS: &[Setting] = &[$(Setting {
             name: stringify!($field), label: $label, help: $help, min: $min, max: $max, step: $step,
             unit: $unit, paper: $paper, live: $live, get: |config| config.$field as f64,
@@ -241,35 +242,35 @@ macro_rules! settings {
 
 settings! {
     keypoints "Keypoints" 2.0..=64.0 step Some(1.0), unit "", paper 8.0, live false:
-        "How many points the detector may place; every pair of them can become an edge. More give a finer skeleton, until some double or die.";
-    size "Picture size" 32.0..=256.0 step Some(16.0), unit "px", paper 128.0, live false:
-        "Side of the square pictures that the network sees; twice the side costs four times the time.";
+        "Number of keypoints to discover. Every pair of them can become an edge. More keypoints give a finer skeleton, until some coincide or go unused.";
+    size "Image size" 32.0..=256.0 step Some(16.0), unit "px", paper 128.0, live false:
+        "Side of the square images that the network sees. Doubling it takes four times as long.";
     width "Network width" 4.0..=64.0 step Some(1.0), unit "channels", paper 64.0, live false:
-        "Channels of the first layer; below 16 the keypoints tend to jitter, twice the width costs four times the time.";
-    batch "Batch" 1.0..=256.0 step Some(1.0), unit "pictures", paper 64.0, live false:
-        "Pictures per step; more are steadier and slower.";
-    micro_batch "Micro-batch" 1.0..=256.0 step Some(1.0), unit "pictures", paper 64.0, live false:
-        "Pictures in memory at once; a divisor of the batch. Batch norm sees this many.";
+        "Channels of the first layer. Below 16, keypoints tend to jitter. Doubling it takes four times as long.";
+    batch "Batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:
+        "Images per step. Larger batches train more steadily, but each step takes longer.";
+    micro_batch "Micro-batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:
+        "Images in memory at once. It must divide the batch size. Batch norm averages over this many images.";
     seed "Seed" 0.0..=9007199254740991.0 step Some(1.0), unit "", paper 0.0, live false:
-        "Start of every random choice; the same seed gives the same run.";
+        "Starting point of all random choices. The same seed gives the same run.";
     perceptual_blocks "VGG blocks" 1.0..=4.0 step Some(1.0), unit "", paper 4.0, live false:
-        "How deep the perceptual loss looks: more blocks judge shape rather than colour, and cost more.";
-    perceptual_size "VGG picture size" 16.0..=224.0 step Some(1.0), unit "px", paper 224.0, live false:
-        "Side at which the perceptual loss compares pictures; smaller is faster.";
+        "Number of VGG16 blocks that the perceptual loss compares. More blocks judge shape rather than colour, and take longer.";
+    perceptual_size "VGG image size" 16.0..=224.0 step Some(1.0), unit "px", paper 224.0, live false:
+        "Side of the images that the perceptual loss compares. Smaller images take less time.";
     learning_rate "Learning rate" 1e-6..=0.1 step None, unit "", paper 1e-4, live true:
-        "Size of each step; too high and the keypoints jitter, too low and nothing moves.";
+        "Size of each training step. If it is too high, keypoints jitter; if it is too low, nothing moves.";
     weight_decay "Weight decay" 0.0..=0.1 step None, unit "", paper 1e-3, live false:
-        "How strongly weights are pulled to zero at each step; much more and little is learned, none and a small set is learned by heart sooner.";
-    mask_ratio "Hidden share" 0.0..=1.0 step None, unit "", paper 0.8, live true:
-        "How much of each picture is hidden; hide less and the decoder needs no keypoints.";
-    mask_grid "Mask cells" 1.0..=64.0 step Some(1.0), unit "per side", paper 16.0, live true:
-        "How finely the mask is cut; large cells hide whole limbs, small ones let texture through.";
+        "How strongly each step pulls the weights towards zero. With much more, the model learns little; with none, it memorises a small set sooner.";
+    mask_ratio "Mask ratio" 0.0..=1.0 step None, unit "", paper 0.8, live true:
+        "Share of each image that is hidden. If too little is hidden, the decoder does not need the keypoints.";
+    mask_grid "Mask grid" 1.0..=64.0 step Some(1.0), unit "cells per side", paper 16.0, live true:
+        "Number of mask cells along each side. Large cells hide whole limbs; small cells let texture through.";
     thickness "Edge thickness" 1e-5..=0.1 step None, unit "", paper 2.5e-3, live true:
-        "How wide an edge is drawn; thin edges place keypoints exactly, thick ones are found sooner.";
-    edge_scale "Edge learning scale" 1.0..=2000.0 step None, unit "", paper 512.0, live true:
-        "How much faster edge weights learn than the network; higher picks a skeleton sooner.";
-    edge_start "First edge weight" 0.001..=1.0 step None, unit "", paper 0.018, live false:
-        "How bright every edge is before training; bright edges move keypoints at once, faint ones make a sparser skeleton.";
+        "How wide edges are drawn. Thin edges place keypoints precisely; thick edges help to find them sooner.";
+    edge_scale "Edge learning-rate multiplier" 1.0..=2000.0 step None, unit "", paper 512.0, live true:
+        "How much faster edge weights learn than the network. Higher values settle on a skeleton sooner.";
+    edge_start "Initial edge weight" 0.001..=1.0 step None, unit "", paper 0.018, live false:
+        "Brightness of every edge before training. Bright edges move keypoints from the first step; faint edges give a sparser skeleton.";
 }
 
 #[cfg(test)]
@@ -277,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn presets_are_valid() {
+    fn validate_accepts_presets() {
         for preset in [Preset::Tiny, Preset::Small, Preset::Paper] {
             Config::preset(preset)
                 .validate()
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn validate_names_wrong_settings() {
         let tiny = Config::preset(Preset::Tiny);
         let cases: [(Config, &str); 6] = [
             (
@@ -329,7 +330,7 @@ mod tests {
                     mask_ratio: 1.5,
                     ..tiny
                 },
-                "Hidden share is 1.5",
+                "Mask ratio is 1.5",
             ),
         ];
         for (config, expected) in cases {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn live_changes_keep_the_run() {
+    fn is_live_change_knows_live_settings() {
         let tiny = Config::preset(Preset::Tiny);
         assert!(tiny.is_live_change(&Config {
             learning_rate: 1e-5,

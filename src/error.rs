@@ -1,33 +1,34 @@
-//! What can go wrong, each with a sentence that says what is wrong and what to do.
+//! Errors: a kind, a message that says what happened and what to do, and the technical source where there is one.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// The result of anything in this crate that can fail.
+/// Result of all functions of this crate that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What failed. The sentence (`Display`) is for the person in front of the screen.
+/// An error of this crate. `Display` is the message for people; [`std::error::Error::source`] is the technical cause, for
+/// "Details" on the page and after a colon on the command line.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A setting is out of its range, or two settings contradict each other.
     #[error("{}", legible(.0))]
     Setting(String),
-    /// The pictures cannot be used: none, one, or not pictures.
+    /// The images cannot be used: there are none, only one, or they are not images.
     #[error("{}", legible(.0))]
     Pictures(String),
-    /// A file that should be a model is not one, or does not fit.
+    /// A file is not a model, is damaged, or does not fit.
     #[error("{}", legible(.0))]
     Model(String),
-    /// Landmarks that cannot be read, or too few of them.
+    /// Landmarks cannot be read, or there are too few of them.
     #[error("{}", legible(.0))]
     Landmarks(String),
-    /// The perceptual weights could not be had.
+    /// The weights of the perceptual loss are not available.
     #[error("{}", legible(.0))]
     Weights(String),
-    /// The backend cannot run: no WebGPU, no feature, a lost device.
+    /// The backend cannot run: WebGPU or a feature is missing, or the device was lost.
     #[error("{}", legible(.0))]
     Backend(String),
-    /// Training went wrong: the loss is no longer a number.
+    /// Training failed: the loss is not a number.
     #[error("{}", legible(.0))]
     Training(String),
     /// A file could not be read or written.
@@ -36,6 +37,14 @@ pub enum Error {
     /// A download failed.
     #[error("{}", legible(.0))]
     Network(String),
+    /// One of the others with its technical source; made by [`Error::with_source`].
+    #[error("{error}")]
+    Sourced {
+        /// The error with its message.
+        error: Box<Error>,
+        /// The technical source.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// The kind of an [`Error`], as the page sees it.
@@ -60,12 +69,30 @@ pub enum ErrorKind {
     File,
     /// See [`Error::Network`].
     Network,
-    /// A panic: a fault of ours.
+    /// A panic, which is a bug of AutoLink.
     Crash,
 }
 
 impl Error {
-    /// The kind of this error.
+    /// Attaches the technical source: an error of another library, or a string.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Error::Sourced {
+            error: Box::new(self),
+            source: source.into(),
+        }
+    }
+
+    /// Returns the message followed by the technical source in brackets, if there is one.
+    pub fn message_with_source(&self) -> String {
+        let message = self.to_string();
+        match std::error::Error::source(self) {
+            None => message,
+            Some(source) => format!("{message} ({})", legible(&source.to_string())),
+        }
+    }
+
+    /// Returns the kind, the same with and without a source.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Setting(_) => ErrorKind::Setting,
@@ -77,15 +104,16 @@ impl Error {
             Error::Training(_) => ErrorKind::Training,
             Error::File(_) => ErrorKind::File,
             Error::Network(_) => ErrorKind::Network,
+            Error::Sourced { error, .. } => error.kind(),
         }
     }
 }
 
-/// The longest word and the longest sentence that are shown, in characters.
+/// Maximum length of a word and of a whole message, characters.
 const LONGEST: [usize; 2] = [160, 900];
 
-/// Keeps a sentence readable whatever it quotes from a file: words of more than 160 characters, and then sentences of more than
-/// 900, lose their middle. The end stays, since it says what to do.
+/// Keeps a message readable that quotes long text from a file: removes the middle of words of more than 160 characters, then the
+/// middle of messages of more than 900. The end stays because it says what to do.
 pub(crate) fn legible(sentence: &str) -> String {
     let [word, all] = LONGEST;
     let words = sentence.split(' ').map(|part| without_middle(part, word));
@@ -108,7 +136,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_quoted_from_a_file_does_not_drown_the_sentence() {
+    fn with_source_keeps_kind_and_message() {
+        let error = Error::File("The checkpoint could not be read.".into())
+            .with_source(std::io::Error::other("no such device"));
+        assert_eq!(error.kind(), ErrorKind::File);
+        assert_eq!(error.to_string(), "The checkpoint could not be read.");
+        assert_eq!(
+            error.message_with_source(),
+            "The checkpoint could not be read. (no such device)"
+        );
+        let plain = Error::File("The file is empty.".into());
+        assert_eq!(plain.message_with_source(), "The file is empty.");
+    }
+
+    #[test]
+    fn legible_shortens_quoted_text() {
         let plain = "The column \"tip_x\" is there twice: rename one.";
         assert_eq!(legible(plain), plain);
         for quoted in [
@@ -119,15 +161,16 @@ mod tests {
             let error = Error::Landmarks(format!(
                 "The column \"{quoted}\" is there twice: rename one."
             ));
-            let said = error.to_string();
+            let message = error.to_string();
             assert!(
-                said.starts_with("The column \"") && said.ends_with(" is there twice: rename one."),
-                "{said}"
+                message.starts_with("The column \"")
+                    && message.ends_with(" is there twice: rename one."),
+                "{message}"
             );
             assert!(
-                said.chars().count() <= 1000,
+                message.chars().count() <= 1000,
                 "{} characters",
-                said.chars().count()
+                message.chars().count()
             );
         }
     }

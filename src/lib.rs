@@ -1,17 +1,17 @@
 //! AutoLink (He, Wandt, Rhodin, NeurIPS 2022, arXiv 2205.10636): keypoints and a skeleton from
-//! unlabelled pictures, by hiding most of a picture and rebuilding it from a drawn skeleton.
+//! unlabelled images. A detector finds keypoints, and a decoder reconstructs a mostly hidden image from their edge map.
 //!
 //! Files -> [`data`] -> batches -> [`train`] (-> [`model`] -> [`ops`], [`loss`]) -> [`session`] -> page or command line.
 
-pub mod annotate; // from discovered keypoints to the files of annotation tools
-pub mod checkpoint; // models as safetensors, under the authors' names
-pub mod config; // every hyper-parameter: default, range, unit, preset
-pub mod data; // bytes -> pictures -> batches
-pub mod error; // what can go wrong, each with a sentence for the person in front of it
+pub mod annotate; // annotation projects, and the files of annotation tools
+pub mod checkpoint; // models and runs as files
+pub mod config; // all hyper-parameters: range, unit, meaning, preset
+pub mod data; // bytes -> images -> batches
+pub mod error; // all errors: kind, message, source
 pub mod eval; // how well keypoints predict landmarks
 pub mod loss; // pixel and perceptual
 pub mod model; // detector, edge weights, edge map, decoder
-pub mod ops; // what burn lacks
+pub mod ops; // operations that Burn lacks, and their kernels
 pub mod palette; // the colours of keypoints
 pub mod session; // the engine: Command in, Event out
 pub mod train; // Trainer::step

@@ -1,5 +1,5 @@
-//! What fuzzing starts from and what it found, `tests/data/fuzz/<target>/`, once more through its target. `cargo xtask fuzz`
-//! looks for more.
+//! Runs each fuzz target over its seeds and over the inputs that once failed, `tests/data/fuzz/<target>/`. `cargo xtask fuzz`
+//! searches for more.
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
@@ -16,20 +16,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_fuzzing_found_stays_mended() {
+fn targets_accept_their_corpus() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/fuzz");
     let mut folders = files(&corpus);
     for (name, run) in targets::TARGETS {
         let folder = corpus.join(name);
         folders.retain(|other| *other != folder);
         let files = files(&folder);
-        assert!(!files.is_empty(), "{name} starts from nothing");
+        assert!(!files.is_empty(), "{name} has no corpus");
         for file in files {
-            println!("{}", file.display()); // told where it panics
+            println!("{}", file.display()); // shown if it panics
             run(&fs::read(&file).expect("a file"));
         }
     }
-    // `links` is read by the page: `fuzz/links.js`.
+    // `fuzz/links.js` reads `links`.
     folders.retain(|folder| !folder.ends_with("links"));
     assert!(folders.is_empty(), "no target reads {folders:?}");
 }

@@ -1,4 +1,4 @@
-//! The exported detector in onnxruntime against our own.
+//! Compares the exported detector, run by onnxruntime, with AutoLink's own.
 
 mod needs;
 mod python;
@@ -15,7 +15,7 @@ use pollster::block_on;
 use safetensors::{Dtype, tensor::TensorView};
 
 #[test]
-fn onnxruntime_finds_the_same() {
+fn onnxruntime_finds_the_same_keypoints() {
     let Some(python) = python::program() else {
         return;
     };
@@ -29,21 +29,21 @@ fn onnxruntime_finds_the_same() {
         ..Config::preset(Preset::Tiny)
     };
     let (device, size, count) = (Device::flex(), config.size, config.keypoints);
-    let pictures = synthetic::puppets(7, 3, size).dataset;
+    let dataset = synthetic::puppets(7, 3, size).dataset;
     let mut session = Session::new(device.clone(), Backend::Cpu, config.clone()).expect("opens");
     session
-        .begin(config.clone(), pictures.clone())
+        .begin(config.clone(), dataset.clone())
         .expect("begins");
     for _ in 0..5 {
-        block_on(session.step()).expect("steps"); // so that running statistics are not those of the start
+        block_on(session.step()).expect("steps"); // so that the running statistics differ from their initial values
     }
     let model = session.model();
     let bytes = block_on(onnx::export(&model, &config, None)).expect("exports");
 
-    let n = pictures.len();
+    let n = dataset.len();
     let planar: Vec<f32> = (0..n)
         .flat_map(|i| {
-            let pixels = pictures.pixels(i);
+            let pixels = dataset.pixels(i);
             (0..3).flat_map(move |c| {
                 pixels
                     .iter()
@@ -57,7 +57,7 @@ fn onnxruntime_finds_the_same() {
     let images = Tensor::from_data(TensorData::new(unit, [n, 3, size, size]), &device);
     let heatmaps = model.detector.forward(images).heatmaps;
     let heatmaps: Vec<f32> = heatmaps.into_data().try_into_vec().expect("floats");
-    let found = block_on(session.detect(&pictures)).expect("detects");
+    let found = block_on(session.detect(&dataset)).expect("detects");
     let keypoints: Vec<f32> = found.iter().flat_map(|f| f.keypoints.concat()).collect();
     let confidence: Vec<f32> = found.iter().flat_map(|f| f.confidence.clone()).collect();
 
@@ -79,13 +79,17 @@ fn onnxruntime_finds_the_same() {
 
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("onnx");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let (model, wanted) = (
+    let (model_path, expected_path) = (
         folder.join("detector.onnx"),
         folder.join("expected.safetensors"),
     );
-    std::fs::write(&model, bytes).expect("writes");
-    std::fs::write(&wanted, expected).expect("writes");
+    std::fs::write(&model_path, bytes).expect("writes");
+    std::fs::write(&expected_path, expected).expect("writes");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/onnx_export.py");
-    let said = python::succeeds(Command::new(python).arg(script).args([model, wanted]));
-    assert!(said.contains("onnx.checker: fine") && said.contains("N = 7: keypoints"));
+    let output = python::succeeds(
+        Command::new(python)
+            .arg(script)
+            .args([model_path, expected_path]),
+    );
+    assert!(output.contains("onnx.checker: fine") && output.contains("N = 7: keypoints"));
 }

@@ -1,9 +1,9 @@
-"""Runs an exported detector in onnxruntime and compares it with what was expected of it.
+"""Runs an exported detector in onnxruntime and compares its outputs with expected ones.
 
     python onnx_export.py MODEL.onnx EXPECTED.safetensors [TOLERANCE]
 
-EXPECTED holds `image` [N,3,S,S] in [0,1], `keypoints` [N,K,2] (x, y) as fractions of the picture, `confidence` [N,K] and
-`heatmap` [N,K,S/4,S/4]. Prints a line a check; exits with 1 where one fails. `tests/onnx.rs` runs it.
+EXPECTED holds `image` [N,3,S,S] in [0,1], `keypoints` [N,K,2] (x, y) as fractions of the image, `confidence` [N,K] and
+`heatmap` [N,K,S/4,S/4]. Prints one line per check, and exits with 1 if one fails. `tests/onnx.rs` runs it.
 """
 
 import json
@@ -45,7 +45,7 @@ def main(model_path, expected_path, tolerance=1e-4):
             print(f"N = {n}: {name} {list(result.shape)}, largest difference {error:.1e}")
             worst = max(worst, error)
     if not worst <= tolerance:
-        sys.exit(f"The largest difference is {worst:.1e}, but may be {tolerance:.0e}.")
+        sys.exit(f"The largest difference is {worst:.1e}, but at most {tolerance:.0e} is allowed.")
 
 
 if __name__ == "__main__":

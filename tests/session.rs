@@ -436,7 +436,7 @@ fn a_run_can_be_looked_back_on() {
         .err()
         .expect("broken")
         .to_string();
-    assert!(message.contains("snapshots do not fit"), "{message}");
+    assert!(message.contains("snapshots do not match"), "{message}");
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn a_wrong_file_leaves_the_session_alone() {
     let cases: [(Vec<u8>, &str); 7] = [
         (Vec::new(), "safetensors"),
         (b"\x89PNG\r\n\x1a\n and so on".to_vec(), "safetensors"),
-        (file[..file.len() / 2].to_vec(), "part of one"),
+        (file[..file.len() / 2].to_vec(), "incomplete"),
         (
             with("\\\"format\\\":1", "\\\"format\\\":9"),
             "its format is 9",
@@ -474,7 +474,7 @@ fn a_wrong_file_leaves_the_session_alone() {
             with("\\\"keypoints\\\":4", "\\\"keypoints\\\":1"),
             "must be from 2",
         ),
-        (no_number, "no numbers"),
+        (no_number, "not finite numbers"),
     ];
     for (bytes, expected) in cases {
         let message = checkpoint::load(&bytes, &session.training_device())

@@ -99,7 +99,7 @@ export async function createSession(options = {}) {
  */
 function governed(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(script), { type: "module" });
+  return new Worker(URL.createObjectURL(script), { type: "module", name: new URLSearchParams(location.search).get("log") ?? "" }); // the level of its log
 }
 
 /** One engine, its pictures and its run. Made by {@link createSession}. */

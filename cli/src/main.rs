@@ -14,6 +14,7 @@ mod models;
 mod output;
 mod save;
 mod signals;
+mod trace;
 mod train;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use autolink::session::Event;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    trace::init();
     let cli = args::Cli::parse();
     let reporter = output::Reporter { json: cli.json };
     let done = match &cli.command {
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
         Command::Export(options) => succeeded(export::export(options)),
     };
     done.unwrap_or_else(|error| {
-        let message = format!("{error:#}");
+        let message = format!("{error:#}").replace(".: ", ": "); // a message, and its source after a colon
         if cli.json {
             let kind = (error.downcast_ref()).map_or(ErrorKind::File, autolink::Error::kind);
             reporter.event(&Event::Failed {

@@ -367,7 +367,7 @@ fn commands_report_invalid_input() {
     fails_with(&train("synthetic:many", &[]), "synthetic:");
     fails_with(
         &train("synthetic:8", &["--mask-ratio", "1.5"]),
-        "Hidden share is 1.5",
+        "Mask ratio is 1.5",
     );
     fails_with(&train("synthetic:8", &["--micro-batch", "3"]), "divisor");
     let nowhere = folder.join("nowhere/m.safetensors");

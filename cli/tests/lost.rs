@@ -689,7 +689,7 @@ fn convert_rejects_files_that_are_not_models() {
     std::io::Write::write_all(&mut zip, &ours.expect("saves")).expect("writes");
     let zip = zip.finish().expect("finishes").into_inner();
     fs::write(folder.join("m.zip"), zip).expect("writes");
-    fails_with(&convert("m.zip"), "unpack it first");
+    fails_with(&convert("m.zip"), "Unpack it first");
     assert!(!folder.join("m.safetensors").exists());
 }
 

@@ -1,6 +1,6 @@
-//! Our module paths and the authors' `state_dict` names.
+//! Translates module paths to the names of the authors' `state_dict`.
 
-/// The authors' name and shape of the tensor at a module path.
+/// Returns the authors' name and shape of the tensor at a module path.
 ///
 /// | ours | theirs |
 /// | --- | --- |
@@ -12,7 +12,7 @@
 /// | `decoder.first`, `decoder.last` | `decoder.down0.0`, `decoder.conv` |
 /// | `decoder.down.i` (0..4) | `decoder.down{i+1}.net`: 0 conv1, 1 norm1, 3 conv2, 4 norm2 |
 /// | `decoder.up.i` (0..4) | `decoder.up{i+1}.net`: 1 conv1, 2 norm1, 4 conv2, 5 norm2 |
-pub fn of(path: &[String], shape: Vec<usize>) -> (String, Vec<usize>) {
+pub fn checkpoint_name(path: &[String], shape: Vec<usize>) -> (String, Vec<usize>) {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<usize>().unwrap_or_default();
     let name = match path[..] {
@@ -46,7 +46,7 @@ pub fn of(path: &[String], shape: Vec<usize>) -> (String, Vec<usize>) {
                 "conv2" => 3,
                 _ => 4,
             };
-            // The way up begins with the resizing, which counts as a layer.
+            // Blocks of the way up begin with the upsampling, which counts as a layer.
             let place = if side == "up" { place + 1 } else { place };
             format!("decoder.{side}{}.net.{place}.{tensor}", number(i) + 1)
         }

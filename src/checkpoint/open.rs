@@ -1,4 +1,4 @@
-//! Any file with a model in it, told by how it begins.
+//! Opens any file with a model in it, recognised by its first bytes.
 
 use burn::tensor::Device;
 
@@ -6,19 +6,19 @@ use super::torch::{self, ReadAt};
 use super::{Loaded, load};
 use crate::error::{Error, Result};
 
-/// Bytes that are asked for at once.
+/// Number of bytes that are read at once.
 const CHUNK: usize = 4 << 20;
 
-/// Reads what [`super::save`] or [`super::save_run`] wrote, or the authors' checkpoint.
+/// Opens a model, a run or the authors' checkpoint. See `tests/lost.rs`, which converts such files.
 ///
 /// # Errors
-/// [`Error::Model`] with what the file is instead, or what is wrong with it; [`Error::File`] where it cannot be read.
+/// [`Error::Model`] if the file is something else or damaged; [`Error::File`] if it cannot be read.
 pub async fn open<F: ReadAt + ?Sized>(file: &F, device: &Device) -> Result<Loaded> {
     let size = file.size();
     let start = file.read_at(0, size.min(9) as usize).await?;
     if start.starts_with(b"\x1f\x8b") {
         return Err(Error::Model(
-            "This file is compressed (gzip): unpack it, and open what is in it.".into(),
+            "This file is compressed with gzip. Unpack it, then open the file inside.".into(),
         ));
     }
     let is_ours = start.ends_with(b"{") && start.len() == 9; // after the header's length
@@ -26,7 +26,7 @@ pub async fn open<F: ReadAt + ?Sized>(file: &F, device: &Device) -> Result<Loade
         return torch::read(file).await?.into_model(device);
     }
     if !is_ours {
-        return load(&start, device); // which says so, however large it is
+        return load(&start, device); // fails, without reading a large file
     }
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < size {
@@ -46,13 +46,13 @@ mod tests {
     use crate::config::{Config, Preset};
     use crate::model::AutoLink;
 
-    fn refused(bytes: &[u8]) -> String {
+    fn rejection(bytes: &[u8]) -> String {
         let opened = block_on(open(bytes, &Device::flex()));
         opened.err().expect("is refused").to_string()
     }
 
     #[test]
-    fn files_are_told_by_how_they_begin() {
+    fn open_recognises_files_by_their_first_bytes() {
         let (device, config) = (Device::flex(), Config::preset(Preset::Tiny));
         let model = AutoLink::init(&config, &device);
         let ours =
@@ -70,22 +70,22 @@ mod tests {
                 b"\x80\x04\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
                 "PyTorch before 1.6",
             ),
-            (b"\x1f\x8b\x08\0", "unpack it"),
+            (b"\x1f\x8b\x08\0", "Unpack it"),
             (b"\0\0\0\x18ftypmp42", "safetensors"),
             (b"", "safetensors"),
             (b"\x80", "safetensors"),
         ];
         for (bytes, expected) in cases {
-            let said = refused(bytes);
-            assert!(said.contains(expected), "{said}");
+            let message = rejection(bytes);
+            assert!(message.contains(expected), "{message}");
         }
     }
 
     #[test]
-    fn a_header_as_long_as_a_pickle_begins_is_ours() {
+    fn open_tells_header_lengths_from_pickles() {
         // 0x0280 bytes of header: the same two bytes as protocol 2.
         let mut bytes = 0x0280u64.to_le_bytes().to_vec();
         bytes.extend(b"{}");
-        assert!(refused(&bytes).contains("safetensors"));
+        assert!(rejection(&bytes).contains("safetensors"));
     }
 }

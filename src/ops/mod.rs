@@ -76,7 +76,11 @@ fn kernel_backend(device: &Device) -> KernelBackend {
 fn has_kernel_for(device: &Device, pixels: usize) -> bool {
     match kernel_backend(device) {
         KernelBackend::Cpu => true,
-        KernelBackend::Gpu => pixels.is_multiple_of(4),
+        KernelBackend::Gpu if pixels.is_multiple_of(4) => true,
+        KernelBackend::Gpu => {
+            tracing::debug!("no GPU kernel reads images of {pixels} px, a plain operation does");
+            false
+        }
         KernelBackend::Reference => false,
     }
 }

@@ -467,7 +467,7 @@ impl Session {
         self.names.clone_from(&loaded.names);
         self.run_id.clone_from(&loaded.run_id);
         self.steps_before = loaded.step;
-        self.paused = Some(loaded.paused());
+        self.paused = Some(loaded.into_train_state());
         Ok(())
     }
 

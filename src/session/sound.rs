@@ -51,7 +51,7 @@ impl Session {
             return Ok(()); // what is loaded was looked at
         };
         let state = trainer.paused();
-        match checkpoint::unsound(&state.model, &state.optimizer).await? {
+        match checkpoint::first_non_finite(&state.model, &state.optimizer).await? {
             None => {
                 self.sound = Some(Sound::new(state, self.losses.len()));
                 Ok(())
@@ -72,6 +72,7 @@ impl Session {
             return Error::Training(format!("{why}. Reset, and try a lower learning rate."));
         };
         let step = sound.state.step;
+        tracing::info!("{why}: going back to step {step}");
         self.paused = Some(sound.state.clone());
         self.losses.truncate(sound.losses);
         self.trainer = None;

@@ -61,7 +61,8 @@ pub async fn bytes(
     loop {
         match attempt(url, signal, &mut progress).await {
             Ok(bytes) => return Ok(bytes),
-            Err(_) if tried < TRIES && !signal.is_some_and(AbortSignal::aborted) => {
+            Err(reason) if tried < TRIES && !signal.is_some_and(AbortSignal::aborted) => {
+                tracing::warn!("{url} could not be downloaded and is tried again: {reason}");
                 sleep(300 * 4_i32.pow(tried - 1)).await;
                 tried += 1;
             }
@@ -125,7 +126,10 @@ async fn attempt(
 /// [`Error::Network`], or [`Error::Weights`] where what comes is no file of weights.
 pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> Result<Vec<u8>> {
     // Without a secure context there is no cache; then each visit downloads.
-    let cache = open_cache().await.ok();
+    let cache = open_cache().await;
+    let cache = cache
+        .inspect_err(|_| tracing::info!("no cache for {url}"))
+        .ok();
     if let Some(cache) = &cache
         && let Ok(bytes) = cached(cache, url).await
         && SafeTensors::deserialize(&bytes).is_ok()

@@ -84,6 +84,7 @@ const LABELS_WAIT: &str = "It holds labels: they are used once its images are an
 
 /// Starts the worker; it says `booted` when it listens.
 pub fn start() {
+    super::console::init();
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let message = format!(
@@ -1030,6 +1031,7 @@ impl Engine {
             session.pause();
             // If they are at fault, they are fetched again.
             if let Error::Weights(_) = error {
+                tracing::warn!("the VGG16 weights are fetched again: {error}");
                 session.forget_weights();
             }
         }
@@ -1131,7 +1133,10 @@ fn on_cpu(cores: u32, why: &str) -> String {
 
 /// The device to compute on, and why that one; of the CPU only why, for [`on_cpu`].
 async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
-    let cpu = |why: String| (Device::flex(), Backend::Cpu, why);
+    let cpu = |why: String| {
+        tracing::info!("the CPU computes{why}");
+        (Device::flex(), Backend::Cpu, why)
+    };
     if wanted == Some(Backend::Cpu) {
         return Ok(cpu(", as asked for.".into()));
     }
@@ -1152,6 +1157,12 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         )));
     }
     let asked = if is_forced { ", as asked for" } else { "" };
+    tracing::info!(
+        adapter.name,
+        adapter.lanes,
+        adapter.is_software,
+        "WebGPU adapter"
+    );
     ops::set_adapter(adapter.lanes, adapter.is_software);
     match open_gpu().await {
         Ok(device) => Ok((
@@ -1160,10 +1171,13 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
             format!("WebGPU on {}{asked}.", adapter.name),
         )),
         Err(error) if is_forced => Err(error),
-        Err(_) => Ok(cpu(format!(
-            ": WebGPU on {} could not be opened.",
-            adapter.name
-        ))),
+        Err(error) => {
+            tracing::warn!("WebGPU could not be opened: {error}");
+            Ok(cpu(format!(
+                ": WebGPU on {} could not be opened.",
+                adapter.name
+            )))
+        }
     }
 }
 
@@ -1188,6 +1202,6 @@ fn fail(id: Option<u32>, error: &Error) {
     post(&Event::Failed {
         id,
         kind: error.kind(),
-        message: error.to_string(),
+        message: error.message_with_source(),
     });
 }

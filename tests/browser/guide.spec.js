@@ -57,7 +57,7 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
   await open(page, `${FIVE}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
-    ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
+    ["mask_ratio=3", "Mask ratio must be a number from 0 to 1"],
     ["colour=red", "no such setting"],
     ["preset=huge", "tiny"],
     ["fit=round", "stretch or crop or pad"],

@@ -214,6 +214,7 @@ impl Arena {
             } else {
                 if self.state(helper) != GONE {
                     // What it still might write would spoil the arena: from now on nobody is asked.
+                    tracing::warn!("a worker does not answer: one thread computes from now on");
                     self.helpers.set(0);
                 }
                 y.extend(run(part));

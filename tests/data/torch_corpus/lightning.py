@@ -1,7 +1,7 @@
-"""Makes lightning-1.5.10.ckpt: what the authors' version of Lightning writes, of a model with seven wanted tensors.
+"""Makes lightning-1.5.10.ckpt with the authors' version of Lightning, from a model with seven tensors that the reader wants.
 
 Needs torch 2.7.1, numpy<2, pytorch-lightning==1.5.10 (--no-deps), torchmetrics==0.7.3, pyDeprecate==0.3.1, future,
-tensorboard, setuptools<70. Paths within the file differ from run to run.
+tensorboard, setuptools<70. Paths in the file differ between runs.
 """
 import sys
 
@@ -36,6 +36,6 @@ torch.manual_seed(0)
 model = Model(n_parts=4, missing=0.8, block=16, thick=5e-2, sklr=512, image_size=128, lr=1e-4, batch_size=64,
               dataset="cub", log="x", debug=0)
 best = pl.callbacks.ModelCheckpoint(monitor="val_loss", mode="min", dirpath=sys.argv[1], filename="lightning-1.5.10")
-pictures = torch.utils.data.DataLoader(torch.randn(8, 2, 8, 8), batch_size=4)
+images = torch.utils.data.DataLoader(torch.randn(8, 2, 8, 8), batch_size=4)
 trainer = pl.Trainer(max_steps=6, callbacks=best, logger=False, limit_val_batches=1, enable_progress_bar=False)
-trainer.fit(model, pictures, pictures)
+trainer.fit(model, images, images)

@@ -1,20 +1,21 @@
-//! Nothing that is no number is ever written.
+//! Checks that all numbers are finite before they are written.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 use half::f16;
 
-use super::{State, collect, read};
+use super::tensors::{State, collect, read};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::train::AdamW;
 
-/// The first parameter, running statistic or mean of the optimiser that holds something that is no number; none where all is well. One
-/// number of each is read from the device: its sum, which is none either. The model records gradients.
+/// Returns the name of the first parameter or running statistic that has a number which is not finite, in itself or in the
+/// optimiser's moments of it; `None` if there is none. Only the sum of each tensor is read from the device, since it is not finite
+/// either. The model records gradients. See `tests/session.rs`.
 ///
 /// # Errors
-/// [`Error::Backend`] where the device does not answer.
-pub async fn unsound(model: &AutoLink, optimizer: &AdamW) -> Result<Option<String>> {
+/// [`Error::Backend`] if the device does not answer.
+pub async fn first_non_finite(model: &AutoLink, optimizer: &AdamW) -> Result<Option<String>> {
     let (mut names, mut sums) = (Vec::new(), Vec::new());
     for found in collect(&model.valid()) {
         for moment in optimizer.moments.get(&found.id).into_iter().flatten() {
@@ -30,20 +31,24 @@ pub async fn unsound(model: &AutoLink, optimizer: &AdamW) -> Result<Option<Strin
     Ok((names.into_iter().zip(sums)).find_map(|(name, sum)| (!sum.is_finite()).then_some(name)))
 }
 
+/// Checks that all numbers are finite.
+///
 /// # Errors
-/// [`Error::Model`], with the name of the first tensor that holds something that is no number.
+/// [`Error::Model`] with the name of the first tensor that has one which is not.
 pub(super) fn check(state: &State) -> Result<()> {
-    let is_broken = |values: &[f32]| values.iter().any(|value| !value.is_finite());
-    match state.iter().find(|(_, _, values)| is_broken(values)) {
+    let is_non_finite = |values: &[f32]| values.iter().any(|value| !value.is_finite());
+    match state.iter().find(|(_, _, values)| is_non_finite(values)) {
         None => Ok(()),
         Some((name, ..)) => Err(Error::Model(format!(
-            "Nothing was saved: {name} holds values that are no numbers. Reset, and try a lower learning rate."
+            "Nothing was saved because {name} contains values that are not finite numbers. Reset the model and lower the learning rate."
         ))),
     }
 }
 
+/// Checks that float16 can represent all numbers.
+///
 /// # Errors
-/// [`Error::Model`], with the name of the first tensor that holds a number too large for float16.
+/// [`Error::Model`] with the name of the first tensor that has a number too large for it.
 pub(super) fn check_float16(state: &State) -> Result<()> {
     let largest = |values: &[f32]| values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
     let mut largest = state
@@ -52,7 +57,7 @@ pub(super) fn check_float16(state: &State) -> Result<()> {
     match largest.find(|(_, value)| f16::from_f32(*value).is_infinite()) {
         None => Ok(()),
         Some((name, value)) => Err(Error::Model(format!(
-            "Half precision holds numbers up to 65504, but {name} has {value:e}: save the model in full precision (float32)."
+            "{name} contains {value:e}, but float16 ends at 65504. Save the model as float32."
         ))),
     }
 }
@@ -77,7 +82,7 @@ mod tests {
         }
     }
 
-    /// A model, one of whose edges is this.
+    /// Makes a model that has this value as an edge.
     fn model(value: f32) -> AutoLink {
         let device = Device::flex().autodiff();
         let mut model = AutoLink::init(&config(), &device);
@@ -103,40 +108,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_never_written() {
+    fn save_rejects_non_finite_numbers() {
         for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let model = model(value);
             for precision in [Precision::Float32, Precision::Float16] {
                 let saved = block_on(save(&model, &config(), 3, None, "1", precision));
-                let said = saved.expect_err("is refused").to_string();
-                assert!(said.contains("decoder.skeleton_scalar"), "{said}");
+                let message = saved.expect_err("is refused").to_string();
+                assert!(message.contains("decoder.skeleton_scalar"), "{message}");
             }
             block_on(onnx::export(&model, &config(), None)).expect_err("is refused");
             for (value, moment) in [(value, 0.1), (0.1, value)] {
                 let run = run(value, moment);
                 let saved = block_on(save_run(&run, &[], &Snapshots::default(), None, "1"));
-                let said = saved.expect_err("is refused").to_string();
-                assert!(said.contains("decoder.skeleton_scalar"), "{said}");
-                let name = block_on(unsound(&run.model, &run.optimizer)).expect("reads");
+                let message = saved.expect_err("is refused").to_string();
+                assert!(message.contains("decoder.skeleton_scalar"), "{message}");
+                let name = block_on(first_non_finite(&run.model, &run.optimizer)).expect("reads");
                 assert_eq!(name.as_deref(), Some("decoder.skeleton_scalar"));
             }
         }
         let run = run(f32::MAX, 1e38);
-        let name = block_on(unsound(&run.model, &run.optimizer)).expect("reads");
+        let name = block_on(first_non_finite(&run.model, &run.optimizer)).expect("reads");
         assert_eq!(name, None);
     }
 
     #[test]
-    fn what_float16_cannot_hold_is_said() {
+    fn save_rejects_numbers_beyond_float16() {
         let save =
             |value, precision| block_on(save(&model(value), &config(), 3, None, "1", precision));
         save(65_500.0, Precision::Float16).expect("fits");
         save(70_000.0, Precision::Float32).expect("fits");
-        let said = save(-70_000.0, Precision::Float16).expect_err("is refused");
-        let said = said.to_string();
+        let message = save(-70_000.0, Precision::Float16)
+            .expect_err("is refused")
+            .to_string();
         assert!(
-            said.contains("decoder.skeleton_scalar has 7e4") && said.contains("float32"),
-            "{said}"
+            message.contains("decoder.skeleton_scalar contains 7e4") && message.contains("float32"),
+            "{message}"
         );
     }
 }
