@@ -1,8 +1,8 @@
 //! The half that runs in a worker of a browser, under the page's own `worker_loader.js`: one message asks, one answers.
 
-use autolink::ops::{self, cpu::helpers};
+use autolink::ops;
 use autolink::session::open_gpu;
-use autolink::web::{self, gpu};
+use autolink::web::{self, cores, gpu};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -46,7 +46,7 @@ enum Answer {
 pub fn main() {
     web::run_constructors();
     std::panic::set_hook(Box::new(console_error_panic_hook::hook));
-    helpers::worker_loop();
+    cores::worker_loop();
     let listener = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
         spawn_local(async move {
             let found = answer(event.data()).await;
@@ -110,9 +110,9 @@ async fn run(question: Question) -> Result<Run, String> {
 
 /// All cores, once they are at work: nothing else lets the event loop take a turn here, without which none would come.
 async fn hire() -> Result<u32, String> {
-    let cores = 1 + helpers::spawn_workers();
+    let cores = 1 + cores::spawn_workers();
     let start = Instant::now();
-    while helpers::ready_workers() + 1 < cores {
+    while cores::ready_workers() + 1 < cores {
         if start.elapsed() > PATIENCE {
             return Err("The other cores do not come.".into());
         }

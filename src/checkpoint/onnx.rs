@@ -8,7 +8,8 @@ use prost::Message;
 use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::model::AutoLink;
+use crate::model::blocks::{LEAKY_SLOPE, Norm};
+use crate::model::{AutoLink, Detection};
 use crate::ops::cpu::heatmap::pixel_positions;
 
 /// The operator set that the file speaks.
@@ -248,7 +249,7 @@ impl<'a> Graph<'a> {
         norm: Option<&str>,
         [inputs, outputs]: [usize; 2],
     ) -> Result<String> {
-        const EPSILON: f64 = 1e-5;
+        const EPSILON: f64 = Norm::EPSILON;
         let of = |path: &str, name: &str| format!("{path}.{name}");
         let shape = [outputs, inputs, 3, 3];
         let mut weight = self.tensor(&of(path, "weight"), &shape)?.to_vec();
@@ -273,7 +274,7 @@ impl<'a> Graph<'a> {
     }
 
     fn leaky_relu(&mut self, x: &str) -> String {
-        self.node("LeakyRelu", &[x], vec![float("alpha", 0.2)])
+        self.node("LeakyRelu", &[x], vec![float("alpha", LEAKY_SLOPE as f32)])
     }
 
     /// Bilinear, which at half the size is the mean of 2x2 pixels: `[N,C,H,W]` -> `[N,C,H/2,W/2]`.
@@ -295,7 +296,7 @@ impl<'a> Graph<'a> {
     /// The share of each heatmap within a tenth of the side of its keypoint: `[N,K,hw]`, `[N,K,2]`, `[hw,2]` ->
     /// `[N,K]`.
     fn confidence(&mut self, heatmap: &str, keypoint: &str, pixels: &str) {
-        const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
+        const RADIUS: f64 = Detection::CONFIDENCE_RADIUS;
         let axis_2 = self.integers("axis_2", &[2]);
         let limit = self.floats("radius_squared", &[], &[(RADIUS * RADIUS) as f32]);
         let zero = self.floats("zero", &[], &[0.0]);

@@ -98,7 +98,7 @@ mod tests {
             config: config(),
             step: 3,
             optimizer,
-            streams: None,
+            rng_state: None,
         }
     }
 

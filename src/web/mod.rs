@@ -1,5 +1,6 @@
 //! The browser: a dedicated worker that drives a [`Session`](crate::session::Session), and how it fetches things.
 
+pub mod cores;
 mod fetch;
 pub mod gpu;
 mod hands;
