@@ -392,7 +392,7 @@ fn troubles(count: usize, flip: bool) -> Vec<Issue> {
         block_on(session.step()).expect("steps");
     }
     let findings = block_on(session.views()).expect("views").findings;
-    findings.iter().map(|finding| finding.trouble).collect()
+    findings.iter().map(|finding| finding.issue).collect()
 }
 
 #[test]

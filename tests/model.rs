@@ -1,4 +1,4 @@
-//! The model at the ends of its ranges.
+//! The model and its training, at the ends of the settings' ranges.
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::data::synthetic::puppets;
@@ -10,9 +10,9 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("floats")
 }
 
-/// A step anywhere in the ranges is a finite loss, and the next one another.
+/// Two steps with settings from all over the ranges have finite losses that differ.
 #[test]
-fn every_shape_trains() {
+fn trainer_steps_at_every_size() {
     let device = Device::flex();
     for (keypoints, size, width, batch, micro_batch) in [
         (2, 32, 4, 2, 1),
@@ -30,10 +30,10 @@ fn every_shape_trains() {
             loss: LossKind::Pixel,
             ..Config::preset(Preset::Tiny)
         };
-        let pictures = puppets(2, 0, size).dataset;
+        let images = puppets(2, 0, size).dataset;
         let mut trainer = Trainer::new(&config, 2, &device, None).expect("a valid config");
-        let first = values(trainer.step(&pictures).loss)[0];
-        let second = values(trainer.step(&pictures).loss)[0];
+        let first = values(trainer.step(&images).loss)[0];
+        let second = values(trainer.step(&images).loss)[0];
         assert!(
             first.is_finite() && second.is_finite() && first != second,
             "{config:?}"
@@ -41,9 +41,8 @@ fn every_shape_trains() {
     }
 }
 
-/// Shapes, ranges and sums of what a forward pass makes.
 #[test]
-fn a_forward_pass_is_what_it_says() {
+fn forward_returns_the_documented_shapes_ranges_and_sums() {
     let device = Device::flex();
     let config = Config {
         keypoints: 5,
@@ -54,7 +53,7 @@ fn a_forward_pass_is_what_it_says() {
     let model = AutoLink::init(&config, &device);
     let images = Tensor::zeros([2, 3, 48, 48], &device);
     let mask = Tensor::zeros([2, 1, 16, 16], &device);
-    let output = model.forward(images, mask, config.drawing());
+    let output = model.forward(images, mask, config.edge_map_params());
     assert_eq!(output.detection.keypoints.dims(), [2, 5, 2]);
     assert_eq!(output.detection.heatmaps.dims(), [2, 5, 12, 12]);
     assert_eq!(output.edge_map.dims(), [2, 1, 48, 48]);
@@ -68,25 +67,28 @@ fn a_forward_pass_is_what_it_says() {
     let weights = values(output.edge_weights);
     let start = config.edge_start as f32;
     for i in 0..5 {
-        assert_eq!(weights[i * 5 + i], 0.0, "no keypoint is linked to itself");
+        assert_eq!(
+            weights[i * 5 + i],
+            0.0,
+            "a keypoint is not linked to itself"
+        );
         for j in 0..5 {
             assert_eq!(
                 weights[i * 5 + j],
                 weights[j * 5 + i],
-                "links have no direction"
+                "edges have no direction"
             );
-            // The noise of 0.1 is before the softplus.
+            // The noise of 0.1 is added before the softplus.
             assert!(
                 i == j || (weights[i * 5 + j] / start - 1.0).abs() < 0.5,
-                "linked by about the first weight"
+                "edges start at about the initial edge weight"
             );
         }
     }
 }
 
-/// A change of the edge scale while training leaves the graph as it is.
 #[test]
-fn another_edge_scale_keeps_the_graph() {
+fn configure_keeps_edge_weights_when_their_scale_changes() {
     let device = Device::flex();
     let config = Config {
         keypoints: 4,
@@ -97,9 +99,9 @@ fn another_edge_scale_keeps_the_graph() {
         loss: LossKind::Pixel,
         ..Config::preset(Preset::Tiny)
     };
-    let pictures = puppets(4, 0, 32).dataset;
+    let images = puppets(4, 0, 32).dataset;
     let mut trainer = Trainer::new(&config, 4, &device, None).expect("a valid config");
-    trainer.step(&pictures);
+    trainer.step(&images);
     let before = values(trainer.model().edges.weights(config.edge_scale));
     let next = Config {
         edge_scale: 200.0,
@@ -110,11 +112,5 @@ fn another_edge_scale_keeps_the_graph() {
     for (before, after) in before.iter().zip(after) {
         assert!((before - after).abs() < 1e-5 * before.abs().max(1e-3));
     }
-    assert!(
-        trainer
-            .step(&pictures)
-            .loss
-            .into_scalar::<f32>()
-            .is_finite()
-    );
+    assert!(trainer.step(&images).loss.into_scalar::<f32>().is_finite());
 }

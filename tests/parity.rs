@@ -1,6 +1,5 @@
-//! The model against the authors' PyTorch implementation (`tests/data/README.md` says where the numbers come from).
-//!
-//! On the CPU backend to the last digits; on WebGPU (lavapipe natively, `CUBECL_WGPU_DEFAULT_DEVICE=Cpu`) within 2e-3.
+//! Compares the model with the authors' PyTorch implementation (`tests/data/README.md` has the origin of the numbers): on the CPU within
+//! the rounding of float32, on WebGPU (natively lavapipe, `CUBECL_WGPU_DEFAULT_DEVICE=Cpu`) within 2e-3.
 
 mod needs;
 
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
-use autolink::model::{AutoLink, EdgeMapParams};
+use autolink::model::AutoLink;
 use autolink::{checkpoint, ops, train};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -60,13 +59,13 @@ impl Reference {
         Tensor::from_data(TensorData::new(values.clone(), shape.clone()), device)
     }
 
-    /// All tensors whose names begin so, without that beginning.
+    /// Returns the tensors whose names start with `prefix`, without the prefix.
     fn group(&self, prefix: &str) -> HashMap<String, (Vec<usize>, Vec<f32>)> {
-        let of_group = |(name, tensor): (&String, &(Vec<usize>, Vec<f32>))| {
+        let in_group = |(name, tensor): (&String, &(Vec<usize>, Vec<f32>))| {
             name.strip_prefix(prefix)
                 .map(|name| (name.to_string(), tensor.clone()))
         };
-        self.tensors.iter().filter_map(of_group).collect()
+        self.tensors.iter().filter_map(in_group).collect()
     }
 
     fn config(&self) -> Config {
@@ -98,7 +97,7 @@ fn data(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The committed case, and the larger one where `../shared` is there.
+/// Returns the committed case, and the larger one if `../shared` exists.
 fn cases() -> Vec<Reference> {
     let shared = needs::shared("reference/autolink_k4_w8.safetensors");
     let paths = std::iter::once(data("autolink_k8_w4.safetensors")).chain(shared);
@@ -115,7 +114,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 fn largest_difference(found: &[f32], wanted: &[f32]) -> f32 {
     assert_eq!(found.len(), wanted.len());
-    // `f32::max` passes over NaN, so look for it first.
+    // `f32::max` ignores NaN, so check for it first.
     assert!(found.iter().all(|value| value.is_finite()), "not a number");
     found
         .iter()
@@ -132,7 +131,7 @@ fn norm(values: &[f32]) -> f32 {
         .sqrt() as f32
 }
 
-/// |found - wanted| / |wanted|
+/// Returns |found - wanted| / |wanted|.
 fn relative(found: &[f32], wanted: &[f32]) -> f32 {
     let difference: Vec<f32> = found.iter().zip(wanted).map(|(a, b)| a - b).collect();
     assert_eq!(found.len(), wanted.len());
@@ -148,7 +147,7 @@ fn assert_below(what: &str, value: f32, bound: f32) {
     );
 }
 
-/// Bounds of one backend.
+/// The largest errors allowed on one backend.
 struct Bounds {
     keypoints: f32,
     edge_map: f32,
@@ -169,12 +168,12 @@ const CPU: Bounds = Bounds {
     step: 1e-5,
 };
 
-/// Evaluation: everything that a forward pass makes, with running statistics.
-fn evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: bool) {
-    evaluation_of(&reference.model(device), reference, device, bounds, scaled);
+/// Compares all results of a forward pass in evaluation mode, with running statistics.
+fn check_evaluation(reference: &Reference, device: &Device, bounds: &Bounds, scaled: bool) {
+    check_evaluation_of(&reference.model(device), reference, device, bounds, scaled);
 }
 
-fn evaluation_of(
+fn check_evaluation_of(
     model: &AutoLink,
     reference: &Reference,
     device: &Device,
@@ -185,14 +184,11 @@ fn evaluation_of(
     let output = model.forward(
         reference.tensor("input/img", device),
         reference.tensor("input/mask", device),
-        EdgeMapParams {
-            thickness: config.thickness,
-            edge_scale: config.edge_scale,
-        },
+        config.edge_map_params(),
     );
     let check = |what: &str, found: Vec<f32>, bound: f32| {
         let wanted = reference.values(&format!("eval/{what}"));
-        // Relative to the largest value where the bound is relative.
+        // A relative bound is relative to the largest value.
         let scale = if scaled {
             wanted.iter().fold(0f32, |m, v| m.max(v.abs()))
         } else {
@@ -215,8 +211,8 @@ fn evaluation_of(
         values(output.edge_weights),
         bounds.edge_weights,
     );
-    // Drawn from the reference's own keypoints: those are a few 1e-7 off what their heatmaps say, by the rounding of a
-    // sum of a thousand terms, which moves a bright thin edge by more than the bound.
+    // Drawn from the reference's own keypoints: they are a few 1e-7 off the expectation of their heatmaps, the rounding of a sum of a
+    // thousand terms, which moves a bright thin edge by more than the bound.
     let drawn = ops::edge_map(
         reference.tensor("eval/keypoints", device),
         reference.tensor("eval/edge_weights", device),
@@ -232,7 +228,7 @@ fn evaluation_of(
     );
 }
 
-/// Puts each parameter's gradient in its place, so that they can be read by name.
+/// Replaces each parameter by its gradient, so that gradients can be read by name.
 struct Gradients<'a>(&'a GradientsParams);
 
 impl ModuleMapper for Gradients<'_> {
@@ -244,18 +240,14 @@ impl ModuleMapper for Gradients<'_> {
     }
 }
 
-/// Training: the loss, every gradient, one AdamW step, the running statistics.
-fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
+/// Compares the loss, all gradients, one AdamW step and the running statistics of training.
+fn check_training(reference: &Reference, device: &Device, bounds: &Bounds) {
     let device = &device.clone().autodiff();
     let config = reference.config();
     let model = reference.model(device);
     let images: Tensor<4> = reference.tensor("input/img", device);
     let mask = reference.tensor("input/mask", device);
-    let drawing = EdgeMapParams {
-        thickness: config.thickness,
-        edge_scale: config.edge_scale,
-    };
-    let output = model.forward(images.clone(), mask, drawing);
+    let output = model.forward(images.clone(), mask, config.edge_map_params());
     let loss = (output.reconstruction.clone() - images.clone())
         .abs()
         .mean();
@@ -266,8 +258,8 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
         bounds.loss,
     );
 
-    // The L1's gradient is the sign of each difference, and a single pixel on the other side of nought turns all
-    // gradients by some 3e-3: the reference's signs are taken.
+    // The gradient of L1 is the sign of each difference, and one pixel with the other sign changes all gradients by some 3e-3, so the
+    // reference's signs are used.
     let count = reference.values("train/recon").len() as f64;
     let signs = (reference.tensor::<4>("train/recon", device) - images).sign();
     let surrogate = (output.reconstruction * signs).sum() / count;
@@ -275,7 +267,7 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
     let named = model.valid().map(&mut Gradients(&gradients));
     let named = pollster::block_on(checkpoint::state(&named)).expect("reads");
     let wanted = reference.group("grad/");
-    // A bias before a batch norm has gradient zero; what is found there is rounding.
+    // A bias before a batch norm has a zero gradient, up to rounding.
     let largest = wanted
         .values()
         .map(|(_, gradient)| norm(gradient))
@@ -306,8 +298,8 @@ fn training(reference: &Reference, device: &Device, bounds: &Bounds) {
         bounds.gradient,
     );
 
-    // AdamW's first step is lr in the direction of each gradient's sign, however small the gradient, so it is fed the
-    // reference's own gradients; the running statistics are those of the forward pass above.
+    // AdamW's first step moves each parameter by the learning rate, however small its gradient, so it gets the reference's gradients. The
+    // running statistics are those of the forward pass above.
     let mut gradients = reference.group("grad/");
     for (name, shape, values) in &named {
         gradients
@@ -346,7 +338,7 @@ impl ModuleVisitor for Registered {
 }
 
 #[test]
-fn the_authors_checkpoints_are_the_same_models() {
+fn load_reads_the_authors_checkpoints_as_the_same_models() {
     for name in ["autolink_k8_w4", "autolink_k4_w8"] {
         let [Some(theirs), Some(state)] =
             ["ckpt", "safetensors"].map(|kind| needs::shared(&format!("reference/{name}.{kind}")))
@@ -375,26 +367,26 @@ fn the_authors_checkpoints_are_the_same_models() {
                 theirs.edge_scale
             )
         );
-        evaluation_of(&loaded.model, &reference, &device, &CPU, false);
+        check_evaluation_of(&loaded.model, &reference, &device, &CPU, false);
     }
 }
 
 #[test]
-fn evaluation_on_the_cpu() {
+fn evaluation_on_the_cpu_equals_the_authors() {
     cases()
         .iter()
-        .for_each(|case| evaluation(case, &Device::flex(), &CPU, false));
+        .for_each(|case| check_evaluation(case, &Device::flex(), &CPU, false));
 }
 
 #[test]
-fn training_on_the_cpu() {
+fn training_on_the_cpu_equals_the_authors() {
     cases()
         .iter()
-        .for_each(|case| training(case, &Device::flex(), &CPU));
+        .for_each(|case| check_training(case, &Device::flex(), &CPU));
 }
 
-/// The edge map alone, with 496 edges, and its gradients.
-fn edge_map(device: &Device, bound: f32) {
+/// Compares the edge map of 496 edges, and its gradients.
+fn check_edge_map(device: &Device, bound: f32) {
     let reference = Reference::read(&data("edge_map_k32.safetensors"));
     let device = &device.clone().autodiff();
     for size in [64, 128] {
@@ -416,12 +408,12 @@ fn edge_map(device: &Device, bound: f32) {
         let keypoints = values(keypoints.grad(&gradients).expect("a gradient"));
         let raw = values(raw.grad(&gradients).expect("a gradient"));
         assert_below(
-            "by keypoints",
+            "keypoint gradient",
             relative(&keypoints, reference.values(&format!("{size}/grad_kp"))),
             1e-3,
         );
         assert_below(
-            "by edge weights",
+            "edge weight gradient",
             relative(
                 &raw,
                 reference.values(&format!("{size}/grad_skeleton_scalar")),
@@ -432,16 +424,16 @@ fn edge_map(device: &Device, bound: f32) {
 }
 
 #[test]
-fn edge_map_on_the_cpu() {
-    edge_map(&Device::flex(), 1e-5);
+fn edge_map_on_the_cpu_equals_the_authors() {
+    check_edge_map(&Device::flex(), 1e-5);
 }
 
-/// VGG16's distances and their gradient, with float16 weights.
+/// Compares the block losses of VGG16 with float16 weights, and their gradient.
 ///
-/// The reference had float32 weights: its distances and its gradient's length are met, its gradient's direction only
-/// up to the ReLUs that the rounded weights turn. The direction is checked against the same weights, in numpy
-/// (`tests/data/vgg16_float16_gradient.py` tells by how much each is off for which reason).
-fn perceptual(device: &Device, bound: f32, cases: &[(usize, f32)]) {
+/// The reference has float32 weights. The losses and the norm of the gradient agree with it; the direction of the gradient does up to the
+/// ReLUs that rounded weights switch, so it is compared with a gradient of the same float16 weights, computed in numpy
+/// (`tests/data/vgg16_float16_gradient.py` lists the errors and their causes).
+fn check_perceptual_loss(device: &Device, bound: f32, cases: &[(usize, f32)]) {
     let reference = Reference::read(&data("vgg16_perceptual.safetensors"));
     let rounded = Reference::read(&data("vgg16_float16_gradient.safetensors"));
     let files = WEIGHTS_FILES.map(|name| {
@@ -483,17 +475,17 @@ fn perceptual(device: &Device, bound: f32, cases: &[(usize, f32)]) {
         let gradient = values(x.grad(&total.backward()).expect("a gradient"));
         let wanted = norm(reference.values(&format!("{size}/grad_x")));
         assert_below(
-            "the gradient's length",
+            "norm of the gradient",
             (norm(&gradient) - wanted).abs() / wanted,
             2e-3,
         );
-        // The first picture's, of a batch of two.
+        // The gradient of the first image in a batch of two.
         let first: Vec<f32> = gradient[..gradient.len() / 2]
             .iter()
             .map(|value| 2.0 * value)
             .collect();
         assert_below(
-            "the gradient",
+            "gradient",
             relative(&first, rounded.values(&format!("{size}/grad_x"))),
             direction,
         );
@@ -501,11 +493,11 @@ fn perceptual(device: &Device, bound: f32, cases: &[(usize, f32)]) {
 }
 
 #[test]
-fn perceptual_loss_on_the_cpu() {
-    perceptual(&Device::flex(), 1e-3, &[(128, 1e-3), (224, 1e-2)]);
+fn perceptual_loss_on_the_cpu_equals_the_authors() {
+    check_perceptual_loss(&Device::flex(), 1e-3, &[(128, 1e-3), (224, 1e-2)]);
 }
 
-/// On another device sums are added in another order.
+/// A GPU adds sums in another order.
 const GPU: Bounds = Bounds {
     keypoints: 2e-3,
     edge_map: 2e-3,
@@ -517,25 +509,25 @@ const GPU: Bounds = Bounds {
 };
 
 #[test]
-fn evaluation_and_training_on_the_gpu() {
+fn evaluation_and_training_on_the_gpu_equal_the_authors() {
     let Some(device) = needs::gpu() else { return };
-    // The committed case: the larger one takes minutes on a software adapter.
+    // The committed case alone: the larger one takes minutes on a software adapter.
     let case = &Reference::read(&data("autolink_k8_w4.safetensors"));
-    evaluation(case, &device, &GPU, true);
-    training(case, &device, &GPU);
+    check_evaluation(case, &device, &GPU, true);
+    check_training(case, &device, &GPU);
 }
 
 #[test]
-fn edge_map_on_the_gpu() {
+fn edge_map_on_the_gpu_equals_the_authors() {
     if let Some(device) = needs::gpu() {
-        edge_map(&device, 2e-3);
+        check_edge_map(&device, 2e-3);
     }
 }
 
 #[test]
-fn perceptual_loss_on_the_gpu() {
+fn perceptual_loss_on_the_gpu_equals_the_authors() {
     if let Some(device) = needs::gpu() {
-        // Sums in another order turn a few ReLUs, as the resizing does at 224 px, where a software adapter takes minutes.
-        perceptual(&device, 2e-3, &[(128, 1e-2)]);
+        // Sums in another order switch a few ReLUs. Not at 224 px, which takes minutes on a software adapter.
+        check_perceptual_loss(&device, 2e-3, &[(128, 1e-2)]);
     }
 }

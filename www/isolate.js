@@ -2,7 +2,7 @@
 /*
  * The page, isolated from other origins, on hosts that let nobody set headers.
  *
- * Only an isolated page may share memory with its workers, and so compute on all cores (`src/ops/cpu/helpers.rs`). Two
+ * Only an isolated page may share memory with its workers, and so compute on all cores (`src/web/cores.rs`). Two
  * headers isolate it. Where the host sent none, this script makes itself the page's service worker, which adds them,
  * and loads the page once more, before anything was done. Without service workers the page computes on one core.
  */

@@ -95,7 +95,7 @@ if (self.name === "helper") {
     self.postMessage({ type: "builds", builds: [BUILD, section ? new TextDecoder().decode(section) : "unstamped"] });
     Object.assign(self, {
       /**
-       * Starts helpers, which are workers of this same address: `src/ops/cpu/helpers.rs`.
+       * Starts helpers, which are workers of this same address: `src/web/cores.rs`.
        *
        * @param {number} bytes
        * @param {number} count

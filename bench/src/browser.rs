@@ -1,8 +1,8 @@
 //! Measurements in a worker of a browser, started by the page's own `worker_loader.js`: one message asks, one answers.
 
-use autolink::ops::{self, cpu::helpers};
+use autolink::ops;
 use autolink::session::open_gpu;
-use autolink::web::{self, gpu};
+use autolink::web::{self, cores, gpu};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -46,7 +46,7 @@ enum Answer {
 pub fn main() {
     web::run_constructors();
     std::panic::set_hook(Box::new(console_error_panic_hook::hook));
-    helpers::worker_loop();
+    cores::worker_loop();
     let listener = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
         spawn_local(async move {
             let found = answer(event.data()).await;
@@ -115,9 +115,9 @@ async fn run(request: Request) -> Result<Run, String> {
 /// Starts the workers for the other cores, and waits until they are ready. Sleeping yields to the event loop, which they need to
 /// start. Returns the number of cores.
 async fn spawn_workers() -> Result<u32, String> {
-    let cores = 1 + helpers::spawn_workers();
+    let cores = 1 + cores::spawn_workers();
     let start = Instant::now();
-    while helpers::ready_workers() + 1 < cores {
+    while cores::ready_workers() + 1 < cores {
         if start.elapsed() > WORKER_TIMEOUT {
             return Err("The workers for the other cores did not start.".into());
         }

@@ -7,7 +7,7 @@ use autolink::data::synthetic::puppets;
 use autolink::loss::Perceptual;
 use autolink::model::AutoLink;
 use autolink::ops;
-use autolink::ops::measure::{self, Which};
+use autolink::ops::measure::{self, ConvGrad};
 use autolink::train::Trainer;
 use burn::tensor::{Device, Distribution, Tensor};
 use web_time::Instant;
@@ -225,15 +225,15 @@ async fn convolution(
     let gradient = |which| measure::gradient(which, [&x, &weight, &dy].map(Tensor::clone));
     let ours = [
         best(device, 3, || forward(ops::conv3x3)).await,
-        best(device, 3, || gradient(Which::ByX)).await,
-        best(device, 3, || gradient(Which::ByWeight)).await,
+        best(device, 3, || gradient(ConvGrad::Input)).await,
+        best(device, 3, || gradient(ConvGrad::Weight)).await,
     ];
     let mut speedup_vs_burn = None;
     if with_burn {
         let burns = [
             best(device, 1, || forward(ops::conv3x3_reference)).await,
-            best(device, 1, || gradient(Which::BurnByX)).await,
-            best(device, 1, || gradient(Which::BurnByWeight)).await,
+            best(device, 1, || gradient(ConvGrad::BurnInput)).await,
+            best(device, 1, || gradient(ConvGrad::BurnWeight)).await,
         ];
         speedup_vs_burn = Some([0, 1, 2].map(|i| burns[i] / ours[i]));
     }

@@ -103,7 +103,7 @@ mod tests {
             config: config(),
             step: 3,
             optimizer,
-            streams: None,
+            rng_state: None,
         }
     }
 

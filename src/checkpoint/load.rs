@@ -53,7 +53,7 @@ impl Loaded {
             config: self.config,
             step: self.step,
             optimizer,
-            streams,
+            rng_state: streams,
         }
     }
 }

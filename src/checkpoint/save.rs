@@ -96,7 +96,7 @@ pub async fn save_run(
         step: run.step,
         run: Some(RunHeader {
             steps: run.optimizer.steps,
-            streams: run.streams.clone(),
+            streams: run.rng_state.clone(),
         }),
         names: names.cloned(),
         run_id: Some(run_id.into()),

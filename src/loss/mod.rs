@@ -1,4 +1,4 @@
-//! What the reconstruction is compared by.
+//! The losses between reconstruction and image. `tests/parity.rs` compares both with the authors'.
 
 pub mod perceptual;
 pub mod pixel;

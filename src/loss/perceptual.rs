@@ -1,4 +1,4 @@
-//! The perceptual loss: how far apart two pictures are in the eyes of VGG16.
+//! The perceptual loss (Johnson et al., 2016): the distance of two images in the features of VGG16.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::SafeTensors;
@@ -6,10 +6,10 @@ use safetensors::SafeTensors;
 use crate::error::{Error, Result};
 use crate::ops;
 
-/// The weight files: layers up to relu3_3, and from there to relu4_3. The second is needed for four blocks only.
+/// The files of weights: the layers up to relu3_3, and those from there to relu4_3, which only four blocks need.
 pub const WEIGHTS_FILES: [&str; 2] = ["vgg16_relu3_3.safetensors", "vgg16_relu4_3.safetensors"];
 
-/// Convolutions of each block; its features are taken after the last ReLU.
+/// The convolutions of each block; its features are the output of the last ReLU.
 const BLOCKS: [&[&str]; 4] = [
     &["conv1_1", "conv1_2"],
     &["conv2_1", "conv2_2"],
@@ -17,26 +17,31 @@ const BLOCKS: [&[&str]; 4] = [
     &["conv4_1", "conv4_2", "conv4_3"],
 ];
 
-/// VGG16's first blocks, fixed, and the size at which they look.
+/// The first blocks of VGG16 with fixed weights, and the side to which they resize images. `tests/parity.rs` shows the use.
 #[derive(Clone, Debug)]
 pub struct Perceptual {
-    /// Per block its convolutions, each weight `[O,I,3,3]` and bias `[O]`. The first takes pictures less `mean`.
+    /// The convolutions of each block, weight `[O,I,3,3]` and bias `[O]`. The first takes images minus `mean`.
     blocks: Vec<Vec<(Tensor<4>, Tensor<1>)>>,
-    /// ImageNet's mean colour in `[-1, 1]`: `[1,3,1,1]`
+    /// ImageNet's mean colour in `[-1, 1]`, `[1,3,1,1]`.
     mean: Tensor<4>,
     size: usize,
 }
 
 impl Perceptual {
-    /// How many of [`WEIGHTS_FILES`] so many blocks need.
+    /// Returns how many of [`WEIGHTS_FILES`] a number of blocks needs.
+    ///
+    /// ```
+    /// use autolink::loss::Perceptual;
+    /// assert_eq!([3, 4].map(Perceptual::files_needed), [1, 2]);
+    /// ```
     pub fn files_needed(blocks: usize) -> usize {
         if blocks > 3 { 2 } else { 1 }
     }
 
-    /// Reads float16 weights from the bytes of [`WEIGHTS_FILES`], in order. `size` in px.
+    /// Reads float16 weights from the bytes of [`WEIGHTS_FILES`], in order. Images are resized to `size` px. See `tests/parity.rs`.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a file is missing, damaged or not VGG16.
+    /// [`Error::Weights`] if a file is missing, damaged or not VGG16.
     pub fn from_bytes(
         files: &[&[u8]],
         blocks: usize,
@@ -98,8 +103,8 @@ impl Perceptual {
                     .collect()
             })
             .collect::<Result<_>>()?;
-        // VGG16 was trained on ((x + 1) / 2 - mean) / std of each channel, which is (x - (2 mean - 1)) / (2 std); the factor joins the
-        // first weights.
+        // VGG16 was trained on ((x + 1) / 2 - mean) / std of each channel, which is (x - (2 mean - 1)) / (2 std). The first weights take up
+        // the factor.
         const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
         const STD: [f32; 3] = [0.229, 0.224, 0.225];
         let colour = |values| Tensor::from_data(TensorData::new(values, [1, 3, 1, 1]), device);
@@ -109,9 +114,9 @@ impl Perceptual {
         Ok(Self { blocks, mean, size })
     }
 
-    /// `sum over blocks of mean |VGG_block(reconstruction) - VGG_block(images)|`.
+    /// `sum over blocks of mean |VGG_block(reconstruction) - VGG_block(images)|` (AutoLink's reconstruction loss).
     ///
-    /// Both `[B,3,S,S]` in `[-1, 1]` -> `[1]`. No gradient reaches `images`.
+    /// `[B,3,S,S]` in `[-1, 1]` both -> `[1]`. No gradient reaches `images`. See `tests/parity.rs`.
     pub fn loss(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
         self.block_losses(reconstruction, images)
             .into_iter()
@@ -119,7 +124,7 @@ impl Perceptual {
             .expect("at least one block")
     }
 
-    /// Mean absolute difference per block, each `[1]`.
+    /// Returns the mean absolute difference of each block's features, `[1]` each. See `tests/parity.rs`.
     pub fn block_losses(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Vec<Tensor<1>> {
         let wanted = self.features(images.without_autodiff());
         let found = self.features(reconstruction);
@@ -133,7 +138,7 @@ impl Perceptual {
             .collect()
     }
 
-    /// Features after each block's last ReLU, `[B,C,size/2^k,size/2^k]`.
+    /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`.
     fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let is_autodiff = images.device().is_autodiff();
         let mut x = ops::resize(images - constant(&self.mean, is_autodiff), self.size);
@@ -152,7 +157,7 @@ impl Perceptual {
     }
 }
 
-/// A constant as operations on an autodiff device want it, or others.
+/// Moves a constant to autodiff if the operands of its operation are there.
 fn constant<const D: usize>(tensor: &Tensor<D>, is_autodiff: bool) -> Tensor<D> {
     match is_autodiff {
         true => tensor.clone().autodiff(),

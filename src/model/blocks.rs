@@ -1,4 +1,4 @@
-//! What detector and decoder are made of.
+//! The layers of detector and decoder.
 
 use burn::module::{Module, ModuleMapper, Param, RunningState};
 use burn::tensor::{Device, Tensor, TensorData, module};
@@ -7,15 +7,15 @@ use rand_chacha::ChaCha8Rng;
 use super::normal;
 use crate::ops;
 
-/// The slope of every LeakyReLU.
-pub const LEAK: f64 = 0.2;
+/// The slope of every LeakyReLU for negative values.
+pub const LEAKY_SLOPE: f64 = 0.2;
 
-/// LeakyReLU 0.2, any shape.
+/// LeakyReLU with slope [`LEAKY_SLOPE`], for any `[B,C,H,W]`. See `tests/ops.rs`.
 pub fn leaky_relu(x: Tensor<4>) -> Tensor<4> {
-    ops::leaky_relu(x, LEAK)
+    ops::leaky_relu(x, LEAKY_SLOPE)
 }
 
-/// A 3x3 convolution with padding 1 and its parameters.
+/// The parameters of a 3x3 convolution with padding 1. `tests/parity.rs` compares all layers with the authors'.
 #[derive(Module, Debug)]
 pub struct Conv3x3 {
     /// `[O,I,3,3]`
@@ -25,9 +25,10 @@ pub struct Conv3x3 {
 }
 
 impl Conv3x3 {
-    /// Kaiming-normal for LeakyReLU 0.2 (`std = sqrt(2 / ((1 + 0.2^2) fan_in))`, `fan_in = 9 I`), zero bias.
+    /// Draws Kaiming-normal weights (He et al., 2015) for LeakyReLU: `std = sqrt(2 / ((1 + slope^2) fan_in))` with `fan_in = 9 I`. The
+    /// bias is zero.
     pub fn init(inputs: usize, outputs: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
-        let std = (2.0 / ((1.0 + LEAK * LEAK) * 9.0 * inputs as f64)).sqrt();
+        let std = (2.0 / ((1.0 + LEAKY_SLOPE * LEAKY_SLOPE) * 9.0 * inputs as f64)).sqrt();
         let values: Vec<f32> = (0..outputs * inputs * 9)
             .map(|_| (std * normal(rng)) as f32)
             .collect();
@@ -40,41 +41,42 @@ impl Conv3x3 {
         }
     }
 
-    /// Gives zero until it has learnt.
-    pub fn zero(inputs: usize, outputs: usize, device: &Device) -> Self {
+    /// Creates a convolution whose output is zero until it is trained.
+    pub fn zero_init(inputs: usize, outputs: usize, device: &Device) -> Self {
         Self {
             weight: Param::from_tensor(Tensor::zeros([outputs, inputs, 3, 3], device)),
             bias: Param::from_tensor(Tensor::zeros([outputs], device)),
         }
     }
 
-    /// `[B,I,H,W]` -> `[B,O,H,W]`
+    /// Convolves: `[B,I,H,W]` -> `[B,O,H,W]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3(x, self.weight.val(), self.bias.val())
     }
 
-    /// Convolution, then LeakyReLU 0.2: `[B,I,H,W]` -> `[B,O,H,W]`
+    /// Convolves, then applies LeakyReLU: `[B,I,H,W]` -> `[B,O,H,W]`.
     pub fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
-        ops::conv3x3_leaky(x, self.weight.val(), self.bias.val(), LEAK)
+        ops::conv3x3_leaky(x, self.weight.val(), self.bias.val(), LEAKY_SLOPE)
     }
 
-    /// Convolution of two tensors' channels, one behind the other: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,O,H,W]`
+    /// Convolves two tensors concatenated along their channels: `[B,X,H,W]` and `[B,Y,H,W]` -> `[B,O,H,W]`.
     pub fn forward_concat(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
         ops::conv3x3_concat(inputs, self.weight.val(), self.bias.val(), 1.0)
     }
 
-    /// [`forward_concat`](Self::forward_concat), then LeakyReLU 0.2.
+    /// Runs [`forward_concat`](Self::forward_concat), then LeakyReLU.
     pub fn forward_concat_leaky(&self, inputs: [Tensor<4>; 2]) -> Tensor<4> {
-        ops::conv3x3_concat(inputs, self.weight.val(), self.bias.val(), LEAK)
+        ops::conv3x3_concat(inputs, self.weight.val(), self.bias.val(), LEAKY_SLOPE)
     }
 
-    /// Convolution, then half the size: `[B,I,H,W]` -> `[B,O,H/2,W/2]`
+    /// Convolves, then averages 2x2 pixels: `[B,I,H,W]` -> `[B,O,H/2,W/2]`.
     pub fn forward_avg_pool(&self, x: Tensor<4>) -> Tensor<4> {
         ops::conv3x3_avg_pool(x, self.weight.val(), self.bias.val())
     }
 }
 
-/// Batch normalisation as PyTorch's: the running variance takes the unbiased variance of the batch.
+/// The parameters and running statistics of a batch normalisation as PyTorch's: the running variance takes the unbiased variance of the
+/// batch. `tests/parity.rs` compares it.
 #[derive(Module, Debug)]
 pub struct Norm {
     /// `[C]`
@@ -88,10 +90,12 @@ pub struct Norm {
 }
 
 impl Norm {
-    const EPSILON: f64 = 1e-5;
+    /// Added to the variance, so that the division stays finite; PyTorch's default.
+    pub const EPSILON: f64 = 1e-5;
+    /// The weight of a batch in the running statistics; PyTorch's default.
     const MOMENTUM: f64 = 0.1;
 
-    /// The identity, before any batch.
+    /// Creates the identity, with running mean 0 and running variance 1.
     pub fn init(channels: usize, device: &Device) -> Self {
         Self {
             weight: Param::from_tensor(Tensor::ones([channels], device)),
@@ -101,18 +105,19 @@ impl Norm {
         }
     }
 
-    /// `[B,C,H,W]` -> `[B,C,H,W]`. By the batch's own statistics on an autodiff device, by the running ones elsewhere.
+    /// Normalises `[B,C,H,W]`: by the statistics of the batch on an autodiff device, which updates the running ones, by the running
+    /// statistics elsewhere.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        self.then_leaky(x, 1.0)
+        self.forward_with_slope(x, 1.0)
     }
 
-    /// [`forward`](Self::forward), then LeakyReLU 0.2.
+    /// Runs [`forward`](Self::forward), then LeakyReLU.
     pub fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
-        self.then_leaky(x, LEAK)
+        self.forward_with_slope(x, LEAKY_SLOPE)
     }
 
-    /// A slope of 1 is no LeakyReLU.
-    fn then_leaky(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
+    /// Runs [`forward`](Self::forward), then LeakyReLU with a slope; 1 leaves it out.
+    fn forward_with_slope(&self, x: Tensor<4>, slope: f64) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         if !x.device().is_autodiff() {
             let (mean, var) = (self.running_mean.value(), self.running_var.value());
@@ -126,14 +131,14 @@ impl Norm {
         };
         let (output, after) = ops::batch_norm_train(x, weight, bias, before, Self::EPSILON, slope);
         for (running, after) in running.into_iter().zip(after) {
-            // `RunningState::update` averages over threads: another kernel for each statistic of each norm.
+            // `RunningState::update` averages over threads, which costs one more kernel for each statistic of each norm.
             let _ = running.clone().map(&mut ReplaceValue(after));
         }
         output
     }
 }
 
-/// Puts a value in the place of another of the same shape.
+/// Replaces a module's tensor by a value of as many elements.
 struct ReplaceValue(Tensor<1>);
 
 impl ModuleMapper for ReplaceValue {

@@ -1,4 +1,4 @@
-//! The decoder: a U-Net that rebuilds the picture from what is left of it and the edge map.
+//! The decoder: a U-Net that reconstructs the image from masked input and edge map.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -7,16 +7,16 @@ use rand_chacha::ChaCha8Rng;
 use super::blocks::{Conv3x3, Norm, leaky_relu};
 use crate::ops;
 
-/// Two convolutions with their norms.
+/// Two convolutions, each with its batch normalisation.
 #[derive(Module, Debug)]
 pub struct ConvBlock {
-    /// First convolution.
+    /// The first convolution, I -> O channels.
     pub conv1: Conv3x3,
-    /// Its norm.
+    /// The norm after `conv1`.
     pub norm1: Norm,
-    /// Second convolution.
+    /// The second convolution, O -> O channels.
     pub conv2: Conv3x3,
-    /// Its norm.
+    /// The norm after `conv2`.
     pub norm2: Norm,
 }
 
@@ -30,40 +30,40 @@ impl ConvBlock {
         }
     }
 
-    /// `[B,I,H,W]` -> `[B,O,H,W]`, before the last LeakyReLU.
+    /// Runs the block without its last LeakyReLU: `[B,I,H,W]` -> `[B,O,H,W]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.norm2.forward(self.convolve_twice(x))
     }
 
-    /// [`forward`](Self::forward), then LeakyReLU 0.2.
+    /// Runs [`forward`](Self::forward), then LeakyReLU.
     fn forward_leaky(&self, x: Tensor<4>) -> Tensor<4> {
         self.norm2.forward_leaky(self.convolve_twice(x))
     }
 
-    /// All but the last normalisation.
+    /// Runs all but the last norm.
     fn convolve_twice(&self, x: Tensor<4>) -> Tensor<4> {
         let x = self.norm1.forward_leaky(self.conv1.forward(x));
         self.conv2.forward(x)
     }
 }
 
-/// The U-Net of `[alpha x masked, edge map]` -> reconstruction.
+/// The U-Net `[alpha masked input, edge map]` -> reconstruction. `tests/parity.rs` compares it with the authors'.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// How much the masked picture counts against the edge map: `[1]`.
+    /// The factor of the masked input, `[1]`; it starts at 1.
     pub alpha: Param<Tensor<1>>,
-    /// To width w at full size.
+    /// The convolution to width w at side S.
     pub first: Conv3x3,
-    /// To widths 2w, 4w, 8w, 8w at S/2 ... S/16.
+    /// Four blocks to widths 2w, 4w, 8w, 8w; pooled after each, to S/2 ... S/16.
     pub down: Vec<ConvBlock>,
-    /// To widths 8w, 4w, 2w, w at S/8 ... S.
+    /// Four blocks to widths 8w, 4w, 2w, w at S/8 ... S.
     pub up: Vec<ConvBlock>,
-    /// To RGB.
+    /// The convolution to RGB.
     pub last: Conv3x3,
 }
 
 impl Decoder {
-    /// A fresh decoder.
+    /// Creates an untrained decoder of width w.
     pub fn init(width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let w = width;
         let mut blocks = |widths: [(usize, usize); 4]| {
@@ -78,16 +78,17 @@ impl Decoder {
             first: Conv3x3::init(4, w, rng, device),
             down,
             up,
-            // The authors draw this layer, too. Its noise makes the first gradients many times larger than later ones,
-            // and AdamW, which divides by their running size, then crawls for hundreds of steps.
-            last: Conv3x3::zero(2 * w, 3, device),
+            // The authors initialise this layer randomly, too. Its noise makes the first gradients many times larger than later ones, and
+            // AdamW, which divides by their running size, then makes hundreds of tiny steps.
+            last: Conv3x3::zero_init(2 * w, 3, device),
         }
     }
 
-    /// `masked` `[B,3,S,S]` in `[-1, 1]`, `edge_map` `[B,1,S,S]` -> reconstruction `[B,3,S,S]`, unbounded.
+    /// Reconstructs images `[B,3,S,S]`, whose values are unbounded, from the masked input `[B,3,S,S]` in `[-1, 1]` and the edge map
+    /// `[B,1,S,S]`.
     pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
-        // A number for each column: its gradient is summed by column first, side by side. Burn's sum of everything is one
-        // invocation's work, which took a fifth of a step on an H100.
+        // Alpha is expanded to one number per column, so that its gradient is summed by columns in parallel first. Burn sums all elements
+        // in one invocation, which took a fifth of a step on an H100.
         let width = masked.dims()[3];
         let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
         let masked = masked * alpha.expand([1, 1, 1, width]);
@@ -98,7 +99,7 @@ impl Decoder {
             x = leaky_relu(ops::avg_pool2x2(block.forward(x)));
             skips.push(x.clone());
         }
-        skips.pop(); // which is x
+        skips.pop(); // the last one is x
         x = self.up[0].forward_leaky(ops::upsample2x(x));
         for (block, skip) in self.up[1..].iter().zip(skips.into_iter().rev()) {
             x = block.forward_leaky(ops::upsample2x_concat([x, skip]));

@@ -1,26 +1,26 @@
-//! The detector: a picture to K heatmaps, a heatmap to a keypoint.
+//! The detector: an image to K heatmaps, a heatmap to a keypoint.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 
-use super::blocks::{Conv3x3, LEAK, Norm};
+use super::blocks::{Conv3x3, LEAKY_SLOPE, Norm};
 use crate::ops;
 
-/// Two convolutions and a shortcut, to half the size.
+/// Two convolutions with a shortcut, to half the side: `leaky(norm2(conv2(leaky(norm1(pool(conv1(x)))))) + norm(pool(shortcut(x))))`.
 #[derive(Module, Debug)]
 pub struct ResidualBlock {
-    /// First convolution of the long way.
+    /// The first convolution, I -> O channels; pooled.
     pub conv1: Conv3x3,
-    /// Its norm.
+    /// The norm after `conv1`.
     pub norm1: Norm,
-    /// Second convolution of the long way.
+    /// The second convolution, O -> O channels.
     pub conv2: Conv3x3,
-    /// Its norm.
+    /// The norm after `conv2`.
     pub norm2: Norm,
-    /// The shortcut's convolution.
+    /// The convolution of the shortcut, I -> O channels; pooled.
     pub shortcut: Conv3x3,
-    /// Its norm.
+    /// The norm after `shortcut`.
     pub shortcut_norm: Norm,
 }
 
@@ -36,23 +36,23 @@ impl ResidualBlock {
         }
     }
 
-    /// `[B,I,H,W]` -> `[B,O,H/2,W/2]`
+    /// Runs the block: `[B,I,H,W]` -> `[B,O,H/2,W/2]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = self
             .shortcut_norm
             .forward(self.shortcut.forward_avg_pool(x.clone()));
         let x = self.norm1.forward_leaky(self.conv1.forward_avg_pool(x));
         let x = self.norm2.forward(self.conv2.forward(x));
-        ops::add_leaky_relu(x, shortcut, LEAK)
+        ops::add_leaky_relu(x, shortcut, LEAKY_SLOPE)
     }
 }
 
-/// Twice the size, then a convolution.
+/// Upsampling to twice the side, then a convolution with norm and LeakyReLU.
 #[derive(Module, Debug)]
 pub struct UpBlock {
-    /// The convolution.
+    /// The convolution, I -> O channels.
     pub conv: Conv3x3,
-    /// Its norm.
+    /// The norm after `conv`.
     pub norm: Norm,
 }
 
@@ -64,25 +64,25 @@ impl UpBlock {
         }
     }
 
-    /// `[B,I,H,W]` -> `[B,O,2H,2W]`
+    /// Runs the block: `[B,I,H,W]` -> `[B,O,2H,2W]`.
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         self.norm
             .forward_leaky(self.conv.forward(ops::upsample2x(x)))
     }
 }
 
-/// A picture to K heatmaps a quarter of its size.
+/// The network from an image to K heatmaps of a quarter of its side. `tests/parity.rs` compares it with the authors'.
 #[derive(Module, Debug)]
 pub struct Detector {
-    /// Four blocks, to widths w, 2w, 4w, 8w at S/2 ... S/16.
+    /// Four blocks to widths w, 2w, 4w, 8w at S/2 ... S/16.
     pub down: Vec<ResidualBlock>,
-    /// Two blocks, to widths 4w, 2w at S/8, S/4.
+    /// Two blocks to widths 4w, 2w at S/8, S/4.
     pub up: Vec<UpBlock>,
-    /// To K heatmaps.
+    /// The convolution to the scores of K heatmaps.
     pub head: Conv3x3,
 }
 
-/// What the detector finds in a batch.
+/// The detector's output for a batch.
 #[derive(Clone, Debug)]
 pub struct Detection {
     /// `[B,K,2]` (row, col) in `[-1, 1]`
@@ -92,7 +92,7 @@ pub struct Detection {
 }
 
 impl Detector {
-    /// A fresh detector of `count` keypoints.
+    /// Creates an untrained detector of `count` keypoints K and width w.
     pub fn init(count: usize, width: usize, rng: &mut ChaCha8Rng, device: &Device) -> Self {
         let widths = [3, width, 2 * width, 4 * width, 8 * width];
         Self {
@@ -108,17 +108,20 @@ impl Detector {
         }
     }
 
-    /// `images` `[B,3,S,S]` in `[-1, 1]`.
+    /// Detects keypoints in images `[B,3,S,S]` in `[-1, 1]`. See `tests/parity.rs`.
     pub fn forward(&self, images: Tensor<4>) -> Detection {
         let x = self.down.iter().fold(images, |x, block| block.forward(x));
         let x = self.up.iter().fold(x, |x, block| block.forward(x));
-        Detection::of(self.head.forward(x))
+        Detection::from_scores(self.head.forward(x))
     }
 }
 
 impl Detection {
-    /// What scores `[B,K,h,w]` say.
-    pub fn of(scores: Tensor<4>) -> Self {
+    /// The radius around a keypoint that [`confidence`](Self::confidence) counts, in coordinates that span 2: a tenth of the image's side.
+    pub const CONFIDENCE_RADIUS: f64 = 0.2;
+
+    /// Turns scores `[B,K,h,w]` into heatmaps by softmax, and heatmaps into keypoints by expectation. See `tests/ops.rs`.
+    pub fn from_scores(scores: Tensor<4>) -> Self {
         let heatmaps = ops::softmax(scores);
         Detection {
             keypoints: ops::expectation(heatmaps.clone()),
@@ -126,9 +129,10 @@ impl Detection {
         }
     }
 
-    /// How sure each keypoint is: the share of its heatmap within a tenth of the picture's side of it. `[B,K]` in `[0, 1]`.
+    /// Returns the confidence of each keypoint: the share of its heatmap that lies within [`Self::CONFIDENCE_RADIUS`] of it, `[B,K]` in
+    /// `[0, 1]`. See `tests/model.rs`.
     pub fn confidence(&self) -> Tensor<2> {
-        const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
+        const RADIUS: f64 = Detection::CONFIDENCE_RADIUS;
         let [batch, count, height, width] = self.heatmaps.dims();
         let pixels = ops::pixel_positions(height, width, &self.heatmaps.device()).reshape([
             1,

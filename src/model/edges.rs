@@ -1,4 +1,4 @@
-//! Edge weights: how strongly each pair of keypoints is linked, one graph for all pictures.
+//! Edge weights: how strongly each pair of keypoints is linked, one graph for all images.
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -6,15 +6,16 @@ use rand_chacha::ChaCha8Rng;
 
 use super::normal;
 
-/// The learned graph.
+/// The learned graph. `tests/model.rs` shows its use.
 #[derive(Module, Debug)]
 pub struct Edges {
-    /// `[K,K]`; the upper triangle counts.
+    /// Weights before scale and softplus, `[K,K]`; only the upper triangle is read.
     pub raw: Param<Tensor<2>>,
 }
 
 impl Edges {
-    /// Every pair linked by about `start`: `softplus(N(softplus^-1(start), 0.1))`. The authors start at softplus(-4) = 0.018.
+    /// Links every pair of `count` keypoints by about `start`, with the noise of `softplus(N(softplus^-1(start), 0.1))`. The authors start
+    /// at softplus(-4) = 0.018.
     pub fn init(
         count: usize,
         scale: f64,
@@ -34,13 +35,13 @@ impl Edges {
         }
     }
 
-    /// `w_ij = softplus(scale raw_ij)` for i < j, symmetric, zero diagonal: `[K,K]`.
+    /// Returns the edge weights `w_ij = softplus(scale raw_ij)` for i < j, `[K,K]`, symmetric with a zero diagonal.
     ///
-    /// AdamW moves `raw` as fast as any other parameter, so the weights move `scale` (the authors' `sklr`) times faster.
+    /// AdamW moves `raw` as fast as any other parameter, so edge weights move `scale` (the authors' `sklr`) times faster.
     pub fn weights(&self, scale: f64) -> Tensor<2> {
         let raw = self.raw.val();
         let [count, _] = raw.dims();
-        // Not `triu`, which brings all of burn's arithmetic with whole numbers onto the page.
+        // Not `triu`, which adds all of Burn's integer arithmetic to the page's wasm.
         let above: Vec<f32> = (0..count * count)
             .map(|at| f32::from(u8::from(at / count < at % count)))
             .collect();
@@ -49,7 +50,7 @@ impl Edges {
         upper.clone() + upper.transpose()
     }
 
-    /// The same weights under another scale.
+    /// Keeps the edge weights while their scale changes.
     pub fn rescaled(self, from: f64, to: f64) -> Self {
         Self {
             raw: self

@@ -1,4 +1,4 @@
-//! The method: detect -> draw -> reconstruct.
+//! The method: detect -> draw -> reconstruct (AutoLink, arXiv 2205.10636).
 
 pub mod blocks;
 pub mod decoder;
@@ -15,18 +15,18 @@ pub use detector::Detection;
 use crate::config::Config;
 use crate::ops;
 
-/// Detector, edge weights and decoder.
+/// Detector, edge weights and decoder. `tests/model.rs` shows the use, `tests/parity.rs` compares it with the authors'.
 #[derive(Module, Debug)]
 pub struct AutoLink {
-    /// Picture to keypoints.
+    /// The network from images to keypoints.
     pub detector: detector::Detector,
-    /// The graph.
+    /// The edge weights.
     pub edges: edges::Edges,
-    /// What is left and the edge map to a picture.
+    /// The network from masked input and edge map to the reconstruction.
     pub decoder: decoder::Decoder,
 }
 
-/// How the edge map is drawn.
+/// The settings of the edge map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EdgeMapParams {
     /// See [`Config::thickness`].
@@ -35,23 +35,23 @@ pub struct EdgeMapParams {
     pub edge_scale: f64,
 }
 
-/// Everything one forward pass makes.
+/// All results of a forward pass.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Keypoints and heatmaps.
+    /// Keypoints `[B,K,2]` and heatmaps `[B,K,S/4,S/4]`.
     pub detection: Detection,
-    /// `[K,K]`
+    /// `[K,K]`, symmetric, zero diagonal.
     pub edge_weights: Tensor<2>,
-    /// `[B,3,S,S]`: the picture times its mask.
+    /// The masked input, `[B,3,S,S]`: the image times its mask.
     pub masked: Tensor<4>,
-    /// `[B,1,S,S]`
+    /// `[B,1,S,S]`, zero or more.
     pub edge_map: Tensor<4>,
-    /// `[B,3,S,S]`
+    /// `[B,3,S,S]`, unbounded.
     pub reconstruction: Tensor<4>,
 }
 
 impl AutoLink {
-    /// A fresh model, seeded by `config.seed`.
+    /// Creates an untrained model, seeded by `config.seed`. See `tests/model.rs`.
     pub fn init(config: &Config, device: &Device) -> Self {
         let rng = &mut ChaCha8Rng::seed_from_u64(config.seed);
         Self {
@@ -67,16 +67,16 @@ impl AutoLink {
         }
     }
 
-    /// `images` `[B,3,S,S]` in `[-1, 1]`; `mask` `[B,1,g,g]`, 1 where the picture is kept.
-    pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, drawing: EdgeMapParams) -> Output {
+    /// Runs the whole model on images `[B,3,S,S]` in `[-1, 1]` and a mask `[B,1,g,g]`, 1 where the image is kept. See `tests/model.rs`.
+    pub fn forward(&self, images: Tensor<4>, mask: Tensor<4>, params: EdgeMapParams) -> Output {
         let size = images.dims()[2];
         let detection = self.detector.forward(images.clone());
-        let edge_weights = self.edges.weights(drawing.edge_scale);
+        let edge_weights = self.edges.weights(params.edge_scale);
         let edge_map = ops::edge_map(
             detection.keypoints.clone(),
             edge_weights.clone(),
             size,
-            drawing.thickness,
+            params.thickness,
         );
         let masked = images * enlarge(mask, size);
         let reconstruction = self.decoder.forward(masked.clone(), edge_map.clone());
@@ -90,7 +90,7 @@ impl AutoLink {
     }
 }
 
-/// The mask at the picture's size, each pixel from its cell: `[B,1,g,g]` -> `[B,1,S,S]`.
+/// Enlarges a mask to the image's size, each pixel from its cell: `[B,1,g,g]` -> `[B,1,S,S]`.
 pub(crate) fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
     let grid = mask.dims()[2];
     let cells: Vec<i32> = (0..size).map(|i| (i * grid / size) as i32).collect();
@@ -98,7 +98,7 @@ pub(crate) fn enlarge(mask: Tensor<4>, size: usize) -> Tensor<4> {
     mask.select(2, cells.clone()).select(3, cells)
 }
 
-/// A draw from N(0, 1), by Box and Muller.
+/// Draws from N(0, 1) by the Box-Muller transform.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let u: f64 = 1.0 - rng.random::<f64>(); // in (0, 1]
     let v: f64 = rng.random();

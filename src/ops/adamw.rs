@@ -1,4 +1,4 @@
-//! The optimiser's arithmetic.
+//! The update of AdamW.
 
 use burn::backend::{
     BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind,
@@ -9,34 +9,36 @@ use burn_cubecl::tensor::CubeTensor;
 use super::kernels::Optimiser;
 use super::{KernelBackend, gpu, kernel_backend};
 
-/// The numbers of a step of AdamW.
+/// The scalars of a step of AdamW.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamWStep {
-    /// b1 and b2: how much of the running means stays.
+    /// Decay rates b1 and b2 of the running means of gradient and squared gradient, in `[0, 1)`.
     pub betas: [f64; 2],
-    /// Learning rate.
+    /// The learning rate.
     pub rate: f64,
-    /// Weight decay.
+    /// The weight decay.
     pub decay: f64,
-    /// Keeps the division finite.
+    /// Added to the root of the squared gradient's mean, so that the division stays finite.
     pub epsilon: f64,
-    /// Steps taken, this one included: t.
+    /// Steps taken, this one included: t, from 1.
     pub steps: usize,
 }
 
 impl AdamWStep {
-    /// `1 - b^t`: what the means' start at zero has left of them.
-    pub fn left(&self) -> [f64; 2] {
+    /// Bias corrections `1 - b1^t` and `1 - b2^t`, by which the running means are divided because they start at zero.
+    pub fn bias_corrections(&self) -> [f64; 2] {
         self.betas.map(|b| 1.0 - b.powf(self.steps as f64))
     }
 }
 
-/// One step. For each parameter p, with its gradient g and the means m, v of that, all `[N]`, without autodiff,
+/// One step of AdamW (Loshchilov and Hutter, 2019, algorithm 2). For each parameter p with its gradient g and the running means m of
+/// the gradient and v of its square,
 ///
 /// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
 /// `p = (1 - rate decay) p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)`.
 ///
-/// Takes `g, m, v, p` of each, and returns the new `m, v, p`. A GPU does it in one launch, if it is given what it returned.
+/// Takes `g, m, v, p` of each parameter, `[N]` all four and without autodiff, and returns the new `m, v, p`. A GPU needs one launch
+/// for all parameters if m, v and p are the tensors that the step before returned. See `tests/ops.rs`.
 pub fn adamw(parameters: Vec<[Tensor<1>; 4]>, step: AdamWStep) -> Vec<[Tensor<1>; 3]> {
     let Some([first, ..]) = parameters.first() else {
         return vec![];
@@ -53,15 +55,15 @@ pub fn adamw(parameters: Vec<[Tensor<1>; 4]>, step: AdamWStep) -> Vec<[Tensor<1>
             })
             .collect(),
         KernelBackend::Gpu => {
-            let there = parameters.into_iter().map(|tensors| tensors.map(on_gpu));
-            (gpu::adamw::step(there.collect(), step).into_iter())
+            let on_device = parameters.into_iter().map(|tensors| tensors.map(on_gpu));
+            (gpu::adamw::step(on_device.collect(), step).into_iter())
                 .map(|tensors| tensors.map(off_gpu))
                 .collect()
         }
     }
 }
 
-/// What a GPU's kernels take: burn hands them no lists.
+/// Unwraps a tensor for the GPU's kernels, since Burn's dispatch takes no lists of tensors.
 fn on_gpu(tensor: Tensor<1>) -> CubeTensor {
     match tensor.into_dispatch().kind {
         DispatchTensorKind::Cube(BackendTensor::Float(tensor)) => tensor,
@@ -69,6 +71,7 @@ fn on_gpu(tensor: Tensor<1>) -> CubeTensor {
     }
 }
 
+/// Reverts [`on_gpu`].
 fn off_gpu(tensor: CubeTensor) -> Tensor<1> {
     Tensor::from_dispatch(DispatchTensor {
         kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)),
@@ -76,12 +79,12 @@ fn off_gpu(tensor: CubeTensor) -> Tensor<1> {
     })
 }
 
-/// [`adamw`] by burn.
+/// [`adamw`] of one parameter in Burn's operations; `tests/ops.rs` compares the two.
 pub fn adamw_reference([g, m, v, p]: [Tensor<1>; 4], step: AdamWStep) -> [Tensor<1>; 3] {
-    let ([b1, b2], [left1, left2]) = (step.betas, step.left());
+    let ([b1, b2], [correction1, correction2]) = (step.betas, step.bias_corrections());
     let m = m * b1 + g.clone() * (1.0 - b1);
     let v = v * b2 + g.square() * (1.0 - b2);
-    let direction = m.clone() / left1 / ((v.clone() / left2).sqrt() + step.epsilon);
+    let direction = m.clone() / correction1 / ((v.clone() / correction2).sqrt() + step.epsilon);
     let p = p * (1.0 - step.rate * step.decay) - direction * step.rate;
     [m, v, p]
 }

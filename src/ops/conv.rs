@@ -1,4 +1,4 @@
-//! 3x3 convolution with padding 1: nearly all of the arithmetic.
+//! 3x3 convolution with padding 1: nearly all arithmetic of a training step.
 
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
@@ -6,26 +6,54 @@ use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 use super::kernels::Kernels;
 use super::{KernelBackend, has_kernel_for, kernel_backend};
 
+/// Kernel size and stride of a convolution with padding 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvKind {
+    /// 3x3 with stride 1; the output is as large as the input.
+    Same3x3,
+    /// 4x4 with stride 2: a 3x3 convolution with its 2x2 average pooling, see [`conv3x3_avg_pool`]. The output has half the side.
+    AvgPool4x4Stride2,
+}
+
+impl ConvKind {
+    /// Weights per input and output channel: 9 or 16.
+    pub fn taps(self) -> usize {
+        match self {
+            ConvKind::Same3x3 => 9,
+            ConvKind::AvgPool4x4Stride2 => 16,
+        }
+    }
+
+    /// Pixels from one output to the next: 1 or 2.
+    pub fn stride(self) -> usize {
+        match self {
+            ConvKind::Same3x3 => 1,
+            ConvKind::AvgPool4x4Stride2 => 2,
+        }
+    }
+}
+
 /// `y[b,o,r,c] = bias[o] + sum over i, dr, dc in -1..=1 of weight[o,i,dr+1,dc+1] x[b,i,r+dr,c+dc]`, zero outside.
 ///
-/// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H,W]`.
+/// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H,W]`. See `tests/ops.rs`.
 pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     if kernel_backend(&x.device()) == KernelBackend::Reference {
         return conv3x3_reference(x, weight, bias);
     }
-    convolve(x, weight, bias, 1.0, false)
+    convolve(x, weight, bias, 1.0, ConvKind::Same3x3)
 }
 
-/// [`leaky_relu`](super::leaky_relu) of [`conv3x3`]; a slope of 0 is ReLU, of 1 nothing.
+/// [`leaky_relu`](super::leaky_relu) of [`conv3x3`]. A slope of 0 is ReLU, a slope of 1 the identity. See `tests/ops.rs`.
 pub fn conv3x3_leaky(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, slope: f64) -> Tensor<4> {
     if !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
         return super::leaky_relu(conv3x3(x, weight, bias), slope);
     }
-    convolve(x, weight, bias, slope, false)
+    convolve(x, weight, bias, slope, ConvKind::Same3x3)
 }
 
-/// [`conv3x3_leaky`] of the channels of x and, behind them, those of y: `x` `[B,X,H,W]`, `y` `[B,Y,H,W]`, `weight` `[O,X+Y,3,3]`,
-/// `bias` `[O]` -> `[B,O,H,W]`.
+/// [`conv3x3_leaky`] of x and y concatenated along their channels, without making the concatenation on a GPU.
+///
+/// `x` `[B,X,H,W]`, `y` `[B,Y,H,W]`, `weight` `[O,X+Y,3,3]`, `bias` `[O]` -> `[B,O,H,W]`. See `tests/ops.rs`.
 pub fn conv3x3_concat(
     [x, y]: [Tensor<4>; 2],
     weight: Tensor<4>,
@@ -44,49 +72,49 @@ pub fn conv3x3_concat(
     ))
 }
 
-/// By the kernels.
+/// Runs [`Kernels::convolve`].
 fn convolve(
     x: Tensor<4>,
     weight: Tensor<4>,
     bias: Tensor<1>,
     slope: f64,
-    halving: bool,
+    kind: ConvKind,
 ) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::convolve(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         slope,
-        halving,
+        kind,
     ))
 }
 
-/// [`conv3x3`] by burn.
+/// [`conv3x3`] in Burn's operations; `tests/ops.rs` compares the two.
 pub fn conv3x3_reference(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     conv2d(x, weight, Some(bias), options())
 }
 
-/// What burn calls it.
+/// Stride 1, padding 1, as Burn's `conv2d` takes them.
 pub(super) fn options() -> ConvOptions<2> {
     ConvOptions::new([1, 1], [1, 1], [1, 1], 1)
 }
 
-/// [`avg_pool2x2`](super::avg_pool2x2) of [`conv3x3`], in 4/9 of the arithmetic.
+/// [`avg_pool2x2`](super::avg_pool2x2) of [`conv3x3`]; on the CPU with 4/9 of its multiplications.
 ///
-/// The mean of four neighbouring outputs is one output of a 4x4 kernel, the mean of the 3x3 kernel
-/// at its four places, with stride 2 and padding 1: `w4[a,b] = (w3[a,b] + w3[a-1,b] + w3[a,b-1] + w3[a-1,b-1]) / 4`.
+/// The mean of 2x2 neighbouring outputs is one output of a 4x4 convolution with stride 2 and padding 1, whose kernel is the mean of
+/// the 3x3 kernel at the four offsets: `w4[a,b] = (w3[a,b] + w3[a-1,b] + w3[a,b-1] + w3[a-1,b-1]) / 4`.
 ///
-/// `x` `[B,I,H,W]` with even H and W, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
+/// `x` `[B,I,H,W]` with even H and W, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H/2,W/2]`. See `tests/ops.rs`.
 pub fn conv3x3_avg_pool(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     if kernel_backend(&x.device()) != KernelBackend::Cpu {
         return super::avg_pool2x2(conv3x3(x, weight, bias));
     }
-    let placed = |top, left| weight.clone().pad((left, 1 - left, top, 1 - top), 0.0); // [O,I,4,4]
-    let weight = (placed(0, 0) + placed(0, 1) + placed(1, 0) + placed(1, 1)) * 0.25;
-    convolve(x, weight, bias, 1.0, true)
+    let shifted = |top, left| weight.clone().pad((left, 1 - left, top, 1 - top), 0.0); // [O,I,4,4]
+    let weight = (shifted(0, 0) + shifted(0, 1) + shifted(1, 0) + shifted(1, 1)) * 0.25;
+    convolve(x, weight, bias, 1.0, ConvKind::AvgPool4x4Stride2)
 }
 
-/// [`conv3x3_avg_pool`] as it is defined.
+/// [`conv3x3_avg_pool`] in Burn's operations, in two steps; `tests/ops.rs` compares the two.
 pub fn conv3x3_avg_pool_reference(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<4> {
     super::avg_pool2x2_reference(conv3x3_reference(x, weight, bias))
 }

@@ -1,4 +1,4 @@
-//! The edge map: every pair of keypoints drawn as a line, as bright as its edge weight.
+//! The edge map: every pair of keypoints drawn as a line segment, as bright as its edge weight.
 
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -6,11 +6,15 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::has_map_kernel_for;
 use super::kernels::Kernels;
 
-/// The edge map (AutoLink, eq. 2 and 3):
-/// `S(p) = max over edges i < j of w_ij exp(-d_ij(p)^2 / thickness)`, d_ij = distance of p to the segment from i to j.
+/// Added to the squared length of an edge before a division, so that an edge whose ends coincide has a nearest point. The shaders
+/// `edge_map.wgsl` and `edge_map_gradient.wgsl` add the same.
+pub(super) const LENGTH_EPSILON: f32 = 1e-8;
+
+/// Draws the edge map (AutoLink, eq. 2 and 3):
+/// `S(p) = max over edges i < j of w_ij exp(-d_ij(p)^2 / thickness)`, with `d_ij(p)` the distance of p to the segment from i to j.
 ///
 /// `keypoints` `[B,K,2]` (row, col) in `[-1, 1]`, `edge_weights` `[K,K]` (the upper triangle is read) -> `[B,1,size,size]`,
-/// whose corner pixels lie at -1 and 1.
+/// whose corner pixels lie at -1 and 1. See `tests/ops.rs`.
 pub fn edge_map(
     keypoints: Tensor<3>,
     edge_weights: Tensor<2>,
@@ -24,7 +28,7 @@ pub fn edge_map(
     Tensor::from_dispatch(Dispatch::edge_map(keypoints, edge_weights, size, thickness))
 }
 
-/// [`edge_map`] in plain tensor operations. Needs memory for `[B,E,size,size]`.
+/// [`edge_map`] in Burn's operations, with memory for `[B,E,size,size]` of all E edges; `tests/ops.rs` compares the two.
 pub fn edge_map_reference(
     keypoints: Tensor<3>,
     edge_weights: Tensor<2>,
@@ -37,8 +41,8 @@ pub fn edge_map_reference(
         .flat_map(|i| (i + 1..count).map(move |j| (i, j)))
         .collect();
     let edges = pairs.len();
-    let indices = |of: fn(&(usize, usize)) -> usize| {
-        let values: Vec<i32> = pairs.iter().map(|pair| of(pair) as i32).collect();
+    let indices = |end: fn(&(usize, usize)) -> usize| {
+        let values: Vec<i32> = pairs.iter().map(|pair| end(pair) as i32).collect();
         Tensor::<1, Int>::from_data(TensorData::new(values, [edges]), &device)
     };
     let a = keypoints.clone().select(1, indices(|pair| pair.0)); // [B,E,2]
@@ -63,8 +67,9 @@ pub fn edge_map_reference(
     let row = grid.clone().reshape([1, 1, size, 1]) - axis(&a, 0); // p - a, [B,E,S,1]
     let col = grid.reshape([1, 1, 1, size]) - axis(&a, 1); // [B,E,1,S]
 
-    // t: how far along the segment the nearest point lies, in [0, 1].
-    let t = (row.clone() * axis(&ab, 0) + col.clone() * axis(&ab, 1)) / (length_squared + 1e-8);
+    // t: position of the nearest point along the segment, in [0, 1].
+    let t = (row.clone() * axis(&ab, 0) + col.clone() * axis(&ab, 1))
+        / (length_squared + LENGTH_EPSILON);
     let t = t.clamp(0.0, 1.0); // [B,E,S,S]
     let row = row - t.clone() * axis(&ab, 0);
     let col = col - t * axis(&ab, 1);
@@ -73,7 +78,7 @@ pub fn edge_map_reference(
     drawn.max_dim(1) // [B,1,S,S]
 }
 
-/// `[size]` from -1 to 1, corner pixels on the ends.
+/// Coordinates of a row or column of pixels, `[size]` from -1 to 1.
 fn pixel_coordinates(size: usize, device: &Device) -> Tensor<1> {
     let values: Vec<f32> = (0..size)
         .map(|i| (2.0 * i as f64 / (size - 1) as f64 - 1.0) as f32)

@@ -1,18 +1,18 @@
-//! The CPU's kernels as burn operations.
+//! The CPU's kernels as operations of Burn's backend Flex.
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::ModuleOps;
 use burn::tensor::{Bytes, DType, Shape};
 
-use super::cpu::edge_map::EdgeMapParams;
+use super::cpu::edge_map::EdgeMapOperands;
+use super::cpu::job::{ConvJob, ConvPass};
 use super::cpu::norm::{self, Normalisation};
-use super::cpu::plan::{ConvJob, ConvPass};
-use super::cpu::{self, adamw, conv, distance, heatmap, peak, resize};
+use super::cpu::{self, adamw, conv, heatmap, mean_error, peak, resize};
 use super::kernels::{BenchOps, Gradients, Kernels, Optimiser};
-use super::{AdamWStep, NormSettings};
+use super::{AdamWStep, ConvKind, ErrorNorm, NormSettings};
 
-/// A tensor's values, in order. Free where they lie so already.
+/// Returns a tensor with contiguous values; copies nothing if they are contiguous already.
 fn contiguous(tensor: &FlexTensor) -> FlexTensor {
     tensor.to_contiguous()
 }
@@ -29,15 +29,15 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     )
 }
 
-/// Channels beside one another.
+/// Concatenates `[B,X,H,W]` and `[B,Y,H,W]` along their channels: `[B,X+Y,H,W]`.
 fn concatenate(x: &FlexTensor, y: &FlexTensor) -> FlexTensor {
     let (x, y) = (contiguous(x), contiguous(y));
     let [batch, first, height, width] = dims(&x);
     let [_, second, ..] = dims::<4>(&y);
     let plane = height * width;
-    let of_x = x.storage::<f32>().chunks_exact(first * plane);
-    let of_y = y.storage::<f32>().chunks_exact(second * plane);
-    let both = of_x.zip(of_y).flat_map(|(x, y)| [x, y]);
+    let x_images = x.storage::<f32>().chunks_exact(first * plane);
+    let y_images = y.storage::<f32>().chunks_exact(second * plane);
+    let both = x_images.zip(y_images).flat_map(|(x, y)| [x, y]);
     let both = both.collect::<Vec<_>>().concat();
     tensor(both, [batch, first + second, height, width])
 }
@@ -48,24 +48,24 @@ impl Kernels for Flex {
         weight: FlexTensor,
         bias: FlexTensor,
         slope: f64,
-        halving: bool,
+        kind: ConvKind,
     ) -> FlexTensor {
         let (x, weight, bias) = (contiguous(&x), contiguous(&weight), contiguous(&bias));
         let shape = dims(&x);
         let [batch, _, height, width] = shape;
         let [outputs] = dims(&bias);
-        let plan = ConvJob {
-            kind: ConvPass::Forward,
-            halving,
+        let job = ConvJob {
+            pass: ConvPass::Forward,
+            kind,
             shape,
-            others: outputs,
+            other_channels: outputs,
         };
-        let mut y = cpu::convolve(plan, x.storage(), weight.storage(), Some(bias.storage()));
+        let mut y = cpu::convolve(job, x.storage(), weight.storage(), Some(bias.storage()));
         if slope != 1.0 {
             norm::leaky_in_place(&mut y, slope as f32);
         }
-        let step = if halving { 2 } else { 1 };
-        tensor(y, [batch, outputs, height / step, width / step])
+        let stride = kind.stride();
+        tensor(y, [batch, outputs, height / stride, width / stride])
     }
 
     fn convolve_concat(
@@ -75,7 +75,7 @@ impl Kernels for Flex {
         bias: FlexTensor,
         slope: f64,
     ) -> FlexTensor {
-        Self::convolve(concatenate(&x, &y), weight, bias, slope, false)
+        Self::convolve(concatenate(&x, &y), weight, bias, slope, ConvKind::Same3x3)
     }
 
     fn edge_map(
@@ -132,9 +132,9 @@ impl Kernels for Flex {
         (y, mean, variance)
     }
 
-    fn distance(x: FlexTensor, y: FlexTensor, squared: bool) -> FlexTensor {
+    fn mean_error(x: FlexTensor, y: FlexTensor, norm: ErrorNorm) -> FlexTensor {
         let (x, y) = (contiguous(&x), contiguous(&y));
-        tensor(vec![distance::mean(x.storage(), y.storage(), squared)], [1])
+        tensor(vec![mean_error::mean(x.storage(), y.storage(), norm)], [1])
     }
 
     fn softmax_planes(x: FlexTensor) -> FlexTensor {
@@ -168,26 +168,26 @@ impl Optimiser for Flex {
 }
 
 impl Gradients for Flex {
-    /// What was drawn, the map, and which edge won where.
-    type EdgeMapCtx = (EdgeMapParams, FlexTensor, Vec<u32>);
+    /// The parameters of the edge map, the map itself, and the brightest edge of each pixel.
+    type EdgeMapCtx = (EdgeMapOperands, FlexTensor, Vec<u32>);
     type PoolIndices = Vec<u8>;
 
     fn convolve_input_grad(
         x: FlexTensor,
         weight: FlexTensor,
         dy: FlexTensor,
-        halving: bool,
+        kind: ConvKind,
     ) -> FlexTensor {
         let (dy, weight) = (contiguous(&dy), contiguous(&weight));
         let [batch, _, height, width] = dims(&x);
         let [_, inputs, ..] = dims::<4>(&weight);
-        let plan = ConvJob {
-            kind: ConvPass::ByInput,
-            halving,
+        let job = ConvJob {
+            pass: ConvPass::InputGrad,
+            kind,
             shape: dims(&dy),
-            others: inputs,
+            other_channels: inputs,
         };
-        let dx = cpu::convolve(plan, dy.storage(), weight.storage(), None);
+        let dx = cpu::convolve(job, dy.storage(), weight.storage(), None);
         tensor(dx, [batch, inputs, height, width])
     }
 
@@ -195,7 +195,7 @@ impl Gradients for Flex {
         inputs: Vec<FlexTensor>,
         weight: FlexTensor,
         dy: FlexTensor,
-        halving: bool,
+        kind: ConvKind,
     ) -> [FlexTensor; 2] {
         let x = match &inputs[..] {
             [x, y] => concatenate(x, y),
@@ -203,15 +203,15 @@ impl Gradients for Flex {
         };
         let dy = contiguous(&dy);
         let shape = dims::<4>(&weight);
-        let plan = ConvJob {
-            kind: ConvPass::ByWeight,
-            halving,
+        let job = ConvJob {
+            pass: ConvPass::WeightGrad,
+            kind,
             shape: dims(&x),
-            others: shape[0],
+            other_channels: shape[0],
         };
-        let weight_grad = cpu::convolve(plan, x.storage(), dy.storage(), None);
-        let by_bias = conv::bias_gradient(dy.storage(), dims(&dy));
-        [tensor(weight_grad, shape), tensor(by_bias, [shape[0]])]
+        let weight_grad = cpu::convolve(job, x.storage(), dy.storage(), None);
+        let bias_grad = conv::bias_grad(dy.storage(), dims(&dy));
+        [tensor(weight_grad, shape), tensor(bias_grad, [shape[0]])]
     }
 
     fn draw(
@@ -220,23 +220,23 @@ impl Gradients for Flex {
         size: usize,
         thickness: f64,
     ) -> (FlexTensor, Self::EdgeMapCtx) {
-        let drawing = drawing(&keypoints, &weights, size, thickness);
+        let params = edge_map_operands(&keypoints, &weights, size, thickness);
         let [batch, ..] = dims::<3>(&keypoints);
-        let (map, indices) = drawing.forward();
+        let (map, indices) = params.forward();
         let map = tensor(map, [batch, 1, size, size]);
-        (map.clone(), (drawing, map, indices))
+        (map.clone(), (params, map, indices))
     }
 
     fn edge_map_gradients(
-        (drawing, map, indices): Self::EdgeMapCtx,
+        (params, map, indices): Self::EdgeMapCtx,
         dy: FlexTensor,
     ) -> [FlexTensor; 2] {
         let [batch, ..] = dims::<4>(&dy);
-        let (by_keypoints, by_weights) =
-            drawing.backward(map.storage(), &indices, contiguous(&dy).storage());
+        let (keypoint_grad, weight_grad) =
+            params.backward(map.storage(), &indices, contiguous(&dy).storage());
         [
-            tensor(by_keypoints, [batch, drawing.count, 2]),
-            tensor(by_weights, [drawing.count, drawing.count]),
+            tensor(keypoint_grad, [batch, params.count, 2]),
+            tensor(weight_grad, [params.count, params.count]),
         ]
     }
 
@@ -273,8 +273,8 @@ impl Gradients for Flex {
         let x = contiguous(&x);
         let [batch, all, height, width] = dims(&x);
         let plane = height * width;
-        let pictures = x.storage::<f32>().chunks_exact(all * plane);
-        let parts = pictures.map(|picture| picture.split_at(channels * plane));
+        let images = x.storage::<f32>().chunks_exact(all * plane);
+        let parts = images.map(|image| image.split_at(channels * plane));
         let (first, second): (Vec<_>, Vec<_>) = parts.unzip();
         [
             tensor(first.concat(), [batch, channels, height, width]),
@@ -316,27 +316,27 @@ impl Gradients for Flex {
         dy: FlexTensor,
     ) -> [FlexTensor; 3] {
         let normalisation = normalisation(&x, [&weight, &bias, &moments], settings);
-        let [dx, weight_grad, by_bias] =
+        let [dx, weight_grad, bias_grad] =
             normalisation.backward(contiguous(&x).storage(), contiguous(&dy).storage());
         let channels = [weight_grad.len()];
         [
             tensor(dx, normalisation.shape),
             tensor(weight_grad, channels),
-            tensor(by_bias, channels),
+            tensor(bias_grad, channels),
         ]
     }
 
-    fn distance_gradient(
+    fn mean_error_gradient(
         x: FlexTensor,
         y: FlexTensor,
         dy: FlexTensor,
-        squared: bool,
+        norm: ErrorNorm,
     ) -> FlexTensor {
         let shape = dims::<4>(&x);
         let [x, y, dy] = [x, y, dy].map(|tensor| contiguous(&tensor));
         let dy: &[f32] = dy.storage();
         tensor(
-            distance::gradient(x.storage(), y.storage(), dy[0], squared),
+            mean_error::gradient(x.storage(), y.storage(), dy[0], norm),
             shape,
         )
     }
@@ -350,19 +350,19 @@ impl Gradients for Flex {
 
     fn expectation_gradient(dy: FlexTensor, [height, width]: [usize; 2]) -> FlexTensor {
         let [batch, count, _] = dims(&dy);
-        let by_heatmaps = heatmap::expectation_gradient(contiguous(&dy).storage(), height, width);
-        tensor(by_heatmaps, [batch, count, height, width])
+        let heatmap_grad = heatmap::expectation_gradient(contiguous(&dy).storage(), height, width);
+        tensor(heatmap_grad, [batch, count, height, width])
     }
 }
 
-fn drawing(
+fn edge_map_operands(
     keypoints: &FlexTensor,
     weights: &FlexTensor,
     size: usize,
     thickness: f64,
-) -> EdgeMapParams {
+) -> EdgeMapOperands {
     let [_, count, _] = dims(keypoints);
-    EdgeMapParams {
+    EdgeMapOperands {
         keypoints: contiguous(keypoints).storage::<f32>().to_vec(),
         weights: contiguous(weights).storage::<f32>().to_vec(),
         count,
@@ -388,18 +388,19 @@ fn normalisation(
 }
 
 impl BenchOps for Flex {
-    /// In chains of its own: as many operations as asked for.
+    /// Runs as many operations, in as many chains as the CPU needs.
     fn multiply_adds(_: FlexTensor, chains: usize, groups: usize, rounds: usize) -> FlexTensor {
         let sums = peak::multiply_adds(groups, 64 * 16 * chains * rounds);
         tensor(sums, [groups])
     }
 
     fn input_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        Self::convolve_input_grad(x, weight, dy, false)
+        Self::convolve_input_grad(x, weight, dy, ConvKind::Same3x3)
     }
 
     fn weight_grad(x: FlexTensor, weight: FlexTensor, dy: FlexTensor) -> FlexTensor {
-        let [weight_grad, _] = Self::convolve_parameter_grads(vec![x], weight, dy, false);
+        let [weight_grad, _] =
+            Self::convolve_parameter_grads(vec![x], weight, dy, ConvKind::Same3x3);
         weight_grad
     }
 

@@ -1,28 +1,26 @@
-//! The operations that have kernels of our own on both backends, with their gradients. [`crate::ops`] says what each computes.
+//! The traits of the operations with kernels of our own on both backends. [`crate::ops`] has their formulas, `autodiff` records
+//! them for the backward pass.
 
 use std::fmt::Debug;
 
-use burn::backend::autodiff::NodeId;
-use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
-use burn::backend::autodiff::grads::Gradients as Tape;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, AutodiffBackend, Backend, TensorMetadata, backend_extension};
+use burn::backend::{Backend, backend_extension};
 
-use super::{AdamWStep, NormSettings};
+use super::{AdamWStep, ConvKind, ErrorNorm, NormSettings};
 
-/// What is differentiated.
+/// Operations with a gradient.
 #[backend_extension(Autodiff, Cube, Flex)]
 pub trait Kernels: Backend {
-    /// 3x3 with stride 1 or, `halving` (the CPU only), 4x4 with stride 2; padding 1. Then LeakyReLU; a slope of 1 is none.
+    /// Convolution with padding 1, then LeakyReLU; a slope of 1 leaves the LeakyReLU out.
     ///
-    /// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` or `[O,I,4,4]`, `bias` `[O]`.
+    /// `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` or `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H,W]` or `[B,O,H/2,W/2]`, as `kind` has it. A
+    /// GPU runs [`ConvKind::Same3x3`] alone.
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         slope: f64,
-        halving: bool,
+        kind: ConvKind,
     ) -> FloatTensor<Self>;
 
     /// See [`crate::ops::conv3x3_concat`].
@@ -60,7 +58,7 @@ pub trait Kernels: Backend {
     /// See [`crate::ops::add_leaky_relu`].
     fn add_leaky_relu(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self>;
 
-    /// See [`crate::ops::batch_norm_train`]: the output, and the running mean and variance after this batch.
+    /// See [`crate::ops::batch_norm_train`]. Returns the output, and the running mean and variance after this batch.
     fn batch_norm_train(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -70,8 +68,9 @@ pub trait Kernels: Backend {
         settings: NormSettings,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
-    /// See [`crate::ops::l1`] and, `squared`, [`crate::ops::mse`].
-    fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self>;
+    /// See [`crate::ops::l1`] and [`crate::ops::mse`].
+    fn mean_error(x: FloatTensor<Self>, y: FloatTensor<Self>, norm: ErrorNorm)
+    -> FloatTensor<Self>;
 
     /// See [`crate::ops::softmax`].
     fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -80,7 +79,8 @@ pub trait Kernels: Backend {
     fn expectation(heatmaps: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-/// What is measured beside them.
+/// Operations that only the benchmark calls. The gradients are those of [`crate::ops::conv3x3`], for `x` `[B,I,H,W]`,
+/// `weight` `[O,I,3,3]` and `dy` `[B,O,H,W]`.
 #[backend_extension(Cube, Flex)]
 pub trait BenchOps: Backend {
     /// See [`crate::ops::measure::multiply_adds`].
@@ -91,28 +91,28 @@ pub trait BenchOps: Backend {
         rounds: usize,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of the 3x3 convolution by the input.
+    /// Input gradient by our kernels, `[B,I,H,W]`.
     fn input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// The gradient of the 3x3 convolution by the weight.
+    /// Weight gradient by our kernels, `[O,I,3,3]`.
     fn weight_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Burn's own.
+    /// Input gradient by Burn's kernels.
     fn burn_input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
-    /// Burn's own.
+    /// Weight gradient by Burn's kernels.
     fn burn_weight_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -120,7 +120,7 @@ pub trait BenchOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// What the CPU does for each parameter.
+/// The optimiser on the CPU, one parameter at a time. A GPU updates all parameters in one launch (`gpu::adamw`).
 #[backend_extension(Flex)]
 pub trait Optimiser: Backend {
     /// See [`crate::ops::adamw`].
@@ -133,30 +133,31 @@ pub trait Optimiser: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The gradients of [`Kernels`]: of the sum of `dy` times the output, each in the shape of what it is by.
+/// Gradients of [`Kernels`]. Each is the gradient of `sum(dy y)` for the output `y`, in the shape of the tensor that it belongs to.
 pub trait Gradients: Kernels {
-    /// What the edge map was drawn from, and which edge won where.
+    /// Saved by [`draw`](Self::draw): keypoints, edge weights, and the brightest edge of each pixel.
     type EdgeMapCtx: Clone + Debug + Send + 'static;
-    /// Which of four pixels won.
+    /// Saved by [`max_pool2x2_with_indices`](Self::max_pool2x2_with_indices): which of four pixels was the maximum.
     type PoolIndices: Clone + Debug + Send + 'static;
 
-    /// By the input, of which x is all or the first channels.
+    /// Input gradient of a convolution, `[B,I,H,W]`. `x` is the input, or the first of the two tensors that make it up; its height
+    /// and width are read, no values.
     fn convolve_input_grad(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        halving: bool,
+        kind: ConvKind,
     ) -> FloatTensor<Self>;
 
-    /// By weight and bias, from x, or the two tensors that are the input.
+    /// Weight and bias gradients of a convolution. `inputs` has the input, or the two tensors that make it up.
     fn convolve_parameter_grads(
         inputs: Vec<FloatTensor<Self>>,
         weight: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        halving: bool,
+        kind: ConvKind,
     ) -> [FloatTensor<Self>; 2];
 
-    /// The edge map, with what its gradient needs.
+    /// Returns the edge map with the context of its gradient.
     fn draw(
         keypoints: FloatTensor<Self>,
         weights: FloatTensor<Self>,
@@ -164,39 +165,40 @@ pub trait Gradients: Kernels {
         thickness: f64,
     ) -> (FloatTensor<Self>, Self::EdgeMapCtx);
 
-    /// By keypoints and weights.
+    /// Keypoint gradient `[B,K,2]` and edge weight gradient `[K,K]` of the edge map.
     fn edge_map_gradients(drawn: Self::EdgeMapCtx, dy: FloatTensor<Self>)
     -> [FloatTensor<Self>; 2];
 
-    /// By x.
+    /// Input gradient of [`Kernels::avg_pool2x2`].
     fn avg_pool2x2_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// The maxima, with what their gradient needs.
+    /// Returns the maxima with the indices that their gradient needs.
     fn max_pool2x2_with_indices(x: FloatTensor<Self>) -> (FloatTensor<Self>, Self::PoolIndices);
 
-    /// By x.
+    /// Input gradient of [`Kernels::max_pool2x2`].
     fn max_pool2x2_gradient(indices: Self::PoolIndices, dy: FloatTensor<Self>)
     -> FloatTensor<Self>;
 
-    /// By x.
+    /// Input gradient of [`Kernels::upsample2x`].
     fn upsample2x_gradient(dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// By x, from the output `y`.
+    /// Input gradient of [`Kernels::leaky`], from its output `y`.
     fn leaky_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>, slope: f64)
     -> FloatTensor<Self>;
 
-    /// So many channels, and those behind them.
+    /// Splits `[B,C,H,W]` into the first `channels` channels and the others.
     fn split(x: FloatTensor<Self>, channels: usize) -> [FloatTensor<Self>; 2];
 
-    /// As [`Kernels::batch_norm_train`], from weight, bias, running mean and running variance; behind its results what the gradient needs:
-    /// mean and variance, biased, of each channel, `[2,C]`.
+    /// [`Kernels::batch_norm_train`] of weight, bias, running mean and running variance. Returns output, running mean, running
+    /// variance and the batch's moments `[2,C]`: the mean and the biased variance of each channel, which the gradient needs.
     fn batch_norm_train_with_moments(
         x: FloatTensor<Self>,
         parameters: [FloatTensor<Self>; 4],
         settings: NormSettings,
     ) -> [FloatTensor<Self>; 4];
 
-    /// By x, weight and bias. The moments, behind weight and bias in `parameters`, are x's own, and so are differentiated.
+    /// Gradients of x, weight and bias. `parameters` are weight, bias and moments; the moments depend on x, which the gradient takes
+    /// into account.
     fn batch_norm_train_gradients(
         x: FloatTensor<Self>,
         parameters: [FloatTensor<Self>; 3],
@@ -204,440 +206,17 @@ pub trait Gradients: Kernels {
         dy: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 3];
 
-    /// By x. By y it is that of the two swapped.
-    fn distance_gradient(
+    /// Gradient of [`Kernels::mean_error`] for x. The one for y is that of the two swapped.
+    fn mean_error_gradient(
         x: FloatTensor<Self>,
         y: FloatTensor<Self>,
         dy: FloatTensor<Self>,
-        squared: bool,
+        norm: ErrorNorm,
     ) -> FloatTensor<Self>;
 
-    /// By x, from the output `y`.
+    /// Input gradient of [`Kernels::softmax_planes`], from its output `y`.
     fn softmax_gradient(y: FloatTensor<Self>, dy: FloatTensor<Self>) -> FloatTensor<Self>;
 
-    /// By the heatmaps, `[B,K,h,w]`, of so many pixels down and across.
+    /// Heatmap gradient `[B,K,h,w]` of [`Kernels::expectation`]; `sides` is `[h, w]`.
     fn expectation_gradient(dy: FloatTensor<Self>, sides: [usize; 2]) -> FloatTensor<Self>;
-}
-
-/// Gives each of an operation's parents its gradient, if it wants one.
-fn register<B: Backend, const N: usize>(
-    tape: &mut Tape,
-    parents: [Option<NodeId>; N],
-    gradients: [FloatTensor<B>; N],
-) {
-    for (parent, gradient) in parents.into_iter().zip(gradients) {
-        if let Some(id) = parent {
-            tape.register::<B>(id, gradient);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ConvolveBackward {
-    slope: f64,
-    halving: bool,
-}
-
-/// What a convolution's gradients need.
-#[derive(Clone, Debug)]
-struct ConvSaved<B: Gradients> {
-    /// One or two.
-    inputs: Vec<FloatTensor<B>>,
-    weight: FloatTensor<B>,
-    /// The output where a LeakyReLU made it.
-    y: Option<FloatTensor<B>>,
-}
-
-impl ConvolveBackward {
-    /// `by_inputs`: who wants the gradients by one input or two; `by_parameters`, those by weight and bias.
-    fn run<B: Gradients>(
-        self,
-        kept: ConvSaved<B>,
-        dy: FloatTensor<B>,
-        by_inputs: [Option<NodeId>; 2],
-        by_parameters: [Option<NodeId>; 2],
-        tape: &mut Tape,
-    ) {
-        let ConvSaved { inputs, weight, y } = kept;
-        let dy = match y {
-            Some(y) => B::leaky_gradient(y, dy, self.slope),
-            None => dy,
-        };
-        if by_inputs.iter().any(Option::is_some) {
-            let x = inputs[0].clone();
-            let [_, channels, ..] = x.shape().dims::<4>();
-            let dx = B::convolve_input_grad(x, weight.clone(), dy.clone(), self.halving);
-            if inputs.len() == 2 {
-                register::<B, _>(tape, by_inputs, B::split(dx, channels));
-            } else {
-                register::<B, _>(tape, [by_inputs[0]], [dx]);
-            }
-        }
-        if by_parameters.iter().any(Option::is_some) {
-            let found = B::convolve_parameter_grads(inputs, weight, dy, self.halving);
-            register::<B, _>(tape, by_parameters, found);
-        }
-    }
-}
-
-impl<B: Gradients> Backward<B, 3> for ConvolveBackward {
-    type State = ConvSaved<B>;
-
-    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
-        let [x, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
-        let dy = tape.consume::<B>(&ops.node);
-        self.run::<B>(ops.state, dy, [x, None], [weight, bias], tape);
-    }
-}
-
-impl<B: Gradients> Backward<B, 4> for ConvolveBackward {
-    type State = ConvSaved<B>;
-
-    fn backward(self, ops: Ops<Self::State, 4>, tape: &mut Tape, _: &mut Checkpointer) {
-        let [x, y, weight, bias] = ops.parents.map(|node| node.map(|node| node.id));
-        let dy = tape.consume::<B>(&ops.node);
-        self.run::<B>(ops.state, dy, [x, y], [weight, bias], tape);
-    }
-}
-
-#[derive(Debug)]
-struct EdgeMapBackward;
-
-impl<B: Gradients> Backward<B, 2> for EdgeMapBackward {
-    type State = B::EdgeMapCtx;
-
-    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let found = B::edge_map_gradients(ops.state, dy);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        register::<B, _>(tape, parents, found);
-    }
-}
-
-#[derive(Debug)]
-struct BatchNormBackward {
-    settings: NormSettings,
-}
-
-impl<B: Gradients> Backward<B, 3> for BatchNormBackward {
-    /// x, and weight, bias and moments
-    type State = (FloatTensor<B>, [FloatTensor<B>; 3]);
-
-    fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let (x, parameters) = ops.state;
-        let found = B::batch_norm_train_gradients(x, parameters, self.settings, dy);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        register::<B, _>(tape, parents, found);
-    }
-}
-
-#[derive(Debug)]
-struct AddLeakyReluBackward {
-    slope: f64,
-}
-
-impl<B: Gradients> Backward<B, 2> for AddLeakyReluBackward {
-    /// The output.
-    type State = FloatTensor<B>;
-
-    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let dx = B::leaky_gradient(ops.state, dy, self.slope);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        register::<B, _>(tape, parents, [dx.clone(), dx]);
-    }
-}
-
-#[derive(Debug)]
-struct Upsample2xConcatBackward;
-
-impl<B: Gradients> Backward<B, 2> for Upsample2xConcatBackward {
-    /// Channels of the first.
-    type State = usize;
-
-    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let found = B::split(B::upsample2x_gradient(dy), ops.state);
-        let parents = ops.parents.map(|node| node.map(|node| node.id));
-        register::<B, _>(tape, parents, found);
-    }
-}
-
-#[derive(Debug)]
-struct DistanceBackward {
-    squared: bool,
-}
-
-impl<B: Gradients> Backward<B, 2> for DistanceBackward {
-    /// x and y
-    type State = [FloatTensor<B>; 2];
-
-    fn backward(self, ops: Ops<Self::State, 2>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let [x, y] = ops.state;
-        let pairs = [[&x, &y], [&y, &x]].map(|pair| pair.map(FloatTensor::<B>::clone));
-        for (parent, [of, other]) in ops.parents.into_iter().zip(pairs) {
-            if let Some(node) = parent {
-                let dx = B::distance_gradient(of, other, dy.clone(), self.squared);
-                tape.register::<B>(node.id, dx);
-            }
-        }
-    }
-}
-
-/// What takes one tensor.
-#[derive(Debug)]
-enum Unary {
-    AvgPool2x2,
-    MaxPool2x2,
-    Upsample2x,
-    Leaky { slope: f64 },
-    Softmax,
-    Expectation { sides: [usize; 2] },
-}
-
-/// What their gradients need.
-#[derive(Clone, Debug)]
-enum SavedForBackward<B: Gradients> {
-    Nothing,
-    PoolIndices(B::PoolIndices),
-    Output(FloatTensor<B>),
-}
-
-impl<B: Gradients> Backward<B, 1> for Unary {
-    type State = SavedForBackward<B>;
-
-    fn backward(self, ops: Ops<Self::State, 1>, tape: &mut Tape, _: &mut Checkpointer) {
-        let dy = tape.consume::<B>(&ops.node);
-        let [of_x] = ops.parents;
-        let Some(node) = of_x else { return };
-        let dx = match (self, ops.state) {
-            (Unary::Upsample2x, _) => B::upsample2x_gradient(dy),
-            (Unary::MaxPool2x2, SavedForBackward::PoolIndices(indices)) => {
-                B::max_pool2x2_gradient(indices, dy)
-            }
-            (Unary::Leaky { slope }, SavedForBackward::Output(y)) => {
-                B::leaky_gradient(y, dy, slope)
-            }
-            (Unary::Softmax, SavedForBackward::Output(y)) => B::softmax_gradient(y, dy),
-            (Unary::Expectation { sides }, _) => B::expectation_gradient(dy, sides),
-            (Unary::AvgPool2x2, _) => B::avg_pool2x2_gradient(dy),
-            (Unary::MaxPool2x2 | Unary::Leaky { .. } | Unary::Softmax, _) => {
-                unreachable!("what the gradient needs was kept")
-            }
-        };
-        tape.register::<B>(node.id, dx);
-    }
-}
-
-fn unary<B: Gradients, C: CheckpointStrategy>(
-    operation: Unary,
-    x: FloatTensor<Autodiff<B, C>>,
-    forward: impl FnOnce(FloatTensor<B>) -> (FloatTensor<B>, SavedForBackward<B>),
-) -> FloatTensor<Autodiff<B, C>> {
-    let node = x.node();
-    let (y, kept) = forward(x.into_primitive());
-    match Backward::<B, 1>::prepare::<C>(operation, [node])
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish(kept, y),
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    }
-}
-
-/// The output `y` of a convolution that N tensors may want a gradient of.
-fn convolved<B: Gradients, C: CheckpointStrategy, const N: usize>(
-    prepared: OpsKind<ConvolveBackward, B, ConvSaved<B>, C, N>,
-    slope: f64,
-    inputs: Vec<FloatTensor<B>>,
-    weight: FloatTensor<B>,
-    y: FloatTensor<B>,
-) -> FloatTensor<Autodiff<B, C>>
-where
-    ConvolveBackward: Backward<B, N, State = ConvSaved<B>>,
-{
-    match prepared {
-        OpsKind::Tracked(prepared) => {
-            let kept = ConvSaved {
-                inputs,
-                weight,
-                y: (slope != 1.0).then(|| y.clone()),
-            };
-            prepared.finish(kept, y)
-        }
-        OpsKind::UnTracked(prepared) => prepared.finish(y),
-    }
-}
-
-impl<B: Gradients, C: CheckpointStrategy> Kernels for Autodiff<B, C> {
-    fn convolve(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        slope: f64,
-        halving: bool,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let (x, weight) = (x.into_primitive(), weight.into_primitive());
-        let bias = bias.into_primitive();
-        let y = B::convolve(x.clone(), weight.clone(), bias, slope, halving);
-        let prepared = Backward::<B, 3>::prepare::<C>(ConvolveBackward { slope, halving }, nodes);
-        convolved(
-            prepared.compute_bound().stateful(),
-            slope,
-            vec![x],
-            weight,
-            y,
-        )
-    }
-
-    fn convolve_concat(
-        x: FloatTensor<Self>,
-        y: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        slope: f64,
-    ) -> FloatTensor<Self> {
-        let nodes = [x.node(), y.node(), weight.node(), bias.node()];
-        let inputs = [x, y].map(|tensor| tensor.into_primitive());
-        let (weight, bias) = (weight.into_primitive(), bias.into_primitive());
-        let [x, y] = inputs.clone();
-        let y = B::convolve_concat(x, y, weight.clone(), bias, slope);
-        let backward = ConvolveBackward {
-            slope,
-            halving: false,
-        };
-        let prepared = Backward::<B, 4>::prepare::<C>(backward, nodes);
-        convolved(
-            prepared.compute_bound().stateful(),
-            slope,
-            inputs.into(),
-            weight,
-            y,
-        )
-    }
-
-    fn edge_map(
-        keypoints: FloatTensor<Self>,
-        weights: FloatTensor<Self>,
-        size: usize,
-        thickness: f64,
-    ) -> FloatTensor<Self> {
-        let nodes = [keypoints.node(), weights.node()];
-        let (keypoints, weights) = (keypoints.into_primitive(), weights.into_primitive());
-        let (map, drawn) = B::draw(keypoints, weights, size, thickness);
-        match Backward::<B, 2>::prepare::<C>(EdgeMapBackward, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish(drawn, map),
-            OpsKind::UnTracked(prepared) => prepared.finish(map),
-        }
-    }
-
-    fn avg_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::AvgPool2x2, x, |x| {
-            (B::avg_pool2x2(x), SavedForBackward::Nothing)
-        })
-    }
-
-    fn max_pool2x2(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::MaxPool2x2, x, |x| {
-            let (y, indices) = B::max_pool2x2_with_indices(x);
-            (y, SavedForBackward::PoolIndices(indices))
-        })
-    }
-
-    fn upsample2x(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::Upsample2x, x, |x| {
-            (B::upsample2x(x), SavedForBackward::Nothing)
-        })
-    }
-
-    fn leaky(x: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::Leaky { slope }, x, |x| {
-            let y = B::leaky(x, slope);
-            (y.clone(), SavedForBackward::Output(y))
-        })
-    }
-
-    fn add_leaky_relu(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f64) -> FloatTensor<Self> {
-        let nodes = [x.node(), y.node()];
-        let sum = B::add_leaky_relu(x.into_primitive(), y.into_primitive(), slope);
-        match Backward::<B, 2>::prepare::<C>(AddLeakyReluBackward { slope }, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish(sum.clone(), sum),
-            OpsKind::UnTracked(prepared) => prepared.finish(sum),
-        }
-    }
-
-    fn upsample2x_concat(x: FloatTensor<Self>, y: FloatTensor<Self>) -> FloatTensor<Self> {
-        let nodes = [x.node(), y.node()];
-        let [_, channels, ..] = x.shape().dims::<4>();
-        let twice = B::upsample2x_concat(x.into_primitive(), y.into_primitive());
-        match Backward::<B, 2>::prepare::<C>(Upsample2xConcatBackward, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish(channels, twice),
-            OpsKind::UnTracked(prepared) => prepared.finish(twice),
-        }
-    }
-
-    fn batch_norm_train(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        running_mean: FloatTensor<Self>,
-        running_variance: FloatTensor<Self>,
-        settings: NormSettings,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let nodes = [x.node(), weight.node(), bias.node()];
-        let x = x.into_primitive();
-        let [weight, bias, mean, variance] =
-            [weight, bias, running_mean, running_variance].map(|tensor| tensor.into_primitive());
-        let parameters = [weight.clone(), bias.clone(), mean, variance];
-        let [y, mean, variance, moments] =
-            B::batch_norm_train_with_moments(x.clone(), parameters, settings);
-        let y = match Backward::<B, 3>::prepare::<C>(BatchNormBackward { settings }, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish((x, [weight, bias, moments]), y),
-            OpsKind::UnTracked(prepared) => prepared.finish(y),
-        };
-        (y, Self::from_inner(mean), Self::from_inner(variance))
-    }
-
-    fn distance(x: FloatTensor<Self>, y: FloatTensor<Self>, squared: bool) -> FloatTensor<Self> {
-        let nodes = [x.node(), y.node()];
-        let (x, y) = (x.into_primitive(), y.into_primitive());
-        let mean = B::distance(x.clone(), y.clone(), squared);
-        match Backward::<B, 2>::prepare::<C>(DistanceBackward { squared }, nodes)
-            .compute_bound()
-            .stateful()
-        {
-            OpsKind::Tracked(prepared) => prepared.finish([x, y], mean),
-            OpsKind::UnTracked(prepared) => prepared.finish(mean),
-        }
-    }
-
-    fn softmax_planes(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        unary::<B, C>(Unary::Softmax, x, |x| {
-            let y = B::softmax_planes(x);
-            (y.clone(), SavedForBackward::Output(y))
-        })
-    }
-
-    fn expectation(heatmaps: FloatTensor<Self>) -> FloatTensor<Self> {
-        let [_, _, height, width] = heatmaps.shape().dims();
-        let sides = [height, width];
-        unary::<B, C>(Unary::Expectation { sides }, heatmaps, |x| {
-            (B::expectation(x), SavedForBackward::Nothing)
-        })
-    }
 }

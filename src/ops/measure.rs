@@ -1,4 +1,4 @@
-//! What the benchmark measures beside the operations themselves, and what it asks a GPU.
+//! Operations and GPU readings for the benchmark (`cargo xtask bench`, `benches/measure.rs`), which shows their use.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -16,8 +16,8 @@ use burn_cubecl::cubecl::logging::{
 use super::gpu::peak;
 use super::kernels::BenchOps;
 
-/// Independent chains of multiply-adds, as many as given for each of `64 groups` invocations, on the device of `like`; and
-/// how many operations that were.
+/// Runs `chains` independent chains of multiply-adds on each of `64 groups` invocations, on the device of `like`. Returns their sums,
+/// and the number of operations.
 pub fn multiply_adds(
     like: &Tensor<1>,
     chains: usize,
@@ -29,33 +29,33 @@ pub fn multiply_adds(
     (Tensor::from_dispatch(y), operations as f64)
 }
 
-/// A gradient of [`super::conv3x3`], by our kernels or by burn's.
+/// A gradient of [`super::conv3x3`], by our kernels or by Burn's.
 #[derive(Clone, Copy, Debug)]
-pub enum Which {
-    /// By the input, ours.
-    ByX,
-    /// By the weight, ours.
-    ByWeight,
-    /// By the input, burn's.
-    BurnByX,
-    /// By the weight, burn's.
-    BurnByWeight,
+pub enum ConvGrad {
+    /// Input gradient by our kernels.
+    Input,
+    /// Weight gradient by our kernels.
+    Weight,
+    /// Input gradient by Burn's kernels.
+    BurnInput,
+    /// Weight gradient by Burn's kernels.
+    BurnWeight,
 }
 
-/// Of `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` and `dy` `[B,O,H,W]`.
+/// The signature of the four, for `x` `[B,I,H,W]`, `weight` `[O,I,3,3]` and `dy` `[B,O,H,W]`.
 type Gradient = fn(
     FloatTensor<Dispatch>,
     FloatTensor<Dispatch>,
     FloatTensor<Dispatch>,
 ) -> FloatTensor<Dispatch>;
 
-/// The gradient of the sum of `dy` times [`super::conv3x3`].
-pub fn gradient(which: Which, [x, weight, dy]: [Tensor<4>; 3]) -> Tensor<4> {
+/// A gradient of `sum(dy y)` for the output y of [`super::conv3x3`] of x `[B,I,H,W]`, weight `[O,I,3,3]` and dy `[B,O,H,W]`.
+pub fn gradient(which: ConvGrad, [x, weight, dy]: [Tensor<4>; 3]) -> Tensor<4> {
     let gradient: Gradient = match which {
-        Which::ByX => Dispatch::input_grad,
-        Which::ByWeight => Dispatch::weight_grad,
-        Which::BurnByX => Dispatch::burn_input_grad,
-        Which::BurnByWeight => Dispatch::burn_weight_grad,
+        ConvGrad::Input => Dispatch::input_grad,
+        ConvGrad::Weight => Dispatch::weight_grad,
+        ConvGrad::BurnInput => Dispatch::burn_input_grad,
+        ConvGrad::BurnWeight => Dispatch::burn_weight_grad,
     };
     Tensor::from_dispatch(gradient(
         x.into_dispatch(),
@@ -64,7 +64,7 @@ pub fn gradient(which: Which, [x, weight, dy]: [Tensor<4>; 3]) -> Tensor<4> {
     ))
 }
 
-/// A GPU's; the CPU has none.
+/// The compute client of a GPU; `None` on the CPU.
 fn client(device: &Device) -> Option<Client> {
     match device.clone().inner().as_dispatch() {
         DispatchDevice::Cube(device) => Some(device.client()),
@@ -72,59 +72,59 @@ fn client(device: &Device) -> Option<Client> {
     }
 }
 
-/// What a GPU's adapter calls itself, in a browser nothing; none on the CPU.
+/// The name that a GPU's adapter reports, empty in a browser; `None` on the CPU.
 pub fn adapter(device: &Device) -> Option<String> {
     Some(client(device)?.properties().identity.name.clone())
 }
 
-/// Waits until everything asked of a device is done.
+/// Waits until a device has done all work that was submitted to it.
 ///
 /// # Panics
-/// Where the device is lost.
+/// Panics if the device is lost.
 pub async fn finish(device: &Device) {
     if let Some(client) = client(device) {
         client.sync().await.expect("the device works");
     }
 }
 
-/// Bytes of its memory that a GPU has set aside for tensors; nothing on the CPU.
+/// Bytes of memory that a GPU has reserved for tensors; `None` on the CPU.
 pub fn reserved_bytes(device: &Device) -> Option<u64> {
     let report = client(device)?.memory_report(MemoryScope::Device);
     Some(report.usage().bytes_reserved)
 }
 
-/// Has a GPU give back what no tensor needs.
+/// Releases the GPU memory that no tensor uses. Does nothing on the CPU.
 pub fn release_memory(device: &Device) {
     if let Some(client) = client(device) {
         client.memory_cleanup().expect("no graph is being recorded");
     }
 }
 
-/// What a piece of work was for a GPU.
+/// The kernel launches and the memory of some work on a GPU.
 #[derive(Debug)]
 pub struct Profile {
-    /// By operation: how often a kernel was launched, and its seconds all in all.
+    /// By operation: the number of launches, and their seconds in total.
     pub operations: BTreeMap<String, (usize, f64)>,
-    /// The most bytes that tensors held at once, those before it included; ...
+    /// The most bytes that tensors held at once, [`bytes_before`](Self::bytes_before) included.
     pub peak_bytes: u64,
-    /// ... which were so many.
+    /// Bytes that tensors held before the work.
     pub bytes_before: u64,
 }
 
-/// Runs `work` with a timer around every launch, so that they run one by one; nothing on the CPU.
+/// Runs `work` with a timer around every launch, so that launches run one by one. Returns `None` on the CPU, without running it.
 pub async fn profile(device: &Device, work: impl FnOnce()) -> Option<Profile> {
     let client = client(device)?;
     finish(device).await;
     let before = bytes_in_use(&client);
     let watch = Arc::new(Watch {
         client,
-        seen: Mutex::default(),
+        observed: Mutex::default(),
     });
     let observation = LaunchObservation::new(watch.clone());
     work();
     drop(observation);
     finish(device).await;
-    let Seen { peak, timed } = take(&mut *watch.seen());
+    let Observed { peak, timed } = take(&mut *watch.observed());
     let mut operations = BTreeMap::<String, (usize, f64)>::new();
     for (kernel, duration) in timed {
         let seconds = match duration.resolve().await {
@@ -149,7 +149,8 @@ fn bytes_in_use(client: &Client) -> u64 {
         .bytes_in_use
 }
 
-/// `conv::Convolve` of `..::SourceKernel<..::Source<autolink::ops::gpu::conv::Convolve>>`; `burn` of any other.
+/// Shortens a kernel's type name: `conv::Convolve` for `..::SourceKernel<..::Source<autolink::ops::gpu::conv::Convolve>>`, `burn` for
+/// every kernel that is not ours.
 fn operation(kernel: &str) -> String {
     let ours = concat!(env!("CARGO_PKG_NAME"), "::ops::gpu::");
     match kernel.rsplit_once(ours) {
@@ -158,28 +159,29 @@ fn operation(kernel: &str) -> String {
     }
 }
 
+/// Observes launches on a GPU.
 struct Watch {
     client: Client,
-    seen: Mutex<Seen>,
+    observed: Mutex<Observed>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     peak: u64,
     timed: Vec<(&'static str, ProfileDuration)>,
 }
 
 impl Watch {
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn observed(&self) -> std::sync::MutexGuard<'_, Observed> {
+        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LaunchObserver for Watch {
     fn launched(&self, _: &'static str) {
         let now = bytes_in_use(&self.client);
-        let mut seen = self.seen();
-        seen.peak = seen.peak.max(now);
+        let mut observed = self.observed();
+        observed.peak = observed.peak.max(now);
     }
 
     fn timing(&self) -> TimingRequest {
@@ -187,7 +189,7 @@ impl LaunchObserver for Watch {
     }
 
     fn profiled(&self, kernel: &'static str, duration: ProfileDuration) {
-        self.seen().timed.push((kernel, duration));
+        self.observed().timed.push((kernel, duration));
     }
 }
 
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_are_told_apart_by_their_operation() {
+    fn operation_shortens_our_kernels_and_merges_the_others() {
         let ours =
             "a::SourceKernel<autolink::ops::gpu::Source<autolink::ops::gpu::conv::Convolve>>";
         assert_eq!(operation(ours), "conv::Convolve");

@@ -1,5 +1,5 @@
-//! What burn lacks or does slowly. Each operation has its `*_reference` in plain tensor operations, the specification.
-//! The CPU backend runs the kernels of [`cpu`], a GPU those of `shaders/`.
+//! Operations that Burn lacks, or runs slowly. Each has a `*_reference` in Burn's own operations, which specifies it.
+//! The CPU backend runs the kernels of [`cpu`], a GPU those of `shaders/`. `tests/ops.rs` shows the use of all, and compares them.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,29 +7,30 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
 mod adamw;
+mod autodiff;
 mod conv;
 pub mod cpu;
-mod distance;
 mod edge_map;
 mod flex;
 mod gpu;
 mod heatmap;
 mod kernels;
+mod mean_error;
 pub mod measure;
 mod norm;
 mod resize;
 
 pub use adamw::{AdamWStep, adamw, adamw_reference};
 pub use conv::{
-    conv3x3, conv3x3_avg_pool, conv3x3_avg_pool_reference, conv3x3_concat, conv3x3_leaky,
+    ConvKind, conv3x3, conv3x3_avg_pool, conv3x3_avg_pool_reference, conv3x3_concat, conv3x3_leaky,
     conv3x3_reference,
 };
-pub use distance::{l1, l1_reference, mse, mse_reference};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::{check_bounds, out_of_bounds, set_adapter};
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
+pub use mean_error::{ErrorNorm, l1, l1_reference, mse, mse_reference};
 pub use norm::{
     NormSettings, RunningStats, add_leaky_relu, add_leaky_relu_reference, batch_norm_train,
     batch_norm_train_reference, leaky_relu, leaky_relu_reference,

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, activation, module};
 use super::has_kernel_for;
 use super::kernels::Kernels;
 
-/// `x > 0 ? x : slope x`; a slope of 0 is ReLU, of 1 nothing. Any `[B,C,H,W]`.
+/// `x > 0 ? x : slope x` for any `[B,C,H,W]`. A slope of 0 is ReLU, a slope of 1 the identity. See `tests/ops.rs`.
 pub fn leaky_relu(x: Tensor<4>, slope: f64) -> Tensor<4> {
     if slope == 1.0 || !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
         return leaky_relu_reference(x, slope);
@@ -14,7 +14,7 @@ pub fn leaky_relu(x: Tensor<4>, slope: f64) -> Tensor<4> {
     Tensor::from_dispatch(Dispatch::leaky(x.into_dispatch(), slope))
 }
 
-/// [`leaky_relu`] of `x + y`. Any `[B,C,H,W]`.
+/// [`leaky_relu`] of `x + y`, both `[B,C,H,W]`. See `tests/ops.rs`.
 pub fn add_leaky_relu(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
     if !has_kernel_for(&x.device(), x.dims()[2] * x.dims()[3]) {
         return add_leaky_relu_reference(x, y, slope);
@@ -26,12 +26,12 @@ pub fn add_leaky_relu(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
     ))
 }
 
-/// [`add_leaky_relu`] by burn.
+/// [`add_leaky_relu`] in Burn's operations; `tests/ops.rs` compares the two.
 pub fn add_leaky_relu_reference(x: Tensor<4>, y: Tensor<4>, slope: f64) -> Tensor<4> {
     leaky_relu_reference(x + y, slope)
 }
 
-/// [`leaky_relu`] by burn.
+/// [`leaky_relu`] in Burn's operations; `tests/ops.rs` compares the two.
 pub fn leaky_relu_reference(x: Tensor<4>, slope: f64) -> Tensor<4> {
     match slope {
         0.0 => activation::relu(x),
@@ -40,20 +40,21 @@ pub fn leaky_relu_reference(x: Tensor<4>, slope: f64) -> Tensor<4> {
     }
 }
 
-/// Mean and variance of all batches so far, by which pictures are normalised after training.
+/// Running mean and variance of the batches of a training run, which normalise images in evaluation.
 #[derive(Clone, Debug)]
 pub struct RunningStats {
     /// Mean and variance, `[C]` both.
     pub values: [Tensor<1>; 2],
-    /// How far they go towards a batch's own: `running = (1 - momentum) running + momentum now`.
+    /// The weight of a batch in `[0, 1]`: `running = (1 - momentum) running + momentum batch`.
     pub momentum: f64,
 }
 
-/// Batch normalisation by the batch's own mean and variance over `[B,H,W]`, then LeakyReLU; a slope of 1 is none:
-/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`. With it, what the running statistics are after this batch.
+/// Batch normalisation (Ioffe and Szegedy, 2015) by the mean and variance of the batch over `[B,H,W]`, then LeakyReLU:
+/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`. A slope of 1 leaves the LeakyReLU out.
 ///
-/// `x` `[B,C,H,W]` on an autodiff device, `weight` and `bias` `[C]`. The batch is divided by its biased variance (over
-/// `n = B H W`); the running one takes `variance n / (n - 1)`, as PyTorch's.
+/// `x` `[B,C,H,W]` on an autodiff device, `weight` and `bias` `[C]`. Returns y, and the running mean and variance after this batch.
+/// The batch is divided by its biased variance (over `n = B H W`); the running variance takes the unbiased `variance n / (n - 1)`,
+/// as PyTorch's. See `tests/ops.rs`.
 pub fn batch_norm_train(
     x: Tensor<4>,
     weight: Tensor<1>,
@@ -83,18 +84,18 @@ pub fn batch_norm_train(
     (Tensor::from_dispatch(output), after)
 }
 
-/// The numbers of a normalisation.
+/// The scalars of [`batch_norm_train`].
 #[derive(Clone, Copy, Debug)]
 pub struct NormSettings {
-    /// How far the running statistics go towards the batch's own.
+    /// See [`RunningStats::momentum`].
     pub momentum: f64,
-    /// Keeps the division finite.
+    /// Added to the variance, so that the division stays finite.
     pub epsilon: f64,
-    /// Of the LeakyReLU; 1 is none.
+    /// Slope of the LeakyReLU for negative values; 1 leaves it out.
     pub slope: f64,
 }
 
-/// [`batch_norm_train`] by burn.
+/// [`batch_norm_train`] in Burn's operations; `tests/ops.rs` compares the two.
 pub fn batch_norm_train_reference(
     x: Tensor<4>,
     weight: Tensor<1>,

@@ -124,7 +124,7 @@ impl Session {
             highest * (one + second * other)
         });
         let scores = TensorData::new(scores.collect(), [1, 1, CELLS, CELLS]);
-        let seen = Detection::of(Tensor::from_data(scores, &self.device));
+        let seen = Detection::from_scores(Tensor::from_data(scores, &self.device));
         let (shares, keypoint) = (
             one(seen.heatmaps.reshape([CELLS * CELLS])).await?,
             one(seen.keypoints.reshape([2])).await?,

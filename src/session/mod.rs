@@ -329,7 +329,7 @@ impl Session {
                     Some(paused) => Trainer::resume(paused, count, &self.device, perceptual)?,
                     None => Trainer::new(&self.config, count, &self.device, perceptual)?,
                 };
-                self.sound = Some(Sound::new(trainer.paused(), self.losses.len()));
+                self.sound = Some(Sound::new(trainer.train_state(), self.losses.len()));
                 none.insert(trainer)
             }
         };
@@ -409,7 +409,7 @@ impl Session {
     /// No step was taken yet, or as [`Session::check`].
     pub async fn save_run(&mut self) -> Result<Vec<u8>> {
         self.check().await?;
-        let trainer = self.trainer.as_ref().map(Trainer::paused);
+        let trainer = self.trainer.as_ref().map(Trainer::train_state);
         let Some(run) = trainer.as_ref().or(self.paused.as_ref()) else {
             return Err(Error::Model(
                 "There is no run to save yet: train a few steps first.".into(),
@@ -491,21 +491,21 @@ impl Session {
         let mut views = views::draw(&model, &self.config, pictures, &probes, step, device).await?;
         let shown = (step - self.steps_before) * self.config.batch / pictures.len();
         self.lesson = ExposureStats {
-            pictures: pictures.len(),
-            shown,
+            images: pictures.len(),
+            times_shown: shown,
             ..self.lesson
         };
         if self.snapshots.is_due(step) {
             if self.lesson.is_suspect() && !self.config.flip {
                 let ratio = views::mirrored(&model, &self.config, pictures, &probes, device);
-                self.lesson.mirrored = Some(ratio.await?);
+                self.lesson.mirror_ratio = Some(ratio.await?);
             }
             self.snapshots.push(views.snapshot());
         }
         // Looking twice at one step shows nothing new.
         if self.looks.back().is_none_or(|last| last.step < step) {
             self.looks.push_back(views.look());
-            if self.looks.len() > diagnosis::LOOKS {
+            if self.looks.len() > diagnosis::JITTER_PREVIEWS {
                 self.looks.pop_front();
             }
         }

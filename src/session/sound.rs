@@ -50,7 +50,7 @@ impl Session {
         let Some(trainer) = &self.trainer else {
             return Ok(()); // what is loaded was looked at
         };
-        let state = trainer.paused();
+        let state = trainer.train_state();
         match checkpoint::first_non_finite(&state.model, &state.optimizer).await? {
             None => {
                 self.sound = Some(Sound::new(state, self.losses.len()));

@@ -36,7 +36,11 @@ pub(super) async fn draw(
         [count, 1, config.mask_grid, config.mask_grid],
     );
     let mask = Tensor::from_data(mask, device);
-    let output = model.forward(images(pictures, probes, device), mask, config.drawing());
+    let output = model.forward(
+        images(pictures, probes, device),
+        mask,
+        config.edge_map_params(),
+    );
     let confidence = output.detection.confidence();
     let tensors = vec![
         flat(output.masked),
@@ -104,7 +108,7 @@ pub(super) async fn mirrored(
     let mask = Tensor::from_data(mask, device);
     let error = |flipped| {
         let images = images_of(pictures, probes, flipped, device);
-        let output = model.forward(images.clone(), mask.clone(), config.drawing());
+        let output = model.forward(images.clone(), mask.clone(), config.edge_map_params());
         (output.reconstruction - images).abs().mean()
     };
     let errors = read(vec![error(false), error(true)]).await?;

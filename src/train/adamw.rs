@@ -8,23 +8,24 @@ use burn::tensor::Tensor;
 
 use crate::ops::{self, AdamWStep};
 
-/// How much of the running means of gradient and squared gradient stays at each step.
+/// Decay rates of the running means of gradient and squared gradient; PyTorch's defaults.
 const BETAS: [f64; 2] = [0.9, 0.999];
-/// Keeps the division finite.
+/// Added to the denominator, so that the division stays finite; PyTorch's default.
 const EPSILON: f64 = 1e-8;
 
-/// The optimiser with its state. Burn's own keeps its state to itself and reads it while it blocks, which a page must not.
+/// The optimiser with its state. Burn's own hides its state, and reads it by blocking, which a page must not do. `tests/parity.rs`
+/// compares a step with PyTorch's.
 #[derive(Clone)]
 pub struct AdamW {
     weight_decay: f64,
     /// Steps taken, t.
     pub steps: usize,
-    /// RunningStats means of each parameter's gradient and squared gradient, `[n]` both, not corrected for their start at zero.
+    /// Running means of each parameter's gradient and squared gradient, `[N]` both, without bias correction.
     pub moments: HashMap<ParamId, [Tensor<1>; 2]>,
 }
 
 impl AdamW {
-    /// A fresh optimiser; the decay acts on every parameter, as the authors'.
+    /// Creates an optimiser whose weight decay acts on every parameter, as the authors' does. See `tests/parity.rs`.
     pub fn new(weight_decay: f64) -> Self {
         Self {
             weight_decay,
@@ -33,7 +34,7 @@ impl AdamW {
         }
     }
 
-    /// The parameter's unit changes: it becomes `factor` times what it was, so its gradient `1 / factor` times.
+    /// Adapts the running means to a parameter that is multiplied by `factor`, so that its gradient is divided by it. See this file's tests.
     pub fn rescale(&mut self, id: ParamId, factor: f64) {
         if let Some([first, second]) = self.moments.remove(&id) {
             let moments = [first / factor, second / (factor * factor)];
@@ -41,7 +42,7 @@ impl AdamW {
         }
     }
 
-    /// One step, [`ops::adamw`]. A parameter without a gradient stays as it is.
+    /// Takes one step of [`ops::adamw`]. A parameter without a gradient stays as it is. See `tests/parity.rs`.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         self.steps += 1;
         let step = AdamWStep {
@@ -54,27 +55,27 @@ impl AdamW {
         let mut gather = Gather {
             moments: &mut self.moments,
             gradients,
-            found: vec![],
+            operands: vec![],
             ids: vec![],
         };
         module.visit(&mut gather);
-        let Gather { found, ids, .. } = gather;
-        let mut renewed = HashMap::new();
-        for (id, [m, v, p]) in ids.into_iter().zip(ops::adamw(found, step)) {
+        let Gather { operands, ids, .. } = gather;
+        let mut updated = HashMap::new();
+        for (id, [m, v, p]) in ids.into_iter().zip(ops::adamw(operands, step)) {
             self.moments.insert(id, [m, v]);
-            renewed.insert(id, p);
+            updated.insert(id, p);
         }
-        module.map(&mut Renew(renewed))
+        module.map(&mut Update(updated))
     }
 }
 
-/// What a step takes of each parameter that has a gradient, on its way through the module.
+/// Visits a module and collects the operands of [`ops::adamw`] of each parameter that has a gradient.
 struct Gather<'a> {
     moments: &'a mut HashMap<ParamId, [Tensor<1>; 2]>,
     gradients: GradientsParams,
-    /// `g, m, v, p`
-    found: Vec<[Tensor<1>; 4]>,
-    /// Whose they are.
+    /// g, m, v and p of each parameter.
+    operands: Vec<[Tensor<1>; 4]>,
+    /// The parameters, in the same order.
     ids: Vec<ParamId>,
 }
 
@@ -84,24 +85,24 @@ impl ModuleVisitor for Gather<'_> {
             return;
         };
         let g = g.flatten::<1>(0, D - 1);
-        // Two tensors: a GPU may not be given one twice where it could write.
+        // Two tensors: a GPU must not bind one buffer twice for writing.
         let [m, v] =
             (self.moments.remove(&param.id)).unwrap_or_else(|| [g.zeros_like(), g.zeros_like()]);
         let p = param.val().inner().flatten::<1>(0, D - 1);
-        self.found.push([g, m, v, p]);
+        self.operands.push([g, m, v, p]);
         self.ids.push(param.id);
     }
 }
 
-/// Gives parameters their new values.
-struct Renew(HashMap<ParamId, Tensor<1>>);
+/// Replaces parameters by their new values.
+struct Update(HashMap<ParamId, Tensor<1>>);
 
-impl ModuleMapper for Renew {
+impl ModuleMapper for Update {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         match self.0.remove(&param.id) {
             None => param,
-            Some(renewed) => param
-                .map(|before| Tensor::from_inner(renewed.reshape(before.dims())).require_grad()),
+            Some(updated) => param
+                .map(|before| Tensor::from_inner(updated.reshape(before.dims())).require_grad()),
         }
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_follow_the_formula() {
+    fn step_follows_the_formula() {
         let device = &Device::flex().autodiff();
         let start = [0.5f64, -1.0, 2.0, 0.0];
         let mut two = Two {
@@ -162,12 +163,13 @@ mod tests {
             );
         }
         assert!(two.a.val().is_require_grad());
-        // No gradient, no step, no decay.
+        // Without a gradient there is neither a step nor decay.
         assert_eq!(values(two.b.val().inner()), [1.0]);
     }
-    /// One parameter in two units, one `f` times the other: the same history, in the other's unit, is what rescaling leaves.
+
+    /// Trains one parameter in two units, one `factor` times the other: rescaling turns the moments of the first into those of the second.
     #[test]
-    fn another_unit_takes_the_moments_along() {
+    fn rescale_converts_the_moments() {
         let device = &Device::flex().autodiff();
         let gradients = [[0.3f32, -2.0], [1.5, 0.25], [-0.7, 4.0]];
         let factor = 8.0f32; // exact in binary
@@ -198,6 +200,6 @@ mod tests {
         assert_eq!(first, before.iter().map(|m| m / factor).collect::<Vec<_>>());
         let [wanted_first, wanted_second] = moments(&wanted);
         assert_eq!((first, second), (wanted_first, wanted_second));
-        rescaled.0.rescale(ParamId::new(), 3.0); // of a parameter that had no gradient yet
+        rescaled.0.rescale(ParamId::new(), 3.0); // a parameter without moments is ignored
     }
 }

@@ -1,33 +1,35 @@
-//! Why it fails, in plain words: what is measured while a run goes on, and what to try.
+//! Training health: finds issues from the losses and the preview images of a run, and suggests what to try.
 
 use serde::Serialize;
 use ts_rs::TS;
 
-/// What was seen of the probes after some step.
+/// Keypoints of the P preview images after some step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreviewStats {
     /// Steps taken.
     pub step: usize,
-    /// `[P][K][x, y]` as fractions of the view.
+    /// `[P][K][x, y]` as fractions of the image's sides.
     pub keypoints: Vec<Vec<[f32; 2]>>,
-    /// `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+    /// `[P][K]` in `[0, 1]`: see `Detection::confidence`.
     pub confidence: Vec<Vec<f32>>,
 }
 
-/// Something that goes wrong.
+/// An issue of a run, with its evidence.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Finding {
-    /// What kind.
-    pub trouble: Issue,
-    /// Whose fault it is, if some keypoints'.
+    /// The kind of issue.
+    #[serde(rename = "trouble")]
+    pub issue: Issue,
+    /// The keypoints concerned, by number from 0; empty if the issue concerns the whole run.
     pub keypoints: Vec<usize>,
-    /// What was measured, in a sentence.
-    pub says: String,
-    /// What to try, in a sentence.
+    /// The measurement, as a sentence.
+    #[serde(rename = "says")]
+    pub message: String,
+    /// A suggestion, in sentences.
     pub remedy: String,
 }
 
-/// What can go wrong.
+/// The kinds of issues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Issue {
@@ -37,102 +39,109 @@ pub enum Issue {
     Stuck,
     /// Keypoints lie on one another.
     Collapsed,
-    /// Keypoints are in one place whatever the picture shows.
+    /// Keypoints stay in one place whatever the image shows.
     Dead,
     /// Keypoints jump to and fro.
     Jitter,
-    /// Heatmaps stay wide: objects may not be centred, or there are several.
+    /// Heatmaps stay wide: objects may be off the middle, or there are several in an image.
     Unsure,
-    /// A few pictures are learned by heart.
+    /// The model memorises a few images.
     Overfitting,
 }
 
-/// Before this step nothing is said of keypoints: they have hardly left the middle.
+/// The first step at which keypoints are judged: before it they have hardly left the middle.
 pub const FIRST_STEP: usize = 100;
-/// How many looks jitter is measured over.
-pub const LOOKS: usize = 8;
+/// Previews that jitter is measured over.
+pub const JITTER_PREVIEWS: usize = 8;
 
-/// Steps over which a loss is averaged: single ones scatter.
+/// Steps over which losses are averaged, since single ones scatter.
 const WINDOW: usize = 10;
-/// The loss rises if it is so many times the lowest that it was, both as geometric means ...
+/// The loss rises if it is this many times its lowest, both as geometric means of [`WINDOW`] losses, ...
 const RISE: f32 = 1.5;
-/// ... and higher by so many times the scatter of single losses' logarithms, of which 200 such means are the more apart the more
-/// it is. (So no more than three of 100 simulated runs that go well are called rising within 2000 steps, see the tests.)
+/// ... and if their logarithms differ by this many times the scatter of single losses' logarithms, since the means of noisy losses
+/// scatter, too. (At most three of 100 simulated healthy runs are called rising within 2000 steps, see the tests.)
 const RISE_SCATTERS: f32 = 2.1;
-/// The loss is stuck if the last third of [`STUCK_STEPS`] is more than this share of the first steps, as many.
+/// The loss is stuck if the mean of its last `STUCK_STEPS / 3` steps is more than this share of the mean of its first.
 const FALL: f32 = 0.9;
 const STUCK_STEPS: usize = 150;
-/// A keypoint is dead if it moves less than this from picture to picture, in sides of the picture ...
+/// A keypoint is dead if it moves less than this from image to image, in sides of the image, ...
 const DEAD: f32 = 0.012;
 /// ... while the median one moves this many times as much.
 const DEAD_RATIO: f32 = 5.0;
-/// Keypoints are one if they are nearer than this in every picture.
+/// Keypoints have collapsed if they are nearer than this in every image, in sides of the image.
 const COLLAPSED: f32 = 0.03;
-/// A keypoint jitters if it moves so far from look to look, ...
+/// A keypoint jitters if it moves this far from preview to preview, in sides of the image, ...
 const JITTER: f32 = 0.03;
-/// ... and its way is so many times as long as what it gained.
+/// ... and its path is this many times as long as the distance between its ends.
 const JITTER_RATIO: f32 = 3.0;
-/// From here on heatmaps should have become narrow.
+/// The step from which on heatmaps should be narrow.
 const SURE_STEP: usize = 400;
-/// They are wide if this share or less lies near the keypoint.
+/// Heatmaps are wide if the median confidence is this or less.
 const UNSURE: f32 = 0.3;
-/// Pictures that are fewer, and were each shown more often, may be known by heart.
-const FEW_PICTURES: usize = 64;
+/// The model may memorise images if there are at most this many, ...
+const FEW_IMAGES: usize = 64;
+/// ... and it saw each at least this often.
 const OFTEN_SHOWN: usize = 50;
-/// They are if their mirror images are rebuilt so many times worse. (Of 4 puppets at 32 px it is 1.5 after 100 steps and 4 after
-/// 900, of 10 it is 1.4 by then, of 60 it stays 1.0.)
-const MIRRORED: f32 = 1.3;
+/// The model memorises images if the reconstructions of their mirror images are this many times worse. (For 4 puppets at 32 px the ratio
+/// is 1.5 after 100 steps and 4 after 900; for 10 puppets it is 1.4 by then, for 60 it stays 1.0.)
+const MIRROR_RATIO: f32 = 1.3;
 
-/// What it learns from.
+/// How often the model saw its images.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ExposureStats {
-    /// So many pictures.
-    pub pictures: usize,
-    /// Each was shown so many times.
-    pub shown: usize,
-    /// How many times as far off the rebuilt mirror images are, which it never saw, as the rebuilt pictures; where that was measured.
-    pub mirrored: Option<f32>,
+    /// The number of images.
+    pub images: usize,
+    /// Times that each was shown.
+    pub times_shown: usize,
+    /// The error of reconstructed mirror images, which the model never saw, over that of reconstructed images; `None` if not measured.
+    pub mirror_ratio: Option<f32>,
 }
 
 impl ExposureStats {
-    /// Whether so few pictures were shown so often that mirror images should be looked at.
+    /// Returns true if so few images were shown so often that the mirror ratio should be measured. See `tests/edits.rs`.
     pub fn is_suspect(&self) -> bool {
-        self.pictures <= FEW_PICTURES && self.shown >= OFTEN_SHOWN
+        self.images <= FEW_IMAGES && self.times_shown >= OFTEN_SHOWN
     }
 }
 
-/// What goes wrong, the worst first. `losses` of every step that is known, the last one last; `looks` in order.
-pub fn diagnose(losses: &[f32], looks: &[PreviewStats], lesson: ExposureStats) -> Vec<Finding> {
+/// Returns the issues of a run, the worst first. `losses` are those of all known steps in order, `previews` are in order, too. See this
+/// file's tests.
+pub fn diagnose(
+    losses: &[f32],
+    previews: &[PreviewStats],
+    exposure: ExposureStats,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let step = looks.last().map_or(0, |look| look.step);
+    let step = previews.last().map_or(0, |preview| preview.step);
     findings.extend(loss(losses, step));
-    if let Some(last) = looks.last().filter(|last| last.step >= FIRST_STEP) {
+    if let Some(last) = previews.last().filter(|last| last.step >= FIRST_STEP) {
         let collapsed = collapsed(&last.keypoints);
         let doubled = collapsed.iter().flat_map(|f| f.keypoints.clone());
         let doubled: Vec<usize> = doubled.collect();
         findings.extend(collapsed);
         findings.extend(dead(&last.keypoints, &doubled));
-        findings.extend(jitter(looks));
+        findings.extend(jitter(previews));
         findings.extend(unsure(last));
     }
-    if let Some(ratio) = lesson
-        .mirrored
-        .filter(|&r| lesson.is_suspect() && r > MIRRORED)
+    if let Some(ratio) = exposure
+        .mirror_ratio
+        .filter(|&ratio| exposure.is_suspect() && ratio > MIRROR_RATIO)
     {
         findings.push(Finding {
-            trouble: Issue::Overfitting,
+            issue: Issue::Overfitting,
             keypoints: Vec::new(),
-            says: format!(
-                "It learns these {} pictures by heart: each was shown {} times, and their mirror images, which it never saw, are rebuilt {ratio:.1} times worse.",
-                lesson.pictures, lesson.shown
+            message: format!(
+                "The model is memorising these {} images: it saw each of them {} times, and reconstructs their mirror images, which it never saw, {ratio:.1} times worse.",
+                exposure.images, exposure.times_shown
             ),
-            remedy: "Add more pictures, switch mirroring on, or stop here.".into(),
+            remedy: "Add more images, switch mirroring on, or stop here.".into(),
         });
     }
     findings
 }
 
-/// The standard deviation of `values` from one to the next, by the median, which single jumps and slow drifts leave alone.
+/// Estimates the standard deviation of `values` from the median of the differences of neighbours, which single jumps and slow drifts do
+/// not change: `median / (0.6745 sqrt(2))` for normal values.
 fn scatter(values: &[f32]) -> f32 {
     let mut steps: Vec<f32> = values
         .windows(2)
@@ -146,15 +155,16 @@ fn scatter(values: &[f32]) -> f32 {
     *median / (0.6745 * 2f32.sqrt())
 }
 
+/// Finds a loss that rises or does not fall. `step` is the number of steps taken.
 fn loss(losses: &[f32], step: usize) -> Option<Finding> {
     let logs: Vec<f32> = losses.iter().map(|loss| loss.max(1e-9).ln()).collect();
     let means: Vec<f32> = logs.chunks_exact(WINDOW).map(mean).collect();
     let &now = means.last()?;
     let lowest = means.iter().copied().fold(f32::MAX, f32::min);
-    let finding = |trouble, says: String, remedy: &str| Finding {
-        trouble,
+    let finding = |issue, message: String, remedy: &str| Finding {
+        issue,
         keypoints: Vec::new(),
-        says,
+        message,
         remedy: remedy.into(),
     };
     if now - lowest > RISE.ln().max(RISE_SCATTERS * scatter(&logs)) {
@@ -165,7 +175,7 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
             "Halve the learning rate; if it does not come back, reset.",
         ));
     }
-    // Only a run that is known from its start.
+    // Only a run whose first losses are known.
     let is_whole = losses.len() + WINDOW > step;
     if !is_whole || losses.len() < STUCK_STEPS {
         return None;
@@ -176,51 +186,51 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
         finding(
             Issue::Stuck,
             format!("The loss has hardly fallen: it began at {first:.3} and is {now:.3} now."),
-            "Raise the learning rate, or take pictures that show one kind of object.",
+            "Raise the learning rate, or use images that show one kind of object.",
         )
     })
 }
 
-/// `poses` `[P][K][x, y]`
+/// Finds keypoints that lie on one another. `poses` is `[P][K][x, y]`.
 fn collapsed(poses: &[Vec<[f32; 2]>]) -> Option<Finding> {
     let count = poses.first()?.len();
-    let is_one = |i: usize, j: usize| {
+    let coincide = |i: usize, j: usize| {
         poses
             .iter()
             .all(|pose| distance(pose[i], pose[j]) < COLLAPSED)
     };
     let keypoints: Vec<usize> = (0..count)
-        .filter(|&i| (0..count).any(|j| j != i && is_one(i, j)))
+        .filter(|&i| (0..count).any(|j| j != i && coincide(i, j)))
         .collect();
     if keypoints.is_empty() {
         return None;
     }
-    let (says, remedy) = if keypoints.len() == count {
+    let (message, remedy) = if keypoints.len() == count {
         (
-            "No keypoint stands apart: each lies on another one in every picture.".to_string(),
+            "No keypoint stands apart: each lies on another one in every image.".to_string(),
             "Train longer; if they stay, reset with another seed or thicker edges.",
         )
     } else {
         (
-            format!("{} lie on one another in every picture.", named(&keypoints)),
+            format!("{} lie on one another in every image.", named(&keypoints)),
             "Nothing is lost, but fewer keypoints would do; or try thinner edges.",
         )
     };
     Some(Finding {
-        trouble: Issue::Collapsed,
+        issue: Issue::Collapsed,
         keypoints,
-        says,
+        message,
         remedy: remedy.into(),
     })
 }
 
-/// `poses` `[P][K][x, y]`; those that lie on one another were told of already.
+/// Finds keypoints that never move. `poses` is `[P][K][x, y]`; `doubled` keypoints are reported already.
 fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
     if poses.len() < 4 {
         return None; // too few to compare
     }
     let count = poses[0].len();
-    // The root mean square distance of a keypoint from its mean place.
+    // Root mean square distance of a keypoint from its mean position.
     let spread = |k: usize| {
         let axis = |axis: usize| {
             let values: Vec<f32> = poses.iter().map(|pose| pose[k][axis]).collect();
@@ -236,66 +246,69 @@ fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
         .filter(|k| !doubled.contains(k))
         .collect();
     (!keypoints.is_empty()).then(|| Finding {
-        trouble: Issue::Dead,
-        says: match keypoints.len() {
-            1 => format!("{} stays in one place, whatever the picture shows.", named(&keypoints)),
-            _ => format!("{} stay in one place each, whatever the picture shows.", named(&keypoints)),
+        issue: Issue::Dead,
+        message: match keypoints.len() {
+            1 => format!("{} stays in one place, whatever the image shows.", named(&keypoints)),
+            _ => format!("{} stay in one place each, whatever the image shows.", named(&keypoints)),
         },
         keypoints,
-        remedy: "What never moves is marked there, such as the background. Try fewer keypoints, another seed, or thicker edges.".into(),
+        remedy: "Dead keypoints mark something that never moves, such as the background. Try fewer keypoints, another seed, or thicker edges.".into(),
     })
 }
 
-fn jitter(looks: &[PreviewStats]) -> Option<Finding> {
-    let looks = &looks[looks.len().saturating_sub(LOOKS)..];
-    let (first, last) = (looks.first()?, looks.last()?);
-    let is_one_run = looks
-        .iter()
-        .all(|look| look.step >= FIRST_STEP && look.keypoints.len() == last.keypoints.len());
-    if looks.len() < LOOKS || !is_one_run {
+/// Finds keypoints that jump to and fro.
+fn jitter(previews: &[PreviewStats]) -> Option<Finding> {
+    let previews = &previews[previews.len().saturating_sub(JITTER_PREVIEWS)..];
+    let (first, last) = (previews.first()?, previews.last()?);
+    let are_comparable = previews.iter().all(|preview| {
+        preview.step >= FIRST_STEP && preview.keypoints.len() == last.keypoints.len()
+    });
+    if previews.len() < JITTER_PREVIEWS || !are_comparable {
         return None;
     }
     let count = last.keypoints.first()?.len();
-    // Mean over pictures of how far keypoint k moved from one look to another.
+    // Mean distance over images that keypoint k moved between two previews.
     let moved = |a: &PreviewStats, b: &PreviewStats, k: usize| {
         let pairs = a.keypoints.iter().zip(&b.keypoints);
         mean(&pairs.map(|(a, b)| distance(a[k], b[k])).collect::<Vec<_>>())
     };
     let keypoints: Vec<usize> = (0..count)
         .filter(|&k| {
-            let way: f32 = looks
+            let path: f32 = previews
                 .windows(2)
                 .map(|pair| moved(&pair[0], &pair[1], k))
                 .sum();
-            way / (LOOKS - 1) as f32 > JITTER && way > JITTER_RATIO * moved(first, last, k)
+            path / (JITTER_PREVIEWS - 1) as f32 > JITTER
+                && path > JITTER_RATIO * moved(first, last, k)
         })
         .collect();
     (!keypoints.is_empty()).then(|| Finding {
-        trouble: Issue::Jitter,
-        says: match keypoints.len() {
-            1 => format!("{} jumps to and fro while it trains.", named(&keypoints)),
-            _ => format!("{} jump to and fro while it trains.", named(&keypoints)),
+        issue: Issue::Jitter,
+        message: match keypoints.len() {
+            1 => format!("{} jumps to and fro during training.", named(&keypoints)),
+            _ => format!("{} jump to and fro during training.", named(&keypoints)),
         },
         keypoints,
         remedy: "Lower the learning rate; a wider network is steadier, too.".into(),
     })
 }
 
-fn unsure(look: &PreviewStats) -> Option<Finding> {
-    let all: Vec<f32> = look.confidence.iter().flatten().copied().collect();
+/// Finds heatmaps that are still wide.
+fn unsure(preview: &PreviewStats) -> Option<Finding> {
+    let all: Vec<f32> = preview.confidence.iter().flatten().copied().collect();
     let sure = median(&all);
-    (look.step >= SURE_STEP && sure <= UNSURE).then(|| Finding {
-        trouble: Issue::Unsure,
+    (preview.step >= SURE_STEP && sure <= UNSURE).then(|| Finding {
+        issue: Issue::Unsure,
         keypoints: Vec::new(),
-        says: format!(
-            "The heatmaps are still wide: of a typical one only about {:.0} % lies near its keypoint.",
+        message: format!(
+            "The heatmaps are still wide: only about {:.0}% of a typical one lies near its keypoint.",
             5.0 * (20.0 * sure).round().max(1.0)
         ),
-        remedy: "Train longer. If they stay wide, a guess: pictures may show several objects, or objects off the middle. Then take pictures of one kind of object, one in each, in the middle and about as large.".into(),
+        remedy: "Train longer. If they stay wide, images may show several objects, or objects off the middle. Then use images of one kind of object, one in each, in the middle and of about the same size.".into(),
     })
 }
 
-/// "Keypoint 3", "Keypoints 3, 5 and 8".
+/// Lists keypoints by number from 1: "Keypoint 3", "Keypoints 3, 5 and 8".
 fn named(keypoints: &[usize]) -> String {
     let numbers: Vec<String> = keypoints.iter().map(|k| (k + 1).to_string()).collect();
     match numbers.split_last() {
@@ -326,63 +339,68 @@ mod tests {
 
     use super::*;
 
-    const PICTURES: usize = 8;
+    const IMAGES: usize = 8;
 
-    /// Four keypoints at the corners of a square that stands elsewhere in every picture; `change` alters them.
-    fn look(step: usize, change: impl Fn(usize, &mut Vec<[f32; 2]>)) -> PreviewStats {
-        let pose = |picture: usize| {
-            let [x, y] = [0.1 + 0.05 * picture as f32, 0.5 - 0.04 * picture as f32];
+    /// A preview of four keypoints at the corners of a square that moves from image to image; `change` alters them.
+    fn preview(step: usize, change: impl Fn(usize, &mut Vec<[f32; 2]>)) -> PreviewStats {
+        let pose = |image: usize| {
+            let [x, y] = [0.1 + 0.05 * image as f32, 0.5 - 0.04 * image as f32];
             let mut pose = vec![[x, y], [x + 0.2, y], [x, y + 0.2], [x + 0.2, y + 0.2]];
-            change(picture, &mut pose);
+            change(image, &mut pose);
             pose
         };
         PreviewStats {
             step,
-            keypoints: (0..PICTURES).map(pose).collect(),
-            confidence: vec![vec![0.9; 4]; PICTURES],
+            keypoints: (0..IMAGES).map(pose).collect(),
+            confidence: vec![vec![0.9; 4]; IMAGES],
         }
     }
 
-    fn troubles(losses: &[f32], looks: &[PreviewStats]) -> Vec<(Issue, Vec<usize>)> {
-        let findings = diagnose(losses, looks, ExposureStats::default());
-        for Finding { says, remedy, .. } in &findings {
+    fn issues(losses: &[f32], previews: &[PreviewStats]) -> Vec<(Issue, Vec<usize>)> {
+        let findings = diagnose(losses, previews, ExposureStats::default());
+        for Finding {
+            message, remedy, ..
+        } in &findings
+        {
             assert!(
-                says.ends_with('.') && remedy.ends_with('.'),
-                "{says} {remedy}"
+                message.ends_with('.') && remedy.ends_with('.'),
+                "{message} {remedy}"
             );
         }
         findings
             .into_iter()
-            .map(|f| (f.trouble, f.keypoints))
+            .map(|f| (f.issue, f.keypoints))
             .collect()
     }
 
     #[test]
-    fn a_run_that_goes_well_has_no_findings() {
+    fn diagnose_finds_nothing_in_a_healthy_run() {
         let losses: Vec<f32> = (0..1000)
             .map(|i| 0.2 + 1.0 / (1.0 + i as f32 / 50.0))
             .collect();
-        let looks: Vec<PreviewStats> = (0..LOOKS).map(|i| look(900 + 10 * i, |_, _| {})).collect();
-        assert_eq!(troubles(&losses, &looks), []);
-        assert_eq!(troubles(&[], &[]), []);
+        let previews: Vec<PreviewStats> = (0..JITTER_PREVIEWS)
+            .map(|i| preview(900 + 10 * i, |_, _| {}))
+            .collect();
+        assert_eq!(issues(&losses, &previews), []);
+        assert_eq!(issues(&[], &[]), []);
         assert_eq!(
-            troubles(&losses[..20], &[look(20, |_, pose| pose.fill([0.5; 2]))]),
+            issues(&losses[..20], &[preview(20, |_, pose| pose.fill([0.5; 2]))]),
             [],
             "too early to tell"
         );
     }
 
     #[test]
-    fn losses_that_rise_or_stay() {
-        let at = [look(300, |_, _| {})];
+    fn diagnose_finds_losses_that_rise_or_stay() {
+        let at = [preview(300, |_, _| {})];
         let rising: Vec<f32> = (0..300).map(|i| if i < 200 { 0.4 } else { 0.8 }).collect();
-        assert_eq!(troubles(&rising, &at), [(Issue::Exploding, vec![])]);
-        // One bad batch is none.
+        assert_eq!(issues(&rising, &at), [(Issue::Exploding, vec![])]);
+        // A single bad batch is not an issue.
         let mut once = vec![0.4; 300];
         once[0..20].fill(1.0);
         once[295] = 1.5;
-        assert_eq!(troubles(&once, &at), []);
-        // Nor are small batches, whose losses scatter.
+        assert_eq!(issues(&once, &at), []);
+        // Small batches are not an issue either, although their losses scatter.
         for deviation in [0.1, 0.3, 0.5] {
             let alarms = (0..100).filter(|seed| {
                 let rng = &mut ChaCha8Rng::seed_from_u64(*seed);
@@ -393,76 +411,72 @@ mod tests {
                     .collect();
                 (WINDOW..=losses.len()).step_by(WINDOW).any(|known| {
                     loss(&losses[..known], known)
-                        .is_some_and(|finding| finding.trouble == Issue::Exploding)
+                        .is_some_and(|finding| finding.issue == Issue::Exploding)
                 })
             });
             assert!(alarms.count() <= 3, "of 100, at {deviation}");
         }
         let flat: Vec<f32> = (0..300).map(|i| 0.5 + 0.02 * (i % 7) as f32).collect();
-        assert_eq!(troubles(&flat, &at), [(Issue::Stuck, vec![])]);
-        // The end of a long run is flat, too.
-        assert_eq!(troubles(&flat, &[look(5000, |_, _| {})]), []);
+        assert_eq!(issues(&flat, &at), [(Issue::Stuck, vec![])]);
+        // The end of a long run is flat as well.
+        assert_eq!(issues(&flat, &[preview(5000, |_, _| {})]), []);
     }
 
     #[test]
-    fn keypoints_that_are_dead_or_one() {
-        let dead = look(200, |_, pose| pose[2] = [0.05, 0.9]);
-        assert_eq!(troubles(&[], &[dead]), [(Issue::Dead, vec![2])]);
-        let one = look(200, |_, pose| pose[3] = [pose[1][0] + 0.01, pose[1][1]]);
-        assert_eq!(troubles(&[], &[one]), [(Issue::Collapsed, vec![1, 3])]);
-        let all = look(200, |_, pose| pose.fill([0.5; 2]));
-        assert_eq!(
-            troubles(&[], &[all]),
-            [(Issue::Collapsed, vec![0, 1, 2, 3])]
-        );
-        // Near each other in some pictures is no trouble.
-        let crossing = look(200, |picture, pose| {
-            if picture < 3 {
+    fn diagnose_finds_dead_and_collapsed_keypoints() {
+        let dead = preview(200, |_, pose| pose[2] = [0.05, 0.9]);
+        assert_eq!(issues(&[], &[dead]), [(Issue::Dead, vec![2])]);
+        let one = preview(200, |_, pose| pose[3] = [pose[1][0] + 0.01, pose[1][1]]);
+        assert_eq!(issues(&[], &[one]), [(Issue::Collapsed, vec![1, 3])]);
+        let all = preview(200, |_, pose| pose.fill([0.5; 2]));
+        assert_eq!(issues(&[], &[all]), [(Issue::Collapsed, vec![0, 1, 2, 3])]);
+        // Being close in some images is not an issue.
+        let crossing = preview(200, |image, pose| {
+            if image < 3 {
                 pose[3] = pose[1]
             }
         });
-        assert_eq!(troubles(&[], &[crossing]), []);
+        assert_eq!(issues(&[], &[crossing]), []);
     }
 
     #[test]
-    fn keypoints_that_jump_but_not_those_that_travel() {
-        let looks = |place: fn(usize) -> f32| -> Vec<PreviewStats> {
-            (0..LOOKS)
-                .map(|i| look(200 + i, |_, pose| pose[0][0] += place(i)))
+    fn diagnose_finds_keypoints_that_jump_but_not_those_that_travel() {
+        let previews = |offset: fn(usize) -> f32| -> Vec<PreviewStats> {
+            (0..JITTER_PREVIEWS)
+                .map(|i| preview(200 + i, |_, pose| pose[0][0] += offset(i)))
                 .collect()
         };
-        let jumping = looks(|i| 0.08 * (i % 2) as f32);
-        assert_eq!(troubles(&[], &jumping), [(Issue::Jitter, vec![0])]);
-        assert_eq!(troubles(&[], &looks(|i| 0.05 * i as f32)), []);
-        assert_eq!(troubles(&[], &jumping[1..]), [], "too few looks");
+        let jumping = previews(|i| 0.08 * (i % 2) as f32);
+        assert_eq!(issues(&[], &jumping), [(Issue::Jitter, vec![0])]);
+        assert_eq!(issues(&[], &previews(|i| 0.05 * i as f32)), []);
+        assert_eq!(issues(&[], &jumping[1..]), [], "too few previews");
     }
 
     #[test]
-    fn wide_heatmaps_and_few_pictures() {
-        let mut wide = look(SURE_STEP, |_, _| {});
-        wide.confidence = vec![vec![0.2; 4]; PICTURES];
-        assert_eq!(troubles(&[], &[wide]), [(Issue::Unsure, vec![])]);
-        let lesson = |pictures, mirrored| {
-            let shown = 400 * 16 / pictures;
-            let lesson = ExposureStats {
-                pictures,
-                shown,
-                mirrored,
+    fn diagnose_finds_wide_heatmaps_and_memorised_images() {
+        let mut wide = preview(SURE_STEP, |_, _| {});
+        wide.confidence = vec![vec![0.2; 4]; IMAGES];
+        assert_eq!(issues(&[], &[wide]), [(Issue::Unsure, vec![])]);
+        let count = |images, mirror_ratio| {
+            let exposure = ExposureStats {
+                images,
+                times_shown: 400 * 16 / images,
+                mirror_ratio,
             };
-            diagnose(&[], &[look(400, |_, _| {})], lesson).len()
+            diagnose(&[], &[preview(400, |_, _| {})], exposure).len()
         };
-        assert_eq!(lesson(10, Some(2.0)), 1);
+        assert_eq!(count(10, Some(2.0)), 1);
         assert_eq!(
-            lesson(10, Some(1.1)),
+            count(10, Some(1.1)),
             0,
-            "mirror images are rebuilt as well"
+            "mirror images are reconstructed as well"
         );
-        assert_eq!(lesson(10, None), 0);
-        assert_eq!(lesson(400, Some(2.0)), 0, "there are enough");
+        assert_eq!(count(10, None), 0);
+        assert_eq!(count(400, Some(2.0)), 0, "there are enough images");
     }
 
     #[test]
-    fn names_are_a_list() {
+    fn named_lists_keypoints_from_1() {
         assert_eq!(named(&[2]), "Keypoint 3");
         assert_eq!(named(&[0, 4, 7]), "Keypoints 1, 5 and 8");
     }

@@ -1,4 +1,4 @@
-//! One step at a time: batch -> forward -> loss -> backward -> AdamW.
+//! Training, one step at a time: batch -> forward -> loss -> backward -> AdamW. `tests/model.rs` shows its use.
 
 mod adamw;
 pub mod diagnosis;
@@ -20,10 +20,10 @@ use crate::error::{Error, Result};
 use crate::loss::{Perceptual, pixel};
 use crate::model::{AutoLink, EdgeMapParams};
 
-/// A run: model, optimiser and the streams of pictures and masks.
+/// A run: model, optimiser and the random streams of batches and masks. See `tests/model.rs`.
 pub struct Trainer {
     config: Config,
-    /// Records gradients.
+    /// The autodiff device of the model.
     device: Device,
     model: AutoLink,
     optimizer: AdamW,
@@ -34,11 +34,11 @@ pub struct Trainer {
     step: usize,
 }
 
-/// Where a run's random streams stand.
+/// The positions of a run's random streams.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RngState {
     batches: BatchesPosition,
-    /// Words drawn from the masks' stream.
+    /// 32-bit words drawn from the stream of masks.
     masks: u64,
     #[serde(default)]
     seeding: Seeding,
@@ -48,12 +48,13 @@ pub struct RngState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Seeding {
     /// Batches use the run's seed plus 1 and masks the seed plus 2, so the masks of one run repeat the batches of another.
-    /// Runs saved before [`Seeding::RngState`] existed use it.
+    /// Runs saved before [`Seeding::OneStreamEach`] existed use it.
     #[default]
     SeedsInTurn,
     /// Each purpose has its own stream of the run's seed, far from stream 0 (the parameters) and from the first streams (puppets,
     /// one for each image).
-    RngState,
+    #[serde(rename = "Streams")]
+    OneStreamEach,
 }
 
 impl Seeding {
@@ -66,40 +67,40 @@ impl Seeding {
         };
         match self {
             Seeding::SeedsInTurn => [stream(1, 0), stream(1, 1), stream(2, 0)],
-            Seeding::RngState => [1, 2, 3].map(|k| stream(0, k << 32)),
+            Seeding::OneStreamEach => [1, 2, 3].map(|k| stream(0, k << 32)),
         }
     }
 }
 
-/// A copy that training the other does not change: clones share their running statistics.
-fn frozen(model: &AutoLink) -> AutoLink {
+/// Copies a model with running statistics of its own, which clones share.
+fn deep_copy(model: &AutoLink) -> AutoLink {
     model.valid().train()
 }
 
-/// Everything a run goes on from, beside its pictures.
+/// The state of a run from which [`Trainer::resume`] continues bit for bit, given the same images.
 #[derive(Clone)]
 pub struct TrainState {
-    /// The model, recording gradients.
+    /// The model on an autodiff device.
     pub model: AutoLink,
-    /// Its settings.
+    /// The settings of the run.
     pub config: Config,
     /// Steps taken.
     pub step: usize,
-    /// The optimiser; fresh where only the model was kept.
+    /// The optimiser; without history if only the model was saved.
     pub optimizer: AdamW,
-    /// Where pictures and masks go on; none: from the start.
-    pub streams: Option<RngState>,
+    /// The positions of the random streams; `None` starts them anew.
+    pub rng_state: Option<RngState>,
 }
 
 impl TrainState {
-    /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
+    /// Takes over settings that may change during a run; see [`Config::is_live_change`] and `tests/session.rs`.
     pub fn configure(&mut self, config: &Config) {
         rescale(&mut self.model, &mut self.optimizer, &self.config, config);
         self.config = config.clone();
     }
 }
 
-/// Keeps the edge weights, and how they are moving, where their scale changes.
+/// Keeps the edge weights and their momentum while their scale changes.
 fn rescale(model: &mut AutoLink, optimizer: &mut AdamW, before: &Config, after: &Config) {
     let [from, to] = [before, after].map(|config| config.edge_scale);
     if from != to {
@@ -109,22 +110,23 @@ fn rescale(model: &mut AutoLink, optimizer: &mut AdamW, before: &Config, after: 
     }
 }
 
-/// What a step leaves behind. The loss stays on the device until somebody reads it.
+/// The result of a step. The loss stays on the device until it is read.
 pub struct StepOutput {
     /// Steps taken, this one included.
     pub step: usize,
-    /// `[1]`
+    /// The mean loss of the batch, `[1]`.
     pub loss: Tensor<1>,
 }
 
 impl Trainer {
-    /// A fresh run over so many pictures. `device` without autodiff; `perceptual` where the config's loss needs it.
+    /// Starts a run over a dataset of `images` images. `device` is without autodiff; a perceptual loss needs `perceptual`. See
+    /// `tests/model.rs`.
     ///
     /// # Errors
-    /// An invalid config, or a perceptual loss without its weights.
+    /// [`Error::Setting`] for an invalid config, [`Error::Weights`] for a perceptual loss without its weights.
     pub fn new(
         config: &Config,
-        pictures: usize,
+        images: usize,
         device: &Device,
         perceptual: Option<Perceptual>,
     ) -> Result<Self> {
@@ -135,12 +137,12 @@ impl Trainer {
             ));
         }
         let device = device.clone().autodiff();
-        let seeding = Seeding::RngState;
+        let seeding = Seeding::OneStreamEach;
         let [order, flips, masks] = seeding.streams(config.seed);
         Ok(Self {
             model: AutoLink::init(config, &device),
             optimizer: AdamW::new(config.weight_decay),
-            batches: Batches::new(pictures, order, config.flip.then_some(flips)),
+            batches: Batches::new(images, order, config.flip.then_some(flips)),
             masks,
             seeding,
             config: config.clone(),
@@ -150,40 +152,40 @@ impl Trainer {
         })
     }
 
-    /// A run that goes on where it was paused: on the CPU, over the same pictures, with the same losses bit for bit as if it had
-    /// never stopped. Over another number of pictures it meets them in a new order.
+    /// Continues a run: on the CPU and over the same images with the losses of an uninterrupted run, bit for bit. Another number of images
+    /// is visited in a new order. See `tests/session.rs`.
     ///
     /// # Errors
-    /// An invalid config, or a perceptual loss without its weights.
+    /// [`Error::Setting`] for an invalid config, [`Error::Weights`] for a perceptual loss without its weights.
     pub fn resume(
-        paused: TrainState,
-        pictures: usize,
+        state: TrainState,
+        images: usize,
         device: &Device,
         perceptual: Option<Perceptual>,
     ) -> Result<Self> {
-        let mut trainer = Self::new(&paused.config, pictures, device, perceptual)?;
-        trainer.model = frozen(&paused.model);
-        trainer.optimizer = paused.optimizer;
-        trainer.step = paused.step;
-        if let Some(streams) = paused.streams {
-            let [order, flips, masks] = streams.seeding.streams(paused.config.seed);
-            let flips = paused.config.flip.then_some(flips);
-            trainer.batches = Batches::new(pictures, order, flips).at(streams.batches);
+        let mut trainer = Self::new(&state.config, images, device, perceptual)?;
+        trainer.model = deep_copy(&state.model);
+        trainer.optimizer = state.optimizer;
+        trainer.step = state.step;
+        if let Some(rng_state) = state.rng_state {
+            let [order, flips, masks] = rng_state.seeding.streams(state.config.seed);
+            let flips = state.config.flip.then_some(flips);
+            trainer.batches = Batches::new(images, order, flips).at(rng_state.batches);
             trainer.masks = masks;
-            trainer.masks.set_word_pos(streams.masks.into());
-            trainer.seeding = streams.seeding;
+            trainer.masks.set_word_pos(rng_state.masks.into());
+            trainer.seeding = rng_state.seeding;
         }
         Ok(trainer)
     }
 
-    /// Everything to go on from by [`Trainer::resume`], as it is now.
-    pub fn paused(&self) -> TrainState {
+    /// Copies the state from which [`Trainer::resume`] continues. See `tests/session.rs`.
+    pub fn train_state(&self) -> TrainState {
         TrainState {
-            model: frozen(&self.model),
+            model: deep_copy(&self.model),
             config: self.config.clone(),
             step: self.step,
             optimizer: self.optimizer.clone(),
-            streams: Some(RngState {
+            rng_state: Some(RngState {
                 batches: self.batches.position(),
                 masks: self.masks.get_word_pos() as u64,
                 seeding: self.seeding,
@@ -191,8 +193,8 @@ impl Trainer {
         }
     }
 
-    /// One step on the next batch.
-    pub fn step(&mut self, pictures: &Dataset) -> StepOutput {
+    /// Trains one step on the next batch of `dataset`. See `tests/model.rs`.
+    pub fn step(&mut self, dataset: &Dataset) -> StepOutput {
         let Config {
             batch,
             micro_batch,
@@ -206,7 +208,7 @@ impl Trainer {
         let mut loss: Option<Tensor<1>> = None;
         for _ in 0..parts {
             let picks = self.batches.next(micro_batch);
-            let images = TensorData::new(pictures.gather(&picks), [micro_batch, 3, size, size]);
+            let images = TensorData::new(dataset.gather(&picks), [micro_batch, 3, size, size]);
             let mask = block_mask(&mut self.masks, micro_batch, mask_grid, mask_ratio);
             let mask = TensorData::new(mask, [micro_batch, 1, mask_grid, mask_grid]);
             let (part_loss, part_gradients) = self.gradients(
@@ -225,16 +227,18 @@ impl Trainer {
         }
     }
 
-    /// The loss of a batch times `share`, `[1]`, and its gradients. Batch norm follows the batch.
+    /// Returns the loss of a micro-batch times `share`, `[1]`, and its gradients. Updates the running statistics of the batch norms.
     ///
-    /// `images` `[B,3,S,S]` in `[-1, 1]`, `mask` `[B,1,g,g]`, both on an autodiff device.
+    /// `images` `[B,3,S,S]` in `[-1, 1]` and `mask` `[B,1,g,g]` are on an autodiff device.
     fn gradients(
         &self,
         images: Tensor<4>,
         mask: Tensor<4>,
         share: f64,
     ) -> (Tensor<1>, GradientsParams) {
-        let output = self.model.forward(images.clone(), mask, self.drawing());
+        let output = self
+            .model
+            .forward(images.clone(), mask, self.edge_map_params());
         let loss = match &self.perceptual {
             Some(perceptual) if self.config.loss == LossKind::Perceptual => {
                 perceptual.loss(output.reconstruction, images)
@@ -251,10 +255,10 @@ impl Trainer {
             .step(self.config.learning_rate, self.model.clone(), gradients);
     }
 
-    /// Takes over settings that may change while training runs; see [`Config::is_live_change`].
+    /// Takes over settings that may change during a run; see [`Config::is_live_change`] and `tests/model.rs`.
     ///
     /// # Errors
-    /// An invalid config, or one that needs a new run.
+    /// [`Error::Setting`] for an invalid config, or one that needs a new run.
     pub fn configure(&mut self, config: &Config) -> Result<()> {
         config.validate()?;
         if !self.config.is_live_change(config) {
@@ -265,30 +269,30 @@ impl Trainer {
         Ok(())
     }
 
-    /// The settings in force.
+    /// The current settings. See `tests/session.rs`.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Steps taken.
+    /// The number of steps taken. See `tests/session.rs`.
     pub fn steps_taken(&self) -> usize {
         self.step
     }
 
-    /// The model as it is now, for use: no gradients, running statistics.
+    /// The current model for evaluation: without autodiff, so that batch norms use their running statistics. See `tests/model.rs`.
     pub fn model(&self) -> AutoLink {
         self.model.valid()
     }
 
-    /// How the edge map is drawn.
-    pub fn drawing(&self) -> EdgeMapParams {
-        self.config.drawing()
+    /// The settings of the edge map. See `tests/model.rs`.
+    pub fn edge_map_params(&self) -> EdgeMapParams {
+        self.config.edge_map_params()
     }
 }
 
 impl Config {
-    /// How the edge map is drawn.
-    pub fn drawing(&self) -> EdgeMapParams {
+    /// The settings of the edge map. See `tests/model.rs`.
+    pub fn edge_map_params(&self) -> EdgeMapParams {
         EdgeMapParams {
             thickness: self.thickness,
             edge_scale: self.edge_scale,
@@ -302,7 +306,7 @@ mod tests {
     use rand::Rng;
 
     #[test]
-    fn streams_of_neighbouring_seeds_do_not_coincide() {
+    fn seeding_keeps_streams_of_neighbouring_seeds_apart() {
         let firsts = |seeding: Seeding| {
             let all = (5..9).flat_map(|seed| {
                 let parameters = ChaCha8Rng::seed_from_u64(seed);
@@ -314,7 +318,14 @@ mod tests {
             all.dedup();
             all.len()
         };
-        assert_eq!(firsts(Seeding::RngState), 16);
-        assert!(firsts(Seeding::SeedsInTurn) < 16, "as it was");
+        assert_eq!(firsts(Seeding::OneStreamEach), 16);
+        assert!(firsts(Seeding::SeedsInTurn) < 16, "the known weakness");
+    }
+
+    #[test]
+    fn rng_state_keeps_its_names_on_disk() {
+        let seedings = [Seeding::SeedsInTurn, Seeding::OneStreamEach];
+        let json = serde_json::to_string(&seedings).expect("serialises");
+        assert_eq!(json, r#"["SeedsInTurn","Streams"]"#);
     }
 }

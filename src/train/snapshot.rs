@@ -1,15 +1,15 @@
-//! What a run looked like on its way, to be looked back on.
+//! The training history: snapshots of a run at earlier steps.
 
-/// The probe pictures as the model saw them after some step.
+/// The P preview images as the model saw them after some step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// Steps taken.
+    /// Steps taken when it was made.
     pub step: usize,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
-    /// RGB, `[P,S,S,3]`.
+    /// Reconstructions in RGB, `[P,S,S,3]`.
     pub reconstruction: Vec<u8>,
 }
 
@@ -18,21 +18,21 @@ pub struct Snapshot {
 pub struct Snapshots(Vec<Snapshot>);
 
 impl Snapshots {
-    /// A step's distance to the next, as a factor.
+    /// The least factor between the steps of two snapshots.
     const SPACING: f64 = 1.189_207_115_002_721; // 2^(1/4)
 
-    /// Snapshots from a file, in any order.
+    /// Sorts the snapshots of a file by their steps. See `tests/session.rs`.
     pub fn new(mut snapshots: Vec<Snapshot>) -> Self {
         snapshots.sort_by_key(|snapshot| snapshot.step);
         Self(snapshots)
     }
 
-    /// All of them, by step.
+    /// All snapshots, by step. See this file's tests.
     pub fn all(&self) -> &[Snapshot] {
         &self.0
     }
 
-    /// Whether it is time for another.
+    /// Returns true if a snapshot of `step` would be kept. See this file's tests.
     pub fn is_due(&self, step: usize) -> bool {
         self.0.last().is_none_or(|last| {
             let next = (last.step as f64 * Self::SPACING).ceil() as usize;
@@ -40,7 +40,7 @@ impl Snapshots {
         })
     }
 
-    /// Keeps one that is due, of a model whose keypoints and edges are numbers.
+    /// Keeps a snapshot if one is due and all its keypoints and edge weights are finite. See this file's tests.
     pub fn push(&mut self, snapshot: Snapshot) {
         let points = snapshot.keypoints.iter().flatten().flatten();
         let mut values = points.chain(snapshot.edge_weights.iter().flatten());
@@ -49,12 +49,12 @@ impl Snapshots {
         }
     }
 
-    /// Forgets those after this step.
+    /// Removes the snapshots of later steps. See this file's tests.
     pub fn back_to(&mut self, step: usize) {
         self.0.retain(|snapshot| snapshot.step <= step);
     }
 
-    /// Forgets all.
+    /// Removes all snapshots.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_log_spaced() {
+    fn push_keeps_log_spaced_steps() {
         let mut snapshots = Snapshots::default();
         for step in 0..=1024 {
             snapshots.push(Snapshot {
@@ -83,8 +83,9 @@ mod tests {
             assert!((1.18..=1.26).contains(&factor), "{pair:?}");
         }
     }
+
     #[test]
-    fn what_is_no_number_is_not_kept() {
+    fn push_rejects_snapshots_that_are_not_finite() {
         let at = |step, x: f32| Snapshot {
             step,
             keypoints: vec![vec![[0.5, x]]],

@@ -1,6 +1,7 @@
 //! The browser: a dedicated worker that drives a [`Session`](crate::session::Session), and how it fetches things.
 
 mod console; // tracing
+pub mod cores;
 mod fetch;
 pub mod gpu;
 mod hands;

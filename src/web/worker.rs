@@ -16,14 +16,14 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{AbortController, Blob, DedicatedWorkerGlobalScope, MessageChannel, MessageEvent};
 use web_time::{Duration, Instant};
 
-use super::{fetch, gpu, hands};
+use super::{cores, fetch, gpu, hands};
 use crate::annotate::{desk::AnnotationProject, formats};
 use crate::checkpoint::{self, torch::ReadAt};
 use crate::config::{Config, Preset, SETTINGS};
 use crate::data::inputs::{self, Inputs};
 use crate::data::{Dataset, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::{self, cpu::helpers};
+use crate::ops;
 use crate::palette;
 use crate::session::{
     Backend, Command, Edits, Event, Keypoints, Phase, Rejected, Session, SnapshotView, Source,
@@ -96,7 +96,7 @@ pub fn start() {
             message,
         });
     }));
-    helpers::worker_loop();
+    cores::worker_loop();
     let Ok(scope) = fetch::scope() else { return };
     let Ok(turns) = MessageChannel::new() else {
         return;
@@ -610,8 +610,8 @@ impl Engine {
         let config = self.config();
         let (device, backend, mut reason) = choose(wanted).await?;
         if backend == Backend::Cpu {
-            look_for_helpers(helpers::spawn_workers(), self.outbox.clone());
-            let cores = 1 + helpers::ready_workers();
+            look_for_helpers(cores::spawn_workers(), self.outbox.clone());
+            let cores = 1 + cores::ready_workers();
             let why = std::mem::take(&mut reason);
             reason = on_cpu(cores, &why);
             self.cpu = Some((cores, why));
@@ -633,7 +633,7 @@ impl Engine {
 
     /// Tells the page how many cores compute, where that has changed: what has answered counts, and what is still there.
     fn tell_cores(&mut self) {
-        let cores = 1 + helpers::ready_workers();
+        let cores = 1 + cores::ready_workers();
         if let Some((told, why)) = &mut self.cpu
             && *told != cores
         {
@@ -1111,7 +1111,7 @@ fn look_for_helpers(hired: u32, outbox: UnboundedSender<Incoming>) {
         let mut seen = 0;
         for _ in 0..HELPER_LOOKS {
             fetch::sleep(HELPER_LOOK_MS).await;
-            let here = helpers::ready_workers();
+            let here = cores::ready_workers();
             if here != seen {
                 seen = here;
                 let _ = outbox.unbounded_send(Incoming::Helper);

@@ -536,7 +536,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   {
     trouble: "overfitting",
     address: TINY.replace("width=4", "width=8&batch=8&count=4&learning_rate=0.002"),
-    says: /learns these 4 pictures by heart: each was shown \d+ times, .* rebuilt [\d.]+ times worse\. Add more pictures, switch mirroring on, or stop here\./,
+    says: /is memorising these 4 images: it saw each of them \d+ times, .* never saw, [\d.]+ times worse\. Add more images, switch mirroring on, or stop here\./,
   },
   {
     trouble: "exploding",
@@ -548,12 +548,12 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   {
     trouble: "jitter",
     address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
-    says: /^Keypoints? [\d, and]+ jumps? to and fro while it trains\. Lower the learning rate/,
+    says: /^Keypoints? [\d, and]+ jumps? to and fro during training\. Lower the learning rate/,
   },
   {
     trouble: "unsure",
     address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
-    says: /^The heatmaps are still wide: .* \d+ % lies near its keypoint\. .* several objects, or objects off the middle\. Then take pictures of one kind of object/,
+    says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects off the middle\. Then use images of one kind of object/,
   },
 ])) {
   test(`a run that goes wrong is told so, and what to try: ${trouble}`, async ({ page }) => {
@@ -589,8 +589,8 @@ test("keypoints on one another, and one that never moves, are named", async ({ p
   model.fill(0, from + 2 * each, from + 3 * each);
   await give("altered.safetensors");
   await expect(id("diagnosis").locator("li")).toHaveText([
-    "Keypoints 1 and 2 lie on one another in every picture. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
-    /^Keypoint 3 stays in one place, whatever the picture shows\. What never moves is marked there, such as the background\. Try fewer keypoints/,
+    "Keypoints 1 and 2 lie on one another in every image. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
+    /^Keypoint 3 stays in one place, whatever the image shows\. Dead keypoints mark something that never moves, such as the background\. Try fewer keypoints/,
   ]);
 });
 

@@ -3,6 +3,8 @@
 use super::graph::{Graph, float, int, ints, text};
 use crate::checkpoint::tensors::misfit;
 use crate::error::Result;
+use crate::model::Detection;
+use crate::model::blocks::{LEAKY_SLOPE, Norm};
 use crate::ops::cpu::heatmap::pixel_positions;
 
 /// Prefix of the authors' names of the detector's layers.
@@ -99,7 +101,7 @@ impl Graph<'_> {
         norm: Option<&str>,
         [inputs, outputs]: [usize; 2],
     ) -> Result<String> {
-        const EPSILON: f64 = 1e-5;
+        const EPSILON: f64 = Norm::EPSILON;
         let join = |path: &str, name: &str| format!("{path}.{name}");
         let shape = [outputs, inputs, 3, 3];
         let mut weight = self.tensor(&join(path, "weight"), &shape)?.to_vec();
@@ -124,7 +126,7 @@ impl Graph<'_> {
     }
 
     fn leaky_relu(&mut self, x: &str) -> String {
-        self.node("LeakyRelu", &[x], vec![float("alpha", 0.2)])
+        self.node("LeakyRelu", &[x], vec![float("alpha", LEAKY_SLOPE as f32)])
     }
 
     /// Adds a bilinear resize to half the size, which is the mean of 2x2 pixels: `[N,C,H,W]` -> `[N,C,H/2,W/2]`.
@@ -146,7 +148,7 @@ impl Graph<'_> {
     /// Adds the confidence, the share of each heatmap within a tenth of the side of its keypoint: `[N,K,hw]`, `[N,K,2]`,
     /// `[hw,2]` -> `[N,K]`.
     fn confidence(&mut self, heatmap: &str, keypoint: &str, pixels: &str) {
-        const RADIUS: f64 = 0.2; // a tenth of the side, which spans 2
+        const RADIUS: f64 = Detection::CONFIDENCE_RADIUS; // a tenth of the side, which spans 2
         let axis_2 = self.integers("axis_2", &[2]);
         let limit = self.floats("radius_squared", &[], &[(RADIUS * RADIUS) as f32]);
         let zero = self.floats("zero", &[], &[0.0]);

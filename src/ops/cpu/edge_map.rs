@@ -1,35 +1,35 @@
-//! The edge map on the CPU: each edge is drawn only where it can be seen, and the winner of each pixel remembered.
+//! The edge map on the CPU; `crate::ops::edge_map` has the formula. Each edge is drawn only where it is visible, and the brightest
+//! edge of each pixel is kept for the gradient.
 
 use super::exp::exp;
 use super::{for_each_piece, map_indices};
+use crate::ops::edge_map::LENGTH_EPSILON;
 
-/// The logarithm of 1e-9: what is fainter is not drawn.
+/// ln(1e-9): fainter pixels are not drawn.
 const INVISIBLE: f32 = -20.723_266;
-/// Keeps the position along an edge defined where both ends coincide.
-const EPSILON: f32 = 1e-8;
-/// No edge reaches this pixel.
+/// The index of a pixel that no edge reaches.
 const NONE: u32 = u32::MAX;
 
-/// What is drawn, and how.
+/// The operands of [`crate::ops::edge_map`] for keypoints of several images.
 #[derive(Clone, Debug)]
-pub struct EdgeMapParams {
+pub struct EdgeMapOperands {
     /// `[B,K,2]` (row, col) in `[-1, 1]`
     pub keypoints: Vec<f32>,
     /// `[K,K]`
     pub weights: Vec<f32>,
-    /// K
+    /// The number of keypoints K.
     pub count: usize,
-    /// Side of the map, px.
+    /// The side of the map S in px.
     pub size: usize,
-    /// See [`crate::ops::edge_map`].
+    /// The edge thickness sigma squared, in units of the map's half side squared.
     pub thickness: f32,
 }
 
-/// A pixel's place against an edge.
+/// The nearest point of an edge to a pixel.
 struct Near {
-    /// How far along, in `[0, 1]`.
+    /// Its position along the edge, in `[0, 1]`.
     t: f32,
-    /// From the nearest point of the edge to the pixel.
+    /// The vector from it to the pixel.
     row: f32,
     col: f32,
 }
@@ -40,7 +40,7 @@ impl Near {
     }
 }
 
-/// From keypoint i to keypoint j of one picture.
+/// The segment from keypoint i to keypoint j of one image.
 struct Segment {
     a: [f32; 2],
     ab: [f32; 2],
@@ -50,7 +50,7 @@ struct Segment {
 impl Segment {
     fn near(&self, row: f32, col: f32) -> Near {
         let (row, col) = (row - self.a[0], col - self.a[1]);
-        let t = ((row * self.ab[0] + col * self.ab[1]) / (self.length_squared + EPSILON))
+        let t = ((row * self.ab[0] + col * self.ab[1]) / (self.length_squared + LENGTH_EPSILON))
             .clamp(0.0, 1.0);
         Near {
             t,
@@ -60,7 +60,7 @@ impl Segment {
     }
 }
 
-impl EdgeMapParams {
+impl EdgeMapOperands {
     fn batch(&self) -> usize {
         self.keypoints.len() / (2 * self.count)
     }
@@ -83,24 +83,24 @@ impl EdgeMapParams {
         (2.0 * pixel as f64 / (self.size - 1) as f64 - 1.0) as f32
     }
 
-    /// The pixels whose coordinates lie in `[low, high]`.
+    /// Returns the pixels whose coordinates lie in `[low, high]`.
     fn pixels(&self, low: f32, high: f32) -> std::ops::Range<usize> {
         let pixel = |coordinate: f32| (coordinate + 1.0) * 0.5 * (self.size - 1) as f32;
         // A cast of a float saturates, and turns NaN into 0.
         let first = pixel(low).ceil().max(0.0) as usize;
-        let behind = (pixel(high).floor() + 1.0).max(0.0) as usize;
-        first..behind.min(self.size)
+        let end = (pixel(high).floor() + 1.0).max(0.0) as usize;
+        first..end.min(self.size)
     }
 
-    /// Draws picture b: at each pixel the logarithm of the map `[S,S]`, and which edge won (`i K + j`).
+    /// Draws image b: the logarithm of the map `[S,S]`, and the brightest edge of each pixel (`i K + j`).
     ///
-    /// `ln(w exp(-d^2 / thickness)) = ln(w) - d^2 / thickness`, so that edges are compared without an exponential each.
+    /// `ln(w exp(-d^2 / thickness)) = ln(w) - d^2 / thickness`, so edges are compared without an exponential each.
     fn draw(&self, b: usize, logs: &mut [f32], indices: &mut [u32]) {
         let coordinates: Vec<f32> = (0..self.size).map(|pixel| self.coordinate(pixel)).collect();
         let sharpness = 1.0 / self.thickness;
         for i in 0..self.count {
             for j in i + 1..self.count {
-                // In double precision, so that it is the same on every machine.
+                // In double precision, so that the bits are the same on every machine.
                 let log = f64::from(self.weights[i * self.count + j]).ln() as f32;
                 // w exp(-d^2 / thickness) is invisible beyond this distance.
                 let reach = (self.thickness * (log - INVISIBLE)).sqrt();
@@ -131,7 +131,7 @@ impl EdgeMapParams {
         }
     }
 
-    /// The edge map `[B,1,S,S]` and the winner of each pixel.
+    /// Returns the edge map `[B,1,S,S]`, and the brightest edge of each pixel (`i K + j`).
     pub fn forward(&self) -> (Vec<f32>, Vec<u32>) {
         let pixels = self.size * self.size;
         let drawn = map_indices(self.batch(), |b| {
@@ -148,19 +148,19 @@ impl EdgeMapParams {
         (maps.concat(), indices.concat())
     }
 
-    /// The gradients by keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from [`forward`](Self::forward)'s `map`
-    /// and `indices` and from `dy` `[B,1,S,S]`.
+    /// Returns the gradients of keypoints `[B,K,2]` and edge weights `[K,K]` (upper triangle), from the `map` and `indices` of
+    /// [`forward`](Self::forward) and from `dy` `[B,1,S,S]`.
     ///
-    /// With v = w exp(-d^2/h): `dv/dw = v/w`, `dv/dd^2 = -v/h`. The nearest point of a segment moves along it at no
-    /// cost, so `dd^2/da = -2 (1-t) n` and `dd^2/db = -2 t n`, n from the nearest point to the pixel.
+    /// With `v = w exp(-d^2 / h)`: `dv/dw = v / w` and `dv/dd^2 = -v / h`. The distance does not change to first order if the nearest point
+    /// moves along the segment, so `dd^2/da = -2 (1 - t) n` and `dd^2/db = -2 t n`, with n from the nearest point to the pixel.
     pub fn backward(&self, map: &[f32], indices: &[u32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let pixels = self.size * self.size;
         let count = self.count;
-        // Per picture: [K,2] by keypoints, then [K,K] by weights.
+        // For each image the keypoint gradient [K,2], then the weight gradient [K,K].
         let piece = count * (2 + count);
         let mut gradients = vec![0.0; self.batch() * piece];
         for_each_piece(&mut gradients, piece, |b, gradients| {
-            let (by_keypoints, by_weights) = gradients.split_at_mut(2 * count);
+            let (keypoint_grad, weight_grad) = gradients.split_at_mut(2 * count);
             for pixel in 0..pixels {
                 let at = b * pixels + pixel;
                 let (winner, dy) = (indices[at], dy[at]);
@@ -173,23 +173,23 @@ impl EdgeMapParams {
                     self.coordinate(pixel / self.size),
                     self.coordinate(pixel % self.size),
                 );
-                by_weights[edge] += dy * map[at] / self.weights[edge];
+                weight_grad[edge] += dy * map[at] / self.weights[edge];
                 let pull = 2.0 * dy * map[at] / self.thickness;
-                by_keypoints[2 * i] += pull * (1.0 - near.t) * near.row;
-                by_keypoints[2 * i + 1] += pull * (1.0 - near.t) * near.col;
-                by_keypoints[2 * j] += pull * near.t * near.row;
-                by_keypoints[2 * j + 1] += pull * near.t * near.col;
+                keypoint_grad[2 * i] += pull * (1.0 - near.t) * near.row;
+                keypoint_grad[2 * i + 1] += pull * (1.0 - near.t) * near.col;
+                keypoint_grad[2 * j] += pull * near.t * near.row;
+                keypoint_grad[2 * j + 1] += pull * near.t * near.col;
             }
         });
-        let mut by_weights = vec![0.0; count * count];
-        let mut by_keypoints = Vec::with_capacity(self.keypoints.len());
+        let mut weight_grad = vec![0.0; count * count];
+        let mut keypoint_grad = Vec::with_capacity(self.keypoints.len());
         for gradients in gradients.chunks_exact(piece) {
-            by_keypoints.extend_from_slice(&gradients[..2 * count]);
-            by_weights
+            keypoint_grad.extend_from_slice(&gradients[..2 * count]);
+            weight_grad
                 .iter_mut()
                 .zip(&gradients[2 * count..])
                 .for_each(|(sum, part)| *sum += part);
         }
-        (by_keypoints, by_weights)
+        (keypoint_grad, weight_grad)
     }
 }

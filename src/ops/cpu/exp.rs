@@ -1,9 +1,9 @@
-//! The exponential, as arithmetic that compilers turn into vectors: the same bits on every machine, in a browser, too.
-//! Those of system libraries differ in the last digit, which is enough to turn a unit that is nought but for rounding.
+//! The exponential in plain arithmetic, which compilers vectorise, with the same bits on every machine and in every browser. System
+//! libraries differ in the last digit, which is enough to change the sign of a ReLU's input that is zero but for rounding.
 
-/// Added to a number below 2^51, it leaves its whole part in the last digits.
+/// Added to a number below 2^51, it leaves the integer part in the last bits.
 const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 x 2^52
-/// Of the exponential's series: 1 / n!, from the highest.
+/// Coefficients 1 / n! of the exponential's Taylor series, from n = 9 down to 0.
 const SERIES: [f64; 10] = [
     1.0 / 362_880.0,
     1.0 / 40_320.0,
@@ -17,9 +17,9 @@ const SERIES: [f64; 10] = [
     1.0,
 ];
 
-/// `e^x` but for 1e-11 of it, for x up to 700; below -700 what it is there. NaN stays NaN.
+/// Returns `e^x` with a relative error below 1e-11, for x up to 700. Below -700 it returns `e^-700`; NaN stays NaN.
 ///
-/// `e^x = 2^k e^r` with k whole and |r| <= ln(2) / 2.
+/// `e^x = 2^k e^r` with an integer k and `|r| <= ln(2) / 2`.
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
     let x = if x < -700.0 { -700.0 } else { x };
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_exponential() {
+    fn exp_equals_the_standard_library_s() {
         for i in -700_000..=700_000 {
             let x = 1e-3 * f64::from(i);
             let off = (exp(x) / x.exp() - 1.0).abs();

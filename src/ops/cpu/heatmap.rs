@@ -1,9 +1,9 @@
-//! Heatmaps and where they point, on the CPU; `crate::ops::softmax` and `expectation` have the formulas.
+//! Heatmaps and keypoints on the CPU; `crate::ops::softmax` and `expectation` have the formulas.
 
 use super::exp::exp;
 use super::for_each_piece;
 
-/// Scores `[..,H,W]`, planes of so many pixels -> heatmaps.
+/// Scores -> heatmaps, `[..,H,W]` both, with `pixels = H W`.
 pub fn softmax(x: &[f32], pixels: usize) -> Vec<f32> {
     let mut heatmaps = vec![0.0; x.len()];
     for_each_piece(&mut heatmaps, pixels, |plane, heatmap| {
@@ -18,7 +18,7 @@ pub fn softmax(x: &[f32], pixels: usize) -> Vec<f32> {
     heatmaps
 }
 
-/// In double precision, so that only the result is rounded, and in as many lanes as make vectors of it.
+/// Sums in double precision, so that only the result is rounded, and in lanes, so that the compiler can use vectors.
 fn sum(values: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
@@ -30,7 +30,7 @@ fn sum(values: &[f64]) -> f64 {
     sums.iter().sum()
 }
 
-/// See [`sum`].
+/// Sums products as [`sum`] does, and rounds the result.
 fn sum_of_products(x: &[f32], y: &[f32]) -> f32 {
     let products: Vec<f64> = (x.iter().zip(y))
         .map(|(x, y)| f64::from(*x) * f64::from(*y))
@@ -38,7 +38,7 @@ fn sum_of_products(x: &[f32], y: &[f32]) -> f32 {
     sum(&products) as f32
 }
 
-/// The gradient of [`softmax`], by its output: `dx = p (dy - sum of p dy)`
+/// Gradient of [`softmax`] from its output p: `dx = p (dy - sum of p dy)`
 pub fn softmax_gradient(heatmaps: &[f32], dy: &[f32], pixels: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len()];
     for_each_piece(&mut dx, pixels, |plane, dx| {
@@ -65,27 +65,27 @@ pub fn expectation(heatmaps: &[f32], height: usize, width: usize) -> Vec<f32> {
     keypoints
 }
 
-/// The gradient of [`expectation`]: `dy` `[..,2]` -> `[..,H,W]`.
+/// Gradient of [`expectation`], `dy_row row + dy_col col` at each pixel: `dy` `[..,2]` -> `[..,H,W]`.
 pub fn expectation_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let pixels = height * width;
     let [rows, columns] = &positions(height, width);
-    let mut by_heatmaps = vec![0.0; dy.len() / 2 * pixels];
-    for (by_heatmap, dy) in (by_heatmaps.chunks_exact_mut(pixels)).zip(dy.chunks_exact(2)) {
-        for ((by_pixel, row), column) in by_heatmap.iter_mut().zip(rows).zip(columns) {
-            *by_pixel = dy[0] * row + dy[1] * column;
+    let mut heatmap_grads = vec![0.0; dy.len() / 2 * pixels];
+    for (heatmap_grad, dy) in (heatmap_grads.chunks_exact_mut(pixels)).zip(dy.chunks_exact(2)) {
+        for ((grad, row), column) in heatmap_grad.iter_mut().zip(rows).zip(columns) {
+            *grad = dy[0] * row + dy[1] * column;
         }
     }
-    by_heatmaps
+    heatmap_grads
 }
 
-/// (row, col) of each pixel, `[H,W,2]`, corner pixels at -1 and 1.
+/// Returns (row, col) of each pixel, `[H,W,2]`, corner pixels at -1 and 1.
 pub fn pixel_positions(height: usize, width: usize) -> Vec<f32> {
     let [rows, columns] = positions(height, width);
     let pixels = rows.into_iter().zip(columns);
     pixels.flat_map(<[f32; 2]>::from).collect()
 }
 
-/// Row and column of each pixel, `[H,W]` each, corner pixels at -1 and 1.
+/// Returns the rows and the columns of all pixels, `[H,W]` each, corner pixels at -1 and 1.
 fn positions(height: usize, width: usize) -> [Vec<f32>; 2] {
     let at = |i: usize, n: usize| (2.0 * i as f64 / (n - 1) as f64 - 1.0) as f32;
     let each = |f: &dyn Fn(usize, usize) -> f32| {

@@ -1,9 +1,10 @@
-//! Batch normalisation and LeakyReLU on the CPU, in as few passes over memory as there are.
+//! Batch normalisation and LeakyReLU on the CPU, in as few passes over memory as possible: three forward (mean, variance, output) and
+//! two backward.
 
 use super::conv::Shape;
 use super::{for_each_piece, map_indices};
 
-/// The planes of a channel, `[H,W]` each.
+/// Iterates over the planes `[H,W]` of a channel.
 fn planes(x: &[f32], shape: Shape, channel: usize) -> impl Iterator<Item = &[f32]> {
     let [_, channels, height, width] = shape;
     x.chunks_exact(height * width)
@@ -11,7 +12,7 @@ fn planes(x: &[f32], shape: Shape, channel: usize) -> impl Iterator<Item = &[f32
         .step_by(channels)
 }
 
-/// The sums of `f` over two planes, by lanes.
+/// Sums the N values of `f` over two planes, in 32 single-precision lanes that are added up in double precision.
 #[inline(always)]
 pub(super) fn sums<const N: usize>(
     x: &[f32],
@@ -40,7 +41,7 @@ pub(super) fn sums<const N: usize>(
     })
 }
 
-/// Mean and variance, biased, of each channel: `x` `[B,C,H,W]` -> `[2,C]`.
+/// Returns the mean and the biased variance of each channel: `x` `[B,C,H,W]` -> `[2,C]`.
 pub fn moments(x: &[f32], shape: Shape) -> Vec<f32> {
     let [batch, channels, height, width] = shape;
     let n = (batch * height * width) as f64;
@@ -62,25 +63,26 @@ pub fn moments(x: &[f32], shape: Shape) -> Vec<f32> {
         .collect()
 }
 
-/// `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)`, `leaky(z) = z > 0 ? z : slope z`.
+/// A batch normalisation with its LeakyReLU: `y = leaky(weight (x - mean) / sqrt(variance + epsilon) + bias)` with
+/// `leaky(z) = z > 0 ? z : slope z`.
 #[derive(Clone, Debug)]
 pub struct Normalisation {
-    /// Of `x` and `y` `[B,C,H,W]`.
+    /// The shape of `x` and `y`, `[B,C,H,W]`.
     pub shape: Shape,
     /// `[C]`
     pub weight: Vec<f32>,
     /// `[C]`
     pub bias: Vec<f32>,
-    /// `[2,C]`, as [`moments`] gives them.
+    /// `[2,C]`: the [`moments`] of `x`.
     pub moments: Vec<f32>,
-    /// Keeps the division finite.
+    /// Added to the variance, so that the division stays finite.
     pub epsilon: f32,
-    /// 1 where no LeakyReLU follows.
+    /// Slope of the LeakyReLU for negative values; 1 leaves it out.
     pub slope: f32,
 }
 
 impl Normalisation {
-    /// Of a channel: mean, `1 / sqrt(variance + epsilon)`, and what to multiply `x - mean` by and to add.
+    /// Returns mean, `1 / sqrt(variance + epsilon)`, scale and bias of a channel: `z = scale (x - mean) + bias`.
     fn channel(&self, c: usize) -> [f32; 4] {
         let (mean, variance) = (self.moments[c], self.moments[self.weight.len() + c]);
         let inverse = 1.0 / (variance + self.epsilon).sqrt();
@@ -88,7 +90,7 @@ impl Normalisation {
         [mean, inverse, scale, self.bias[c]]
     }
 
-    /// `x` -> `y`.
+    /// Computes `y` from `x`.
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
         let [_, channels, height, width] = self.shape;
         let mut y = vec![0.0; x.len()];
@@ -103,7 +105,7 @@ impl Normalisation {
         y
     }
 
-    /// The gradients by `x`, weight and bias: `[B,C,H,W]`, `[C]`, `[C]`. The moments are x's own, and so are differentiated.
+    /// Returns the gradients of `x` `[B,C,H,W]`, weight `[C]` and bias `[C]`. The moments depend on x, which the gradient takes into account.
     ///
     /// With g the gradient before the LeakyReLU, `h = (x - mean) / sqrt(variance + epsilon)` and means over the batch:
     /// `dx = weight / sqrt(variance + epsilon) (g - mean(g) - h mean(g h))`.
@@ -112,11 +114,11 @@ impl Normalisation {
         let pixels = height * width;
         let n = (batch * pixels) as f64;
         let slope = self.slope;
-        let of_channels = map_indices(channels, |c| {
+        let channel_sums = map_indices(channels, |c| {
             let [mean, _, scale, bias] = self.channel(c);
             let pair = |x, dy| {
                 let x = x - mean;
-                let g = leaky_by(scale * x + bias, slope) * dy;
+                let g = leaky_slope(scale * x + bias, slope) * dy;
                 [g, g * x]
             };
             planes(x, self.shape, c)
@@ -128,33 +130,33 @@ impl Normalisation {
         for_each_piece(&mut dx, pixels, |plane, dx| {
             let c = plane % channels;
             let [mean, inverse, scale, bias] = self.channel(c);
-            let [g, gx] = of_channels[c].map(|sum| (sum / n) as f32);
+            let [g, gx] = channel_sums[c].map(|sum| (sum / n) as f32);
             let slant = -scale * inverse * inverse * gx;
             let level = -scale * g;
             let (x, dy) = (&x[plane * pixels..], &dy[plane * pixels..]);
             for ((dx, x), dy) in dx.iter_mut().zip(x).zip(dy) {
                 let x = x - mean;
-                let g = leaky_by(scale * x + bias, slope) * dy;
+                let g = leaky_slope(scale * x + bias, slope) * dy;
                 *dx = scale * g + slant * x + level;
             }
         });
         let weight_grad =
-            (0..channels).map(|c| (of_channels[c][1] * f64::from(self.channel(c)[1])) as f32);
-        let by_bias = of_channels.iter().map(|[g, _]| *g as f32);
-        [dx, weight_grad.collect(), by_bias.collect()]
+            (0..channels).map(|c| (channel_sums[c][1] * f64::from(self.channel(c)[1])) as f32);
+        let bias_grad = channel_sums.iter().map(|[g, _]| *g as f32);
+        [dx, weight_grad.collect(), bias_grad.collect()]
     }
 }
 
-/// The gradient of LeakyReLU at z.
+/// Returns the derivative of LeakyReLU at z.
 #[inline(always)]
-fn leaky_by(z: f32, slope: f32) -> f32 {
+fn leaky_slope(z: f32, slope: f32) -> f32 {
     if z > 0.0 { 1.0 } else { slope }
 }
 
-/// How many values to do at once.
+/// Values of a piece that one core works on.
 pub(super) const PIECE: usize = 1 << 14;
 
-/// `x > 0 ? x : slope x` in the place of x.
+/// Replaces x by `x > 0 ? x : slope x`.
 pub fn leaky_in_place(x: &mut [f32], slope: f32) {
     for_each_piece(x, PIECE, |_, x| {
         for x in x {
@@ -163,7 +165,7 @@ pub fn leaky_in_place(x: &mut [f32], slope: f32) {
     });
 }
 
-/// LeakyReLU of `x + y`.
+/// Returns the LeakyReLU of `x + y`.
 pub fn add_leaky_relu(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
     let mut sum = vec![0.0; x.len()];
     for_each_piece(&mut sum, PIECE, |piece, sum| {
@@ -176,13 +178,13 @@ pub fn add_leaky_relu(x: &[f32], y: &[f32], slope: f32) -> Vec<f32> {
     sum
 }
 
-/// The gradient of LeakyReLU, by its output: `dx = y > 0 ? dy : slope dy`
+/// Gradient of LeakyReLU from its output y: `dx = y > 0 ? dy : slope dy`
 pub fn leaky_gradient(y: &[f32], dy: &[f32], slope: f32) -> Vec<f32> {
     let mut dx = vec![0.0; y.len()];
     for_each_piece(&mut dx, PIECE, |piece, dx| {
         let (y, dy) = (&y[piece * PIECE..], &dy[piece * PIECE..]);
         for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
-            *dx = leaky_by(*y, slope) * dy;
+            *dx = leaky_slope(*y, slope) * dy;
         }
     });
     dx

@@ -1,16 +1,17 @@
-//! What a processor can do at best: chains of multiply-adds, as `shaders/peak.wgsl`.
+//! Peak arithmetic of the CPU: independent chains of multiply-adds, as in `shaders/peak.wgsl`.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::map_indices;
 
-/// So many chains keep every core's units busy and still fit the registers.
+/// Chains that keep the multiply-add units of a core busy and fit into its registers.
 const CHAINS: usize = 12;
 
-/// Each of `tasks` does so many multiply-adds, or up to a turn of all chains more; their sums, so that nothing is left out.
+/// Runs at least `count` multiply-adds in each of `tasks`, rounded up to whole iterations over all chains. Returns the sums, so that the
+/// compiler cannot remove them.
 pub fn multiply_adds(tasks: usize, count: usize) -> Vec<f32> {
     map_indices(tasks, |task| {
-        let start = task as f32; // Or the compiler would know what comes out.
+        let start = task as f32; // not a constant, so that the compiler cannot compute the sums
         Arch::new().dispatch(Chains { count, start })
     })
 }

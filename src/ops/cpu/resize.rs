@@ -1,8 +1,8 @@
-//! Halving and doubling on the CPU; `crate::ops::avg_pool2x2`, `max_pool2x2` and `upsample2x` have the formulas.
+//! Pooling and upsampling on the CPU; `crate::ops::avg_pool2x2`, `max_pool2x2` and `upsample2x` have the formulas.
 
 use super::{for_each_piece, map_indices};
 
-/// `x` `[..,H,W]` -> `[..,H/2,W/2]`: means of 2x2.
+/// Means of 2x2 pixels: `x` `[..,H,W]` -> `[..,H/2,W/2]`.
 pub fn avg_pool2x2(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() / 4];
     for_each_piece(&mut y, height * width / 4, |plane, y| {
@@ -17,7 +17,7 @@ pub fn avg_pool2x2(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`avg_pool2x2`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, a quarter to each.
+/// Gradient of [`avg_pool2x2`], a quarter for each of the four pixels: `dy` `[..,H,W]` -> `[..,2H,2W]`.
 pub fn avg_pool2x2_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {
@@ -33,16 +33,16 @@ pub fn avg_pool2x2_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32>
     dx
 }
 
-/// `x` `[..,H,W]` -> `[..,2H,2W]`, bilinear.
+/// Bilinear upsampling: `x` `[..,H,W]` -> `[..,2H,2W]`.
 pub fn upsample2x(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut y = vec![0.0; x.len() * 4];
     for_each_piece(&mut y, height * width * 4, |plane, y| {
         let x = &x[plane * height * width..][..height * width];
         let row = |r: usize| &x[r * width..][..width];
-        // With its first and its last value once more.
+        // A row of mixed rows, with its first and last values repeated at the ends.
         let mut mixed = vec![0.0; width + 2];
         for (r, y) in y.chunks_exact_mut(2 * width).enumerate() {
-            // Rows first: three parts of the nearer one, one of the other.
+            // Rows first: 3/4 of the nearer row and 1/4 of the other.
             let near = r / 2;
             let far = if r % 2 == 0 {
                 near.saturating_sub(1)
@@ -64,7 +64,7 @@ pub fn upsample2x(x: &[f32], height: usize, width: usize) -> Vec<f32> {
     y
 }
 
-/// The gradient of [`upsample2x`]: `dy` `[..,2H,2W]` -> `[..,H,W]`.
+/// Gradient of [`upsample2x`]: `dy` `[..,H,W]`, the height and width given, -> `[..,H/2,W/2]`.
 pub fn upsample2x_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let (height, width) = (height / 2, width / 2);
     let mut dx = vec![0.0; dy.len() / 4];
@@ -72,7 +72,7 @@ pub fn upsample2x_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> 
         let dy = &dy[plane * height * width * 4..][..height * width * 4];
         let mut mixed = vec![0.0; width];
         for (r, dy) in dy.chunks_exact(2 * width).enumerate() {
-            // The odd one before, both of here, the even one behind.
+            // dx[i] = dy[2i-1] / 4 + 3/4 (dy[2i] + dy[2i+1]) + dy[2i+2] / 4, indices clamped.
             let last = 2 * width - 1;
             let before_last = if width == 1 { dy[0] } else { dy[last - 2] };
             mixed[0] = 0.25 * dy[0] + 0.75 * (dy[0] + dy[1]) + 0.25 * dy[2.min(last)];
@@ -97,7 +97,8 @@ pub fn upsample2x_gradient(dy: &[f32], height: usize, width: usize) -> Vec<f32> 
     dx
 }
 
-/// `x` `[..,H,W]` -> `[..,H/2,W/2]`: maxima of 2x2, and which of the four, row by row, is the first of them.
+/// Maxima of 2x2 pixels, and the index of each among its four in row order, the first if several are equal: `x` `[..,H,W]` ->
+/// `[..,H/2,W/2]` both.
 pub fn max_pool2x2(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>) {
     let pixels = height * width;
     let planes = map_indices(x.len() / pixels, |plane| {
@@ -127,7 +128,7 @@ pub fn max_pool2x2(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>
     (maxima.concat(), indices.concat())
 }
 
-/// The gradient of [`max_pool2x2`]: `dy` `[..,H,W]` -> `[..,2H,2W]`, all of it to the winner.
+/// Gradient of [`max_pool2x2`], all of it for the maximum: `dy` `[..,H,W]` -> `[..,2H,2W]`.
 pub fn max_pool2x2_gradient(indices: &[u8], dy: &[f32], height: usize, width: usize) -> Vec<f32> {
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {

@@ -50,7 +50,7 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
 
     let groups = grid(count);
     let [b1, b2] = step.betas;
-    let [left1, left2] = step.left();
+    let [left1, left2] = step.bias_corrections();
     let constants = [
         b1,
         b2,

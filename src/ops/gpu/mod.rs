@@ -18,9 +18,9 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::NormSettings;
 use super::conv::options;
 use super::kernels::{BenchOps, Gradients, Kernels};
+use super::{ConvKind, ErrorNorm, NormSettings};
 use resize::Resize;
 
 pub use checked::{check_bounds, out_of_bounds};
@@ -280,9 +280,9 @@ impl Kernels for Cube {
         weight: CubeTensor,
         bias: CubeTensor,
         slope: f64,
-        halving: bool,
+        kind: ConvKind,
     ) -> CubeTensor {
-        assert!(!halving, "the GPU convolves, then halves");
+        assert!(kind == ConvKind::Same3x3, "the GPU convolves, then halves");
         conv::convolve(vec![x], weight, Some((bias, slope)), false)
     }
 
@@ -342,8 +342,8 @@ impl Kernels for Cube {
         (y, mean, variance)
     }
 
-    fn distance(x: CubeTensor, y: CubeTensor, squared: bool) -> CubeTensor {
-        distance::mean(x, y, squared)
+    fn mean_error(x: CubeTensor, y: CubeTensor, norm: ErrorNorm) -> CubeTensor {
+        distance::mean(x, y, norm == ErrorNorm::L2)
     }
 
     fn softmax_planes(x: CubeTensor) -> CubeTensor {
@@ -361,11 +361,12 @@ impl BenchOps for Cube {
     }
 
     fn input_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        Self::convolve_input_grad(x, weight, dy, false)
+        Self::convolve_input_grad(x, weight, dy, ConvKind::Same3x3)
     }
 
     fn weight_grad(x: CubeTensor, weight: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        let [weight_grad, _] = Self::convolve_parameter_grads(vec![x], weight, dy, false);
+        let [weight_grad, _] =
+            Self::convolve_parameter_grads(vec![x], weight, dy, ConvKind::Same3x3);
         weight_grad
     }
 
@@ -387,7 +388,7 @@ impl Gradients for Cube {
         _: CubeTensor,
         weight: CubeTensor,
         dy: CubeTensor,
-        _: bool,
+        _: ConvKind,
     ) -> CubeTensor {
         conv::convolve(vec![dy], weight, None, true)
     }
@@ -396,7 +397,7 @@ impl Gradients for Cube {
         inputs: Vec<CubeTensor>,
         _: CubeTensor,
         dy: CubeTensor,
-        _: bool,
+        _: ConvKind,
     ) -> [CubeTensor; 2] {
         conv::gradients_by_parameters(inputs, dy)
     }
@@ -459,13 +460,13 @@ impl Gradients for Cube {
         norm::backward(x, parameters, settings, dy)
     }
 
-    fn distance_gradient(
+    fn mean_error_gradient(
         x: CubeTensor,
         y: CubeTensor,
         dy: CubeTensor,
-        squared: bool,
+        norm: ErrorNorm,
     ) -> CubeTensor {
-        distance::gradient(x, y, dy, squared)
+        distance::gradient(x, y, dy, norm == ErrorNorm::L2)
     }
 
     fn softmax_gradient(y: CubeTensor, dy: CubeTensor) -> CubeTensor {
