@@ -243,7 +243,7 @@ impl Run<'_> {
             due(self.options.eval_every) && self.exam.is_some(),
         );
         if last || look || score {
-            reports.extend(block_on(self.session.settle())?);
+            reports.extend(block_on(self.session.read_losses())?);
         }
         self.bar.set_position(step as u64);
         let score = if score {
@@ -315,7 +315,7 @@ impl Run<'_> {
     fn autosave(&mut self) -> anyhow::Result<()> {
         self.session.pause();
         self.saved_at = Instant::now();
-        let reports = block_on(self.session.settle())?;
+        let reports = block_on(self.session.read_losses())?;
         self.report(&reports, None);
         let bytes = match &self.options.run {
             Some(_) => block_on(self.session.save_run())?,
@@ -385,7 +385,7 @@ impl Run<'_> {
             Ended::Stopped(code) => (None, Some(code)),
             Ended::Failed(error) => (Some(error), None),
         };
-        match guarded(|| Ok(block_on(self.session.settle())?)) {
+        match guarded(|| Ok(block_on(self.session.read_losses())?)) {
             Ok(reports) => self.report(&reports, None),
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -502,7 +502,7 @@ fn without_stop(sentence: &str) -> &str {
 fn give_weights(session: &mut Session) {
     let next = session.needs_weights().first();
     if let Some(i) = WEIGHTS_FILES.iter().position(|file| Some(file) == next) {
-        session.give_weights(WEIGHTS[i].to_vec());
+        session.add_weights(WEIGHTS[i].to_vec());
     }
 }
 
@@ -522,7 +522,7 @@ fn training_pictures(
         pictures.check()?;
         voice.event(&Event::Loaded {
             is_new: true,
-            pictures: count,
+            images: count,
             read: count,
             about: "Drawn puppets.".into(),
             rejected: Vec::new(),
@@ -540,7 +540,7 @@ fn training_pictures(
     let about = format!("{} pictures from {from}.", pictures.len());
     voice.event(&Event::Loaded {
         is_new: true,
-        pictures: pictures.len(),
+        images: pictures.len(),
         read: pictures.len(),
         about: about.clone(),
         rejected,
