@@ -1,4 +1,4 @@
-//! What a visitor may touch changes what it should, and nothing else.
+//! Edits change the stages that they should, and nothing else.
 
 use autolink::data::synthetic;
 use autolink::session::{
@@ -11,7 +11,7 @@ use pollster::block_on;
 
 const SIZE: usize = 32;
 
-/// A model that has learned a little: an untrained decoder gives nought whatever it sees.
+/// Trains a model for a few steps: an untrained decoder returns zero for every input.
 fn session() -> Session {
     let config = Config {
         keypoints: 4,
@@ -23,33 +23,33 @@ fn session() -> Session {
         learning_rate: 4e-3,
         ..Config::preset(Preset::Tiny)
     };
-    let pictures = synthetic::puppets(20, 1, SIZE).dataset;
+    let images = synthetic::puppets(20, 1, SIZE).dataset;
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
-    session.begin(config, pictures).expect("begins");
+    session.begin(config, images).expect("begins");
     for _ in 0..40 {
         block_on(session.step()).expect("steps");
     }
     session
 }
 
-fn inspect(session: &Session, touch: Edits) -> Stages {
-    block_on(session.inspect(&touch)).expect("inspects")
+fn inspect(session: &Session, edits: Edits) -> Stages {
+    block_on(session.inspect(&edits)).expect("inspects")
 }
 
-const PICTURE: usize = 0;
+const IMAGE: usize = 0;
 const MASKED: usize = 1;
 const EDGE_MAP: usize = 2;
-const REBUILT: usize = 3;
-const WITHOUT: usize = 4;
+const RECONSTRUCTION: usize = 3;
+const WITHOUT_EDGE_MAP: usize = 4;
 
-/// RGBA of one stage.
-fn stage(parts: &Stages, index: usize) -> &[u8] {
+/// Returns the RGBA of one stage.
+fn stage(stages: &Stages, index: usize) -> &[u8] {
     let length = SIZE * SIZE * 4;
-    &parts.pixels[index * length..(index + 1) * length]
+    &stages.pixels[index * length..(index + 1) * length]
 }
 
-/// How far two pictures are apart at most, in 256 levels.
-fn apart(a: &[u8], b: &[u8]) -> u8 {
+/// Returns the largest difference between two images, in 256 levels.
+fn max_difference(a: &[u8], b: &[u8]) -> u8 {
     assert_eq!(a.len(), b.len());
     a.iter()
         .zip(b)
@@ -59,28 +59,36 @@ fn apart(a: &[u8], b: &[u8]) -> u8 {
 }
 
 #[test]
-fn an_untouched_probe_is_as_in_the_grid() {
+fn inspect_without_edits_matches_the_views() {
     let mut session = session();
     let views = block_on(session.views()).expect("views");
-    let parts = inspect(
+    let stages = inspect(
         &session,
         Edits {
-            probe: 2,
+            preview: 2,
             ..Edits::default()
         },
     );
     assert_eq!(
-        (parts.step, parts.probe, parts.size, parts.heat_size),
+        (
+            stages.step,
+            stages.preview,
+            stages.size,
+            stages.heatmap_size
+        ),
         (40, 2, SIZE, SIZE / 4)
     );
-    assert_eq!(parts.heatmaps.len(), 4 * (SIZE / 4).pow(2) * 4);
+    assert_eq!(stages.heatmaps.len(), 4 * (SIZE / 4).pow(2) * 4);
     let area = SIZE * SIZE * 4;
-    for (index, channel) in [(PICTURE, 0), (MASKED, 1), (REBUILT, 3)] {
+    for (index, channel) in [(IMAGE, 0), (MASKED, 1), (RECONSTRUCTION, 3)] {
         let view = channel * views.count + 2;
         let shown = &views.pixels[view * area..(view + 1) * area];
-        assert!(apart(stage(&parts, index), shown) <= 1, "stage {index}");
+        assert!(
+            max_difference(stage(&stages, index), shown) <= 1,
+            "stage {index}"
+        );
     }
-    for (a, b) in parts
+    for (a, b) in stages
         .keypoints
         .iter()
         .flatten()
@@ -88,64 +96,77 @@ fn an_untouched_probe_is_as_in_the_grid() {
     {
         assert!((a - b).abs() < 1e-5);
     }
-    assert_eq!(parts.edge_weights, views.edge_weights);
-    // The mask says which cells are grey, and every other pixel is the picture's.
-    let grid = parts.mask.len().isqrt();
+    assert_eq!(stages.edge_weights, views.edge_weights);
+    // Hidden cells are grey; every other pixel is the image's.
+    let grid = stages.mask.len().isqrt();
     let rgba = |stage: &[u8], y: usize, x: usize| stage[(y * SIZE + x) * 4..][..4].to_vec();
     for (y, x) in (0..SIZE).flat_map(|y| (0..SIZE).map(move |x| (y, x))) {
-        let kept = parts.mask[y * grid / SIZE * grid + x * grid / SIZE] == 1;
-        let shown = rgba(stage(&parts, MASKED), y, x);
-        let expected = if kept {
-            rgba(stage(&parts, PICTURE), y, x)
+        let is_visible = stages.mask[y * grid / SIZE * grid + x * grid / SIZE] == 1;
+        let shown = rgba(stage(&stages, MASKED), y, x);
+        let expected = if is_visible {
+            rgba(stage(&stages, IMAGE), y, x)
         } else {
             vec![128, 128, 128, 255]
         };
-        assert!(apart(&shown, &expected) <= 1, "{y}, {x}");
+        assert!(max_difference(&shown, &expected) <= 1, "{y}, {x}");
     }
-    // The error is the mean distance of the two pictures shown.
-    let distance = |a: &[u8]| {
+    // The error is the mean difference of the two images shown.
+    let mean_error = |a: &[u8]| {
         let pairs = a
             .iter()
-            .zip(stage(&parts, PICTURE))
+            .zip(stage(&stages, IMAGE))
             .enumerate()
             .filter(|(i, _)| i % 4 != 3);
         let sum: u32 = pairs.map(|(_, (a, b))| u32::from(a.abs_diff(*b))).sum();
         sum as f32 / (3.0 * 255.0 * (SIZE * SIZE) as f32)
     };
-    assert!((parts.error - distance(stage(&parts, REBUILT))).abs() < 0.004);
-    assert!((parts.error_without - distance(stage(&parts, WITHOUT))).abs() < 0.004);
-    assert!(apart(stage(&parts, REBUILT), stage(&parts, WITHOUT)) > 0);
+    assert!((stages.error - mean_error(stage(&stages, RECONSTRUCTION))).abs() < 0.004);
+    assert!(
+        (stages.error_without_edge_map - mean_error(stage(&stages, WITHOUT_EDGE_MAP))).abs()
+            < 0.004
+    );
+    assert!(
+        max_difference(
+            stage(&stages, RECONSTRUCTION),
+            stage(&stages, WITHOUT_EDGE_MAP)
+        ) > 0
+    );
 }
 
 #[test]
-fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
+fn painted_mask_changes_masked_input_and_reconstruction() {
     let session = session();
     let usual = inspect(&session, Edits::default());
-    let cover = |cells: Vec<u8>| Edits {
-        cover: MaskEdit::Painted { cells },
+    let painted = |cells: Vec<u8>| Edits {
+        mask: MaskEdit::Painted { cells },
         ..Edits::default()
     };
-    let all_hidden = inspect(&session, cover(vec![0; 256]));
+    let all_hidden = inspect(&session, painted(vec![0; 256]));
     assert!(
         stage(&all_hidden, MASKED)
             .chunks(4)
             .all(|rgba| rgba[..3] == [128; 3])
     );
-    assert!(apart(stage(&all_hidden, REBUILT), stage(&usual, REBUILT)) > 0);
+    assert!(
+        max_difference(
+            stage(&all_hidden, RECONSTRUCTION),
+            stage(&usual, RECONSTRUCTION)
+        ) > 0
+    );
     assert_eq!(
         stage(&all_hidden, EDGE_MAP),
         stage(&usual, EDGE_MAP),
         "it is drawn from the keypoints"
     );
-    let all_kept = inspect(&session, cover(vec![1; 256]));
-    assert!(apart(stage(&all_kept, MASKED), stage(&all_kept, PICTURE)) <= 1);
-    // One cell changes the picture there, and nowhere else.
+    let all_visible = inspect(&session, painted(vec![1; 256]));
+    assert!(max_difference(stage(&all_visible, MASKED), stage(&all_visible, IMAGE)) <= 1);
+    // One hidden cell changes the image there, and nowhere else.
     let mut cells = vec![1; 256];
     cells[3 * 16 + 5] = 0;
-    let hole = inspect(&session, cover(cells));
+    let hole = inspect(&session, painted(cells));
     for (i, (a, b)) in stage(&hole, MASKED)
         .chunks(4)
-        .zip(stage(&all_kept, MASKED).chunks(4))
+        .zip(stage(&all_visible, MASKED).chunks(4))
         .enumerate()
     {
         let is_hole = i / SIZE / 2 == 3 && i % SIZE / 2 == 5;
@@ -159,7 +180,7 @@ fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
         inspect(
             &session,
             Edits {
-                cover: MaskEdit::Fresh { seed },
+                mask: MaskEdit::Fresh { seed },
                 ..Edits::default()
             },
         )
@@ -167,12 +188,12 @@ fn a_painted_mask_changes_what_is_left_and_what_comes_of_it() {
     };
     assert_ne!(fresh(1), fresh(2));
     assert_eq!(fresh(1), fresh(1));
-    // What is no square is left out.
-    assert_eq!(inspect(&session, cover(vec![0; 7])).mask, usual.mask);
+    // A mask that is not square is ignored.
+    assert_eq!(inspect(&session, painted(vec![0; 7])).mask, usual.mask);
 }
 
 #[test]
-fn a_moved_keypoint_moves_the_edge_map() {
+fn moved_keypoint_changes_the_edge_map() {
     let session = session();
     let usual = inspect(&session, Edits::default());
     let mut points = usual.keypoints.clone();
@@ -184,8 +205,8 @@ fn a_moved_keypoint_moves_the_edge_map() {
         },
     );
     assert!(
-        apart(&same.pixels, &usual.pixels) <= 1,
-        "where they were, nothing changes"
+        max_difference(&same.pixels, &usual.pixels) <= 1,
+        "the detected positions change nothing"
     );
     points[1] = [0.1, 0.9];
     let moved = inspect(
@@ -203,14 +224,14 @@ fn a_moved_keypoint_moves_the_edge_map() {
     {
         assert!((a - b).abs() < 1e-5);
     }
-    assert!(apart(stage(&moved, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
-    assert!(apart(stage(&moved, REBUILT), stage(&usual, REBUILT)) > 0);
+    assert!(max_difference(stage(&moved, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
+    assert!(max_difference(stage(&moved, RECONSTRUCTION), stage(&usual, RECONSTRUCTION)) > 0);
     assert_eq!(stage(&moved, MASKED), stage(&usual, MASKED));
     assert_eq!(
         moved.heatmaps, usual.heatmaps,
-        "the detector still sees what it saw"
+        "the heatmaps stay those of the detector"
     );
-    // Other keypoints than the model's are left out.
+    // Positions for another number of keypoints are ignored.
     points.pop();
     let other = inspect(
         &session,
@@ -223,18 +244,18 @@ fn a_moved_keypoint_moves_the_edge_map() {
 }
 
 #[test]
-fn an_edge_is_switched_off_or_up() {
+fn edge_edits_replace_edge_weights() {
     let session = session();
-    // In a square, so that no edge lies over another.
+    // A square, so that no edge covers another.
     let square = Edits {
         keypoints: Some(vec![[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]),
         ..Edits::default()
     };
     let usual = inspect(&session, square.clone());
-    let with = |edges: &[(usize, usize)], becomes| {
+    let with = |edges: &[(usize, usize)], state| {
         let edges = edges
             .iter()
-            .map(|&(from, to)| EdgeEdit { from, to, becomes })
+            .map(|&(from, to)| EdgeEdit { from, to, state })
             .collect();
         inspect(
             &session,
@@ -250,13 +271,13 @@ fn an_edge_is_switched_off_or_up() {
     let dark = &stage(&none, EDGE_MAP)[..4];
     assert!(stage(&none, EDGE_MAP).chunks(4).all(|rgba| rgba == dark));
     assert!(
-        apart(stage(&none, REBUILT), stage(&none, WITHOUT)) <= 1,
-        "no edges are no keypoints to the decoder"
+        max_difference(stage(&none, RECONSTRUCTION), stage(&none, WITHOUT_EDGE_MAP)) <= 1,
+        "without edges the decoder sees no keypoints"
     );
 
     let off = with(&[(0, 2)], EdgeState::Off);
     assert_eq!((off.edge_weights[0][2], off.edge_weights[2][0]), (0.0, 0.0));
-    assert!(apart(stage(&off, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
+    assert!(max_difference(stage(&off, EDGE_MAP), stage(&usual, EDGE_MAP)) > 0);
     let strongest = usual
         .edge_weights
         .iter()
@@ -269,7 +290,7 @@ fn an_edge_is_switched_off_or_up() {
             assert_eq!(weight, if i == j { 0.0 } else { strongest });
         }
     }
-    // An edge that there is not is left out.
+    // Edges that do not exist are ignored.
     assert_eq!(
         with(&[(0, 9), (1, 1)], EdgeState::Strongest).edge_weights,
         usual.edge_weights
@@ -277,39 +298,39 @@ fn an_edge_is_switched_off_or_up() {
 }
 
 #[test]
-fn a_picture_in_its_own_pose_is_itself() {
+fn transfer_to_the_own_pose_is_the_reconstruction() {
     let session = session();
     let Transfer {
         pixels,
-        probes,
+        previews,
         size,
         ..
     } = block_on(session.transfer(&[1, 4, 6])).expect("transfers");
     assert_eq!(
-        (probes.as_slice(), size, pixels.len()),
+        (previews.as_slice(), size, pixels.len()),
         (&[1, 4, 6][..], SIZE, 9 * SIZE * SIZE * 4)
     );
-    let cell = |pose: usize, look: usize| {
-        &pixels[(pose * 3 + look) * SIZE * SIZE * 4..][..SIZE * SIZE * 4]
+    let cell = |pose: usize, appearance: usize| {
+        &pixels[(pose * 3 + appearance) * SIZE * SIZE * 4..][..SIZE * SIZE * 4]
     };
-    for (i, &probe) in probes.iter().enumerate() {
+    for (i, &preview) in previews.iter().enumerate() {
         let own = inspect(
             &session,
             Edits {
-                probe,
+                preview,
                 ..Edits::default()
             },
         );
         assert!(
-            apart(cell(i, i), stage(&own, REBUILT)) <= 1,
-            "probe {probe}"
+            max_difference(cell(i, i), stage(&own, RECONSTRUCTION)) <= 1,
+            "preview image {preview}"
         );
-        for (j, &pose) in probes.iter().enumerate().filter(|&(j, _)| j != i) {
-            // The same as drawing the other's keypoints by hand.
+        for (j, &pose) in previews.iter().enumerate().filter(|&(j, _)| j != i) {
+            // The same as an edit to the other's keypoints.
             let keypoints = inspect(
                 &session,
                 Edits {
-                    probe: pose,
+                    preview: pose,
                     ..Edits::default()
                 },
             )
@@ -317,41 +338,41 @@ fn a_picture_in_its_own_pose_is_itself() {
             let posed = inspect(
                 &session,
                 Edits {
-                    probe,
+                    preview,
                     keypoints: Some(keypoints),
                     ..Edits::default()
                 },
             );
             assert!(
-                apart(cell(j, i), stage(&posed, REBUILT)) <= 1,
-                "{probe} as {pose}"
+                max_difference(cell(j, i), stage(&posed, RECONSTRUCTION)) <= 1,
+                "{preview} in the pose of {pose}"
             );
-            assert!(apart(cell(j, i), cell(i, i)) > 0);
+            assert!(max_difference(cell(j, i), cell(i, i)) > 0);
         }
     }
     assert!(block_on(session.transfer(&[99])).is_err());
 }
 
 #[test]
-fn looking_changes_nothing() {
-    let [mut looked, mut not] = [session(), session()];
+fn inspect_and_transfer_do_not_affect_training() {
+    let [mut inspected, mut other] = [session(), session()];
     for _ in 0..3 {
         inspect(
-            &looked,
+            &inspected,
             Edits {
-                cover: MaskEdit::Fresh { seed: 3 },
+                mask: MaskEdit::Fresh { seed: 3 },
                 ..Edits::default()
             },
         );
-        block_on(looked.transfer(&[0, 1])).expect("transfers");
+        block_on(inspected.transfer(&[0, 1])).expect("transfers");
         let [a, b] =
-            [&mut looked, &mut not].map(|session| block_on(session.step()).expect("steps"));
+            [&mut inspected, &mut other].map(|session| block_on(session.step()).expect("steps"));
         assert_eq!(a[0].loss, b[0].loss);
     }
 }
 
 #[test]
-fn keypoints_are_scored_against_joints() {
+fn score_compares_keypoints_with_joints() {
     let puppets = synthetic::puppets(60, 1, SIZE);
     let config = session().config().clone();
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
@@ -367,27 +388,28 @@ fn keypoints_are_scored_against_joints() {
 }
 
 #[test]
-fn moments_are_what_was_seen() {
+fn snapshot_matches_the_views() {
     let mut session = session();
     let views = block_on(session.views()).expect("views");
-    let moment = SnapshotView::of(session.snapshots().all().last().expect("one is kept"));
+    let last = session.snapshots().all().last();
+    let snapshot = SnapshotView::from(last.expect("one was taken"));
     assert_eq!(
-        (moment.step, moment.size, moment.count),
+        (snapshot.step, snapshot.size, snapshot.count),
         (40, SIZE, views.count)
     );
-    assert_eq!(moment.pixels, views.pixels[3 * views.pixels.len() / 4..]);
-    assert_eq!(moment.edge_strengths, views.edge_strengths);
+    assert_eq!(snapshot.pixels, views.pixels[3 * views.pixels.len() / 4..]);
+    assert_eq!(snapshot.edge_strengths, views.edge_strengths);
 }
 
-/// What goes wrong in a run over so many puppets.
-fn troubles(count: usize, flip: bool) -> Vec<Issue> {
+/// Returns the issues of a run over `count` puppets.
+fn issues(count: usize, flip: bool) -> Vec<Issue> {
     let config = Config {
         flip,
         ..session().config().clone()
     };
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
-    let pictures = synthetic::puppets(count, 1, SIZE).dataset;
-    session.begin(config, pictures).expect("begins");
+    let images = synthetic::puppets(count, 1, SIZE).dataset;
+    session.begin(config, images).expect("begins");
     for _ in 0..160 {
         block_on(session.step()).expect("steps");
     }
@@ -396,14 +418,11 @@ fn troubles(count: usize, flip: bool) -> Vec<Issue> {
 }
 
 #[test]
-fn a_few_pictures_are_learned_by_heart() {
-    assert!(troubles(4, false).contains(&Issue::Overfitting));
+fn few_images_are_diagnosed_as_overfitting() {
+    assert!(issues(4, false).contains(&Issue::Overfitting));
     assert!(
-        !troubles(4, true).contains(&Issue::Overfitting),
-        "mirror images were shown, too"
+        !issues(4, true).contains(&Issue::Overfitting),
+        "mirror images were shown as well"
     );
-    assert!(
-        !troubles(12, false).contains(&Issue::Overfitting),
-        "not yet"
-    );
+    assert!(!issues(12, false).contains(&Issue::Overfitting), "not yet");
 }

@@ -1,4 +1,4 @@
-//! The engine as its callers see it, on small puppets.
+//! The engine's public interface, on small puppets.
 
 mod needs;
 
@@ -24,9 +24,9 @@ fn small() -> Config {
 }
 
 fn session(config: Config) -> Session {
-    let pictures = synthetic::puppets(20, 1, config.size).dataset;
+    let images = synthetic::puppets(20, 1, config.size).dataset;
     let mut session = Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("opens");
-    session.begin(config, pictures).expect("begins");
+    session.begin(config, images).expect("begins");
     session
 }
 
@@ -37,11 +37,11 @@ fn losses(session: &mut Session, steps: usize) -> Vec<f32> {
         .collect()
 }
 
-/// At the authors' learning rate. They differ by rounding, which training magnifies, the faster the larger the rate: at five times
-/// theirs, the preset's, a millionth more of it moves single losses by up to 5% within a hundred steps, on the CPU alone. Skipped
-/// where there is no adapter; `cargo xtask test` sees to it that there is one.
+/// Uses the authors' learning rate. The two differ by rounding, which training magnifies, the faster the larger the rate: at the
+/// preset's rate, five times theirs, a relative change of 1e-6 moves single losses by up to 5% within 100 steps, on the CPU alone.
+/// Skipped where there is no adapter; `cargo xtask test` requires one.
 #[test]
-fn a_hundred_steps_on_the_gpu_track_the_cpu_s() {
+fn gpu_losses_track_cpu_losses_for_100_steps() {
     let Some(gpu) = needs::gpu() else { return };
     let config = Config {
         size: 32,
@@ -51,9 +51,9 @@ fn a_hundred_steps_on_the_gpu_track_the_cpu_s() {
         ..Config::preset(Preset::Tiny)
     };
     let run = |device, backend| {
-        let pictures = synthetic::puppets(20, 1, config.size).dataset;
+        let images = synthetic::puppets(20, 1, config.size).dataset;
         let mut session = Session::new(device, backend, config.clone()).expect("opens");
-        session.begin(config.clone(), pictures).expect("begins");
+        session.begin(config.clone(), images).expect("begins");
         losses(&mut session, 100)
     };
     let wanted = run(Device::flex(), Backend::Cpu);
@@ -66,12 +66,12 @@ fn a_hundred_steps_on_the_gpu_track_the_cpu_s() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_losses() {
+fn same_seed_gives_same_losses() {
     let [first, mut watched] = [0, 1].map(|_| session(small()));
     let mut first = first;
     let expected = losses(&mut first, 6);
     assert_eq!(expected.len(), 6);
-    // Looking changes nothing.
+    // Views do not change training.
     let found: Vec<f32> = (0..6)
         .flat_map(|_| {
             block_on(watched.views()).expect("views");
@@ -88,7 +88,7 @@ fn the_same_seed_gives_the_same_losses() {
 }
 
 #[test]
-fn live_settings_keep_the_run_and_others_do_not() {
+fn configure_keeps_the_run_only_for_live_settings() {
     let mut session = session(small());
     losses(&mut session, 2);
     let live = Config {
@@ -118,17 +118,17 @@ fn live_settings_keep_the_run_and_others_do_not() {
     assert!(matches!(refused, Err(Error::Setting(_))));
     assert!(
         session.configure(Config { size: 48, ..live }).is_err(),
-        "the pictures have another size"
+        "the images have another size"
     );
     assert_eq!(
         (session.steps_taken(), session.config().keypoints),
         (1, 5),
-        "what fails changes nothing"
+        "a failed change has no effect"
     );
 }
 
 #[test]
-fn views_show_the_probes() {
+fn views_draw_the_preview_images() {
     let mut session = session(small());
     losses(&mut session, 1);
     let views = block_on(session.views()).expect("views");
@@ -151,32 +151,32 @@ fn views_show_the_probes() {
     );
 
     let view = |i: usize| &views.pixels[i * 8 * 32 * 32 * 4..(i + 1) * 8 * 32 * 32 * 4];
-    let first = session.probes()[0];
+    let first = session.preview_indices()[0];
     let input: Vec<u8> = view(0)[..32 * 32 * 4]
         .chunks(4)
         .flat_map(|rgba| rgba[..3].to_vec())
         .collect();
     assert_eq!(
         input,
-        session.pictures().pixels(first),
-        "the input is the picture"
+        session.images().pixels(first),
+        "the input is the image"
     );
-    let (mut hidden, mut kept) = (0, 0);
+    let (mut hidden, mut visible) = (0, 0);
     for (input, masked) in view(0).chunks(4).zip(view(1).chunks(4)) {
         if masked == [128, 128, 128, 255] {
             hidden += 1;
         } else {
-            assert_eq!(input, masked, "what is kept is as it was");
-            kept += 1;
+            assert_eq!(input, masked, "visible pixels are those of the image");
+            visible += 1;
         }
     }
-    let share = f64::from(hidden) / f64::from(hidden + kept);
+    let share = f64::from(hidden) / f64::from(hidden + visible);
     assert!(
         (share - 0.8).abs() < 0.03,
         "{share} of the pixels are hidden"
     );
 
-    // The same cells are hidden at each look.
+    // Every view hides the same cells.
     losses(&mut session, 1);
     let again = block_on(session.views()).expect("views");
     assert_eq!(view(1), &again.pixels[8 * 32 * 32 * 4..2 * 8 * 32 * 32 * 4]);
@@ -185,7 +185,7 @@ fn views_show_the_probes() {
 }
 
 #[test]
-fn keypoints_are_fractions_of_the_original() {
+fn detect_returns_fractions_of_the_original_image() {
     let session = session(small());
     let at = |placement| Picture {
         name: String::new(),
@@ -210,11 +210,11 @@ fn keypoints_are_fractions_of_the_original() {
         offset: [-0.5, 0.0],
         scale: [2.0, 1.0],
     };
-    let mut pictures = Dataset::new(32);
+    let mut images = Dataset::new(32);
     for placement in [whole, cropped, padded] {
-        pictures.push(at(placement));
+        images.push(at(placement));
     }
-    let found = block_on(session.detect(&pictures)).expect("detects");
+    let found = block_on(session.detect(&images)).expect("detects");
     for k in 0..4 {
         let [x, y] = found[0].keypoints[k];
         let close = |a: [f32; 2], b: [f32; 2]| (a[0] - b[0]).abs() + (a[1] - b[1]).abs() < 1e-5;
@@ -225,7 +225,7 @@ fn keypoints_are_fractions_of_the_original() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_is_said() {
+fn step_never_reports_a_loss_that_is_not_finite() {
     let mut session = session(Config {
         learning_rate: 0.1,
         edge_scale: 2000.0,
@@ -252,7 +252,7 @@ fn a_loss_that_is_no_number_is_said() {
 }
 
 #[test]
-fn too_few_pictures_are_said() {
+fn begin_rejects_too_few_images() {
     let mut session = Session::new(Device::flex(), Backend::Cpu, small()).expect("opens");
     assert!(matches!(block_on(session.step()), Err(Error::Pictures(_))));
     assert!(matches!(block_on(session.views()), Err(Error::Pictures(_))));
@@ -261,15 +261,15 @@ fn too_few_pictures_are_said() {
         Err(Error::Pictures(_))
     ));
     let one = synthetic::puppets(1, 0, 32).dataset;
-    let said = session
+    let message = session
         .begin(small(), one)
         .expect_err("one is too few")
         .to_string();
-    assert!(said.contains("one picture"), "{said}");
+    assert!(message.contains("one picture"), "{message}");
 }
 
 #[test]
-fn the_perceptual_loss_asks_for_its_weights() {
+fn perceptual_loss_requires_its_weights() {
     let config = Config {
         loss: LossKind::Perceptual,
         perceptual_blocks: 1,
@@ -281,10 +281,10 @@ fn the_perceptual_loss_asks_for_its_weights() {
     let mut session = session(config.clone());
     assert_eq!(session.needs_weights(), &WEIGHTS_FILES[..1]);
     assert!(matches!(block_on(session.step()), Err(Error::Weights(_))));
-    session.give_weights(b"damaged".to_vec());
+    session.add_weights(b"damaged".to_vec());
     assert!(matches!(block_on(session.step()), Err(Error::Weights(_))));
-    session.forget_weights();
-    session.give_weights(include_bytes!("../weights/vgg16_relu3_3.safetensors").to_vec());
+    session.clear_weights();
+    session.add_weights(include_bytes!("../weights/vgg16_relu3_3.safetensors").to_vec());
     assert!(session.needs_weights().is_empty());
     assert_eq!(losses(&mut session, 1).len(), 1);
     session
@@ -300,15 +300,15 @@ fn loaded(session: &Session, file: &[u8]) -> checkpoint::Loaded {
     checkpoint::load(file, &session.training_device()).expect("loads")
 }
 
-/// `tests/data/seeds_in_turn.safetensors`: six steps of a run whose random streams had seeds in turn.
+/// Resumes `tests/data/seeds_in_turn.safetensors`: six steps of a run of an old version, whose random streams had consecutive seeds.
 #[test]
 fn old_runs_resume_with_their_old_seeding() {
     let file = include_bytes!("data/seeds_in_turn.safetensors");
     let mut session = session(small());
     let old = loaded(&session, file);
-    let pictures = synthetic::puppets(10, old.config.seed, old.config.size).dataset;
-    session.resume(old, Some(pictures)).expect("resumes");
-    // The losses of its next steps, by the program that saved it; and once more over a file of today's.
+    let images = synthetic::puppets(10, old.config.seed, old.config.size).dataset;
+    session.resume(old, Some(images)).expect("resumes");
+    // The losses of its next steps, from the version that saved it; the last three after saving it again with this version.
     let wanted = [0.190007, 0.141296, 0.193160, 0.244751, 0.199620, 0.151150];
     let mut found = losses(&mut session, 3);
     let file = block_on(session.save_run()).expect("saves");
@@ -321,7 +321,7 @@ fn old_runs_resume_with_their_old_seeding() {
 }
 
 #[test]
-fn a_run_goes_on_exactly_where_it_was_saved() {
+fn resume_continues_bit_identically() {
     let config = Config {
         flip: true,
         ..small()
@@ -348,17 +348,17 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
     assert_eq!(second.losses(), expected);
     let [a, b] = [&mut whole, &mut second].map(|s| {
         let mut file = block_on(s.save(Precision::Float32)).expect("saves a model");
-        // They are two runs: what each is known by is not the same.
+        // They are two runs, so their ids differ.
         let id = s.run_id().as_bytes();
         let at = file.windows(id.len()).position(|bytes| bytes == id);
         file[at.expect("its id")..][..id.len()].fill(b'0');
         file
     });
     assert!(a == b, "the same model, byte for byte");
-    assert_eq!(second.run_id(), first.run_id(), "it goes on under its name");
+    assert_eq!(second.run_id(), first.run_id(), "the run keeps its id");
     assert_ne!(second.run_id(), whole.run_id());
 
-    // Opened and not trained on, it is the same run still, also over other pictures.
+    // A loaded run stays the same run until its first step, also with other images.
     let mut opened = session(config.clone());
     opened
         .resume(loaded(&opened, &file), None)
@@ -373,14 +373,14 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
     opened.begin(config.clone(), others).expect("begins");
     assert_eq!(opened.steps_taken(), 0, "a new run");
 
-    // A model alone: it goes on with a fresh optimiser.
+    // A model without a run continues with a fresh optimiser.
     let mut warm = session(config.clone());
     warm.resume(loaded(&warm, &a), None).expect("resumes");
     assert_eq!(warm.steps_taken(), 80);
     let next = losses(&mut warm, 1)[0];
     assert!(next < 2.0 * expected[79], "{next} after {}", expected[79]);
 
-    // A live setting may change before the first step; another one starts over.
+    // A loaded run keeps its steps when a live setting changes; any other setting starts over.
     let mut changed = session(config.clone());
     changed
         .resume(loaded(&changed, &file), None)
@@ -402,7 +402,7 @@ fn a_run_goes_on_exactly_where_it_was_saved() {
 }
 
 #[test]
-fn a_run_can_be_looked_back_on() {
+fn run_file_keeps_the_snapshots() {
     let mut first = session(small());
     for step in 0..12 {
         let views = block_on(first.views()).expect("views");
@@ -440,7 +440,7 @@ fn a_run_can_be_looked_back_on() {
 }
 
 #[test]
-fn a_wrong_file_leaves_the_session_alone() {
+fn wrong_files_leave_the_session_unchanged() {
     let mut session = session(small());
     losses(&mut session, 2);
     let file = block_on(session.save_run()).expect("saves");
@@ -455,9 +455,9 @@ fn a_wrong_file_leaves_the_session_alone() {
         changed[at..at + old.len()].copy_from_slice(new.as_bytes());
         changed
     };
-    let mut no_number = file.clone();
-    let end = no_number.len();
-    no_number[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let mut not_finite = file.clone();
+    let end = not_finite.len();
+    not_finite[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
     let cases: [(Vec<u8>, &str); 7] = [
         (Vec::new(), "safetensors"),
         (b"\x89PNG\r\n\x1a\n and so on".to_vec(), "safetensors"),
@@ -474,7 +474,7 @@ fn a_wrong_file_leaves_the_session_alone() {
             with("\\\"keypoints\\\":4", "\\\"keypoints\\\":1"),
             "must be from 2",
         ),
-        (no_number, "not finite numbers"),
+        (not_finite, "not finite numbers"),
     ];
     for (bytes, expected) in cases {
         let message = checkpoint::load(&bytes, &session.training_device())
@@ -498,12 +498,12 @@ fn a_wrong_file_leaves_the_session_alone() {
         .resume(loaded(&session, &other), None)
         .expect_err("size")
         .to_string();
-    assert!(message.contains("read again"), "{message}");
+    assert!(message.contains("Load the images again"), "{message}");
     let after = block_on(session.save(Precision::Float32)).expect("saves");
     assert_eq!(before, after, "nothing was lost");
 }
 
-/// A run's file with every value of a tensor replaced.
+/// Returns a run's file with every value of one tensor replaced.
 fn patched(file: &[u8], name: &str, value: f32) -> Vec<u8> {
     let mut file = file.to_vec();
     let (header, metadata) = SafeTensors::read_metadata(&file).expect("a header");
@@ -515,7 +515,7 @@ fn patched(file: &[u8], name: &str, value: f32) -> Vec<u8> {
     file
 }
 
-/// The values of a tensor in a file.
+/// Reads the values of a tensor in a file.
 fn tensor(file: &[u8], name: &str) -> Vec<f32> {
     let file = SafeTensors::deserialize(file).expect("opens");
     let bytes = file.tensor(name).expect("is there").data();
@@ -524,7 +524,7 @@ fn tensor(file: &[u8], name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn a_run_that_diverges_goes_back_to_its_last_finite_state() {
+fn diverged_run_goes_back_to_its_last_finite_state() {
     let mut first = session(small());
     let before = losses(&mut first, 3);
     let file = block_on(first.save_run()).expect("saves");
@@ -539,25 +539,21 @@ fn a_run_that_diverges_goes_back_to_its_last_finite_state() {
     };
 
     let mut session = opened();
-    assert_eq!(
-        losses(&mut session, 1).len(),
-        1,
-        "the loss is a number still"
-    );
+    assert_eq!(losses(&mut session, 1).len(), 1, "the loss is still finite");
     block_on(session.views()).expect("views");
     for _ in 0..2 {
-        let error = block_on(session.step()).expect_err("no number");
+        let error = block_on(session.step()).expect_err("not finite");
         assert!(matches!(error, Error::Training(_)));
         assert!(error.to_string().contains("back at step 3"), "{error}");
         assert_eq!((session.steps_taken(), session.losses()), (3, &before[..]));
-        losses(&mut session, 1); // the same again
+        losses(&mut session, 1); // diverges again
     }
-    let error = block_on(session.save(Precision::Float32)).expect_err("no numbers");
+    let error = block_on(session.save(Precision::Float32)).expect_err("not finite");
     assert!(error.to_string().contains("decoder.conv."), "{error}");
     let saved = block_on(session.save(Precision::Float32)).expect("saves");
     assert!(saved == model, "the state of step 3");
 
-    // Each way of saving looks first, and the second time there is something to save.
+    // Every way of saving checks first. After the rollback there is a finite state to save.
     for kind in [
         FileKind::Model,
         FileKind::SmallModel,
@@ -576,7 +572,7 @@ fn a_run_that_diverges_goes_back_to_its_last_finite_state() {
         }
     }
 
-    // A live setting acts on what it goes back to.
+    // A live setting also applies to the state that the run goes back to.
     let mut session = opened();
     losses(&mut session, 1);
     let gentle = Config {
@@ -584,26 +580,26 @@ fn a_run_that_diverges_goes_back_to_its_last_finite_state() {
         ..small()
     };
     session.configure(gentle.clone()).expect("configures");
-    block_on(session.step()).expect_err("no number");
+    block_on(session.step()).expect_err("not finite");
     assert_eq!((session.steps_taken(), session.config()), (3, &gentle));
     let file = block_on(session.save_run()).expect("saves");
     assert_eq!(loaded(&session, &file).config, gentle);
 }
 
 #[test]
-fn a_run_is_looked_at_now_and_then() {
+fn run_is_checked_every_few_steps() {
     let mut session = session(small());
     losses(&mut session, 29);
     let file = block_on(session.save_run()).expect("saves");
     let doomed = patched(&file, "adamw.first/decoder.conv.weight", f32::MAX);
     let doomed = patched(&doomed, "adamw.second/decoder.conv.weight", 0.0);
     (session.resume(loaded(&session, &file), None)).expect("resumes");
-    losses(&mut session, 30); // looked at in between
+    losses(&mut session, 30); // checked in between
     let later = block_on(session.save_run()).expect("saves");
     assert_eq!(loaded(&session, &later).step, 59);
     (session.resume(loaded(&session, &doomed), None)).expect("resumes");
     losses(&mut session, 1);
-    block_on(session.step()).expect_err("no number");
+    block_on(session.step()).expect_err("not finite");
     assert_eq!(
         session.steps_taken(),
         29,
@@ -612,7 +608,7 @@ fn a_run_is_looked_at_now_and_then() {
 }
 
 #[test]
-fn the_edges_moments_follow_their_scale() {
+fn edge_moments_follow_the_edge_scale() {
     let mut session = session(small());
     losses(&mut session, 3);
     let [from, to] = [small().edge_scale, 4.0 * small().edge_scale];
@@ -639,7 +635,7 @@ fn the_edges_moments_follow_their_scale() {
         times(&raw, 1.0 / unit),
     ];
     assert_eq!(moments(&mut session), wanted);
-    // Also where it was opened, and not trained on yet.
+    // The same for a loaded run before its first step.
     (session.configure(small())).expect("configures");
     (session.resume(loaded(&session, &file), None)).expect("resumes");
     session.configure(next).expect("configures");
@@ -647,7 +643,7 @@ fn the_edges_moments_follow_their_scale() {
 }
 
 #[test]
-fn page_and_command_line_split_alike() {
+fn score_splits_images_as_the_command_line_does() {
     let session = session(small());
     let joints = synthetic::puppets(20, 1, 32).joints;
     let score = block_on(session.score(&joints)).expect("scores");

@@ -184,7 +184,7 @@ export class Session {
       loss: last?.loss ?? null,
       stepsPerSecond: last?.steps_per_second ?? 0,
       elapsed: last?.elapsed_seconds ?? 0,
-      pictures: this.#state?.pictures ?? 0,
+      pictures: this.#state?.images ?? 0,
       about: this.#loaded?.about ?? "",
       rejected: this.#loaded?.rejected ?? [],
       backend: this.#ready?.backend ?? "cpu",
@@ -204,9 +204,9 @@ export class Session {
     const stop = this.on("loaded", (event) => (loaded = event));
     try {
       if ("kind" in pictures) {
-        await this.#send({ type: "load", source: pictures, adds });
+        await this.#send({ type: "load", source: pictures, append: adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" }, adds }, attached(pictures));
+        await this.#send({ type: "load", source: { kind: "files" }, append: adds }, attached(pictures));
       }
     } finally {
       stop();
@@ -317,8 +317,8 @@ export class Session {
    * @returns {Promise<EventOf<"transferred">>}
    */
   async transfer(probes) {
-    const answer = await this.#send({ type: "transfer", probes });
-    if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    const answer = await this.#send({ type: "transfer", previews: probes });
+    if (!answer || !("previews" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
     return answer;
   }
 

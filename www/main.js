@@ -170,7 +170,7 @@ function receive(event) {
       break;
     case "loaded":
       store.set({ rejected: event.rejected, progress: null });
-      if (event.is_new) store.set({ pictures: event.pictures, read: { count: event.read }, about: event.about, moments: [], scores: [] });
+      if (event.is_new) store.set({ pictures: event.images, read: { count: event.read }, about: event.about, moments: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -180,7 +180,7 @@ function receive(event) {
         config: event.config,
         step: event.step,
         runId: event.run_id,
-        pictures: event.pictures,
+        pictures: event.images,
         pausing: state.pausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),

@@ -95,7 +95,7 @@ import { FAINTEST } from "./skeleton.js";
  * @param {number} probe
  * @returns {protocol.Edits}
  */
-export const untouched = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
+export const untouched = (probe) => ({ preview: probe, mask: { kind: "usual" }, keypoints: null, edges: [] });
 
 /** A run that begins.
  * @param {string} name

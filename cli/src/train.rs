@@ -248,7 +248,7 @@ impl Run<'_> {
             due(self.options.eval_every) && self.labelled.is_some(),
         );
         if last || preview || score {
-            reports.extend(block_on(self.session.settle())?);
+            reports.extend(block_on(self.session.read_losses())?);
         }
         self.bar.set_position(step as u64);
         let score = if score {
@@ -320,7 +320,7 @@ impl Run<'_> {
     fn autosave(&mut self) -> anyhow::Result<()> {
         self.session.pause();
         self.saved_at = Instant::now();
-        let reports = block_on(self.session.settle())?;
+        let reports = block_on(self.session.read_losses())?;
         self.report(&reports, None);
         let bytes = match &self.options.run {
             Some(_) => block_on(self.session.save_run())?,
@@ -394,7 +394,7 @@ impl Run<'_> {
             Ended::Stopped(code) => (None, Some(code)),
             Ended::Failed(error) => (Some(error), None),
         };
-        match guarded(|| Ok(block_on(self.session.settle())?)) {
+        match guarded(|| Ok(block_on(self.session.read_losses())?)) {
             Ok(reports) => self.report(&reports, None),
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -511,7 +511,7 @@ fn without_stop(sentence: &str) -> &str {
 fn give_weights(session: &mut Session) {
     let next = session.needs_weights().first();
     if let Some(i) = WEIGHTS_FILES.iter().position(|file| Some(file) == next) {
-        session.give_weights(WEIGHTS[i].to_vec());
+        session.add_weights(WEIGHTS[i].to_vec());
     }
 }
 
@@ -531,7 +531,7 @@ fn training_images(
         images.check()?;
         reporter.event(&Event::Loaded {
             is_new: true,
-            pictures: count,
+            images: count,
             read: count,
             about: "Drawn puppets.".into(),
             rejected: Vec::new(),
@@ -549,7 +549,7 @@ fn training_images(
     let about = format!("{} images from {from}.", images.len());
     reporter.event(&Event::Loaded {
         is_new: true,
-        pictures: images.len(),
+        images: images.len(),
         read: images.len(),
         about: about.clone(),
         rejected,

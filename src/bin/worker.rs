@@ -1,4 +1,4 @@
-//! The page's engine, in a dedicated worker.
+//! The page's engine, for a dedicated worker.
 
 #[cfg(target_family = "wasm")]
 fn main() {
@@ -9,6 +9,6 @@ fn main() {
 #[cfg(not(target_family = "wasm"))]
 fn main() {
     eprintln!(
-        "This program is the engine of the page and runs in a browser; the one for the command line is `autolink`."
+        "This program is the page's engine and runs only in a browser. On the command line, use `autolink`."
     );
 }

@@ -1,19 +1,19 @@
-//! Frames as an animated GIF.
+//! Animated GIFs.
 
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 
 use crate::error::{Error, Result};
 
-/// The last frame stays so many times as long.
-const LAST: u32 = 6;
-/// From 1 (best colours) to 30 (quickest).
+/// Factor by which the last frame is shown longer.
+const LAST_FRAME: u32 = 6;
+/// Speed of the encoder, from 1 (best colours) to 30 (fastest).
 const SPEED: i32 = 20;
 
-/// RGBA `[frames, height, width, 4]`, each shown for `frame_ms`, again and again.
+/// Encodes frames, RGBA `[frames, height, width, 4]`, as an endless animation that shows each for `frame_ms`.
 ///
 /// # Errors
-/// [`Error::File`] where the pixels are no whole number of frames, or cannot be written.
+/// [`Error::File`] where the pixels are not a whole number of frames, or cannot be encoded.
 pub fn gif(pixels: &[u8], [width, height]: [u32; 2], frame_ms: u32) -> Result<Vec<u8>> {
     let failed =
         |reason: String| Error::File(format!("The animation could not be written ({reason})."));
@@ -26,14 +26,14 @@ pub fn gif(pixels: &[u8], [width, height]: [u32; 2], frame_ms: u32) -> Result<Ve
     let mut encoder = GifEncoder::new_with_speed(&mut bytes, SPEED);
     (encoder.set_repeat(Repeat::Infinite)).map_err(|error| failed(error.to_string()))?;
     for (i, frame) in pixels.chunks_exact(length).enumerate() {
-        let picture = RgbaImage::from_raw(width, height, frame.to_vec())
+        let image = RgbaImage::from_raw(width, height, frame.to_vec())
             .ok_or_else(|| failed("its frames do not fit".into()))?;
         let ms = if i + 1 == count {
-            LAST * frame_ms
+            LAST_FRAME * frame_ms
         } else {
             frame_ms
         };
-        let frame = Frame::from_parts(picture, 0, 0, Delay::from_numer_denom_ms(ms, 1));
+        let frame = Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(ms, 1));
         encoder
             .encode_frame(frame)
             .map_err(|error| failed(error.to_string()))?;
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_frames_come_back() {
+    fn gif_round_trips_frames_and_delays() {
         let frame = |grey: u8| [grey, grey, grey, 255].repeat(6 * 4);
         let pixels = [frame(0), frame(128), frame(255)].concat();
         let bytes = gif(&pixels, [6, 4], 50).expect("is written");

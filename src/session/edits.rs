@@ -1,4 +1,4 @@
-//! One probe picture taken apart: every stage of the method, with what a visitor changed on the way.
+//! Every stage of the method on one preview image, with a person's edits applied; and pose transfer between preview images.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
@@ -6,8 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::views::{MASK_SEED, flat, glow, probe_masks, push_rgb, push_rgba, rows};
-use super::{fractions, images, read};
+use super::Session;
+use super::detection::{fractions, image_tensor};
+use super::readback::read;
+use super::views::{MASK_SEED, flat, heat_colour, preview_masks, push_rgb, push_rgba, rows};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
@@ -15,138 +17,168 @@ use crate::model::edges::median_and_contrast;
 use crate::model::{AutoLink, enlarge};
 use crate::{ops, palette};
 
-/// A probe picture, and what is changed on its way through the model. What no longer fits the model is left out.
+/// A preview image, and the edits that are applied on its way through the model. Edits that no longer fit the model are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 pub struct Edits {
-    /// Which of the probes; the last one where there are fewer.
-    pub probe: usize,
-    /// What of the picture is hidden.
-    pub cover: MaskEdit,
-    /// `[K][x, y]` as fractions of the view: where the keypoints are to be, in place of where the detector sees them.
+    /// Index of the preview image; the last one where there are fewer.
+    pub preview: usize,
+    /// The mask.
+    pub mask: MaskEdit,
+    /// `[K][x, y]` as fractions of the view: positions that replace those of the detector.
     pub keypoints: Option<Vec<[f32; 2]>>,
-    /// Edges that are not to be as learned.
+    /// Edges whose weights are replaced.
     pub edges: Vec<EdgeEdit>,
 }
 
-/// What of the picture is hidden.
+/// The mask that hides cells of the image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum MaskEdit {
-    /// As in the grid of probes: always the same cells.
+    /// The mask of the preview images' views: always the same cells.
     #[default]
     Usual,
-    /// Cells drawn anew, in the share of the settings.
+    /// Random cells, at the mask ratio of the settings.
     Fresh {
-        /// Another seed, other cells.
+        /// Seed of the cells.
         seed: u32,
     },
     /// Painted by hand.
     Painted {
-        /// `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+        /// `[g*g]` row by row: 1 for a visible cell, 0 for a hidden one.
         cells: Vec<u8>,
     },
 }
 
-/// An edge that is not to be as learned.
+/// An edge whose learned weight is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct EdgeEdit {
-    /// One end.
+    /// Keypoint at one end.
     pub from: usize,
-    /// The other.
+    /// Keypoint at the other end.
     pub to: usize,
-    /// What becomes of it.
-    pub becomes: EdgeState,
+    /// The weight that replaces the learned one.
+    pub state: EdgeState,
 }
 
-/// What becomes of an edge.
+/// The weight that replaces an edge's learned one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum EdgeState {
-    /// Its weight is 0.
+    /// Weight 0.
     Off,
-    /// Its weight is that of the strongest edge.
+    /// The weight of the strongest edge.
     Strongest,
 }
 
-/// Every stage of one picture's way through the model.
+/// Every stage of one preview image in the model.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Stages {
     /// Steps taken.
     pub step: usize,
-    /// Which of the probes.
-    pub probe: usize,
-    /// Side of each picture, S px.
+    /// Index of the preview image.
+    pub preview: usize,
+    /// Side of each image, S px.
     pub size: usize,
     /// Side of each heatmap, h px.
-    pub heat_size: usize,
-    /// RGBA, `[6, S, S, 4]`: picture, what is left of it, edge map, reconstruction, the same without an edge map, and how far the
-    /// reconstruction is from the picture.
+    pub heatmap_size: usize,
+    /// RGBA, `[6, S, S, 4]`: image, masked input, edge map, reconstruction, reconstruction without an edge map, and the difference
+    /// between reconstruction and image.
     #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub pixels: Vec<u8>,
-    /// RGBA, `[K, h, h, 4]`: each heatmap in its keypoint's colour, its highest value opaque.
+    /// RGBA, `[K, h, h, 4]`: each heatmap in its keypoint's colour, with its highest value opaque.
     #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub heatmaps: Vec<u8>,
-    /// `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+    /// `[g*g]` row by row: 1 for a visible cell, 0 for a hidden one.
     #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub mask: Vec<u8>,
-    /// `[K][x, y]` as fractions of the view, as drawn.
+    /// `[K][x, y]` as fractions of the view, edits applied.
     pub keypoints: Vec<[f32; 2]>,
-    /// `[K]` in `[0, 1]`: the share of its heatmap that lies near the detector's keypoint.
+    /// `[K]` in `[0, 1]`: the share of each heatmap that lies near the detector's keypoint.
     pub confidence: Vec<f32>,
-    /// `[K][K]`, symmetric, zero diagonal, as drawn.
+    /// `[K][K]`, symmetric, zero diagonal, edits applied.
     pub edge_weights: Vec<Vec<f32>>,
-    /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+    /// `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
     pub edge_strengths: Vec<Vec<f32>>,
-    /// Mean distance of the reconstruction to the picture, as a share of the range from black to white.
+    /// Mean error of the reconstruction, as a fraction of the range from black to white.
     pub error: f32,
-    /// ... without an edge map.
-    pub error_without: f32,
+    /// Mean error of the reconstruction without an edge map.
+    pub error_without_edge_map: f32,
 }
 
-/// Poses of some pictures in the looks of others.
+/// Pose transfer: the pose of each image in the appearance of each.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Transfer {
     /// Steps taken.
     pub step: usize,
-    /// Side of each picture, S px.
+    /// Side of each image, S px.
     pub size: usize,
-    /// Which probes, P of them.
-    pub probes: Vec<usize>,
-    /// RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
+    /// Indices of the P preview images.
+    pub previews: Vec<usize>,
+    /// RGBA, `[P, P, S, S, 4]`: the row's image gives the keypoints, the column's image the masked input.
     #[serde(with = "serde_bytes")]
     #[ts(type = "Uint8Array<ArrayBuffer>")]
     pub pixels: Vec<u8>,
 }
 
-/// The model and what it looks at.
-pub(super) struct Scene<'a> {
-    pub model: &'a AutoLink,
-    pub config: &'a Config,
-    pub pictures: &'a Dataset,
-    /// Indices of the probes.
-    pub probes: &'a [usize],
-    pub step: usize,
-    pub device: &'a Device,
+impl Session {
+    /// Runs one preview image through the model, with edits, and returns every stage. Training is not affected.
+    ///
+    /// # Errors
+    /// No images, or a device that does not answer.
+    pub async fn inspect(&self, edits: &Edits) -> Result<Stages> {
+        let (model, previews) = (self.model(), self.preview_indices());
+        self.scene(&model, &previews).inspect(edits).await
+    }
+
+    /// Reconstructs each of some preview images with the keypoints of each.
+    ///
+    /// # Errors
+    /// No such images, or a device that does not answer.
+    pub async fn transfer(&self, previews: &[usize]) -> Result<Transfer> {
+        let (model, all) = (self.model(), self.preview_indices());
+        self.scene(&model, &all).transfer(previews).await
+    }
+
+    fn scene<'a>(&'a self, model: &'a AutoLink, previews: &'a [usize]) -> Scene<'a> {
+        Scene {
+            model,
+            config: &self.config,
+            images: &self.images,
+            previews,
+            step: self.steps_taken(),
+            device: &self.device,
+        }
+    }
+}
+
+/// The model and the preview images.
+struct Scene<'a> {
+    model: &'a AutoLink,
+    config: &'a Config,
+    images: &'a Dataset,
+    /// Indices of the preview images in `images`.
+    previews: &'a [usize],
+    step: usize,
+    device: &'a Device,
 }
 
 impl Scene<'_> {
-    /// One probe, taken apart.
-    pub async fn inspect(&self, touch: &Edits) -> Result<Stages> {
+    async fn inspect(&self, edits: &Edits) -> Result<Stages> {
         let Config {
             size,
             keypoints: count,
             ..
         } = *self.config;
-        let nothing = || Error::Pictures("There are no pictures to look at.".into());
-        let last = self.probes.len().checked_sub(1).ok_or_else(nothing)?;
-        let probe = touch.probe.min(last);
-        let image = images(self.pictures, &[self.probes[probe]], self.device); // [1,3,S,S]
+        let no_images = || Error::Pictures("There are no images yet. Load some first.".into());
+        let last = self.previews.len().checked_sub(1).ok_or_else(no_images)?;
+        let preview = edits.preview.min(last);
+        let image = image_tensor(self.images, &[self.previews[preview]], self.device); // [1,3,S,S]
         let detection = self.model.detector.forward(image.clone());
-        let heat_size = detection.heatmaps.dims()[2];
-        let keypoints = match &touch.keypoints {
+        let heatmap_size = detection.heatmaps.dims()[2];
+        let keypoints = match &edits.keypoints {
             Some(points) if points.len() == count => {
                 let values = TensorData::new(positions(points, size), [1, count, 2]);
                 Tensor::from_data(values, self.device)
@@ -158,7 +190,7 @@ impl Scene<'_> {
             &read(vec![learned.reshape([count * count])]).await?[0],
             count,
         );
-        let edge_weights = touched(&learned, &touch.edges);
+        let edge_weights = edited_weights(&learned, &edits.edges);
         let weights = TensorData::new(edge_weights.concat(), [count, count]);
         let edge_map = ops::edge_map(
             keypoints.clone(),
@@ -166,7 +198,7 @@ impl Scene<'_> {
             size,
             self.config.thickness,
         ); // [1,1,S,S]
-        let mask = self.mask(probe, &touch.cover);
+        let mask = self.mask(preview, &edits.mask);
         let side = mask.len().isqrt();
         let cells = TensorData::new(mask.clone(), [1, 1, side, side]);
         let masked = image.clone() * enlarge(Tensor::from_data(cells, self.device), size);
@@ -190,27 +222,35 @@ impl Scene<'_> {
             )
             .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
-        let (rebuilt, without) = both.split_at(both.len() / 2);
-        let (median, rise) = median_and_contrast(&learned);
-        let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
+        let (reconstruction, without) = both.split_at(both.len() / 2);
+        let (median, contrast) = median_and_contrast(&learned);
+        let brightest = edge_map.iter().copied().fold(median + contrast, f32::max);
         let mut pixels = Vec::with_capacity(6 * size * size * 4);
-        push_rgba(&mut pixels, self.pictures.pixels(self.probes[probe]));
+        push_rgba(&mut pixels, self.images.pixels(self.previews[preview]));
         push_rgb(&mut pixels, &masked, size);
-        pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
-        push_rgb(&mut pixels, rebuilt, size);
+        pixels.extend(
+            edge_map
+                .iter()
+                .flat_map(|value| heat_colour(value / brightest)),
+        );
+        push_rgb(&mut pixels, reconstruction, size);
         push_rgb(&mut pixels, without, size);
-        pixels.extend(distances(rebuilt, &image, size).flat_map(|d| glow(2.0 * d)));
-        let mean = |of: &[f32]| {
-            distances(of, &image, size).map(f64::from).sum::<f64>() / (size * size) as f64
+        pixels
+            .extend(pixel_errors(reconstruction, &image, size).flat_map(|d| heat_colour(2.0 * d)));
+        let mean_error = |reconstruction: &[f32]| {
+            pixel_errors(reconstruction, &image, size)
+                .map(f64::from)
+                .sum::<f64>()
+                / (size * size) as f64
         };
         Ok(Stages {
             step: self.step,
-            probe,
+            preview,
             size,
-            heat_size,
+            heatmap_size,
             pixels,
             heatmaps: heatmaps
-                .chunks_exact(heat_size * heat_size)
+                .chunks_exact(heatmap_size * heatmap_size)
                 .zip(palette::colours())
                 .flat_map(|(heat, colour)| tinted(heat, colour))
                 .collect(),
@@ -218,26 +258,34 @@ impl Scene<'_> {
             keypoints: fractions(&points, size),
             confidence,
             edge_strengths: (edge_weights.iter())
-                .map(|row| row.iter().map(|w| ((w - median) / rise).max(0.0)).collect())
+                .map(|row| {
+                    row.iter()
+                        .map(|w| ((w - median) / contrast).max(0.0))
+                        .collect()
+                })
                 .collect(),
             edge_weights,
-            error: mean(rebuilt) as f32,
-            error_without: mean(without) as f32,
+            error: mean_error(reconstruction) as f32,
+            error_without_edge_map: mean_error(without) as f32,
         })
     }
 
-    /// The keypoints of each of some probes in the looks of each.
-    pub async fn transfer(&self, which: &[usize]) -> Result<Transfer> {
+    async fn transfer(&self, previews: &[usize]) -> Result<Transfer> {
         let size = self.config.size;
-        let which: Vec<usize> = (which.iter().copied())
-            .filter(|&probe| probe < self.probes.len())
+        let previews: Vec<usize> = (previews.iter().copied())
+            .filter(|&preview| preview < self.previews.len())
             .collect();
-        let count = which.len();
+        let count = previews.len();
         if count == 0 {
-            return Err(Error::Pictures("There are no pictures to look at.".into()));
+            return Err(Error::Pictures(
+                "There are no images yet. Load some first.".into(),
+            ));
         }
-        let indices: Vec<usize> = which.iter().map(|&probe| self.probes[probe]).collect();
-        let images = images(self.pictures, &indices, self.device); // [P,3,S,S]
+        let indices: Vec<usize> = previews
+            .iter()
+            .map(|&preview| self.previews[preview])
+            .collect();
+        let images = image_tensor(self.images, &indices, self.device); // [P,3,S,S]
         let edge_maps = ops::edge_map(
             self.model.detector.forward(images.clone()).keypoints,
             self.model.edges.weights(self.config.edge_scale),
@@ -245,27 +293,31 @@ impl Scene<'_> {
             self.config.thickness,
         ); // [P,1,S,S]
         let side = self.config.mask_grid;
-        let masks: Vec<f32> = (which.iter())
-            .flat_map(|&probe| self.mask(probe, &MaskEdit::Usual))
+        let masks: Vec<f32> = (previews.iter())
+            .flat_map(|&preview| self.mask(preview, &MaskEdit::Usual))
             .collect();
         let masks = Tensor::from_data(TensorData::new(masks, [count, 1, side, side]), self.device);
         let masked = images * enlarge(masks, size);
         let mut pixels = Vec::with_capacity(count * count * size * size * 4);
         for pose in 0..count {
             let edge_map = edge_maps.clone().narrow(0, pose, 1).repeat_dim(0, count);
-            let rebuilt = self.model.decoder.forward(masked.clone(), edge_map);
-            push_rgb(&mut pixels, &read(vec![flat(rebuilt)]).await?[0], size);
+            let reconstruction = self.model.decoder.forward(masked.clone(), edge_map);
+            push_rgb(
+                &mut pixels,
+                &read(vec![flat(reconstruction)]).await?[0],
+                size,
+            );
         }
         Ok(Transfer {
             step: self.step,
             size,
-            probes: which,
+            previews,
             pixels,
         })
     }
 
-    /// `[g*g]`
-    fn mask(&self, probe: usize, cover: &MaskEdit) -> Vec<f32> {
+    /// Returns the mask of a preview image, `[g*g]`: 1 for a visible cell, 0 for a hidden one.
+    fn mask(&self, preview: usize, edit: &MaskEdit) -> Vec<f32> {
         let Config {
             mask_grid,
             mask_ratio,
@@ -273,7 +325,7 @@ impl Scene<'_> {
             ..
         } = *self.config;
         let area = mask_grid * mask_grid;
-        match cover {
+        match edit {
             MaskEdit::Fresh { seed } => {
                 let mut stream = ChaCha8Rng::seed_from_u64(MASK_SEED);
                 stream.set_stream(1 + u64::from(*seed));
@@ -288,21 +340,22 @@ impl Scene<'_> {
                     .map(|&cell| f32::from(u8::from(cell > 0)))
                     .collect()
             }
-            _ => probe_masks(self.probes.len(), self.config)[probe * area..(probe + 1) * area]
+            _ => preview_masks(self.previews.len(), self.config)
+                [preview * area..(preview + 1) * area]
                 .to_vec(),
         }
     }
 }
 
-/// The edge weights `[K][K]` with some changed.
-fn touched(learned: &[Vec<f32>], edges: &[EdgeEdit]) -> Vec<Vec<f32>> {
+/// Returns the edge weights `[K][K]` with edits applied.
+fn edited_weights(learned: &[Vec<f32>], edges: &[EdgeEdit]) -> Vec<Vec<f32>> {
     let strongest = learned.iter().flatten().copied().fold(0.0, f32::max);
     let mut weights = learned.to_vec();
-    for &EdgeEdit { from, to, becomes } in edges {
+    for &EdgeEdit { from, to, state } in edges {
         if from == to || from.max(to) >= weights.len() {
             continue;
         }
-        let weight = match becomes {
+        let weight = match state {
             EdgeState::Off => 0.0,
             EdgeState::Strongest => strongest,
         };
@@ -312,7 +365,7 @@ fn touched(learned: &[Vec<f32>], edges: &[EdgeEdit]) -> Vec<Vec<f32>> {
     weights
 }
 
-/// `[K][x, y]` as fractions of the view -> `[K][row, col]` in `[-1, 1]`: what `fractions` undoes.
+/// Converts `[K][x, y]` as fractions of the view to `[K][row, col]` in `[-1, 1]`; `fractions` is the inverse.
 fn positions(points: &[[f32; 2]], size: usize) -> Vec<f32> {
     let side = size as f32;
     let position = |v: f32| ((v * side - 0.5) / (side - 1.0) * 2.0 - 1.0).clamp(-1.0, 1.0);
@@ -322,15 +375,15 @@ fn positions(points: &[[f32; 2]], size: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Of each pixel of two pictures `[3,S,S]` in `[-1, 1]`: how far they are apart, as a share of the range.
-fn distances<'a>(a: &'a [f32], b: &'a [f32], size: usize) -> impl Iterator<Item = f32> + 'a {
+/// Returns the mean absolute difference of each pixel of two images `[3,S,S]` in `[-1, 1]`, as a fraction of the range.
+fn pixel_errors<'a>(a: &'a [f32], b: &'a [f32], size: usize) -> impl Iterator<Item = f32> + 'a {
     let area = size * size;
-    // What lies beyond black and white is shown as those.
-    let apart = |i: usize| (a[i].clamp(-1.0, 1.0) - b[i]).abs() / 2.0;
-    (0..area).map(move |i| (apart(i) + apart(area + i) + apart(2 * area + i)) / 3.0)
+    // Values beyond black and white are shown as black and white.
+    let error = |i: usize| (a[i].clamp(-1.0, 1.0) - b[i]).abs() / 2.0;
+    (0..area).map(move |i| (error(i) + error(area + i) + error(2 * area + i)) / 3.0)
 }
 
-/// A heatmap in a colour, as opaque as it is high.
+/// Colours a heatmap: RGBA, opacity proportional to the value, opaque at the highest.
 fn tinted(heat: &[f32], [r, g, b]: [u8; 3]) -> Vec<u8> {
     let highest = heat.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     heat.iter()

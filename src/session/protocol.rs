@@ -1,6 +1,6 @@
-//! What crosses between the page and the engine: [`Command`] in, [`Event`] out.
+//! The messages between the page and the engine: [`Command`] in, [`Event`] out.
 //!
-//! The page's types (`www/protocol.d.ts`) are generated from these by `cargo test`; see the test at the end.
+//! `cargo test` generates the page's types (`www/protocol.d.ts`) from this file; see the test at its end.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -16,40 +16,40 @@ use crate::model::edges::relative_strengths;
 use crate::train::Snapshot;
 use crate::train::diagnosis::{Finding, PreviewStats};
 
-/// Which backend computes.
+/// The device that computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Backend {
-    /// The processor (burn's Flex).
+    /// The CPU, by Burn's Flex backend.
     Cpu,
-    /// WebGPU in a browser; Vulkan, Metal or DX12 natively.
+    /// The GPU: WebGPU in a browser; Vulkan, Metal or DX12 natively.
     Gpu,
 }
 
-/// Where pictures come from.
+/// The origin of images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
-    /// The files that came with the command: pictures and zips.
+    /// The files that came with the command: images and zips.
     Files,
     /// Drawn puppets, with known joints.
     Puppets {
-        /// How many.
+        /// Number of puppets.
         count: usize,
-        /// Seed of their looks and poses.
+        /// Seed of their appearance and poses.
         #[ts(type = "number")]
         seed: u64,
     },
     /// Photographs of hands, streamed from their public repository.
     Hands {
-        /// The first how many.
+        /// Number of photographs, from the start of the list.
         count: usize,
-        /// The folder that holds `0/ .. 9/` and `index.json`'s names, ending in `/`.
+        /// Address of the folder that holds `0/ .. 9/`, ending in `/`.
         base_url: String,
     },
 }
 
-/// What can be saved.
+/// The kinds of files that a model can be saved as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
@@ -57,14 +57,14 @@ pub enum FileKind {
     Model,
     /// The model in half the space, float16.
     SmallModel,
-    /// The run, to go on with exactly where it is.
+    /// The run: model, optimiser and random streams. Training continues from it exactly.
     Run,
-    /// The detector for other programs.
+    /// The detector as ONNX, for other programs.
     Onnx,
 }
 
 impl FileKind {
-    /// What a file of this kind is called after so many steps.
+    /// Returns the name of a file of this kind after `step` steps.
     pub fn file_name(self, step: usize) -> String {
         match self {
             FileKind::Model => format!("autolink-model-{step}-steps.safetensors"),
@@ -75,179 +75,180 @@ impl FileKind {
     }
 }
 
-/// What the page asks of the engine. Each is answered by [`Event::Done`] or [`Event::Failed`] with its id.
+/// A request of the page. The engine answers each with [`Event::Done`], [`Event::Failed`] or the event named here, with its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Command {
-    /// Starts the engine; must come first. No backend: the best that runs.
+    /// Starts the engine; must come first.
     Open {
-        /// Which backend, if one is forced.
+        /// The backend; none: the fastest that works.
         backend: Option<Backend>,
-        /// Where the perceptual weights lie, ending in `/`.
+        /// Address of the folder with the perceptual weights, ending in `/`.
         weights_url: String,
     },
-    /// Replaces the pictures, or adds to them.
+    /// Replaces the images, or adds to them.
     Load {
-        /// Where from.
+        /// Origin of the images.
         source: Source,
-        /// Whether those that are there stay.
-        adds: bool,
+        /// Keeps the images that are loaded, and adds these.
+        append: bool,
     },
-    /// Asks for pictures as they were read. Answered by [`Event::Thumbnails`].
+    /// Asks for thumbnails. Answered by [`Event::Thumbnails`].
     Thumbnails {
-        /// The place of the first one, among all that were read.
+        /// Index of the first one, among all images that were read.
         first: usize,
-        /// How many at most.
+        /// Largest number of thumbnails.
         count: usize,
     },
-    /// Learns without some of the pictures, and with every other one; starts a new run.
+    /// Excludes these images from training, and includes all others; starts a new run.
     RemoveImages {
-        /// Their indices, among all that were read.
+        /// Their indices, among all images that were read.
         indices: Vec<usize>,
     },
-    /// Stops a load; what has come so far is dropped, the pictures before it stay.
+    /// Stops a load. The images that were loaded before it stay.
     CancelLoad,
-    /// New settings. Live ones act on the running model; any other starts a new run.
+    /// Changes the settings. Live ones act on the running model; any other starts a new run.
     Configure {
-        /// All of them.
+        /// All settings.
         config: Config,
     },
-    /// Trains until paused, or that many steps.
+    /// Trains until paused, or for a number of steps.
     Train {
-        /// How many steps; none: until paused.
+        /// Number of steps; none: until paused.
         steps: Option<u32>,
-        /// Slow motion: a step, with fresh views, begins so long after the one before, ms; none: as fast as it can.
+        /// Slow motion: time from the start of one step to the start of the next, ms, with views after each; none: as fast as possible.
         every_ms: Option<u32>,
     },
-    /// Stops after the step under way.
+    /// Stops after the current step.
     Pause,
-    /// Forgets what was learned.
+    /// Discards the run.
     Reset,
-    /// Asks for fresh views.
+    /// Asks for [`Event::Views`] now.
     RefreshViews,
-    /// Asks to see a probe taken apart, now and after every [`Event::Views`]; none: no longer. Tells [`Event::Inspected`].
+    /// Asks for the stages of a preview image, now and after every [`Event::Views`]; none: no longer. Sends [`Event::Inspected`].
     Inspect {
-        /// Which, and what is changed on its way.
+        /// The preview image, and the edits that are applied to it.
         edits: Option<Edits>,
     },
-    /// Asks for the keypoints of each of some probes in the looks of each. Answered by [`Event::Transferred`].
+    /// Asks for the pose transfer between preview images. Answered by [`Event::Transferred`].
     Transfer {
-        /// Which.
-        probes: Vec<usize>,
+        /// Indices of the preview images.
+        previews: Vec<usize>,
     },
     /// Asks for a figure of the article. Answered by [`Event::Illustrated`].
     Illustrate {
-        /// What it shows.
+        /// The figure's subject and parameters.
         what: Illustration,
     },
-    /// Asks for the frames that came with the command, `[frames, height, width, 4]` pixels, as an animated GIF. Answered by
+    /// Encodes the frames that came with the command, `[frames, height, width, 4]` pixels, as an animated GIF. Answered by
     /// [`Event::Saved`].
     Animate {
-        /// Of a frame, px.
+        /// Width of a frame, px.
         width: u32,
-        /// Of a frame, px.
+        /// Height of a frame, px.
         height: u32,
-        /// How long each is shown, ms.
+        /// Duration of each frame, ms.
         frame_ms: u32,
     },
     /// Finds keypoints in the file that came with the command. Answered by [`Event::Detected`].
     Detect,
-    /// Asks for what was learned as a file. Answered by [`Event::Saved`].
+    /// Asks for the model as a file. Answered by [`Event::Saved`].
     Save {
-        /// As what.
+        /// Kind of file.
         kind: FileKind,
     },
-    /// Takes over the model or run in the file that came with the command (ours, or the authors' checkpoint); the pictures
-    /// stay. Tells [`Event::Resumed`].
+    /// Opens the model or run in the file that came with the command (ours, or the authors' checkpoint). The images stay. Sends
+    /// [`Event::Resumed`].
     Resume,
-    /// Finds keypoints in the files that came with the command, or without files in the training pictures, and puts them on the annotation desk. Tells [`Event::Project`] as it
-    /// goes and [`Event::Added`]; stopped by [`Command::CancelLoad`], with what was found so far.
+    /// Finds keypoints in the files that came with the command, or without files in the training images, and adds them to the
+    /// annotation project. Sends [`Event::Project`] on the way and [`Event::Added`] at the end; [`Command::CancelLoad`] stops it
+    /// and keeps the images so far.
     AddImages,
-    /// Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames are to be given again by
-    /// [`Command::AddFrame`]. Tells as [`Command::AddImages`].
+    /// Finds keypoints again in all images of the project whose keypoints another model found. The page sends frames again by
+    /// [`Command::AddFrame`]. Sends the events of [`Command::AddImages`].
     DetectAgain,
-    /// Asks what the file that came with the command is known by, whatever its name. Answered by [`Event::Identified`].
+    /// Asks for the content hash of the file that came with the command. Answered by [`Event::Identified`].
     Identify,
-    /// Finds keypoints in the pixels that came with the command, `[height, width, 4]`, and puts nothing on the desk: a camera's picture.
-    /// Answered by [`Event::Detected`].
+    /// Finds keypoints in the pixels that came with the command, `[height, width, 4]`, and adds nothing to the project: a camera's
+    /// image. Answered by [`Event::Detected`].
     DetectPixels {
-        /// Of the picture, px.
+        /// Width of the image, px.
         width: u32,
-        /// Of the picture, px.
+        /// Height of the image, px.
         height: u32,
     },
-    /// Puts a frame of a video, `[height, width, 4]` pixels, on the desk, with what is found in it. Tells [`Event::Project`] now and then;
-    /// the last one is to be asked for by [`Command::ShowProject`].
+    /// Finds keypoints in a frame of a video, `[height, width, 4]` pixels, and adds it to the project. Sends [`Event::Project`] now
+    /// and then; [`Command::ShowProject`] asks for the last one.
     AddFrame {
-        /// The video's file.
+        /// Name of the video's file.
         video: String,
-        /// What the video is known by; see [`Command::Identify`].
+        /// Content hash of the video; see [`Command::Identify`].
         content: String,
-        /// Which frame, from 0.
+        /// Number of the frame, from 0.
         #[ts(type = "number")]
         frame: u64,
-        /// When it is shown, s.
+        /// Time of the frame, s.
         seconds: f64,
-        /// Of the frame, px.
+        /// Width of the frame, px.
         width: u32,
-        /// Of the frame, px.
+        /// Height of the frame, px.
         height: u32,
     },
-    /// Asks for the desk as it is. Tells [`Event::Project`].
+    /// Asks for the whole project. Sends [`Event::Project`].
     ShowProject,
-    /// Gives the picture of a frame on the desk, the file that came with the command, to be exported with it.
+    /// Provides the image of a frame of the project, in the file that came with the command, to be exported with it.
     ProvideFrame {
-        /// Which, by the id of its row.
+        /// Id of its row.
         image: u32,
     },
-    /// Asks how keypoints move through the videos on the desk. Answered by [`Event::Motion`].
+    /// Asks how keypoints move through the videos of the project. Answered by [`Event::Motion`].
     MeasureMotion {
-        /// Which points.
+        /// Layer of the points.
         layer: Layer,
-        /// What of them.
+        /// Quantities to measure.
         measures: Vec<Measure>,
-        /// How much is smoothed; none: as found.
+        /// Smoothing filter; none: as detected.
         smoothing: Option<OneEuro>,
     },
-    /// The same as a table. Answered by [`Event::Exported`].
+    /// Asks for the same measures as a table. Answered by [`Event::Exported`].
     ExportMotion {
-        /// Which points.
+        /// Layer of the points.
         layer: Layer,
-        /// What of them.
+        /// Quantities to measure.
         measures: Vec<Measure>,
-        /// How much is smoothed; none: as found.
+        /// Smoothing filter; none: as detected.
         smoothing: Option<OneEuro>,
     },
-    /// Begins another project, without images.
+    /// Starts another project, without images.
     NewProject,
     /// Asks for the project as a file. Answered by [`Event::Exported`].
     SaveProject {
-        /// What it is called.
+        /// Name of the project.
         name: String,
     },
-    /// Opens the project in the file that came with the command in place of the one at hand; it waits for its images. Tells
+    /// Opens the project in the file that came with the command in place of the current one; its images are still missing. Sends
     /// [`Event::Project`]; answered by [`Event::Opened`].
     OpenProject,
-    /// Does something on the desk. Tells [`Event::Project`].
+    /// Applies an edit to the project. Sends [`Event::Project`].
     Edit {
-        /// What.
+        /// The edit.
         edit: Edit,
     },
-    /// Takes the labels in the file that came with the command (COCO keypoints, or DeepLabCut's) as landmarks. Tells [`Event::Project`]
-    /// and [`Event::Added`].
+    /// Imports the labels in the files that came with the command (COCO keypoints, DeepLabCut's and others) as landmarks. Sends
+    /// [`Event::Project`] and [`Event::Added`].
     ImportLabels,
-    /// Asks for what is on the desk in the form of a tool. Answered by [`Event::Exported`].
+    /// Asks for the project in the format of a tool. Answered by [`Event::Exported`].
     Export {
-        /// Which points.
+        /// Layer of the points.
         layer: Layer,
-        /// Which form.
+        /// File format.
         format: Format,
-        /// Whether the pictures go along, where the form has a place for them.
+        /// Includes the images, where the format has a place for them.
         with_images: bool,
     },
-    /// Asks for the file of a picture on the desk. Answered by [`Event::Exported`].
+    /// Asks for the file of an image of the project. Answered by [`Event::Exported`].
     ImageFile {
-        /// Which, by the id of its row.
+        /// Id of its row.
         image: u32,
     },
 }
@@ -257,41 +258,41 @@ pub enum Command {
 pub struct Rejected {
     /// The file's name, with its folder or zip.
     pub name: String,
-    /// A sentence.
+    /// The reason, as a sentence.
     pub reason: String,
 }
 
-/// What the engine is doing.
+/// The engine's current activity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// No pictures yet.
+    /// There are no images yet.
     Empty,
-    /// Reading pictures.
+    /// Images are being read.
     Loading,
-    /// Pictures are there; nothing runs.
+    /// There are images; no training runs.
     Paused,
     /// Steps are running.
     Training,
 }
 
-/// Keypoints of one picture.
+/// Keypoints of one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Keypoints {
-    /// `[K][x, y]` as fractions of the original picture.
+    /// `[K][x, y]` as fractions of the original image.
     pub keypoints: Vec<[f32; 2]>,
-    /// `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+    /// `[K]` in `[0, 1]`: the share of each heatmap that lies near its keypoint.
     pub confidence: Vec<f32>,
 }
 
-/// The probe pictures as the model sees them now.
+/// The preview images as the model sees them now.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct PreviewViews {
     /// Steps taken.
     pub step: usize,
     /// Side of each view, px.
     pub size: usize,
-    /// How many pictures, P.
+    /// Number of preview images, P.
     pub count: usize,
     /// RGBA, `[4, P, size, size, 4]`: input, masked input, edge map, reconstruction.
     #[serde(with = "serde_bytes")]
@@ -299,26 +300,26 @@ pub struct PreviewViews {
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
-    /// `[K][x, y]`: the mean of those.
+    /// `[K][x, y]`: the mean of `keypoints` over the images.
     pub mean_pose: Vec<[f32; 2]>,
-    /// `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+    /// `[P][K]` in `[0, 1]`: the share of each heatmap that lies near its keypoint.
     pub confidence: Vec<Vec<f32>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
-    /// `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+    /// `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
     pub edge_strengths: Vec<Vec<f32>>,
-    /// What goes wrong, the worst first.
+    /// Issues of the run, the worst first.
     pub findings: Vec<Finding>,
 }
 
-/// What the probes looked like after some step, to look back on.
+/// A snapshot of the training history: the preview images after an earlier step.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct SnapshotView {
     /// Steps taken.
     pub step: usize,
-    /// Side of each picture, px.
+    /// Side of each image, px.
     pub size: usize,
-    /// How many pictures, P.
+    /// Number of images, P.
     pub count: usize,
     /// The reconstructions: RGBA, `[P, size, size, 4]`.
     #[serde(with = "serde_bytes")]
@@ -326,13 +327,12 @@ pub struct SnapshotView {
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
-    /// `[K][K]`: how far each edge stands out.
+    /// `[K][K]`: relative strength of each edge.
     pub edge_strengths: Vec<Vec<f32>>,
 }
 
-impl SnapshotView {
-    /// What there is to show of a snapshot.
-    pub fn of(snapshot: &Snapshot) -> Self {
+impl From<&Snapshot> for SnapshotView {
+    fn from(snapshot: &Snapshot) -> Self {
         let count = snapshot.keypoints.len();
         let area = snapshot.reconstruction.len() / 3 / count.max(1);
         Self {
@@ -349,8 +349,8 @@ impl SnapshotView {
 }
 
 impl PreviewViews {
-    /// What is looked at to tell what goes wrong.
-    pub fn look(&self) -> PreviewStats {
+    /// Returns the part of the views that training health is diagnosed from.
+    pub fn stats(&self) -> PreviewStats {
         PreviewStats {
             step: self.step,
             keypoints: self.keypoints.clone(),
@@ -358,7 +358,7 @@ impl PreviewViews {
         }
     }
 
-    /// What is kept of them to look back on.
+    /// Returns the part of the views that the training history keeps.
     pub fn snapshot(&self) -> Snapshot {
         let length = self.pixels.len() / 4;
         Snapshot {
@@ -373,61 +373,61 @@ impl PreviewViews {
     }
 }
 
-/// What the engine tells the page.
+/// A message of the engine to the page.
 #[derive(Clone, Debug, Serialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Event {
-    /// The engine runs.
+    /// The engine is ready.
     Ready {
-        /// On what.
+        /// The device that computes.
         backend: Backend,
-        /// A sentence: which device, and why this backend.
+        /// Name of the device, and the reason for this backend, as a sentence.
         reason: String,
-        /// What can be set.
+        /// The numeric settings.
         settings: Vec<Setting>,
         /// The settings of each preset.
         presets: Vec<(Preset, Config)>,
-        /// `[64]` colours `#rrggbb`: keypoint k is drawn in the k-th, everywhere.
+        /// `[64]` colours `#rrggbb`; colour k belongs to keypoint k everywhere.
         palette: Vec<String>,
-        /// What annotations can be exported as.
+        /// Formats for export.
         formats: Vec<Offer>,
     },
-    /// More cores compute than before, or fewer.
+    /// The number of CPU cores in use changed.
     Cores {
-        /// What [`Event::Ready`] said of the backend, as it is now.
+        /// The current value of [`Event::Ready`]'s `reason`.
         reason: String,
     },
-    /// Something takes a while.
+    /// Progress of something that takes a while.
     Progress {
-        /// What, for people: "Reading pictures", "Loading VGG16 weights".
+        /// Name of the activity, for people: "Reading images", "Loading VGG16 weights".
         what: String,
-        /// So far.
+        /// Units done.
         done: usize,
-        /// Of how many; none: unknown.
+        /// Units in total; none: unknown.
         total: Option<usize>,
-        /// Whether bytes are counted, not pieces.
+        /// The unit is bytes, not items.
         is_bytes: bool,
     },
-    /// There are other pictures, or more; or what came could not be used.
+    /// A load has ended: the images changed, or none of the files could be used.
     Loaded {
-        /// Whether there are others now, or more.
+        /// The images changed.
         is_new: bool,
-        /// How many.
-        pictures: usize,
-        /// How many were read: those that are left out, too.
+        /// Number of images to train on.
+        images: usize,
+        /// Number of images that were read, removed ones included.
         read: usize,
-        /// A sentence about them: their source, and their licence where there is one.
+        /// Source of the images, and their licence where there is one, as a sentence.
         about: String,
         /// Files that could not be used.
         rejected: Vec<Rejected>,
     },
-    /// Pictures as they were read.
+    /// Thumbnails of images as they were read.
     Thumbnails {
         /// The command's id.
         id: u32,
         /// Side of each, S px.
         size: usize,
-        /// `[n]`: the files' names, with their folder or zip.
+        /// `[n]`: names of the files, with their folder or zip.
         names: Vec<String>,
         /// RGBA, `[n, S, S, 4]`.
         #[serde(with = "serde_bytes")]
@@ -436,54 +436,54 @@ pub enum Event {
     },
     /// Phase, settings or step changed.
     State {
-        /// What is going on.
+        /// The current activity.
         phase: Phase,
         /// The settings in force.
         config: Config,
         /// Steps taken.
         step: usize,
-        /// What the run is known by.
+        /// Id of the run.
         run_id: String,
-        /// How many pictures.
-        pictures: usize,
+        /// Number of images to train on.
+        images: usize,
     },
     /// A step was taken.
     Step {
         /// Steps taken.
         step: usize,
-        /// Its loss.
+        /// Loss of this step.
         loss: f32,
-        /// Over the last few steps.
+        /// Speed over the last few steps.
         steps_per_second: f32,
-        /// Seconds of training, pauses left out.
+        /// Time spent on training, pauses excluded, s.
         elapsed_seconds: f32,
     },
-    /// Fresh views.
+    /// New views of the preview images.
     Views(PreviewViews),
-    /// A moment to look back on; one that does not follow the one before begins anew.
+    /// A new snapshot. One whose step is not later than the last one's starts a new history.
     Snapshot(SnapshotView),
-    /// How well the keypoints tell where the joints of puppets are.
+    /// How well the keypoints predict the joints of puppets.
     Scored {
         /// Steps taken.
         step: usize,
-        /// Mean distance of joints regressed from the keypoints, as a share of the picture's side, on pictures that the regression
-        /// has not seen.
+        /// Mean distance of the joints regressed from the keypoints, as a fraction of the image's side, on images that were not
+        /// used to fit the regression.
         error: f64,
-        /// The same, always guessing the mean place.
+        /// The same for always predicting the mean position.
         baseline: f64,
     },
-    /// A probe taken apart.
+    /// All stages of a preview image.
     Inspected(Stages),
-    /// Poses of some probes in the looks of others.
+    /// Pose transfer between preview images.
     Transferred {
         /// The command's id.
         id: u32,
-        /// The grid.
+        /// The grid of images.
         #[serde(flatten)]
         #[ts(flatten)]
         grid: Transfer,
     },
-    /// The figure that was asked for.
+    /// A figure of the article.
     Illustrated {
         /// The command's id.
         id: u32,
@@ -492,7 +492,7 @@ pub enum Event {
         #[ts(flatten)]
         figure: Illustrated,
     },
-    /// Keypoints of the picture that was asked for.
+    /// Keypoints of an image.
     Detected {
         /// The command's id.
         id: u32,
@@ -501,13 +501,13 @@ pub enum Event {
         #[ts(flatten)]
         found: Keypoints,
     },
-    /// What was learned, as the file that was asked for.
+    /// A model, a run or an animation as a file.
     Saved {
         /// The command's id.
         id: u32,
-        /// A name for it.
+        /// Suggested file name.
         name: String,
-        /// Its bytes.
+        /// Content of the file.
         #[serde(with = "serde_bytes")]
         #[ts(type = "Uint8Array<ArrayBuffer>")]
         bytes: Vec<u8>,
@@ -516,10 +516,10 @@ pub enum Event {
     Opened {
         /// The command's id.
         id: u32,
-        /// What it is called; nothing for the work of an earlier version.
+        /// Name of the project; empty for a file of an earlier version.
         name: String,
     },
-    /// What a file is known by.
+    /// The content hash of a file.
     Identified {
         /// The command's id.
         id: u32,
@@ -528,51 +528,51 @@ pub enum Event {
     },
     /// The annotation project.
     Project(ProjectView),
-    /// Pictures or labels were put on the desk.
+    /// Images or labels were added to the project.
     Added {
-        /// A sentence.
+        /// Summary, as a sentence.
         about: String,
-        /// Files that could not be used, and what was noticed about others.
+        /// Files that could not be used, and notes on others.
         rejected: Vec<Rejected>,
     },
     /// How keypoints move.
     Motion {
         /// The command's id.
         id: u32,
-        /// Of each video: its name, when each frame is shown (s), and the measures.
+        /// For each video: its name, the time of each frame (s), and the measures.
         videos: Vec<(String, Vec<f64>, Vec<Series>)>,
     },
-    /// A file that was asked for.
+    /// A file of the project.
     Exported {
         /// The command's id.
         id: u32,
-        /// A name for it.
+        /// Suggested file name.
         name: String,
-        /// Put in by the worker: a handle of the browser's, which does not hold it in memory.
+        /// Filled in by the worker: a handle of the browser's, which need not lie in memory.
         #[ts(type = "Blob")]
         file: (),
     },
-    /// A model or run was taken over.
+    /// A model or run was opened.
     Resumed {
-        /// Whether it goes on exactly where it was saved.
+        /// Training continues exactly where it was saved.
         is_run: bool,
-        /// A sentence about it.
+        /// Description, as a sentence.
         about: String,
         /// The losses of its last steps, as far as they are known.
         losses: Vec<f32>,
     },
-    /// The command with this id is done.
+    /// A command is done.
     Done {
         /// The command's id.
         id: u32,
     },
-    /// Something went wrong; what was there before is still there.
+    /// A command or the engine failed. The state from before the command stays.
     Failed {
-        /// The command's id, where one failed.
+        /// The command's id, where a command failed.
         id: Option<u32>,
-        /// What kind.
+        /// Kind of error.
         kind: ErrorKind,
-        /// A sentence for a visitor.
+        /// What happened and what to do, in sentences for people.
         message: String,
     },
 }
@@ -585,7 +585,7 @@ mod tests {
     use crate::session::edits::{EdgeEdit, EdgeState, MaskEdit};
     use crate::train::diagnosis::Issue;
 
-    /// `www/protocol.d.ts` is what the enums here say. On a difference it is written anew and the test fails once.
+    /// Compares `www/protocol.d.ts` with the types here. Where they differ, it writes the file and fails once.
     #[test]
     fn page_types_are_current() {
         let cfg = ts_rs::Config::default();
@@ -635,7 +635,7 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/protocol.d.ts");
         if std::fs::read_to_string(path).unwrap_or_default() != text {
             std::fs::write(path, text).expect("write www/protocol.d.ts");
-            panic!("www/protocol.d.ts was out of date; it has been written anew, commit it");
+            panic!("www/protocol.d.ts was out of date and is now updated: commit it");
         }
     }
 }

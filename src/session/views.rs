@@ -1,43 +1,107 @@
-//! What the model makes of the probe pictures, as pixels; and when to look.
+//! The preview images as the model sees them, as pixels; and when to draw them during training.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use web_time::{Duration, Instant};
 
-use super::{PreviewViews, fractions, images, images_of, read};
+use super::detection::{fractions, image_tensor, image_tensor_flipped};
+use super::readback::read;
+use super::{PreviewViews, Session};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::model::edges::{median_and_contrast, relative_strengths};
+use crate::train::diagnosis::{self, ExposureStats};
 
-/// Seed of the probes' masks: the same in every view, so that views can be compared.
+/// Number of preview images.
+const PREVIEWS: usize = 8;
+
+/// Seed of the preview images' masks: the same in every view, so that views can be compared.
 pub(super) const MASK_SEED: u64 = 0xa1;
 
-/// `[P, 1, g, g]`: 1 where a probe is kept, 0 where it is hidden.
-pub(super) fn probe_masks(count: usize, config: &Config) -> Vec<f32> {
+impl Session {
+    /// Returns the indices of the preview images: up to eight, evenly spaced over the images.
+    pub fn preview_indices(&self) -> Vec<usize> {
+        let count = PREVIEWS.min(self.images.len());
+        (0..count).map(|i| i * self.images.len() / count).collect()
+    }
+
+    /// Draws the preview images as the model sees them now, and diagnoses training health. Training is not affected.
+    ///
+    /// # Errors
+    /// No images, or a device that does not answer.
+    pub async fn views(&mut self) -> Result<PreviewViews> {
+        self.images.check()?;
+        let (model, previews) = (self.model(), self.preview_indices());
+        let (images, device) = (&self.images, &self.device);
+        let step = self.steps_taken();
+        let mut views = draw(&model, &self.config, images, &previews, step, device).await?;
+        let history = &mut self.history;
+        let shown = (step - history.steps_before) * self.config.batch / images.len();
+        history.exposure = ExposureStats {
+            pictures: images.len(),
+            shown,
+            ..history.exposure
+        };
+        if history.snapshots.is_due(step) {
+            if history.exposure.is_suspect() && !self.config.flip {
+                let ratio = mirrored_error_ratio(&model, &self.config, images, &previews, device);
+                history.exposure.mirrored = Some(ratio.await?);
+            }
+            history.snapshots.push(views.snapshot());
+        }
+        // A second view of the same step shows nothing new.
+        let stats = &mut history.recent_stats;
+        if stats.back().is_none_or(|last| last.step < step) {
+            stats.push_back(views.stats());
+            if stats.len() > diagnosis::LOOKS {
+                stats.pop_front();
+            }
+        }
+        let stats = stats.make_contiguous();
+        views.findings = diagnosis::diagnose(&history.losses, stats, history.exposure);
+        Ok(views)
+    }
+
+    /// Returns up to `count` images as they were read, from index `first` on, removed ones included: their names, and RGBA
+    /// `[n, S, S, 4]`.
+    pub fn thumbnails(&self, first: usize, count: usize) -> (Vec<String>, Vec<u8>) {
+        let end = first.saturating_add(count).min(self.images.read_len());
+        let (names, pixels): (Vec<_>, Vec<_>) =
+            (first..end).map(|place| self.images.read_at(place)).unzip();
+        let pixels = (pixels.iter())
+            .flat_map(|pixels| pixels.chunks_exact(3))
+            .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
+            .collect();
+        (names.into_iter().map(String::from).collect(), pixels)
+    }
+}
+
+/// Draws the masks of `count` preview images, `[P, 1, g, g]`: 1 for a visible cell, 0 for a hidden one.
+pub(super) fn preview_masks(count: usize, config: &Config) -> Vec<f32> {
     let mut stream = ChaCha8Rng::seed_from_u64(MASK_SEED);
     block_mask(&mut stream, count, config.mask_grid, config.mask_ratio)
 }
 
-/// Draws the probes.
-pub(super) async fn draw(
+/// Runs the preview images through the model and draws every stage.
+async fn draw(
     model: &AutoLink,
     config: &Config,
-    pictures: &Dataset,
-    probes: &[usize],
+    images: &Dataset,
+    previews: &[usize],
     step: usize,
     device: &Device,
 ) -> Result<PreviewViews> {
-    let (size, count) = (config.size, probes.len());
+    let (size, count) = (config.size, previews.len());
     let mask = TensorData::new(
-        probe_masks(count, config),
+        preview_masks(count, config),
         [count, 1, config.mask_grid, config.mask_grid],
     );
     let mask = Tensor::from_data(mask, device);
     let output = model.forward(
-        images(pictures, probes, device),
+        image_tensor(images, previews, device),
         mask,
         config.edge_map_params(),
     );
@@ -66,14 +130,18 @@ pub(super) async fn draw(
         .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
 
     let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
-    for &probe in probes {
-        push_rgba(&mut pixels, pictures.pixels(probe));
+    for &index in previews {
+        push_rgba(&mut pixels, images.pixels(index));
     }
     push_rgb(&mut pixels, &masked, size);
     let edge_weights = rows(&weights, config.keypoints);
-    let (median, rise) = median_and_contrast(&edge_weights);
-    let strongest = edge_map.iter().copied().fold(median + rise, f32::max);
-    pixels.extend(edge_map.iter().flat_map(|value| glow(value / strongest)));
+    let (median, contrast) = median_and_contrast(&edge_weights);
+    let brightest = edge_map.iter().copied().fold(median + contrast, f32::max);
+    pixels.extend(
+        edge_map
+            .iter()
+            .flat_map(|value| heat_colour(value / brightest)),
+    );
     push_rgb(&mut pixels, &reconstruction, size);
     let keypoints: Vec<Vec<[f32; 2]>> = points
         .chunks(2 * config.keypoints)
@@ -93,21 +161,22 @@ pub(super) async fn draw(
     })
 }
 
-/// How many times as far off the rebuilt mirror images of the probes are as the rebuilt probes: `|rebuilt - picture|`, mean over both.
-pub(super) async fn mirrored(
+/// Returns the mean error `|reconstruction - image|` over the mirror images of the preview images, divided by that over the preview
+/// images themselves.
+async fn mirrored_error_ratio(
     model: &AutoLink,
     config: &Config,
-    pictures: &Dataset,
-    probes: &[usize],
+    images: &Dataset,
+    previews: &[usize],
     device: &Device,
 ) -> Result<f32> {
     let mask = TensorData::new(
-        probe_masks(probes.len(), config),
-        [probes.len(), 1, config.mask_grid, config.mask_grid],
+        preview_masks(previews.len(), config),
+        [previews.len(), 1, config.mask_grid, config.mask_grid],
     );
     let mask = Tensor::from_data(mask, device);
     let error = |flipped| {
-        let images = images_of(pictures, probes, flipped, device);
+        let images = image_tensor_flipped(images, previews, flipped, device);
         let output = model.forward(images.clone(), mask.clone(), config.edge_map_params());
         (output.reconstruction - images).abs().mean()
     };
@@ -115,7 +184,7 @@ pub(super) async fn mirrored(
     Ok(errors[1][0] / errors[0][0].max(f32::MIN_POSITIVE))
 }
 
-/// `[P][K][x, y]` -> `[K][x, y]`
+/// Averages poses `[P][K][x, y]` to `[K][x, y]`.
 fn mean_pose(poses: &[Vec<[f32; 2]>]) -> Vec<[f32; 2]> {
     let count = poses.first().map_or(0, Vec::len);
     let mean = |k: usize, axis: usize| {
@@ -124,16 +193,18 @@ fn mean_pose(poses: &[Vec<[f32; 2]>]) -> Vec<[f32; 2]> {
     (0..count).map(|k| [mean(k, 0), mean(k, 1)]).collect()
 }
 
+/// Flattens a tensor.
 pub(super) fn flat(tensor: Tensor<4>) -> Tensor<1> {
     let length = tensor.shape().num_elements();
     tensor.reshape([length])
 }
 
+/// Splits values into rows of `length`.
 pub(super) fn rows(values: &[f32], length: usize) -> Vec<Vec<f32>> {
     values.chunks(length).map(<[f32]>::to_vec).collect()
 }
 
-/// RGB `[S,S,3]` -> RGBA, appended.
+/// Appends RGB `[S,S,3]` as RGBA.
 pub(super) fn push_rgba(pixels: &mut Vec<u8>, rgb: &[u8]) {
     pixels.extend(
         rgb.chunks_exact(3)
@@ -141,24 +212,24 @@ pub(super) fn push_rgba(pixels: &mut Vec<u8>, rgb: &[u8]) {
     );
 }
 
-/// `[P,3,S,S]` in `[-1, 1]` -> RGBA, appended. Hidden cells are 0: a neutral grey.
+/// Appends `[P,3,S,S]` in `[-1, 1]` as RGBA. Hidden cells are 0: a neutral grey.
 pub(super) fn push_rgb(pixels: &mut Vec<u8>, planes: &[f32], size: usize) {
     let area = size * size;
     let byte = |value: f32| ((value + 1.0) * 127.5).round() as u8; // `as` clamps
-    for picture in planes.chunks_exact(3 * area) {
+    for image in planes.chunks_exact(3 * area) {
         pixels.extend((0..area).flat_map(|i| {
             [
-                byte(picture[i]),
-                byte(picture[area + i]),
-                byte(picture[2 * area + i]),
+                byte(image[i]),
+                byte(image[area + i]),
+                byte(image[2 * area + i]),
                 255,
             ]
         }));
     }
 }
 
-/// From night blue over magenta and orange to pale yellow; `value` in `[0, 1]`.
-pub(super) fn glow(value: f32) -> [u8; 4] {
+/// Maps a value in `[0, 1]` to a colour, from night blue over magenta and orange to pale yellow.
+pub(super) fn heat_colour(value: f32) -> [u8; 4] {
     const STOPS: [[f32; 3]; 5] = [
         [9.0, 10.0, 28.0],
         [92.0, 24.0, 118.0],
@@ -174,31 +245,31 @@ pub(super) fn glow(value: f32) -> [u8; 4] {
     [r, g, b, 255]
 }
 
-/// When to look while training runs: at the first few steps, then as often as a tenth of the time allows.
+/// Decides when views are drawn during training: after the first few steps, then as often as a tenth of the time allows.
 #[derive(Debug, Default)]
 pub struct ViewSchedule {
-    /// When the last look ended, and what it cost.
+    /// When the last views were done, and how long they took.
     last: Option<(Instant, Duration)>,
 }
 
 impl ViewSchedule {
-    /// Steps after which somebody surely wants to see something.
+    /// Steps after which views are always drawn.
     const EARLY: [usize; 5] = [0, 1, 2, 5, 10];
-    /// Share of the time that looking may take, as its inverse.
-    const RARITY: u32 = 10;
-    /// No need to look more often.
-    const SHORTEST: Duration = Duration::from_millis(250);
+    /// Inverse of the fraction of time that views may take.
+    const INVERSE_SHARE: u32 = 10;
+    /// Shortest time between views.
+    const MIN_INTERVAL: Duration = Duration::from_millis(250);
 
-    /// Whether to look after this step.
+    /// Returns true if views are to be drawn after this step.
     pub fn is_due(&self, step: usize) -> bool {
         Self::EARLY.contains(&step)
-            || self
-                .last
-                .is_none_or(|(at, cost)| at.elapsed() >= (cost * Self::RARITY).max(Self::SHORTEST))
+            || self.last.is_none_or(|(at, cost)| {
+                at.elapsed() >= (cost * Self::INVERSE_SHARE).max(Self::MIN_INTERVAL)
+            })
     }
 
-    /// Somebody looked, from `start` till now.
-    pub fn looked(&mut self, start: Instant) {
+    /// Records that views were drawn, from `start` until now.
+    pub fn record(&mut self, start: Instant) {
         self.last = Some((Instant::now(), start.elapsed()));
     }
 }

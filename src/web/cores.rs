@@ -224,6 +224,7 @@ impl Arena {
             } else {
                 if self.state(worker) != GONE {
                     // A late write of this worker would corrupt the arena, so no worker is used from now on.
+                    tracing::warn!("a worker does not answer: one thread computes from now on");
                     self.spawned.set(0);
                 }
                 y.extend(run(shard));

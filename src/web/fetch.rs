@@ -1,4 +1,4 @@
-//! Bytes from the network, and turns for the event loop.
+//! Downloads, and turns for the event loop.
 
 use js_sys::{Promise, Reflect, Uint8Array};
 use safetensors::SafeTensors;
@@ -11,22 +11,22 @@ use web_sys::{
 
 use crate::error::{Error, Result};
 
-/// Where the browser keeps the perceptual weights; a new name when the files change.
+/// Name of the browser's cache of the perceptual weights; it changes when the files do.
 const CACHE: &str = "autolink-weights-1";
-/// A download is tried so often.
-const TRIES: u32 = 3;
+/// Number of attempts at a download.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// The worker's global object.
+/// Returns the worker's global object.
 ///
 /// # Errors
-/// Outside of a dedicated worker.
+/// The code does not run in a dedicated worker.
 pub fn scope() -> std::result::Result<DedicatedWorkerGlobalScope, JsValue> {
     js_sys::global()
         .dyn_into::<DedicatedWorkerGlobalScope>()
         .map_err(JsValue::from)
 }
 
-/// Lets the event loop take a turn: a macrotask without `setTimeout`'s 4 ms.
+/// Gives the event loop a turn: a macrotask without the 4 ms of `setTimeout`.
 pub async fn turn(channel: &MessageChannel) {
     let promise = Promise::new(&mut |resolve, _| {
         channel.port1().set_onmessage(Some(&resolve));
@@ -35,7 +35,7 @@ pub async fn turn(channel: &MessageChannel) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// Waits.
+/// Sleeps without blocking the event loop.
 pub async fn sleep(milliseconds: i32) {
     let promise = Promise::new(&mut |resolve, _| {
         let slept = scope().and_then(|scope| {
@@ -48,23 +48,23 @@ pub async fn sleep(milliseconds: i32) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// Downloads a file; on failure again, twice, a little later. `progress` hears bytes so far and, where known, of how many.
+/// Downloads a file, and retries twice after a pause if that fails. `progress` gets the bytes so far and, where known, the total.
 ///
 /// # Errors
-/// [`Error::Network`] with a sentence.
+/// [`Error::Network`] after the last attempt.
 pub async fn bytes(
     url: &str,
     signal: Option<&AbortSignal>,
     mut progress: impl FnMut(usize, Option<usize>),
 ) -> Result<Vec<u8>> {
-    let mut tried = 1;
+    let mut attempts = 1;
     loop {
         match attempt(url, signal, &mut progress).await {
             Ok(bytes) => return Ok(bytes),
-            Err(reason) if tried < TRIES && !signal.is_some_and(AbortSignal::aborted) => {
+            Err(reason) if attempts < MAX_ATTEMPTS && !signal.is_some_and(AbortSignal::aborted) => {
                 tracing::warn!("{url} could not be downloaded and is tried again: {reason}");
-                sleep(300 * 4_i32.pow(tried - 1)).await;
-                tried += 1;
+                sleep(300 * 4_i32.pow(attempts - 1)).await;
+                attempts += 1;
             }
             Err(reason) => {
                 return Err(Error::Network(format!(
@@ -83,13 +83,13 @@ async fn attempt(
     let options = RequestInit::new();
     options.set_signal(signal);
     let request = scope()
-        .map_err(said)?
+        .map_err(error_text)?
         .fetch_with_str_and_init(url, &options);
     let response: Response = JsFuture::from(request)
         .await
-        .map_err(said)?
+        .map_err(error_text)?
         .dyn_into()
-        .map_err(said)?;
+        .map_err(error_text)?;
     if !response.ok() {
         return Err(format!("the server answered {}", response.status()));
     }
@@ -102,17 +102,17 @@ async fn attempt(
     let Some(body) = response.body() else {
         return Err("the server's answer is empty".into());
     };
-    let reader = ReadableStreamDefaultReader::new(&body).map_err(said)?;
+    let reader = ReadableStreamDefaultReader::new(&body).map_err(error_text)?;
     let mut bytes = Vec::new();
     loop {
-        let chunk = JsFuture::from(reader.read()).await.map_err(said)?;
+        let chunk = JsFuture::from(reader.read()).await.map_err(error_text)?;
         if Reflect::get(&chunk, &"done".into()).is_ok_and(|done| done.is_truthy()) {
             return Ok(bytes);
         }
         let chunk: Uint8Array = Reflect::get(&chunk, &"value".into())
-            .map_err(said)?
+            .map_err(error_text)?
             .dyn_into()
-            .map_err(said)?;
+            .map_err(error_text)?;
         let start = bytes.len();
         bytes.resize(start + chunk.length() as usize, 0);
         chunk.copy_to(&mut bytes[start..]);
@@ -120,10 +120,10 @@ async fn attempt(
     }
 }
 
-/// A file of weights: from the browser's cache, else downloaded and put there.
+/// Gets a file of weights from the browser's cache, or else downloads it and stores it there.
 ///
 /// # Errors
-/// [`Error::Network`], or [`Error::Weights`] where what comes is no file of weights.
+/// [`Error::Network`], or [`Error::Weights`] where the download is not a file of weights.
 pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> Result<Vec<u8>> {
     // Without a secure context there is no cache; then each visit downloads.
     let cache = open_cache().await;
@@ -139,14 +139,14 @@ pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> R
     let bytes = bytes(url, None, progress).await?;
     if let Err(error) = SafeTensors::deserialize(&bytes) {
         return Err(Error::Weights(format!(
-            "{url} is no file of weights, or only part of one ({error})."
+            "{url} is not a file of weights, or is incomplete ({error}). Check the connection, then try again."
         )));
     }
     if let Some(cache) = &cache
         && let Ok(response) =
             Response::new_with_opt_js_u8_array(Some(&Uint8Array::from(bytes.as_slice())))
     {
-        // A full disk is no reason to stop.
+        // A full disk must not stop training.
         let _ = JsFuture::from(cache.put_with_str(url, &response)).await;
     }
     Ok(bytes)
@@ -165,11 +165,11 @@ async fn cached(cache: &Cache, url: &str) -> std::result::Result<Vec<u8>, JsValu
     Ok(Uint8Array::new(&JsFuture::from(response.array_buffer()?).await?).to_vec())
 }
 
-/// What JavaScript says went wrong.
-pub fn said(error: JsValue) -> String {
+/// Returns the message of a JavaScript error.
+pub fn error_text(error: JsValue) -> String {
     error
         .dyn_ref::<js_sys::Error>()
         .map(|error| String::from(error.message()))
         .or_else(|| error.as_string())
-        .unwrap_or_else(|| "the browser does not say why".into())
+        .unwrap_or_else(|| "the browser gives no reason".into())
 }

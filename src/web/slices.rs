@@ -1,4 +1,4 @@
-//! The page's files, read by slices.
+//! The page's files, read by ranges.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use web_sys::Blob;
 use crate::data::slices::Slices;
 use crate::web::fetch;
 
-/// A worker may wait for a slice, so that files are read by the same code as on the command line.
+/// Reads slices synchronously, which a worker may do, so that files are read by the same code as on the command line.
 impl Slices for Blob {
     fn size(&self) -> u64 {
         Blob::size(self) as u64
@@ -19,33 +19,33 @@ impl Slices for Blob {
         let read = || -> Result<Vec<u8>, JsValue> {
             let (start, end) = (offset as f64, offset as f64 + length as f64);
             let slice = self.slice_with_f64_and_f64(start, end)?;
-            let reader = made("FileReaderSync", &Array::new())?;
-            let buffer = called(&reader, "readAsArrayBuffer", &slice)?;
+            let reader = construct("FileReaderSync", &Array::new())?;
+            let buffer = call(&reader, "readAsArrayBuffer", &slice)?;
             Ok(Uint8Array::new(&buffer).to_vec())
         };
-        read().map_err(|error| io::Error::other(fetch::said(error)))
+        read().map_err(|error| io::Error::other(fetch::error_text(error)))
     }
 }
 
-/// `new class(...arguments)`, of a class that every worker has.
-fn made(class: &str, arguments: &Array) -> Result<JsValue, JsValue> {
+/// Evaluates `new class(...arguments)` for a class that every worker has.
+fn construct(class: &str, arguments: &Array) -> Result<JsValue, JsValue> {
     let class: Function = Reflect::get(&js_sys::global(), &class.into())?.dyn_into()?;
     Reflect::construct(&class, arguments)
 }
 
-/// `object.method(argument)`.
-fn called(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
+/// Evaluates `object.method(argument)`.
+fn call(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, JsValue> {
     let method: Function = Reflect::get(object, &method.into())?.dyn_into()?;
     method.call1(object, argument)
 }
 
-/// Bytes in an encoding of the Encoding Standard as text; none if they are not in it. Browsers have the tables.
+/// Decodes bytes in an encoding of the Encoding Standard, with the browser's tables. Returns none if they are not valid in it.
 pub fn converted(label: &str, bytes: &[u8]) -> Option<String> {
     let convert = || -> Result<JsValue, JsValue> {
         let options = js_sys::Object::new();
         Reflect::set(&options, &"fatal".into(), &true.into())?;
-        let decoder = made("TextDecoder", &Array::of2(&label.into(), &options))?;
-        called(&decoder, "decode", &Uint8Array::from(bytes))
+        let decoder = construct("TextDecoder", &Array::of2(&label.into(), &options))?;
+        call(&decoder, "decode", &Uint8Array::from(bytes))
     };
     convert().ok()?.as_string()
 }

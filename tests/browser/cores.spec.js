@@ -36,7 +36,7 @@ test("helpers compute parts of convolutions, and the losses stay the same bit fo
   const other = await context.newPage();
   await inWorker(other, CORES(1));
   const alone = await losses(other);
-  expect(alone.reason).toBe("The processor, as asked for.");
+  expect(alone.reason).toBe("CPU, as requested.");
   expect(alone.losses).toEqual(shared.losses);
 });
 
@@ -92,8 +92,8 @@ test("cores are counted when they have answered, and no longer when they are gon
     await session.train({ steps: 3 });
     return { losses, reasons, last: session.state().reason };
   }, SMALL);
-  expect(seen.reasons[0]).toBe("The processor, as asked for.");
-  expect(seen.last).toBe("The processor, 2 cores, as asked for.");
+  expect(seen.reasons[0]).toBe("CPU, as requested.");
+  expect(seen.last).toBe("CPU, 2 cores, as requested.");
 
   const other = await context.newPage();
   await inWorker(other, CORES(1));
@@ -120,12 +120,12 @@ test("a helper that comes after others have gone is counted", async ({ page }) =
     const session = await createSession({ backend: "cpu" });
     /** @type {string[]} */ const reasons = [];
     session.on("cores", ({ reason }) => reasons.push(reason));
-    const isCounted = () => reasons.includes("The processor, as asked for.") && reasons.at(-1)?.includes("2 cores");
+    const isCounted = () => reasons.includes("CPU, as requested.") && reasons.at(-1)?.includes("2 cores");
     for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
     return reasons;
   });
-  expect(reasons).toContain("The processor, as asked for.");
-  expect(reasons.at(-1)).toBe("The processor, 2 cores, as asked for.");
+  expect(reasons).toContain("CPU, as requested.");
+  expect(reasons.at(-1)).toBe("CPU, 2 cores, as requested.");
 });
 
 test("a host that does not know wasm serves the engine, too", async ({ page }) => {
@@ -151,7 +151,7 @@ test("on a host without headers the page isolates itself; where it cannot, one c
     const old = await context.newPage();
     await open(old);
     expect(await old.evaluate(() => crossOriginIsolated)).toBe(false);
-    expect((await losses(old)).reason).toBe("The processor, as asked for.");
+    expect((await losses(old)).reason).toBe("CPU, as requested.");
     await context.close();
   } finally {
     host.kill();

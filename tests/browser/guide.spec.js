@@ -473,7 +473,7 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
   expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
   // What is no picture changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
-  await expect(id("message")).toContainText("There is no picture in this");
+  await expect(id("message")).toContainText("There are no images in these files");
   await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] moments$/);
   await expect(id("step-count")).toHaveText("4");
   await expect(id("pictures-count")).toHaveText("6");
@@ -588,10 +588,10 @@ test("the article's figures follow their sliders and the page's pictures", async
     await id(figure).locator(`[name=${slider}]`).fill(value);
     await expect.poll(() => drawn(figure), { message: figure }).not.toBe(before);
   }
-  await expect(id("figure-softmax")).toContainText("between the places");
+  await expect(id("figure-softmax")).toContainText("between the peaks");
   await id("figure-softmax").locator("[name=second]").fill("0");
-  await expect(id("figure-softmax")).toContainText("at the first place");
-  await expect(id("figure-shift")).toContainText(/That is \d+% of what another picture costs/);
+  await expect(id("figure-softmax")).toContainText("at the first peak");
+  await expect(id("figure-shift")).toContainText(/That is \d+% of the loss between different images/);
   await id("figure-shift").locator("[name=shift]").fill("0");
   await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
   const before = await drawn("figure-shift");

@@ -328,7 +328,7 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
     const found = [];
     for (const [i, probe] of [2, 5].entries()) {
       const inspected = new Promise((resolve) => session.on("inspected", resolve));
-      await session.inspect({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
+      await session.inspect({ preview: probe, mask: { kind: "usual" }, keypoints: null, edges: [] });
       const rebuilt = (await inspected).pixels.subarray(3 * area, 4 * area);
       const most = (/** @type {number} */ cell) => rebuilt.reduce((/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) => Math.max(most, Math.abs(value - pixels[cell * area + at])), 0);
       found.push({ own: most(i * 2 + i), other: most((1 - i) * 2 + i) });

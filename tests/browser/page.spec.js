@@ -810,7 +810,7 @@ test("a run that diverges goes back to its last finite state, says so, and can g
   await id("model-input").setInputFiles({ name: "doomed.safetensors", mimeType: "", buffer });
   await expect(id("model-about")).toContainText("trained for 3 steps");
   await id("play").click();
-  await expect(id("message")).toContainText("It is back at step 3, the last good one");
+  await expect(id("message")).toContainText("The run is back at step 3, the last good one");
   await expect(id("step-count")).toHaveText("3");
   await expect(id("play")).toHaveText("Play");
   await expect(page.getByRole("button", { name: "Go on from step 3" })).toBeVisible();

@@ -34,7 +34,7 @@ async function annotating(page, files) {
   await open(page, QUICK);
   await page.getByTestId("half-annotate").click();
   await page.getByTestId("desk-files").setInputFiles(files);
-  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} pictures.`);
+  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} images.`);
 }
 
 /** Adds a landmark.

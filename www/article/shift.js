@@ -28,7 +28,7 @@ export function shiftFigure(figure, store, ask) {
       const rgba = new Uint8ClampedArray(shown.pixels.slice(at * area, (at + 1) * area));
       context.drawImage(picture(rgba, shown.size), at * side * (1 + GAP), 0, side, side);
     }
-    say(figure, shown.says);
+    say(figure, shown.caption);
     describe(figure, "A picture, the same picture moved aside, and their difference");
   });
   const drawn = answers(store, ask, "shift", () => (store.state.views && !store.state.recorded ? { kind: "shift", by: shift() } : null), redraw);

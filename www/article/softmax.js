@@ -33,8 +33,8 @@ export function softmaxFigure(figure, store, ask) {
     context.lineWidth = 2.5;
     context.strokeStyle = "#000000";
     context.stroke();
-    say(figure, shown.says);
-    describe(figure, `Shares of two places with high scores. ${shown.says}`);
+    say(figure, shown.caption);
+    describe(figure, `Shares of two places with high scores. ${shown.caption}`);
   });
   const drawn = answers(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
   const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.renew);

@@ -160,11 +160,11 @@ export class Flow {
   /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
    * @param {protocol.Stages} parts
    */
-  #upload({ size, pixels, heat_size, heatmaps, keypoints }) {
+  #upload({ size, pixels, heatmap_size, heatmaps, keypoints }) {
     /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
     const sources = [
       [this.#pixels, size, CHANNEL_COUNT * size, pixels],
-      [this.#heat, heat_size, keypoints.length * heat_size, heatmaps],
+      [this.#heat, heatmap_size, keypoints.length * heatmap_size, heatmaps],
     ];
     for (const [canvas, width, height, bytes] of sources) {
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -195,7 +195,7 @@ export class Flow {
     }
     const { parts } = state;
     this.#errors.with.textContent = parts ? percent(parts.error) : "";
-    this.#errors.without.textContent = parts ? percent(parts.error_without) : "";
+    this.#errors.without.textContent = parts ? percent(parts.error_without_edge_map) : "";
   }
 
   /**
@@ -215,7 +215,7 @@ export class Flow {
       context.fillRect(0, 0, side, side);
       for (let k = 0; k < points.length; k++) {
         if (point !== null && point !== k) continue;
-        context.drawImage(this.#heat, 0, k * parts.heat_size, parts.heat_size, parts.heat_size, 0, 0, side, side);
+        context.drawImage(this.#heat, 0, k * parts.heatmap_size, parts.heatmap_size, parts.heatmap_size, 0, 0, side, side);
       }
     } else if (stage === "linked") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
@@ -224,7 +224,7 @@ export class Flow {
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
-      const cells = touch.cover.kind === "painted" ? touch.cover.cells : parts.mask;
+      const cells = touch.mask.kind === "painted" ? touch.mask.cells : parts.mask;
       const count = Math.round(Math.sqrt(cells.length));
       cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
         context.fillStyle = kept ? "#e9eaee" : "#3b414d";
@@ -244,13 +244,13 @@ export class Flow {
     const now = performance.now();
     // Another picture, and a run that begins, are said at once.
     const before = this.#describedParts;
-    if (parts?.probe === before?.probe && parts && before && parts.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
+    if (parts?.preview === before?.preview && parts && before && parts.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
     this.#describedParts = parts;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = parts ? `${title}, of picture ${parts.probe + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
+      const label = parts ? `${title}, of picture ${parts.preview + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

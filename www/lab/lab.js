@@ -62,16 +62,16 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
     run = state.run.id;
     count = state.config?.keypoints ?? 0;
     if (!isOther) return;
-    const { cover, probe } = state.touch;
-    store.set({ touch: { ...untouched(probe), cover }, pickedEdge: null, edge: null, point: null });
+    const { mask, preview } = state.touch;
+    store.set({ touch: { ...untouched(preview), mask }, pickedEdge: null, edge: null, point: null });
   });
 
   const choose = (/** @type {number} */ probe) => {
-    if (probe !== store.state.touch.probe && !store.state.recorded) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
+    if (probe !== store.state.touch.preview && !store.state.recorded) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
   };
   probes.onChoose(choose);
   followProbes(store, byId("flow-probes"), choose);
-  store.watch(["touch", "edge", "point", "faintest"], ({ touch, edge, point, faintest }) => probes.mark(touch.probe, { edge, point, faintest }));
+  store.watch(["touch", "edge", "point", "faintest"], ({ touch, edge, point, faintest }) => probes.mark(touch.preview, { edge, point, faintest }));
   matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
   store.watch(["edge"], ({ edge }) => matrix.mark(edge));
 
@@ -124,7 +124,7 @@ function followProbes(store, root, choose) {
         }),
       );
     }
-    const chosen = Math.min(touch.probe, count - 1);
+    const chosen = Math.min(touch.preview, count - 1);
     inputs.forEach((input, i) => {
       input.checked = i === chosen;
       // Of a recorded run one picture is taken apart.

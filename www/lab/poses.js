@@ -38,7 +38,7 @@ export function openPoses(store, details, attempt) {
     const count = Math.min(MOST, views.count);
     // The chosen picture is always among them.
     const probes = Array.from({ length: count }, (_, i) => i);
-    if (store.state.touch.probe >= count) probes[count - 1] = Math.min(store.state.touch.probe, views.count - 1);
+    if (store.state.touch.preview >= count) probes[count - 1] = Math.min(store.state.touch.preview, views.count - 1);
     await attempt(async (session) => {
       grid = await session.transfer(probes);
       draw();
@@ -52,7 +52,7 @@ export function openPoses(store, details, attempt) {
     const context = canvas.getContext("2d");
     const width = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
     if (!grid || !views || !context || width === 0) return;
-    const { probes, size, pixels } = grid;
+    const { previews: probes, size, pixels } = grid;
     const count = probes.length;
     const columns = count + 1;
     canvas.width = canvas.height = width;

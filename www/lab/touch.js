@@ -41,7 +41,7 @@ export function layHands(store, flow, tools, announce) {
   const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
   const covers = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
   for (const button of covers) {
-    button.addEventListener("click", () => set({ cover: coverOf(button.dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
+    button.addEventListener("click", () => set({ mask: coverOf(button.dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
   }
   store.watch(["parts", "recorded"], ({ parts, recorded }) => {
     for (const control of [pose, ...covers]) control.disabled = !parts || recorded !== null;
@@ -66,7 +66,7 @@ export function layHands(store, flow, tools, announce) {
       const wanted = /** @type {protocol.EdgeState} */ (button.dataset.becomes);
       const others = store.state.touch.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
       const isOn = becomesOf(store.state.touch, edge) === wanted;
-      set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], becomes: wanted }] });
+      set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], state: wanted }] });
     });
   }
   const name = find("#touch-edge");
@@ -85,8 +85,8 @@ export function layHands(store, flow, tools, announce) {
   store.watch(["faintest"], (state) => faintest.setAttribute("aria-valuetext", `${Math.round(100 * state.faintest)} % of the strongest`));
 
   const back = /** @type {HTMLButtonElement} */ (find("#put-back"));
-  back.addEventListener("click", () => store.set({ touch: untouched(store.state.touch.probe), pickedEdge: null, edge: null }));
-  store.watch(["touch"], ({ touch: { cover, keypoints, edges } }) => (back.disabled = cover.kind === "usual" && !keypoints && edges.length === 0));
+  back.addEventListener("click", () => store.set({ touch: untouched(store.state.touch.preview), pickedEdge: null, edge: null }));
+  store.watch(["touch"], ({ touch: { mask, keypoints, edges } }) => (back.disabled = mask.kind === "usual" && !keypoints && edges.length === 0));
 
   const readout = find("#touch-readout");
   store.watch(["point", "edge", "parts", "palette", "touch"], ({ point, edge, parts, palette, touch }) => {
@@ -98,7 +98,7 @@ export function layHands(store, flow, tools, announce) {
       const state = becomesOf(touch, edge);
       const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
       says = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${parts.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
-    } else if (parts && (touch.keypoints || touch.edges.length || touch.cover.kind !== "usual")) {
+    } else if (parts && (touch.keypoints || touch.edges.length || touch.mask.kind !== "usual")) {
       says = ["You have changed something here; the training has not noticed."];
     }
     readout.replaceChildren(...says);
@@ -109,7 +109,7 @@ export function layHands(store, flow, tools, announce) {
  * @param {protocol.Edits} touch
  * @param {[number, number]} edge
  */
-const becomesOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
+const becomesOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.state ?? null;
 
 /** A keypoint as its colour with its number.
  * @param {number} k
@@ -269,7 +269,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
 function handleMask(store, canvas, set, announce) {
   const cells = () => {
     const { touch, parts } = store.state;
-    return touch.cover.kind === "painted" ? [...touch.cover.cells] : Array.from(parts?.mask ?? []);
+    return touch.mask.kind === "painted" ? [...touch.mask.cells] : Array.from(parts?.mask ?? []);
   };
   /** What the brush leaves behind, and where it was last; while it is down. @type {{ kept: number, column: number, row: number } | null} */
   let brush = null;
@@ -291,7 +291,7 @@ function handleMask(store, canvas, set, announce) {
       all[r * side + c] = brush.kept;
     }
     Object.assign(brush, { column, row });
-    set({ cover: { kind: "painted", cells: all } });
+    set({ mask: { kind: "painted", cells: all } });
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -316,7 +316,7 @@ function handleMask(store, canvas, set, announce) {
       cursor = row * side + column;
     } else {
       all[cursor] = 1 - all[cursor];
-      set({ cover: { kind: "painted", cells: all } });
+      set({ mask: { kind: "painted", cells: all } });
     }
     announce(`Row ${Math.floor(cursor / side) + 1}, column ${(cursor % side) + 1}: ${all[cursor] ? "shown" : "hidden"}`);
   });

@@ -1,0 +1,341 @@
+//! Adding images, frames and labels to the project, and finding keypoints in them.
+
+use web_time::{Duration, Instant};
+
+use super::Place;
+use crate::annotate::{
+    self,
+    content::{self, Content},
+    formats,
+    project::AnnotationProject,
+};
+use crate::checkpoint::torch::ReadAt;
+use crate::config::Config;
+use crate::data::inputs::{self, Input};
+use crate::data::{Dataset, Picture, Placement, decode, synthetic};
+use crate::error::{Error, Result};
+use crate::session::{Event, Keypoints, Rejected};
+use crate::web::worker::Engine;
+use crate::web::worker::files::{BlobFile, Files, blob, read_all};
+use crate::web::worker::loading::{ImageSource, reject};
+use crate::web::worker::messages::{Progress, post};
+
+/// Images in one detection; few, so that the project is seen to grow.
+const DETECT_BATCH: usize = 16;
+/// Time between two views of a project that grows.
+const SHOW_EVERY: Duration = Duration::from_millis(1000);
+/// Side of the puppets that are annotated, px.
+const PUPPET_PX: usize = 192;
+
+/// An image in which keypoints are to be found.
+struct Undetected {
+    content: String,
+    image: Picture,
+    place: Place,
+}
+
+impl Engine {
+    /// Adds files to the project, with the keypoints that the model finds in them. If the project showed another run before, its images are
+    /// detected again.
+    pub(super) async fn add_images(&mut self, files: Files) -> Result<()> {
+        self.end_task();
+        let (files, removed) = match files.is_empty() {
+            false => (files, Vec::new()),
+            true => match self.training_files().await? {
+                Some(files) => (files, self.session()?.images().left_out()),
+                None => return Ok(()),
+            },
+        };
+        let shown = self
+            .project
+            .as_ref()
+            .map(|project| project.run().to_string());
+        self.show_model().await?;
+        let is_other_run = shown.is_some_and(|run| {
+            self.shown_model
+                .as_ref()
+                .is_some_and(|model| model.0 != run)
+        });
+        let config = self.config();
+        let mut slice_start = Instant::now();
+        let Some(inputs) = self.list_inputs(&files, &mut slice_start).await else {
+            return Ok(());
+        };
+        let mut rejected: Vec<Rejected> = inputs.rejected.iter().map(reject).collect();
+        let mut progress = Progress::new("Finding keypoints");
+        let mut batch: Vec<Undetected> = Vec::new();
+        let (mut read, mut is_cancelled) = (0, false);
+        let (names, total) = (inputs.names(|_| false), inputs.images.len());
+        rejected.extend(inputs.numbered(&names).iter().map(reject));
+        for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
+            let file = &files[input.file].1;
+            let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
+                let image = decode::decode(&name, &bytes, config.size, config.fit)?;
+                Ok((content::of_bytes(&bytes), image))
+            });
+            match decoded {
+                Ok((content, image)) => {
+                    if removed.binary_search(&read).is_err() {
+                        batch.push(Undetected {
+                            content,
+                            image,
+                            place: (file.clone(), input.place),
+                        });
+                    }
+                    read += 1;
+                }
+                Err(reason) => rejected.push(Rejected {
+                    name: input.path(),
+                    reason,
+                }),
+            }
+            if batch.len() == DETECT_BATCH {
+                self.detect_batch(&mut batch, &mut rejected).await?;
+            }
+            progress.report(done + 1, Some(total));
+            self.answer_meanwhile().await;
+            if self.is_interrupted(&mut slice_start).await {
+                is_cancelled = true;
+                break;
+            }
+        }
+        self.detect_batch(&mut batch, &mut rejected).await?;
+        if is_other_run && !is_cancelled {
+            is_cancelled = self.detect_outdated(&mut rejected).await?;
+        }
+        if !is_cancelled {
+            self.import_beside_images(&files, &inputs.labels, &mut rejected);
+        }
+        self.post_added(is_cancelled, rejected);
+        Ok(())
+    }
+
+    /// Finds keypoints again in the images whose keypoints another model found.
+    pub(super) async fn detect_again(&mut self) -> Result<()> {
+        self.end_task();
+        self.show_model().await?;
+        let mut rejected = Vec::new();
+        let is_cancelled = self.detect_outdated(&mut rejected).await?;
+        self.post_added(is_cancelled, rejected);
+        Ok(())
+    }
+
+    /// Finds keypoints again in the images whose keypoints another model found. Returns true if cancelled.
+    async fn detect_outdated(&mut self, rejected: &mut Vec<Rejected>) -> Result<bool> {
+        let Some((run, step)) = self.shown_model.clone() else {
+            return Ok(false);
+        };
+        let config = self.config();
+        let ids = self.project()?.outdated(&run, step);
+        let mut progress = Progress::new("Finding keypoints again");
+        let mut slice_start = Instant::now();
+        let mut batch = Vec::new();
+        for (done, id) in ids.iter().enumerate() {
+            let Some(place) = (self.project_files.get(id)).filter(|place| place.0.size() > 0.0)
+            else {
+                continue; // a frame: the page sends it again
+            };
+            let place = place.clone();
+            // The image may have been removed meanwhile.
+            if let Ok((content, name)) = self.project()?.content_of(*id) {
+                let decoded = inputs::read(&place.0, place.1.as_ref())
+                    .and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
+                match decoded {
+                    Ok(image) => batch.push(Undetected {
+                        content,
+                        image,
+                        place,
+                    }),
+                    Err(reason) => rejected.push(Rejected { name, reason }),
+                }
+            }
+            if batch.len() == DETECT_BATCH {
+                self.detect_batch(&mut batch, rejected).await?;
+            }
+            progress.report(done + 1, Some(ids.len()));
+            self.answer_meanwhile().await;
+            if self.is_interrupted(&mut slice_start).await {
+                self.detect_batch(&mut batch, rejected).await?;
+                return Ok(true);
+            }
+        }
+        self.detect_batch(&mut batch, rejected).await?;
+        Ok(false)
+    }
+
+    fn post_added(&mut self, is_cancelled: bool, rejected: Vec<Rejected>) {
+        self.post_project(false);
+        let count = self.project.as_ref().map_or(0, AnnotationProject::len);
+        let noun = if count == 1 { "image" } else { "images" };
+        let about = match (count, is_cancelled) {
+            (0, _) => "There are no images in these files.".into(),
+            (n, true) => format!("Stopped: keypoints of {n} {noun} so far."),
+            (n, false) => format!("Keypoints of {n} {noun}."),
+        };
+        post(&Event::Added { about, rejected });
+    }
+
+    /// Imports the labels that came with images; reasons and notes are added to `rejected`.
+    fn import_beside_images(
+        &mut self,
+        files: &Files,
+        labels: &[Input],
+        rejected: &mut Vec<Rejected>,
+    ) {
+        for input in labels {
+            let name = input.path();
+            let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+            let note = |reason| Rejected {
+                name: name.clone(),
+                reason,
+            };
+            let imported = bytes
+                .map_err(Error::File)
+                .and_then(|bytes| formats::import(&name, &bytes))
+                .and_then(|imported| Ok((self.project()?.import(&imported)?, imported.notes)));
+            match imported {
+                Ok((placed, notes)) => {
+                    rejected.push(note(placed.summary));
+                    rejected.extend(notes.into_iter().chain(placed.notes).map(note));
+                }
+                Err(error) => rejected.push(note(error.to_string())),
+            }
+        }
+    }
+
+    /// Imports files of labels.
+    pub(super) async fn import_labels(&mut self, files: Files) -> Result<()> {
+        let nothing = || Error::File("There is no file of labels. Choose one.".into());
+        let name = files.first().ok_or_else(nothing)?.0.clone();
+        self.project()?;
+        let mut contents = Vec::with_capacity(files.len());
+        for (name, file) in files {
+            formats::check_size(&name, file.size() as u64)?;
+            contents.push((name, read_all(&file).await?));
+        }
+        let imported = formats::import_files(contents)?;
+        let placed = self.project()?.import(&imported)?;
+        self.post_project(false);
+        let note = |reason| Rejected {
+            name: name.clone(),
+            reason,
+        };
+        post(&Event::Added {
+            about: placed.summary,
+            rejected: imported
+                .notes
+                .into_iter()
+                .chain(placed.notes)
+                .map(note)
+                .collect(),
+        });
+        Ok(())
+    }
+
+    /// Finds keypoints in a batch of images, empties it, and adds them to the project.
+    async fn detect_batch(
+        &mut self,
+        batch: &mut Vec<Undetected>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let session = self.session()?;
+        let mut images = Dataset::new(session.config().size);
+        let mut places = Vec::with_capacity(batch.len());
+        for undetected in batch.drain(..) {
+            images.push(undetected.image);
+            places.push((undetected.content, undetected.place));
+        }
+        let found = session.detect(&images).await?;
+        for (i, (found, (content, place))) in found.into_iter().zip(places).enumerate() {
+            let image = annotate::Image::detected(
+                images.name(i).to_string(),
+                &images.placement(i).as_whole(),
+                &found.keypoints,
+                &found.confidence,
+            );
+            let name = image.file_name.clone();
+            if let Some(reason) = self.add_image(&content, None, image, place).await? {
+                rejected.push(Rejected { name, reason });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an image to the project. Returns a note if the project has it already, or if its name is taken.
+    pub(super) async fn add_image(
+        &mut self,
+        content: &str,
+        video: Option<&str>,
+        image: annotate::Image,
+        place: Place,
+    ) -> Result<Option<String>> {
+        self.show_model().await?;
+        let step = self.session()?.steps_taken();
+        let (id, note) = self.project()?.add(content, video, image, step);
+        self.project_files.insert(id, place);
+        // The page shows the project while it grows.
+        if self.project_shown.elapsed() >= SHOW_EVERY {
+            self.post_project(false);
+            self.project_shown = Instant::now();
+        }
+        Ok(note)
+    }
+
+    /// Finds keypoints in RGBA pixels. Returns them as fractions of the image, with its placement in the view.
+    pub(super) async fn detect_pixels(
+        &mut self,
+        name: &str,
+        rgba: &[u8],
+        sides_px: [u32; 2],
+    ) -> Result<(Keypoints, Placement)> {
+        let session = self.session()?;
+        let Config { size, fit, .. } = *session.config();
+        let image = decode::frame(name, rgba, sides_px, size, fit).map_err(Error::Pictures)?;
+        let mut images = Dataset::new(size);
+        images.push(image);
+        let found = session.detect(&images).await?.pop();
+        let found = found.ok_or_else(|| Error::Pictures("There is no frame.".into()))?;
+        Ok((found, Placement::whole(sides_px)))
+    }
+
+    /// Returns the training images as files; puppets are drawn larger than for training. Returns none if cancelled.
+    async fn training_files(&mut self) -> Result<Option<Files>> {
+        let mut all = Files::new();
+        for (source, _) in &self.sources.clone() {
+            let (count, seed) = match source {
+                ImageSource::Files(files) | ImageSource::Hands(files) => {
+                    all.extend(files.iter().cloned());
+                    continue;
+                }
+                ImageSource::Puppets { count, seed } => (*count, *seed),
+            };
+            let mut progress = Progress::new("Drawing puppets");
+            let mut slice_start = Instant::now();
+            for index in 0..count {
+                let png = synthetic::puppet_png(index, seed, PUPPET_PX)?;
+                all.push((format!("puppet-{index}.png"), blob(&png)?));
+                progress.report(index + 1, Some(count));
+                if self.is_interrupted(&mut slice_start).await {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Computes the content hash of a file, read by slices.
+pub(super) async fn identify(files: Files) -> Result<String> {
+    let nothing = || Error::File("There is no file to identify. Choose one.".into());
+    let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
+    let file = BlobFile(file);
+    let size = file.size();
+    let mut content = Content::new(size);
+    for (start, length) in Content::slices(size) {
+        content.add(&file.read_at(start, length).await?);
+    }
+    Ok(content.digits())
+}

@@ -1,0 +1,201 @@
+//! Training between messages, and what is shown of it.
+
+use wasm_bindgen_futures::spawn_local;
+use web_time::{Duration, Instant};
+
+use super::messages::{Progress, fail, post, post_steps};
+use super::{Engine, Incoming};
+use crate::data::synthetic;
+use crate::error::{Error, Result};
+use crate::session::{Event, SnapshotView};
+use crate::web::fetch;
+use crate::web::worker::loading::ImageSource;
+
+/// Puppets on which the keypoints are scored.
+const SCORED_PUPPETS: usize = 96;
+/// Inverse of the fraction of time that scoring may take.
+const SCORE_INVERSE_SHARE: u32 = 20;
+
+/// Training that the page asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Task {
+    /// The command to answer when it ends.
+    pub(super) id: u32,
+    /// Steps to go; none: until paused.
+    pub(super) steps_left: Option<u32>,
+    /// Slow motion: time from step to step.
+    pub(super) every: Option<Duration>,
+    /// Slow motion: start of the next step.
+    pub(super) next: Option<Instant>,
+}
+
+impl Task {
+    /// Returns true if slow motion still delays the next step.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.next.is_some_and(|next| Instant::now() < next)
+    }
+}
+
+impl Engine {
+    /// Takes one step and reports it.
+    pub(super) async fn train(&mut self) {
+        if let Err(error) = self.try_train().await {
+            self.abort_training(&error);
+            if let Error::Training(_) = error {
+                // Shows the state that the run went back to. A failure here was reported already.
+                let _ = self.post_views().await;
+            }
+        }
+    }
+
+    async fn try_train(&mut self) -> Result<()> {
+        if let Some(file) = self.session()?.needs_weights().first() {
+            return self.wait_for_weights(file).await;
+        }
+        let start = Instant::now();
+        let session = self.session()?;
+        post_steps(session.step().await?);
+        let step = session.steps_taken();
+        if let Some(Task {
+            steps_left: Some(left),
+            ..
+        }) = &mut self.task
+        {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                return self.stop().await;
+            }
+        }
+        if let Some(Task {
+            every: Some(every),
+            next,
+            ..
+        }) = &mut self.task
+        {
+            *next = Some(start + *every);
+            let session = self.session()?;
+            post_steps(session.read_losses().await?);
+            session.pause(); // waiting is not training
+            self.post_views().await?;
+        } else if self.schedule.is_due(step) {
+            self.post_views().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends training after the current step: reports everything, then answers its command.
+    pub(super) async fn stop(&mut self) -> Result<()> {
+        if self.task.is_some() {
+            post_steps(self.session()?.read_losses().await?);
+            self.post_views().await?;
+            self.end_task();
+        }
+        Ok(())
+    }
+
+    /// Ends training because of an error.
+    pub(super) fn abort_training(&mut self, error: &Error) {
+        let id = self.task.take().map(|task| task.id);
+        if let Some(session) = &mut self.session {
+            session.pause();
+            // Damaged weights are downloaded again.
+            if let Error::Weights(_) = error {
+                tracing::warn!("the VGG16 weights are fetched again: {error}");
+                session.clear_weights();
+            }
+        }
+        self.post_state(self.phase());
+        fail(id, error);
+    }
+
+    /// Ends training and answers its command.
+    pub(super) fn end_task(&mut self) {
+        if let Some(task) = self.task.take() {
+            if let Some(session) = &mut self.session {
+                session.pause();
+            }
+            self.post_state(self.phase());
+            post(&Event::Done { id: task.id });
+        }
+    }
+
+    /// Downloads a file of weights in the background, and waits until it or a message arrives.
+    async fn wait_for_weights(&mut self, file: &str) -> Result<()> {
+        if !self.is_loading_weights {
+            self.is_loading_weights = true;
+            let (url, outbox) = (format!("{}{file}", self.weights_url), self.outbox.clone());
+            spawn_local(async move {
+                let mut progress = Progress::in_bytes("Loading VGG16 weights");
+                let bytes = fetch::weights(&url, |done, total| progress.report(done, total)).await;
+                let _ = outbox.unbounded_send(Incoming::Weights(bytes));
+            });
+        }
+        if let Ok(incoming) = self.inbox.recv().await {
+            self.accept(incoming);
+        }
+        Ok(())
+    }
+
+    /// Sends views of the preview images, if there are any, with a new snapshot and score where they are due.
+    pub(super) async fn post_views(&mut self) -> Result<()> {
+        let start = Instant::now();
+        if let Some(session) = self
+            .session
+            .as_mut()
+            .filter(|session| session.images().check().is_ok())
+        {
+            let count = session.snapshots().all().len();
+            let views = session.views().await?;
+            post(&Event::Views(views));
+            let snapshot = session.snapshots().all().get(count);
+            if let Some(snapshot) = snapshot {
+                post(&Event::Snapshot(SnapshotView::from(snapshot)));
+            }
+            let is_new = snapshot.is_some();
+            self.post_stages().await?;
+            self.schedule.record(start);
+            if is_new {
+                self.post_score().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the stages of the preview image that the page inspects, if there is one.
+    pub(super) async fn post_stages(&self) -> Result<()> {
+        if let (Some(session), Some(edits)) = (&self.session, &self.edits)
+            && session.images().check().is_ok()
+        {
+            post(&Event::Inspected(session.inspect(edits).await?));
+        }
+        Ok(())
+    }
+
+    /// Scores the keypoints against the joints of puppets, where these are the images and scoring is fast enough.
+    async fn post_score(&mut self) -> Result<()> {
+        let (Some(session), [(ImageSource::Puppets { seed, .. }, _)]) =
+            (&self.session, &self.sources[..])
+        else {
+            return Ok(());
+        };
+        let is_fast =
+            (self.last_score).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_INVERSE_SHARE);
+        let images = session.images();
+        if !is_fast || images.len() < SCORED_PUPPETS || session.steps_taken() == 0 {
+            return Ok(());
+        }
+        let start = Instant::now();
+        // The joints are fractions, the same at any size.
+        let joints: Vec<_> = (0..SCORED_PUPPETS)
+            .map(|index| synthetic::puppet(images.place(index), *seed, 16).1)
+            .collect();
+        let score = session.score(&joints).await?;
+        self.last_score = Some((Instant::now(), start.elapsed()));
+        post(&Event::Scored {
+            step: session.steps_taken(),
+            error: score.error,
+            baseline: score.baseline,
+        });
+        Ok(())
+    }
+}
