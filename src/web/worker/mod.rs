@@ -20,7 +20,7 @@ use web_time::{Duration, Instant};
 use self::loading::ImageSource;
 use self::messages::{Message, fail, post, post_steps};
 use self::training::Task;
-use super::fetch;
+use super::{cores, fetch};
 use crate::annotate::project::AnnotationProject;
 use crate::config::{Config, Preset};
 use crate::error::{Error, ErrorKind, Result};
