@@ -1,7 +1,6 @@
 //! The half that runs in a worker of a browser, under the page's own `worker_loader.js`: one message asks, one answers.
 
-use autolink::ops::{self, cpu::helpers};
-use autolink::session::open_gpu;
+use autolink::ops::cpu::helpers;
 use autolink::web::{self, gpu};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -84,8 +83,7 @@ async fn run(question: Question) -> Result<Run, String> {
     let is_alone = kind == "flex-one-core";
     if kind == "gpu" {
         let adapter = gpu::adapter().await?;
-        ops::set_adapter(adapter.lanes, adapter.is_software);
-        let device = open_gpu().await.map_err(|error| error.to_string())?;
+        let device = adapter.open().await.map_err(|error| error.to_string())?;
         let name = match adapter.name.to_lowercase().contains("swiftshader") {
             true => "swiftshader",
             false => &adapter.name,

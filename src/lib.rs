@@ -7,6 +7,7 @@ pub mod annotate; // from discovered keypoints to the files of annotation tools
 pub mod checkpoint; // models as safetensors, under the authors' names
 pub mod config; // every hyper-parameter: default, range, unit, preset
 pub mod data; // bytes -> pictures -> batches
+pub mod device; // opening a GPU, what its adapter can do, whose kernels run on it
 pub mod error; // what can go wrong, each with a sentence for the person in front of it
 pub mod eval; // how well keypoints predict landmarks
 pub mod loss; // pixel and perceptual

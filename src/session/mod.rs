@@ -11,7 +11,6 @@ mod views;
 use std::collections::VecDeque;
 
 use burn::module::Module;
-use burn::tensor::wgpu::MemoryConfiguration;
 use burn::tensor::{Device, Tensor, TensorData, Transaction};
 use web_time::{Duration, Instant};
 
@@ -780,21 +779,6 @@ impl Clock {
         let steps: usize = self.ticks.iter().skip(1).map(|(_, steps)| steps).sum();
         steps as f32 / last.duration_since(*first).as_secs_f32().max(1e-6)
     }
-}
-
-/// The GPU, where there is one.
-///
-/// # Errors
-/// [`Error::Backend`] with a sentence.
-pub async fn open_gpu() -> Result<Device> {
-    // As in a browser. Pages that tensors share are searched for room and joined at every launch, which took more of a
-    // step on an H100 than its kernels did.
-    let options = Device::wgpu_options().memory_config(MemoryConfiguration::ExclusivePages);
-    options.init_async().await.map_err(|error| {
-        Error::Backend(format!(
-            "No graphics adapter can be used here ({error}). Use the CPU backend instead."
-        ))
-    })
 }
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ use crate::config::{Config, Preset, SETTINGS};
 use crate::data::inputs::{self, Inputs};
 use crate::data::{Dataset, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ops::{self, cpu::helpers};
+use crate::ops::cpu::helpers;
 use crate::palette;
 use crate::session::{
     Backend, Command, Edits, Event, Keypoints, Phase, Rejected, Session, SnapshotView, Source,
-    StepReport, ViewSchedule, animation, open_gpu,
+    StepReport, ViewSchedule, animation,
 };
 
 /// Work goes on for so long before the event loop takes a turn.
@@ -1145,15 +1145,14 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         }
         Err(missing) => return Ok(cpu(format!(": {missing}."))),
     };
-    if adapter.is_software && !is_forced {
+    if adapter.properties.is_software && !is_forced {
         return Ok(cpu(format!(
             ": WebGPU only has {} here, which is slower.",
             adapter.name
         )));
     }
     let asked = if is_forced { ", as asked for" } else { "" };
-    ops::set_adapter(adapter.lanes, adapter.is_software);
-    match open_gpu().await {
+    match adapter.open().await {
         Ok(device) => Ok((
             device,
             Backend::Gpu,
