@@ -1,10 +1,14 @@
-{#- What an adapter can do at best: chains of multiply-adds, a = a m + c, independent of each other.
+{#- Measures an adapter's peak: independent chains of multiply-adds, a = a m + c.
 
-    y  [invocations], so that nothing is left out
-    n  rounds
+    y  [invocations], so that the compiler cannot drop a chain
+
+Permutations: 1 to 32 `chains`, for the bench on every adapter.
 -#}
+struct Params {
+    rounds: u32,
+}
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(1) var<uniform> n: array<vec4u, 1>;
+@group(0) @binding(1) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -14,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 {%- for k in 0..chains %}
     var a{{ k }} = start + {{ k }}.0;
 {%- endfor %}
-    for (var round = 0u; round < n[0].x; round++) {
+    for (var round = 0u; round < params.rounds; round++) {
 {%- for _ in 0..4 %}{% for k in 0..chains %}
         a{{ k }} = fma(a{{ k }}, m, c);
 {%- endfor %}{% endfor %}

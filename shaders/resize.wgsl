@@ -1,62 +1,78 @@
-{#- Twice and half the size, and their gradients; an invocation takes `rows` rows of the smaller picture: four neighbouring columns
-for `double`, two for the rest.
+{#- Upsampling and pooling by 2, and their gradients; an invocation takes `rows` rows of the smaller image: four neighbouring columns
+for upsampling, two for pooling.
 
-    double:  along each axis y[2i] = (x[i-1] + 3 x[i]) / 4 and y[2i+1] = (3 x[i] + x[i+1]) / 4, indices clamped
-    halve:   y[r,c] = the mean of x[2r,2c], x[2r,2c+1], x[2r+1,2c], x[2r+1,2c+1]
-    max:     their maximum; its gradient goes to the first that has it
+    Upsample:  along each axis y[2i] = (x[i-1] + 3 x[i]) / 4 and y[2i+1] = (3 x[i] + x[i+1]) / 4, indices clamped
+    AvgPool:   y[r,c] = the mean of x[2r,2c], x[2r,2c+1], x[2r+1,2c], x[2r+1,2c+1]
+    MaxPool:   their maximum; its gradient goes to the first that has it
 
-    small  [planes,H,W]    large  [planes,2H,2W]; what is read comes first, what is written last
-    seen   only for the gradient of max, [planes,2H,2W]: its input; only for double of two, [B,D,H,W], planes beside the [B,C,H,W] of
-           `source`
-    n      planes, H, W, columns of workgroups; C, C + D
+    source   the smaller image [planes,H,W] for Upsample and the gradients of pooling, else the larger one [planes,2H,2W]; for
+             UpsampleConcat [B,C,H,W]
+    input_b  for MaxPoolGradient the input of the pooling, [planes,2H,2W]; for UpsampleConcat [B,D,H,W], whose planes follow those of source
+    result   the other size; for UpsampleConcat [B,C+D,2H,2W]
+
+Permutations: the seven kinds (`Resizing::new` chooses the rows); all for every adapter.
 -#}
+struct Params {
+    /// Planes of the result.
+    planes: u32,
+    /// H
+    height: u32,
+    /// W
+    width: u32,
+    /// Columns of the grid of workgroups.
+    group_columns: u32,
+    /// C
+    x_channels: u32,
+    /// C + D
+    output_channels: u32,
+}
 @group(0) @binding(0) var<storage, read_write> source: array<{{ self.reads() }}>;
-{%- if kind == Resize::MaxGradient || kind == Resize::DoubleTwo %}
-@group(0) @binding(1) var<storage, read_write> seen: array<vec4f>;
+{%- if kind == Resize::MaxPoolGradient || kind == Resize::UpsampleConcat %}
+@group(0) @binding(1) var<storage, read_write> input_b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> result: array<vec4f>;
-@group(0) @binding(3) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(3) var<uniform> params: Params;
 {%- else %}
 @group(0) @binding(1) var<storage, read_write> result: array<{{ self.writes() }}>;
-@group(0) @binding(2) var<uniform> n: array<vec4u, 2>;
+@group(0) @binding(2) var<uniform> params: Params;
 {%- endif %}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
-    let height = n[0].y; let width = n[0].z;
+    let height = params.height; let width = params.width;
 {%- let columns = self.columns() %}
     let runs = width / {{ columns }}u;
-    let id = (group.y * n[0].w + group.x) * 64u + index;
+    let id = (group.y * params.group_columns + group.x) * 64u + index;
     let bands = (height + {{ rows - 1 }}u) / {{ rows }}u;
-    if (id >= n[0].x * bands * runs) { return; }
+    if (id >= params.planes * bands * runs) { return; }
     let run = id % runs;
     let row = (id / runs) % bands * {{ rows }}u;
     let plane = id / (runs * bands);
 {%- match kind %}
-{%- when Resize::Double | Resize::DoubleTwo %}
+{%- when Resize::Upsample | Resize::UpsampleConcat %}
     let left = select(0u, 1u, run > 0u); let right = select(0u, 1u, run + 1u < runs);
-{%- if kind == Resize::DoubleTwo %}
-    let of_source = n[1].x; let channels = n[1].y;
-    let picture = plane / channels; let channel = plane % channels;
-    let is_beside = channel >= of_source;
-    let origin = select(picture * of_source + channel, picture * (channels - of_source) + channel - of_source, is_beside);
+{%- if kind == Resize::UpsampleConcat %}
+    let x_channels = params.x_channels; let output_channels = params.output_channels;
+    let image = plane / output_channels; let channel = plane % output_channels;
+    let is_input_b = channel >= x_channels;
+    let origin = select(image * x_channels + channel, image * (output_channels - x_channels) + channel - x_channels, is_input_b);
 {%- else %}
     let origin = plane;
 {%- endif %}
-    // Each row of x, twice as wide: eight columns.
+    // Each row of x, upsampled along the row: eight columns.
 {%- for r in 0..(rows + 2) %}
     let at{{ r }} = (origin * height + clamp(row + {{ r }}u, 1u, height) - 1u) * runs + run;
-{%- if kind == Resize::DoubleTwo %}
-    var x{{ r }}: vec4f; var before{{ r }}: f32; var behind{{ r }}: f32;
-    if (is_beside) {
-        x{{ r }} = seen[at{{ r }}]; before{{ r }} = seen[at{{ r }} - left].w; behind{{ r }} = seen[at{{ r }} + right].x;
+{%- if kind == Resize::UpsampleConcat %}
+    var x{{ r }}: vec4f; var before{{ r }}: f32; var after{{ r }}: f32;
+    if (is_input_b) {
+        x{{ r }} = input_b[at{{ r }}]; before{{ r }} = input_b[at{{ r }} - left].w; after{{ r }} = input_b[at{{ r }} + right].x;
     } else {
-        x{{ r }} = source[at{{ r }}]; before{{ r }} = source[at{{ r }} - left].w; behind{{ r }} = source[at{{ r }} + right].x;
+        x{{ r }} = source[at{{ r }}]; before{{ r }} = source[at{{ r }} - left].w; after{{ r }} = source[at{{ r }} + right].x;
     }
 {%- else %}
-    let x{{ r }} = source[at{{ r }}]; let before{{ r }} = source[at{{ r }} - left].w; let behind{{ r }} = source[at{{ r }} + right].x;
+    let x{{ r }} = source[at{{ r }}]; let before{{ r }} = source[at{{ r }} - left].w; let after{{ r }} = source[at{{ r }} + right].x;
 {%- endif %}
     let l{{ r }} = select(x{{ r }}.x, before{{ r }}, left > 0u);
-    let r{{ r }} = select(x{{ r }}.w, behind{{ r }}, right > 0u);
+    let r{{ r }} = select(x{{ r }}.w, after{{ r }}, right > 0u);
     let low{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(l{{ r }}, x{{ r }}.xyz);
     let high{{ r }} = 0.75 * x{{ r }} + 0.25 * vec4f(x{{ r }}.yzw, r{{ r }});
 {%- endfor %}
@@ -64,15 +80,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     if (row + {{ r }}u < height) {
         let to = ((plane * height + row + {{ r }}u) * 2u * runs + run) * 2u;
 {%- for below in 0..2 %}
-{%- let beside = r + 2 * below %}
-        let low_{{ beside }} = 0.75 * low{{ r + 1 }} + 0.25 * low{{ beside }};
-        let high_{{ beside }} = 0.75 * high{{ r + 1 }} + 0.25 * high{{ beside }};
-        result[to + {{ 2 * below }}u * runs] = vec4f(low_{{ beside }}.x, high_{{ beside }}.x, low_{{ beside }}.y, high_{{ beside }}.y);
-        result[to + {{ 2 * below }}u * runs + 1u] = vec4f(low_{{ beside }}.z, high_{{ beside }}.z, low_{{ beside }}.w, high_{{ beside }}.w);
+{%- let neighbour = r + 2 * below %}
+        let low_{{ neighbour }} = 0.75 * low{{ r + 1 }} + 0.25 * low{{ neighbour }};
+        let high_{{ neighbour }} = 0.75 * high{{ r + 1 }} + 0.25 * high{{ neighbour }};
+        result[to + {{ 2 * below }}u * runs] = vec4f(low_{{ neighbour }}.x, high_{{ neighbour }}.x, low_{{ neighbour }}.y, high_{{ neighbour }}.y);
+        result[to + {{ 2 * below }}u * runs + 1u] = vec4f(low_{{ neighbour }}.z, high_{{ neighbour }}.z, low_{{ neighbour }}.w, high_{{ neighbour }}.w);
 {%- endfor %}
     }
 {%- endfor %}
-{%- when Resize::DoubleGradient %}
+{%- when Resize::UpsampleGradient %}
     // dx[i] = (dy[2i-1] + 3 dy[2i] + 3 dy[2i+1] + dy[2i+2]) / 4 along each axis, indices clamped.
     let left = select(0u, 1u, run > 0u); let right = select(0u, 1u, run + 1u < runs);
     // Each row of dy from 2 row - 1 on, half as wide: four columns.
@@ -89,23 +105,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         result[(plane * height + row + {{ r }}u) * runs + run] = 0.75 * (s{{ 2 * r + 1 }} + s{{ 2 * r + 2 }}) + 0.25 * (s{{ 2 * r }} + s{{ 2 * r + 3 }});
     }
 {%- endfor %}
-{%- when Resize::Halve %}
+{%- when Resize::AvgPool %}
     let at = (plane * 2u * height + 2u * row) * runs + run;
     let s = source[at] + source[at + runs];
     result[id] = 0.25 * vec2f(s.x + s.y, s.z + s.w);
-{%- when Resize::Max %}
+{%- when Resize::MaxPool %}
     let at = (plane * 2u * height + 2u * row) * runs + run;
     let s = max(source[at], source[at + runs]);
     result[id] = vec2f(max(s.x, s.y), max(s.z, s.w));
-{%- when Resize::HalveGradient %}
+{%- when Resize::AvgPoolGradient %}
     let at = (plane * 2u * height + 2u * row) * runs + run;
     let dy = 0.25 * source[id];
     result[at] = dy.xxyy;
     result[at + runs] = dy.xxyy;
-{%- when Resize::MaxGradient %}
+{%- when Resize::MaxPoolGradient %}
     let at = (plane * 2u * height + 2u * row) * runs + run;
     let dy = source[id].xxyy;
-    let a = seen[at]; let b = seen[at + runs];
+    let a = input_b[at]; let b = input_b[at + runs];
     let s = max(a, b);
     let most = max(s.xz, s.yw).xxyy;
     // The first in reading order: a before b, the left before the right.

@@ -7,6 +7,7 @@ pub mod annotate; // annotation projects, and the files of annotation tools
 pub mod checkpoint; // models and runs as files
 pub mod config; // all hyper-parameters: range, unit, meaning, preset
 pub mod data; // bytes -> images -> batches
+pub mod device; // opening a GPU, what its adapter can do, which kernels run on it
 pub mod error; // all errors: kind, message, source
 pub mod eval; // how well keypoints predict landmarks
 pub mod loss; // pixel and perceptual

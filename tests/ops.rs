@@ -1,10 +1,12 @@
-//! Every operation against its reference in plain tensor operations, forward and every gradient, and by finite
-//! differences; sizes that are no multiple of anything.
+//! Compares every operation with its reference in plain tensor operations, forward and every gradient, and with finite
+//! differences; on sizes that are not multiples of anything.
 
 mod needs;
 
+use autolink::device::{self, Adapter, KernelBackend};
 use autolink::ops;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::wgpu::{MemoryConfiguration, WgpuBackend};
+use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -59,11 +61,44 @@ fn is_checked() -> bool {
     std::env::var_os("AUTOLINK_CHECKED").is_some()
 }
 
-/// A GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers,
+/// Opens a GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers,
 /// as they do in one stage of `cargo xtask test`.
 fn gpu() -> Option<Device> {
-    ops::check_bounds(is_checked());
-    needs::gpu().map(Device::autodiff)
+    let gpu = needs::gpu()?;
+    device::check_bounds(&gpu, is_checked());
+    Some(gpu.autodiff())
+}
+
+/// Opens the GPU once more, as a device of its own that runs the kernels of `adapter`.
+fn gpu_as(adapter: Adapter) -> Option<Device> {
+    needs::gpu()?;
+    let kinds = [
+        DeviceKind::DefaultDevice,
+        DeviceKind::Cpu,
+        DeviceKind::DiscreteGpu(0),
+        DeviceKind::IntegratedGpu(0),
+        DeviceKind::VirtualGpu(0),
+    ];
+    let apis = [
+        WgpuBackend::Vulkan,
+        WgpuBackend::Metal,
+        WgpuBackend::Dx12,
+        WgpuBackend::Auto,
+    ];
+    // A selector that is open already fails.
+    let mut selectors = (kinds.iter()).flat_map(|kind| apis.map(|api| (kind.clone(), api)));
+    let device = selectors.find_map(|(kind, api)| {
+        Device::wgpu_options()
+            .device_kind(kind)
+            .graphics_api(api)
+            .memory_config(MemoryConfiguration::ExclusivePages)
+            .init()
+            .ok()
+    });
+    let device = device.expect("a GPU opens a few times");
+    device::register(&device, adapter);
+    device::check_bounds(&device, is_checked());
+    Some(device.autodiff())
 }
 
 fn cpu() -> Device {
@@ -71,29 +106,59 @@ fn cpu() -> Device {
 }
 
 #[test]
-fn convolutions_equal_their_references() {
+fn cpu_convolutions_equal_their_references() {
     convolutions(&cpu(), 2e-5, &SHAPES);
 }
 
-/// As this adapter is known, as in browsers without subgroups, where every lane loads for itself, and as on SwiftShader,
-/// where four work together. One test, since the adapter is told to all threads, and what the two kernels of a
-/// comparison run on must not change between them.
 #[test]
-fn convolutions_of_the_gpu_equal_the_cpu_s() {
-    let Some(gpu) = gpu() else { return };
-    // With checked indices the pipelines take twice as long to compile: other adapters then share the shapes.
-    let half = if is_checked() { SHAPES.len() / 2 } else { 0 };
-    let adapters = [
-        (0, false, &SHAPES[..]), // as it is known
-        (1, false, &SHAPES[half..]),
-        (1, true, &SHAPES[..SHAPES.len() - half]),
-        (4, true, &SHAPES[..5]), // which lavapipe takes long to compile
-    ];
-    for (lanes, is_processor, shapes) in adapters {
-        ops::set_adapter(lanes, is_processor);
-        convolutions(&gpu, 1e-4, shapes);
+fn gpu_convolutions_equal_the_cpu() {
+    if let Some(gpu) = gpu() {
+        convolutions(&gpu, 1e-4, &SHAPES);
     }
-    ops::set_adapter(0, false);
+}
+
+/// The shapes for other adapters than this one: with checked indices the pipelines take twice as long to compile, and two adapters
+/// share the shapes.
+fn half() -> usize {
+    if is_checked() { SHAPES.len() / 2 } else { 0 }
+}
+
+/// As on a GPU in a browser without subgroups, where every lane loads for itself.
+#[test]
+fn gpu_convolutions_without_subgroups_equal_the_cpu() {
+    if let Some(gpu) = gpu_as(Adapter::new(1, false)) {
+        convolutions(&gpu, 1e-4, &SHAPES[half()..]);
+    }
+}
+
+/// As on SwiftShader in a browser without subgroups.
+#[test]
+fn software_gpu_convolutions_equal_the_cpu() {
+    if let Some(gpu) = gpu_as(Adapter::new(1, true)) {
+        convolutions(&gpu, 1e-4, &SHAPES[..SHAPES.len() - half()]);
+    }
+}
+
+/// As on SwiftShader, where four lanes work together; lavapipe takes long to compile these kernels.
+#[test]
+fn quad_gpu_convolutions_equal_the_cpu() {
+    if let Some(gpu) = gpu_as(Adapter::new(4, true)) {
+        convolutions(&gpu, 1e-4, &SHAPES[..5]);
+    }
+}
+
+#[test]
+fn use_references_changes_one_gpu_only() {
+    // They are opened by their first tensor, that is never.
+    let [one, other] = [6, 7].map(|index| Device::wgpu(DeviceKind::DiscreteGpu(index)));
+    device::use_references(&one, true);
+    let backend = |device: &Device| device::kernel_backend(&device.clone().autodiff());
+    assert_eq!(backend(&one), KernelBackend::Reference);
+    assert_eq!(backend(&other), KernelBackend::Gpu);
+    device::use_references(&Device::flex(), true);
+    assert_eq!(backend(&Device::flex()), KernelBackend::Cpu);
+    device::use_references(&one, false);
+    assert_eq!(backend(&one), KernelBackend::Gpu);
 }
 
 #[test]
@@ -160,10 +225,10 @@ const SHAPES: [[usize; 5]; 14] = [
     [1, 16, 12, 32, 32],
     [2, 5, 3, 66, 50],
     [1, 64, 18, 64, 20],
-    // Small pictures in twos and threes, the last of them alone.
+    // Small images in twos and threes, the last of them alone.
     [7, 6, 9, 8, 6],
     [10, 9, 5, 6, 4],
-    // Enough for a graphics card's largest tile.
+    // Enough for a GPU's largest tile.
     [16, 3, 128, 16, 16],
 ];
 
@@ -231,12 +296,12 @@ fn convolutions(device: &Device, bound: f32, shapes: &[[usize; 5]]) {
 }
 
 #[test]
-fn resizing_equals_its_references() {
+fn cpu_resizing_equals_its_references() {
     resizing(&cpu());
 }
 
 #[test]
-fn resizing_on_the_gpu_equals_its_references() {
+fn gpu_resizing_equals_its_references() {
     if let Some(gpu) = gpu() {
         resizing(&gpu);
     }
@@ -294,12 +359,12 @@ fn resizing(there: &Device) {
 }
 
 #[test]
-fn norms_equal_their_references() {
+fn cpu_norms_equal_their_references() {
     norms(&cpu());
 }
 
 #[test]
-fn norms_on_the_gpu_equal_their_references() {
+fn gpu_norms_equal_their_references() {
     if let Some(gpu) = gpu() {
         norms(&gpu);
     }
@@ -372,12 +437,12 @@ fn norms(there: &Device) {
 }
 
 #[test]
-fn heatmaps_equal_their_references() {
+fn cpu_heatmaps_equal_their_references() {
     heatmaps(&cpu(), 1e-6);
 }
 
 #[test]
-fn heatmaps_on_the_gpu_equal_their_references() {
+fn gpu_heatmaps_equal_their_references() {
     if let Some(gpu) = gpu() {
         heatmaps(&gpu, 1e-5);
     }
@@ -420,12 +485,12 @@ fn heatmaps(there: &Device, bound: f32) {
 }
 
 #[test]
-fn operations_on_two_tensors_equal_their_references() {
+fn cpu_operations_on_two_tensors_equal_their_references() {
     on_two(&cpu());
 }
 
 #[test]
-fn operations_on_two_tensors_on_the_gpu_equal_their_references() {
+fn gpu_operations_on_two_tensors_equal_their_references() {
     if let Some(gpu) = gpu() {
         on_two(&gpu);
     }
@@ -479,12 +544,12 @@ fn on_two(there: &Device) {
 }
 
 #[test]
-fn leaky_relu_equals_its_reference() {
+fn cpu_leaky_relu_equals_its_reference() {
     leaky_relu(&cpu());
 }
 
 #[test]
-fn leaky_relu_on_the_gpu_equals_its_reference() {
+fn gpu_leaky_relu_equals_its_reference() {
     if let Some(gpu) = gpu() {
         leaky_relu(&gpu);
     }
@@ -515,12 +580,12 @@ fn leaky_relu(there: &Device) {
 }
 
 #[test]
-fn distances_equal_their_references() {
+fn cpu_distances_equal_their_references() {
     distances(&cpu());
 }
 
 #[test]
-fn distances_on_the_gpu_equal_their_references() {
+fn gpu_distances_equal_their_references() {
     if let Some(gpu) = gpu() {
         distances(&gpu);
     }
@@ -562,7 +627,7 @@ fn distances(there: &Device) {
 
 /// The formula of `upsample2x`, and of `resize` at 2x, written out.
 #[test]
-fn doubling_is_bilinear_with_half_pixel_centres() {
+fn upsample2x_is_bilinear_with_half_pixel_centres() {
     let device = &Device::flex();
     let x: Tensor<4> = Tensor::from_data(
         TensorData::new(vec![0f32, 4.0, 8.0, 12.0], [1, 1, 2, 2]),
@@ -582,7 +647,7 @@ fn doubling_is_bilinear_with_half_pixel_centres() {
 
 /// Output i of `resize` lies at `(i + 1/2) from / to - 1/2` of the input, clamped: of x = row + 10 column, that is what it is.
 #[test]
-fn resizing_to_any_size_reads_between_pixels() {
+fn resize_interpolates_between_pixels() {
     let Some(graphics) = gpu() else { return };
     let from = 8;
     let ramp: Vec<f32> = (0..from * from)
@@ -636,12 +701,12 @@ fn edge_map(
 }
 
 #[test]
-fn the_edge_map_equals_its_reference() {
+fn cpu_edge_map_equals_its_reference() {
     edge_maps(&cpu());
 }
 
 #[test]
-fn the_edge_map_on_the_gpu_equals_its_reference() {
+fn gpu_edge_map_equals_its_reference() {
     if let Some(gpu) = gpu() {
         edge_maps(&gpu);
     }
@@ -680,18 +745,18 @@ fn edge_maps(there: &Device) {
 }
 
 #[test]
-fn the_edge_map_is_finite_everywhere() {
+fn cpu_edge_map_is_finite_everywhere() {
     finite_edge_maps(&cpu());
 }
 
 #[test]
-fn the_edge_map_on_the_gpu_is_finite_everywhere() {
+fn gpu_edge_map_is_finite_everywhere() {
     if let Some(gpu) = gpu() {
         finite_edge_maps(&gpu);
     }
 }
 
-/// Keypoints on top of each other, on the border and outside the picture; weights of nothing.
+/// Keypoints on top of each other, on the border and outside the image; weights of zero.
 fn finite_edge_maps(device: &Device) {
     let keypoints = Tensor::from_data(
         TensorData::new(vec![0.1f32, 0.1, 0.1, 0.1, -1.0, 1.0, 1.5, -2.0], [1, 4, 2]),
@@ -713,12 +778,12 @@ fn finite_edge_maps(device: &Device) {
 }
 
 #[test]
-fn the_edge_map_s_gradient_is_its_slope() {
+fn cpu_edge_map_gradient_equals_finite_differences() {
     slopes(&cpu());
 }
 
 #[test]
-fn the_edge_map_s_gradient_on_the_gpu_is_its_slope() {
+fn gpu_edge_map_gradient_equals_finite_differences() {
     if let Some(gpu) = gpu() {
         slopes(&gpu);
     }

@@ -1,7 +1,5 @@
 //! Measurements in a worker of a browser, started by the page's own `worker_loader.js`: one message asks, one answers.
 
-use autolink::ops;
-use autolink::session::open_gpu;
 use autolink::web::{self, cores, gpu};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -84,8 +82,7 @@ async fn run(request: Request) -> Result<Run, String> {
     let is_one_core = kind == "flex-one-core";
     if kind == "gpu" {
         let adapter = gpu::adapter().await?;
-        ops::set_adapter(adapter.lanes, adapter.is_software);
-        let device = open_gpu().await.map_err(|error| error.to_string())?;
+        let device = adapter.open().await.map_err(|error| error.to_string())?;
         let name = match adapter.name.to_lowercase().contains("swiftshader") {
             true => "swiftshader",
             false => &adapter.name,

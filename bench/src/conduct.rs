@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use autolink::config::{Config, LossKind, Preset};
+use autolink::device::open_gpu;
 use autolink::loss::WEIGHTS_FILES;
 use autolink::model::AutoLink;
-use autolink::session::open_gpu;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use serde::Deserialize;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::data::synthetic::puppets;
+use autolink::device;
 use autolink::loss::Perceptual;
 use autolink::model::AutoLink;
 use autolink::ops;
@@ -318,9 +319,9 @@ async fn step(
         measure::adapter(device).is_some() && (name == "small" || !is_slow(device, peak));
     let mut burns = None;
     if with_burn {
-        ops::use_burn_on_gpu(true);
+        device::use_references(device, true);
         burns = Some(timed_steps(device, config, weights, 1).await.1);
-        ops::use_burn_on_gpu(false);
+        device::use_references(device, false);
     }
     let rate = config.batch as f64 * layers::step_operations(config) / steady;
     let step = Step {

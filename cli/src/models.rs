@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use autolink::checkpoint::{self, Loaded};
-use autolink::session::{self, Backend};
+use autolink::device;
+use autolink::session::Backend;
 use burn::tensor::Device;
 use pollster::block_on;
 
@@ -16,7 +17,7 @@ use pollster::block_on;
 pub fn open(backend: Backend) -> autolink::Result<Device> {
     match backend {
         Backend::Cpu => Ok(Device::flex()),
-        Backend::Gpu => block_on(session::open_gpu()),
+        Backend::Gpu => block_on(device::open_gpu()),
     }
 }
 

@@ -41,11 +41,12 @@ const WEIGHTS: [&[u8]; 2] = [
 const LOG_LINE: u64 = 160;
 
 pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
-    autolink::ops::use_burn_on_gpu(options.ops == Kernels::Burn);
     let landmarks = (options.eval_landmarks.as_deref())
         .map(read_landmarks)
         .transpose()?;
     let device = open(options.backend)?;
+    autolink::device::use_references(&device, options.ops == Kernels::Burn);
+    autolink::device::use_references(&device, options.ops == "burn");
     let resumed = (options.resume.as_deref())
         .map(|path| load(path, &device.clone().autodiff()))
         .transpose()?;

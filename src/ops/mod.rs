@@ -1,10 +1,9 @@
 //! Operations that Burn lacks, or runs slowly. Each has a `*_reference` in Burn's own operations, which specifies it.
 //! The CPU backend runs the kernels of [`cpu`], a GPU those of `shaders/`. `tests/ops.rs` shows the use of all, and compares them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use burn::backend::DispatchDevice;
 use burn::tensor::Device;
+
+use crate::device::{HAS_REFERENCES, KernelBackend, kernel_backend};
 
 mod adamw;
 mod autodiff;
@@ -26,7 +25,7 @@ pub use conv::{
     conv3x3_reference,
 };
 pub use edge_map::{edge_map, edge_map_reference};
-pub use gpu::{check_bounds, out_of_bounds, set_adapter};
+pub use gpu::out_of_bounds;
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
@@ -40,40 +39,7 @@ pub use resize::{
     upsample2x_concat, upsample2x_reference,
 };
 
-static BURN_ON_GPU: AtomicBool = AtomicBool::new(false);
-
-/// From now on a GPU runs the references, which is to say burn's own kernels: to compare with, and to find faults. At 128 px
-/// burn's gradient by a convolution's weights came out a third off on Vulkan.
-pub fn use_burn_on_gpu(burn: bool) {
-    BURN_ON_GPU.store(burn, Ordering::Relaxed);
-}
-
-/// Whether burn's own kernels may run. Never on the page, whose visitors would load megabytes of burn's templates for it.
-const HAS_REFERENCES: bool = cfg!(any(feature = "bench", not(target_family = "wasm")));
-
-#[inline(always)]
-fn is_burn_on_gpu() -> bool {
-    HAS_REFERENCES && BURN_ON_GPU.load(Ordering::Relaxed)
-}
-
-/// Whose kernels run on a device.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum KernelBackend {
-    Cpu,
-    Gpu,
-    Reference,
-}
-
-#[inline(always)]
-fn kernel_backend(device: &Device) -> KernelBackend {
-    match device.clone().inner().as_dispatch() {
-        DispatchDevice::Flex(_) => KernelBackend::Cpu,
-        _ if is_burn_on_gpu() => KernelBackend::Reference,
-        _ => KernelBackend::Gpu,
-    }
-}
-
-/// Whether there is a kernel for pictures of so many pixels: the GPU's read whole fours.
+/// Returns whether `device` has a kernel of ours for images of `pixels` pixels: the GPU's read whole vec4s.
 fn has_kernel_for(device: &Device, pixels: usize) -> bool {
     match kernel_backend(device) {
         KernelBackend::Cpu => true,
@@ -86,7 +52,7 @@ fn has_kernel_for(device: &Device, pixels: usize) -> bool {
     }
 }
 
-/// [`has_kernel_for`] for heatmaps and edge maps, whose sides are multiples of four on the page: a picture's is one of 16.
+/// [`has_kernel_for`] for heatmaps and edge maps, whose sides are multiples of four on the page: an image's is a multiple of 16.
 #[inline(always)]
 fn has_map_kernel_for(device: &Device, side: usize) -> bool {
     if HAS_REFERENCES {

@@ -12,7 +12,6 @@ mod run;
 mod views;
 
 use burn::tensor::Device;
-use burn::tensor::wgpu::MemoryConfiguration;
 
 pub use detection::{detect, discovered, edge_weights};
 pub use edits::{EdgeEdit, EdgeState, Edits, MaskEdit, Stages, Transfer};
@@ -283,19 +282,4 @@ impl Session {
 
 fn other_size() -> Error {
     Error::Setting("These settings change the size of the images. Load the images again.".into())
-}
-
-/// The GPU, where there is one.
-///
-/// # Errors
-/// [`Error::Backend`] with a sentence.
-pub async fn open_gpu() -> Result<Device> {
-    // As in a browser. Pages that tensors share are searched for room and joined at every launch, which took more of a
-    // step on an H100 than its kernels did.
-    let options = Device::wgpu_options().memory_config(MemoryConfiguration::ExclusivePages);
-    options.init_async().await.map_err(|error| {
-        Error::Backend(format!(
-            "No graphics adapter can be used here ({error}). Use the CPU backend instead."
-        ))
-    })
 }

@@ -41,14 +41,14 @@ impl Session {
         let history = &mut self.history;
         let shown = (step - history.steps_before) * self.config.batch / images.len();
         history.exposure = ExposureStats {
-            pictures: images.len(),
-            shown,
+            images: images.len(),
+            times_shown: shown,
             ..history.exposure
         };
         if history.snapshots.is_due(step) {
             if history.exposure.is_suspect() && !self.config.flip {
                 let ratio = mirrored_error_ratio(&model, &self.config, images, &previews, device);
-                history.exposure.mirrored = Some(ratio.await?);
+                history.exposure.mirror_ratio = Some(ratio.await?);
             }
             history.snapshots.push(views.snapshot());
         }
@@ -56,7 +56,7 @@ impl Session {
         let stats = &mut history.recent_stats;
         if stats.back().is_none_or(|last| last.step < step) {
             stats.push_back(views.stats());
-            if stats.len() > diagnosis::LOOKS {
+            if stats.len() > diagnosis::JITTER_PREVIEWS {
                 stats.pop_front();
             }
         }

@@ -1,29 +1,43 @@
-//! Whether WebGPU is there, and good enough.
+//! The browser's WebGPU adapter, and opening it.
 
+use burn::tensor::Device;
 use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// An adapter that burn can use.
+use crate::device;
+use crate::error::Result;
+
+/// An adapter that Burn can use.
 pub struct Adapter {
-    /// For people: vendor, architecture, description, as far as the browser tells.
+    /// Vendor, architecture and description for people, as far as the browser reports them.
     pub name: String,
-    /// A processor that plays a graphics card; burn's CPU backend is faster.
-    pub is_software: bool,
-    /// How many neighbouring invocations at least can see each other's values; 1 where none can.
-    pub lanes: usize,
+    /// The properties by which its kernels are chosen. If it is software, the CPU backend is faster.
+    pub properties: device::Adapter,
 }
 
-/// The adapter that a WebGPU device would run on.
+impl Adapter {
+    /// Opens the adapter and registers its properties, which cubecl cannot ask a browser for.
+    ///
+    /// # Errors
+    /// See [`device::open_gpu`].
+    pub async fn open(&self) -> Result<Device> {
+        let device = device::open_gpu().await?;
+        device::register(&device, self.properties);
+        Ok(device)
+    }
+}
+
+/// Returns the adapter that a WebGPU device would run on.
 ///
 /// # Errors
 /// A sentence that says what is missing.
-pub async fn adapter() -> Result<Adapter, String> {
+pub async fn adapter() -> std::result::Result<Adapter, String> {
     let none = || "This browser has no WebGPU".to_string();
     let navigator = get(&js_sys::global(), "navigator").ok_or_else(none)?;
     let gpu = get(&navigator, "gpu").ok_or_else(none)?;
     let options = Object::new();
-    // What burn asks for.
+    // As Burn asks for it.
     let _ = Reflect::set(
         &options,
         &"powerPreference".into(),
@@ -84,8 +98,7 @@ pub async fn adapter() -> Result<Adapter, String> {
     };
     Ok(Adapter {
         name,
-        is_software,
-        lanes,
+        properties: device::Adapter::new(lanes, is_software),
     })
 }
 

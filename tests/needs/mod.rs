@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use autolink::session::open_gpu;
+use autolink::device::open_gpu;
 use burn::tensor::Device;
 
 /// What a test may lack.

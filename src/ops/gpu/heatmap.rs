@@ -1,8 +1,9 @@
-//! Heatmaps and where they point on the GPU: `shaders/heatmap.wgsl`.
+//! Heatmaps and their expectations on the GPU: `shaders/heatmap.wgsl`.
 
 use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
+use bytemuck::{Pod, Zeroable};
 
 use super::{Shader, dims, empty, grid, launch, plane_lanes};
 
@@ -22,22 +23,39 @@ enum Pass {
     ExpectationGradient,
 }
 
+/// `Params` of `shaders/heatmap.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Params {
+    planes: u32,
+    height: u32,
+    width_vec4s: u32,
+    group_columns: u32,
+}
+
 impl Shader for Heatmap {
-    fn group(&self) -> u32 {
+    type Params = Params;
+
+    fn group_size(&self) -> u32 {
         self.lanes as u32
     }
 }
 
-/// Over heatmaps `[B,K,H,W]`, W a multiple of four.
+/// Runs a pass over heatmaps `[B,K,H,W]`, W a multiple of four.
 fn run(pass: Pass, buffers: &[&CubeTensor], [batch, count, height, width]: [usize; 4]) {
     let planes = batch * count;
     let lanes = plane_lanes(buffers[0], height * width / 4);
     let groups = grid(planes);
-    let sizes = [planes, height, width / 4, groups[0]];
-    launch(Heatmap { pass, lanes }, groups, buffers, &sizes);
+    let params = Params {
+        planes: planes as u32,
+        height: height as u32,
+        width_vec4s: (width / 4) as u32,
+        group_columns: groups[0] as u32,
+    };
+    launch(Heatmap { pass, lanes }, groups, buffers, params);
 }
 
-/// Scores `[B,K,H,W]` to heatmaps.
+/// Computes heatmaps, the softmax of each plane, of scores `[B,K,H,W]`.
 pub fn softmax(x: CubeTensor) -> CubeTensor {
     let x = into_contiguous(x);
     let y = empty(&x, dims::<4>(&x));
@@ -45,7 +63,7 @@ pub fn softmax(x: CubeTensor) -> CubeTensor {
     y
 }
 
-/// Its gradient by the scores, from the heatmaps.
+/// Computes the gradient of [`softmax`] by the scores, `[B,K,H,W]`, from its result and `dy`, of the same shape.
 pub fn softmax_gradient(heatmaps: CubeTensor, dy: CubeTensor) -> CubeTensor {
     let (heatmaps, dy) = (into_contiguous(heatmaps), into_contiguous(dy));
     let dx = empty(&dy, dims::<4>(&dy));
@@ -53,7 +71,7 @@ pub fn softmax_gradient(heatmaps: CubeTensor, dy: CubeTensor) -> CubeTensor {
     dx
 }
 
-/// Heatmaps `[B,K,H,W]` to keypoints `[B,K,2]`.
+/// Computes keypoints `[B,K,2]`, (row, col) in [-1, 1], of heatmaps `[B,K,H,W]`.
 pub fn expectation(heatmaps: CubeTensor) -> CubeTensor {
     let heatmaps = into_contiguous(heatmaps);
     let shape = dims::<4>(&heatmaps);
@@ -62,21 +80,21 @@ pub fn expectation(heatmaps: CubeTensor) -> CubeTensor {
     keypoints
 }
 
-/// Its gradient by the heatmaps, from `dy` `[B,K,2]`.
+/// Computes the gradient of [`expectation`] by the heatmaps, `[B,K,height,width]`, from `dy` `[B,K,2]`.
 pub fn expectation_gradient(dy: CubeTensor, [height, width]: [usize; 2]) -> CubeTensor {
     let dy = into_contiguous(dy);
     let [batch, count, _] = dims(&dy);
     let shape = [batch, count, height, width];
-    let by_heatmaps = empty(&dy, shape);
-    run(Pass::ExpectationGradient, &[&dy, &by_heatmaps], shape);
-    by_heatmaps
+    let dx = empty(&dy, shape);
+    run(Pass::ExpectationGradient, &[&dy, &dx], shape);
+    dx
 }
 
-/// Every kernel of this file that an adapter may be given.
+/// Adds every kernel of this file that `adapter` may run.
 #[cfg(test)]
 pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
-    for fours in super::permutations::PLANES {
-        let lanes = adapter.plane_lanes(fours);
+    for vec4_count in super::permutations::PLANES {
+        let lanes = adapter.plane_lanes(vec4_count);
         let passes = [
             Pass::Softmax,
             Pass::SoftmaxGradient,

@@ -1,29 +1,28 @@
-//! The GPU's kernels, `shaders/*.wgsl`: templates over what has to be known when they are compiled (tile sizes, mostly).
-//! Sizes of tensors are arguments, so that a kernel is compiled once for all layers.
+//! The GPU's kernels, `shaders/*.wgsl`: templates over what must be known at compile time (mostly tile sizes).
+//! Sizes of tensors are parameters, so that a kernel is compiled once for all layers.
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use askama::Template;
 use burn::backend::ops::ModuleOps;
 use burn::backend::{Cube, TensorMetadata};
 use burn::tensor::{DType, Shape};
-use burn_cubecl::cubecl::client::Client;
-use burn_cubecl::cubecl::ir::features::Plane;
 use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim, ExecutionMode, KernelId};
 use burn_cubecl::cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
 use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::template::{KernelSource, SourceKernel, SourceTemplate};
 use burn_cubecl::tensor::CubeTensor;
+use bytemuck::{Pod, Zeroable};
 
 use super::conv::options;
 use super::kernels::{BenchOps, Gradients, Kernels};
 use super::{ConvKind, ErrorNorm, NormSettings};
+use crate::device::{self, Adapter};
 use resize::Resize;
 
-pub use checked::{check_bounds, out_of_bounds};
+pub use checked::out_of_bounds;
 
 pub mod adamw;
 mod checked;
@@ -41,8 +40,11 @@ mod permutations;
 
 /// A file of `shaders/` with its constants. Its entry point is `main`.
 pub trait Shader: Template + Clone + Debug + Eq + Hash + Send + Sync + 'static {
-    /// Invocations of a workgroup.
-    fn group(&self) -> u32 {
+    /// The twin of `Params` in the shader: the same fields in the same order, each a u32 or an f32.
+    type Params: Pod + Debug;
+
+    /// Returns the invocations of a workgroup.
+    fn group_size(&self) -> u32 {
         64
     }
 }
@@ -64,14 +66,14 @@ impl<S: Shader> KernelSource for Source<S> {
     }
 
     fn id(&self) -> KernelId {
-        // Unchecked: no counters in loops, and no clamped indices; the shaders stay inside their buffers by themselves.
+        // Unchecked: no counters in loops, and no clamped indices; the shaders stay inside their buffers on their own.
         let mode = if self.checked {
             ExecutionMode::Checked
         } else {
             ExecutionMode::Unchecked
         };
         KernelId::new::<Self>()
-            .cube_dim(CubeDim::new_1d(self.shader.group()).0)
+            .cube_dim(CubeDim::new_1d(self.shader.group_size()).0)
             .mode(mode)
             .info((self.checked, self.shader.clone()))
     }
@@ -81,21 +83,21 @@ impl<S: Shader> KernelSource for Source<S> {
     }
 }
 
-/// Runs `groups` workgroups of a shader over contiguous `buffers`, bound in this order, and after them `sizes`.
-fn launch<S: Shader>(shader: S, groups: [usize; 3], buffers: &[&CubeTensor], sizes: &[usize]) {
-    let mut words: Vec<u32> = sizes.iter().map(|&size| size as u32).collect();
-    words.resize(words.len().next_multiple_of(4), 0); // whole vec4u
-    let words = words
-        .chunks(2)
-        .map(|pair| u64::from(pair[0]) | u64::from(pair[1]) << 32)
+/// Runs `groups` workgroups of a shader over contiguous `buffers`, bound in this order, and after them `params`.
+fn launch<S: Shader>(shader: S, groups: [usize; 3], buffers: &[&CubeTensor], params: S::Params) {
+    let mut bytes = bytemuck::bytes_of(&params).to_vec();
+    bytes.resize(bytes.len().next_multiple_of(16), 0); // the size of a uniform buffer
+    let words = bytes
+        .chunks_exact(8)
+        .map(bytemuck::pod_read_unaligned)
         .collect();
-    let checked = checked::is_on();
-    let counter = checked.then(|| checked::counter(&buffers[0].client));
+    let checked = device::checks_bounds(&buffers[0].device);
+    let counter = checked.then(|| checked::counter(buffers[0]));
     let handles = buffers.iter().map(|buffer| buffer.handle.clone());
     let arguments = KernelArguments::new()
         .with_buffers(handles.chain(counter).map(Handle::binding).collect())
         .with_info(MetadataBindingInfo::custom(words));
-    let dim = CubeDim::new_1d(shader.group());
+    let dim = CubeDim::new_1d(shader.group_size());
     #[cfg(test)]
     permutations::launched(&shader);
     let [x, y, z] = groups.map(|count| count as u32);
@@ -106,7 +108,7 @@ fn launch<S: Shader>(shader: S, groups: [usize; 3], buffers: &[&CubeTensor], siz
     );
 }
 
-/// Uninitialised memory beside `like`.
+/// Allocates an uninitialised tensor on the device of `like`.
 fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D]) -> CubeTensor {
     empty_device_contiguous_dtype(
         like.client.clone(),
@@ -120,43 +122,23 @@ fn dims<const D: usize>(tensor: &CubeTensor) -> [usize; D] {
     tensor.shape().dims()
 }
 
-/// Of `[B,C,H,W]`.
+/// Returns C of `[B,C,H,W]`.
 fn channels(x: &CubeTensor) -> usize {
     let [_, channels, ..] = dims::<4>(x);
     channels
 }
 
-/// What the kernels have to know of an adapter.
-#[derive(Clone, Copy, Debug)]
-struct Adapter {
-    /// How many neighbouring invocations at least work in step and can see each other's values; 1 where none can.
-    lanes: usize,
-    /// A processor that plays a GPU: loads are dear there, and registers are memory.
-    is_processor: bool,
-    /// A browser compiles the kernels, which wants features named.
-    is_browser: bool,
-}
-
 impl Adapter {
-    /// Of so many lanes, a processor or not, here.
-    fn here(lanes: usize, is_processor: bool) -> Adapter {
-        Adapter {
-            lanes,
-            is_processor,
-            is_browser: cfg!(target_family = "wasm"),
-        }
+    /// Returns whether it runs the kernels of [`conv`] for four lanes.
+    fn runs_quad_kernels(self) -> bool {
+        self.is_software && self.lanes == 4
     }
 
-    /// Whether the kernels of [`conv`] for four lanes are its own.
-    fn has_quads(self) -> bool {
-        self.is_processor && self.lanes == 4
-    }
-
-    /// Invocations that share a plane of so many `fours`.
-    fn plane_lanes(self, fours: usize) -> usize {
-        if self.is_processor {
+    /// Returns the invocations that share a plane of `vec4_count` vec4s.
+    fn plane_lanes(self, vec4_count: usize) -> usize {
+        if self.is_software {
             8
-        } else if fours < 64 {
+        } else if vec4_count < 64 {
             16
         } else {
             64
@@ -164,70 +146,24 @@ impl Adapter {
     }
 }
 
-/// What was told of the adapter: `2 lanes + is_processor`; 0 before that.
-static TOLD: AtomicUsize = AtomicUsize::new(0);
-
-/// Tells what adapter runs the kernels: how many neighbouring invocations at least work in step and can see each other's
-/// values (1 where none can), and whether it is a processor. Browsers do not tell cubecl; no lanes: cubecl knows.
-pub fn set_adapter(lanes: usize, is_processor: bool) {
-    let told = if lanes == 0 {
-        0
-    } else {
-        2 * lanes + usize::from(is_processor)
-    };
-    TOLD.store(told, Ordering::Relaxed);
+fn adapter(like: &CubeTensor) -> Adapter {
+    device::adapter(&like.device)
 }
 
-fn adapter(client: &Client) -> Adapter {
-    let told = TOLD.load(Ordering::Relaxed);
-    if told > 0 {
-        return Adapter::here(told / 2, told % 2 == 1);
-    }
-    let properties = client.properties();
-    let name = &properties.identity.name;
-    if name.starts_with("SwiftShader") {
-        return Adapter::here(4, true);
-    }
-    // Mesa's processor names its registers' width, "llvmpipe (LLVM 15.0.6, 256 bits)": as many lanes of 32 bits.
-    if let Some(words) = name.strip_prefix("llvmpipe") {
-        let bits = words
-            .split([' ', ')'])
-            .filter_map(|word| word.parse::<usize>().ok());
-        // Four lanes would get SwiftShader's kernels, which LLVM takes half a minute to compile.
-        let lanes = match bits.max().unwrap_or(128) / 32 {
-            ..=4 => 1,
-            lanes => lanes,
-        };
-        return Adapter::here(lanes, true);
-    }
-    let can_see = properties.features.plane.contains(Plane::Ops);
-    let lanes = if can_see {
-        properties.hardware.plane_size_min.max(1) as usize
-    } else {
-        1
-    };
-    Adapter::here(lanes, false)
+/// [`Adapter::plane_lanes`] on the device of `like`.
+fn plane_lanes(like: &CubeTensor, vec4_count: usize) -> usize {
+    adapter(like).plane_lanes(vec4_count)
 }
 
-/// Invocations that share a plane of so many `fours` of a tensor like this.
-fn plane_lanes(like: &CubeTensor, fours: usize) -> usize {
-    adapter(&like.client).plane_lanes(fours)
-}
-
-/// Workgroups in two dimensions, for the longest of either is 65,535; the columns come first.
+/// Arranges workgroups in columns and rows, since either is at most 65,535 long.
 fn grid(groups: usize) -> [usize; 3] {
     let columns = groups.min(32_768);
     [columns, groups.div_ceil(columns), 1]
 }
 
-/// What the shaders read and write; `aligned` tensors hold whole fours.
+/// Returns the WGSL type that shaders read and write: vec4s of `aligned` tensors, else single numbers.
 fn number(aligned: bool) -> &'static str {
     if aligned { "vec4f" } else { "f32" }
-}
-
-/// A number that a shader reads as f32.
-fn bits(value: f64) -> usize {
-    (value as f32).to_bits() as usize
 }
 
 /// `shaders/sum.wgsl`
@@ -235,39 +171,55 @@ fn bits(value: f64) -> usize {
 #[template(path = "sum.wgsl", escape = "none")]
 struct Sum;
 
-impl Shader for Sum {}
+/// `Params` of `shaders/sum.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct SumParams {
+    first_size: u32,
+    second_size: u32,
+    partial_count: u32,
+}
 
-/// Memory for the parts, so many, of a gradient by parameters, each two tensors of these sizes one behind the other.
-fn parts_of(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
+impl Shader for Sum {
+    type Params = SumParams;
+}
+
+/// Allocates `count` partial sums of the parameter gradients; each is two contiguous tensors of these sizes.
+fn alloc_partials(like: &CubeTensor, count: usize, sizes: [usize; 2]) -> CubeTensor {
     if is_sum(count, sizes[0]) {
-        grad_arena::room(like, sizes[0] + sizes[1])
+        grad_arena::alloc(like, sizes[0] + sizes[1])
     } else {
         empty(like, [count * (sizes[0] + sizes[1])])
     }
 }
 
-/// Whether `parts` are their own sum: a single one, the second of whose tensors begins where one may.
-fn is_sum(count: usize, first: usize) -> bool {
-    count == 1 && first.is_multiple_of(grad_arena::ALIGNED)
+/// Returns whether partial sums are the sum: there is one, and its second tensor begins where a tensor may.
+fn is_sum(count: usize, first_size: usize) -> bool {
+    count == 1 && first_size.is_multiple_of(grad_arena::ALIGNED)
 }
 
-/// The parts of a gradient by parameters, added up.
+/// Adds up `count` partial sums of the parameter gradients, of shapes `first` and `second`.
 fn sum<const D: usize, const E: usize>(
-    parts: &CubeTensor,
+    partials: &CubeTensor,
     count: usize,
     first: [usize; D],
     second: [usize; E],
 ) -> [CubeTensor; 2] {
-    let sizes: [usize; 3] = [first.iter().product(), second.iter().product(), count];
+    let sizes: [usize; 2] = [first.iter().product(), second.iter().product()];
     if is_sum(count, sizes[0]) {
         return [
-            grad_arena::view(parts, 0, first),
-            grad_arena::view(parts, sizes[0], second),
+            grad_arena::view(partials, 0, first),
+            grad_arena::view(partials, sizes[0], second),
         ];
     }
-    let sums = [sizes[0], sizes[1]].map(|size| grad_arena::room(parts, size));
+    let sums = sizes.map(|size| grad_arena::alloc(partials, size));
     let groups = [(sizes[0] + sizes[1]).div_ceil(64), 1, 1];
-    launch(Sum, groups, &[parts, &sums[0], &sums[1]], &sizes);
+    let params = SumParams {
+        first_size: sizes[0] as u32,
+        second_size: sizes[1] as u32,
+        partial_count: count as u32,
+    };
+    launch(Sum, groups, &[partials, &sums[0], &sums[1]], params);
     [
         grad_arena::view(&sums[0], 0, first),
         grad_arena::view(&sums[1], 0, second),
@@ -282,7 +234,7 @@ impl Kernels for Cube {
         slope: f64,
         kind: ConvKind,
     ) -> CubeTensor {
-        assert!(kind == ConvKind::Same3x3, "the GPU convolves, then halves");
+        assert!(kind == ConvKind::Same3x3, "the GPU convolves, then pools");
         conv::convolve(vec![x], weight, Some((bias, slope)), false)
     }
 
@@ -306,19 +258,19 @@ impl Kernels for Cube {
     }
 
     fn avg_pool2x2(x: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::Halve, x, None)
+        resize::resize(Resize::AvgPool, x, None)
     }
 
     fn max_pool2x2(x: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::Max, x, None)
+        resize::resize(Resize::MaxPool, x, None)
     }
 
     fn upsample2x(x: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::Double, x, None)
+        resize::resize(Resize::Upsample, x, None)
     }
 
     fn upsample2x_concat(x: CubeTensor, y: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::DoubleTwo, x, Some(y))
+        resize::resize(Resize::UpsampleConcat, x, Some(y))
     }
 
     fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
@@ -399,7 +351,7 @@ impl Gradients for Cube {
         dy: CubeTensor,
         _: ConvKind,
     ) -> [CubeTensor; 2] {
-        conv::gradients_by_parameters(inputs, dy)
+        conv::parameter_grads(inputs, dy)
     }
 
     fn draw(
@@ -411,32 +363,32 @@ impl Gradients for Cube {
         edge_map::draw(keypoints, weights, size, thickness)
     }
 
-    fn edge_map_gradients(drawn: Self::EdgeMapCtx, dy: CubeTensor) -> [CubeTensor; 2] {
-        edge_map::gradients(drawn, dy)
+    fn edge_map_gradients(ctx: Self::EdgeMapCtx, dy: CubeTensor) -> [CubeTensor; 2] {
+        edge_map::gradients(ctx, dy)
     }
 
     fn avg_pool2x2_gradient(dy: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::HalveGradient, dy, None)
+        resize::resize(Resize::AvgPoolGradient, dy, None)
     }
 
     fn max_pool2x2_with_indices(x: CubeTensor) -> (CubeTensor, CubeTensor) {
         let x = into_contiguous(x);
-        (resize::resize(Resize::Max, x.clone(), None), x)
+        (resize::resize(Resize::MaxPool, x.clone(), None), x)
     }
 
     fn max_pool2x2_gradient(x: CubeTensor, dy: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::MaxGradient, dy, Some(x))
+        resize::resize(Resize::MaxPoolGradient, dy, Some(x))
     }
 
     fn upsample2x_gradient(dy: CubeTensor) -> CubeTensor {
-        resize::resize(Resize::DoubleGradient, dy, None)
+        resize::resize(Resize::UpsampleGradient, dy, None)
     }
 
     fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
         norm::leaky_gradient(y, dy, slope)
     }
 
-    /// Nothing is copied, where a part begins at an address that one may.
+    /// Copies nothing where a part begins at an address at which a tensor may.
     fn split(x: CubeTensor, channels: usize) -> [CubeTensor; 2] {
         let [batch, all, height, width] = dims(&x);
         [0..channels, channels..all]

@@ -3,9 +3,10 @@
 use askama::Template;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
+use bytemuck::{Pod, Zeroable};
 
 use super::super::NormSettings;
-use super::{Shader, bits, dims, empty, grad_arena, grid, launch, plane_lanes};
+use super::{Shader, dims, empty, grad_arena, grid, launch, plane_lanes};
 
 /// `shaders/norm.wgsl`
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,12 +28,38 @@ enum Pass {
 #[derive(Template, Clone, Debug, PartialEq, Eq, Hash)]
 #[template(path = "leaky_relu.wgsl", escape = "none")]
 struct Leaky {
-    /// How many tensors are added up.
+    /// The number of tensors that are added, 1 or 2.
     terms: usize,
     gradient: bool,
 }
 
-impl Shader for Leaky {}
+/// `Params` of `shaders/norm.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Params {
+    channels: u32,
+    plane_vec4s: u32,
+    batch: u32,
+    epsilon: f32,
+    slope: f32,
+    momentum: f32,
+    first_at: u32,
+    second_at: u32,
+    dy_channels: u32,
+}
+
+/// `Params` of `shaders/leaky_relu.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct LeakyParams {
+    vec4_count: u32,
+    group_columns: u32,
+    slope: f32,
+}
+
+impl Shader for Leaky {
+    type Params = LeakyParams;
+}
 
 impl Leaky {
     const RELU: Leaky = Leaky {
@@ -50,29 +77,41 @@ impl Leaky {
 }
 
 impl Shader for Norm {
-    fn group(&self) -> u32 {
+    type Params = Params;
+
+    fn group_size(&self) -> u32 {
         self.lanes as u32
     }
 }
 
-/// `dy` has `all` channels, of which x's are the first.
+/// Runs a pass. `dy_channels` are the channels of dy, of which x's are the first; `starts` are `first_at` and `second_at`.
 fn run(
     pass: Pass,
     buffers: &[&CubeTensor],
     settings: NormSettings,
-    all: usize,
-    places: [usize; 2],
+    dy_channels: usize,
+    starts: [usize; 2],
 ) {
     let [batch, channels, height, width] = dims(buffers[0]);
-    let fours = height * width / 4;
-    let lanes = plane_lanes(buffers[0], fours);
-    let constants = [settings.epsilon, settings.slope, settings.momentum].map(bits);
-    let sizes = [&[channels, fours, batch][..], &constants, &places, &[all]].concat();
-    launch(Norm { pass, lanes }, [channels, batch, 1], buffers, &sizes);
+    let plane_vec4s = height * width / 4;
+    let lanes = plane_lanes(buffers[0], plane_vec4s);
+    let [first_at, second_at] = starts.map(|start| start as u32);
+    let params = Params {
+        channels: channels as u32,
+        plane_vec4s: plane_vec4s as u32,
+        batch: batch as u32,
+        epsilon: settings.epsilon as f32,
+        slope: settings.slope as f32,
+        momentum: settings.momentum as f32,
+        first_at,
+        second_at,
+        dy_channels: dy_channels as u32,
+    };
+    launch(Norm { pass, lanes }, [channels, batch, 1], buffers, params);
 }
 
-/// A tensor `[B,C,H,W]` that may be some channels of a contiguous one, and how many that has; any other is made contiguous.
-fn channels_of_more(tensor: CubeTensor) -> (CubeTensor, usize) {
+/// Returns `tensor` `[B,C,H,W]` as it is if it is the first channels of a contiguous tensor, and the channels of that; else copies it.
+fn as_first_channels(tensor: CubeTensor) -> (CubeTensor, usize) {
     let [_, channels, height, width] = dims(&tensor);
     let plane = height * width;
     let strides = tensor.meta.strides();
@@ -83,8 +122,9 @@ fn channels_of_more(tensor: CubeTensor) -> (CubeTensor, usize) {
     (into_contiguous(tensor), channels)
 }
 
-/// See [`crate::ops::batch_norm_train`], of `x` `[B,C,H,W]`, H W a multiple of four; weight, bias, and the running mean and variance before
-/// this batch, `[C]` each. The output, those after it, and mean and variance, biased, of each channel: `[2,C]`.
+/// Computes [`crate::ops::batch_norm_train`] of `x` `[B,C,H,W]`, H W a multiple of four. `parameters` are weight, bias, and the running mean
+/// and variance before this batch, `[C]` each. Returns the output, the running mean and variance after this batch, and the mean and
+/// biased variance of each channel, `[2,C]`.
 pub fn forward(
     x: CubeTensor,
     parameters: [CubeTensor; 4],
@@ -96,13 +136,13 @@ pub fn forward(
     let planes = empty(&x, [batch, 2, channels]);
     run(Pass::Moments, &[&x, &planes], settings, 0, [0, 0]);
     let y = empty(&x, dims::<4>(&x));
-    // One buffer, for a kernel may have eight: the moments, and from `places` on the running statistics.
+    // One buffer, since a kernel may bind eight: the moments, and from `starts` on the running statistics.
     let after = (2 * channels).next_multiple_of(grad_arena::ALIGNED);
-    let places = [
+    let starts = [
         after,
         after + channels.next_multiple_of(grad_arena::ALIGNED),
     ];
-    let statistics = empty(&x, [places[1] + channels]);
+    let statistics = empty(&x, [starts[1] + channels]);
     let buffers = [
         &x,
         &weight,
@@ -113,8 +153,8 @@ pub fn forward(
         &statistics,
         &y,
     ];
-    run(Pass::Forward, &buffers, settings, 0, places);
-    let [mean, variance] = places.map(|start| grad_arena::view(&statistics, start, [channels]));
+    run(Pass::Forward, &buffers, settings, 0, starts);
+    let [mean, variance] = starts.map(|start| grad_arena::view(&statistics, start, [channels]));
     [
         y,
         mean,
@@ -123,7 +163,7 @@ pub fn forward(
     ]
 }
 
-/// The gradients by x, weight and bias.
+/// Computes the gradients of [`forward`] by x, weight and bias; `parameters` are weight, bias and moments.
 pub fn backward(
     x: CubeTensor,
     parameters: [CubeTensor; 3],
@@ -131,15 +171,15 @@ pub fn backward(
     dy: CubeTensor,
 ) -> [CubeTensor; 3] {
     let x = into_contiguous(x);
-    let (dy, all) = channels_of_more(dy);
+    let (dy, dy_channels) = as_first_channels(dy);
     let [weight, bias, moments] = parameters.map(into_contiguous);
     let [batch, channels, ..] = dims::<4>(&x);
     let planes = empty(&x, [batch, 2, channels]);
     let buffers = [&x, &weight, &bias, &moments, &dy, &planes];
-    run(Pass::Sums, &buffers, settings, all, [0, 0]);
+    run(Pass::Sums, &buffers, settings, dy_channels, [0, 0]);
     let dx = empty(&x, dims::<4>(&x));
-    let places = [0, channels.next_multiple_of(grad_arena::ALIGNED)];
-    let by_parameters = grad_arena::room(&x, places[1] + channels);
+    let starts = [0, channels.next_multiple_of(grad_arena::ALIGNED)];
+    let parameter_grads = grad_arena::alloc(&x, starts[1] + channels);
     let buffers = [
         &x,
         &weight,
@@ -147,16 +187,16 @@ pub fn backward(
         &moments,
         &dy,
         &planes,
-        &by_parameters,
+        &parameter_grads,
         &dx,
     ];
-    run(Pass::Backward, &buffers, settings, all, places);
-    let [weight_grad, by_bias] =
-        places.map(|start| grad_arena::view(&by_parameters, start, [channels]));
-    [dx, weight_grad, by_bias]
+    run(Pass::Backward, &buffers, settings, dy_channels, starts);
+    let [weight_grad, bias_grad] =
+        starts.map(|start| grad_arena::view(&parameter_grads, start, [channels]));
+    [dx, weight_grad, bias_grad]
 }
 
-/// LeakyReLU of `x`, whose size is a multiple of four.
+/// Computes LeakyReLU of `x` `[B,C,H,W]`, whose size is a multiple of four.
 pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
     let x = into_contiguous(x);
     let y = empty(&x, dims::<4>(&x));
@@ -164,7 +204,7 @@ pub fn leaky(x: CubeTensor, slope: f64) -> CubeTensor {
     y
 }
 
-/// LeakyReLU of `x + y`, whose size is a multiple of four.
+/// Computes LeakyReLU of `x + y`, `[B,C,H,W]` both, whose size is a multiple of four.
 pub fn add_leaky_relu(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
     let (x, y) = (into_contiguous(x), into_contiguous(y));
     let sum = empty(&x, dims::<4>(&x));
@@ -172,7 +212,7 @@ pub fn add_leaky_relu(x: CubeTensor, y: CubeTensor, slope: f64) -> CubeTensor {
     sum
 }
 
-/// Its gradient by the input, from the output `y`.
+/// Computes the gradient of [`leaky`] by its input, from the output `y`.
 pub fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
     let (y, dy) = (into_contiguous(y), into_contiguous(dy));
     let dx = empty(&y, dims::<4>(&y));
@@ -181,16 +221,21 @@ pub fn leaky_gradient(y: CubeTensor, dy: CubeTensor, slope: f64) -> CubeTensor {
 }
 
 fn run_leaky(shader: Leaky, buffers: &[&CubeTensor], slope: f64) {
-    let fours = dims::<4>(buffers[0]).iter().product::<usize>() / 4;
-    let groups = grid(fours.div_ceil(64));
-    launch(shader, groups, buffers, &[fours, groups[0], bits(slope)]);
+    let vec4_count = dims::<4>(buffers[0]).iter().product::<usize>() / 4;
+    let groups = grid(vec4_count.div_ceil(64));
+    let params = LeakyParams {
+        vec4_count: vec4_count as u32,
+        group_columns: groups[0] as u32,
+        slope: slope as f32,
+    };
+    launch(shader, groups, buffers, params);
 }
 
-/// Every kernel of this file that an adapter may be given.
+/// Adds every kernel of this file that `adapter` may run.
 #[cfg(test)]
 pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
-    for fours in super::permutations::PLANES {
-        let lanes = adapter.plane_lanes(fours);
+    for vec4_count in super::permutations::PLANES {
+        let lanes = adapter.plane_lanes(vec4_count);
         for pass in [Pass::Moments, Pass::Forward, Pass::Sums, Pass::Backward] {
             found.add(Norm { pass, lanes });
         }

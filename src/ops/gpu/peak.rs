@@ -1,7 +1,8 @@
-//! What the GPU can do at best: `shaders/peak.wgsl`.
+//! The GPU's peak rate of multiply-adds, for the bench: `shaders/peak.wgsl`.
 
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
+use bytemuck::{Pod, Zeroable};
 
 use super::{Shader, empty, launch};
 
@@ -12,21 +13,33 @@ struct Peak {
     chains: usize,
 }
 
-impl Shader for Peak {}
+/// `Params` of `shaders/peak.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Params {
+    rounds: u32,
+}
 
-/// Operations of one invocation and round.
+impl Shader for Peak {
+    type Params = Params;
+}
+
+/// Returns the operations of one invocation in one round: a multiply-add of a vec4 is eight.
 pub fn operations(chains: usize) -> usize {
     4 * chains * 4 * 2
 }
 
-/// Runs `64 groups` invocations of so many rounds on the device of `like`.
+/// Runs `64 groups` invocations of `rounds` rounds on the device of `like`.
 pub fn run(like: &CubeTensor, chains: usize, groups: usize, rounds: usize) -> CubeTensor {
     let y = empty(like, [64 * groups * 4]);
-    launch(Peak { chains }, [groups, 1, 1], &[&y], &[rounds]);
+    let params = Params {
+        rounds: rounds as u32,
+    };
+    launch(Peak { chains }, [groups, 1, 1], &[&y], params);
     y
 }
 
-/// Every kernel of this file that an adapter may be given.
+/// Adds every kernel of this file that an adapter may run.
 #[cfg(test)]
 pub(super) fn permutations(found: &mut super::permutations::Found) {
     for chains in 1..=32 {

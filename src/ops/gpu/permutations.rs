@@ -1,5 +1,5 @@
-//! Every kernel that the host code can choose, for every kind of adapter, is one that WebGPU takes: checked by naga, which
-//! compiles them natively, with what that kind of adapter has.
+//! Tests that every kernel that the host code can choose, for every kind of adapter, is valid WebGPU: naga, which compiles
+//! them natively, checks each with the features of that kind of adapter.
 
 use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -7,10 +7,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::{fs, path::Path};
 
-use naga::AddressSpace;
+use bytemuck::Zeroable;
 use naga::front::wgsl;
 use naga::proc::Layouter;
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ScalarKind, TypeInner};
 use pollster::block_on;
 
 use super::{
@@ -20,19 +21,26 @@ use crate::config::{Config, LossKind, Preset};
 use crate::data::synthetic;
 use crate::session::{Backend, Session};
 
-/// Planes of so many fours get other kernels than others: both sides of where that changes.
+/// Sizes of planes in vec4s, on both sides of each at which another kernel is chosen.
 pub const PLANES: [usize; 5] = [1, 63, 64, 65, 65_536];
 
-/// Kernels and their sources. Each is rendered once.
+/// Kernels by name. Each is rendered once.
 #[derive(Default)]
 pub struct Found {
-    sources: BTreeMap<String, String>,
+    kernels: BTreeMap<String, Kernel>,
     seen: HashSet<u64>,
     kinds: HashSet<&'static str>,
 }
 
+/// A rendered kernel.
+struct Kernel {
+    source: String,
+    /// The twin of its `Params`, all zeros, as Rust prints it: `Params { count: 0, slope: 0.0 }`.
+    params: String,
+}
+
 impl Found {
-    /// One more, or one that was there before. Whether it is new.
+    /// Adds a kernel, and returns whether it is new.
     pub fn add<S: Shader>(&mut self, shader: S) -> bool {
         let mut hasher = DefaultHasher::new();
         type_name::<S>().hash(&mut hasher);
@@ -40,19 +48,21 @@ impl Found {
         let is_new = self.seen.insert(hasher.finish());
         if is_new {
             let source = shader.render().expect("it renders");
-            self.sources.insert(name(&shader), source);
+            let params = format!("{:?}", S::Params::zeroed());
+            self.kernels
+                .insert(name(&shader), Kernel { source, params });
             self.kinds.insert(type_name::<S>());
         }
         is_new
     }
 }
 
-/// `conv::Convolve { group: 64, ... }`
+/// Names a kernel: `conv::Convolve { group: 64, ... }`.
 fn name<S: Shader>(shader: &S) -> String {
     format!("{}: {shader:?}", type_name::<S>())
 }
 
-/// Everything that runs on such an adapter.
+/// Returns every kernel that an adapter may run.
 fn kernels(adapter: Adapter) -> Found {
     let mut found = Found::default();
     found.add(Sum);
@@ -68,21 +78,21 @@ fn kernels(adapter: Adapter) -> Found {
     found
 }
 
-/// Every kind of adapter: graphics cards without subgroups and with any width of them, processors that play one (lavapipe
-/// with 4, 8 and 16 lanes, SwiftShader with 4, or 1 in a browser that hides subgroups), each natively and in a browser.
+/// Returns every kind of adapter: GPUs without subgroups and with any width of them, CPUs that play one (lavapipe with 4, 8 and
+/// 16 lanes, SwiftShader with 4, or 1 in a browser that hides subgroups), each natively and in a browser.
 fn adapters() -> Vec<Adapter> {
     let mut adapters = Vec::new();
     for lanes in [1, 2, 4, 8, 16, 32, 64, 128] {
-        for is_processor in [false, true] {
-            // No processor has wider registers than 16 numbers.
-            if is_processor && lanes > 16 {
+        for is_software in [false, true] {
+            // No CPU has wider registers than 16 numbers.
+            if is_software && lanes > 16 {
                 continue;
             }
-            for is_browser in [false, true] {
+            for requires_enable in [false, true] {
                 adapters.push(Adapter {
                     lanes,
-                    is_processor,
-                    is_browser,
+                    is_software,
+                    requires_enable,
                 });
             }
         }
@@ -90,7 +100,7 @@ fn adapters() -> Vec<Adapter> {
     adapters
 }
 
-/// What is wrong with a kernel on an adapter.
+/// Finds out what is wrong with a kernel on an adapter.
 fn fault(adapter: Adapter, source: &str) -> Option<String> {
     const ENABLE: &str = "enable subgroups;";
     let plain = source.replacen(ENABLE, "", 1);
@@ -98,7 +108,7 @@ fn fault(adapter: Adapter, source: &str) -> Option<String> {
         .iter()
         .any(|word| plain.contains(word));
     // Browsers want the feature named, naga does not know its name.
-    if source.contains(ENABLE) != (adapter.is_browser && uses_subgroups) {
+    if source.contains(ENABLE) != (adapter.requires_enable && uses_subgroups) {
         return Some("it names the feature where it should not, or not where it should".into());
     }
     let module = match wgsl::parse_str(&plain) {
@@ -140,15 +150,49 @@ fn fault(adapter: Adapter, source: &str) -> Option<String> {
     (entry.name != "main" || size > 256).then(|| format!("{} has {size} invocations", entry.name))
 }
 
+/// Prints the `Params` of a kernel as Rust prints its twin.
+fn params(source: &str) -> String {
+    let module: Module =
+        wgsl::parse_str(&source.replacen("enable subgroups;", "", 1)).expect("valid");
+    let find = |(_, ty): (_, &naga::Type)| match &ty.inner {
+        TypeInner::Struct { members, .. } if ty.name.as_deref() == Some("Params") => {
+            Some(members.clone())
+        }
+        _ => None,
+    };
+    let members = module
+        .types
+        .iter()
+        .find_map(find)
+        .expect("a kernel has `Params`");
+    let fields = members.iter().enumerate().map(|(i, member)| {
+        assert_eq!(member.offset as usize, 4 * i, "{source}");
+        let zero = match module.types[member.ty].inner {
+            TypeInner::Scalar(scalar) if scalar.kind == ScalarKind::Float => "0.0",
+            _ => "0",
+        };
+        format!("{}: {zero}", member.name.as_deref().unwrap_or_default())
+    });
+    let fields: Vec<String> = fields.collect();
+    format!("{{ {} }}", fields.join(", "))
+}
+
 #[test]
 fn every_kernel_is_valid_on_every_kind_of_adapter() {
     let (mut count, mut kinds) = (0, HashSet::<&str>::new());
-    // Many adapters get the same ones.
+    // Many adapters run the same ones.
     let mut checked = HashSet::new();
     for adapter in adapters() {
         let found = kernels(adapter);
         kinds.extend(&found.kinds);
-        for (name, source) in found.sources {
+        for (
+            name,
+            Kernel {
+                source,
+                params: twin,
+            },
+        ) in found.kernels
+        {
             count += 1;
             let fault = fault(adapter, &source);
             assert!(
@@ -156,14 +200,18 @@ fn every_kernel_is_valid_on_every_kind_of_adapter() {
                 "{name} on {adapter:?}: {}\n{source}",
                 fault.unwrap_or_default()
             );
+            if !checked.contains(&source) {
+                let params = params(&source);
+                assert!(
+                    twin.ends_with(&params),
+                    "{name}: {twin}, but {params} in the shader"
+                );
+            }
             checked.insert(source);
         }
     }
-    println!(
-        "{count} kernels, {} of them unlike the others",
-        checked.len()
-    );
-    // None was left out: as many kinds as there are files with an entry point.
+    println!("{count} kernels, {} of them different", checked.len());
+    // As many kinds as there are files with an entry point: none is missing.
     let files =
         fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")).expect("a folder");
     let texts = files.map(|file| fs::read_to_string(file.expect("a file").path()).expect("text"));
@@ -171,7 +219,7 @@ fn every_kernel_is_valid_on_every_kind_of_adapter() {
     assert_eq!(kinds.len(), entries, "{kinds:?}");
 }
 
-/// What was launched since the tests began.
+/// The kernels that were launched since the tests began.
 static LAUNCHED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 pub fn launched<S: Shader>(shader: &S) {
@@ -182,7 +230,7 @@ pub fn launched<S: Shader>(shader: &S) {
 }
 
 #[test]
-fn what_training_launches_is_among_them() {
+fn training_launches_only_checked_kernels() {
     let Some(device) = crate::needs::gpu() else {
         return;
     };
@@ -195,33 +243,33 @@ fn what_training_launches_is_among_them() {
         loss: LossKind::Pixel,
         ..Config::preset(Preset::Tiny)
     };
-    let pictures = synthetic::puppets(4, 1, config.size).dataset;
+    let images = synthetic::puppets(4, 1, config.size).dataset;
     let mut session = Session::new(device, Backend::Gpu, config.clone()).expect("opens");
-    session.begin(config, pictures).expect("begins");
+    session.begin(config, images).expect("begins");
     block_on(session.step()).expect("steps");
     let launched = LAUNCHED.lock().expect("no test panics here").clone();
     assert!(launched.len() > 10, "{launched:?}");
     let all: HashSet<String> = adapters()
         .into_iter()
-        .flat_map(|adapter| kernels(adapter).sources.into_keys())
+        .flat_map(|adapter| kernels(adapter).kernels.into_keys())
         .collect();
     let others: Vec<&String> = launched
         .iter()
         .filter(|name| !all.contains(*name))
         .collect();
-    assert!(others.is_empty(), "launched, and not checked: {others:?}");
+    assert!(others.is_empty(), "launched, but not checked: {others:?}");
 }
 
 #[test]
-fn a_kernel_that_an_adapter_cannot_run_is_noticed() {
-    let adapter = |lanes, is_browser| Adapter {
+fn fault_finds_kernels_that_an_adapter_cannot_run() {
+    let adapter = |lanes, requires_enable| Adapter {
         lanes,
-        is_processor: false,
-        is_browser,
+        is_software: false,
+        requires_enable,
     };
     let kernel = |body: &str| format!("@compute @workgroup_size(64) fn main() {{ {body} }}");
     assert_eq!(fault(adapter(1, false), &kernel("")), None);
-    // Subgroups where there are none, or not named, or named natively; a mistake in the language; a type that does not fit.
+    // Subgroups where there are none, not enabled, or enabled natively; a syntax error; a type error.
     let sum = kernel("let s = subgroupAdd(1u);");
     assert!(fault(adapter(1, false), &sum).is_some());
     assert_eq!(fault(adapter(32, false), &sum), None);

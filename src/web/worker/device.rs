@@ -9,9 +9,8 @@ use super::{Engine, Incoming};
 use crate::annotate::formats;
 use crate::config::{Config, Preset, SETTINGS};
 use crate::error::{Error, Result};
-use crate::ops;
 use crate::palette;
-use crate::session::{Backend, Event, Phase, Session, open_gpu};
+use crate::session::{Backend, Event, Phase, Session};
 use crate::web::{cores, fetch, gpu};
 
 /// Interval at which spawned workers are counted, ms.
@@ -107,7 +106,7 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
         }
         Err(missing) => return Ok(cpu(format!(": {missing}."))),
     };
-    if adapter.is_software && !is_forced {
+    if adapter.properties.is_software && !is_forced {
         return Ok(cpu(format!(
             ": WebGPU only offers {} here, which is slower.",
             adapter.name
@@ -116,12 +115,11 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
     let requested = if is_forced { ", as requested" } else { "" };
     tracing::info!(
         adapter.name,
-        adapter.lanes,
-        adapter.is_software,
+        adapter.properties.lanes,
+        adapter.properties.is_software,
         "WebGPU adapter"
     );
-    ops::set_adapter(adapter.lanes, adapter.is_software);
-    match open_gpu().await {
+    match adapter.open().await {
         Ok(device) => Ok((
             device,
             Backend::Gpu,
