@@ -86,7 +86,7 @@ const OFTEN_SHOWN: usize = 50;
 /// is 1.5 after 100 steps and 4 after 900; for 10 puppets it is 1.4 by then, for 60 it stays 1.0.)
 const MIRROR_RATIO: f32 = 1.3;
 
-/// How often the model saw its images.
+/// The number of images of a run, and how often the model saw them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ExposureStats {
     /// The number of images.

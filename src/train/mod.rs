@@ -44,7 +44,7 @@ pub struct RngState {
     seeding: Seeding,
 }
 
-/// How a run's random streams derive from its one seed. No stream depends on how much the others draw.
+/// The derivation of a run's random streams from its one seed. No stream depends on how much the others draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Seeding {
     /// Batches use the run's seed plus 1 and masks the seed plus 2, so the masks of one run repeat the batches of another.

@@ -50,7 +50,7 @@ struct Arena {
     relative_speed: [Cell<f64>; 3],
 }
 
-/// A shard of a convolution, as a worker's header encodes it behind the state.
+/// A shard of a convolution, as a worker's header encodes it after the state.
 struct Task {
     job: ConvJob,
     has_bias: bool,
@@ -263,9 +263,9 @@ impl Arena {
             let mut b = vec![0.0; shard.b.iter().map(|range| range.len()).sum()];
             let mut rest = &mut b[..];
             for range in shard.b {
-                let (values, behind) = rest.split_at_mut(range.len());
+                let (values, after) = rest.split_at_mut(range.len());
                 self.get(at_b + range.start, values);
-                rest = behind;
+                rest = after;
             }
             let bias = task.has_bias.then(|| {
                 let mut bias = vec![0.0; task.job.other_channels];

@@ -119,12 +119,12 @@ impl EdgeMapOperands {
                     let pixels = row + columns.start..row + columns.end;
                     let (logs, indices) = (&mut logs[pixels.clone()], &mut indices[pixels]);
                     let columns = &coordinates[columns.clone()];
-                    for ((best, winner), column) in logs.iter_mut().zip(indices).zip(columns) {
+                    for ((best, brightest), column) in logs.iter_mut().zip(indices).zip(columns) {
                         let near = segment.near(coordinates[r], *column);
                         let here = log - near.distance_squared() * sharpness;
-                        let wins = here > *best;
-                        *best = if wins { here } else { *best };
-                        *winner = if wins { edge } else { *winner };
+                        let is_brighter = here > *best;
+                        *best = if is_brighter { here } else { *best };
+                        *brightest = if is_brighter { edge } else { *brightest };
                     }
                 }
             }
@@ -138,9 +138,9 @@ impl EdgeMapOperands {
             let mut map = vec![INVISIBLE; pixels];
             let mut indices = vec![NONE; pixels];
             self.draw(b, &mut map, &mut indices);
-            for (value, winner) in map.iter_mut().zip(&indices) {
+            for (value, brightest) in map.iter_mut().zip(&indices) {
                 let drawn = exp(f64::from(*value)) as f32;
-                *value = if *winner == NONE { 0.0 } else { drawn };
+                *value = if *brightest == NONE { 0.0 } else { drawn };
             }
             (map, indices)
         });
@@ -163,11 +163,11 @@ impl EdgeMapOperands {
             let (keypoint_grad, weight_grad) = gradients.split_at_mut(2 * count);
             for pixel in 0..pixels {
                 let at = b * pixels + pixel;
-                let (winner, dy) = (indices[at], dy[at]);
-                if winner == NONE || dy == 0.0 {
+                let (brightest, dy) = (indices[at], dy[at]);
+                if brightest == NONE || dy == 0.0 {
                     continue;
                 }
-                let edge = winner as usize;
+                let edge = brightest as usize;
                 let (i, j) = (edge / count, edge % count);
                 let near = self.segment(b, i, j).near(
                     self.coordinate(pixel / self.size),

@@ -109,15 +109,15 @@ pub fn max_pool2x2(x: &[f32], height: usize, width: usize) -> (Vec<f32>, Vec<u8>
             .zip(indices.chunks_exact_mut(width / 2));
         for (pair, (maxima, indices)) in x.chunks_exact(2 * width).zip(rows) {
             let (top, bottom) = pair.split_at(width);
-            for ((top, bottom), (maximum, winner)) in top
+            for ((top, bottom), (maximum, index)) in top
                 .chunks_exact(2)
                 .zip(bottom.chunks_exact(2))
                 .zip(maxima.iter_mut().zip(indices))
             {
-                (*maximum, *winner) = (top[0], 0);
+                (*maximum, *index) = (top[0], 0);
                 for (i, value) in [top[1], bottom[0], bottom[1]].into_iter().enumerate() {
                     if value > *maximum {
-                        (*maximum, *winner) = (value, i as u8 + 1);
+                        (*maximum, *index) = (value, i as u8 + 1);
                     }
                 }
             }
@@ -133,13 +133,13 @@ pub fn max_pool2x2_gradient(indices: &[u8], dy: &[f32], height: usize, width: us
     let mut dx = vec![0.0; dy.len() * 4];
     for_each_piece(&mut dx, height * width * 4, |plane, dx| {
         let from = plane * height * width;
-        for (i, (winner, dy)) in indices[from..]
+        for (i, (index, dy)) in indices[from..]
             .iter()
             .zip(&dy[from..][..height * width])
             .enumerate()
         {
-            let winner = usize::from(*winner);
-            let (row, column) = (2 * (i / width) + winner / 2, 2 * (i % width) + winner % 2);
+            let index = usize::from(*index);
+            let (row, column) = (2 * (i / width) + index / 2, 2 * (i % width) + index % 2);
             dx[row * 2 * width + column] = *dy;
         }
     });

@@ -1,6 +1,6 @@
 //! Convolutions on the CPU, as sums of shifted rows: no im2col, every multiplication in registers.
 //!
-//! A plane is laid out as one long signal with a zero behind each row, so that a kernel's tap is a constant offset
+//! A plane is laid out as one long signal with a zero after each row, so that a kernel's tap is a constant offset
 //! into the signal: `y[o][p] = bias[o] + sum over j, t of weight[o][j][t] x[j][p + tap[t]]`.
 //! A 3x3 convolution has 9 taps. Once Winograd's F(4, 3) transformed its rows (`winograd`) it has 3, for six components of a quarter of
 //! the height. The 4x4 convolution with stride 2 has 4 taps, once its input is split into the four phases of even and odd rows and
@@ -22,7 +22,7 @@ use super::winograd::TILE;
 
 /// Output channels that share a load of the input; weights are packed in such blocks.
 pub const OUTPUTS: usize = 4;
-/// Values behind a signal, for a strip that runs past its end.
+/// Values after a signal, for a strip that runs past its end.
 const SLACK: usize = 64;
 /// Values of the input that one pass over the outputs should read at most (128 KB, half of a small L2).
 const CACHE_VALUES: usize = 32 * 1024;

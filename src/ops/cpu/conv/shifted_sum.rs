@@ -12,7 +12,7 @@ fn taps<const T: usize>(row: usize) -> [usize; T] {
     std::array::from_fn(|t| t / side * row + t % side)
 }
 
-/// Packs weights in blocks of [`OUTPUTS`] output channels: `[O/4][COMPONENTS][J][T][4]`, with zeros behind the last output.
+/// Packs weights in blocks of [`OUTPUTS`] output channels: `[O/4][COMPONENTS][J][T][4]`, with zeros after the last output.
 ///
 /// `weight(o, j, t)` returns the components of the weight of one tap.
 pub(super) fn pack<const COMPONENTS: usize, const T: usize>(

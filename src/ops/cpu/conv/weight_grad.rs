@@ -82,7 +82,7 @@ impl<const LINES: usize, const T: usize> WithSimd for Correlation<'_, LINES, T> 
             let span = x.layout.span.next_multiple_of(lanes);
             for line in 0..LINES {
                 for (block, starts) in self.dy_starts.chunks(OUTPUTS_AT_ONCE).enumerate() {
-                    // Behind the last output it is repeated; those sums are dropped.
+                    // The last output stands in for missing ones, whose sums are dropped.
                     let dy: [&[S::f32s]; OUTPUTS_AT_ONCE] = std::array::from_fn(|m| {
                         let start = starts[m.min(starts.len() - 1)] + line * self.dy_line;
                         S::as_simd_f32s(&dy.data[start..][..span]).0
