@@ -99,7 +99,8 @@ export async function createSession(options = {}) {
  */
 function governed(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(script), { type: "module", name: new URLSearchParams(location.search).get("log") ?? "" }); // the level of its log
+  const level = new URLSearchParams(location.search).get("log") ?? "warn"; // the worker writes to the console from this level on
+  return new Worker(URL.createObjectURL(script), { type: "module", name: level });
 }
 
 /** One engine, its pictures and its run. Made by {@link createSession}. */

@@ -27,7 +27,7 @@ export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
 /** What is no setting. */
-const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
+const OTHERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
 /** What the name of a part may look like. */
 const PART = /^[a-z][a-z_-]*$/;
 
