@@ -330,7 +330,7 @@ export class Session {
    */
   async illustrate(what) {
     const answer = await this.#send({ type: "illustrate", what });
-    if (!answer || !("says" in answer)) throw new EngineError("crash", "The engine answered without a figure.");
+    if (!answer || !("caption" in answer)) throw new EngineError("crash", "The engine answered without a figure.");
     return answer;
   }
 

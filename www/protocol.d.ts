@@ -116,173 +116,173 @@ export type ErrorKind = "setting" | "pictures" | "model" | "landmarks" | "weight
 export type Backend = "cpu" | "gpu";
 export type Source = { "kind": "files" } | { "kind": "puppets", 
 /**
- * How many.
+ * Number of puppets.
  */
 count: number, 
 /**
- * Seed of their looks and poses.
+ * Seed of their appearance and poses.
  */
 seed: number, } | { "kind": "hands", 
 /**
- * The first how many.
+ * Number of photographs, from the start of the list.
  */
 count: number, 
 /**
- * The folder that holds `0/ .. 9/` and `index.json`'s names, ending in `/`.
+ * Address of the folder that holds `0/ .. 9/`, ending in `/`.
  */
 base_url: string, };
 export type FileKind = "model" | "small-model" | "run" | "onnx";
 export type Command = { "type": "open", 
 /**
- * Which backend, if one is forced.
+ * The backend; none: the fastest that works.
  */
 backend: Backend | null, 
 /**
- * Where the perceptual weights lie, ending in `/`.
+ * Address of the folder with the perceptual weights, ending in `/`.
  */
 weights_url: string, } | { "type": "load", 
 /**
- * Where from.
+ * Origin of the images.
  */
 source: Source, 
 /**
- * Whether those that are there stay.
+ * Keeps the images that are loaded, and adds these.
  */
-adds: boolean, } | { "type": "thumbnails", 
+append: boolean, } | { "type": "thumbnails", 
 /**
- * The place of the first one, among all that were read.
+ * Index of the first one, among all images that were read.
  */
 first: number, 
 /**
- * How many at most.
+ * Largest number of thumbnails.
  */
-count: number, } | { "type": "leave-out", 
+count: number, } | { "type": "remove-images", 
 /**
- * Their places, among all that were read.
+ * Their indices, among all images that were read.
  */
-places: Array<number>, } | { "type": "cancel-load" } | { "type": "configure", 
+indices: Array<number>, } | { "type": "cancel-load" } | { "type": "configure", 
 /**
- * All of them.
+ * All settings.
  */
 config: Config, } | { "type": "train", 
 /**
- * How many steps; none: until paused.
+ * Number of steps; none: until paused.
  */
 steps: number | null, 
 /**
- * Slow motion: a step, with fresh views, begins so long after the one before, ms; none: as fast as it can.
+ * Slow motion: time from the start of one step to the start of the next, ms, with views after each; none: as fast as possible.
  */
-every_ms: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "snapshot" } | { "type": "inspect", 
+every_ms: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type": "refresh-views" } | { "type": "inspect", 
 /**
- * Which, and what is changed on its way.
+ * The preview image, and the edits that are applied to it.
  */
-touch: Touch | null, } | { "type": "transfer", 
+edits: Edits | null, } | { "type": "transfer", 
 /**
- * Which.
+ * Indices of the preview images.
  */
-probes: Array<number>, } | { "type": "illustrate", 
+previews: Array<number>, } | { "type": "illustrate", 
 /**
- * What it shows.
+ * The figure's subject and parameters.
  */
 what: Illustration, } | { "type": "animate", 
 /**
- * Of a frame, px.
+ * Width of a frame, px.
  */
 width: number, 
 /**
- * Of a frame, px.
+ * Height of a frame, px.
  */
 height: number, 
 /**
- * How long each is shown, ms.
+ * Duration of each frame, ms.
  */
 frame_ms: number, } | { "type": "detect" } | { "type": "save", 
 /**
- * As what.
+ * Kind of file.
  */
-kind: FileKind, } | { "type": "resume" } | { "type": "find" } | { "type": "find-again" } | { "type": "identify" } | { "type": "look", 
+kind: FileKind, } | { "type": "resume" } | { "type": "add-images" } | { "type": "detect-again" } | { "type": "identify" } | { "type": "detect-pixels", 
 /**
- * Of the picture, px.
+ * Width of the image, px.
  */
 width: number, 
 /**
- * Of the picture, px.
+ * Height of the image, px.
  */
 height: number, } | { "type": "add-frame", 
 /**
- * The video's file.
+ * Name of the video's file.
  */
 video: string, 
 /**
- * What the video is known by; see [`Command::Identify`].
+ * Content hash of the video; see [`Command::Identify`].
  */
 content: string, 
 /**
- * Which frame, from 0.
+ * Number of the frame, from 0.
  */
 frame: number, 
 /**
- * When it is shown, s.
+ * Time of the frame, s.
  */
 seconds: number, 
 /**
- * Of the frame, px.
+ * Width of the frame, px.
  */
 width: number, 
 /**
- * Of the frame, px.
+ * Height of the frame, px.
  */
-height: number, } | { "type": "show-desk" } | { "type": "give-frame", 
+height: number, } | { "type": "show-project" } | { "type": "provide-frame", 
 /**
- * Which, by the id of its row.
+ * Id of its row.
  */
-image: number, } | { "type": "follow", 
+image: number, } | { "type": "measure-motion", 
 /**
- * Which points.
+ * Layer of the points.
  */
 layer: Layer, 
 /**
- * What of them.
+ * Quantities to measure.
  */
 measures: Array<Measure>, 
 /**
- * How much is smoothed; none: as found.
+ * Smoothing filter; none: as detected.
  */
 smoothing: OneEuro | null, } | { "type": "export-motion", 
 /**
- * Which points.
+ * Layer of the points.
  */
 layer: Layer, 
 /**
- * What of them.
+ * Quantities to measure.
  */
 measures: Array<Measure>, 
 /**
- * How much is smoothed; none: as found.
+ * Smoothing filter; none: as detected.
  */
 smoothing: OneEuro | null, } | { "type": "new-project" } | { "type": "save-project", 
 /**
- * What it is called.
+ * Name of the project.
  */
 name: string, } | { "type": "open-project" } | { "type": "edit", 
 /**
- * What.
+ * The edit.
  */
 edit: Edit, } | { "type": "import-labels" } | { "type": "export", 
 /**
- * Which points.
+ * Layer of the points.
  */
 layer: Layer, 
 /**
- * Which form.
+ * File format.
  */
 format: Format, 
 /**
- * Whether the pictures go along, where the form has a place for them.
+ * Includes the images, where the format has a place for them.
  */
-with_pictures: boolean, } | { "type": "picture", 
+with_images: boolean, } | { "type": "image-file", 
 /**
- * Which, by the id of its row.
+ * Id of its row.
  */
 image: number, };
 export type Rejected = { 
@@ -291,25 +291,25 @@ export type Rejected = {
  */
 name: string, 
 /**
- * A sentence.
+ * The reason, as a sentence.
  */
 reason: string, };
 export type Phase = "empty" | "loading" | "paused" | "training";
 export type Keypoints = { 
 /**
- * `[K][x, y]` as fractions of the original picture.
+ * `[K][x, y]` as fractions of the original image.
  */
 keypoints: Array<[number, number]>, 
 /**
- * `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+ * `[K]` in `[0, 1]`: the share of each heatmap that lies near its keypoint.
  */
 confidence: Array<number>, };
-export type Trouble = "exploding" | "stuck" | "collapsed" | "dead" | "jitter" | "unsure" | "overfitting";
+export type Issue = "exploding" | "stuck" | "collapsed" | "dead" | "jitter" | "unsure" | "overfitting";
 export type Finding = { 
 /**
  * What kind.
  */
-trouble: Trouble, 
+trouble: Issue, 
 /**
  * Whose fault it is, if some keypoints'.
  */
@@ -322,7 +322,7 @@ says: string,
  * What to try, in a sentence.
  */
 remedy: string, };
-export type Views = { 
+export type PreviewViews = { 
 /**
  * Steps taken.
  */
@@ -332,7 +332,7 @@ step: number,
  */
 size: number, 
 /**
- * How many pictures, P.
+ * Number of preview images, P.
  */
 count: number, 
 /**
@@ -344,11 +344,11 @@ pixels: Uint8Array<ArrayBuffer>,
  */
 keypoints: Array<Array<[number, number]>>, 
 /**
- * `[K][x, y]`: the mean of those.
+ * `[K][x, y]`: the mean of `keypoints` over the images.
  */
 mean_pose: Array<[number, number]>, 
 /**
- * `[P][K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+ * `[P][K]` in `[0, 1]`: the share of each heatmap that lies near its keypoint.
  */
 confidence: Array<Array<number>>, 
 /**
@@ -356,24 +356,24 @@ confidence: Array<Array<number>>,
  */
 edge_weights: Array<Array<number>>, 
 /**
- * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+ * `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
  */
 edge_strengths: Array<Array<number>>, 
 /**
- * What goes wrong, the worst first.
+ * Issues of the run, the worst first.
  */
 findings: Array<Finding>, };
-export type Moment = { 
+export type SnapshotView = { 
 /**
  * Steps taken.
  */
 step: number, 
 /**
- * Side of each picture, px.
+ * Side of each image, px.
  */
 size: number, 
 /**
- * How many pictures, P.
+ * Number of images, P.
  */
 count: number, 
 /**
@@ -385,162 +385,162 @@ pixels: Uint8Array<ArrayBuffer>,
  */
 keypoints: Array<Array<[number, number]>>, 
 /**
- * `[K][K]`: how far each edge stands out.
+ * `[K][K]`: relative strength of each edge.
  */
 edge_strengths: Array<Array<number>>, };
-export type Becomes = "off" | "strongest";
-export type EdgeTouch = { 
+export type EdgeState = "off" | "strongest";
+export type EdgeEdit = { 
 /**
- * One end.
+ * Keypoint at one end.
  */
 from: number, 
 /**
- * The other.
+ * Keypoint at the other end.
  */
 to: number, 
 /**
- * What becomes of it.
+ * The weight that replaces the learned one.
  */
-becomes: Becomes, };
-export type Cover = { "kind": "usual" } | { "kind": "fresh", 
+state: EdgeState, };
+export type MaskEdit = { "kind": "usual" } | { "kind": "fresh", 
 /**
- * Another seed, other cells.
+ * Seed of the cells.
  */
 seed: number, } | { "kind": "painted", 
 /**
- * `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+ * `[g*g]` row by row: 1 for a visible cell, 0 for a hidden one.
  */
 cells: Array<number>, };
-export type Touch = { 
+export type Edits = { 
 /**
- * Which of the probes; the last one where there are fewer.
+ * Index of the preview image; the last one where there are fewer.
  */
-probe: number, 
+preview: number, 
 /**
- * What of the picture is hidden.
+ * The mask.
  */
-cover: Cover, 
+mask: MaskEdit, 
 /**
- * `[K][x, y]` as fractions of the view: where the keypoints are to be, in place of where the detector sees them.
+ * `[K][x, y]` as fractions of the view: positions that replace those of the detector.
  */
 keypoints: Array<[number, number]> | null, 
 /**
- * Edges that are not to be as learned.
+ * Edges whose weights are replaced.
  */
-edges: Array<EdgeTouch>, };
-export type Parts = { 
+edges: Array<EdgeEdit>, };
+export type Stages = { 
 /**
  * Steps taken.
  */
 step: number, 
 /**
- * Which of the probes.
+ * Index of the preview image.
  */
-probe: number, 
+preview: number, 
 /**
- * Side of each picture, S px.
+ * Side of each image, S px.
  */
 size: number, 
 /**
  * Side of each heatmap, h px.
  */
-heat_size: number, 
+heatmap_size: number, 
 /**
- * RGBA, `[6, S, S, 4]`: picture, what is left of it, edge map, reconstruction, the same without an edge map, and how far the
- * reconstruction is from the picture.
+ * RGBA, `[6, S, S, 4]`: image, masked input, edge map, reconstruction, reconstruction without an edge map, and the difference
+ * between reconstruction and image.
  */
 pixels: Uint8Array<ArrayBuffer>, 
 /**
- * RGBA, `[K, h, h, 4]`: each heatmap in its keypoint's colour, its highest value opaque.
+ * RGBA, `[K, h, h, 4]`: each heatmap in its keypoint's colour, with its highest value opaque.
  */
 heatmaps: Uint8Array<ArrayBuffer>, 
 /**
- * `[g*g]` row by row: 1 where the picture is kept, 0 where it is hidden.
+ * `[g*g]` row by row: 1 for a visible cell, 0 for a hidden one.
  */
 mask: Uint8Array<ArrayBuffer>, 
 /**
- * `[K][x, y]` as fractions of the view, as drawn.
+ * `[K][x, y]` as fractions of the view, edits applied.
  */
 keypoints: Array<[number, number]>, 
 /**
- * `[K]` in `[0, 1]`: the share of its heatmap that lies near the detector's keypoint.
+ * `[K]` in `[0, 1]`: the share of each heatmap that lies near the detector's keypoint.
  */
 confidence: Array<number>, 
 /**
- * `[K][K]`, symmetric, zero diagonal, as drawn.
+ * `[K][K]`, symmetric, zero diagonal, edits applied.
  */
 edge_weights: Array<Array<number>>, 
 /**
- * `[K][K]`: how far each edge stands out, 0 up to the median one, 1 for the strongest.
+ * `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
  */
 edge_strengths: Array<Array<number>>, 
 /**
- * Mean distance of the reconstruction to the picture, as a share of the range from black to white.
+ * Mean error of the reconstruction, as a fraction of the range from black to white.
  */
 error: number, 
 /**
- * ... without an edge map.
+ * Mean error of the reconstruction without an edge map.
  */
-error_without: number, };
+error_without_edge_map: number, };
 export type Transfer = { 
 /**
  * Steps taken.
  */
 step: number, 
 /**
- * Side of each picture, S px.
+ * Side of each image, S px.
  */
 size: number, 
 /**
- * Which probes, P of them.
+ * Indices of the P preview images.
  */
-probes: Array<number>, 
+previews: Array<number>, 
 /**
- * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
+ * RGBA, `[P, P, S, S, 4]`: the row's image gives the keypoints, the column's image the masked input.
  */
 pixels: Uint8Array<ArrayBuffer>, };
 export type Illustration = { "kind": "lines", 
 /**
- * Of the lines, sigma squared.
+ * Thickness of the edges, sigma squared.
  */
 thickness: number, 
 /**
- * Of the second line.
+ * Weight of the second edge.
  */
 weight: number, 
 /**
- * Whether brightness adds up; otherwise the greater one counts, as in the model.
+ * Adds the brightness of both edges; otherwise takes the maximum, as the model does.
  */
-adds: boolean, } | { "kind": "heatmap", 
+sum: boolean, } | { "kind": "heatmap", 
 /**
- * Score of the first.
+ * Score of the first peak.
  */
 highest: number, 
 /**
- * Of that, the second one's.
+ * Score of the second peak, as a fraction of the first.
  */
 second: number, } | { "kind": "shift", 
 /**
- * As a share of its side.
+ * Distance as a fraction of the image's side.
  */
 by: number, };
 export type Illustrated = { 
 /**
- * Side of a picture, S px.
+ * Side of an image, S px.
  */
 size: number, 
 /**
- * Lines and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: picture, moved, how they differ.
+ * Edges and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: image, moved image, difference.
  */
 pixels: Uint8Array<ArrayBuffer>, 
 /**
- * `[x, y]` as fractions of the picture, where there is one.
+ * `[x, y]` as fractions of the image, where the figure has a keypoint.
  */
 keypoint: [number, number] | null, 
 /**
- * What there is to say about it.
+ * The caption, in sentences.
  */
-says: string, };
+caption: string, };
 export type Layer = "keypoints" | "landmarks";
 export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
 export type Offer = { 
@@ -559,7 +559,7 @@ about: string,
 /**
  * Whether its files have a place for the pictures.
  */
-holds_pictures: boolean, };
+holds_images: boolean, };
 export type Edit = { "kind": "category", 
 /**
  * "hand"
@@ -860,15 +860,15 @@ can_undo: boolean,
 can_redo: boolean, };
 export type Event = { "type": "ready", 
 /**
- * On what.
+ * The device that computes.
  */
 backend: Backend, 
 /**
- * A sentence: which device, and why this backend.
+ * Name of the device, and the reason for this backend, as a sentence.
  */
 reason: string, 
 /**
- * What can be set.
+ * The numeric settings.
  */
 settings: Array<Setting>, 
 /**
@@ -876,47 +876,47 @@ settings: Array<Setting>,
  */
 presets: Array<[Preset, Config]>, 
 /**
- * `[64]` colours `#rrggbb`: keypoint k is drawn in the k-th, everywhere.
+ * `[64]` colours `#rrggbb`; colour k belongs to keypoint k everywhere.
  */
 palette: Array<string>, 
 /**
- * What annotations can be exported as.
+ * Formats for export.
  */
 formats: Array<Offer>, } | { "type": "cores", 
 /**
- * What [`Event::Ready`] said of the backend, as it is now.
+ * The current value of [`Event::Ready`]'s `reason`.
  */
 reason: string, } | { "type": "progress", 
 /**
- * What, for people: "Reading pictures", "Loading VGG16 weights".
+ * Name of the activity, for people: "Reading images", "Loading VGG16 weights".
  */
 what: string, 
 /**
- * So far.
+ * Units done.
  */
 done: number, 
 /**
- * Of how many; none: unknown.
+ * Units in total; none: unknown.
  */
 total: number | null, 
 /**
- * Whether bytes are counted, not pieces.
+ * The unit is bytes, not items.
  */
 is_bytes: boolean, } | { "type": "loaded", 
 /**
- * Whether there are others now, or more.
+ * The images changed.
  */
 is_new: boolean, 
 /**
- * How many.
+ * Number of images to train on.
  */
-pictures: number, 
+images: number, 
 /**
- * How many were read: those that are left out, too.
+ * Number of images that were read, removed ones included.
  */
 read: number, 
 /**
- * A sentence about them: their source, and their licence where there is one.
+ * Source of the images, and their licence where there is one, as a sentence.
  */
 about: string, 
 /**
@@ -932,7 +932,7 @@ id: number,
  */
 size: number, 
 /**
- * `[n]`: the files' names, with their folder or zip.
+ * `[n]`: names of the files, with their folder or zip.
  */
 names: Array<string>, 
 /**
@@ -940,7 +940,7 @@ names: Array<string>,
  */
 pixels: Uint8Array<ArrayBuffer>, } | { "type": "state", 
 /**
- * What is going on.
+ * The current activity.
  */
 phase: Phase, 
 /**
@@ -952,42 +952,42 @@ config: Config,
  */
 step: number, 
 /**
- * What the run is known by.
+ * Id of the run.
  */
 run_id: string, 
 /**
- * How many pictures.
+ * Number of images to train on.
  */
-pictures: number, } | { "type": "step", 
+images: number, } | { "type": "step", 
 /**
  * Steps taken.
  */
 step: number, 
 /**
- * Its loss.
+ * Loss of this step.
  */
 loss: number, 
 /**
- * Over the last few steps.
+ * Speed over the last few steps.
  */
 steps_per_second: number, 
 /**
- * Seconds of training, pauses left out.
+ * Time spent on training, pauses excluded, s.
  */
-elapsed_seconds: number, } | { "type": "views" } & Views | { "type": "kept" } & Moment | { "type": "scored", 
+elapsed_seconds: number, } | { "type": "views" } & PreviewViews | { "type": "snapshot" } & SnapshotView | { "type": "scored", 
 /**
  * Steps taken.
  */
 step: number, 
 /**
- * Mean distance of joints regressed from the keypoints, as a share of the picture's side, on pictures that the regression
- * has not seen.
+ * Mean distance of the joints regressed from the keypoints, as a fraction of the image's side, on images that were not
+ * used to fit the regression.
  */
 error: number, 
 /**
- * The same, always guessing the mean place.
+ * The same for always predicting the mean position.
  */
-baseline: number, } | { "type": "inspected" } & Parts | { "type": "transferred", 
+baseline: number, } | { "type": "inspected" } & Stages | { "type": "transferred", 
 /**
  * The command's id.
  */
@@ -997,15 +997,15 @@ id: number,
  */
 step: number, 
 /**
- * Side of each picture, S px.
+ * Side of each image, S px.
  */
 size: number, 
 /**
- * Which probes, P of them.
+ * Indices of the P preview images.
  */
-probes: Array<number>, 
+previews: Array<number>, 
 /**
- * RGBA, `[P, P, S, S, 4]`: the row gives the keypoints, the column what is left of the picture.
+ * RGBA, `[P, P, S, S, 4]`: the row's image gives the keypoints, the column's image the masked input.
  */
 pixels: Uint8Array<ArrayBuffer>, } | { "type": "illustrated", 
 /**
@@ -1013,31 +1013,31 @@ pixels: Uint8Array<ArrayBuffer>, } | { "type": "illustrated",
  */
 id: number, 
 /**
- * Side of a picture, S px.
+ * Side of an image, S px.
  */
 size: number, 
 /**
- * Lines and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: picture, moved, how they differ.
+ * Edges and heatmap: `[S, S]`, 255 for the brightest. Shift: RGBA `[3, S, S, 4]`: image, moved image, difference.
  */
 pixels: Uint8Array<ArrayBuffer>, 
 /**
- * `[x, y]` as fractions of the picture, where there is one.
+ * `[x, y]` as fractions of the image, where the figure has a keypoint.
  */
 keypoint: [number, number] | null, 
 /**
- * What there is to say about it.
+ * The caption, in sentences.
  */
-says: string, } | { "type": "detected", 
+caption: string, } | { "type": "detected", 
 /**
  * The command's id.
  */
 id: number, 
 /**
- * `[K][x, y]` as fractions of the original picture.
+ * `[K][x, y]` as fractions of the original image.
  */
 keypoints: Array<[number, number]>, 
 /**
- * `[K]` in `[0, 1]`: the share of its heatmap that lies near the keypoint.
+ * `[K]` in `[0, 1]`: the share of each heatmap that lies near its keypoint.
  */
 confidence: Array<number>, } | { "type": "saved", 
 /**
@@ -1045,11 +1045,11 @@ confidence: Array<number>, } | { "type": "saved",
  */
 id: number, 
 /**
- * A name for it.
+ * Suggested file name.
  */
 name: string, 
 /**
- * Its bytes.
+ * Content of the file.
  */
 bytes: Uint8Array<ArrayBuffer>, } | { "type": "opened", 
 /**
@@ -1057,7 +1057,7 @@ bytes: Uint8Array<ArrayBuffer>, } | { "type": "opened",
  */
 id: number, 
 /**
- * What it is called; nothing for the work of an earlier version.
+ * Name of the project; empty for a file of an earlier version.
  */
 name: string, } | { "type": "identified", 
 /**
@@ -1067,21 +1067,21 @@ id: number,
 /**
  * 32 hexadecimal digits.
  */
-content: string, } | { "type": "desk" } & ProjectView | { "type": "found", 
+content: string, } | { "type": "project" } & ProjectView | { "type": "added", 
 /**
- * A sentence.
+ * Summary, as a sentence.
  */
 about: string, 
 /**
- * Files that could not be used, and what was noticed about others.
+ * Files that could not be used, and notes on others.
  */
-rejected: Array<Rejected>, } | { "type": "moved", 
+rejected: Array<Rejected>, } | { "type": "motion", 
 /**
  * The command's id.
  */
 id: number, 
 /**
- * Of each video: its name, when each frame is shown (s), and the measures.
+ * For each video: its name, the time of each frame (s), and the measures.
  */
 videos: Array<[string, Array<number>, Array<Series>]>, } | { "type": "exported", 
 /**
@@ -1089,19 +1089,19 @@ videos: Array<[string, Array<number>, Array<Series>]>, } | { "type": "exported",
  */
 id: number, 
 /**
- * A name for it.
+ * Suggested file name.
  */
 name: string, 
 /**
- * Put in by the worker: a handle of the browser's, which does not hold it in memory.
+ * Filled in by the worker: a handle of the browser's, which need not lie in memory.
  */
 file: Blob, } | { "type": "resumed", 
 /**
- * Whether it goes on exactly where it was saved.
+ * Training continues exactly where it was saved.
  */
 is_run: boolean, 
 /**
- * A sentence about it.
+ * Description, as a sentence.
  */
 about: string, 
 /**
@@ -1113,14 +1113,14 @@ losses: Array<number>, } | { "type": "done",
  */
 id: number, } | { "type": "failed", 
 /**
- * The command's id, where one failed.
+ * The command's id, where a command failed.
  */
 id: number | null, 
 /**
- * What kind.
+ * Kind of error.
  */
 kind: ErrorKind, 
 /**
- * A sentence for a visitor.
+ * What happened and what to do, in sentences for people.
  */
 message: string, };

@@ -3,13 +3,13 @@
 use wasm_bindgen_futures::spawn_local;
 use web_time::{Duration, Instant};
 
+use super::loading::ImageSource;
 use super::messages::{Progress, fail, post, post_steps};
 use super::{Engine, Incoming};
 use crate::data::synthetic;
 use crate::error::{Error, Result};
 use crate::session::{Event, SnapshotView};
 use crate::web::fetch;
-use crate::web::worker::loading::ImageSource;
 
 /// Puppets on which the keypoints are scored.
 const SCORED_PUPPETS: usize = 96;
