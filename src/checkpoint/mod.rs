@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use open::open;
 pub use sound::unsound;
 
-use crate::annotate::content::Content;
+use crate::annotate::content::ContentHasher;
 use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -417,7 +417,7 @@ fn is_run_id(id: &str) -> bool {
 fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     let mut names: Vec<&String> = state.keys().collect();
     names.sort();
-    let mut content = Content::new(names.len() as u64);
+    let mut content = ContentHasher::new(names.len() as u64);
     for name in names {
         content.add(name.as_bytes());
         let values = state[name].1.iter().flat_map(|v| v.to_le_bytes());

@@ -128,7 +128,7 @@ pub fn evaluate(options: &Eval, voice: &Reporter) -> anyhow::Result<()> {
     let Loaded { model, config, .. } = load(&options.model, &device)?;
     let gathered = Gathered::new(std::slice::from_ref(&options.images))?;
     let labelled: Vec<String> = (landmarks.annotations.images.iter())
-        .map(annotate::Image::picture_name)
+        .map(annotate::Image::name)
         .collect();
     let wanted = annotate::match_names(&labelled, &gathered.names);
     let wanted: BTreeSet<usize> = wanted.into_iter().flatten().collect();
@@ -212,7 +212,7 @@ fn write_annotations(
             false => Images::None,
         });
     let paths = match options.format == Format::Png || images != Images::None {
-        true => options.format.picture_paths(found),
+        true => options.format.image_paths(found),
         false => Vec::new(),
     };
     let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
@@ -247,7 +247,7 @@ fn write_annotations(
             continue;
         }
         let made = (gathered.bytes(number).map_err(Error::File))
-            .and_then(|bytes| formats::beside(found, image, options.format, path, bytes));
+            .and_then(|bytes| formats::image_file(found, image, options.format, path, bytes));
         match made {
             Ok(made) => {
                 let source = gathered.file(number).filter(|_| images == Images::Link);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::annotate::{
     self,
-    content::{self, Content},
+    content::{self, ContentHasher},
     desk::{AnnotationProject, Edit, Layer},
     formats::{self, Format},
     motion::{self, Motion},
@@ -78,7 +78,7 @@ impl Engine {
                         &found.confidence,
                     )
                 };
-                let known = content::of_frame(&content, frame);
+                let known = content::frame_key(&content, frame);
                 let place = (blob(&[])?, None);
                 self.lay(&known, Some(&content), image, place).await?;
             }
@@ -104,7 +104,7 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::of(&self.desk()?.annotations(layer)?, smoothing);
+                let motions = Motion::from_annotations(&self.desk()?.annotations(layer)?, smoothing);
                 let videos = motions.into_iter().map(|motion| {
                     let series = measures.iter().map(|measure| motion.series(*measure));
                     let series = series.collect::<Result<_>>()?;
@@ -119,7 +119,7 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::of(&self.desk()?.annotations(layer)?, smoothing);
+                let motions = Motion::from_annotations(&self.desk()?.annotations(layer)?, smoothing);
                 let text = motion::csv(&motions, &measures)?;
                 post_file(id, "motion.csv".into(), &blob(text.as_bytes())?);
                 return Ok(false);
@@ -261,7 +261,7 @@ impl Engine {
             let file = &files[input.file].1;
             let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
                 let picture = decode::decode(&name, &bytes, config.size, config.fit)?;
-                Ok((content::of_bytes(&bytes), picture))
+                Ok((content::hash_bytes(&bytes), picture))
             });
             match decoded {
                 Ok((content, picture)) => {
@@ -544,7 +544,7 @@ impl Engine {
             return Ok((name.to_string(), blob(&file.bytes)?));
         }
         let paths = if with_images || format == Format::Png {
-            format.picture_paths(&annotations)
+            format.image_paths(&annotations)
         } else {
             Vec::new()
         };
@@ -557,13 +557,13 @@ impl Engine {
         let total = paths.len();
         for (i, path) in paths.into_iter().enumerate() {
             let image = &annotations.images[i];
-            let id = self.desk()?.id_of(&image.picture_name());
+            let id = self.desk()?.id_of(&image.name());
             let place = id.and_then(|id| self.desk_files.get(&id));
             let Some((file, place)) = place.filter(|(file, _)| file.size() > 0.0) else {
                 continue; // it is not here, or a frame that nobody gave
             };
             let bytes = inputs::read(file, place.as_ref()).map_err(Error::File)?;
-            zip.add(formats::beside(&annotations, image, format, path, bytes)?)?;
+            zip.add(formats::image_file(&annotations, image, format, path, bytes)?)?;
             progress.report(i + 1, Some(total));
         }
         zip.finish()?;
@@ -584,8 +584,8 @@ async fn identify(files: Files) -> Result<String> {
     let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
     let file = BlobFile(file);
     let size = file.size();
-    let mut content = Content::new(size);
-    for (start, length) in Content::slices(size) {
+    let mut content = ContentHasher::new(size);
+    for (start, length) in ContentHasher::slices(size) {
         content.add(&file.read_at(start, length).await?);
     }
     Ok(content.digits())
