@@ -173,7 +173,7 @@ fn two_images() -> AnnotationProject {
             exif_orientation: 1,
             points: vec![Point::placed([10.0, 20.0]), Point::placed([30.0, 40.0])],
         };
-        project.add(&content::of_bytes(name.as_bytes()), None, image, 0);
+        project.add(&content::hash_bytes(name.as_bytes()), None, image, 0);
     }
     project
 }

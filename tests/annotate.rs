@@ -1,4 +1,4 @@
-//! Annotation files in the tools that they are for: `annotation/tools.py` loads what `annotation/sample.rs` writes.
+//! Annotation tools read our exports: `annotation/tools.py` loads the files that `annotation/sample.rs` writes.
 
 mod needs;
 mod python;
@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn annotation_tools_read_what_is_written() {
+fn annotation_tools_read_our_exports() {
     let Some(python) = python::program() else {
         return;
     };
-    // Cargo builds examples for tests, too, beside them.
+    // Cargo builds examples for tests, too, in a folder beside the tests.
     let sample = std::env::current_exe()
         .ok()
         .and_then(|test| Some(test.parent()?.parent()?.join("examples/annotation_sample")))
@@ -19,7 +19,7 @@ fn annotation_tools_read_what_is_written() {
         .expect("a place");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("annotations");
     if out.exists() {
-        std::fs::remove_dir_all(&out).expect("removes the last run's");
+        std::fs::remove_dir_all(&out).expect("removes the files of the last run");
     }
     let wrote = Command::new(&sample).arg(&out).output();
     assert!(
@@ -31,11 +31,11 @@ fn annotation_tools_read_what_is_written() {
             .success()
     );
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/annotation/tools.py");
-    let said = python::succeeds(
+    let output = python::succeeds(
         Command::new(python)
             .arg(script)
             .args([&out, &sample])
             .env("ULTRALYTICS", python::alone()),
     );
-    assert!(said.contains("pass verify_image_label"), "{said}");
+    assert!(output.contains("pass verify_image_label"), "{output}");
 }

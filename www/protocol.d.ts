@@ -543,7 +543,7 @@ keypoint: [number, number] | null,
 caption: string, };
 export type Layer = "keypoints" | "landmarks";
 export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
-export type Offer = { 
+export type FormatInfo = { 
 /**
  * Which.
  */
@@ -882,7 +882,7 @@ palette: Array<string>,
 /**
  * Formats for export.
  */
-formats: Array<Offer>, } | { "type": "cores", 
+formats: Array<FormatInfo>, } | { "type": "cores", 
 /**
  * The current value of [`Event::Ready`]'s `reason`.
  */

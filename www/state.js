@@ -83,7 +83,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {Gone | null} gone The run before, which can come back.
  * @property {string} persisted What the browser says about how long it keeps them.
  * @property {string} unkept Why the browser keeps nothing; empty while it does.
- * @property {protocol.Offer[]} formats What annotations can be exported as.
+ * @property {protocol.FormatInfo[]} formats What annotations can be exported as.
  * @property {Desk | null} desk What is on the annotation desk.
  * @property {boolean} finding Keypoints are being found.
  * @property {protocol.Rejected[]} noted Files of the desk that could not be used, or need a word.

@@ -130,7 +130,7 @@ pub fn write_annotations(
             false => Images::None,
         });
     let paths = match options.format == Format::Png || images != Images::None {
-        true => options.format.picture_paths(annotations),
+        true => options.format.image_paths(annotations),
         false => Vec::new(),
     };
     let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
@@ -165,7 +165,7 @@ pub fn write_annotations(
             continue;
         }
         let made = (gathered.bytes(number).map_err(Error::File))
-            .and_then(|bytes| formats::beside(annotations, image, options.format, path, bytes));
+            .and_then(|bytes| formats::image_file(annotations, image, options.format, path, bytes));
         match made {
             Ok(made) => {
                 let source = gathered.file(number).filter(|_| images == Images::Link);

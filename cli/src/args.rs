@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use autolink::annotate::formats::{Format, Offer};
+use autolink::annotate::formats::{Format, FormatInfo};
 use autolink::session::Backend;
 use autolink::{Config, Fit, LossKind, Preset};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -329,7 +329,7 @@ where
 
 /// Parses an export format; `--help` lists the formats with what they hold.
 fn formats() -> impl TypedValueParser<Value = Format> {
-    named(Offer::all().into_iter().filter_map(|offer| {
+    named(FormatInfo::all().into_iter().filter_map(|offer| {
         let name = serde_json::to_value(offer.format).ok()?;
         Some(PossibleValue::new(name.as_str()?.to_string()).help(offer.about))
     }))

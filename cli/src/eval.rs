@@ -20,7 +20,7 @@ pub fn evaluate(options: &Eval, reporter: &Reporter) -> anyhow::Result<()> {
     let Loaded { model, config, .. } = load(&options.model, &device)?;
     let gathered = Gathered::new(std::slice::from_ref(&options.images))?;
     let names: Vec<String> = (landmarks.annotations.images.iter())
-        .map(annotate::Image::picture_name)
+        .map(annotate::Image::name)
         .collect();
     let wanted = annotate::match_names(&names, &gathered.names);
     let wanted: BTreeSet<usize> = wanted.into_iter().flatten().collect();

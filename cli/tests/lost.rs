@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use autolink::annotate::formats::Offer;
+use autolink::annotate::formats::FormatInfo;
 use autolink::checkpoint::{self, Precision};
 use autolink::data::synthetic;
 use autolink::session::{Backend, Session};
@@ -699,7 +699,7 @@ fn help_lists_every_format() {
     let words: Vec<&str> = help
         .split(|c: char| !c.is_alphanumeric() && c != '-')
         .collect();
-    for offer in Offer::all() {
+    for offer in FormatInfo::all() {
         let name = serde_json::to_value(offer.format).expect("a name");
         assert!(
             words.contains(&name.as_str().expect("text")),

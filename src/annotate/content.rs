@@ -1,36 +1,36 @@
-//! Images and videos are known by their content: 128 bits of SipHash-1-3 over a file's bytes, as 32 hexadecimal digits. A frame of a video
-//! is the video's digits, `#` and its number.
+//! Images and videos are identified by their content: 128 bits of SipHash-1-3 over a file's length and bytes, as 32 hexadecimal
+//! digits. A frame of a video is the video's digits, `#` and the frame's number.
 //!
-//! A file of more than 64 MiB is known by its length and 64 slices of it, evenly spread from its first byte to its last; so a video
-//! of any length takes as long as one of 64 MiB, and no file is in memory as a whole.
+//! Of a file of more than 64 MiB, 64 slices are hashed, evenly spread from its first byte to its last; so a video of any length takes
+//! as long as one of 64 MiB, and no file is in memory as a whole.
 
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// Length of a slice of a file that is read whole, bytes.
+/// Length of a slice of a file that is hashed completely, bytes.
 const SLICE: u64 = 4 << 20;
-/// Files up to this length are read whole, bytes.
+/// Greatest length of a file that is hashed completely, bytes.
 const WHOLE: u64 = 64 << 20;
-/// So many slices of a longer file are read, ...
+/// Number of slices of a longer file.
 const SAMPLES: u64 = 64;
-/// ... of this length each, bytes.
+/// Length of each slice of a longer file, bytes.
 const SAMPLE: u64 = 1 << 20;
 
-/// Takes a file's slices one by one; see [`Content::slices`].
-pub struct Content {
+/// Hashes a file slice by slice; see [`ContentHasher::slices`] and [`hash_bytes`].
+pub struct ContentHasher {
     hasher: SipHasher13,
 }
 
-impl Content {
-    /// Begins with a file of so many bytes.
-    pub fn new(size: u64) -> Content {
+impl ContentHasher {
+    /// Begins a file of `size` bytes.
+    pub fn new(size: u64) -> ContentHasher {
         let mut hasher = SipHasher13::new();
         hasher.write(&size.to_le_bytes());
-        Content { hasher }
+        ContentHasher { hasher }
     }
 
-    /// Which slices of a file are to be added, in order: offset and length in bytes.
+    /// Lists the slices of a file that are to be added, in order: offset and length in bytes.
     pub fn slices(size: u64) -> Vec<(u64, usize)> {
         if size > WHOLE {
             let at = |i: u64| (size - SAMPLE) / (SAMPLES - 1) * i;
@@ -48,24 +48,34 @@ impl Content {
         self.hasher.write(slice);
     }
 
-    /// Returns 32 hexadecimal digits.
+    /// Returns the content, 32 hexadecimal digits.
     pub fn digits(&self) -> String {
         format!("{:032x}", self.hasher.finish128().as_u128())
     }
 }
 
-/// Returns what a file with these bytes is known by.
-pub fn of_bytes(bytes: &[u8]) -> String {
+/// Returns the content of a file with these bytes, 32 hexadecimal digits.
+///
+/// ```
+/// use autolink::annotate::content::hash_bytes;
+///
+/// assert_eq!(hash_bytes(b"abc"), "1aa268d9dc06bcbfc5ec159d3a5d13c9");
+/// ```
+pub fn hash_bytes(bytes: &[u8]) -> String {
     let size = bytes.len() as u64;
-    let mut content = Content::new(size);
-    for (start, length) in Content::slices(size) {
+    let mut content = ContentHasher::new(size);
+    for (start, length) in ContentHasher::slices(size) {
         content.add(&bytes[start as usize..][..length]);
     }
     content.digits()
 }
 
-/// Returns what a frame of a video is known by.
-pub fn of_frame(video: &str, frame: u64) -> String {
+/// Returns the content of a frame of a video, from the video's content.
+///
+/// ```
+/// assert_eq!(autolink::annotate::content::frame_key("1aa2", 7), "1aa2#7");
+/// ```
+pub fn frame_key(video: &str, frame: u64) -> String {
     format!("{video}#{frame}")
 }
 
@@ -74,33 +84,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_of_a_file_counts_and_so_does_its_length() {
+    fn content_depends_on_every_byte_and_the_length() {
         let bytes: Vec<u8> = (0..9 << 20).map(|i: u32| (i / 7) as u8).collect();
-        let known = of_bytes(&bytes);
-        assert_eq!(known.len(), 32);
-        assert_eq!(of_bytes(&bytes), known);
+        let content = hash_bytes(&bytes);
+        assert_eq!(content.len(), 32);
+        assert_eq!(hash_bytes(&bytes), content);
         for at in [0, SLICE as usize - 1, SLICE as usize, bytes.len() - 1] {
             let mut other = bytes.clone();
             other[at] ^= 1;
-            assert_ne!(of_bytes(&other), known, "{at}");
+            assert_ne!(hash_bytes(&other), content, "{at}");
         }
-        assert_ne!(of_bytes(&bytes[..bytes.len() - 1]), known);
-        assert_ne!(of_bytes(&[]), of_bytes(&[0]));
-        // The same bytes are known the same by every version of this program.
-        assert_eq!(of_bytes(b"abc"), "1aa268d9dc06bcbfc5ec159d3a5d13c9");
-        assert_ne!(of_frame(&known, 1), of_frame(&known, 11));
+        assert_ne!(hash_bytes(&bytes[..bytes.len() - 1]), content);
+        assert_ne!(hash_bytes(&[]), hash_bytes(&[0]));
+        // Every version of this program gives the same bytes the same content.
+        assert_eq!(hash_bytes(b"abc"), "1aa268d9dc06bcbfc5ec159d3a5d13c9");
+        assert_ne!(frame_key(&content, 1), frame_key(&content, 11));
     }
 
     #[test]
-    fn a_long_file_is_sampled_from_its_first_byte_to_its_last() {
+    fn long_files_are_sampled_from_first_to_last_byte() {
         for size in [WHOLE + 1, 20 << 30] {
-            let slices = Content::slices(size);
+            let slices = ContentHasher::slices(size);
             assert_eq!(slices.len(), SAMPLES as usize);
             assert_eq!(slices[0].0, 0);
             let ends = slices.iter().map(|(start, length)| start + *length as u64);
             assert_eq!(ends.max(), Some(size));
         }
-        let covered: u64 = Content::slices(WHOLE).iter().map(|(_, n)| *n as u64).sum();
+        let covered: u64 = ContentHasher::slices(WHOLE)
+            .iter()
+            .map(|(_, n)| *n as u64)
+            .sum();
         assert_eq!(covered, WHOLE);
     }
 }

@@ -1,11 +1,8 @@
-//! What a person makes of the discovered keypoints: names, colours, order, which are one, which are hidden, and which
-//! edges are the skeleton.
+//! A person's edits of the discovered keypoints: names, colours, order, merging, hiding, and the edges of the skeleton.
 //!
-//! A [`Table`] never touches the detected points: it says which discovered keypoints each named one is made of, and
-//! [`Table::apply`] makes annotations of the two. So every edit can be undone ([`History`]), and the table is kept with
-//! the model and fits the pictures of tomorrow.
-
-use std::collections::VecDeque;
+//! A [`Table`] never changes detected points: it lists the discovered keypoints that each named one is made of, and
+//! [`Table::apply`] makes annotations from both. So every edit can be undone, and the table is saved with the model and fits
+//! images that are added later.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,31 +10,33 @@ use crate::annotate::{Annotations, EdgeWeight, Image, Keypoint, Point, Visibilit
 use crate::error::{Error, Result};
 
 /// The named keypoints and their skeleton.
+///
+/// See the tests in this file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    /// In the order of the files.
-    pub keypoints: Vec<Named>,
-    /// Pairs of indices into `keypoints`, hidden ones too; the smaller one first, each pair once.
+    /// Keypoints, in the order of exports.
+    pub keypoints: Vec<NamedKeypoint>,
+    /// Edges, as pairs of indices into `keypoints`, hidden ones too; the smaller index first, each pair once.
     pub edges: Vec<[usize; 2]>,
 }
 
-/// A named keypoint, and the discovered ones that it is made of.
+/// A named keypoint, and the discovered keypoints that it is made of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Named {
-    /// Not empty, on one line, unlike all others.
+pub struct NamedKeypoint {
+    /// Its name: not empty, on one line, unlike all others.
     pub name: String,
-    /// `#rrggbb`.
+    /// Its colour, `#rrggbb`.
     pub color: String,
-    /// Left out of annotations.
+    /// True if exports leave it out.
     pub hidden: bool,
-    /// Indices of discovered keypoints; several where they were merged.
+    /// Indices of discovered keypoints; several if they were merged.
     pub sources: Vec<usize>,
 }
 
 impl Table {
-    /// Before any edit: each discovered keypoint by itself, and the skeleton that `discovered` has.
+    /// Makes the table before any edit: each discovered keypoint by itself, and the skeleton of `discovered`.
     pub fn new(discovered: &Annotations) -> Table {
-        let named = |(i, keypoint): (usize, &Keypoint)| Named {
+        let named = |(i, keypoint): (usize, &Keypoint)| NamedKeypoint {
             name: keypoint.name.clone(),
             color: keypoint.color.clone(),
             hidden: false,
@@ -45,11 +44,11 @@ impl Table {
         };
         Table {
             keypoints: discovered.keypoints.iter().enumerate().map(named).collect(),
-            edges: unique(discovered.skeleton.iter().copied()),
+            edges: unique_edges(discovered.skeleton.iter().copied()),
         }
     }
 
-    /// The table with keypoint `index` called `name`; spaces around it are dropped.
+    /// Returns the table with keypoint `index` called `name`; spaces around the name are dropped.
     ///
     /// # Errors
     /// [`Error::Setting`] for a name that is empty, broken over lines, or another keypoint's.
@@ -68,10 +67,10 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with keypoint `index` hidden or shown again.
+    /// Returns the table with keypoint `index` hidden, or shown again.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no such keypoint.
+    /// [`Error::Setting`] if the keypoint does not exist.
     pub fn hide(&self, index: usize, hidden: bool) -> Result<Table> {
         self.check(&[index])?;
         let mut table = self.clone();
@@ -79,10 +78,10 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with keypoint `index` in another colour, `#rrggbb`.
+    /// Returns the table with keypoint `index` in another colour, `#rrggbb`.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no such keypoint, or that is no such colour.
+    /// [`Error::Setting`] if the keypoint does not exist, or if `color` is not of this form.
     pub fn recolor(&self, index: usize, color: &str) -> Result<Table> {
         self.check(&[index])?;
         let digits = color.strip_prefix('#').unwrap_or_default();
@@ -96,11 +95,11 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with keypoint `other` made a part of keypoint `into`, which keeps its name, colour and place. Edges of
-    /// both become edges of the one.
+    /// Returns the table with keypoint `other` merged into keypoint `into`, which keeps its name, colour and index. Edges of both
+    /// become its edges.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no such two keypoints.
+    /// [`Error::Setting`] if one of the keypoints does not exist.
     pub fn merge(&self, into: usize, other: usize) -> Result<Table> {
         self.check(&[into, other])?;
         if into == other {
@@ -113,7 +112,7 @@ impl Table {
         let shift = |i: usize| if i > other { i - 1 } else { i };
         let into_now = shift(into);
         table.keypoints[into_now].sources.extend(removed.sources);
-        table.edges = unique(
+        table.edges = unique_edges(
             self.edges
                 .iter()
                 .map(|edge| edge.map(|end| if end == other { into_now } else { shift(end) })),
@@ -121,7 +120,7 @@ impl Table {
         Ok(table)
     }
 
-    /// The table in another order: keypoint `order[i]` comes to place `i`.
+    /// Returns the table in another order: keypoint `order[i]` moves to index `i`.
     ///
     /// # Errors
     /// [`Error::Setting`] if `order` does not name each keypoint once.
@@ -141,17 +140,17 @@ impl Table {
                 .iter()
                 .map(|&from| self.keypoints[from].clone())
                 .collect(),
-            edges: unique(self.edges.iter().map(|edge| edge.map(|end| place[end]))),
+            edges: unique_edges(self.edges.iter().map(|edge| edge.map(|end| place[end]))),
         })
     }
 
-    /// The table with the edge between two keypoints added, or removed if it is there.
+    /// Returns the table with the edge between two keypoints added, or removed if it exists.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no such two keypoints.
+    /// [`Error::Setting`] if one of the keypoints does not exist.
     pub fn toggle_edge(&self, edge: [usize; 2]) -> Result<Table> {
         self.check(&edge)?;
-        let Some(&edge) = unique([edge]).first() else {
+        let Some(&edge) = unique_edges([edge]).first() else {
             return Err(Error::Setting(
                 "An edge needs two keypoints: choose another one.".into(),
             ));
@@ -166,8 +165,8 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with the edges whose learned weight is at least `threshold`. Weights are of discovered keypoints; a merged
-    /// keypoint's edge has the greatest weight among its parts'.
+    /// Returns the table with the edges whose learned weight is at least `threshold`. Weights belong to discovered keypoints; the
+    /// edge of a merged keypoint has the greatest weight of its sources.
     pub fn choose_edges(&self, weights: &[EdgeWeight], threshold: f64) -> Table {
         Table {
             edges: self
@@ -180,22 +179,22 @@ impl Table {
         }
     }
 
-    /// The discovered keypoints' annotations as named ones: hidden keypoints left out, merged ones joined.
+    /// Turns annotations of discovered keypoints into annotations of named ones, without hidden keypoints.
     ///
-    /// A merged point is the mean of its parts that are there, weighted by their confidence, with the greatest of their
-    /// confidences; parts that a person corrected outrule the others. Where parts differ, it counts as visible if one is.
+    /// A merged point is the mean of its sources that are not absent, weighted by their confidence, with the greatest of their
+    /// confidences; sources that a person corrected override the others. It is visible if one of its sources is.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the table is of another model: it names keypoints that are not there.
+    /// [`Error::Setting`] if the table belongs to another model, with other keypoints.
     pub fn apply(&self, discovered: &Annotations) -> Result<Annotations> {
         let count = discovered.keypoints.len();
         let fits = |image: &Image| image.points.len() == count;
         if !self.fits(count) || !discovered.images.iter().all(fits) {
             return Err(Error::Setting(format!(
-                "These names were given to another model's keypoints: this one has {count}. Start the names anew."
+                "These names belong to another model's keypoints, but this model has {count}: name its keypoints again."
             )));
         }
-        let shown: Vec<&Named> = self.keypoints.iter().filter(|k| !k.hidden).collect();
+        let shown: Vec<&NamedKeypoint> = self.keypoints.iter().filter(|k| !k.hidden).collect();
         let mut place = Vec::with_capacity(self.keypoints.len());
         let mut next = 0;
         for keypoint in &self.keypoints {
@@ -230,7 +229,7 @@ impl Table {
                 .map(|image| Image {
                     points: shown
                         .iter()
-                        .map(|named| joined(named.sources.iter().map(|&s| image.points[s])))
+                        .map(|named| merge_points(named.sources.iter().map(|&s| image.points[s])))
                         .collect(),
                     ..image.clone()
                 })
@@ -238,11 +237,11 @@ impl Table {
         })
     }
 
-    /// Moves keypoint `index` of the table on one picture, as a person does: all the discovered keypoints that it is made
-    /// of go to `point`, so that [`Table::apply`] gives it back.
+    /// Moves keypoint `index` of the table on one image, as a person does: all its sources move to `point`, so that [`Table::apply`]
+    /// gives it back.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no such keypoint.
+    /// [`Error::Setting`] if the keypoint does not exist.
     pub fn correct(&self, image: &mut Image, index: usize, point: Point) -> Result<()> {
         self.check(&[index])?;
         for &source in &self.keypoints[index].sources {
@@ -256,16 +255,16 @@ impl Table {
         Ok(())
     }
 
-    /// Weights of pairs of discovered keypoints as weights of pairs of this table's, hidden ones too.
+    /// Converts weights of pairs of discovered keypoints to weights of pairs of this table's keypoints, hidden ones too.
     fn edge_weights(&self, weights: &[EdgeWeight]) -> Vec<EdgeWeight> {
-        let of = |source: usize| {
+        let index_of = |source: usize| {
             self.keypoints
                 .iter()
                 .position(|k| k.sources.contains(&source))
         };
         let mut merged: Vec<EdgeWeight> = Vec::new();
         for edge in weights {
-            let [Some(a), Some(b)] = edge.ends.map(of) else {
+            let [Some(a), Some(b)] = edge.ends.map(index_of) else {
                 continue;
             };
             let ends = [a.min(b), a.max(b)];
@@ -283,15 +282,15 @@ impl Table {
         merged
     }
 
-    /// Whether it can be of so many discovered keypoints.
+    /// Returns true if the table's sources are among `count` discovered keypoints, and its edges among its keypoints.
     pub fn fits(&self, count: usize) -> bool {
         let mut sources = self.keypoints.iter().flat_map(|k| &k.sources);
         let mut ends = self.edges.iter().flatten();
         sources.all(|&s| s < count) && ends.all(|&end| end < self.keypoints.len())
     }
 
-    /// Whether each of so many discovered keypoints is in exactly one of its keypoints.
-    pub fn names_each_of(&self, count: usize) -> bool {
+    /// Returns true if each of `count` discovered keypoints is a source of exactly one of the table's keypoints.
+    pub fn covers_each_once(&self, count: usize) -> bool {
         let mut sources: Vec<usize> = (self.keypoints.iter())
             .flat_map(|keypoint| keypoint.sources.iter().copied())
             .collect();
@@ -299,7 +298,7 @@ impl Table {
         self.fits(count) && sources.into_iter().eq(0..count)
     }
 
-    /// What each of so many discovered keypoints is called: merged ones alike, and one that is in no keypoint by its number.
+    /// Names each of `count` discovered keypoints: merged ones share a name, and one that is in no keypoint has its number.
     pub fn names(&self, count: usize) -> Vec<String> {
         let name = |source: usize| {
             let named = self.keypoints.iter().find(|k| k.sources.contains(&source));
@@ -319,8 +318,8 @@ impl Table {
     }
 }
 
-/// Edges with the smaller end first, each once, none from a keypoint to itself.
-fn unique(edges: impl IntoIterator<Item = [usize; 2]>) -> Vec<[usize; 2]> {
+/// Returns edges with the smaller index first, each once, and none from a keypoint to itself.
+fn unique_edges(edges: impl IntoIterator<Item = [usize; 2]>) -> Vec<[usize; 2]> {
     let mut kept = Vec::new();
     for [a, b] in edges {
         let edge = [a.min(b), a.max(b)];
@@ -331,8 +330,8 @@ fn unique(edges: impl IntoIterator<Item = [usize; 2]>) -> Vec<[usize; 2]> {
     kept
 }
 
-/// One point of several; see [`Table::apply`].
-fn joined(parts: impl Iterator<Item = Point>) -> Point {
+/// Merges several points into one; see [`Table::apply`].
+fn merge_points(parts: impl Iterator<Item = Point>) -> Point {
     let mut parts: Vec<Point> = parts.filter(Point::is_labelled).collect();
     let corrected = parts.iter().any(|p| p.corrected);
     if corrected {
@@ -348,7 +347,7 @@ fn joined(parts: impl Iterator<Item = Point>) -> Point {
     if parts.len() == 1 {
         return first;
     }
-    // Parts without any confidence count alike.
+    // Sources without any confidence count equally.
     let total: f64 = parts.iter().map(|p| p.confidence).sum();
     let weight = |p: &Point| {
         if total > 0.0 {
@@ -368,66 +367,6 @@ fn joined(parts: impl Iterator<Item = Point>) -> Point {
             Visibility::Occluded
         },
         corrected: first.corrected,
-    }
-}
-
-/// Changes that were done and those that were undone, each as the change that takes it back: undo and redo.
-#[derive(Clone, Debug)]
-pub struct History<T> {
-    done: VecDeque<T>,
-    undone: Vec<T>,
-}
-
-/// How many edits can be undone.
-const MAX_CHANGES: usize = 1_000;
-
-impl<T> Default for History<T> {
-    fn default() -> Self {
-        Self {
-            done: VecDeque::new(),
-            undone: Vec::new(),
-        }
-    }
-}
-
-impl<T> History<T> {
-    /// Takes what undoes a new edit; what was undone before is gone. The oldest of more than 1,000 is forgotten.
-    pub fn done(&mut self, back: T) {
-        self.undone.clear();
-        self.redone(back);
-    }
-
-    /// Takes what undoes an edit that was done again.
-    pub fn redone(&mut self, back: T) {
-        self.done.push_back(back);
-        if self.done.len() > MAX_CHANGES {
-            self.done.pop_front();
-        }
-    }
-
-    /// Takes what does an edit again that was undone.
-    pub fn undone(&mut self, back: T) {
-        self.undone.push(back);
-    }
-
-    /// Gives what undoes the last edit.
-    pub fn last_done(&mut self) -> Option<T> {
-        self.done.pop_back()
-    }
-
-    /// Gives what does the last undone edit again.
-    pub fn last_undone(&mut self) -> Option<T> {
-        self.undone.pop()
-    }
-
-    /// Whether there is an edit to undo.
-    pub fn can_undo(&self) -> bool {
-        !self.done.is_empty()
-    }
-
-    /// Whether there is an undone edit.
-    pub fn can_redo(&self) -> bool {
-        !self.undone.is_empty()
     }
 }
 
@@ -453,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn an_untouched_table_changes_nothing_but_the_order_of_ends() {
+    fn new_table_changes_only_the_order_of_ends() {
         let sample = sample();
         let mut applied = Table::new(&sample).apply(&sample).expect("applies");
         assert_eq!(applied.skeleton, [[0, 1], [1, 2], [1, 3]]);
@@ -476,7 +415,7 @@ mod tests {
         // Absent and present: the present one.
         assert_eq!(applied.images[1].points[0], sample.images[1].points[0]);
         assert_eq!(applied.images[2].points[0], Point::ABSENT);
-        // A correction outrules.
+        // A correction overrides the others.
         let applied = table()
             .merge(0, 3)
             .and_then(|t| t.apply(&sample))
@@ -492,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn hiding_leaves_out_and_reordering_moves_edges() {
+    fn hiding_removes_keypoints_and_reordering_moves_edges() {
         let sample = sample();
         let table = table()
             .reorder(&[3, 2, 1, 0])
@@ -520,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_corrected_keypoint_stays_where_it_was_put() {
+    fn corrected_keypoints_keep_their_place() {
         let mut sample = sample();
         let table = table().merge(0, 1).expect("merges");
         let place = Point::placed([7.0, 8.0]);
@@ -533,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_edits_are_said() {
+    fn invalid_edits_are_rejected() {
         let table = table();
         let fails = |result: Result<Table>, part: &str| {
             let message = result.expect_err(part).to_string();
@@ -568,24 +507,5 @@ mod tests {
                 .to_string()
                 .contains("another model")
         );
-    }
-
-    #[test]
-    fn a_thousand_edits_are_undone_and_redone() {
-        let mut history = History::default();
-        for before in 0..1_200 {
-            history.done(before);
-        }
-        let mut now = 1_200;
-        while let Some(before) = history.last_done() {
-            history.undone(now);
-            now = before;
-        }
-        assert_eq!(now, 200, "the oldest edits are forgotten");
-        assert!(!history.can_undo() && history.can_redo());
-        assert_eq!(history.last_undone(), Some(201));
-        history.redone(200);
-        history.done(201);
-        assert!(history.can_undo() && !history.can_redo());
     }
 }

@@ -1,10 +1,10 @@
-//! From discovered keypoints to annotations: what a person names, corrects and takes home.
+//! From discovered keypoints to annotations: a person names and corrects keypoints, places landmarks, and exports both.
 //!
-//! [`Annotations`] are points on pictures, as a file holds them. Detection makes them with the discovered keypoints
-//! ([`Image::detected`]); an [`edit::Table`] gives those names and merges, hides and reorders them
-//! ([`edit::Table::apply`]); [`landmarks`] regresses a person's own points from them; [`formats`] writes and reads files.
+//! [`Annotations`] are points on images, as a file holds them. Detection makes them from the discovered keypoints
+//! ([`Image::detected`]); an [`edit::Table`] names, merges, hides and reorders those ([`edit::Table::apply`]); [`landmarks`]
+//! regresses a person's own points from them; [`formats`] writes and reads files; a [`project`] keeps it all, with every edit.
 //!
-//! Coordinates are pixels of the original picture, x before y, from its left and upper border: the centre of the first
+//! Coordinates are pixels of the original image, x before y, from its left and upper border: the centre of the first
 //! pixel is at (0.5, 0.5), and `x_px = width_px * x_fraction`.
 
 use std::collections::HashSet;
@@ -15,74 +15,76 @@ use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
 use crate::model::edges::median_and_contrast;
 
-pub mod content; // what images and videos are known by
-pub mod edit; // names, merging, hiding, edges; undo and redo
-pub mod formats; // one file a format: annotations in, bytes out
-pub mod landmarks; // a person's points, regressed from discovered ones
+pub mod content; // hashes that identify images and videos
+pub mod edit; // the table of keypoints: names, merging, hiding, edges
+pub mod formats; // export and import, one file per format
+pub mod landmarks; // a person's points, regressed from keypoints
 pub mod motion; // paths, speeds, distances and angles over time
-pub mod names; // which image is meant by a name in a file of labels
-pub mod placing;
-pub mod project; // what is on the page's annotation desk, and every edit of it // labels onto the images that are here
+pub mod names; // images matched by their names
+pub mod placing; // imported labels, placed on the images that are here
+pub mod project; // the page's annotation project, and its edits
 
 pub use names::match_names;
-pub use placing::{Imported, Placed};
+pub use placing::{Imported, PlacedLabels};
 
-/// Points on pictures: what every format is written from and read into.
+/// Points on images: every format is written from these, and read into them.
+///
+/// See `tests/annotation/sample.rs`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Annotations {
-    /// What is in the pictures, one of it in each: "hand".
+    /// The kind of object in the images, one object in each: "hand", for example.
     pub category: String,
-    /// `[K]`, in the order of every image's points.
+    /// Keypoints, `[K]`, in the order of every image's points.
     pub keypoints: Vec<Keypoint>,
-    /// Pairs of indices into `keypoints`.
+    /// Edges, as pairs of indices into `keypoints`.
     pub skeleton: Vec<[usize; 2]>,
-    /// Learned weights of pairs of keypoints, the ones in `skeleton` and the others. Empty where nothing was learned.
+    /// Learned weights of all pairs of keypoints, in the skeleton or not. Empty if nothing was learned.
     #[serde(default)]
     pub edge_weights: Vec<EdgeWeight>,
-    /// The weight from which on an edge belongs to the skeleton, before edges were chosen by hand.
+    /// The edge weight above which an edge belongs to the skeleton, before edges were chosen by hand.
     #[serde(default)]
     pub edge_threshold: Option<f64>,
-    /// The pictures or frames.
+    /// Images or frames, `[N]`.
     pub images: Vec<Image>,
 }
 
 /// A named keypoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Keypoint {
-    /// Not empty, without line breaks, and unlike all others.
+    /// Its name: not empty, without line breaks, and unlike all others.
     pub name: String,
-    /// `#rrggbb`.
+    /// Its colour, `#rrggbb`.
     pub color: String,
 }
 
 /// The learned weight of the edge between two keypoints.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EdgeWeight {
-    /// Indices into the keypoints.
+    /// Indices of the two keypoints.
     pub ends: [usize; 2],
-    /// At least 0.
+    /// The weight, at least 0.
     pub weight: f64,
 }
 
-/// A picture or a frame of a video, and the points on it.
+/// An image or a frame of a video, and the points on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Image {
-    /// The picture's file with its folder, `/` between them; the video's where this is a frame of one.
+    /// Path of the image's file, with `/` between folders; the video's for a frame.
     pub file_name: String,
-    /// Which frame of the video, from 0; none for a picture.
+    /// Frame number in the video, from 0; none for a still image.
     #[serde(default)]
     pub frame: Option<u64>,
-    /// When the frame is shown, s.
+    /// Time at which the frame is shown, s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// After the EXIF orientation, px; 0 where a label file did not say.
+    /// Width after the EXIF orientation, px; 0 if unknown, as in some files of labels.
     pub width_px: u32,
-    /// As the width.
+    /// Height after the EXIF orientation, px; 0 if unknown.
     pub height_px: u32,
-    /// The EXIF orientation of its file, 1 to 8, which makes the image of the pixels as stored; 1 where that is the same.
+    /// The EXIF orientation of its file, 1 to 8, which turns the stored pixels into the image; 1 for upright.
     #[serde(default = "upright", skip_serializing_if = "is_upright")]
     pub exif_orientation: u8,
-    /// `[K]`.
+    /// Points, `[K]`.
     pub points: Vec<Point>,
 }
 
@@ -94,35 +96,35 @@ fn is_upright(orientation: &u8) -> bool {
     *orientation == 1
 }
 
-/// A keypoint on a picture.
+/// A keypoint on an image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// From the left border, px.
+    /// Distance from the left border, px.
     pub x_px: f64,
-    /// From the upper border, px.
+    /// Distance from the upper border, px.
     pub y_px: f64,
-    /// 0 to 1; 1 where a person placed it.
+    /// Confidence, 0 to 1; 1 if a person placed it.
     pub confidence: f64,
-    /// Whether it is there, and to be seen.
+    /// Absent, occluded or visible.
     pub visibility: Visibility,
-    /// A person placed it or moved it.
+    /// True if a person placed it or moved it.
     pub corrected: bool,
 }
 
-/// Whether a point is there, and to be seen. As a number: COCO's `v`.
+/// Visibility of a point. As a number it is COCO's `v`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Visibility {
-    /// Not labelled: its coordinates mean nothing.
+    /// Absent: its coordinates mean nothing.
     Absent = 0,
-    /// Its place is known, but something is in front of it, or it lies outside of the picture.
+    /// At a known place, but something is in front of it, or it lies outside of the image.
     Occluded = 1,
-    /// To be seen.
+    /// Visible in the image.
     Visible = 2,
 }
 
 impl Point {
-    /// A point that is not there.
+    /// An absent point.
     pub const ABSENT: Point = Point {
         x_px: 0.0,
         y_px: 0.0,
@@ -131,7 +133,7 @@ impl Point {
         corrected: false,
     };
 
-    /// A visible point that a person placed at `[x, y]`, px.
+    /// Makes a visible point that a person placed at `[x, y]`, px.
     pub fn placed(at_px: [f64; 2]) -> Point {
         Point {
             x_px: at_px[0],
@@ -142,23 +144,25 @@ impl Point {
         }
     }
 
-    /// Whether its coordinates mean anything.
+    /// Returns true unless the point is absent.
     pub fn is_there(&self) -> bool {
         self.visibility != Visibility::Absent
     }
 
-    /// Whether something is known of it: its place, or by a person that it is absent.
+    /// Returns true if the point has a place, or if a person marked it absent.
     pub fn is_labelled(&self) -> bool {
         self.is_there() || self.corrected
     }
 }
 
 impl Image {
-    /// A picture as the detector saw it: `view_points`, `[K][x, y]` as fractions of the square view, taken back to the
-    /// original's pixels, with their `confidence`, `[K]`.
+    /// Makes an image from the detector's output: `view_points`, `[K][x, y]` as fractions of the square view, are mapped back to
+    /// pixels of the original, with their `confidence`, `[K]`.
     ///
-    /// `x_px = width_px * (offset_x + scale_x * view_x)`. A point in the view's padding lies outside of the picture, so it
+    /// `x_px = width_px * (offset_x + scale_x * view_x)`. A point in the view's padding lies outside of the image, so it
     /// is occluded.
+    ///
+    /// See `detected_points_map_back_to_original_pixels` in this file.
     pub fn detected(
         file_name: String,
         placement: &Placement,
@@ -200,12 +204,14 @@ impl Image {
         }
     }
 
-    /// The file that shows this image: the picture's own, or for frame 12 of `walk.mp4` `walk/img000012.png`.
-    pub fn picture_name(&self) -> String {
-        file_of(&self.file_name, self.frame)
+    /// Returns the image's name: the path of its file, or for frame 12 of `walk.mp4` `walk/img000012.png`.
+    ///
+    /// See `frames_are_named_after_their_video` in this file.
+    pub fn name(&self) -> String {
+        image_name(&self.file_name, self.frame)
     }
 
-    /// Mean confidence of the points that are there; 0 if none is.
+    /// Returns the mean confidence of the points that are not absent; 0 if all are.
     pub fn confidence(&self) -> f64 {
         let there: Vec<f64> = self
             .points
@@ -218,7 +224,7 @@ impl Image {
 }
 
 impl Annotations {
-    /// Discovered keypoints before anybody named them: `kp0`, `kp1`, ... with the given colours, no images yet.
+    /// Makes annotations of unnamed keypoints, `kp0`, `kp1`, ..., with the given colours and without images.
     pub fn discovered(colors: &[String]) -> Annotations {
         let keypoint = |(i, color): (usize, &String)| Keypoint {
             name: format!("kp{i}"),
@@ -231,8 +237,8 @@ impl Annotations {
         }
     }
 
-    /// The same with the learned graph, `weights` `[K][K]`. Its skeleton are the edges that stand out from the median one by more
-    /// than a quarter of what the strongest does ([`median_and_contrast`]).
+    /// Adds the learned edge weights `[K][K]`. The skeleton becomes the edges whose weight exceeds the median by more than a quarter
+    /// of the strongest edge's contrast ([`median_and_contrast`]).
     pub fn with_graph(self, weights: &[Vec<f32>]) -> Annotations {
         let edge_weights: Vec<EdgeWeight> = (0..weights.len())
             .flat_map(|j| (0..j).map(move |i| [i, j]))
@@ -241,27 +247,29 @@ impl Annotations {
                 weight: f64::from(weights[ends[0]][ends[1]]),
             })
             .collect();
-        let (median, rise) = median_and_contrast(weights);
-        let threshold = f64::from(median + 0.25 * rise);
-        let raised = edge_weights.iter().filter(|edge| edge.weight > threshold);
+        let (median, contrast) = median_and_contrast(weights);
+        let threshold = f64::from(median + 0.25 * contrast);
+        let strong = edge_weights.iter().filter(|edge| edge.weight > threshold);
         Annotations {
-            skeleton: raised.map(|edge| edge.ends).collect(),
+            skeleton: strong.map(|edge| edge.ends).collect(),
             edge_threshold: Some(threshold),
             edge_weights,
             ..self
         }
     }
 
-    /// Whether a file can be written from these.
+    /// Checks that the annotations can be written as a file.
+    ///
+    /// See `validate_rejects_invalid_annotations` in this file.
     ///
     /// # Errors
-    /// [`Error::File`] with what is wrong: names that are empty, doubled or broken over lines, pictures of one name, points
-    /// that are not numbers, or that are too few or too many.
+    /// [`Error::File`] for names that are empty, doubled or broken over lines, for images of the same name, for points
+    /// that are not numbers, and for too few or too many points.
     pub fn validate(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::File(what));
         let count = self.keypoints.len();
         if count == 0 {
-            return wrong("There are no keypoints to write: show at least one.".into());
+            return wrong("There are no keypoints to export: show at least one.".into());
         }
         check_name(&self.category).map_err(|e| Error::File(format!("The kind of object: {e}")))?;
         let mut names = HashSet::new();
@@ -281,9 +289,9 @@ impl Annotations {
         }
         let mut files = HashSet::new();
         for image in &self.images {
-            let name = image.picture_name();
+            let name = image.name();
             if name.trim().is_empty() {
-                return wrong("A picture has no file name: give it one.".into());
+                return wrong("An image has no file name: rename it.".into());
             }
             if image.points.len() != count {
                 return wrong(format!(
@@ -297,7 +305,7 @@ impl Annotations {
             }
             if !files.insert(name.clone()) {
                 return wrong(format!(
-                    "Two pictures are called {name}: rename one of them, or put them into folders."
+                    "Two images are called {name}: rename one of them, or put them into different folders."
                 ));
             }
         }
@@ -305,7 +313,7 @@ impl Annotations {
     }
 }
 
-/// A name that survives in every format: not empty, on one line.
+/// Checks that a name fits into every format: it is not empty, and on one line.
 ///
 /// # Errors
 /// [`Error::Setting`] otherwise.
@@ -318,21 +326,21 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'))
     {
         return Err(Error::Setting(format!(
-            "The name {name:?} holds a line break or another control character: leave it out."
+            "The name {name:?} holds a line break or another control character: remove it."
         )));
     }
     Ok(())
 }
 
-/// The file that shows an image, or a frame of a video; see [`Image::picture_name`].
-pub(crate) fn file_of(name: &str, frame: Option<u64>) -> String {
+/// Names an image, or a frame of a video; see [`Image::name`].
+pub(crate) fn image_name(name: &str, frame: Option<u64>) -> String {
     match frame {
         None => name.to_string(),
         Some(frame) => format!("{}/img{frame:06}.png", without_extension(name)),
     }
 }
 
-/// Returns true if `name` has the form that [`file_of`] gives to frames of `video`.
+/// Returns true if `name` has the form that [`image_name`] gives to frames of `video`.
 pub(crate) fn is_frame_of(video: &str, name: &str) -> bool {
     let number = name
         .strip_prefix(without_extension(video))
@@ -340,7 +348,7 @@ pub(crate) fn is_frame_of(video: &str, name: &str) -> bool {
     number.is_some_and(|number| number.len() >= 6 && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `folder/a.b.jpg` -> `folder/a.b`.
+/// Removes the extension: `folder/a.b.jpg` -> `folder/a.b`.
 pub(crate) fn without_extension(path: &str) -> &str {
     let file = path.rfind('/').map_or(0, |slash| slash + 1);
     match path[file..].rfind('.') {
@@ -353,8 +361,8 @@ pub(crate) fn without_extension(path: &str) -> &str {
 pub(crate) mod tests {
     use super::*;
 
-    /// Two pictures and two frames, four keypoints, names that break careless writers; one point is missing, one occluded,
-    /// one corrected, one picture empty.
+    /// Three images, four keypoints, names that break careless writers; one point is absent, one occluded, one corrected, one image
+    /// empty.
     pub(crate) fn sample() -> Annotations {
         let colors = ["#e6194b", "#3cb44b", "#4363d8", "#f58231"].map(String::from);
         let mut sample = Annotations::discovered(&colors);
@@ -426,8 +434,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn detected_points_go_back_to_the_original_pixels() {
-        // A 200 x 100 picture, padded above and below: the view spans twice its height.
+    fn detected_points_map_back_to_original_pixels() {
+        // A 200 x 100 image, padded above and below: the view spans twice its height.
         let placement = Placement {
             original_px: [200, 100],
             exif_orientation: 1,
@@ -449,18 +457,18 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_frame_is_named_after_its_video() {
+    fn frames_are_named_after_their_video() {
         let mut image = sample().images.remove(0);
-        assert_eq!(image.picture_name(), "a.jpg");
+        assert_eq!(image.name(), "a.jpg");
         image.file_name = "day.1/walk.v2.mp4".into();
         image.frame = Some(12);
-        assert_eq!(image.picture_name(), "day.1/walk.v2/img000012.png");
+        assert_eq!(image.name(), "day.1/walk.v2/img000012.png");
         assert_eq!(without_extension("day.1/walk"), "day.1/walk");
         assert_eq!(without_extension(".hidden"), ".hidden");
     }
 
     #[test]
-    fn what_cannot_be_written_is_said() {
+    fn validate_rejects_invalid_annotations() {
         let fails = |change: &dyn Fn(&mut Annotations), part: &str| {
             let mut annotations = sample();
             change(&mut annotations);
@@ -479,7 +487,7 @@ pub(crate) mod tests {
         fails(&|a| a.skeleton.push([0, 4]), "skeleton");
         fails(
             &|a| a.images[1].file_name = "a.jpg".into(),
-            "Two pictures are called a.jpg",
+            "Two images are called a.jpg",
         );
         fails(
             &|a| {

@@ -1,9 +1,9 @@
-//! How keypoints move through a video: paths, speeds, distances and angles over time, smoothed or as they were found.
+//! Motion of keypoints in videos: paths, speeds, distances and angles over time, smoothed or as detected.
 //!
 //! Smoothing is the One-Euro filter (Casiez, Roussel and Vogel, CHI 2012), a low-pass whose cut-off rises with the speed, so that
-//! what rests does not jitter and what moves does not lag: `x^_t = a x_t + (1 - a) x^_(t-1)`, `a = 1 / (1 + 1 / (2 pi f dt))`,
-//! `f = cutoff + beta |speed|`, with the speed itself smoothed at 1 Hz. Speeds count in the picture's longer side per second, so
-//! that the same settings do for every resolution.
+//! resting points do not jitter and moving points do not lag: `x^_t = a x_t + (1 - a) x^_(t-1)`, `a = 1 / (1 + 1 / (2 pi f dt))`,
+//! `f = cutoff + beta |speed|`, with the speed itself smoothed at 1 Hz. Speeds are in longer sides of the image per second, so
+//! that the same settings suit every resolution.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -18,42 +18,42 @@ use crate::error::{Error, Result};
 /// Cut-off of the smoothed speed, Hz.
 const SPEED_CUTOFF: f64 = 1.0;
 
-/// How much is smoothed.
+/// Settings of the One-Euro filter.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct OneEuro {
-    /// Cut-off of what rests, Hz.
+    /// Cut-off at rest, Hz.
     pub cutoff: f64,
-    /// Hz more for each of the picture's longer side per second.
+    /// Rise of the cut-off with speed: Hz for each longer side of the image per second.
     pub beta: f64,
 }
 
-/// What is followed over time. Keypoints are indices into the annotations'.
+/// A quantity over time. Keypoints are indices into those of the annotations.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Measure {
-    /// From the left border, px.
+    /// Distance of a keypoint from the left border, px.
     X {
-        /// Of this keypoint.
+        /// Index of the keypoint.
         keypoint: usize,
     },
-    /// From the upper border, px.
+    /// Distance of a keypoint from the upper border, px.
     Y {
-        /// Of this keypoint.
+        /// Index of the keypoint.
         keypoint: usize,
     },
-    /// px per second.
+    /// Speed of a keypoint, px per second.
     Speed {
-        /// Of this keypoint.
+        /// Index of the keypoint.
         keypoint: usize,
     },
-    /// Between two keypoints, px.
+    /// Distance between two keypoints, px.
     Distance {
-        /// The two.
+        /// Indices of the two keypoints.
         ends: [usize; 2],
     },
-    /// At the second of three keypoints, between the lines to the other two, degrees.
+    /// Angle at the second of three keypoints, between the lines to the other two, degrees.
     Angle {
-        /// The three.
+        /// Indices of the three keypoints.
         points: [usize; 3],
     },
 }
@@ -61,29 +61,31 @@ pub enum Measure {
 /// A measure over time.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Series {
-    /// For people, with its unit: "wrist speed, px/s".
+    /// Title with the unit, for people: "wrist speed, px/s".
     pub title: String,
-    /// `[T]`; none where a keypoint is not there.
+    /// Values, `[T]`; none where a keypoint is absent.
     pub values: Vec<Option<f64>>,
 }
 
 /// The keypoints of a video over time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Motion {
-    /// Its file.
+    /// Name of the video's file.
     pub video: String,
-    /// Of each frame, `[T]`: its number.
+    /// Frame numbers, `[T]`.
     pub frames: Vec<u64>,
-    /// ... and when it is shown, s.
+    /// Times at which the frames are shown, `[T]`, s.
     pub seconds: Vec<f64>,
     names: Vec<String>,
-    /// `[K][T]`, px; none where a keypoint is not there.
+    /// `[K][T]`, px; none where a keypoint is absent.
     paths_px: Vec<Vec<Option<[f64; 2]>>>,
 }
 
 impl Motion {
-    /// Every video among the images, its frames in order.
-    pub fn of(annotations: &Annotations, smoothing: Option<OneEuro>) -> Vec<Motion> {
+    /// Collects every video among the images, with its frames in order.
+    ///
+    /// See `series_measure_the_motion` in this file.
+    pub fn from_annotations(annotations: &Annotations, smoothing: Option<OneEuro>) -> Vec<Motion> {
         let mut videos: BTreeMap<&str, Vec<(u64, f64, &Image)>> = BTreeMap::new();
         for image in &annotations.images {
             if let (Some(frame), Some(seconds)) = (image.frame, image.seconds) {
@@ -104,7 +106,7 @@ impl Motion {
                     f64::from(image.width_px.max(image.height_px))
                 });
                 match smoothing {
-                    Some(filter) => smoothed(&found, &seconds, filter, side_px.max(1.0)),
+                    Some(filter) => smooth(&found, &seconds, filter, side_px.max(1.0)),
                     None => found,
                 }
             };
@@ -123,10 +125,10 @@ impl Motion {
         videos.into_iter().map(motion).collect()
     }
 
-    /// A measure over time.
+    /// Computes a measure over time.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there is no such keypoint.
+    /// [`Error::Setting`] if the keypoint does not exist.
     pub fn series(&self, measure: Measure) -> Result<Series> {
         let path = |k: usize| {
             self.paths_px.get(k).ok_or_else(|| {
@@ -148,7 +150,7 @@ impl Motion {
             }
             Measure::Speed { keypoint: k } => {
                 let path = path(k)?;
-                // Over the frames on both sides, where there are both.
+                // Over the frames before and after, where both exist.
                 let speed = |t: usize| {
                     let (a, b) = (t.saturating_sub(1), (t + 1).min(path.len() - 1));
                     let time = self.seconds[b] - self.seconds[a];
@@ -174,14 +176,14 @@ impl Motion {
     }
 }
 
-/// `video,frame,seconds,<a measure>,...`, a line per frame.
+/// Writes a table `video,frame,seconds,<measure>,...`, one line per frame.
 ///
 /// # Errors
-/// [`Error::Setting`] if a measure is of a keypoint that is not there, or there is no video.
+/// [`Error::Setting`] if a measure uses a keypoint that does not exist, or if there is no video.
 pub fn csv(motions: &[Motion], measures: &[Measure]) -> Result<String> {
     let Some(first) = motions.first() else {
         return Err(Error::Setting(
-            "There is no video on the desk: drop one in first.".into(),
+            "The project has no video: add one first.".into(),
         ));
     };
     let mut header: Vec<String> = ["video", "frame", "seconds"].map(str::to_string).to_vec();
@@ -214,15 +216,15 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
-/// At `b`, degrees, 0 to 180; none where two points coincide.
+/// Returns the angle at `b`, degrees, 0 to 180; none where two points coincide.
 fn angle(a: [f64; 2], b: [f64; 2], c: [f64; 2]) -> Option<f64> {
     let (u, v) = ([a[0] - b[0], a[1] - b[1]], [c[0] - b[0], c[1] - b[1]]);
     let (cross, dot) = (u[0] * v[1] - u[1] * v[0], u[0] * v[0] + u[1] * v[1]);
     (cross != 0.0 || dot != 0.0).then(|| cross.abs().atan2(dot).to_degrees())
 }
 
-/// The filter, axis by axis; it begins anew after a gap.
-fn smoothed(
+/// Filters a path, axis by axis; the filter restarts after a gap.
+fn smooth(
     path: &[Option<[f64; 2]>],
     seconds: &[f64],
     filter: OneEuro,
@@ -265,7 +267,7 @@ mod tests {
     use super::*;
     use crate::annotate::{Keypoint, Point};
 
-    /// A second of 50 frames a second: `a` rests, `b` circles around it once at 30 px, `c` moves right at 40 px/s.
+    /// Makes a second of video at 50 frames per second: `a` rests, `b` circles around it once at 30 px, `c` moves right at 40 px/s.
     fn video(noise: f64) -> Annotations {
         let keypoint = |name: &str| Keypoint {
             name: name.into(),
@@ -295,35 +297,39 @@ mod tests {
         };
         Annotations {
             keypoints: ["a", "b", "c"].map(keypoint).to_vec(),
-            // Out of order, as they may come.
+            // Out of order, as images may be added.
             images: (0..=50).rev().map(image).collect(),
             ..Annotations::default()
         }
     }
 
     #[test]
-    fn measures_are_those_of_the_motion() {
-        let motions = Motion::of(&video(0.0), None);
+    fn series_measure_the_motion() {
+        let motions = Motion::from_annotations(&video(0.0), None);
         let [motion] = &motions[..] else {
             panic!("one video")
         };
         assert_eq!(motion.frames, (0..=50).collect::<Vec<_>>());
-        let of = |measure| motion.series(measure).expect("a series").values;
+        let values = |measure| motion.series(measure).expect("a series").values;
         let near = |value: Option<f64>, wanted: f64, within: f64| {
             let value = value.expect("there");
             assert!((value - wanted).abs() < within, "{value}, not {wanted}");
         };
-        let speed = of(Measure::Speed { keypoint: 1 });
+        let speed = values(Measure::Speed { keypoint: 1 });
         (speed.iter()).for_each(|v| near(*v, TAU * 30.0, 1.0));
-        near(of(Measure::Speed { keypoint: 2 })[20], 40.0, 1e-6);
-        assert_eq!(of(Measure::Speed { keypoint: 2 })[6], None, "beside a gap");
-        let distance = of(Measure::Distance { ends: [0, 1] });
+        near(values(Measure::Speed { keypoint: 2 })[20], 40.0, 1e-6);
+        assert_eq!(
+            values(Measure::Speed { keypoint: 2 })[6],
+            None,
+            "beside a gap"
+        );
+        let distance = values(Measure::Distance { ends: [0, 1] });
         distance.iter().for_each(|v| near(*v, 30.0, 1e-9));
-        let angle = of(Measure::Angle { points: [1, 0, 2] });
+        let angle = values(Measure::Angle { points: [1, 0, 2] });
         near(angle[5], 36.0, 1e-6);
         near(angle[45], 36.0, 1e-6);
         assert_eq!(angle[0], None, "c lies on a");
-        near(of(Measure::X { keypoint: 2 })[50], 140.0, 1e-9);
+        near(values(Measure::X { keypoint: 2 })[50], 140.0, 1e-9);
         assert!(motion.series(Measure::Y { keypoint: 3 }).is_err());
         let text = csv(&motions, &[Measure::X { keypoint: 2 }]).expect("a table");
         let lines: Vec<&str> = text.lines().collect();
@@ -334,12 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_does_not_jitter_and_what_moves_does_not_lag() {
+    fn smoothing_removes_jitter_without_lag() {
         let filter = OneEuro {
             cutoff: 1.0,
             beta: 20.0,
         };
-        let motions = Motion::of(&video(2.0), Some(filter));
+        let motions = Motion::from_annotations(&video(2.0), Some(filter));
         let path = |k: usize| {
             motions[0]
                 .series(Measure::X { keypoint: k })

@@ -1,4 +1,4 @@
-//! Which image here is meant by a name in a file of labels.
+//! Images matched by the names that files of labels give them.
 
 use std::collections::HashMap;
 
@@ -7,49 +7,55 @@ use percent_encoding::percent_decode_str;
 use super::formats;
 use crate::data::nfc::nfc;
 
-/// Behind a name whose extension a format does not hold: `a.*` is `a.jpg` or `a.png`, if only one of them is here.
+/// Stands for an extension that a format does not hold: `a.*` is `a.jpg` or `a.png`, if only one of them is here.
 pub(crate) const ANY_EXTENSION: &str = ".*";
 
-/// A name's folders and file.
-type Path = Vec<String>;
+/// The folders and the file of a name.
+type PathParts = Vec<String>;
 
-/// Which of our images a path is, if one alone.
-type Place<'a> = Box<dyn Fn(&Path) -> Option<usize> + 'a>;
+/// Finds the index of the image that a path means, if there is exactly one.
+type Lookup<'a> = Box<dyn Fn(&PathParts) -> Option<usize> + 'a>;
 
-/// How much names may differ and still be the same.
+/// The tolerance of a match of two names.
 #[derive(Clone, Copy, PartialEq)]
 enum Fold {
-    /// Not at all, but for Unicode's form and the kind of slash.
+    /// Only in Unicode normalisation and the kind of slash.
     Exact,
-    /// In upper and lower case.
+    /// In case, too.
     Case,
     /// In case, and in the zeros before the file's number: DeepLabCut's `img007.png` is `img000007.png`.
     Padding,
 }
 
-/// For each of `wanted`, which of `names` is the same image, in this order: the one with the same path; with the same path in
-/// another case; with the path that an export would have written for it; the one whose path ends in the other's
+/// Finds for each of `wanted` the index of the same image in `names`. In this order, it is the image with the same path; with the
+/// same path in another case; with the path that an export would have written for it; the one whose path ends in the other's
 /// (`set1/a.png` is `labeled-data/set1/a.png`), folder by folder, the longest common end first; the one that differs in the
 /// zeros before its number.
 ///
 /// Nothing is guessed: where two of `names` fit equally well, or two different paths of `wanted` fit the same image, or
-/// another path is that image's own, there is no match. Addresses count as the path in them.
+/// another path is that image's own, there is no match. URLs count as their path.
+///
+/// ```
+/// let names = ["set1/a.png".to_string(), "b.png".to_string()];
+/// let wanted = ["labeled-data/set1/a.png".to_string(), "c.png".to_string()];
+/// assert_eq!(autolink::annotate::match_names(&wanted, &names), [Some(0), None]);
+/// ```
 pub fn match_names(wanted: &[String], names: &[String]) -> Vec<Option<usize>> {
     let mut found = vec![None; wanted.len()];
     for is_any in [false, true] {
-        let asked: Vec<usize> = (0..wanted.len())
+        let indices: Vec<usize> = (0..wanted.len())
             .filter(|&i| wanted[i].ends_with(ANY_EXTENSION) == is_any)
             .collect();
-        if asked.is_empty() {
+        if indices.is_empty() {
             continue;
         }
         let end = |name: &str| match is_any {
             true => format!("{}{ANY_EXTENSION}", super::without_extension(name)),
             false => name.to_string(),
         };
-        let theirs: Vec<Path> = asked.iter().map(|&i| path_of(&wanted[i])).collect();
-        let ours: Vec<Path> = names.iter().map(|name| split(&end(name))).collect();
-        let aliases: Vec<Vec<Path>> = (names.iter())
+        let theirs: Vec<PathParts> = indices.iter().map(|&i| parse_path(&wanted[i])).collect();
+        let ours: Vec<PathParts> = names.iter().map(|name| split(&end(name))).collect();
+        let aliases: Vec<Vec<PathParts>> = (names.iter())
             .map(|name| {
                 formats::written_names(name)
                     .iter()
@@ -57,71 +63,78 @@ pub fn match_names(wanted: &[String], names: &[String]) -> Vec<Option<usize>> {
                     .collect()
             })
             .collect();
-        for (i, at) in asked.into_iter().zip(match_paths(&theirs, &ours, &aliases)) {
+        for (i, at) in indices
+            .into_iter()
+            .zip(match_paths(&theirs, &ours, &aliases))
+        {
             found[i] = at;
         }
     }
     found
 }
 
-fn match_paths(theirs: &[Path], ours: &[Path], aliases: &[Vec<Path>]) -> Vec<Option<usize>> {
+fn match_paths(
+    theirs: &[PathParts],
+    ours: &[PathParts],
+    aliases: &[Vec<PathParts>],
+) -> Vec<Option<usize>> {
     let mut found: Vec<Option<usize>> = vec![None; theirs.len()];
     let mut is_claimed = vec![false; ours.len()];
     for fold in [Fold::Exact, Fold::Case] {
-        let by_path = whole(ours.iter().map(std::slice::from_ref), fold);
+        let by_path = index_paths(ours.iter().map(std::slice::from_ref), fold);
         for (found, path) in found
             .iter_mut()
             .zip(theirs)
             .filter(|(found, _)| found.is_none())
         {
-            *found = by_path.get(&folded(path, fold)).copied().flatten();
+            *found = by_path.get(&fold_path(path, fold)).copied().flatten();
             if let Some(at) = *found {
                 is_claimed[at] = true;
             }
         }
     }
-    let ways = [
-        (Fold::Exact, Way::Alias),
-        (Fold::Case, Way::Alias),
-        (Fold::Exact, Way::End),
-        (Fold::Case, Way::End),
-        (Fold::Padding, Way::Whole),
-        (Fold::Padding, Way::Alias),
-        (Fold::Padding, Way::End),
+    let attempts = [
+        (Fold::Exact, MatchBy::Alias),
+        (Fold::Case, MatchBy::Alias),
+        (Fold::Exact, MatchBy::End),
+        (Fold::Case, MatchBy::End),
+        (Fold::Padding, MatchBy::Whole),
+        (Fold::Padding, MatchBy::Alias),
+        (Fold::Padding, MatchBy::End),
     ];
-    for (fold, way) in ways {
-        let left: Vec<usize> = (0..theirs.len()).filter(|&i| found[i].is_none()).collect();
-        if left.is_empty() {
+    for (fold, by) in attempts {
+        let unmatched: Vec<usize> = (0..theirs.len()).filter(|&i| found[i].is_none()).collect();
+        if unmatched.is_empty() {
             break;
         }
-        let place: Place = match way {
-            Way::Whole | Way::Alias => {
-                let by_path = match way {
-                    Way::Alias => whole(aliases.iter().map(Vec::as_slice), fold),
-                    _ => whole(ours.iter().map(std::slice::from_ref), fold),
+        let lookup: Lookup = match by {
+            MatchBy::Whole | MatchBy::Alias => {
+                let by_path = match by {
+                    MatchBy::Alias => index_paths(aliases.iter().map(Vec::as_slice), fold),
+                    _ => index_paths(ours.iter().map(std::slice::from_ref), fold),
                 };
                 Box::new(move |path| by_path.get(path).copied().flatten())
             }
-            Way::End => {
-                let by_file = by_file(ours, fold);
-                Box::new(move |path| longest_end(path, by_file.get(path.last()?)?))
+            MatchBy::End => {
+                let by_file = index_files(ours, fold);
+                Box::new(move |path| longest_common_end(path, by_file.get(path.last()?)?))
             }
         };
-        // Of each image here, the one path that it seems to be; none once there is a second.
-        let mut claims: HashMap<usize, Option<Path>> = HashMap::new();
-        let mut seems: Vec<(usize, usize)> = Vec::new();
-        for i in left {
-            let path = folded(&theirs[i], fold);
-            let Some(at) = place(&path).filter(|at| !is_claimed[*at]) else {
+        // For each image, the only path that claims it; none once there is a second.
+        let mut claims: HashMap<usize, Option<PathParts>> = HashMap::new();
+        let mut candidates: Vec<(usize, usize)> = Vec::new();
+        for i in unmatched {
+            let path = fold_path(&theirs[i], fold);
+            let Some(at) = lookup(&path).filter(|at| !is_claimed[*at]) else {
                 continue;
             };
-            seems.push((i, at));
+            candidates.push((i, at));
             let claim = claims.entry(at).or_insert_with(|| Some(path.clone()));
             if claim.as_ref().is_some_and(|other| *other != path) {
                 *claim = None;
             }
         }
-        for (i, at) in seems {
+        for (i, at) in candidates {
             if claims.get(&at).is_some_and(Option::is_some) {
                 found[i] = Some(at);
                 is_claimed[at] = true;
@@ -131,23 +144,26 @@ fn match_paths(theirs: &[Path], ours: &[Path], aliases: &[Vec<Path>]) -> Vec<Opt
     found
 }
 
-/// Where a path is looked for.
+/// A way to look up a path.
 #[derive(Clone, Copy)]
-enum Way {
-    /// Among the paths here.
+enum MatchBy {
+    /// Among the paths of the images.
     Whole,
-    /// Among the paths that exports write.
+    /// Among the paths that exports write for them.
     Alias,
-    /// Among the ends of paths here, or the other way round.
+    /// By a common end of both paths.
     End,
 }
 
-/// Images by their folded paths; none where two images share one.
-fn whole<'a>(paths: impl Iterator<Item = &'a [Path]>, fold: Fold) -> HashMap<Path, Option<usize>> {
-    let mut by_path: HashMap<Path, Option<usize>> = HashMap::new();
+/// Maps folded paths to images; none where two images share a path.
+fn index_paths<'a>(
+    paths: impl Iterator<Item = &'a [PathParts]>,
+    fold: Fold,
+) -> HashMap<PathParts, Option<usize>> {
+    let mut by_path: HashMap<PathParts, Option<usize>> = HashMap::new();
     for (i, paths) in paths.enumerate() {
         for path in paths {
-            let at = by_path.entry(folded(path, fold)).or_insert(Some(i));
+            let at = by_path.entry(fold_path(path, fold)).or_insert(Some(i));
             if *at != Some(i) {
                 *at = None;
             }
@@ -156,11 +172,11 @@ fn whole<'a>(paths: impl Iterator<Item = &'a [Path]>, fold: Fold) -> HashMap<Pat
     by_path
 }
 
-/// Images with their folded paths, by the folded name of the file alone.
-fn by_file(paths: &[Path], fold: Fold) -> HashMap<String, Vec<(usize, Path)>> {
-    let mut by_file: HashMap<String, Vec<(usize, Path)>> = HashMap::new();
+/// Maps the folded file name alone to images with their folded paths.
+fn index_files(paths: &[PathParts], fold: Fold) -> HashMap<String, Vec<(usize, PathParts)>> {
+    let mut by_file: HashMap<String, Vec<(usize, PathParts)>> = HashMap::new();
     for (i, path) in paths.iter().enumerate() {
-        let path = folded(path, fold);
+        let path = fold_path(path, fold);
         if let Some(file) = path.last() {
             by_file.entry(file.clone()).or_default().push((i, path));
         }
@@ -168,8 +184,8 @@ fn by_file(paths: &[Path], fold: Fold) -> HashMap<String, Vec<(usize, Path)>> {
     by_file
 }
 
-/// The one of `candidates` that has the longest end in common with `path`, if one of the two is all of that end.
-fn longest_end(path: &[String], candidates: &[(usize, Path)]) -> Option<usize> {
+/// Finds the candidate that has the longest end in common with `path`, if one of the two is that end as a whole.
+fn longest_common_end(path: &[String], candidates: &[(usize, PathParts)]) -> Option<usize> {
     let common = |other: &[String]| {
         (other.ends_with(path) || path.ends_with(other)).then(|| other.len().min(path.len()))
     };
@@ -186,19 +202,19 @@ fn longest_end(path: &[String], candidates: &[(usize, Path)]) -> Option<usize> {
     }
 }
 
-fn folded(path: &[String], fold: Fold) -> Path {
-    let mut path: Path = match fold {
+fn fold_path(path: &[String], fold: Fold) -> PathParts {
+    let mut path: PathParts = match fold {
         Fold::Exact => path.to_vec(),
         Fold::Case | Fold::Padding => path.iter().map(|part| part.to_lowercase()).collect(),
     };
     if let (Fold::Padding, Some(file)) = (fold, path.last_mut()) {
-        *file = unpadded(file);
+        *file = without_padding(file);
     }
     path
 }
 
-/// `img007.png` -> `img7.png`: the last number before the extension, without its leading zeros.
-fn unpadded(file: &str) -> String {
+/// Removes leading zeros from the last number before the extension: `img007.png` -> `img7.png`.
+fn without_padding(file: &str) -> String {
     let stem = super::without_extension(file);
     let Some(end) = stem
         .rfind(|c: char| c.is_ascii_digit())
@@ -214,10 +230,10 @@ fn unpadded(file: &str) -> String {
     format!("{}{number}{}", &stem[..start], &file[end..])
 }
 
-/// The path of a name that may be an address: without its host, its query and its percent signs.
-fn path_of(name: &str) -> Path {
+/// Parses the path of a name that may be a URL: without its host and its query, and percent-decoded.
+fn parse_path(name: &str) -> PathParts {
     let decoded = |path: &str| percent_decode_str(path).decode_utf8_lossy().into_owned();
-    // Label Studio's files on its own machine.
+    // Label Studio's local files.
     if let Some((_, path)) = name.split_once("?d=") {
         return split(&decoded(path));
     }
@@ -230,7 +246,7 @@ fn path_of(name: &str) -> Path {
     }
 }
 
-fn split(name: &str) -> Path {
+fn split(name: &str) -> PathParts {
     nfc(name)
         .split(['/', '\\'])
         .filter(|part| !part.is_empty() && *part != ".")
@@ -253,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_found_by_the_end_of_their_path() {
+    fn match_names_uses_the_end_of_paths() {
         let names = ["pics.zip/set1/a.png", "set2/a.png", "b.png", "x/c.png"];
         let wanted = [
             "set2/a.png",
@@ -275,12 +291,12 @@ mod tests {
     }
 
     #[test]
-    fn unicode_and_case_do_not_part_names() {
+    fn match_names_ignores_case_and_unicode_form() {
         assert_eq!(found(&["u\u{308}.png"], &["x/ü.png"]), [Some(0)]);
         assert_eq!(found(&["ü.png"], &["u\u{308}.png"]), [Some(0)]);
         assert_eq!(found(&["Set/A.PNG"], &["set/a.png"]), [Some(0)]);
         assert_eq!(found(&["A.PNG"], &["set/a.png"]), [Some(0)]);
-        // Only where it is clear.
+        // Only where the match is unique.
         assert_eq!(found(&["A.png"], &["a.png", "a.PNG"]), [None]);
         assert_eq!(
             found(&["a.png", "A.png"], &["A.png", "a.png"]),
@@ -289,12 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_clear_is_not_guessed() {
+    fn match_names_leaves_ambiguous_names_unmatched() {
         assert_eq!(found(&["a.png"], &["s1/a.png", "s2/a.png"]), [None]);
         assert_eq!(found(&["s1/a.png", "s2/a.png"], &["a.png"]), [None, None]);
         // The image has a name of its own in the file.
         assert_eq!(found(&["sub/c.png", "c.png"], &["c.png"]), [None, Some(0)]);
-        // A row that is there twice is the same image twice.
+        // A path that occurs twice is the same image twice.
         assert_eq!(
             found(&["t/a.png", "t/a.png"], &["a.png"]),
             [Some(0), Some(0)]
@@ -303,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_found_whatever_their_padding() {
+    fn match_names_ignores_zeros_of_frame_numbers() {
         let names = ["cam1/walk.v2/img000007.png", "cam1/walk.v2/img000070.png"];
         let wanted = [
             "labeled-data/cam1-walk.v2/img0070.png",
@@ -312,13 +328,13 @@ mod tests {
         ];
         assert_eq!(found(&wanted, &names), [Some(1), Some(0), None]);
         assert_eq!(found(&["img7.png"], &["img07.png", "img007.png"]), [None]);
-        assert_eq!(unpadded("img000.png"), "img0.png");
-        assert_eq!(unpadded("a1b002c.png"), "a1b2c.png");
-        assert_eq!(unpadded("größe.png"), "größe.png");
+        assert_eq!(without_padding("img000.png"), "img0.png");
+        assert_eq!(without_padding("a1b002c.png"), "a1b2c.png");
+        assert_eq!(without_padding("größe.png"), "größe.png");
     }
 
     #[test]
-    fn addresses_are_their_paths() {
+    fn match_names_uses_the_path_of_urls() {
         let names = ["set 1/a.png"];
         for wanted in [
             "https://example.org/x/set%201/a.png?size=3#top",
@@ -328,7 +344,7 @@ mod tests {
         ] {
             assert_eq!(found(&[wanted], &names), [Some(0)], "{wanted}");
         }
-        // A percent sign in a file's name is one.
+        // A percent sign in a file's name stays.
         assert_eq!(
             found(&["100%25.png"], &["100%.png", "100%25.png"]),
             [Some(1)]
@@ -336,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_its_extension_is_found_if_there_is_one() {
+    fn match_names_completes_unknown_extensions() {
         let names = ["a.jpg", "b.v2.png", "c.png", "c.jpg"];
         assert_eq!(
             found(&["a.*", "b.v2.*", "c.*", "d.*"], &names),
@@ -345,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exports_write_is_found() {
+    fn match_names_knows_exported_paths() {
         let names = ["day/set1/x.png", "images/c.png", "x.png"];
         let wanted = [
             "labeled-data/day-set1/x.png",

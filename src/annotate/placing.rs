@@ -1,4 +1,4 @@
-//! Labels onto the images that are here: which image each belongs to, and where in its pixels.
+//! Imported labels on the images that are here: each label finds its image, and its place in pixels of that.
 
 use serde::Serialize;
 
@@ -6,51 +6,53 @@ use super::{Annotations, Image, Point, match_names};
 use crate::data::dataset::Placement;
 use crate::data::tally::Tally;
 
-/// What a file that was read holds, and what in it could not be used.
+/// The contents of an imported file of labels, and notes on the parts that could not be used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Imported {
-    /// What could be used.
+    /// The labels that could be used.
     pub annotations: Annotations,
-    /// Whether coordinates are fractions of the image instead of px: the file does not hold its size.
+    /// True if coordinates are fractions of the image instead of px, because the file does not hold the image's size.
     pub in_fractions: bool,
-    /// A sentence for each thing that could not be used, with how many of it and an example.
+    /// One sentence for each kind of entry that could not be used, with its count and an example.
     pub notes: Vec<String>,
 }
 
-/// Labels as they lie on the images here.
+/// Labels on the images that are here.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Placed {
-    /// Which image here, and its points: px of it, in the order of the file's keypoints. Images without a point are left out.
+pub struct PlacedLabels {
+    /// Indices of images, and their points in px, in the order of the file's keypoints. Images without a point are left out.
     pub images: Vec<(usize, Vec<Point>)>,
-    /// How many images of the file are not here.
+    /// Number of images in the file that are not here.
     pub missing: usize,
     /// "Labels for 3 images; 2 are not here, for example sub/c.png."
     pub summary: String,
-    /// A sentence for each thing that was changed or left out, with how many of it and an example.
+    /// One sentence for each kind of label that was changed or left out, with its count and an example.
     pub notes: Vec<String>,
 }
 
-/// How labels come from the image that they were made on to the one here.
+/// The mapping of coordinates from the image on which labels were made to the image that is here.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    /// It has this size, or its size is not known.
-    AsIs,
-    /// It is a copy of another size: by this factor.
+enum Alignment {
+    /// The same size, or an unknown one.
+    Same,
+    /// A copy of another size: scale by this factor.
     Scaled(f64),
-    /// It is the file's pixels as stored, which the EXIF orientation turns; by this factor.
-    Turned(f64),
-    /// It has another shape.
-    No,
+    /// The pixels as stored, before the EXIF orientation: scale by this factor and rotate.
+    Rotated(f64),
+    /// Another aspect ratio: labels cannot be used.
+    Mismatch,
 }
 
 impl Imported {
-    /// Lays the labels on the images that are `here`. Images are matched by their names ([`match_names`]).
+    /// Places the labels on the images that are `here`. Images are matched by their names ([`match_names`]).
     ///
-    /// Labels that were made on a copy of another size are scaled, and those made without looking at EXIF orientation are
-    /// turned as the image is; those of an image of another shape are left out.
-    pub fn onto(&self, here: &[Image]) -> Placed {
+    /// Labels that were made on a copy of another size are scaled, and labels that were made without the EXIF orientation are
+    /// rotated with the image; labels of an image of another shape are left out.
+    ///
+    /// See `labels_made_without_exif_are_rotated` in this file.
+    pub fn onto(&self, here: &[Image]) -> PlacedLabels {
         let theirs = &self.annotations.images;
-        let names = |images: &[Image]| images.iter().map(Image::picture_name).collect::<Vec<_>>();
+        let names = |images: &[Image]| images.iter().map(Image::name).collect::<Vec<_>>();
         let (wanted, ours) = (names(theirs), names(here));
         let mut tally = Tally::default();
         let mut images: Vec<(usize, Vec<Point>)> = Vec::new();
@@ -77,7 +79,7 @@ impl Imported {
                         "Images that are in the file twice; the first labels of each were taken",
                         &wanted[i],
                     );
-                    // Unless these are under the very name.
+                    // Unless these have exactly the image's name.
                     if wanted[i] == ours[at] {
                         images[before].1 = points;
                     }
@@ -94,7 +96,7 @@ impl Imported {
             summary += &format!("; {} {are} not here, for example {first}", missing.len());
         }
         summary.push('.');
-        Placed {
+        PlacedLabels {
             missing: missing.len(),
             images,
             summary,
@@ -102,9 +104,9 @@ impl Imported {
         }
     }
 
-    /// An image's points in px of the one here; none if the two are not of one shape.
+    /// Converts an image's points to px of the image that is here; none if the two differ in shape.
     fn points_on(&self, theirs: &Image, here: &Image, tally: &mut Tally) -> Option<Vec<Point>> {
-        let name = here.picture_name();
+        let name = here.name();
         let (made, shown) = (
             [theirs.width_px, theirs.height_px],
             [here.width_px, here.height_px],
@@ -117,23 +119,23 @@ impl Imported {
                 "{name} (made on {} x {} px, here {} x {} px)",
                 made[0], made[1], shown[0], shown[1]
             );
-            match way(made, here) {
-                Way::AsIs => Box::new(|at| at),
-                Way::Scaled(factor) => {
+            match alignment(made, here) {
+                Alignment::Same => Box::new(|at| at),
+                Alignment::Scaled(factor) => {
                     tally.add("Labels that were made on a copy of another size were scaled to the image here", &example);
                     Box::new(move |at| at.map(|v| v * factor))
                 }
-                Way::Turned(factor) => {
+                Alignment::Rotated(factor) => {
                     tally.add(
-                        "Labels that were made without looking at the image's EXIF orientation were turned with it",
+                        "Labels that were made without the image's EXIF orientation were rotated with it",
                         &example,
                     );
                     let (orientation, stored) = (here.exif_orientation, [sides[1], sides[0]]);
-                    Box::new(move |at| turned(at.map(|v| v * factor), stored, orientation))
+                    Box::new(move |at| orient(at.map(|v| v * factor), stored, orientation))
                 }
-                Way::No => {
+                Alignment::Mismatch => {
                     let what = if made == [shown[1], shown[0]] {
-                        "Labels were left out, since they were made before the image was turned (its EXIF orientation is gone): \
+                        "Labels were left out, since they were made before the image was rotated (its EXIF orientation is gone): \
                          use the image that they were made on"
                     } else {
                         "Labels were left out, since they were made on an image of another shape: use the image that they were made on"
@@ -143,12 +145,12 @@ impl Imported {
                 }
             }
         };
-        let is_told =
+        let is_certain =
             matches!(here.exif_orientation, 5..=8) && made != [0; 2] && shown[0] != shown[1];
-        if here.exif_orientation > 1 && !is_told {
+        if here.exif_orientation > 1 && !is_certain {
             tally.add(
-                "Images with an EXIF orientation, of which the file does not tell whether their labels were made on the image as \
-                 shown; that was taken: look at them",
+                "Images with an EXIF orientation: the file does not say whether their labels were made on the image as shown, which \
+                 was assumed; check them",
                 &name,
             );
         }
@@ -168,31 +170,31 @@ impl Imported {
     }
 }
 
-/// How labels come from an image of `made` px to the one here.
-fn way(made: [u32; 2], here: &Image) -> Way {
+/// Determines how coordinates map from an image of `made` px to the image that is here.
+fn alignment(made: [u32; 2], here: &Image) -> Alignment {
     let shown = [here.width_px, here.height_px];
     if made.contains(&0) || shown.contains(&0) || made == shown {
-        return Way::AsIs;
+        return Alignment::Same;
     }
     let stored = matches!(here.exif_orientation, 5..=8).then_some([shown[1], shown[0]]);
     if stored == Some(made) {
-        return Way::Turned(1.0);
+        return Alignment::Rotated(1.0);
     }
     let factor = |to: [u32; 2]| {
         let ([w, h], [to_w, to_h]) = (made.map(f64::from), to.map(f64::from));
-        // The sides of a copy are whole px: each may be off by a half.
+        // The sides of a copy are rounded to whole px: each may be off by half a px.
         let slack = 0.5 * (w + h).max(to_w + to_h);
         ((w * to_h - h * to_w).abs() <= slack).then(|| (to_w + to_h) / (w + h))
     };
     match (factor(shown), stored.and_then(factor)) {
-        (Some(factor), _) => Way::Scaled(factor),
-        (None, Some(factor)) => Way::Turned(factor),
-        (None, None) => Way::No,
+        (Some(factor), _) => Alignment::Scaled(factor),
+        (None, Some(factor)) => Alignment::Rotated(factor),
+        (None, None) => Alignment::Mismatch,
     }
 }
 
-/// A point of the pixels as stored, `[width, height]` px, where the EXIF orientation shows it.
-fn turned([x, y]: [f64; 2], [width, height]: [f64; 2], orientation: u8) -> [f64; 2] {
+/// Moves a point from the pixels as stored, `[width, height]` px, to where the EXIF orientation shows it.
+fn orient([x, y]: [f64; 2], [width, height]: [f64; 2], orientation: u8) -> [f64; 2] {
     match orientation {
         2 => [width - x, y],
         3 => [width - x, height - y],
@@ -206,7 +208,9 @@ fn turned([x, y]: [f64; 2], [width, height]: [f64; 2], orientation: u8) -> [f64;
 }
 
 impl Image {
-    /// An image as it is here, without points: to lay labels on.
+    /// Makes an image without points, to place labels on.
+    ///
+    /// See [`Imported::onto`].
     pub fn blank(file_name: String, placement: &Placement) -> Image {
         Image::detected(file_name, placement, &[], &[])
     }
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_made_without_exif_are_turned_with_the_image() {
+    fn labels_made_without_exif_are_rotated() {
         // A phone's portrait: stored 400 x 300, shown 300 x 400.
         let here = |orientation| Image {
             exif_orientation: orientation,
@@ -274,16 +278,12 @@ mod tests {
         let placed = file.onto(&[here(6)]);
         assert_eq!(placed.images[0].1[0], Point::placed([10.0, 20.0]));
         assert!(placed.notes.is_empty(), "{:?}", placed.notes);
-        // An orientation that keeps the shape, or a file without sizes, does not tell.
+        // An orientation that keeps the shape, or a file without sizes, leaves it open.
         for (orientation, made) in [(3, [300, 400]), (6, [0, 0])] {
             let file = labels(vec![image("p.jpg", made, &[[10.0, 20.0]])]);
             let placed = file.onto(&[here(orientation)]);
             assert_eq!(placed.images[0].1[0], Point::placed([10.0, 20.0]));
-            assert!(
-                placed.notes[0].contains("look at them"),
-                "{:?}",
-                placed.notes
-            );
+            assert!(placed.notes[0].contains("check them"), "{:?}", placed.notes);
         }
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_become_pixels_of_the_image_here() {
+    fn fractions_are_scaled_to_the_image() {
         let mut file = labels(vec![image("a.png", [0, 0], &[[0.5, 0.25]])]);
         file.in_fractions = true;
         file.annotations.images[0].points[0].visibility = Visibility::Occluded;
@@ -359,7 +359,7 @@ mod tests {
             placed.summary,
             "Labels for 3 images; 2 are not here, for example sub/c.png."
         );
-        // Twice the same image: the first labels.
+        // The same image twice: the first labels win.
         let file = labels(vec![
             image("t/a.png", [0, 0], &[[1.0, 2.0]]),
             image("t/a.png", [0, 0], &[[3.0, 4.0]]),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::annotate::content::Content;
+use crate::annotate::content::ContentHasher;
 use crate::annotate::edit::Table;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ pub(super) fn is_run_id(id: &str) -> bool {
 pub(super) fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     let mut names: Vec<&String> = state.keys().collect();
     names.sort();
-    let mut content = Content::new(names.len() as u64);
+    let mut content = ContentHasher::new(names.len() as u64);
     for name in names {
         content.add(name.as_bytes());
         let values = state[name].1.iter().flat_map(|v| v.to_le_bytes());

@@ -7,7 +7,7 @@ use ts_rs::TS;
 
 use super::edits::{Edits, Stages, Transfer};
 use super::illustrate::{Illustrated, Illustration};
-use crate::annotate::formats::{Format, Offer};
+use crate::annotate::formats::{Format, FormatInfo};
 use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
@@ -390,7 +390,7 @@ pub enum Event {
         /// `[64]` colours `#rrggbb`; colour k belongs to keypoint k everywhere.
         palette: Vec<String>,
         /// Formats for export.
-        formats: Vec<Offer>,
+        formats: Vec<FormatInfo>,
     },
     /// The number of CPU cores in use changed.
     Cores {
@@ -617,7 +617,7 @@ mod tests {
             Illustrated::decl(&cfg),
             Layer::decl(&cfg),
             Format::decl(&cfg),
-            Offer::decl(&cfg),
+            FormatInfo::decl(&cfg),
             Edit::decl(&cfg),
             OneEuro::decl(&cfg),
             Measure::decl(&cfg),

@@ -79,8 +79,8 @@ fn write(out: &Path, annotations: &Annotations) -> Result<(), Box<dyn std::error
             fs::write(path, &file.bytes)?;
         }
         fs::write(folder.with_extension("zip"), zip(files)?)?;
-        let paths = serde_json::to_string(&format.picture_paths(annotations))?;
-        fs::write(folder.with_extension("pictures.json"), paths)?;
+        let paths = serde_json::to_string(&format.image_paths(annotations))?;
+        fs::write(folder.with_extension("images.json"), paths)?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let out = Path::new(&out);
-    write(&out.join("pictures"), &sample())?;
+    write(&out.join("images"), &sample())?;
     let mut frames = sample();
     for (i, image) in frames.images.iter_mut().enumerate() {
         image.file_name = "walk, ü 手.mp4".into();

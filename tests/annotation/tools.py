@@ -3,7 +3,7 @@
     python tests/annotation/tools.py OUT [SAMPLE_PROGRAM]
 
 OUT is a folder that `annotation_sample OUT` filled; SAMPLE_PROGRAM is that program, to read back what the tools write.
-Needs pycocotools, sleap-io, datumaro, label-studio-sdk, pandas, pyyaml, pillow. Where it is told of them it also runs:
+Needs pycocotools, sleap-io, datumaro, label-studio-sdk, pandas, pyyaml, pillow. It also runs, if their folders are given:
     CVAT_DATUMARO=FOLDER  a checkout of github.com/cvat-ai/datumaro, CVAT's own reader, which has YOLO-Pose and skeletons;
     ULTRALYTICS=FOLDER    the unpacked wheel of ultralytics, whose label check runs without torch.
 """
@@ -37,7 +37,7 @@ WORK = tempfile.mkdtemp(prefix="annotation-tools-")
 
 
 class Sample:
-    """What was written, read from our own JSON."""
+    """The annotations that were written, read from our own JSON."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -64,7 +64,7 @@ class Sample:
         return {frozenset((self.names[a], self.names[b])) for a, b in self.skeleton}
 
     def project(self, format):
-        """A copy of a format's files with its pictures beside them."""
+        """Copies a format's files, with its images beside them."""
         folder = Path(tempfile.mkdtemp(prefix=f"{format}-", dir=WORK))
         with zipfile.ZipFile(self.folder / f"{format}.zip") as archive:
             assert archive.testzip() is None
@@ -73,7 +73,7 @@ class Sample:
         for path in original.rglob("*"):
             if path.is_file():
                 assert (folder / path.relative_to(original)).read_bytes() == path.read_bytes()
-        paths = json.loads((self.folder / f"{format}.pictures.json").read_text())
+        paths = json.loads((self.folder / f"{format}.images.json").read_text())
         for path, image in zip(paths, self.images, strict=True):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +144,7 @@ def sleap_frames(labels):
                 labels.skeleton.node_names, frame.instances[0].numpy(), strict=True)}
 
 
-def sleap_picture(frame):
+def sleap_image_path(frame):
     names = frame.video.filename
     return names[frame.frame_idx] if isinstance(names, list) else names
 
@@ -163,9 +163,9 @@ def check_sleap_coco(sample):
         by_path = {str(folder / path): image for path, image in zip(paths, sample.images)}
         found = set()
         for frame, points in sleap_frames(labels):
-            picture = sleap_picture(frame)
-            found.add(picture)
-            same_points(points, by_path[picture], sample.names, "sleap-io COCO")
+            image_path = sleap_image_path(frame)
+            found.add(image_path)
+            same_points(points, by_path[image_path], sample.names, "sleap-io COCO")
         assert len(found) == len(sample.labelled)
         seen += len(found)
     return f"{seen} frames"
@@ -181,10 +181,10 @@ def check_sleap_deeplabcut(sample):
     by_path = {str(folder / path): image for path, image in zip(paths, sample.images)}
     found = set()
     for frame, points in sleap_frames(labels):
-        picture = sleap_picture(frame)
-        picture = str((Path(picture)).resolve())
-        found.add(picture)
-        same_points(points, by_path[picture], sample.names, "sleap-io DeepLabCut")
+        image_path = sleap_image_path(frame)
+        image_path = str((Path(image_path)).resolve())
+        found.add(image_path)
+        same_points(points, by_path[image_path], sample.names, "sleap-io DeepLabCut")
     assert found == {path for path, image in by_path.items() if any(image["xy"])}, len(found)
     return f"{len(found)} frames"
 
@@ -209,15 +209,15 @@ def check_sleap_analysis(sample):
 def check_pandas(sample):
     labels, predictions = 0, 0
     scorer = yaml.safe_load((sample.folder / "deeplabcut/config.yaml").read_text())["scorer"]
-    paths = json.loads((sample.folder / "deeplabcut.pictures.json").read_text())
+    paths = json.loads((sample.folder / "deeplabcut.images.json").read_text())
     by_path = dict(zip(paths, sample.images))
     for path in (sample.folder / "deeplabcut").rglob("CollectedData_*.csv"):
         table = pd.read_csv(path, header=[0, 1, 2], index_col=0)
         assert list(table.columns.names) == ["scorer", "bodyparts", "coords"]
         assert list(dict.fromkeys(table.columns.get_level_values("bodyparts"))) == sample.names
-        for picture, row in table.iterrows():
-            assert str(path.parent.relative_to(sample.folder / "deeplabcut")) == picture.rsplit("/", 1)[0]
-            same_points([tuple(row[scorer][name]) for name in sample.names], by_path[picture], where="pandas")
+        for image_path, row in table.iterrows():
+            assert str(path.parent.relative_to(sample.folder / "deeplabcut")) == image_path.rsplit("/", 1)[0]
+            same_points([tuple(row[scorer][name]) for name in sample.names], by_path[image_path], where="pandas")
             labels += 1
     assert labels == len(sample.labelled)
     frames = {(image["frame"] if image["frame"] is not None else i): image for i, image in enumerate(sample.images)}
@@ -279,7 +279,7 @@ def check_deeplabcut3_coco(sample):
         assert {a["image_id"] for a in data["annotations"]} <= {image["id"] for image in data["images"]}
         assert all(len(a["bbox"]) == 4 for a in data["annotations"])
     assert sorted(names) == sorted(image["name"] for image in sample.images)
-    return f"{len(names)} pictures"
+    return f"{len(names)} images"
 
 
 def check_datumaro(sample):
@@ -410,8 +410,8 @@ def check_yolo_by_hand(sample):
     splits = {data["train"]: 0, data["val"]: 0}
     for path, image in zip(paths, sample.images):
         splits[path.rsplit("/")[0] + "/" + path.split("/")[1]] += 1
-        picture = str(folder / path)
-        labels = Path("/labels/".join(picture.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt")
+        image_path = str(folder / path)
+        labels = Path("/labels/".join(image_path.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt")
         line = labels.read_text().split()
         assert bool(line) == any(image["xy"])
         if line:
@@ -489,7 +489,7 @@ def check_ultralytics(sample):
         for keypoints in found["keypoints"]:
             same_points([(x * image["width_px"], y * image["height_px"]) if v else None for x, y, v in keypoints],
                         image, where="ultralytics")
-    return f"{len(result['out'])} pictures pass verify_image_label"
+    return f"{len(result['out'])} images pass verify_image_label"
 
 
 def check_label_studio(sample):
@@ -569,7 +569,7 @@ def check_reading_back(sample):
             same_points([None if p["visibility"] == "absent" else (p["x_px"], p["y_px"]) for p in image["points"]],
                         by_path[image["file_name"]], where="pandas -> us")
             count += 1
-    return f"{count} pictures"
+    return f"{count} images"
 
 
 def main():
@@ -577,7 +577,7 @@ def main():
     packages = ["pycocotools", "sleap-io", "datumaro", "label-studio-sdk", "pandas", "pyyaml"]
     print(", ".join(f"{package} {version(package)}" for package in packages), f"Python {sys.version.split()[0]}")
     failures = 0
-    for kind in ["pictures", "video"]:
+    for kind in ["images", "video"]:
         sample = Sample(OUT / kind)
         for name, check in list(globals().items()):
             if not name.startswith("check_"):

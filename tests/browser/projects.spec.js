@@ -170,7 +170,7 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await expect(id("desk-missing")).toBeEmpty();
   await expect(id("sheet").filter({ hasText: "img_3" })).toContainText("1 by hand");
   await id("project-file").setInputFiles({ name: "bad.autolink-project.json", mimeType: "application/json", buffer: Buffer.from("{}") });
-  await expect(id("message")).toContainText("no saved project");
+  await expect(id("message")).toContainText("not a saved project");
   await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
 });
 

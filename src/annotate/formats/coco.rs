@@ -1,35 +1,64 @@
 //! COCO keypoints: one category, ids from 1, a 1-based skeleton, `v` 0 absent, 1 occluded, 2 visible.
 //!
-//! A picture without points is listed and has no annotation.
+//! An image without points is listed, but has no annotation.
 
 use serde_json::{Value, json};
 
-use super::{File, bounding_box_px, json_ascii, rounded_px, safe_path, validation};
+use super::{
+    File, FormatSpec, ImagePlace, bounding_box_px, in_images_folder, json_ascii, rounded_px,
+    safe_path, validation_split,
+};
 use crate::annotate::{Annotations, Image};
 
-/// `coco.json`, with file names as they are.
+pub(super) const PLAIN: FormatSpec = FormatSpec {
+    title: "COCO keypoints",
+    about: "One JSON, for pycocotools and many others",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(vec![plain(annotations)]),
+};
+pub(super) const FOR_CVAT: FormatSpec = FormatSpec {
+    title: "CVAT, as COCO",
+    about: "COCO keypoints in the folders of a CVAT import",
+    images: ImagePlace::Beside(cvat_image_paths),
+    write: |annotations| Ok(vec![for_cvat(annotations)]),
+};
+pub(super) const FOR_DEEPLABCUT: FormatSpec = FormatSpec {
+    title: "DeepLabCut 3, as COCO",
+    about: "COCO keypoints, split into train and test",
+    images: ImagePlace::Beside(in_images_folder),
+    write: |annotations| Ok(for_deeplabcut(annotations)),
+};
+
+/// Writes `coco.json`, with file names as they are.
+///
+/// See `coco_round_trip_keeps_points` in this file.
 pub fn plain(annotations: &Annotations) -> File {
-    file("coco.json", annotations, Image::picture_name, |_| true)
+    file("coco.json", annotations, Image::name, |_| true)
 }
 
 /// The subset under which CVAT finds the annotations.
 const CVAT_SUBSET: &str = "default";
 
-/// `annotations/person_keypoints_default.json`; pictures lie in `images/default/`.
+/// Writes `annotations/person_keypoints_default.json`; images lie in `images/default/`.
+///
+/// See `tests/annotation/tools.py`.
 pub fn for_cvat(annotations: &Annotations) -> File {
     let path = format!("annotations/person_keypoints_{CVAT_SUBSET}.json");
-    let name = |image: &Image| safe_path(&image.picture_name());
+    let name = |image: &Image| safe_path(&image.name());
     file(&path, annotations, name, |_| true)
 }
 
-pub(super) fn cvat_picture_path(name: &str) -> String {
-    format!("images/{CVAT_SUBSET}/{}", safe_path(name))
+fn cvat_image_paths(annotations: &Annotations) -> Vec<String> {
+    let path = |image: &Image| format!("images/{CVAT_SUBSET}/{}", safe_path(&image.name()));
+    annotations.images.iter().map(path).collect()
 }
 
-/// `annotations/train.json` and, with every fifth picture, `annotations/test.json`; pictures lie in `images/`.
+/// Writes `annotations/train.json` and, with every fifth image, `annotations/test.json`; images lie in `images/`.
+///
+/// See `tests/annotation/tools.py`.
 pub fn for_deeplabcut(annotations: &Annotations) -> Vec<File> {
-    let test = validation(annotations);
-    let name = |image: &Image| safe_path(&image.picture_name());
+    let test = validation_split(annotations);
+    let name = |image: &Image| safe_path(&image.name());
     [("train", false), ("test", true)]
         .map(|(subset, wanted)| {
             let path = format!("annotations/{subset}.json");
@@ -38,7 +67,7 @@ pub fn for_deeplabcut(annotations: &Annotations) -> Vec<File> {
         .into()
 }
 
-/// The images that `wanted` picks, under the names that `name` gives them.
+/// Writes the images that `wanted` picks, under the names that `name` gives them.
 fn file(
     path: &str,
     annotations: &Annotations,
@@ -84,7 +113,7 @@ fn file(
     File::text(path, json_ascii(&all))
 }
 
-/// The annotation of image `id`, if it has a point.
+/// Makes the annotation of image `id`, if it has a point.
 fn object(id: usize, image: &Image) -> Option<Value> {
     let bbox = bounding_box_px(image)?;
     let mut keypoints = Vec::with_capacity(3 * image.points.len());
@@ -118,7 +147,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn coco_round_trip_keeps_points() {
         let sample = sample();
         let text = String::from_utf8(plain(&sample).bytes).expect("text");
         assert!(text.is_ascii());
@@ -144,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_as_the_readers_want_it() {
+    fn coco_has_the_fields_that_readers_need() {
         let mut sample = sample();
         sample.images.truncate(1);
         sample.keypoints.truncate(2);
@@ -167,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_splits_of_deeplabcut_hold_all_pictures() {
+    fn deeplabcut_splits_hold_all_images() {
         let files = for_deeplabcut(&sample());
         let names: Vec<String> = files
             .iter()

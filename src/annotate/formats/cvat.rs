@@ -1,112 +1,174 @@
-//! CVAT for images 1.1: `annotations.xml`, pictures in `images/`.
+//! CVAT for images 1.1: `annotations.xml`, with images in `images/`.
 //!
 //! The label is a skeleton, drawn in its `<svg>`; its keypoints are labels of their own, of type `points`, that name it as
-//! their parent. A point that is not there is `outside`. `source` is `manual` where a person placed the point.
+//! their parent. A point that is absent is `outside`. `source` is `manual` where a person placed the point.
 
-use std::fmt::Write as _;
+use quick_xml::Writer;
+use quick_xml::events::attributes::Attribute;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::name::QName;
 
-use super::{File, number, px, safe_path, xml};
+use super::{File, FormatSpec, ImagePlace, in_images_folder, number, px, safe_path, xml};
 use crate::annotate::{Annotations, Image, Visibility};
 
-/// `annotations.xml`.
+pub(super) const IMAGES: FormatSpec = FormatSpec {
+    title: "CVAT for images 1.1",
+    about: "One XML with skeletons",
+    images: ImagePlace::Beside(in_images_folder),
+    write: |annotations| Ok(vec![images(annotations)]),
+};
+
+/// Writes `annotations.xml`.
+///
+/// See `tests/annotation/tools.py`.
 pub fn images(annotations: &Annotations) -> File {
-    let category = xml(&annotations.category);
-    // Writing into a string cannot fail.
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n    <task>\n      \
-         <name>{category}</name>\n      <size>{}</size>\n      <mode>annotation</mode>\n      <labels>\n        \
-         <label>\n          <name>{category}</name>\n          <color>{}</color>\n          <type>skeleton</type>\n          \
-         <attributes></attributes>\n          <svg>{}</svg>\n        </label>\n",
-        annotations.images.len(),
-        annotations
-            .keypoints
-            .first()
-            .map_or("", |keypoint| keypoint.color.as_str()),
-        xml(&drawing(annotations)),
-    );
+    let mut to = XmlWriter(Writer::new_with_indent(Vec::new(), b' ', 2));
+    let declaration = BytesDecl::new("1.0", Some("utf-8"), None);
+    to.event(Event::Decl(declaration));
+    to.open("annotations", &[]);
+    to.element("version", &[], "1.1");
+    to.open("meta", &[]);
+    to.open("task", &[]);
+    to.element("name", &[], &annotations.category);
+    to.element("size", &[], &annotations.images.len().to_string());
+    to.element("mode", &[], "annotation");
+    to.open("labels", &[]);
+    to.open("label", &[]);
+    to.element("name", &[], &annotations.category);
+    let first = annotations.keypoints.first();
+    to.element("color", &[], first.map_or("", |keypoint| &keypoint.color));
+    to.element("type", &[], "skeleton");
+    to.element("attributes", &[], "");
+    to.element("svg", &[], &drawing(annotations));
+    to.close("label");
     for keypoint in &annotations.keypoints {
-        let _ = write!(
-            text,
-            "        <label>\n          <name>{}</name>\n          <color>{}</color>\n          <type>points</type>\n          \
-             <attributes></attributes>\n          <parent>{category}</parent>\n        </label>\n",
-            xml(&keypoint.name),
-            xml(&keypoint.color),
-        );
+        to.open("label", &[]);
+        to.element("name", &[], &keypoint.name);
+        to.element("color", &[], &keypoint.color);
+        to.element("type", &[], "points");
+        to.element("attributes", &[], "");
+        to.element("parent", &[], &annotations.category);
+        to.close("label");
     }
-    text += "      </labels>\n    </task>\n  </meta>\n";
+    to.close("labels");
+    to.close("task");
+    to.close("meta");
     for (id, image) in annotations.images.iter().enumerate() {
-        let _ = writeln!(
-            text,
-            "  <image id=\"{id}\" name=\"{}\" width=\"{}\" height=\"{}\">",
-            xml(&safe_path(&image.picture_name())),
-            image.width_px,
-            image.height_px
-        );
+        let attributes = [
+            ("id", id.to_string()),
+            ("name", safe_path(&image.name())),
+            ("width", image.width_px.to_string()),
+            ("height", image.height_px.to_string()),
+        ];
+        to.open("image", &attributes);
         if image.points.iter().any(|p| p.is_there()) {
-            text += &skeleton(annotations, image, &category);
+            write_skeleton(&mut to, annotations, image);
         }
-        text += "  </image>\n";
+        to.close("image");
     }
-    text += "</annotations>\n";
-    File::text("annotations.xml", text)
+    to.close("annotations");
+    File::text("annotations.xml", to.into_text() + "\n")
 }
 
-fn skeleton(annotations: &Annotations, image: &Image, category: &str) -> String {
-    let source = |corrected: bool| if corrected { "manual" } else { "auto" };
+fn write_skeleton(to: &mut XmlWriter, annotations: &Annotations, image: &Image) {
+    let source = |corrected: bool| if corrected { "manual" } else { "auto" }.to_string();
+    let flag = |is_set: bool| u8::from(is_set).to_string();
     let any = image.points.iter().any(|p| p.corrected);
-    let mut text = format!(
-        "    <skeleton label=\"{category}\" source=\"{}\" occluded=\"0\" points=\"\" rotation=\"0.00\" z_order=\"0\">\n",
-        source(any)
-    );
+    let attributes = [
+        ("label", annotations.category.clone()),
+        ("source", source(any)),
+        ("occluded", flag(false)),
+        ("points", String::new()),
+        ("rotation", "0.00".into()),
+        ("z_order", "0".into()),
+    ];
+    to.open("skeleton", &attributes);
     for (keypoint, point) in annotations.keypoints.iter().zip(&image.points) {
-        let _ = writeln!(
-            text,
-            "      <points label=\"{}\" source=\"{}\" outside=\"{}\" occluded=\"{}\" points=\"{},{}\" z_order=\"0\">\
-             </points>",
-            xml(&keypoint.name),
-            source(point.corrected),
-            u8::from(!point.is_there()),
-            u8::from(point.visibility == Visibility::Occluded),
-            px(point.x_px),
-            px(point.y_px),
-        );
+        let attributes = [
+            ("label", keypoint.name.clone()),
+            ("source", source(point.corrected)),
+            ("outside", flag(!point.is_there())),
+            ("occluded", flag(point.visibility == Visibility::Occluded)),
+            ("points", format!("{},{}", px(point.x_px), px(point.y_px))),
+            ("z_order", "0".into()),
+        ];
+        to.element("points", &attributes, "");
     }
-    text + "    </skeleton>\n"
+    to.close("skeleton");
 }
 
-/// The skeleton as CVAT's editor draws it, in a square of 100: each keypoint at its mean place.
+/// Draws the skeleton for CVAT's editor, in a square of 100: each keypoint at its mean place.
 fn drawing(annotations: &Annotations) -> String {
     let at = mean_percent(annotations);
-    let mut svg = String::new();
+    let mut to = XmlWriter(Writer::new(Vec::new()));
     for &[a, b] in &annotations.skeleton {
-        let _ = write!(
-            svg,
-            "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"black\" data-type=\"edge\" data-node-from=\"{}\" \
-             stroke-width=\"0.5\" data-node-to=\"{}\"></line>",
-            at[a][0],
-            at[a][1],
-            at[b][0],
-            at[b][1],
-            a + 1,
-            b + 1
-        );
+        let attributes = [
+            ("x1", at[a][0].clone()),
+            ("y1", at[a][1].clone()),
+            ("x2", at[b][0].clone()),
+            ("y2", at[b][1].clone()),
+            ("stroke", "black".into()),
+            ("data-type", "edge".into()),
+            ("data-node-from", (a + 1).to_string()),
+            ("stroke-width", "0.5".into()),
+            ("data-node-to", (b + 1).to_string()),
+        ];
+        to.element("line", &attributes, "");
     }
     for (i, keypoint) in annotations.keypoints.iter().enumerate() {
-        let _ = write!(
-            svg,
-            "<circle r=\"1.5\" stroke=\"black\" fill=\"{}\" cx=\"{}\" cy=\"{}\" stroke-width=\"0.1\" \
-             data-type=\"element node\" data-element-id=\"{id}\" data-node-id=\"{id}\" data-label-name=\"{}\"></circle>",
-            xml(&keypoint.color),
-            at[i][0],
-            at[i][1],
-            xml(&keypoint.name),
-            id = i + 1
-        );
+        let attributes = [
+            ("r", "1.5".into()),
+            ("stroke", "black".into()),
+            ("fill", keypoint.color.clone()),
+            ("cx", at[i][0].clone()),
+            ("cy", at[i][1].clone()),
+            ("stroke-width", "0.1".into()),
+            ("data-type", "element node".into()),
+            ("data-element-id", (i + 1).to_string()),
+            ("data-node-id", (i + 1).to_string()),
+            ("data-label-name", keypoint.name.clone()),
+        ];
+        to.element("circle", &attributes, "");
     }
-    svg
+    to.into_text()
 }
 
-/// `[K][x, y]`: each keypoint's mean place in its picture, in percent; in the middle where it never is.
+/// Writes XML into memory. Text and attributes are escaped by [`xml`].
+struct XmlWriter(Writer<Vec<u8>>);
+
+impl XmlWriter {
+    fn event(&mut self, event: Event) {
+        // Writing into memory cannot fail.
+        let _ = self.0.write_event(event);
+    }
+
+    fn open(&mut self, name: &str, attributes: &[(&str, String)]) {
+        let mut tag = BytesStart::new(name);
+        for (key, value) in attributes {
+            tag.push_attribute(Attribute {
+                key: QName(key),
+                value: xml(value).into(),
+            });
+        }
+        self.event(Event::Start(tag));
+    }
+
+    fn close(&mut self, name: &str) {
+        self.event(Event::End(BytesEnd::new(name)));
+    }
+
+    fn element(&mut self, name: &str, attributes: &[(&str, String)], text: &str) {
+        self.open(name, attributes);
+        self.event(Event::Text(BytesText::from_escaped(xml(text))));
+        self.close(name);
+    }
+
+    fn into_text(self) -> String {
+        String::from_utf8(self.0.into_inner()).unwrap_or_default()
+    }
+}
+
+/// Returns each keypoint's mean place in its images, `[K][x, y]`, percent; the middle for a keypoint that is always absent.
 fn mean_percent(annotations: &Annotations) -> Vec<[String; 2]> {
     (0..annotations.keypoints.len())
         .map(|k| {
@@ -133,7 +195,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn images_are_as_cvat_writes_them() {
+    fn images_match_cvat_files() {
         let mut sample = sample();
         sample.category = "object".into();
         for (i, keypoint) in sample.keypoints.iter_mut().enumerate() {
@@ -152,6 +214,19 @@ mod tests {
             "<image id=\"2\" name=\"set 1/empty.png\" width=\"64\" height=\"64\">\n  </image>",
         ] {
             assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn old_and_new_are_the_same() {
+        let sample = sample();
+        let mut empty = sample.clone();
+        empty.images.clear();
+        for sample in [sample, empty] {
+            assert_eq!(
+                String::from_utf8(images(&sample).bytes).expect("text"),
+                String::from_utf8(super::super::cvat_old::images(&sample).bytes).expect("text")
+            );
         }
     }
 }

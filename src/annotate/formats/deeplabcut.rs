@@ -1,36 +1,51 @@
-//! DeepLabCut and Lightning Pose: tables with a header of three lines (scorer, bodyparts, coords), blank where missing.
+//! DeepLabCut and Lightning Pose: tables with a header of three lines (scorer, bodyparts, coords), blank where points are absent.
 //!
-//! DeepLabCut keeps pictures in one folder per video, right under `labeled-data`: nested folders are joined by `-`.
-//! It makes its H5 files of these with `deeplabcut.convertcsv2h5("config.yaml", userfeedback=False)`.
+//! DeepLabCut keeps images in one folder per video, directly under `labeled-data`: nested folders are joined by `-`.
+//! `deeplabcut.convertcsv2h5("config.yaml", userfeedback=False)` makes its H5 files from these tables.
 
 use std::collections::HashMap;
 
 use super::{
-    File, by_video, csv_line, number, picture_list, px, safe_path, split_path, table_stem,
-    yaml_string,
+    File, FormatSpec, ImagePlace, by_video, csv_line, frame_list, number, px, safe_path,
+    split_path, table_stem, yaml_string,
 };
-use crate::annotate::{Annotations, Point};
+use crate::annotate::{Annotations, Image, Point};
 use crate::error::{Error, Result};
 
-/// Who labelled, as DeepLabCut asks.
+pub(super) const LABELS: FormatSpec = FormatSpec {
+    title: "DeepLabCut, Lightning Pose",
+    about: "Labels and config.yaml of a project",
+    images: ImagePlace::Beside(image_paths),
+    write: labels,
+};
+pub(super) const PREDICTIONS: FormatSpec = FormatSpec {
+    title: "DeepLabCut predictions",
+    about: "A table with likelihoods for each video",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(predictions(annotations)),
+};
+
+/// The name of the labeller, which DeepLabCut asks for.
 const SCORER: &str = "autolink";
-/// The folder of pictures that have none.
+/// The folder of images that have none.
 const NO_FOLDER: &str = "pictures";
 
-/// A project: `config.yaml` and `labeled-data/<folder>/CollectedData_autolink.csv` for each folder. Pictures without any
-/// point are left out: pandas takes such a line at the top for the index's name.
+/// Writes a project: `config.yaml` and `labeled-data/<folder>/CollectedData_autolink.csv` for each folder. Images without
+/// points are left out, since pandas takes such a line at the top for the index's name.
+///
+/// See `tests/annotation/tools.py`.
 ///
 /// # Errors
-/// [`Error::File`] if two pictures come to one place when their folders are joined.
+/// [`Error::File`] if two images get the same path when their folders are joined.
 pub fn labels(annotations: &Annotations) -> Result<Vec<File>> {
     let mut folders: Vec<(String, [u32; 2], Vec<String>)> = Vec::new();
     let mut taken: HashMap<String, String> = HashMap::new();
     for image in &annotations.images {
-        let path = picture_path(&image.picture_name());
-        if let Some(other) = taken.insert(path.clone(), image.picture_name()) {
+        let path = image_path(&image.name());
+        if let Some(other) = taken.insert(path.clone(), image.name()) {
             return Err(Error::File(format!(
                 "In DeepLabCut's folders {other} and {} both become {path}: rename one of them.",
-                image.picture_name()
+                image.name()
             )));
         }
         if !image.points.iter().any(Point::is_there) {
@@ -59,8 +74,13 @@ pub fn labels(annotations: &Annotations) -> Result<Vec<File>> {
     Ok(files)
 }
 
+fn image_paths(annotations: &Annotations) -> Vec<String> {
+    let path = |image: &Image| image_path(&image.name());
+    annotations.images.iter().map(path).collect()
+}
+
 /// `a/b/c.png` -> `labeled-data/a-b/c.png`.
-pub(super) fn picture_path(name: &str) -> String {
+pub(super) fn image_path(name: &str) -> String {
     let path = safe_path(name);
     let (folder, file) = split_path(&path);
     let folder = if folder.is_empty() {
@@ -71,8 +91,10 @@ pub(super) fn picture_path(name: &str) -> String {
     format!("labeled-data/{folder}/{file}")
 }
 
-/// Predictions for each video: `<video>DLC_autolink.csv`, a line per frame, with `x,y,likelihood`. Pictures are numbered;
-/// `picturesDLC_autolink_files.csv` says which is which.
+/// Writes predictions for each video: `<video>DLC_autolink.csv`, one line per frame, with `x,y,likelihood`. Images are
+/// numbered; `picturesDLC_autolink_files.csv` lists which is which.
+///
+/// See `tests/annotation/tools.py`.
 pub fn predictions(annotations: &Annotations) -> Vec<File> {
     let mut files = Vec::new();
     for (video, images) in by_video(annotations) {
@@ -92,7 +114,7 @@ pub fn predictions(annotations: &Annotations) -> Vec<File> {
         }
         files.push(File::text(format!("{stem}.csv"), text));
         if video.is_none() {
-            files.push(picture_list(&images, format!("{stem}_files.csv")));
+            files.push(frame_list(&images, format!("{stem}_files.csv")));
         }
     }
     if files.is_empty() {
@@ -171,7 +193,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn labels_are_as_deeplabcut_writes_them() {
+    fn labels_match_deeplabcut_files() {
         let mut sample = sample();
         sample.keypoints.truncate(2);
         for (i, keypoint) in sample.keypoints.iter_mut().enumerate() {
@@ -200,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn predictions_are_by_frame() {
+    fn predictions_have_one_line_per_frame() {
         let mut sample = sample();
         sample.images[0].file_name = "a/walk.mp4".into();
         sample.images[0].frame = Some(7);
@@ -227,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn deeplabcut_round_trip_keeps_points() {
         let sample = sample();
         let files = labels(&sample).expect("files");
         let mut found = 0;
@@ -248,10 +270,9 @@ mod tests {
                     .images
                     .iter()
                     .find(|other| {
-                        picture_path(&other.file_name)
-                            == format!("labeled-data/{}", image.file_name)
+                        image_path(&other.file_name) == format!("labeled-data/{}", image.file_name)
                     })
-                    .expect("the picture");
+                    .expect("the image");
                 found += 1;
                 for (a, b) in image.points.iter().zip(&original.points) {
                     assert_eq!(a.is_there(), b.is_there());
@@ -263,11 +284,11 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_meet_are_refused() {
+    fn labels_reject_images_of_the_same_path() {
         let mut sample = sample();
         sample.images[0].file_name = "a/b/x.png".into();
         sample.images[1].file_name = "a-b/x.png".into();
-        let message = labels(&sample).expect_err("they meet").to_string();
+        let message = labels(&sample).expect_err("the same path").to_string();
         assert!(
             message.contains("both become labeled-data/a-b/x.png"),
             "{message}"

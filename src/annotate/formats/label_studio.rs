@@ -1,21 +1,30 @@
-//! Label Studio: tasks with predictions in its native JSON, coordinates in percent of the picture, and the labelling
+//! Label Studio: tasks with predictions in its native JSON, coordinates in percent of the image, and the labelling
 //! config that goes with them.
 //!
-//! `data.img` is the picture's name: put the address under which Label Studio finds the pictures before it.
+//! `data.img` is the image's name: prepend the address under which Label Studio finds the images.
 
 use serde_json::json;
 
-use super::{File, json_ascii, known_size, xml};
+use super::{File, FormatSpec, ImagePlace, json_ascii, known_size, xml};
 use crate::annotate::{Annotations, Image};
 use crate::error::Result;
 
-/// A keypoint's drawn size, percent of the picture's width.
+pub(super) const TASKS: FormatSpec = FormatSpec {
+    title: "Label Studio",
+    about: "Tasks and the labelling config",
+    images: ImagePlace::Anywhere,
+    write: tasks,
+};
+
+/// Size at which a keypoint is drawn, percent of the image's width.
 const DOT_PERCENT: f64 = 0.6;
 
-/// `tasks.json` and `labeling_config.xml`.
+/// Writes `tasks.json` and `labeling_config.xml`.
+///
+/// See `tests/annotation/tools.py`.
 ///
 /// # Errors
-/// [`crate::Error::File`] if a picture's size is not known.
+/// [`crate::Error::File`] if an image's size is not known.
 pub fn tasks(annotations: &Annotations) -> Result<Vec<File>> {
     let tasks = annotations
         .images
@@ -58,7 +67,7 @@ fn task(annotations: &Annotations, image: &Image) -> Result<serde_json::Value> {
         })
         .collect();
     Ok(json!({
-        "data": {"img": image.picture_name()},
+        "data": {"img": image.name()},
         "predictions": [{
             "model_version": "autolink",
             "score": (image.confidence() * 1e6).round() / 1e6,
@@ -91,7 +100,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn points_are_in_percent() {
+    fn tasks_hold_points_in_percent() {
         let sample = sample();
         let files = tasks(&sample).expect("files");
         let value: serde_json::Value = serde_json::from_slice(&files[0].bytes).expect("json");

@@ -1,11 +1,32 @@
-//! Tables and JSON for everybody else: `keypoints.csv`, a line per point; `edges.csv`, the learned weights;
+//! Tables and JSON for other programs: `keypoints.csv`, one line per point; `edges.csv`, the learned weights;
 //! `annotations.json`, everything.
 
-use super::{File, csv_line, json_ascii, number, px};
+use super::{File, FormatSpec, ImagePlace, csv_line, json_ascii, number, px};
 use crate::annotate::{Annotations, Visibility};
 
-/// `keypoints.csv`: `file,frame,width,height,keypoint,x,y,confidence,visibility,corrected`, px. `frame` is blank for
-/// pictures, `x` and `y` are where the point is absent.
+pub(super) const CSV: FormatSpec = FormatSpec {
+    title: "Table (CSV)",
+    about: "One line per point, and edges.csv",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(vec![points(annotations), edges(annotations)]),
+};
+pub(super) const JSON: FormatSpec = FormatSpec {
+    title: "JSON",
+    about: "Everything, as this page keeps it",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(vec![json(annotations)]),
+};
+pub(super) const EDGES: FormatSpec = FormatSpec {
+    title: "Edges (CSV)",
+    about: "The learned edge weights",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(vec![edges(annotations)]),
+};
+
+/// Writes `keypoints.csv`: `file,frame,width,height,keypoint,x,y,confidence,visibility,corrected`, px. `frame` is blank for
+/// still images, `x` and `y` are blank where the point is absent.
+///
+/// See `tables_hold_points_and_edges` in this file.
 pub fn points(annotations: &Annotations) -> File {
     let mut text = csv_line([
         "file",
@@ -50,9 +71,11 @@ pub fn points(annotations: &Annotations) -> File {
     File::text("keypoints.csv", text)
 }
 
-/// `edges.csv`: `i,j,name_i,name_j,weight,threshold,in_skeleton`, keypoints from 0 in the order of the other files; the
+/// Writes `edges.csv`: `i,j,name_i,name_j,weight,threshold,in_skeleton`, keypoints from 0 in the order of the other files; the
 /// threshold is the one that made the skeleton, before edges were chosen by hand. Edges of the skeleton that were not
 /// learned have no weight.
+///
+/// See `tables_hold_points_and_edges` in this file.
 pub fn edges(annotations: &Annotations) -> File {
     let mut text = csv_line([
         "i",
@@ -91,7 +114,9 @@ pub fn edges(annotations: &Annotations) -> File {
     File::text("edges.csv", text)
 }
 
-/// `annotations.json`: [`Annotations`] as they are.
+/// Writes `annotations.json`: [`Annotations`] as they are.
+///
+/// See `json_comes_back_whole` in `read/plain.rs`.
 pub fn json(annotations: &Annotations) -> File {
     File::text("annotations.json", json_ascii(annotations))
 }
@@ -104,7 +129,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn edges_say_their_weight_and_whether_they_count() {
+    fn tables_hold_points_and_edges() {
         let mut sample = sample();
         for (i, keypoint) in sample.keypoints.iter_mut().enumerate() {
             keypoint.name = format!("kp{i}");

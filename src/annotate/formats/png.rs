@@ -4,7 +4,7 @@
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use tiny_skia::{Color, FillRule, LineCap, Paint, PathBuilder, Pixmap, Stroke, Transform};
 
-use super::File;
+use super::{File, FormatSpec, ImagePlace};
 use crate::annotate::{Annotations, Image, Visibility};
 use crate::data::decode;
 use crate::error::{Error, Result};
@@ -105,6 +105,14 @@ fn rgb_of(color: &str) -> [u8; 3] {
     [value >> 16, value >> 8, value].map(|byte| (byte & 0xff) as u8)
 }
 
+pub(super) const OVERLAYS: FormatSpec = FormatSpec {
+    title: "Overlays (PNG)",
+    about: "The skeleton drawn into each image",
+    images: ImagePlace::DrawnOn,
+    // Made of the images, one at a time: see `overlay`.
+    write: |_| Ok(Vec::new()),
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +148,7 @@ mod tests {
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],
         };
         annotations.images.push(image.clone());
-        let path = &Format::Png.picture_paths(&annotations)[0];
+        let path = &Format::Png.image_paths(&annotations)[0];
         let file = overlay(&annotations, &image, path, &grey).expect("draws");
         assert_eq!(file.path, "set/a b.jpg.png");
         let (pixels, size) = decode::whole(&file.bytes).expect("decodes");

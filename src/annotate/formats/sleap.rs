@@ -1,10 +1,19 @@
-//! SLEAP's analysis table: a line per frame, `track,frame_idx,instance.score`, then `<node>.score,<node>.x,<node>.y`,
-//! columns sorted by their names.
+//! SLEAP's analysis table: one line per frame, `track,frame_idx,instance.score`, then `<node>.score,<node>.x,<node>.y`,
+//! with columns sorted by their names.
 
-use super::{File, by_video, csv_line, number, picture_list, px, table_stem};
+use super::{File, FormatSpec, ImagePlace, by_video, csv_line, frame_list, number, px, table_stem};
 use crate::annotate::{Annotations, Image};
 
-/// `<video>.analysis.csv` for each video. Pictures are numbered; `pictures.files.csv` says which is which.
+pub(super) const ANALYSIS: FormatSpec = FormatSpec {
+    title: "SLEAP analysis",
+    about: "A table for each video",
+    images: ImagePlace::Anywhere,
+    write: |annotations| Ok(analysis(annotations)),
+};
+
+/// Writes `<video>.analysis.csv` for each video. Still images are numbered; `pictures.files.csv` lists which is which.
+///
+/// See `tests/annotation/tools.py`.
 pub fn analysis(annotations: &Annotations) -> Vec<File> {
     // [3K] columns: name, keypoint, which of score, x, y.
     let mut columns: Vec<(String, usize, &str)> = Vec::new();
@@ -49,7 +58,7 @@ pub fn analysis(annotations: &Annotations) -> Vec<File> {
             header.clone() + &lines,
         ));
         if video.is_none() {
-            files.push(picture_list(&images, format!("{stem}.files.csv")));
+            files.push(frame_list(&images, format!("{stem}.files.csv")));
         }
     }
     if files.is_empty() {
@@ -64,7 +73,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn columns_are_sorted_by_name() {
+    fn analysis_sorts_columns_by_name() {
         let mut sample = sample();
         sample.keypoints.truncate(2);
         sample.keypoints[0].name = "tail".into();

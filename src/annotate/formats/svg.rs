@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{File, px, safe_path, xml};
+use super::{File, FormatSpec, ImagePlace, at_own_names, px, safe_path, xml};
 use crate::annotate::{Annotations, Image, Visibility};
 
 /// `<picture>.svg` for each picture of known size, which it refers to beside it.
@@ -12,7 +12,7 @@ pub fn overlays(annotations: &Annotations) -> Vec<File> {
         .images
         .iter()
         .map(|image| {
-            let path = safe_path(&image.picture_name());
+            let path = safe_path(&image.name());
             let file = path.rsplit('/').next().unwrap_or_default();
             File::text(
                 format!("{path}.svg"),
@@ -96,6 +96,13 @@ fn address(file: &str) -> String {
     }
     address
 }
+
+pub(super) const OVERLAYS: FormatSpec = FormatSpec {
+    title: "Overlays (SVG)",
+    about: "The skeleton over each image",
+    images: ImagePlace::Beside(at_own_names),
+    write: |annotations| Ok(overlays(annotations)),
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,32 +1,42 @@
-//! YOLO-Pose (Ultralytics): `data.yaml`, `images/<split>/`, `labels/<split>/`, a line per object
-//! `class cx cy w h x1 y1 v1 ...`, as fractions of the picture.
+//! YOLO-Pose (Ultralytics): `data.yaml`, `images/<split>/`, `labels/<split>/`, one line per object
+//! `class cx cy w h x1 y1 v1 ...`, as fractions of the image.
 //!
-//! Ultralytics refuses coordinates outside of the picture, so a point there is written as absent (`0 0 0`). Keypoint names
-//! and the skeleton are comments in `data.yaml`: CVAT takes every key it does not know for a folder of pictures.
+//! Ultralytics rejects coordinates outside of the image, so a point there is written as absent (`0 0 0`). Keypoint names
+//! and the skeleton are comments in `data.yaml`, because CVAT takes every key that it does not know for a folder of images.
 
 use std::collections::HashMap;
 
 use super::{
-    File, bounding_box_px, json_ascii, known_size, number, safe_path, validation, yaml_string,
+    File, FormatSpec, ImagePlace, bounding_box_px, json_ascii, known_size, number, safe_path,
+    validation_split, yaml_string,
 };
 use crate::annotate::{Annotations, Image, Point, without_extension};
 use crate::error::{Error, Result};
 
-/// `data.yaml` and a text file for each picture; every fifth is for validation.
+pub(super) const POSE: FormatSpec = FormatSpec {
+    title: "Ultralytics YOLO-Pose",
+    about: "Labels with data.yaml, split into train and val",
+    images: ImagePlace::Beside(image_paths),
+    write: pose,
+};
+
+/// Writes `data.yaml` and one text file for each image; every fifth image is for validation.
+///
+/// See `tests/annotation/tools.py`.
 ///
 /// # Errors
-/// [`Error::File`] if a picture's size is not known, or if two pictures differ only in their extension and would share a
+/// [`Error::File`] if an image's size is not known, or if two images differ only in their extension and would share a
 /// file.
 pub fn pose(annotations: &Annotations) -> Result<Vec<File>> {
     let mut files = vec![File::text("data.yaml", data_yaml(annotations))];
     let mut taken: HashMap<String, String> = HashMap::new();
-    for (image, picture) in annotations.images.iter().zip(picture_paths(annotations)) {
-        let labels = picture.replacen("images/", "labels/", 1);
+    for (image, path) in annotations.images.iter().zip(image_paths(annotations)) {
+        let labels = path.replacen("images/", "labels/", 1);
         let labels = format!("{}.txt", without_extension(&labels));
-        if let Some(other) = taken.insert(labels.clone(), image.picture_name()) {
+        if let Some(other) = taken.insert(labels.clone(), image.name()) {
             return Err(Error::File(format!(
                 "In YOLO's folders {other} and {} would share one file of labels: rename one of them.",
-                image.picture_name()
+                image.name()
             )));
         }
         files.push(File::text(labels, line(image)?));
@@ -34,24 +44,24 @@ pub fn pose(annotations: &Annotations) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// `images/<split>/<name>`. Ultralytics replaces the last folder `images` in a path by `labels`, so none may follow.
-pub(super) fn picture_paths(annotations: &Annotations) -> Vec<String> {
-    let path = |(image, validation): (&Image, bool)| {
-        let split = if validation { "val" } else { "train" };
-        let name = picture_path(&safe_path(&image.picture_name()));
+/// Returns `images/<split>/<name>` for each image. Ultralytics replaces the last folder `images` in a path by `labels`, so none may follow.
+fn image_paths(annotations: &Annotations) -> Vec<String> {
+    let path = |(image, is_validation): (&Image, bool)| {
+        let split = if is_validation { "val" } else { "train" };
+        let name = image_path(&safe_path(&image.name()));
         format!("images/{split}/{name}")
     };
-    let validation = validation(annotations);
+    let is_validation = validation_split(annotations);
     annotations
         .images
         .iter()
-        .zip(validation)
+        .zip(is_validation)
         .map(path)
         .collect()
 }
 
-/// An image's path in its split's folder: none of its folders is called `images`.
-pub(super) fn picture_path(name: &str) -> String {
+/// Renames folders called `images` in an image's path inside its split's folder.
+pub(super) fn image_path(name: &str) -> String {
     let parts = name
         .split('/')
         .map(|part| if part == "images" { "pictures" } else { part });
@@ -59,7 +69,7 @@ pub(super) fn picture_path(name: &str) -> String {
 }
 
 fn data_yaml(annotations: &Annotations) -> String {
-    // With a single picture there is nothing to split off.
+    // With a single image there is nothing to split off.
     let val = if annotations.images.len() > 1 {
         "images/val"
     } else {
@@ -81,7 +91,7 @@ fn data_yaml(annotations: &Annotations) -> String {
     )
 }
 
-/// The object's line; nothing if it has no point in the picture.
+/// Writes the line of an image's object; nothing if it has no point in the image.
 fn line(image: &Image) -> Result<String> {
     let [width, height] = known_size(image)?;
     let inside = |p: &Point| {
@@ -96,7 +106,7 @@ fn line(image: &Image) -> Result<String> {
     let Some([x, y, w, h]) = bounding_box_px(&image) else {
         return Ok(String::new());
     };
-    // A box of at least a pixel may leave the picture at its right or lower border.
+    // A box of at least a pixel may leave the image at its right or lower border.
     let (w, h) = (w.min(width), h.min(height));
     let (x, y) = (x.min(width - w), y.min(height - h));
     let fraction = |v_px: f64, side_px: f64| number(v_px / side_px, 8);
@@ -121,7 +131,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn lines_hold_fractions_and_stay_inside() {
+    fn line_holds_fractions_inside_the_image() {
         let mut image = sample().images.remove(0);
         image.points[1].x_px = 640.001;
         image.points[2].x_px = 640.0;
@@ -138,21 +148,21 @@ mod tests {
     }
 
     #[test]
-    fn pictures_that_would_share_labels_are_refused() {
+    fn pose_rejects_images_that_share_labels() {
         let mut sample = sample();
         sample.images.truncate(1);
         sample.images.push(sample.images[0].clone());
         sample.images[1].file_name = "a.png".into();
-        // On different sides of the split they do not meet.
+        // On different sides of the split the two do not collide.
         let mut both = sample.clone();
         for i in 0..20 {
             let mut other = sample.images[0].clone();
             other.file_name = format!("{i}.png");
             both.images.push(other);
         }
-        let paths = picture_paths(&both);
-        let meet = paths[0].split('/').nth(1) == paths[1].split('/').nth(1);
-        assert_eq!(pose(&both).is_err(), meet);
+        let paths = image_paths(&both);
+        let collide = paths[0].split('/').nth(1) == paths[1].split('/').nth(1);
+        assert_eq!(pose(&both).is_err(), collide);
         sample.images[1].width_px = 0;
         sample.images[1].file_name = "b.png".into();
         let message = pose(&sample).expect_err("no size").to_string();
@@ -160,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_called_images_is_renamed() {
+    fn image_paths_rename_folders_called_images() {
         let mut sample = sample();
         sample.images[0].file_name = "x/images/a.b.jpg".into();
-        let paths = picture_paths(&sample);
+        let paths = image_paths(&sample);
         assert!(paths[0].ends_with("/x/pictures/a.b.jpg"), "{paths:?}");
         let files = pose(&sample).expect("files");
         assert!(files[1].path.starts_with("labels/"));

@@ -1,7 +1,9 @@
-//! What labels belong to: images by their content, runs by their id.
+//! Labels belong to images by their content, and to runs by their id.
 
 use super::*;
 use crate::annotate::Visibility;
+use crate::annotate::formats::Format;
+use crate::annotate::project::view::SUGGESTIONS;
 
 fn discovered(count: usize) -> Annotations {
     let colors = vec!["#e6194b".to_string(); count];
@@ -9,7 +11,7 @@ fn discovered(count: usize) -> Annotations {
     Annotations::discovered(&colors).with_graph(&weights)
 }
 
-/// An image of 200 x 120 px with `count` keypoints that differ from image to image.
+/// Makes an image of 200 x 120 px with `count` keypoints that differ from image to image.
 fn image(name: &str, i: usize, count: usize) -> Image {
     let at = |k: usize| Point {
         corrected: false,
@@ -26,7 +28,7 @@ fn image(name: &str, i: usize, count: usize) -> Image {
     }
 }
 
-/// Images `a 0`, `a 1`, ... of contents `content a 0`, ... with four keypoints of `run a` after 10 steps.
+/// Makes a project of images `a 0`, `a 1`, ... of contents `content a 0`, ... with four keypoints of `run a` after 10 steps.
 fn project(count: usize) -> AnnotationProject {
     let mut project = AnnotationProject::new("run a", discovered(4), None, None);
     add(&mut project, "a", count, 4, 10);
@@ -35,18 +37,18 @@ fn project(count: usize) -> AnnotationProject {
 
 fn add(
     project: &mut AnnotationProject,
-    of: &str,
+    prefix: &str,
     count: usize,
     keypoints: usize,
     step: usize,
 ) -> Vec<u32> {
     let add = |i| {
-        let content = format!("content {of} {i}");
+        let content = format!("content {prefix} {i}");
         project
             .add(
                 &content,
                 None,
-                image(&format!("{of} {i}.png"), i, keypoints),
+                image(&format!("{prefix} {i}.png"), i, keypoints),
                 step,
             )
             .0
@@ -68,7 +70,7 @@ fn landmark(name: &str) -> Edit {
     Edit::AddLandmark { name: name.into() }
 }
 
-fn done(project: &mut AnnotationProject, edits: impl IntoIterator<Item = Edit>) {
+fn apply(project: &mut AnnotationProject, edits: impl IntoIterator<Item = Edit>) {
     for edit in edits {
         project.edit(edit).expect("edits");
     }
@@ -91,9 +93,9 @@ fn opened(text: &str) -> AnnotationProject {
 }
 
 #[test]
-fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
+fn labels_stay_with_their_content_not_their_name() {
     let mut first = project(3);
-    done(
+    apply(
         &mut first,
         [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)],
     );
@@ -122,7 +124,7 @@ fn the_labels_of_other_images_of_the_same_name_stay_with_those() {
 }
 
 #[test]
-fn a_file_added_twice_is_one_image_and_its_copy_another() {
+fn file_added_twice_is_one_image_and_its_copy_another() {
     let mut project = project(2);
     let (id, note) = project.add("content a 1", None, image("a 1.png", 1, 4), 10);
     assert_eq!(id, 1);
@@ -143,7 +145,7 @@ fn more_training_keeps_images_corrections_and_undo() {
         at_px: [3.0, 4.0],
         occluded: false,
     };
-    done(&mut project, [landmark("tip"), place(1, 0), correction]);
+    apply(&mut project, [landmark("tip"), place(1, 0), correction]);
     // A step further, and an image more.
     project.show_model("run a", discovered(4), None);
     assert_eq!(project.outdated("run a", 11), [0, 1, 2, 3, 4]);
@@ -159,13 +161,13 @@ fn more_training_keeps_images_corrections_and_undo() {
     assert!(project.outdated("run a", 11).is_empty() && id == 5);
     let view = project.view(false);
     assert_eq!((state(&view, 2, 1), state(&view, 1, 4)), (6.0, 6.0));
-    done(&mut project, [Edit::Undo, Edit::Undo]);
+    apply(&mut project, [Edit::Undo, Edit::Undo]);
     let view = project.view(false);
     assert_eq!((state(&view, 2, 1), state(&view, 1, 4)), (2.0, 0.0));
 }
 
 #[test]
-fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
+fn names_and_corrections_belong_to_their_run() {
     let mut project = project(2);
     let rename = |name: &str| Edit::Rename {
         index: 0,
@@ -178,7 +180,7 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
         at_px: [1.0, 2.0],
         occluded: false,
     };
-    done(
+    apply(
         &mut project,
         [
             rename("nose"),
@@ -203,7 +205,7 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
     add(&mut project, "a", 2, 6, 10);
     let view = project.view(false);
     assert!((0..6).all(|k| state(&view, 0, k) == 2.0), "no correction");
-    done(&mut project, [rename("hand")]);
+    apply(&mut project, [rename("hand")]);
     // The first one again: its names, its corrections, and what it found.
     project.show_model("run a", discovered(4), None);
     let view = project.view(false);
@@ -231,9 +233,9 @@ fn names_and_corrections_belong_to_the_run_that_they_were_made_for() {
 }
 
 #[test]
-fn a_removed_landmark_leaves_its_images_unlabelled() {
+fn removing_a_landmark_unlabels_its_images() {
     let mut project = project(6);
-    done(
+    apply(
         &mut project,
         [
             landmark("tip"),
@@ -245,11 +247,11 @@ fn a_removed_landmark_leaves_its_images_unlabelled() {
     );
     let before = saved(&project);
     assert_eq!(project.view(false).labelled, 2);
-    done(&mut project, [Edit::RemoveLandmark { index: 0 }]);
+    apply(&mut project, [Edit::RemoveLandmark { index: 0 }]);
     let view = project.view(false);
     assert_eq!((view.labelled, view.landmarks[0].placed_on), (1, 1));
     assert!(project.edits().placed.len() == 1);
-    done(
+    apply(
         &mut project,
         [Edit::RemoveLandmark { index: 0 }, landmark("other")],
     );
@@ -259,18 +261,18 @@ fn a_removed_landmark_leaves_its_images_unlabelled() {
     // The most typical image of all is suggested first, labelled before or not.
     let fresh = {
         let mut fresh = self::project(6);
-        done(&mut fresh, [landmark("other")]);
+        apply(&mut fresh, [landmark("other")]);
         fresh.view(false).next
     };
     assert_eq!(view.next, fresh);
-    done(&mut project, [Edit::Undo, Edit::Undo, Edit::Undo]);
+    apply(&mut project, [Edit::Undo, Edit::Undo, Edit::Undo]);
     assert_eq!(saved(&project), before);
 }
 
 #[test]
-fn an_absent_point_is_a_label_that_is_not_visible() {
+fn absent_points_are_labels_that_are_not_visible() {
     let mut project = project(4);
-    done(
+    apply(
         &mut project,
         [landmark("tip"), place(0, 0), place(1, 0), place(2, 0)],
     );
@@ -280,7 +282,7 @@ fn an_absent_point_is_a_label_that_is_not_visible() {
         index,
     };
     assert!(state(&project.view(false), 3, 4) < 3.0, "predicted");
-    done(
+    apply(
         &mut project,
         [absent(Layer::Landmarks, 0), absent(Layer::Keypoints, 1)],
     );
@@ -296,12 +298,12 @@ fn an_absent_point_is_a_label_that_is_not_visible() {
     // It stays in the file, and is taken back like any other.
     let mut again = opened(&saved(&project));
     assert_eq!(again.view(false).labelled, 4);
-    done(&mut project, [Edit::Undo]);
+    apply(&mut project, [Edit::Undo]);
     assert_eq!(state(&project.view(false), 3, 1), 2.0);
 }
 
 #[test]
-fn images_are_removed_with_their_labels_and_come_back_with_them() {
+fn removing_images_removes_labels_and_undo_restores_both() {
     let mut project = project(5);
     let correct = Edit::Place {
         image: 3,
@@ -310,33 +312,33 @@ fn images_are_removed_with_their_labels_and_come_back_with_them() {
         at_px: [1.0, 2.0],
         occluded: false,
     };
-    done(
+    apply(
         &mut project,
         [landmark("tip"), place(1, 0), place(3, 0), correct],
     );
     let before = (saved(&project), project.view(true).points);
-    done(&mut project, [Edit::Remove { images: vec![1, 3] }]);
+    apply(&mut project, [Edit::Remove { images: vec![1, 3] }]);
     let view = project.view(false);
     let ids: Vec<_> = view.rows.iter().flatten().map(|row| row.id).collect();
     assert_eq!((ids, view.labelled), (vec![0, 2, 4], 0));
     assert!(!saved(&project).contains("content a 3"));
     // A late edit of a removed image hits no other one.
     assert!(project.edit(place(3, 0)).is_err());
-    done(&mut project, [place(4, 0)]);
+    apply(&mut project, [place(4, 0)]);
     assert_eq!(state(&project.view(false), 2, 4), 6.0);
-    done(&mut project, [Edit::Undo, Edit::Undo]);
+    apply(&mut project, [Edit::Undo, Edit::Undo]);
     assert_eq!((saved(&project), project.view(true).points), before);
-    done(&mut project, [Edit::Redo]);
+    apply(&mut project, [Edit::Redo]);
     assert_eq!(project.len(), 3);
     // Brought again before the removal is undone, an image is there once, with its labels.
     project.add("content a 3", None, image("a 3.png", 3, 4), 10);
     assert_eq!(project.view(true).labelled, 0);
-    done(&mut project, [Edit::Undo]);
+    apply(&mut project, [Edit::Undo]);
     assert_eq!((project.len(), project.view(true).labelled), (5, 2));
 }
 
 #[test]
-fn frames_of_two_videos_of_one_name_are_not_mixed() {
+fn frames_of_videos_of_the_same_name_stay_separate() {
     let mut project = AnnotationProject::new("run a", discovered(4), None, None);
     for (video, count) in [("video a", 20), ("video b", 40)] {
         for frame in 0..count {
@@ -345,13 +347,13 @@ fn frames_of_two_videos_of_one_name_are_not_mixed() {
                 seconds: Some(frame as f64 / 10.0),
                 ..image("video.mp4", frame as usize, 4)
             };
-            let content = crate::annotate::content::of_frame(video, frame);
+            let content = crate::annotate::content::frame_key(video, frame);
             let (_, note) = project.add(&content, Some(video), image, 10);
             assert_eq!(note.is_some(), video == "video b" && frame == 0, "{note:?}");
         }
     }
     let annotations = project.annotations(Layer::Keypoints).expect("exports");
-    let motions = crate::annotate::motion::Motion::of(&annotations, None);
+    let motions = crate::annotate::motion::Motion::from_annotations(&annotations, None);
     let lengths: Vec<_> = motions
         .iter()
         .map(|m| (m.video.as_str(), m.frames.len()))
@@ -361,11 +363,11 @@ fn frames_of_two_videos_of_one_name_are_not_mixed() {
 }
 
 #[test]
-fn a_thousand_edits_are_undone_one_by_one() {
+fn undo_reverts_a_thousand_edits() {
     let mut project = project(50);
-    done(&mut project, [landmark("tip")]);
+    apply(&mut project, [landmark("tip")]);
     let start = saved(&project);
-    done(
+    apply(
         &mut project,
         (0..999).map(|i| Edit::Place {
             image: i % 50,
@@ -376,17 +378,17 @@ fn a_thousand_edits_are_undone_one_by_one() {
         }),
     );
     let end = saved(&project);
-    (0..999).for_each(|_| done(&mut project, [Edit::Undo]));
+    (0..999).for_each(|_| apply(&mut project, [Edit::Undo]));
     assert_eq!(saved(&project), start);
-    (0..999).for_each(|_| done(&mut project, [Edit::Redo]));
+    (0..999).for_each(|_| apply(&mut project, [Edit::Redo]));
     assert_eq!(saved(&project), end);
 }
 
 #[test]
-fn an_edit_that_changes_nothing_is_none() {
+fn edits_without_effect_are_not_recorded() {
     let mut project = project(2);
     let name = project.table().keypoints[0].name.clone();
-    done(
+    apply(
         &mut project,
         [
             Edit::Rename { index: 0, name },
@@ -401,14 +403,14 @@ fn an_edit_that_changes_nothing_is_none() {
         layer: Layer::Keypoints,
         index: 0,
     };
-    done(&mut project, [unplace]);
+    apply(&mut project, [unplace]);
     assert!(!project.view(false).can_undo);
 }
 
 #[test]
-fn labels_that_knew_names_alone_wait_for_a_word() {
+fn labels_of_earlier_versions_wait_until_attached() {
     let mut project = project(3);
-    done(&mut project, [landmark("tip")]);
+    apply(&mut project, [landmark("tip")]);
     let table = serde_json::to_value(
         Table::new(&discovered(4))
             .rename(2, "nose")
@@ -432,7 +434,7 @@ fn labels_that_knew_names_alone_wait_for_a_word() {
     // They survive a save, and changes of the landmarks.
     let mut project = opened(&saved(&project));
     add(&mut project, "a", 3, 4, 10);
-    done(
+    apply(
         &mut project,
         [
             landmark("end"),
@@ -440,7 +442,7 @@ fn labels_that_knew_names_alone_wait_for_a_word() {
             Edit::Undo,
         ],
     );
-    done(&mut project, [Edit::AttachWaiting]);
+    apply(&mut project, [Edit::AttachWaiting]);
     let view = project.view(false);
     assert_eq!((view.labelled, view.waiting, view.attachable), (1, 2, 0));
     assert_eq!(
@@ -448,16 +450,16 @@ fn labels_that_knew_names_alone_wait_for_a_word() {
         (6.0, 0.0, 6.0)
     );
     assert_eq!(view.keypoints[2].name, "nose");
-    done(&mut project, [Edit::Undo]);
+    apply(&mut project, [Edit::Undo]);
     let view = project.view(false);
     assert_eq!((view.labelled, view.waiting, view.attachable), (0, 4, 2));
     assert_eq!(view.keypoints[2].name, "kp2");
 }
 
 #[test]
-fn open_rejects_damaged_projects_and_keeps_what_is_there() {
+fn open_rejects_damaged_projects_and_changes_nothing() {
     let mut project = project(2);
-    done(&mut project, [landmark("tip"), place(0, 0)]);
+    apply(&mut project, [landmark("tip"), place(0, 0)]);
     let text = saved(&project);
     let before = project.view(true).points;
     let value: serde_json::Value = serde_json::from_str(&text).expect("json");
@@ -488,12 +490,12 @@ fn open_rejects_damaged_projects_and_keeps_what_is_there() {
 }
 
 #[test]
-fn rows_are_told_only_where_they_changed() {
+fn view_includes_rows_only_if_they_changed() {
     let mut project = project(3);
     assert!(project.view(false).rows.is_some());
-    done(&mut project, [landmark("tip"), place(0, 0)]);
+    apply(&mut project, [landmark("tip"), place(0, 0)]);
     assert!(project.view(false).rows.is_none());
     assert!(project.view(true).rows.is_some());
-    done(&mut project, [Edit::Remove { images: vec![0] }]);
+    apply(&mut project, [Edit::Remove { images: vec![0] }]);
     assert!(project.view(false).rows.is_some());
 }

@@ -39,7 +39,7 @@ impl Engine {
                 .map(|preset| (preset, Config::preset(preset)))
                 .to_vec(),
             palette: palette::colours().into_iter().map(palette::hex).collect(),
-            formats: formats::Offer::all(),
+            formats: formats::FormatInfo::all(),
         });
         self.post_state(Phase::Empty);
         Ok(())

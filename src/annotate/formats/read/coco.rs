@@ -1,20 +1,22 @@
-//! COCO keypoints, as labels that a person placed; where annotations have a `score`, as predictions.
+//! Reads COCO keypoints as labels that a person placed; annotations with a `score` are predictions.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::{Gathered, Read, json, side_px};
+use super::{LabelCollector, ReadResult, json, side_px};
 use crate::annotate::{Imported, Point, Visibility};
 use crate::error::{Error, Result};
 
 /// Reads COCO keypoints of one category.
 ///
-/// What cannot be used is left out with a note: annotations without keypoints, of crowds, of other categories, of images that
-/// are not listed; points without a place; further objects on one image (the one with the most points stays).
+/// Entries that cannot be used are left out with a note: annotations without keypoints, of crowds, of other categories, of images
+/// that are not listed; points without a place; further objects on one image (the one with the most points stays).
+///
+/// See `tests/annotation/sample.rs`.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if it is no such file, or nothing in it can be used: a sentence says why.
+/// [`Error::Landmarks`] if the text is not such a file, or if nothing in it can be used.
 pub fn import(text: &str) -> Result<Imported> {
     let all = json(text.trim_start_matches('\u{feff}')).map_err(|e| {
         Error::Landmarks(format!(
@@ -35,7 +37,7 @@ struct Category<'a> {
     fields: &'a Map<String, Value>,
 }
 
-pub(super) fn read(all: &Value) -> Read<Imported> {
+pub(super) fn read(all: &Value) -> ReadResult<Imported> {
     let Value::Object(all) = all else {
         return Err(
             "This is JSON, but not a COCO dataset, which has images, categories and annotations. A list alone is a file \
@@ -43,7 +45,7 @@ pub(super) fn read(all: &Value) -> Read<Imported> {
                 .into(),
         );
     };
-    let mut found = Gathered::default();
+    let mut found = LabelCollector::default();
     let categories: Vec<Category> = list(all, "categories")?
         .iter()
         .filter_map(category)
@@ -83,7 +85,7 @@ pub(super) fn read(all: &Value) -> Read<Imported> {
             Value::Number(number) => number.to_string(),
             _ => format!("kp{i}"),
         };
-        // Of two with one name, both are keypoints.
+        // Two keypoints of the same name stay two.
         let at = found.keypoint(&name);
         if at != i {
             found.originals.remove(&name);
@@ -98,17 +100,15 @@ pub(super) fn read(all: &Value) -> Read<Imported> {
             None => format!("annotation {} of the list", i + 1),
         };
         let Some(object) = object.as_object() else {
-            found.tally.add(
-                "Annotations that are no objects in braces were left out",
-                &at,
-            );
+            found
+                .tally
+                .add("Annotations that are not JSON objects were left out", &at);
             continue;
         };
         match category_of(object) {
             Some(other) if other != chosen => {
                 let what = format!(
-                    "Annotations of \"{}\" were left out, since one kind of object is read at a time and there are not fewer of \
-                     \"{}\"",
+                    "Annotations of \"{}\" were left out, since only one kind of object is read; \"{}\" has at least as many",
                     categories[other].name, category.name
                 );
                 found.tally.add(&what, &at);
@@ -181,8 +181,8 @@ fn category(category: &Value) -> Option<Category<'_>> {
     })
 }
 
-/// Which image each id is; none where several images have it.
-fn images(list: &[Value], found: &mut Gathered) -> HashMap<String, Option<usize>> {
+/// Maps ids to images; none where several images have the same id.
+fn images(list: &[Value], found: &mut LabelCollector) -> HashMap<String, Option<usize>> {
     let mut by_id = HashMap::new();
     for (i, image) in list.iter().enumerate() {
         let text = |field: &str| {
@@ -210,8 +210,9 @@ fn images(list: &[Value], found: &mut Gathered) -> HashMap<String, Option<usize>
     by_id
 }
 
-/// Edges between keypoints, which COCO counts from 1. Some writers count from 0: then an edge has a 0, and none the last.
-fn skeleton(category: &Map<String, Value>, found: &mut Gathered) {
+/// Reads edges between keypoints, which COCO counts from 1. Some writers count from 0: then an edge has a 0, and none has the last
+/// number.
+fn skeleton(category: &Map<String, Value>, found: &mut LabelCollector) {
     let Some(edges) = category.get("skeleton").and_then(Value::as_array) else {
         return;
     };
@@ -226,7 +227,7 @@ fn skeleton(category: &Map<String, Value>, found: &mut Gathered) {
     let first = u64::from(!(all().any(|end| end == 0) && all().all(|end| end < count)));
     if first == 0 {
         found.notes.push(
-            "The skeleton's edges count keypoints from 0 instead of 1, and were read as that."
+            "The skeleton's edges count keypoints from 0 instead of 1, and were read accordingly."
                 .into(),
         );
     }
@@ -241,12 +242,12 @@ fn skeleton(category: &Map<String, Value>, found: &mut Gathered) {
     }
 }
 
-/// `[x, y, v, ...]` as points: a person's, or predictions with a `score`. None if it cannot be told which number is which.
+/// Reads `[x, y, v, ...]` as points: a person's, or predictions with a `score`. None if the count of numbers is not a multiple of 3.
 fn points(
     numbers: &[Value],
     at: &str,
     score: Option<f64>,
-    found: &mut Gathered,
+    found: &mut LabelCollector,
 ) -> Option<Vec<Point>> {
     let count = found.names.len();
     if numbers.len() != 3 * count {
@@ -268,7 +269,7 @@ fn points(
         let [x, y, v] = [0, 1, 2].map(|i| number(&numbers[i]));
         let (Some(x), Some(y)) = (x, y) else {
             found.tally.add(
-                "Points without a place (null or no number) count as absent",
+                "Points without a place (null or not a number) count as absent",
                 at,
             );
             continue;
@@ -286,7 +287,7 @@ fn points(
             Some(_) => Visibility::Visible,
         };
         if x == 0.0 && y == 0.0 {
-            found.tally.add("Points exactly in the upper left corner, where some tools put what is absent; they were kept: look at them", at);
+            found.tally.add("Points exactly in the upper left corner, where some tools put absent points; they were kept: check them", at);
         }
         *to = Point {
             visibility,
@@ -308,8 +309,8 @@ fn number(value: &Value) -> Option<f64> {
         .filter(|v| v.is_finite())
 }
 
-/// A list that must be there.
-fn list<'a>(object: &'a Map<String, Value>, field: &str) -> Read<&'a [Value]> {
+/// Returns a list that must be there.
+fn list<'a>(object: &'a Map<String, Value>, field: &str) -> ReadResult<&'a [Value]> {
     match object.get(field) {
         Some(Value::Array(list)) => Ok(list),
         Some(_) => Err(format!("The COCO file: \"{field}\" is not a list.")),
@@ -319,7 +320,7 @@ fn list<'a>(object: &'a Map<String, Value>, field: &str) -> Read<&'a [Value]> {
     }
 }
 
-/// An id, whether it is a number or a text.
+/// Normalises an id, which may be a number or a text.
 fn key(id: &Value) -> Option<String> {
     match id {
         Value::String(id) => Some(id.trim().into()),
@@ -330,7 +331,7 @@ fn key(id: &Value) -> Option<String> {
     }
 }
 
-/// A whole number from 0. Some writers put a point behind it.
+/// Reads a whole number from 0, which some writers write with a decimal point.
 fn whole(value: &Value) -> Option<u64> {
     let rounded = || {
         value
@@ -347,7 +348,7 @@ mod tests {
 
     use super::*;
 
-    /// Three images with two points each.
+    /// Makes a file of three images with two points each.
     fn good() -> Value {
         let image = |i: usize| json!({"id": i, "file_name": format!("{i}.png"), "width": 320, "height": 240});
         let object = |i: usize| json!({"id": i, "image_id": i, "category_id": 1, "keypoints": [10 * i, 20, 2, 100, 10 * i, 1], "iscrowd": 0});
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_entry_loses_nothing_else() {
+    fn import_keeps_everything_beside_an_invalid_entry() {
         let read = |change: &dyn Fn(&mut Value)| {
             let imported = import(&changed(change).to_string()).expect("reads");
             let there = |i: usize| {
@@ -459,7 +460,7 @@ mod tests {
             (
                 &|v| v["annotations"][0] = json!(3),
                 first(&[0, 0]),
-                "no objects in braces were left out: 1, annotation 1 of the list",
+                "not JSON objects were left out: 1, annotation 1 of the list",
             ),
             (
                 &|v| v["annotations"][0]["iscrowd"] = json!(1),
@@ -559,7 +560,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_writes_is_read() {
+    fn import_reads_nan_and_byte_order_mark() {
         let text = good()
             .to_string()
             .replacen("[10,20,2,", "[NaN,-Infinity,0,", 1);
@@ -572,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn skeletons_may_count_from_0() {
+    fn import_reads_skeletons_that_count_from_0() {
         let read = |edges: Value| {
             let value = changed(&|v| {
                 v["categories"][0]["keypoints"] = json!(["a", "b", "c"]);
@@ -597,7 +598,7 @@ mod tests {
     }
 
     #[test]
-    fn results_stay_predictions() {
+    fn import_keeps_results_as_predictions() {
         let value = changed(&|v| v["annotations"][1]["score"] = json!(0.75));
         let images = import(&value.to_string())
             .expect("reads")
@@ -611,7 +612,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_meet_are_told_apart() {
+    fn import_renames_duplicate_keypoints() {
         let value = changed(&|v| v["categories"][0]["keypoints"] = json!(["a", "a"]));
         let Imported {
             annotations, notes, ..
@@ -630,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn import_rejects_other_files() {
         for (text, part) in [
             ("", "not JSON"),
             ("{\"images\": [", "not JSON"),

@@ -1,9 +1,9 @@
-//! CVAT for images 1.1: skeletons, or loose points, in one XML.
+//! Reads CVAT for images 1.1: skeletons, or loose points, in one XML.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{Gathered, Read};
+use super::{LabelCollector, ReadResult};
 use crate::annotate::{Imported, Point, Visibility};
 use crate::data::table;
 
@@ -23,11 +23,11 @@ struct Object {
     points: Vec<(String, Point)>,
 }
 
-pub(super) fn read(text: &str) -> Read<Imported> {
+pub(super) fn read(text: &str) -> ReadResult<Imported> {
     let damaged = |e: &dyn std::fmt::Display| {
         format!("The XML is damaged ({e}): export it again as \"CVAT for images\".")
     };
-    let mut found = Gathered::default();
+    let mut found = LabelCollector::default();
     let mut reader = Reader::from_str(text);
     let mut path: Vec<String> = Vec::new();
     let mut labels: Vec<Label> = Vec::new();
@@ -123,7 +123,7 @@ pub(super) fn read(text: &str) -> Read<Imported> {
         return Err("The XML has no images: export the task as \"CVAT for images 1.1\".".into());
     }
 
-    // One kind of object: the one that is there most often.
+    // One kind of object is read: the most frequent one.
     let mut kinds: Vec<(&Option<String>, usize)> = Vec::new();
     for object in &objects {
         match kinds.iter_mut().find(|(known, _)| *known == &object.label) {
@@ -155,7 +155,8 @@ pub(super) fn read(text: &str) -> Read<Imported> {
     for object in objects {
         if object.label != kind {
             let label = object.label.as_deref().unwrap_or("loose points");
-            let what = format!("Objects were left out, since one kind is read at a time ({label})");
+            let what =
+                format!("Objects were left out, since only one kind of object is read ({label})");
             let at = found.images[object.image].file_name.clone();
             found.tally.add(&what, &at);
             continue;
@@ -196,7 +197,7 @@ pub(super) fn read(text: &str) -> Read<Imported> {
     Ok(imported)
 }
 
-/// Text of `<label>`'s parts.
+/// Adds text to the parts of a `<label>`.
 fn add_text(labels: &mut [Label], path: &[String], text: &str) {
     if let ([.., parent, name], Some(label)) = (path, labels.last_mut())
         && parent == "label"
@@ -213,13 +214,13 @@ fn add_text(labels: &mut [Label], path: &[String], text: &str) {
 
 fn attribute(element: &BytesStart, name: &str) -> Option<String> {
     let attribute = element.try_get_attribute(name).ok()??;
-    // Whitespace in names is theirs: it is not normalised.
+    // Whitespace is part of names: it is not normalised.
     let raw = attribute.value.into_owned();
     Some(quick_xml::escape::unescape(&raw).map_or(raw.clone(), |text| text.into_owned()))
 }
 
-/// A labelled point; none, and a note, if it has no place or several.
-fn point(element: &BytesStart, file: &str, found: &mut Gathered) -> Option<(String, Point)> {
+/// Reads a labelled point; none, with a note, if it has no place or several.
+fn point(element: &BytesStart, file: &str, found: &mut LabelCollector) -> Option<(String, Point)> {
     let name = attribute(element, "label")?;
     let is = |key: &str| attribute(element, key).is_some_and(|value| value == "1");
     if is("outside") {
@@ -252,7 +253,7 @@ fn point(element: &BytesStart, file: &str, found: &mut Gathered) -> Option<(Stri
     ))
 }
 
-/// The nodes of a skeleton's drawing, id and name, and the ids that its edges join.
+/// Reads the nodes of a skeleton's drawing, id and name, and the ids that its edges join.
 fn drawing(svg: &str) -> (Vec<(String, String)>, Vec<[String; 2]>) {
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
     let mut reader = Reader::from_str(svg);
@@ -279,7 +280,7 @@ fn drawing(svg: &str) -> (Vec<(String, String)>, Vec<[String; 2]>) {
     (nodes, edges)
 }
 
-/// The labels' values of Label Studio's config, `<Label value="nose"/>`, in its order.
+/// Lists the labels' values of Label Studio's config, `<Label value="nose"/>`, in order.
 pub(super) fn label_values(config: &str) -> Vec<String> {
     let mut values = Vec::new();
     let mut reader = Reader::from_str(config);
@@ -300,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn skeletons_and_loose_points_are_read() {
+    fn read_accepts_skeletons_and_loose_points() {
         let text = "<?xml version=\"1.0\"?><annotations><version>1.1</version>\
             <image id=\"0\" name=\"a.png\" width=\"64\" height=\"48\"><points label=\"nose\" occluded=\"1\" points=\"1.5,2\"/>\
             <points label=\"ear\" points=\"3,4;5,6\"/><box label=\"x\" xtl=\"0\"/></image>\
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn read_rejects_other_xml() {
         for (text, part) in [
             ("<annotations><image", "damaged"),
             ("<annotations></meta>", "damaged"),

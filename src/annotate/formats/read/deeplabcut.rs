@@ -1,8 +1,8 @@
-//! Tables of DeepLabCut and Lightning Pose: labels, or predictions with a likelihood.
+//! Reads tables of DeepLabCut and Lightning Pose: labels, or predictions with a likelihood.
 
 use std::collections::HashMap;
 
-use super::{Gathered, Read};
+use super::{LabelCollector, ReadResult};
 use crate::annotate::names::ANY_EXTENSION;
 use crate::annotate::{Imported, Point};
 use crate::data::table;
@@ -11,18 +11,24 @@ use crate::error::{Error, Result};
 /// Reads a table of one animal: labels (`CollectedData_*.csv`), or predictions, which stay predictions. The images' sizes stay
 /// unknown (0), since the table does not hold them.
 ///
+/// See `tests/annotation/sample.rs`.
+///
 /// # Errors
-/// [`Error::Landmarks`] if it is no such table: a sentence says what is wrong, and in which line.
+/// [`Error::Landmarks`] if the text is not such a table, with the line that is wrong.
 pub fn import(text: &str) -> Result<Imported> {
     read(text, "", None).map_err(Error::Landmarks)
 }
 
-/// Where a body part stands: `[x, y, likelihood]`.
+/// The columns of a body part: `[x, y, likelihood]`.
 type Columns = [Option<usize>; 3];
 
-/// `name` is the table's own; rows that are numbers are frames of its video, or of the list `files` if there is one.
-pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>) -> Read<Imported> {
-    let mut found = Gathered::default();
+/// Reads a table called `name`. Numbered rows are frames of its video, or images of the list `files` if there is one.
+pub(super) fn read(
+    text: &str,
+    name: &str,
+    files: Option<&HashMap<u64, String>>,
+) -> ReadResult<Imported> {
+    let mut found = LabelCollector::default();
     let rows = table::rows(text, &mut found.notes)
         .map_err(|what| format!("The table cannot be read: {what}."))?;
     let mut rows = rows.into_iter().peekable();
@@ -87,7 +93,7 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
             });
         match parts[at].1[axis] {
             Some(_) => found.tally.add(
-                "Columns that are there twice; the first of each was taken",
+                "Columns that occur twice; the first of each was used",
                 &format!("{part} {coord}"),
             ),
             None => parts[at].1[axis] = Some(column),
@@ -127,7 +133,7 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
                 table::number(cells.get(column).map_or("", String::as_str)).unwrap_or_else(|text| {
                     let text: String = text.chars().take(40).collect();
                     found.tally.add(
-                        "Cells that are no number count as blank",
+                        "Cells that are not a number count as blank",
                         &format!("\"{text}\" in {at}"),
                     );
                     None
@@ -145,13 +151,13 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
                 _ => {
                     found
                         .tally
-                        .add("Points with one coordinate alone count as absent", &at);
+                        .add("Points with only one coordinate count as absent", &at);
                     Point::ABSENT
                 }
             });
         }
         if path.is_empty() {
-            // pandas may leave a line for the index's name.
+            // pandas may write a line for the index's name.
             if points.iter().any(Point::is_there) {
                 found.tally.add("Lines without an image were left out", &at);
             }
@@ -187,15 +193,15 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
             found.images[image].points = points;
         } else if found.images[image].points != points {
             found.tally.add(
-                "Lines of an image that is there twice; the first of each was taken",
+                "Lines of an image that occurs twice; the first of each was used",
                 &at,
             );
         }
     }
     if found.images.is_empty() {
-        return Err("The table has a header, but no pictures.".into());
+        return Err("The table has a header, but no images: export the labels again.".into());
     }
-    if files.is_none() && video == super::super::table_stem(None) {
+    if files.is_none() && video == crate::annotate::formats::table_stem(None) {
         found.notes.push(format!(
             "{name} only numbers its images: give the whole zip that it was exported in, which holds the list of their files."
         ));
@@ -207,18 +213,18 @@ fn is_title(cell: &str, title: &str) -> bool {
     cell.trim().eq_ignore_ascii_case(title)
 }
 
-/// Whether columns belong to no animal in particular.
+/// Returns true if a column belongs to no animal in particular.
 fn is_shared(individual: &str) -> bool {
     individual.is_empty() || individual.eq_ignore_ascii_case("single")
 }
 
-/// The animal to be read, where a table tells animals apart: the only one, or the only one that is labelled.
+/// Chooses the animal to read from a table of several: the only one, or the only one that is labelled.
 fn animal(
     individuals: &[String],
     index: usize,
     rows: &[(usize, Vec<String>)],
-) -> Read<Option<String>> {
-    let mut animals: Vec<(&str, bool)> = Vec::new(); // name, whether it has a label
+) -> ReadResult<Option<String>> {
+    let mut animals: Vec<(&str, bool)> = Vec::new(); // name, and true if it has a label
     for (column, animal) in individuals.iter().enumerate().skip(index) {
         let animal = animal.trim();
         if is_shared(animal) {
@@ -249,10 +255,10 @@ fn animal(
     }
 }
 
-/// The video of a table of predictions: `a/walkDLC_resnet50.csv` -> `a/walk`.
+/// Returns the video of a table of predictions: `a/walkDLC_resnet50.csv` -> `a/walk`.
 pub(super) fn video_of(name: &str) -> String {
     let name = name.strip_suffix(".csv").unwrap_or(name);
-    let (folder, file) = super::super::split_path(name);
+    let (folder, file) = crate::annotate::formats::split_path(name);
     let file = file.split_once("DLC_").map_or(file, |(video, _)| video);
     if folder.is_empty() {
         file.into()
@@ -272,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_paths_over_three_columns_are_joined() {
+    fn import_joins_paths_of_three_columns() {
         let text =
             "scorer,,,me,me\nbodyparts,,,nose,nose\ncoords,,,x,y\nlabeled-data,set1,img1.png,3,4\n";
         let image = import(text).expect("reads").annotations.images.remove(0);
@@ -281,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn one_animal_is_no_obstacle() {
+    fn import_reads_one_labelled_animal() {
         let table = |second: &str| {
             format!(
                 "scorer,me,me,me,me,me,me\nindividuals,m1,m1,m2,m2,single,single\nbodyparts,nose,nose,nose,nose,cup,cup\ncoords,x,y,x,y,x,y\n\
@@ -314,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn predictions_stay_predictions() {
+    fn import_keeps_predictions() {
         let text = "scorer,hm,hm,hm,set\nbodyparts,nose,nose,nose,\ncoords,x,y,likelihood,\na.png,10,20,0.9,train\nb.png,12,21,,train\n";
         let (imported, notes) = read_one(text);
         let images = &imported.annotations.images;
@@ -338,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_belong_to_the_video_of_the_table() {
+    fn read_assigns_frames_to_the_tables_video() {
         let text = "scorer,m,m,m\nbodyparts,a,a,a\ncoords,x,y,likelihood\n7,1,2,0.5\n8.0,1,2,0.5\n";
         let frame = |name: &str| {
             read(text, name, None)
@@ -346,7 +352,7 @@ mod tests {
                 .annotations
                 .images
                 .remove(1)
-                .picture_name()
+                .name()
         };
         assert_eq!(
             frame("cam1/walkDLC_resnet50_shuffle1.csv"),
@@ -356,7 +362,7 @@ mod tests {
         let files = HashMap::from([(7, "x.png".to_string())]);
         let imported = read(text, "picturesDLC_autolink.csv", Some(&files)).expect("reads");
         assert_eq!(imported.annotations.images.len(), 1);
-        assert_eq!(imported.annotations.images[0].picture_name(), "x.png");
+        assert_eq!(imported.annotations.images[0].name(), "x.png");
         assert!(
             imported.notes[0].contains("not in the list"),
             "{:?}",
@@ -369,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_of_a_table_is_noted() {
+    fn import_notes_unusable_entries() {
         let header = "scorer,me,me,me\nbodyparts,a,a,b\ncoords,x,y,x\n";
         let (imported, notes) = read_one(&format!(
             "{header}a.png,1,two\nb.png,1\nc.png,3,4,5,6\nd.png,7,8,\nd.png,9,9,\nd.png,7,8,\n,1,2,\n,,,\ne.png,nan,NaN,\n"
@@ -387,10 +393,10 @@ mod tests {
         );
         for part in [
             "only one of x and y were left out: 1, b.",
-            "no number count as blank: 1, \"two\" in line 4.",
-            "one coordinate alone count as absent: 2, for example line 4.",
+            "not a number count as blank: 1, \"two\" in line 4.",
+            "only one coordinate count as absent: 2, for example line 4.",
             "more cells than the header were left out: 1, line 6.",
-            "there twice; the first of each was taken: 1, line 8.",
+            "occurs twice; the first of each was used: 1, line 8.",
             "without an image were left out: 1, line 10.",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
@@ -398,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_said() {
+    fn import_rejects_other_tables() {
         let header = "scorer,me,me\nbodyparts,a,a\ncoords,x,y\n";
         let cases = [
             (String::new(), "ends too early"),
@@ -409,7 +415,7 @@ mod tests {
                 "no body parts",
             ),
             ("scorer\nbodyparts\ncoords\n".into(), "no body parts"),
-            (header.into(), "no pictures"),
+            (header.into(), "no images"),
             (format!("{header}\"a.png,1,2\n"), "does not end"),
         ];
         for (text, part) in cases {

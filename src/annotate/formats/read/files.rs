@@ -1,4 +1,4 @@
-//! Which format a file of labels has, and several that belong together as one.
+//! Recognises the formats of files of labels, and reads files that belong together as one.
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read as _};
@@ -6,32 +6,36 @@ use std::io::{Cursor, Read as _};
 use serde_json::Value;
 use zip::ZipArchive;
 
-use super::{Read, coco, cvat, deeplabcut, json, label_studio, plain, sleap, yaml, yolo};
+use super::{ReadResult, coco, cvat, deeplabcut, json, label_studio, plain, sleap, yaml, yolo};
 use crate::annotate::formats::split_path;
 use crate::annotate::{Annotations, Image, Imported, Point};
 use crate::data::table;
 use crate::error::{Error, Result, legible};
 use crate::eval::FILE_COLUMNS;
 
-/// Most bytes of labels that are read together, unpacked.
+/// Greatest number of bytes of labels that are read together, unpacked.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// What files of labels end in.
+/// Extensions of files of labels.
 const ENDINGS: [&str; 7] = [".json", ".csv", ".tsv", ".xml", ".txt", ".yaml", ".yml"];
 
 /// Reads labels: COCO keypoints, tables of DeepLabCut, Lightning Pose, SLEAP or this program, CVAT's XML, Label Studio's JSON,
-/// YOLO-Pose, or a zip of any of these; told by what is in it. `name` is the file's own.
+/// YOLO-Pose, or a zip of any of these; the contents decide which. `name` is the file's name.
+///
+/// See `formats/read/tests.rs`.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if it is none of these, or nothing in it can be used: a sentence says why.
+/// [`Error::Landmarks`] if the file is none of these, or if nothing in it can be used.
 pub fn import(name: &str, bytes: &[u8]) -> Result<Imported> {
     import_files(vec![(name.to_string(), bytes.to_vec())])
 }
 
-/// Reads files that belong together, such as those of one folder; see [`import`]. Others among them are passed over.
+/// Reads files that belong together, such as those of one folder; see [`import`]. Other files among them are ignored.
+///
+/// See `formats/read/tests.rs`.
 ///
 /// # Errors
-/// As [`import`], if none of them can be used.
+/// As [`import`], if none of the files can be used.
 pub fn import_files(files: Vec<(String, Vec<u8>)>) -> Result<Imported> {
     let mut imported = read(files).map_err(Error::Landmarks)?;
     (imported.notes.iter_mut()).for_each(|note| *note = legible(note));
@@ -39,23 +43,23 @@ pub fn import_files(files: Vec<(String, Vec<u8>)>) -> Result<Imported> {
 }
 
 /// A text file.
-struct Text {
+struct TextFile {
     path: String,
     text: String,
 }
 
-/// Reads a file's text by its path, with the names of the images where another file has those.
-type ReadNumbered = fn(&str, &str, Option<&HashMap<u64, String>>) -> Read<Imported>;
+/// Reads a file's text and path, with the names of the images by number if another file lists them.
+type NumberedReader = fn(&str, &str, Option<&HashMap<u64, String>>) -> ReadResult<Imported>;
 
-/// What is in a file.
-enum Kind {
-    /// Labels, read already.
+/// The kind of a file, by its contents.
+enum FileKind {
+    /// Labels, already read.
     Labels(Imported),
-    /// Predictions of frames by number: which image a number is, another file may say.
-    Numbered(ReadNumbered),
-    /// YOLO's lines.
+    /// Predictions of numbered frames; another file may list the image of each number.
+    Numbered(NumberedReader),
+    /// YOLO's label lines.
     Yolo,
-    /// Which image each number is.
+    /// The list of the images of all numbers.
     FileList,
     /// The skeleton and edge weights.
     Edges,
@@ -65,7 +69,7 @@ enum Kind {
     Config,
 }
 
-fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
+fn read(files: Vec<(String, Vec<u8>)>) -> ReadResult<Imported> {
     let is_one = files.len() == 1;
     let mut notes = Vec::new();
     let mut texts = Vec::new();
@@ -81,14 +85,14 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
                 return Err(format!("{name} is empty."));
             }
             match table::text(&name, &bytes, &mut notes) {
-                Ok(text) => texts.push(Text { path: name, text }),
+                Ok(text) => texts.push(TextFile { path: name, text }),
                 Err(error) if is_one => return Err(error),
                 Err(error) => notes.push(error),
             }
         }
     }
 
-    // Config of Label Studio first: its tasks want the names.
+    // Label Studio's config comes first, since its tasks need the names.
     let config = texts
         .iter()
         .find_map(|text| config_labels(&text.text))
@@ -98,28 +102,28 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
     for text in &texts {
         match kind_of(text, &config) {
             Ok(kind) => kinds.push((text, kind)),
-            // A README and the like.
+            // A README, for example.
             Err(_) if !is_one && text.path.ends_with(".txt") => {}
             Err(error) => failures.push((text.path.clone(), error)),
         }
     }
     let list: Option<HashMap<u64, String>> = kinds
         .iter()
-        .filter(|(_, kind)| matches!(kind, Kind::FileList))
+        .filter(|(_, kind)| matches!(kind, FileKind::FileList))
         .map(|(text, _)| file_list(&text.text))
         .reduce(|mut all, more| {
             all.extend(more);
             all
         });
-    let mut read: Vec<(&Text, Imported)> = Vec::new();
+    let mut read: Vec<(&TextFile, Imported)> = Vec::new();
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut others: Vec<(&Text, &Kind)> = Vec::new();
+    let mut others: Vec<(&TextFile, &FileKind)> = Vec::new();
     for (text, kind) in &mut kinds {
-        let text: &Text = text;
+        let text: &TextFile = text;
         match kind {
-            Kind::Labels(imported) => read.push((text, std::mem::take(imported))),
-            Kind::Numbered(table) => {
-                // The list is of images; videos count their own frames.
+            FileKind::Labels(imported) => read.push((text, std::mem::take(imported))),
+            FileKind::Numbered(table) => {
+                // The list is for still images; videos count their own frames.
                 let stem = crate::annotate::formats::table_stem(None);
                 let is_of_images = split_path(&text.path).1.starts_with(&stem);
                 match table(
@@ -131,18 +135,18 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
                     Err(error) => failures.push((text.path.clone(), error)),
                 }
             }
-            Kind::Yolo => lines.push((text.path.clone(), text.text.clone())),
+            FileKind::Yolo => lines.push((text.path.clone(), text.text.clone())),
             _ => {}
         }
     }
     for (text, kind) in &kinds {
-        if matches!(kind, Kind::Edges | Kind::Yaml) {
+        if matches!(kind, FileKind::Edges | FileKind::Yaml) {
             others.push((*text, kind));
         }
     }
     let yaml = |key: &str| {
         (others.iter())
-            .find(|(text, kind)| matches!(kind, Kind::Yaml) && text.text.contains(key))
+            .find(|(text, kind)| matches!(kind, FileKind::Yaml) && text.text.contains(key))
             .map(|(text, _)| *text)
     };
     let mut imported: Vec<Imported> = Vec::new();
@@ -163,13 +167,13 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
     if imported.is_empty() {
         return Err(match (failures.into_iter().next(), others.first()) {
             (Some((_, error)), _) => error,
-            (None, Some((text, Kind::Edges))) => {
+            (None, Some((text, FileKind::Edges))) => {
                 format!(
                     "{} holds edges and no points: give the file of points that lies beside it.",
                     text.path
                 )
             }
-            _ if is_zip => "There is no file of labels in this zip.".into(),
+            _ if is_zip => "This zip holds no file of labels.".into(),
             _ => "There is no file of labels among these.".into(),
         });
     }
@@ -185,10 +189,10 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
     }
     for (text, kind) in others {
         match kind {
-            Kind::Edges if all.annotations.skeleton.is_empty() => {
+            FileKind::Edges if all.annotations.skeleton.is_empty() => {
                 plain::add_edges(&text.text, &mut all.annotations)?
             }
-            Kind::Yaml => add_config(&yaml::parse(&text.text), &mut all.annotations),
+            FileKind::Yaml => add_config(&yaml::parse(&text.text), &mut all.annotations),
             _ => {}
         }
     }
@@ -199,15 +203,15 @@ fn read(files: Vec<(String, Vec<u8>)>) -> Read<Imported> {
     Ok(all)
 }
 
-/// Whether a file of labels of so many bytes is read: before it is loaded.
+/// Checks the size of a file of labels, in bytes, before it is loaded.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if it is too large.
+/// [`Error::Landmarks`] if the file is too large.
 pub fn check_size(name: &str, size: u64) -> Result<()> {
     fits(name, size).map_err(Error::Landmarks)
 }
 
-fn fits(name: &str, size: u64) -> Read<()> {
+fn fits(name: &str, size: u64) -> ReadResult<()> {
     if size > MAX_BYTES {
         return Err(format!(
             "{name} is too large: labels may have {} MB together. Split them into several files.",
@@ -217,14 +221,14 @@ fn fits(name: &str, size: u64) -> Read<()> {
     Ok(())
 }
 
-/// The files of labels in a zip.
+/// Unpacks the files of labels in a zip.
 fn unpack(
     name: &str,
     bytes: Vec<u8>,
     size: &mut u64,
-    texts: &mut Vec<Text>,
+    texts: &mut Vec<TextFile>,
     notes: &mut Vec<String>,
-) -> Read<()> {
+) -> ReadResult<()> {
     let damaged = |e: &dyn std::fmt::Display| {
         format!("{name} cannot be unpacked ({e}): pack it again, or give its files.")
     };
@@ -262,23 +266,23 @@ fn unpack(
         *size += bytes.len() as u64;
         fits(name, *size)?;
         match table::text(&path, &bytes, notes) {
-            Ok(text) => texts.push(Text { path, text }),
+            Ok(text) => texts.push(TextFile { path, text }),
             Err(error) => notes.push(error),
         }
     }
     Ok(())
 }
 
-fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
+fn kind_of(TextFile { path, text }: &TextFile, labels: &[String]) -> ReadResult<FileKind> {
     let start = text.trim_start();
     if path.ends_with(".yaml") || path.ends_with(".yml") {
-        return Ok(Kind::Yaml);
+        return Ok(FileKind::Yaml);
     }
     if start.starts_with(['{', '[']) {
         let value = json(start).map_err(|e| {
             format!("{path} is damaged, since it is not JSON ({e}): export it again.")
         })?;
-        return Ok(Kind::Labels(if plain::is_own(&value) {
+        return Ok(FileKind::Labels(if plain::is_own(&value) {
             plain::read_json(&value)?
         } else if label_studio::is_tasks(&value) {
             label_studio::read(&value, labels)?
@@ -288,8 +292,8 @@ fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
     }
     if start.starts_with('<') {
         return match config_labels(text) {
-            Some(_) => Ok(Kind::Config),
-            None if start.contains("<annotations") => Ok(Kind::Labels(cvat::read(text)?)),
+            Some(_) => Ok(FileKind::Config),
+            None if start.contains("<annotations") => Ok(FileKind::Labels(cvat::read(text)?)),
             None if start.contains("<svg") => Err(format!(
                 "{path} is a drawing and holds no points: export them as another format."
             )),
@@ -303,9 +307,9 @@ fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
         && (text.lines().filter(|line| !line.trim().is_empty()))
             .all(|line| line.split_whitespace().take(5).all(is_number));
     if is_lines {
-        return Ok(Kind::Yolo);
+        return Ok(FileKind::Yolo);
     }
-    // A table: by its header.
+    // A table is recognised by its header.
     let rows = table::rows(text, &mut Vec::new())
         .map_err(|what| format!("{path} cannot be read: {what}."))?;
     let Some((_, header)) = rows.first() else {
@@ -317,20 +321,20 @@ fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
         .collect();
     let has = |name: &str| header.iter().any(|cell| cell == name);
     Ok(match header[0].as_str() {
-        "frame" if header == ["frame", "file"] => Kind::FileList,
-        "i" if has("name_i") => Kind::Edges,
-        "scorer" => Kind::Numbered(deeplabcut::read),
-        _ if has("frame_idx") => Kind::Numbered(sleap::read),
-        _ if has("file") && has("keypoint") => Kind::Labels(plain::read_points(text)?),
+        "frame" if header == ["frame", "file"] => FileKind::FileList,
+        "i" if has("name_i") => FileKind::Edges,
+        "scorer" => FileKind::Numbered(deeplabcut::read),
+        _ if has("frame_idx") => FileKind::Numbered(sleap::read),
+        _ if has("file") && has("keypoint") => FileKind::Labels(plain::read_points(text)?),
         _ if has("video") && has("seconds") => {
             return Err(format!(
                 "{path} holds movements and no points: export the points as another format."
             ));
         }
-        first if FILE_COLUMNS.contains(&first) => Kind::Labels(plain::read_landmarks(text)?),
+        first if FILE_COLUMNS.contains(&first) => FileKind::Labels(plain::read_landmarks(text)?),
         first => {
             return Err(format!(
-                "{path} is no table of labels that is known here: line 1 begins with \"{}\". Tables begin with \"file\" \
+                "{path} is not a known table of labels: line 1 begins with \"{}\". Tables begin with \"file\" \
                  (file,<name>_x,<name>_y,...), \"scorer\" (DeepLabCut, Lightning Pose) or \"track\" (SLEAP).",
                 first.chars().take(40).collect::<String>()
             ));
@@ -338,13 +342,13 @@ fn kind_of(Text { path, text }: &Text, labels: &[String]) -> Read<Kind> {
     })
 }
 
-/// The labels of a config of Label Studio's.
+/// Returns the labels of Label Studio's config, if the text is one.
 fn config_labels(text: &str) -> Option<Vec<String>> {
     let is_config = text.trim_start().starts_with('<') && text.contains("<KeyPointLabels");
     is_config.then(|| cvat::label_values(text))
 }
 
-/// Which image each number is: `frame,file`.
+/// Reads the list of images by number: `frame,file`.
 fn file_list(text: &str) -> HashMap<u64, String> {
     let rows = table::rows(text, &mut Vec::new()).unwrap_or_default();
     let pair = |(_, cells): &(usize, Vec<String>)| {
@@ -353,7 +357,7 @@ fn file_list(text: &str) -> HashMap<u64, String> {
     rows.iter().skip(1).filter_map(pair).collect()
 }
 
-/// DeepLabCut's object, skeleton and order of body parts.
+/// Adds the object and skeleton of DeepLabCut's `config.yaml`.
 fn add_config(config: &Value, annotations: &mut Annotations) {
     let index = |name: &Value| {
         annotations
@@ -376,18 +380,18 @@ fn add_config(config: &Value, annotations: &mut Annotations) {
     }
 }
 
-/// Labels of several files as one: keypoints by their names. Where two files have points of one image, the first stays.
+/// Merges labels of several files, with keypoints matched by name. If two files have the same point of an image, the first stays.
 fn merge(mut all: Vec<Imported>, notes: &mut Vec<String>) -> Imported {
     if all
         .iter()
         .any(|one| one.in_fractions != all[0].in_fractions)
     {
-        notes.push("Some files hold px and some fractions of images; the latter were left out: read them by themselves.".into());
+        notes.push("Some files are in px and some in fractions of images; the latter were left out: import them separately.".into());
         all.retain(|one| !one.in_fractions);
     }
     let mut merged = all.remove(0);
     let mut at: HashMap<String, usize> = (merged.annotations.images.iter().enumerate())
-        .map(|(i, image)| (image.picture_name(), i))
+        .map(|(i, image)| (image.name(), i))
         .collect();
     for one in all {
         merged.notes.extend(one.notes);
@@ -406,7 +410,7 @@ fn merge(mut all: Vec<Imported>, notes: &mut Vec<String>) -> Imported {
             .collect();
         let count = ours.keypoints.len();
         for image in theirs.images {
-            let i = *at.entry(image.picture_name()).or_insert(ours.images.len());
+            let i = *at.entry(image.name()).or_insert(ours.images.len());
             if i == ours.images.len() {
                 ours.images.push(Image {
                     points: Vec::new(),

@@ -1,14 +1,14 @@
-//! Label Studio's native JSON: tasks with annotations, a person's, or predictions.
+//! Reads Label Studio's native JSON: tasks with a person's annotations, or predictions.
 
 use serde_json::Value;
 
-use super::{Gathered, Read, side_px};
+use super::{LabelCollector, ReadResult, side_px};
 use crate::annotate::{Imported, Point};
 
-/// The result of a task that nobody labelled.
+/// The result of a task without labels.
 static NOTHING: Value = Value::Null;
 
-/// Whether a list of JSON is of tasks.
+/// Returns true if the JSON is a list of tasks.
 pub(super) fn is_tasks(value: &Value) -> bool {
     let is_task = |task: &Value| {
         task["data"].is_object()
@@ -19,9 +19,9 @@ pub(super) fn is_tasks(value: &Value) -> bool {
         .is_some_and(|tasks| tasks.iter().any(is_task))
 }
 
-/// `names` are the labels of the labelling config, where there is one, in its order.
-pub(super) fn read(value: &Value, names: &[String]) -> Read<Imported> {
-    let mut found = Gathered::default();
+/// Reads tasks. `names` are the labels of the labelling config in its order, if there is one.
+pub(super) fn read(value: &Value, names: &[String]) -> ReadResult<Imported> {
+    let mut found = LabelCollector::default();
     for name in names {
         found.keypoint(name);
     }
@@ -39,13 +39,13 @@ pub(super) fn read(value: &Value, names: &[String]) -> Read<Imported> {
             found.tally.add("Tasks without an image were left out", &at);
             continue;
         };
-        // What a person made goes before predictions.
-        let of = |field: &str| {
+        // A person's annotations go before predictions.
+        let newest = |field: &str| {
             task[field]
                 .as_array()
                 .and_then(|all| all.iter().rev().find(|one| one["result"].is_array()))
         };
-        let (is_prediction, result) = match (of("annotations"), of("predictions")) {
+        let (is_prediction, result) = match (newest("annotations"), newest("predictions")) {
             (Some(annotation), _) => (false, annotation),
             (None, Some(prediction)) => (true, prediction),
             (None, None) => (false, &NOTHING),
@@ -69,7 +69,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> Read<Imported> {
             let (Some(name), Some(x), Some(y)) = (name, value["x"].as_f64(), value["y"].as_f64())
             else {
                 found.tally.add(
-                    "Results that are no keypoint with a label and a place were left out",
+                    "Results that are not keypoints with a label and a place were left out",
                     &at,
                 );
                 continue;
@@ -85,7 +85,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> Read<Imported> {
                 .as_f64()
                 .is_some_and(|angle| angle != 0.0)
             {
-                found.tally.add("Keypoints on an image that was turned in Label Studio were left out: turn it back", &at);
+                found.tally.add("Keypoints on an image that was rotated in Label Studio were left out: rotate it back", &at);
                 continue;
             }
             let score = result["score"].as_f64().or(task["score"].as_f64());
@@ -114,7 +114,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> Read<Imported> {
     Ok(found.finish())
 }
 
-/// Whether a text of a task is its image, and not its words.
+/// Returns true if a text of a task is its image.
 fn is_image(text: &str) -> bool {
     let path = text
         .split(['?', '#'])
@@ -126,7 +126,7 @@ fn is_image(text: &str) -> bool {
         .any(|end| path.ends_with(end) || text.to_ascii_lowercase().ends_with(end))
 }
 
-/// Label Studio puts eight digits before the names of files that are uploaded: `/data/upload/1/8e5b8f6a-a.png`.
+/// Removes the eight digits that Label Studio puts before the names of uploaded files: `/data/upload/1/8e5b8f6a-a.png`.
 fn uploaded(file: &str) -> &str {
     let Some(name) = file
         .contains("/upload/")
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn annotations_are_labels_and_predictions_are_not() {
+    fn read_keeps_annotations_and_predictions_apart() {
         let result = |name: &str, x: f64| {
             json!({"original_width": 200, "original_height": 100, "type": "keypointlabels",
                 "value": {"x": x, "y": 50.0, "keypointlabels": [name]}, "score": 0.25})
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(all.images[1].points[0], expected);
         let notes = imported.notes.join("\n");
         assert!(
-            notes.contains("no keypoint with a label")
+            notes.contains("not keypoints with a label")
                 && notes.contains("without an image were left out: 1, task 3"),
             "{notes}"
         );

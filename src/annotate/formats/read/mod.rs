@@ -1,6 +1,6 @@
-//! Labels in: what these formats, and the tools themselves, write. What can be used is used, the rest is noted.
+//! Import of labels that these formats, and the tools themselves, write. Entries that cannot be used are noted.
 //!
-//! Which format a file has, its contents tell, not its name. Files that belong together (a zip, a folder) are read as one.
+//! A file's format is recognised by its contents, not by its name. Files that belong together (a zip, a folder) are read as one.
 
 pub(super) mod coco;
 pub(super) mod cvat;
@@ -20,19 +20,18 @@ use serde_json::Value;
 
 pub use files::{check_size, import, import_files};
 
-use super::{uncolored, unique_name};
-use crate::annotate::{Annotations, Image, Imported, Point, check_name};
+use crate::annotate::{Annotations, Image, Imported, Keypoint, Point, check_name};
 use crate::data::tally::Tally;
 
-/// What was read, or a sentence that says why nothing was.
-type Read<T> = Result<T, String>;
+/// A result of reading; the error is a sentence for people.
+type ReadResult<T> = Result<T, String>;
 
-/// Annotations while they are read: keypoints and images by their names.
+/// Collects annotations while a file is read: keypoints and images by their names.
 #[derive(Default)]
-struct Gathered {
+struct LabelCollector {
     category: Option<String>,
     names: Vec<String>,
-    /// What the file calls them.
+    /// Indices of keypoints by their names in the file.
     originals: HashMap<String, usize>,
     images: Vec<Image>,
     by_name: HashMap<(String, Option<u64>), usize>,
@@ -42,8 +41,8 @@ struct Gathered {
     notes: Vec<String>,
 }
 
-impl Gathered {
-    /// The keypoint that the file calls so.
+impl LabelCollector {
+    /// Returns the keypoint with this name in the file, which is added if it is new.
     fn keypoint(&mut self, name: &str) -> usize {
         if let Some(&at) = self.originals.get(name) {
             return at;
@@ -55,7 +54,7 @@ impl Gathered {
         at
     }
 
-    /// The image of this name, or the frame of this video; sides of 0 px are not known.
+    /// Returns the image with this name, or the frame of this video, which is added if it is new; sides of 0 px are unknown.
     fn image(
         &mut self,
         file_name: &str,
@@ -80,7 +79,7 @@ impl Gathered {
         at
     }
 
-    /// Puts a point on an image. The first one of a keypoint stays.
+    /// Puts a point on an image. The first point of a keypoint stays.
     fn place(&mut self, image: usize, keypoint: usize, point: Point) {
         let points = &mut self.images[image].points;
         if points.len() <= keypoint {
@@ -89,7 +88,7 @@ impl Gathered {
         if !points[keypoint].is_there() {
             points[keypoint] = point;
         } else if point.is_there() && point != points[keypoint] {
-            let name = self.images[image].picture_name();
+            let name = self.images[image].name();
             self.tally.add(
                 "Points that an image has twice; the first of each was taken",
                 &name,
@@ -97,12 +96,12 @@ impl Gathered {
         }
     }
 
-    /// Puts an object's points on an image. Of several objects the one with the most points stays.
+    /// Puts an object's points on an image. Of several objects, the one with the most points stays.
     fn place_object(&mut self, image: usize, points: Vec<Point>) {
         let count = |points: &[Point]| points.iter().filter(|point| point.is_there()).count();
         let before = count(&self.images[image].points);
         if before > 0 && count(&points) > 0 {
-            let name = self.images[image].picture_name();
+            let name = self.images[image].name();
             self.tally.add(
                 "Images that show several objects; the one with the most points was taken",
                 &name,
@@ -114,7 +113,7 @@ impl Gathered {
     }
 
     fn finish(self) -> Imported {
-        let Gathered {
+        let LabelCollector {
             category,
             names,
             mut images,
@@ -143,7 +142,41 @@ impl Gathered {
     }
 }
 
-/// JSON as Python and JavaScript write it: `NaN` and `Infinity` count as `null`.
+/// Makes keypoints of names, white, for files without colours.
+fn uncolored(names: Vec<String>) -> Vec<Keypoint> {
+    let keypoint = |name| Keypoint {
+        name,
+        color: "#ffffff".into(),
+    };
+    names.into_iter().map(keypoint).collect()
+}
+
+/// Makes a name from a file valid here ([`Annotations::validate`]): on one line, not empty, unlike the `taken` ones. A changed name
+/// is noted.
+fn unique_name(name: &str, taken: &[String], notes: &mut Vec<String>) -> String {
+    let mut clean = name.replace(
+        |c: char| check_name(&c.to_string()).is_err() && c != ' ',
+        " ",
+    );
+    if clean.trim().is_empty() {
+        clean = "unnamed".into();
+    }
+    let mut unique = clean.clone();
+    for number in 2.. {
+        if !taken.contains(&unique) {
+            break;
+        }
+        unique = format!("{clean} ({number})");
+    }
+    if unique != name {
+        notes.push(format!(
+            "The keypoint {name:?} is called \"{unique}\" here."
+        ));
+    }
+    unique
+}
+
+/// Parses JSON as Python and JavaScript write it: `NaN` and `Infinity` count as `null`.
 fn json(text: &str) -> Result<Value, serde_json::Error> {
     if !text.contains("NaN") && !text.contains("Infinity") {
         return serde_json::from_str(text);
@@ -170,7 +203,7 @@ fn json(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(&plain)
 }
 
-/// A number of px, also where it is written as a text; 0 where it is not known.
+/// Reads a side in px, from a number or a text; 0 if unknown.
 fn side_px(value: Option<&Value>) -> u32 {
     let number = value.and_then(|value| {
         value
@@ -187,7 +220,7 @@ mod json_tests {
     use super::*;
 
     #[test]
-    fn tokens_of_python_count_as_null() {
+    fn json_reads_python_tokens_as_null() {
         let text = r#"{"a NaN \" NaN": [NaN, -Infinity, Infinity, 1, "NaN \\"], "é": NaN}"#;
         let expected =
             serde_json::json!({"a NaN \" NaN": [null, null, null, 1, "NaN \\"], "é": null});
@@ -197,7 +230,7 @@ mod json_tests {
     }
 
     #[test]
-    fn sides_are_numbers_of_pixels() {
+    fn side_px_reads_numbers_and_text() {
         let side = |text: &str| side_px(serde_json::from_str(text).ok().as_ref());
         assert_eq!(
             [

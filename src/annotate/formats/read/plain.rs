@@ -1,18 +1,20 @@
-//! This program's own files: `annotations.json`, `keypoints.csv`, `edges.csv`, and tables of landmarks.
+//! Reads this program's own files: `annotations.json`, `keypoints.csv`, `edges.csv`, and tables of landmarks.
 
 use serde_json::Value;
 
-use super::{Gathered, Read};
+use super::{LabelCollector, ReadResult};
 use crate::annotate::{Annotations, EdgeWeight, Image, Imported, Keypoint, Point, Visibility};
 use crate::data::table;
 use crate::data::tally::Tally;
 use crate::error::{Error, Result};
 use crate::eval::Landmarks;
 
-/// Reads `annotations.json` whole.
+/// Reads `annotations.json` completely.
+///
+/// See `json_comes_back_whole` in this file.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if it is not such a file, or anything in it is odd.
+/// [`Error::Landmarks`] if the text is not such a file, or if anything in it is invalid.
 pub fn import_json(text: &str) -> Result<Annotations> {
     let annotations: Annotations = serde_json::from_str(text).map_err(|e| {
         Error::Landmarks(format!(
@@ -25,22 +27,22 @@ pub fn import_json(text: &str) -> Result<Annotations> {
     Ok(annotations)
 }
 
-/// Whether JSON is of this program.
+/// Returns true if the JSON is this program's.
 pub(super) fn is_own(value: &Value) -> bool {
     value["keypoints"].is_array()
         && value["images"].is_array()
         && value.get("annotations").is_none()
 }
 
-/// Reads `annotations.json` as far as it can be used.
-pub(super) fn read_json(value: &Value) -> Read<Imported> {
+/// Reads the usable parts of `annotations.json`.
+pub(super) fn read_json(value: &Value) -> ReadResult<Imported> {
     let mut tally = Tally::default();
     let list = |field: &str| {
         value[field]
             .as_array()
             .map_or(&[] as &[Value], Vec::as_slice)
     };
-    // Which keypoint here is which of the file.
+    // Indices in the file of the keypoints that are kept.
     let mut kept = Vec::new();
     let mut annotations = Annotations {
         category: "object".into(),
@@ -105,7 +107,7 @@ pub(super) fn read_json(value: &Value) -> Read<Imported> {
         }) else {
             continue;
         };
-        let name = image.picture_name();
+        let name = image.name();
         if name.trim().is_empty() {
             tally.add(
                 "Images without a name were left out",
@@ -133,9 +135,9 @@ pub(super) fn read_json(value: &Value) -> Read<Imported> {
     })
 }
 
-/// Reads `keypoints.csv`: a line per point.
-pub(super) fn read_points(text: &str) -> Read<Imported> {
-    let mut found = Gathered::default();
+/// Reads `keypoints.csv`: one line per point.
+pub(super) fn read_points(text: &str) -> ReadResult<Imported> {
+    let mut found = LabelCollector::default();
     let rows = table::rows(text, &mut found.notes)
         .map_err(|what| format!("The table cannot be read: {what}."))?;
     let mut rows = rows.into_iter();
@@ -148,7 +150,9 @@ pub(super) fn read_points(text: &str) -> Read<Imported> {
     let (Some(file), Some(keypoint), Some(x), Some(y)) =
         (column("file"), column("keypoint"), column("x"), column("y"))
     else {
-        return Err("A table with a line per point has columns file, keypoint, x and y.".into());
+        return Err(
+            "A table with one line per point needs the columns file, keypoint, x and y.".into(),
+        );
     };
     let [frame, width, height, confidence, visibility, corrected] = [
         "frame",
@@ -215,7 +219,7 @@ pub(super) fn read_points(text: &str) -> Read<Imported> {
 }
 
 /// Adds the skeleton and the learned weights of `edges.csv`, by the keypoints' names.
-pub(super) fn add_edges(text: &str, annotations: &mut Annotations) -> Read<()> {
+pub(super) fn add_edges(text: &str, annotations: &mut Annotations) -> ReadResult<()> {
     let rows = table::rows(text, &mut Vec::new())
         .map_err(|what| format!("edges.csv cannot be read: {what}."))?;
     for (_, cells) in rows.iter().skip(1) {
@@ -232,7 +236,7 @@ pub(super) fn add_edges(text: &str, annotations: &mut Annotations) -> Read<()> {
                 .and_then(|cell| table::number(cell).ok().flatten())
         };
         let (Some(a), Some(b)) = (index(2), index(3)) else {
-            continue; // of keypoints that are not in the other file
+            continue; // keypoints that are not in the other file
         };
         if number(6) == Some(1.0) {
             annotations.skeleton.push([a, b]);
@@ -249,7 +253,7 @@ pub(super) fn add_edges(text: &str, annotations: &mut Annotations) -> Read<()> {
 }
 
 /// Reads a table of landmarks: `file,<name>_x,<name>_y,...`, fractions of the image.
-pub(super) fn read_landmarks(text: &str) -> Read<Imported> {
+pub(super) fn read_landmarks(text: &str) -> ReadResult<Imported> {
     let mut notes = Vec::new();
     let landmarks = Landmarks::read(text, &mut notes).map_err(|error| error.to_string())?;
     let mut imported = Imported::from(landmarks);
@@ -260,9 +264,9 @@ pub(super) fn read_landmarks(text: &str) -> Read<Imported> {
 
 impl From<Landmarks> for Imported {
     fn from(landmarks: Landmarks) -> Imported {
-        let mut found = Gathered {
+        let mut found = LabelCollector {
             in_fractions: true,
-            ..Gathered::default()
+            ..LabelCollector::default()
         };
         for name in &landmarks.names {
             found.keypoint(name);
@@ -305,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn one_odd_entry_loses_nothing_else() {
+    fn read_json_keeps_everything_beside_an_invalid_entry() {
         let sample = sample();
         let mut value = serde_json::to_value(&sample).expect("json");
         value["images"][0]["points"][1]["x_px"] = Value::Null;
@@ -338,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_points_need_few_columns() {
+    fn read_points_needs_four_columns() {
         let text = "keypoint,y,file,x,extra\ntip,2,a.png,1,\near,4,a.png,3,\ntip,x,b.png,1,\ntip,9,a.png,9,\n,1,a.png,1,\n";
         let Imported {
             annotations, notes, ..

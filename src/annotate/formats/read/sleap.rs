@@ -1,15 +1,19 @@
-//! SLEAP's analysis table: predictions, a line per instance and frame.
+//! Reads SLEAP's analysis table: predictions, one line per instance and frame.
 
 use std::collections::HashMap;
 
-use super::{Gathered, Read};
+use super::{LabelCollector, ReadResult};
 use crate::annotate::names::ANY_EXTENSION;
 use crate::annotate::{Imported, Point};
 use crate::data::table;
 
-/// `name` is the table's own; frames are those of its video, or of the list `files` if there is one.
-pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>) -> Read<Imported> {
-    let mut found = Gathered::default();
+/// Reads a table called `name`. Frames are those of its video, or images of the list `files` if there is one.
+pub(super) fn read(
+    text: &str,
+    name: &str,
+    files: Option<&HashMap<u64, String>>,
+) -> ReadResult<Imported> {
+    let mut found = LabelCollector::default();
     let rows = table::rows(text, &mut found.notes)
         .map_err(|what| format!("The table cannot be read: {what}."))?;
     let mut rows = rows.into_iter();
@@ -22,7 +26,7 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
     for (column, cell) in header.iter().enumerate() {
         let found = (["x", "y", "score"].iter().enumerate())
             .find_map(|(axis, end)| Some((axis, cell.strip_suffix(end)?.strip_suffix('.')?)));
-        // The first of this name is SLEAP's own; a node may be called so, too.
+        // The first column of this name is SLEAP's own; a node may have the same name.
         let is_own = header
             .iter()
             .position(|cell| cell.trim() == "instance.score")
@@ -60,7 +64,7 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
         let mut value = |column: usize| {
             table::number(cells.get(column).map_or("", String::as_str)).unwrap_or_else(|text| {
                 found.tally.add(
-                    "Cells that are no number count as blank",
+                    "Cells that are not a number count as blank",
                     &format!("\"{text}\" in {at}"),
                 );
                 None
@@ -100,7 +104,7 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
         };
         found.place_object(image, points);
     }
-    if files.is_none() && video == super::super::table_stem(None) {
+    if files.is_none() && video == crate::annotate::formats::table_stem(None) {
         found.notes.push(format!(
             "{name} only numbers its images: give the whole zip that it was exported in, which holds the list of their files."
         ));
@@ -108,11 +112,11 @@ pub(super) fn read(text: &str, name: &str, files: Option<&HashMap<u64, String>>)
     Ok(found.finish())
 }
 
-/// The video of a table: `walk.analysis.csv`, or as SLEAP names it `labels.v001.000_walk.analysis.csv` -> `walk`.
+/// Returns the video of a table: `walk.analysis.csv`, or as SLEAP names it `labels.v001.000_walk.analysis.csv` -> `walk`.
 fn video_of(name: &str) -> String {
     let name = name.strip_suffix(".csv").unwrap_or(name);
     let name = name.strip_suffix(".analysis").unwrap_or(name);
-    let (folder, file) = super::super::split_path(name);
+    let (folder, file) = crate::annotate::formats::split_path(name);
     let numbered = |file: &str| -> Option<String> {
         let (before, video) = file.split_once('_')?;
         let number = before.rsplit_once('.')?.1;
@@ -131,12 +135,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_instance_of_each_frame_is_read() {
+    fn read_takes_the_best_instance_of_each_frame() {
         let text = "track,frame_idx,instance.score,a.b.score,a.b.x,a.b.y,c.score,c.x,c.y,d.x\n\
                     ,3,0.9,0.5,1,2,,,,1\nt1,3,0.9,0.5,1,2,0.25,3,4,1\n,x,1,1,1,1,1,1,1,1\n";
         let imported = read(text, "labels.v001.000_walk.analysis.csv", None).expect("reads");
         let image = &imported.annotations.images[0];
-        assert_eq!(image.picture_name(), "walk/img000003.png");
+        assert_eq!(image.name(), "walk/img000003.png");
         assert_eq!(imported.annotations.keypoints[0].name, "a.b");
         let expected = Point {
             confidence: 0.25,

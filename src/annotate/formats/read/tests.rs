@@ -1,4 +1,4 @@
-//! What is written is read: every format, through a zip and as files of their own.
+//! Every format is read as it was written, from a zip and as separate files.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::annotate::formats::{Format, export, import, import_files, zip};
 use crate::annotate::{EdgeWeight, Visibility};
 
-/// What a format holds besides names and places.
+/// Properties that a format holds besides names and places.
 struct Holds {
     occluded: bool,
     corrected: bool,
@@ -16,7 +16,7 @@ struct Holds {
 }
 
 fn holds(format: Format) -> Option<Holds> {
-    let of = |[occluded, corrected, confidence, skeleton, category]: [bool; 5]| {
+    let holds = |[occluded, corrected, confidence, skeleton, category]: [bool; 5]| {
         Some(Holds {
             occluded,
             corrected,
@@ -27,14 +27,14 @@ fn holds(format: Format) -> Option<Holds> {
     };
     match format {
         Format::Coco | Format::CocoCvat | Format::CocoDeeplabcut | Format::Yolo => {
-            of([true, false, false, true, true])
+            holds([true, false, false, true, true])
         }
-        Format::Deeplabcut => of([false, false, false, true, true]),
-        Format::DeeplabcutPredictions | Format::Sleap => of([false, false, true, false, false]),
-        Format::Cvat => of([true, true, false, true, true]),
-        Format::LabelStudio => of([false, true, true, false, false]),
-        Format::Csv => of([true, true, true, true, false]),
-        Format::Json => of([true, true, true, true, true]),
+        Format::Deeplabcut => holds([false, false, false, true, true]),
+        Format::DeeplabcutPredictions | Format::Sleap => holds([false, false, true, false, false]),
+        Format::Cvat => holds([true, true, false, true, true]),
+        Format::LabelStudio => holds([false, true, true, false, false]),
+        Format::Csv => holds([true, true, true, true, false]),
+        Format::Json => holds([true, true, true, true, true]),
         Format::Edges | Format::Svg | Format::Png => None,
     }
 }
@@ -106,7 +106,7 @@ prop_compose! {
     }
 }
 
-/// Reads what was written and compares it with the original, on the original's images.
+/// Compares imported labels with the original, on the original's images.
 fn check(
     original: &Annotations,
     format: Format,
@@ -202,13 +202,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_is_written_is_read(original in annotations()) {
+    fn formats_round_trip(original in annotations()) {
         for format in Format::ALL {
             let Some(holds) = holds(format) else {
                 continue;
             };
             let Ok(files) = export(&original, format) else {
-                continue; // names that meet in this format
+                continue; // names that collide in this format
             };
             // These list only images with labels: without any there is nothing to read.
             let is_labelled = original.images.iter().any(|image| image.points.iter().any(Point::is_there));
@@ -227,7 +227,7 @@ proptest! {
 }
 
 #[test]
-fn files_without_points_are_told() {
+fn import_rejects_files_without_points() {
     let sample = crate::annotate::tests::sample();
     for (format, part) in [
         (Format::Edges, "edges and no points"),
@@ -239,11 +239,11 @@ fn files_without_points_are_told() {
     }
     let packed = zip(export(&sample, Format::Svg).expect("files")).expect("a zip");
     let message = import("a.zip", &packed).expect_err("drawings").to_string();
-    assert!(message.contains("no file of labels"), "{message}");
+    assert!(message.contains("holds no file of labels"), "{message}");
 }
 
 #[test]
-fn what_is_no_label_is_told() {
+fn import_rejects_other_files() {
     let workbook =
         zip([super::super::File::text("xl/workbook.xml", "<x/>".into())]).expect("a zip");
     for (name, bytes, part) in [
@@ -266,7 +266,7 @@ fn what_is_no_label_is_told() {
 }
 
 #[test]
-fn one_odd_file_loses_no_other() {
+fn import_keeps_everything_beside_an_invalid_file() {
     let files = |list: &[(&str, &str)]| {
         list.iter()
             .map(|(path, text)| (path.to_string(), text.as_bytes().to_vec()))
@@ -305,7 +305,7 @@ fn one_odd_file_loses_no_other() {
 }
 
 #[test]
-fn tables_in_other_encodings_are_read_and_said() {
+fn import_notes_other_encodings() {
     let text = "file;nose, left_x;nose, left_y\na.png;0,5;0,25\n";
     let utf_16: Vec<u8> = [0xfeff]
         .into_iter()

@@ -1,13 +1,13 @@
-//! The YAML of `config.yaml` (DeepLabCut) and `data.yaml` (Ultralytics): mappings, lists and scalars, in blocks or in brackets.
+//! Parses the YAML of `config.yaml` (DeepLabCut) and `data.yaml` (Ultralytics): mappings, lists and scalars, in blocks or in brackets.
 //!
-//! Anchors, tags, block texts and several documents are not read. A library for all of YAML is larger than all of these readers.
+//! Anchors, tags, block scalars and several documents are not read. A library for all of YAML is larger than all of these readers.
 
 use serde_json::{Map, Value};
 
-/// How deep values may lie in each other.
+/// Greatest depth of nested values.
 const MAX_DEPTH: usize = 64;
 
-/// The document as JSON; keys are texts, and what cannot be read is `null`.
+/// Parses a document as JSON; keys are strings, and whatever cannot be read is `null`.
 pub(super) fn parse(text: &str) -> Value {
     let mut lines: Vec<(usize, String)> = Vec::new();
     for line in text.lines() {
@@ -21,7 +21,7 @@ pub(super) fn parse(text: &str) -> Value {
     block(&mut lines, 0)
 }
 
-/// The value of the next lines, which are indented alike; `lines` end with the next one.
+/// Parses the value of the next lines, which have the same indentation; `lines` are in reverse order.
 fn block(lines: &mut Vec<(usize, String)>, depth: usize) -> Value {
     let Some(indent) = lines
         .last()
@@ -66,7 +66,7 @@ fn block(lines: &mut Vec<(usize, String)>, depth: usize) -> Value {
             "" => Value::Null,
             rest => {
                 let value = inline(rest);
-                // What goes on over further lines is not read.
+                // Continuation lines are not read.
                 while lines.pop_if(|next| next.0 > indent).is_some() {}
                 value
             }
@@ -97,7 +97,7 @@ fn inline(text: &str) -> Value {
     Scanner(text).value(&[], 0)
 }
 
-/// Up to a `#` that begins a comment.
+/// Returns a line without its comment.
 fn without_comment(line: &str) -> &str {
     let (mut quote, mut before) = (None, ' ');
     for (at, c) in line.char_indices() {
@@ -115,7 +115,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// What is left of a line.
+/// The rest of a line.
 struct Scanner<'a>(&'a str);
 
 impl Scanner<'_> {
@@ -155,7 +155,7 @@ impl Scanner<'_> {
         rest.is_some()
     }
 
-    /// Whether the brackets end here, or the line does; else goes on behind a comma.
+    /// Returns true if the brackets or the line end here; else skips a comma.
     fn closes(&mut self, close: char) -> bool {
         let is_done = self.take(close) || self.0.trim().is_empty();
         if !is_done {
@@ -180,7 +180,7 @@ impl Scanner<'_> {
             })
             .map_or(self.0.len(), |(at, _)| at);
         let (plain, rest) = self.0.split_at(end);
-        // At least a character, so that a list goes on whatever stands in it.
+        // At least one character, so that a list always advances.
         self.0 = if end == 0 && !ends.contains(&':') {
             rest.get(1..).unwrap_or("")
         } else {
@@ -195,7 +195,7 @@ impl Scanner<'_> {
         }
     }
 
-    /// The text up to the quote's end.
+    /// Reads the text up to the closing quote.
     fn quoted(&mut self, quote: char) -> String {
         let mut text = String::new();
         let mut chars = self.0.chars();
@@ -235,7 +235,7 @@ impl Scanner<'_> {
             let mut rest = chars.as_str();
             let mut code = hex(rest);
             rest = rest.get(digits..).unwrap_or("");
-            // JSON, which YAML is meant to hold, writes some characters as two.
+            // JSON, a subset of YAML, writes some characters as surrogate pairs.
             if let (Some(high @ 0xd800..0xdc00), Some(low)) = (code, rest.strip_prefix("\\u"))
                 && let Some(low @ 0xdc00..0xe000) = hex(low)
             {
@@ -259,7 +259,7 @@ mod tests {
     use crate::annotate::formats::yaml_string;
 
     #[test]
-    fn the_files_of_tools_are_read() {
+    fn parse_reads_files_of_tools() {
         let text = "# DeepLabCut\nTask: my task   # comment\nscorer: 'it''s'\nvideo_sets:\n  C:\\a\\b.mp4:\n    crop: 0, 640, 0, 480\n\
                     bodyparts:\n- nose\n- \"a: \\\"b\\\" # c\"\n- 7\nskeleton:\n- - nose\n  - tail\n- [ear, \"a, b\"]\n\
                     empty: []\nnothing:\nkpt_shape: [17, 3]\nnames:\n  0: person\n  1: {a: 1, b: [x]}\n\nlast: yes\n";
@@ -278,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn our_texts_come_back(text in any::<String>()) {
+        fn parse_restores_our_strings(text in any::<String>()) {
             let document = format!("a: {0}\nb:\n- [{0}, {0}]\n", yaml_string(&text));
             prop_assert_eq!(parse(&document), json!({"a": text, "b": [[text, text]]}));
             let document = format!("a: {}\n", crate::annotate::formats::json_ascii(&text));
@@ -286,7 +286,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_hangs_or_panics(text in "[-a: \n\\[\\]{},\"'#\\\\xüU]{0,60}") {
+        fn parse_never_hangs_or_panics(text in "[-a: \n\\[\\]{},\"'#\\\\xüU]{0,60}") {
             parse(&text);
         }
     }

@@ -1,18 +1,18 @@
-//! YOLO-Pose: a text file per image, and `data.yaml` with the keypoints' names where there is one.
+//! Reads YOLO-Pose: one text file per image, and `data.yaml` with the keypoints' names if there is one.
 //!
 //! The files hold neither the images' sizes nor their extensions.
 
 use serde_json::Value;
 
-use super::{Gathered, Read, yaml};
+use super::{LabelCollector, ReadResult, yaml};
 use crate::annotate::names::ANY_EXTENSION;
 use crate::annotate::{Imported, Point, Visibility};
 
-/// `labels` are paths and texts; `data` is the text of `data.yaml`.
-pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> Read<Imported> {
-    let mut found = Gathered {
+/// Reads labels. `labels` are paths and texts; `data` is the text of `data.yaml`.
+pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResult<Imported> {
+    let mut found = LabelCollector {
         in_fractions: true,
-        ..Gathered::default()
+        ..LabelCollector::default()
     };
     let about = data.map_or(Value::Null, yaml::parse);
     let shape = |i: usize| about["kpt_shape"][i].as_u64().map(|n| n as usize);
@@ -31,10 +31,10 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> Read<Impo
     let count = shape(0).unwrap_or(numbers / dimensions);
     if count == 0 || count > 10_000 {
         return Err(
-            "The labels have no keypoints: those of YOLO-Pose have them behind the box.".into(),
+            "The labels have no keypoints: export them as YOLO-Pose, which writes keypoints after the box.".into(),
         );
     }
-    // Newer files name the keypoints; ours do so in a comment, for CVAT's sake.
+    // Newer files name the keypoints; ours do so in a comment, because of CVAT.
     let comment = |key: &str| {
         let line = data?.lines().find_map(|line| {
             line.trim()
@@ -52,7 +52,7 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> Read<Impo
         let name = names["0"][i]
             .as_str()
             .map_or_else(|| format!("kp{i}"), String::from);
-        // Of two with one name, both are keypoints.
+        // Two keypoints of the same name stay two.
         if found.keypoint(&name) != i {
             found.originals.remove(&name);
             found.keypoint(&name);
@@ -95,9 +95,10 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> Read<Impo
                     ),
                     &at,
                 ),
-                None => found
-                    .tally
-                    .add("Lines with something that is no number were left out", &at),
+                None => found.tally.add(
+                    "Lines with something that is not a number were left out",
+                    &at,
+                ),
             }
         }
     }
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keypoints_are_read_with_and_without_their_names() {
+    fn read_finds_keypoints_with_and_without_names() {
         let labels = [
             (
                 "labels/train/set/a.txt".to_string(),
@@ -192,7 +193,7 @@ mod tests {
             let notes = imported.notes.join("\n");
             for part in [
                 "Boxes without keypoints",
-                "no number",
+                "not a number",
                 "do not have 11 numbers",
             ] {
                 assert!(notes.contains(part), "{part}: {notes}");

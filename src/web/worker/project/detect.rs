@@ -5,7 +5,7 @@ use web_time::{Duration, Instant};
 use super::Place;
 use crate::annotate::{
     self,
-    content::{self, Content},
+    content::{self, ContentHasher},
     formats,
     project::AnnotationProject,
 };
@@ -71,7 +71,7 @@ impl Engine {
             let file = &files[input.file].1;
             let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
                 let image = decode::decode(&name, &bytes, config.size, config.fit)?;
-                Ok((content::of_bytes(&bytes), image))
+                Ok((content::hash_bytes(&bytes), image))
             });
             match decoded {
                 Ok((content, image)) => {
@@ -333,8 +333,8 @@ pub(super) async fn identify(files: Files) -> Result<String> {
     let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
     let file = BlobFile(file);
     let size = file.size();
-    let mut content = Content::new(size);
-    for (start, length) in Content::slices(size) {
+    let mut content = ContentHasher::new(size);
+    for (start, length) in ContentHasher::slices(size) {
         content.add(&file.read_at(start, length).await?);
     }
     Ok(content.digits())

@@ -30,7 +30,7 @@ impl Engine {
             return Ok((name.to_string(), blob(&file.bytes)?));
         }
         let paths = if with_images || format == Format::Png {
-            format.picture_paths(&annotations)
+            format.image_paths(&annotations)
         } else {
             Vec::new()
         };
@@ -43,13 +43,13 @@ impl Engine {
         let total = paths.len();
         for (i, path) in paths.into_iter().enumerate() {
             let image = &annotations.images[i];
-            let id = self.project()?.id_of(&image.picture_name());
+            let id = self.project()?.id_of(&image.name());
             let place = id.and_then(|id| self.project_files.get(&id));
             let Some((file, place)) = place.filter(|(file, _)| file.size() > 0.0) else {
                 continue; // the file is missing, or a frame that the page did not provide
             };
             let bytes = inputs::read(file, place.as_ref()).map_err(Error::File)?;
-            zip.add(formats::beside(&annotations, image, format, path, bytes)?)?;
+            zip.add(formats::image_file(&annotations, image, format, path, bytes)?)?;
             progress.report(i + 1, Some(total));
         }
         zip.finish()?;

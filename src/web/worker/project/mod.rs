@@ -63,7 +63,7 @@ impl Engine {
                         &found.confidence,
                     )
                 };
-                let frame_content = content::of_frame(&content, frame);
+                let frame_content = content::frame_key(&content, frame);
                 let place = (blob(&[])?, None);
                 self.add_image(&frame_content, Some(&content), image, place)
                     .await?;
@@ -90,7 +90,7 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::of(&self.project()?.annotations(layer)?, smoothing);
+                let motions = Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
                 let videos = motions.into_iter().map(|motion| {
                     let series = measures.iter().map(|measure| motion.series(*measure));
                     let series = series.collect::<Result<_>>()?;
@@ -105,7 +105,7 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::of(&self.project()?.annotations(layer)?, smoothing);
+                let motions = Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
                 let text = motion::csv(&motions, &measures)?;
                 post_file(id, "motion.csv".into(), &blob(text.as_bytes())?);
                 return Ok(false);

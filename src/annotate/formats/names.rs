@@ -1,35 +1,33 @@
-//! Names that every system can hold, and images as they lie beside labels.
+//! Names of files: ones that every system can hold, and ones that exports give to images.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use super::{File, Format, png};
-use crate::annotate::{Annotations, Image};
-use crate::data::decode;
+use super::{deeplabcut, yolo};
+use crate::annotate::Annotations;
 use crate::data::names::with_number;
-use crate::error::{Error, Result};
 
-/// What Windows keeps for devices, whatever stands behind a point.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
-/// Longest part of a path, bytes: most systems take 255, and tools put something behind it.
+/// Longest part of a path, bytes: most systems take 255, and tools append to it.
 const MAX_PART_BYTES: usize = 200;
 
-/// A path that stays inside its folder: `/` between parts, no empty ones, no `..`.
-pub(super) fn inside(name: &str) -> String {
-    joined(name, str::to_string)
+/// Makes a path that stays inside its folder: `/` between parts, no empty ones, no `..`.
+pub(super) fn contained_path(name: &str) -> String {
+    map_parts(name, str::to_string)
 }
 
-/// A path that stays [`inside`] its folder and can be held by every system: what Windows forbids is replaced by `_`, and what
-/// is too long is cut.
+/// Makes a path that stays inside its folder ([`contained_path`]) and that every system can hold: characters that Windows forbids
+/// become `_`, and long parts are cut.
 pub(super) fn safe_path(name: &str) -> String {
-    joined(name, safe_part)
+    map_parts(name, safe_part)
 }
 
-fn joined(name: &str, made: impl Fn(&str) -> String) -> String {
+fn map_parts(name: &str, map: impl Fn(&str) -> String) -> String {
     let parts: Vec<String> = name
         .split(['/', '\\'])
         .filter(|part| !matches!(part.trim(), "" | "." | ".."))
-        .map(made)
+        .map(map)
         .collect();
     match parts.is_empty() {
         true => "image".into(),
@@ -69,9 +67,9 @@ fn safe_part(part: &str) -> String {
     safe
 }
 
-/// The same annotations, of images whose names can lie in one folder on every system: those of [`safe_path`], numbered where
-/// two would be one, for which capitals do not count. The names that need no change keep theirs.
-pub(super) fn portable(annotations: &Annotations) -> Cow<'_, Annotations> {
+/// Renames images so that their files can lie in one folder on every system: names become those of [`safe_path`], with numbers
+/// where two would be the same but for their case. Names that need no change stay.
+pub(super) fn with_portable_names(annotations: &Annotations) -> Cow<'_, Annotations> {
     let mut used = HashSet::new();
     let mut safe: HashMap<&str, String> = HashMap::new();
     for keeps in [true, false] {
@@ -103,38 +101,35 @@ pub(super) fn portable(annotations: &Annotations) -> Cow<'_, Annotations> {
     Cow::Owned(renamed)
 }
 
-/// An image as it goes to `path`, one of [`Format::picture_paths`], beside the files of [`super::export`]: upright, so that
-/// labels fit whatever a reader thinks of EXIF; for [`Format::Png`] with the skeleton drawn into it. `bytes` are its file's.
-///
-/// # Errors
-/// [`Error::File`] if it cannot be read, or not be written again.
-pub fn beside(
-    annotations: &Annotations,
-    image: &Image,
-    format: Format,
-    path: String,
-    bytes: Vec<u8>,
-) -> Result<File> {
-    if format == Format::Png {
-        return png::overlay(annotations, image, &path, &bytes);
-    }
-    let turned = decode::upright(&bytes).map_err(|reason| {
-        Error::File(format!(
-            "{} cannot go with its labels: {reason}",
-            image.picture_name()
-        ))
-    })?;
-    let bytes = turned.unwrap_or(bytes);
-    Ok(File { path, bytes })
+/// Lists the names that exports give to an image, where they are not its own.
+pub(in crate::annotate) fn written_names(name: &str) -> Vec<String> {
+    let path = safe_path(name);
+    let labelled = deeplabcut::image_path(name);
+    let in_folder = labelled.strip_prefix("labeled-data/").unwrap_or_default();
+    let names = [
+        path.clone(),
+        in_folder.to_string(),
+        yolo::image_path(&path),
+        labelled,
+    ];
+    names
+        .into_iter()
+        .filter(|written| written != name)
+        .collect()
+}
+
+/// Splits `folder/file` into `("folder", "file")`; without a folder, that is empty.
+pub(super) fn split_path(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::annotate::formats::{export, tests::named};
+    use crate::annotate::formats::{Format, export, tests::named};
 
     #[test]
-    fn what_windows_cannot_hold_is_replaced() {
+    fn safe_path_replaces_what_windows_cannot_hold() {
         for (name, safe) in [
             ("12:30.png", "12_30.png"),
             ("aux.png", "_aux.png"),
@@ -163,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn images_and_labels_get_the_same_names_and_none_gets_lost() {
+    fn images_and_labels_get_the_same_unique_names() {
         let annotations = named(&[
             "a:b.png",
             "a_b.png",
@@ -172,7 +167,7 @@ mod tests {
             "s/aux.jpg",
             "../a_b.png",
         ]);
-        let renamed = portable(&annotations);
+        let renamed = with_portable_names(&annotations);
         let names: Vec<&str> = renamed
             .images
             .iter()
@@ -201,19 +196,19 @@ mod tests {
                 .iter()
                 .map(|file| file.path.clone() + &String::from_utf8_lossy(&file.bytes))
                 .collect();
-            for path in format.picture_paths(&annotations) {
+            for path in format.image_paths(&annotations) {
                 let name = path.rsplit('/').next().expect("a name");
-                let stem = name.rsplit_once('.').expect("with its ending").0;
+                let stem = name.rsplit_once('.').expect("an extension").0;
                 assert!(
                     text.contains(stem) || text.contains(&stem.replace(' ', "%20")),
                     "{format:?} {name}: {text}"
                 );
             }
         }
-        // What goes beside no image keeps the names that the images have.
+        // Formats without images beside them keep the names of the images.
         let coco = export(&annotations, Format::Coco).expect("files");
         assert!(String::from_utf8_lossy(&coco[0].bytes).contains("a:b.png"));
         let plain = named(&["a.png", "b/c.png"]);
-        assert!(matches!(portable(&plain), Cow::Borrowed(_)));
+        assert!(matches!(with_portable_names(&plain), Cow::Borrowed(_)));
     }
 }
