@@ -46,7 +46,6 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
         .transpose()?;
     let device = open(options.backend)?;
     autolink::device::use_references(&device, options.ops == Kernels::Burn);
-    autolink::device::use_references(&device, options.ops == "burn");
     let resumed = (options.resume.as_deref())
         .map(|path| load(path, &device.clone().autodiff()))
         .transpose()?;
