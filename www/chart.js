@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "./format.js";
 import uPlot from "./vendor/uPlot.esm.js";
 
 /** @import { PageState } from "./state.js" */
@@ -79,7 +80,7 @@ export class LossChart {
             space: 36 * rem,
             size: () => (this.#scores.length ? 48 * rem : 0),
             grid: { show: false },
-            values: (_plot, ticks) => ticks.map((tick) => (this.#scores.length ? `${Number((100 * tick).toPrecision(2))} %` : "")),
+            values: (_plot, ticks) => ticks.map((tick) => (this.#scores.length ? `${Number((100 * tick).toPrecision(2))}%` : "")),
           },
         ],
         series: [
@@ -127,10 +128,10 @@ export class LossChart {
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
     const joints = score
-      ? `Joints told by keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
+      ? `Joint error: ${(100 * score.error).toFixed(1)}% of the side (mean pose: ${(100 * score.baseline).toFixed(1)}%)`
       : "";
     if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
-    const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";
+    const text = steps.length && losses[at] !== undefined ? `Step ${grouped(steps[at])}: ${losses[at].toPrecision(4)}` : "";
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }
 
@@ -140,8 +141,8 @@ export class LossChart {
     if (steps.length > 1 && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
     const label = steps.length
-      ? `Loss over steps: ${losses[0].toPrecision(3)} at step ${steps[0]}, ` +
-        `${losses[losses.length - 1].toPrecision(3)} at step ${steps[steps.length - 1]}`
+      ? `Loss over steps: ${losses[0].toPrecision(3)} at step ${grouped(steps[0])}, ` +
+        `${losses[losses.length - 1].toPrecision(3)} at step ${grouped(steps[steps.length - 1])}`
       : "Loss over steps: no steps yet";
     this.#root.setAttribute("aria-label", label);
   }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { when } from "./kept.js";
+import { counted, dateText } from "./format.js";
 import { reasonOf } from "./keeper.js";
 import { MOST_RUNS } from "./saves.js";
 
@@ -14,7 +14,7 @@ import { MOST_RUNS } from "./saves.js";
 /** @import { Store } from "./state.js" */
 
 /** @param {Saved} saved */
-const titleOf = ({ name, step, date }) => `${name}, ${step} ${step === 1 ? "step" : "steps"}, ${when(date)}`;
+const titleOf = ({ name, step, date }) => `${name}, ${counted(step, "step")}, ${dateText(date)}`;
 
 /**
  * @param {Store} store
@@ -39,10 +39,10 @@ export function openChoice(store, saves, remove, refresh) {
       await remove(saved);
       dropped = file ? { saved, file } : null;
       undo.hidden = !dropped;
-      say(`Dropped: ${titleOf(saved)}.`);
+      say(`Deleted ${titleOf(saved)}.`);
       (dropped ? undo : dialog).focus();
     } catch (error) {
-      say(`${titleOf(saved)}: ${reasonOf(error)}.`);
+      say(`${titleOf(saved)} could not be deleted: ${reasonOf(error)}.`);
     }
   };
   undo.addEventListener("click", async () => {
@@ -52,11 +52,11 @@ export function openChoice(store, saves, remove, refresh) {
       await saves.keep(saved, file);
       dropped = null;
       undo.hidden = true;
-      say(`Back: ${titleOf(saved)}.`);
+      say(`Restored ${titleOf(saved)}.`);
       await refresh();
       dialog.querySelector("button")?.focus();
     } catch (error) {
-      say(`It cannot be kept again: ${reasonOf(error)}.`);
+      say(`The run could not be restored: ${reasonOf(error)}.`);
     }
   });
 
@@ -69,11 +69,11 @@ export function openChoice(store, saves, remove, refresh) {
   byId("kept-choose").addEventListener("click", open);
 
   const show = (/** @type {Saved[]} */ list) => {
-    const count = `${list.length} ${list.length === 1 ? "run is" : "runs are"} kept in this browser`;
+    const count = `${list.length} ${list.length === 1 ? "run is" : "runs are"} stored in this browser`;
     byId("kept-many").hidden = list.length <= MOST_RUNS;
-    byId("kept-many-text").textContent = `${count}. They take space; choose which one to drop.`;
+    byId("kept-many-text").textContent = `${count}. Choose which ones to delete.`;
     byId("choose-text").textContent =
-      list.length > MOST_RUNS ? `${count}, and each takes space. Drop one that you no longer need, or keep all of them.` : `${count}.`;
+      list.length > MOST_RUNS ? `${count}, and each takes space. Delete one that you no longer need, or keep all of them.` : `${count}.`;
     byId("choose-runs").replaceChildren(
       ...list.map((saved) => {
         const item = document.createElement("li");
@@ -87,8 +87,8 @@ export function openChoice(store, saves, remove, refresh) {
         button.type = "button";
         button.className = "small";
         button.dataset.testid = "choose-drop";
-        button.textContent = "Drop";
-        button.setAttribute("aria-label", `Drop: ${titleOf(saved)}`);
+        button.textContent = "Delete";
+        button.setAttribute("aria-label", `Delete: ${titleOf(saved)}`);
         button.addEventListener("click", () => drop(saved));
         const buttons = document.createElement("div");
         buttons.append(button);

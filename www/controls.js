@@ -29,7 +29,7 @@ export const CHOICES = [
   {
     name: "loss",
     label: "Loss",
-    help: "How the reconstruction is judged: perceptual (by VGG16) copes with clothes, faces and backgrounds; pixel (mean square) is quick and enough on plain ones.",
+    help: "How reconstruction and image are compared. Perceptual (VGG16 features) copes with clothes, faces and backgrounds. Pixel (mean squared difference) is fast, and enough on plain backgrounds.",
     paper: "perceptual",
     options: [
       ["perceptual", "Perceptual"],
@@ -39,7 +39,7 @@ export const CHOICES = [
   {
     name: "fit",
     label: "Fit",
-    help: "How a picture that is not square becomes one: stretch its sides, crop the middle, or pad its edges.",
+    help: "How an image that is not square is made square: stretch it, crop its middle, or pad it.",
     paper: "stretch",
     options: [
       ["stretch", "Stretch"],
@@ -50,7 +50,7 @@ export const CHOICES = [
   {
     name: "flip",
     label: "Mirroring",
-    help: "Mirror each picture half of the time; more variety, but left and right become one.",
+    help: "Mirrors each image half of the time. This adds variety, but the model no longer tells left from right.",
     paper: "",
     options: [
       ["false", "Off"],
@@ -120,7 +120,7 @@ export class Controls {
       min: "1",
       max: `${MOST_STEPS}`,
       step: "1",
-      placeholder: "no end",
+      placeholder: "no limit",
       "data-testid": "steps",
     });
     input.addEventListener("change", () => input.reportValidity() && this.#handlers.until(input.value === "" ? null : input.valueAsNumber));
@@ -128,8 +128,8 @@ export class Controls {
     return field({
       id: "set-steps",
       label: "Stop at step",
-      help: "Training stops there by itself; with the field empty it goes on until you pause. A skeleton takes some hundred steps, and gets better for a thousand.",
-      paper: "20001",
+      help: "Training stops at this step. Leave the field empty to train until you pause. A skeleton appears after some hundred steps and improves for a thousand more.",
+      paper: "20,001",
       input,
     });
   }
@@ -146,7 +146,7 @@ export class Controls {
     return field({
       id: "set-preset",
       label: "Preset",
-      help: "All settings at once. Tiny is quick on a processor, small places keypoints better, paper wants a large GPU and hours.",
+      help: "Sets all settings at once. Tiny is fast on a CPU, small places keypoints better, paper needs a large GPU and hours.",
       input: select,
     });
   }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { counted, grouped } from "./format.js";
 import { FAINTEST } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -64,7 +65,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
     }
   }
   parts.push(`<text x="${MARGIN}" y="${height - MARGIN}" fill="#555d6b">${escaped(caption)}</text>`);
-  const about = `${shown} ${shown === 1 ? "picture" : "pictures"} at step ${views.step}: ${ROWS.map(({ title }) => title.toLowerCase()).join(", ")}`;
+  const about = `${counted(shown, "image")} at step ${grouped(views.step)}: ${ROWS.map(({ title }) => title.toLowerCase()).join(", ")}`;
   const svg = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="20" fill="#1b1f27">`,
     `<title>${escaped(about)}</title>`,

@@ -61,7 +61,7 @@ export async function droppedFiles(transfer) {
     parts.map(async ({ entry, file }) => {
       if (entry) await walk(entry, file, dropped);
       else if (file) dropped.files.push(named(file));
-      else dropped.failed.push({ name: "One of the files", reason: UNREADABLE });
+      else dropped.failed.push({ name: "A file", reason: UNREADABLE });
     }),
   );
   const byPath = (/** @type {{ name: string }} */ a, /** @type {{ name: string }} */ b) => byName.compare(a.name, b.name);
@@ -69,7 +69,7 @@ export async function droppedFiles(transfer) {
 }
 
 /** What browsers say of a file that they do not hand over helps nobody. */
-const UNREADABLE = "The browser could not read it: drop it once more, or choose it by the button.";
+const UNREADABLE = "The browser could not read this file. Drop it again, or choose it with the button.";
 
 /** @template T @param {() => T} act @returns {T | null} */
 function attempted(act) {
@@ -128,7 +128,7 @@ async function walk(entry, file, dropped) {
       await Promise.all(portion.map((child) => walk(child, null, dropped)));
     }
   } catch {
-    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read this folder to its end: drop it once more, or choose it by the button." });
+    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read all of this folder. Drop it again, or choose it with the button." });
   }
 }
 
@@ -173,8 +173,8 @@ export function acceptDrops(zone, onFiles, say) {
     mark();
     if (isOurs || !event.dataTransfer) return;
     const { types } = event.dataTransfer;
-    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`What was dropped could not be read (${error instanceof Error ? error.message : error}).`));
-    else if (types.includes("text/uri-list")) say("A link was dropped, or an image of another page, not a file: save the image first, then drop its file.");
-    else say("This is text, not a file: drop images, videos, zips or folders.");
+    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`The dropped files could not be read (${error instanceof Error ? error.message : error}). Choose them with the button.`));
+    else if (types.includes("text/uri-list")) say("This is a link or an image of another page, not a file. Save the image first, then drop its file.");
+    else say("This is text, not a file. Drop images, videos, zips or folders.");
   });
 }

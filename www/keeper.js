@@ -6,6 +6,7 @@
  */
 
 import { EngineError } from "./autolink.js";
+import { counted } from "./format.js";
 import { persist, persistSentence } from "./persist.js";
 import { newRun } from "./state.js";
 
@@ -103,9 +104,8 @@ export class Keeper {
       return true;
     } catch (error) {
       if (error instanceof EngineError && error.kind === "crash") return false;
-      const steps = `${step} ${step === 1 ? "step" : "steps"}`;
-      const comesBack = this.#leaving ? " Undo brings it back until this page is closed." : "";
-      return confirm(`This run of ${steps} cannot be kept: ${reasonOf(error)}.${comesBack} Go on without it?`);
+      const comesBack = this.#leaving ? " You can undo this until you close the page." : "";
+      return confirm(`The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without it?`);
     }
   }
 
@@ -180,7 +180,7 @@ export class Keeper {
    */
   #cannotKeep(error) {
     if (this.#store.state.unkept) return;
-    const unkept = `This browser cannot keep the run for you (${reasonOf(error)}). Training goes on; press Save run before you leave.`;
+    const unkept = `The browser cannot store this run: ${reasonOf(error)}. Training continues. Press Save run before you leave.`;
     this.#store.set({ unkept, message: { kind: "error", text: unkept } });
   }
 
@@ -194,7 +194,7 @@ export class Keeper {
   }
 }
 
-const IN_TWO_TABS = "Another tab trains this run too, so it goes on here as a run of its own.";
+const IN_TWO_TABS = "Another tab trains this run too. It continues here as a separate run.";
 
 /** Why something failed, whatever was thrown.
  * @param {unknown} error

@@ -5,16 +5,18 @@
  * @module
  */
 
+import { counted, dateText } from "./format.js";
+
 /** @import { Saved } from "./saves.js" */
 
 /** @typedef {"resume" | "open" | "download" | "delete"} Action */
 
 /** @type {[Action, string, string][]} Action, text, and what it does. */
 const ACTIONS = [
-  ["resume", "Resume", "Go on with this run exactly where it was"],
-  ["open", "Open", "Take over what it learned, for the pictures at hand"],
+  ["resume", "Resume", "Continue this run exactly where it stopped"],
+  ["open", "Open", "Use its model on the current images"],
   ["download", "Download", "Save this run as a file"],
-  ["delete", "Delete", "Forget this run"],
+  ["delete", "Delete", "Delete this run from the browser"],
 ];
 
 /**
@@ -35,7 +37,7 @@ export function showKept(list, saves, able, act) {
       const title = document.createElement("p");
       const name = document.createElement("b");
       name.textContent = saved.name;
-      title.append(name, ` ${saved.step} ${saved.step === 1 ? "step" : "steps"}, ${when(saved.date)}`);
+      title.append(name, ` ${counted(saved.step, "step")}, ${dateText(saved.date)}`);
       const buttons = document.createElement("div");
       buttons.append(
         ...ACTIONS.map(([action, text, help]) => {
@@ -46,7 +48,7 @@ export function showKept(list, saves, able, act) {
           button.id = `kept-${action}-${saved.id}`;
           button.textContent = text;
           button.title = help;
-          button.setAttribute("aria-label", `${text}: ${saved.name}, ${saved.step} steps`);
+          button.setAttribute("aria-label", `${text}: ${saved.name}, ${counted(saved.step, "step")}`);
           button.disabled = !able && (action === "resume" || action === "open");
           button.addEventListener("click", () => act(action, saved));
           return button;
@@ -58,13 +60,4 @@ export function showKept(list, saves, able, act) {
   );
   // The list is drawn anew with each save; whoever was in it stays there.
   if (focused) document.getElementById(focused.id)?.focus();
-}
-
-/** @param {number} date */
-export function when(date) {
-  const then = new Date(date);
-  const isToday = then.toDateString() === new Date().toDateString();
-  const format = (/** @type {Intl.DateTimeFormatOptions} */ options) => new Intl.DateTimeFormat(undefined, options).format(then);
-  const time = format({ hour: "numeric", minute: "2-digit" });
-  return isToday ? `today ${time}` : `${format({ day: "numeric", month: "short" })} ${time}`;
 }

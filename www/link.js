@@ -7,6 +7,7 @@
  */
 
 import { CHOICES, MOST_STEPS } from "./controls.js";
+import { grouped } from "./format.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
@@ -40,11 +41,11 @@ const PART = /^[a-z][a-z_-]*$/;
  */
 export function readLink(query, { settings, presets }, handsUrl, isPart) {
   /** @type {string[]} */ const notes = [];
-  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was left out: ${why}.`);
+  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was ignored: ${why}.`);
 
   const wanted = query.get("preset");
   const named = presets.find(([name]) => name === wanted);
-  if (wanted !== null && !named) refuse("preset", `there are ${presets.map(([name]) => name).join(", ")}`);
+  if (wanted !== null && !named) refuse("preset", `the presets are ${presets.map(([name]) => name).join(", ")}`);
   const preset = (named ?? presets[0])[1];
 
   /** @type {Record<string, number | string | boolean>} */ const patch = {};
@@ -67,12 +68,12 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   const count = (/** @type {number} */ most, /** @type {number} */ usual) => {
     const text = query.get("count");
     const value = text === null ? usual : numberOf(text, 2, most, 1);
-    if (value === null) refuse("count", `a sample has from 2 to ${most} pictures`);
+    if (value === null) refuse("count", `a sample has from 2 to ${grouped(most)} images`);
     return value ?? usual;
   };
   /** @type {protocol.Source | null} */ let source = null;
   const sample = query.get("sample");
-  if (sample !== null && sample !== "puppets" && sample !== "hands") refuse("sample", "there are puppets and hands");
+  if (sample !== null && sample !== "puppets" && sample !== "hands") refuse("sample", "the samples are puppets and hands");
   if (sample === "puppets" || (sample !== "hands" && (query.has("count") || query.has("sample_seed")))) {
     const text = query.get("sample_seed");
     const seed = text === null ? PUPPETS.seed : numberOf(text, 0, Number.MAX_SAFE_INTEGER, 1);
@@ -80,23 +81,23 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
     source = { kind: "puppets", count: count(MOST_PUPPETS, PUPPETS.count), seed: seed ?? PUPPETS.seed };
   } else if (sample === "hands") {
     source = { kind: "hands", count: count(HANDS.most, HANDS.usual), base_url: handsUrl };
-    if (query.has("sample_seed")) refuse("sample_seed", "hands are photographs, only puppets have a seed");
+    if (query.has("sample_seed")) refuse("sample_seed", "only puppets have a seed, hands are photographs");
   }
 
   const steps = query.get("steps");
   const until = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
-  if (steps !== null && until === null) refuse("steps", `it is ${range(1, MOST_STEPS, 1)}`);
+  if (steps !== null && until === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
 
   const hide = hidden(query);
   const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
   const has = (/** @type {string} */ part) =>
     hide.includes(part) && (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
-  for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was left out: no part of this page has that name.`);
+  for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was ignored: no part of this page has that name.`);
 
   const start = query.get("start");
-  if (start !== null && start !== "1" && start !== "0") refuse("start", "it is 1 or 0");
+  if (start !== null && start !== "1" && start !== "0") refuse("start", "it must be 1 or 0");
   const backend = query.get("backend");
-  if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "there are cpu and gpu");
+  if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "the backends are cpu and gpu");
   return { config: isSet ? { ...completed(preset, patch) } : null, source, until, hide, start: start === "1", notes };
 }
 
@@ -191,5 +192,6 @@ function numberOf(text, min, max, step) {
  */
 function range(min, max, step) {
   const kind = step === null ? "a number" : step === 1 ? "a whole number" : `a multiple of ${step}`;
-  return `${kind} from ${min} to ${max}`;
+  const text = (/** @type {number} */ value) => (Number.isInteger(value) ? grouped(value) : `${value}`);
+  return `${kind} from ${text(min)} to ${text(max)}`;
 }

@@ -12,7 +12,7 @@ import { openChoice } from "./choose.js";
 import { startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./files.js";
 import { Keeper } from "./keeper.js";
-import { when } from "./kept.js";
+import { counted, dateText, grouped } from "./format.js";
 import { WRITING, isTaken, listenForHelp } from "./keys.js";
 import { PUPPETS, hidden, hide, readLink } from "./link.js";
 import { fileOf, picturesOf, shippedModels } from "./models.js";
@@ -103,14 +103,14 @@ let hasArrived = false;
 async function follow() {
   hasArrived = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
-  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was left out: it is not an address.`);
+  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was ignored: it is not an address.`);
   if (insecure()) link.notes.push(insecure());
   if (link.source) pictures = [link.source];
   store.set({ until: link.until });
   if (link.config) {
     const { config } = link;
     await session?.configure(config).catch((error) => {
-      link.notes.push(`${sentence(error).text} The settings of the address were left out.`);
+      link.notes.push(`${sentence(error).text} The settings in the address were ignored.`);
     });
   }
   const note = byId("link-note");
@@ -135,11 +135,11 @@ async function recall() {
   if (store.state.message || store.state.step > 0 || store.state.loading) return;
   const [saved] = store.state.saves;
   if (!saved) {
-    const text = "Press play, or see a trained model.";
+    const text = "Press Play to train, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
     return;
   }
-  const text = `Kept from last time: ${saved.name}, ${saved.step} ${saved.step === 1 ? "step" : "steps"}, ${when(saved.date)}.`;
+  const text = `From your last visit: ${saved.name}, ${counted(saved.step, "step")}, ${dateText(saved.date)}.`;
   store.set({ message: { kind: "info", text, remedies: ["resume-last"] } });
 }
 
@@ -270,7 +270,7 @@ function whatIsLeft() {
   const { step, run } = store.state;
   if (step === 0) return "";
   const safe = keeper.inMemory(run.id)?.step ?? run.keptStep;
-  return safe > 0 ? ` The run is safe up to step ${safe}, and can go on from there.` : " What it had learned is lost.";
+  return safe > 0 ? ` The run is safe up to step ${grouped(safe)} and can continue from there.` : " The run is lost.";
 }
 
 /** How to go on after a failure of the engine.
@@ -336,7 +336,7 @@ async function loadNow(source, adds) {
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
-    store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
+    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, zips or folders." } });
     return false;
   }
   const loader = session;
@@ -346,7 +346,7 @@ async function loadNow(source, adds) {
   store.set({
     loading: true,
     rejected: [],
-    progress: { what: "Reading pictures", done: 0, total: null, isBytes: false },
+    progress: { what: "Reading images", done: 0, total: null, isBytes: false },
     message: null,
   });
   /** @type {Message | null} */
@@ -356,12 +356,12 @@ async function loadNow(source, adds) {
     if (loaded) {
       pictures = adds ? [...pictures, source] : [source];
       store.set({ run: { ...store.state.run, ...described(pictures) }, files: pictures.filter(isTheirs).flat(), ...(adds ? {} : { leftOut: [] }) });
-    } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
+    } else message = { kind: "info", text: "Loading was cancelled. The previous images are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return false;
     const cancelled = attemptId === cancelledLoad;
     message = cancelled
-      ? { kind: "info", text: "Loading was cancelled; the pictures before it are still here." }
+      ? { kind: "info", text: "Loading was cancelled. The previous images are still here." }
       : { ...sentence(error), ...(isRemote(source) ? { remedies: /** @type {Remedy[]} */ (["retry"]) } : {}) };
     retry = { source, adds };
   }
@@ -503,9 +503,9 @@ function openShipped(model) {
       await engine.resume(file);
       const { step } = engine.state();
       keeper.remember(store.state.run.id, step, file);
-      store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
-      const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
-      store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Pictures that come with the model." }) });
+      store.set({ model: `${model.name}, a trained model of this page. ${model.about}` });
+      const text = `${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
+      store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Example images of the model." }) });
     });
     settled();
   });
@@ -539,7 +539,7 @@ async function takeOverNow(saved, isResumed) {
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
     const files = await saves.files(saved.id);
-    let refused = new Error(`${saved.name} is no longer here, or damaged.`);
+    let refused = new Error(`${saved.name} is missing or damaged.`);
     for (const file of files) {
       try {
         await engine.resume(file);
@@ -548,9 +548,9 @@ async function takeOverNow(saved, isResumed) {
         const { run, note } = await keeper.open({ ...now, keptStep: step });
         keeper.remember(run.id, step, file);
         const missing = isResumed && !saved.source && !pictures.some(isTheirs);
-        const more = missing ? " Drop in the pictures that it learned from, and press play to go on." : "";
-        const text = `Opened ${saved.name}, trained for ${step} steps.${more}${note}`;
-        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${step} steps.` });
+        const more = missing ? " Drop in its images and press Play to continue." : "";
+        const text = `Opened ${saved.name}, trained for ${counted(step, "step")}.${more}${note}`;
+        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${counted(step, "step")}.` });
         return;
       } catch (error) {
         if (error instanceof EngineError && error.kind === "crash") throw error;
@@ -582,7 +582,7 @@ async function bringBack({ run, step, file, sources, leftOut, model }) {
     await engine.resume(file);
     const { run: opened, note } = await keeper.open(run);
     keeper.remember(opened.id, step, file);
-    const text = `${run.name || "The run"} is back, at step ${step}.${note}`;
+    const text = `${run.name || "The run"} is restored at step ${grouped(step)}.${note}`;
     const isBack = store.state.gone?.file === file;
     store.set({ run: opened, message: { kind: "info", text }, ...(model ? { model } : {}), ...(isBack ? { gone: null } : {}) });
   });
@@ -595,7 +595,7 @@ async function bringBack({ run, step, file, sources, leftOut, model }) {
  */
 async function onKept(action, saved) {
   if (action === "delete") {
-    if (!confirm(`Forget ${saved.name} (${saved.step} steps)? It is kept nowhere else.`)) return;
+    if (!confirm(`Delete ${saved.name} (${counted(saved.step, "step")}) from this browser?`)) return;
     await removeKept(saved).catch((error) => store.set({ message: sentence(error) }));
   } else if (action === "download") {
     const [file] = await saves.files(saved.id);
@@ -648,7 +648,7 @@ function take({ files, failed }, toDesk = isAnnotating()) {
   const others = files.filter((file) => !isLabels(file));
   if (others.length) annotate.find(others, failed, labels);
   else if (labels.length) annotate.importLabels(labels, failed);
-  else store.set({ noted: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files in what was dropped." } });
+  else store.set({ noted: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, zips or folders." } });
 }
 
 /** Shows one half of the page. */

@@ -17,7 +17,7 @@ export async function optional(load, name, say) {
     return await load();
   } catch (error) {
     console.error(error);
-    say(`${name} could not be loaded. The rest of the page works; reload it to try again.`);
+    say(`${name} could not be loaded. The rest of the page works. Reload the page to try again.`);
     return null;
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import { Controls } from "./controls.js";
+import { counted, grouped } from "./format.js";
 import { showKept } from "./kept.js";
 import { openLab } from "./lab/lab.js";
 import { hidden } from "./link.js";
@@ -35,7 +36,7 @@ import { ProbeViews } from "./views.js";
  */
 
 /** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Bring back the run", reload: "Reload", "go-on": "Go on" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore previous run", reload: "Reload", "go-on": "Continue" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -93,7 +94,7 @@ function clock(seconds) {
 function messageOf(state) {
   const sentence = sentenceOf(state);
   // What was asked for while it is not possible yet.
-  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts then.` } : {};
+  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
   const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
 }
@@ -104,7 +105,7 @@ function sentenceOf(state) {
   if (message) return message;
   if (progress) {
     const { what, done, total, isBytes } = progress;
-    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : `${value}`);
+    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : grouped(value));
     const unit = isBytes ? " MB" : "";
     const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
     return { kind: "info", text };
@@ -112,13 +113,13 @@ function sentenceOf(state) {
   if (state.pausing && !state.plays) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
   if (state.plays && state.pictures > 0) return { kind: "info", text: "Training starts." };
-  if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
+  if (state.pictures === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
     const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(new URLSearchParams(location.search)).includes(part));
-    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}.`, remedies };
+    return { kind: "done", text: `Finished: ${counted(state.step, "step")}${took}.`, remedies };
   }
-  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
+  return { kind: "info", text: state.step ? "Paused." : "Ready. Press Play to train." };
 }
 
 /** Shows the state from now on.
@@ -142,7 +143,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   });
 
   store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
-    write(byId("step-count"), `${state.step}`);
+    write(byId("step-count"), grouped(state.step));
     write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
     const rate = state.stepsPerSecond;
     // Three digits, however fast.
@@ -162,7 +163,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     element.classList.toggle("is-error", message.kind === "error");
     element.classList.toggle("is-done", message.kind === "done");
     const wanted = message.remedies ?? [];
-    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Go on from step ${state.step}` : REMEDIES[remedy]));
+    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Continue from step ${grouped(state.step)}` : REMEDIES[remedy]));
     if (remedies.dataset.shown !== `${texts}`) {
       remedies.dataset.shown = `${texts}`;
       remedies.replaceChildren(...wanted.map((remedy, index) => remedyButton(remedy, texts[index], apply)));
@@ -180,8 +181,8 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
-    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
-    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "The graphics card, if it can be used."));
+    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "stopped" : "starting");
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Trying the GPU first."));
   });
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
@@ -211,7 +212,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
         const card = document.createElement("a");
         card.href = cardOf(model);
         card.textContent = "Card";
-        card.setAttribute("aria-label", `Card of the model ${model.name}`);
+        card.setAttribute("aria-label", `Model card: ${model.name}`);
         about.append(`${model.about} `, card);
         item.append(button, about);
         return item;
@@ -222,8 +223,8 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
 
   store.watch(["pictures", "about", "leftOut"], ({ pictures, about, leftOut }) => {
-    write(byId("pictures-count"), `${pictures}`);
-    write(byId("pictures-left-out"), leftOut.length ? `, ${leftOut.length} left out` : "");
+    write(byId("pictures-count"), grouped(pictures));
+    write(byId("pictures-left-out"), leftOut.length ? `, ${grouped(leftOut.length)} removed` : "");
     write(byId("about"), about);
   });
 
@@ -231,7 +232,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     const section = /** @type {HTMLDetailsElement} */ (byId("rejected"));
     section.hidden = rejected.length === 0;
     section.open = rejected.length > 0 && rejected.length <= 3;
-    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${rejected.length} files could not be used`);
+    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${grouped(rejected.length)} files could not be used`);
     byId("rejected-files").replaceChildren(
       ...rejected.map(({ name, reason }) => {
         const item = document.createElement("li");
@@ -282,15 +283,15 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     byId("staged").hidden = names.length === 0;
     if (names.length === 0) return;
     const labels = names.map((name) => settings.find((setting) => setting.name === name)?.label ?? name);
-    const what = labels.length > 3 ? `${labels.length} changes need` : `${labels.join(", ")}: this needs`;
-    write(byId("staged-text"), `${what} a new run. What was learned in ${step} ${step === 1 ? "step" : "steps"} will be forgotten.`);
+    const what = labels.length > 3 ? `${labels.length} changes need` : `Changing ${labels.join(", ")} needs`;
+    write(byId("staged-text"), `${what} a new run. The model starts again and loses ${counted(step, "step")} of training.`);
   });
 
   let announcedAt = performance.now();
   store.watch(["step"], ({ step, loss, phase }) => {
     if (phase !== "training" || loss === null || performance.now() - announcedAt < ANNOUNCE_EVERY) return;
     announcedAt = performance.now();
-    write(byId("announcer"), `Step ${step}, loss ${loss.toPrecision(3)}`);
+    write(byId("announcer"), `Step ${grouped(step)}, loss ${loss.toPrecision(3)}`);
   });
 
   return { thumbnail: () => probes.thumbnail() };

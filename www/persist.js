@@ -30,8 +30,8 @@ async function ask() {
  * @param {Persisted} answer
  */
 export function persistSentence(answer) {
-  if (answer) return "The browser keeps it until you delete it.";
+  if (answer) return "The browser keeps this until you delete it.";
   return answer === false
-    ? "The browser may clear it when space runs low. Save what matters as a file."
-    : "The browser does not say how long it keeps it. Save what matters as a file.";
+    ? "The browser may delete this when space runs low. Save what matters as a file."
+    : "The browser does not say how long it keeps this. Save what matters as a file.";
 }

@@ -41,7 +41,7 @@ export async function recordedRun() {
 async function pictures() {
   const bitmap = await createImageBitmap(await (await fetched("pictures.webp")).blob());
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("There is no canvas.");
+  if (!context) throw new Error("This browser has no canvas to read the recording with.");
   context.drawImage(bitmap, 0, 0);
   return new Uint8Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data);
 }
@@ -49,6 +49,6 @@ async function pictures() {
 /** @param {string} name */
 async function fetched(name) {
   const response = await fetch(new URL(name, folder));
-  if (!response.ok) throw new Error(`${name} is not here.`);
+  if (!response.ok) throw new Error(`${name} could not be loaded.`);
   return response;
 }

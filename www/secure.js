@@ -11,5 +11,5 @@
  */
 export function insecure() {
   if (globalThis.isSecureContext) return "";
-  return "This page was not opened over https, so the browser gives it no camera, no GPU, one core only and no place to keep runs: open it over https, or from localhost.";
+  return "This page was not opened over https. The browser gives it no camera, no GPU, only one core and no storage for runs. Open the page over https or from localhost.";
 }

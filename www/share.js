@@ -6,6 +6,7 @@
  */
 
 import { figureOf, pngOf } from "./figure.js";
+import { counted } from "./format.js";
 import { linkTo } from "./link.js";
 
 /** @import { Figure } from "./figure.js" */
@@ -101,7 +102,7 @@ export class Share {
     const { views, history, run, config } = this.#store.state;
     const at = history.steps.indexOf(views?.step ?? 0);
     const loss = at >= 0 ? `, ${config?.loss} loss ${history.losses[at].toPrecision(3)}` : "";
-    return `AutoLink, ${run.name || "pictures"}: ${config?.keypoints} keypoints after ${views?.step} ${views?.step === 1 ? "step" : "steps"}${loss}.`;
+    return `AutoLink, ${run.name || "images"}: ${config?.keypoints} keypoints after ${counted(views?.step ?? 0, "step")}${loss}.`;
   }
 
   #write() {
@@ -124,7 +125,7 @@ export class Share {
     } catch {
       // Not allowed, or not a secure page: the old way.
       if (!document.execCommand("copy")) {
-        this.#copied.textContent = "This browser does not let the page copy: the link is selected, press Ctrl+C.";
+        this.#copied.textContent = "The browser does not let the page copy. The link is selected: press Ctrl+C.";
         return;
       }
     }

@@ -37,14 +37,14 @@
     (event) => {
       const { target } = event;
       if (target instanceof HTMLScriptElement) say(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
-      else if (event.error) say(`A part of the page failed (${words(event.error)}). The rest goes on.`, false);
+      else if (event.error) say(`A part of the page failed (${words(event.error)}). The rest still works.`, false);
     },
     { capture: true },
   );
   addEventListener("unhandledrejection", ({ reason }) => {
     // A session that is over tells so itself, and whoever aborts something knows.
     if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
-    say(`A part of the page failed (${words(reason)}). The rest goes on.`, false);
+    say(`A part of the page failed (${words(reason)}). The rest still works.`, false);
   });
 
   // Some browsers name a language that their own Intl refuses ("C"); libraries ask it for that one.

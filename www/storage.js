@@ -64,7 +64,7 @@ async function database(folder) {
     names: async () => (await keys(store)).map(String),
     read: async (name) => {
       const content = await get(name, store);
-      if (!(content instanceof Blob)) throw new Error(`There is no ${name}.`);
+      if (!(content instanceof Blob)) throw new Error(`${name} is missing.`);
       return content;
     },
     write: (name, content) => set(name, content, store),

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { counted, grouped } from "./format.js";
 import { drawSkeleton } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -194,8 +195,8 @@ export class ProbeViews {
     if (views && !this.#isRecorded) this.#described = now;
     for (const { canvas, title } of this.#rows) {
       const label = views
-        ? `${title} of ${views.count} ${views.count === 1 ? "picture" : "pictures"} at step ${views.step}${this.#isRecorded ? " of a recorded run" : ""}`
-        : `${title}: no pictures yet`;
+        ? `${title} of ${counted(views.count, "image")} at step ${grouped(views.step)}${this.#isRecorded ? " of a recorded run" : ""}`
+        : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

@@ -58,13 +58,13 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await expect(id("pictures-count")).toHaveText("10");
-  await expect(id("message")).toContainText("Now drop in pictures of yours");
+  await expect(id("message")).toContainText("Now drop in your own images");
 
   await id("half-annotate").click();
   await expect(id("gallery")).toBeHidden();
   const files = await photographsAndDiscs(100);
   await id("desk-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
-  await expect(id("desk-count")).toHaveText("100 pictures");
+  await expect(id("desk-count")).toHaveText("100 images");
   await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
   await expect(id("noted-files")).toContainText("notes.txt");
   expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
@@ -111,7 +111,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     await id("editor-close").click();
     await expect(id("landmarks").locator("li").first()).toContainText(`placed on ${picture + 1}`);
   }
-  await expect(id("landmark-error").first()).toContainText("% of the picture");
+  await expect(id("landmark-error").first()).toContainText("% of the image");
   await expect(id("landmarks-missing")).toBeEmpty();
 
   // Predictions are there, and one is corrected by dragging it.
@@ -241,7 +241,7 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   await expect(id("message")).toContainText("Labels for 6 images.");
   const notes = id("desk-keypoints").getByTestId("keypoint-note");
   await expect(notes).toHaveCount(11);
-  await expect(notes.first()).toContainText("off its landmark by 0.0 % of the picture (its mean place: ");
+  await expect(notes.first()).toContainText("0.0% of the image off its landmark (mean position: ");
 });
 
 test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
@@ -251,7 +251,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await id("half-annotate").click();
   const files = await photographsAndDiscs(10);
   await id("desk-files").setInputFiles(files);
-  await expect(id("desk-count")).toHaveText("10 pictures");
+  await expect(id("desk-count")).toHaveText("10 images");
   await id("desk-layer").selectOption("landmarks");
   await id("landmark-new").fill("tip");
   await id("landmark-new").press("Enter");
@@ -268,13 +268,13 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await open(page, QUICK);
   await id("half-annotate").click();
   // What is known of them waits for them.
-  await expect(id("desk-missing")).toContainText("10 images are not here");
-  await expect(id("sheet").first()).toContainText("not here");
+  await expect(id("desk-missing")).toContainText("10 images are missing");
+  await expect(id("sheet").first()).toContainText("file missing");
   await id("desk-layer").selectOption("landmarks");
   await expect(id("landmarks").locator("li")).toContainText("placed on 1");
   await id("desk-files").setInputFiles(files);
   await expect(id("desk-missing")).toBeEmpty();
-  await expect(id("desk-count")).toHaveText("10 pictures");
+  await expect(id("desk-count")).toHaveText("10 images");
   await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
   expect(await kept(page)).toBe(work);
   await id("desk-clear").click();
@@ -300,7 +300,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await id("half-annotate").click();
   const [first, second, third] = await photographsAndDiscs(20);
   await id("desk-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
-  await expect(id("desk-count")).toHaveText("2 pictures");
+  await expect(id("desk-count")).toHaveText("2 images");
   await expect(id("noted-files")).toContainText("same (2).jpg");
   const zip = new AdmZip();
   zip.addFile("deep/er/a.jpg", third.buffer);
@@ -308,7 +308,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   zip.addFile("__MACOSX/._a.jpg", Buffer.from("junk"));
   zip.addFile("deep/cut.png", Buffer.from("89504e470d0a1a0a", "hex"));
   await id("desk-files").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
-  await expect(id("desk-count")).toHaveText("3 pictures");
+  await expect(id("desk-count")).toHaveText("3 images");
   await expect(id("noted-files")).toContainText("cut.png");
   // A picture in a zip can be looked at.
   await id("sheet").nth(0).click();
@@ -316,7 +316,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await page.keyboard.press("Escape");
   await id("desk-files").setInputFiles({ name: "empty.zip", mimeType: "application/zip", buffer: new AdmZip().toBuffer() });
   await expect(id("noted-files")).toContainText("empty.zip");
-  await expect(id("desk-count")).toHaveText("3 pictures");
+  await expect(id("desk-count")).toHaveText("3 images");
   await id("desk-clear").click();
   await expect(id("gallery")).toBeHidden();
 
@@ -326,7 +326,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
     // Pressed in the page with the first count: from out here a quick machine might be done before.
     const [count, cancel] = ["desk-count", "desk-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
     const observer = new MutationObserver(() => {
-      if (!/^[1-9]\d* pictures$/.test(count.textContent ?? "")) return;
+      if (!/^[1-9]\d* images$/.test(count.textContent ?? "")) return;
       observer.disconnect();
       cancel.click();
     });
@@ -336,7 +336,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ pictures so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
-  await expect(id("desk-count")).toHaveText(`${found} pictures`);
+  await expect(id("desk-count")).toHaveText(`${found} images`);
 });
 
 test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
@@ -347,8 +347,8 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
   const video = await movie(page);
   await id("desk-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
   await expect(id("message")).toHaveText("Keypoints of 20 frames.");
-  await expect(id("desk-count")).toHaveText("20 pictures");
-  await expect(id("noted-files")).toContainText("bad.mp4 cannot be decoded by this browser");
+  await expect(id("desk-count")).toHaveText("20 images");
+  await expect(id("noted-files")).toContainText("This browser cannot decode bad.mp4");
   await expect(id("sheet").first()).toContainText("walk/img000000.png");
   // The right frames: the disc moves.
   const disc = (/** @type {number} */ place) =>
@@ -388,7 +388,7 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
   await id("desk-clear").click();
   await id("desk-every").selectOption("5");
   await id("desk-files").setInputFiles(video);
-  await expect(id("desk-count")).toHaveText("4 pictures");
+  await expect(id("desk-count")).toHaveText("4 images");
   await expect(id("sheet").last()).toContainText("img000015");
 });
 
@@ -408,7 +408,7 @@ test("the camera shows keypoints live, and stops", async ({ page }) => {
   const id = at(page);
   await id("half-annotate").click();
   await id("desk-camera").click();
-  await expect(id("camera-readout")).toHaveText(/[1-9]\d* pictures\/s, \d+ ms behind/);
+  await expect(id("camera-readout")).toHaveText(/[1-9]\d* images\/s, \d+ ms behind/);
   const shown = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL().length);
   const first = await shown();
   await expect.poll(shown).not.toBe(first);
@@ -416,7 +416,7 @@ test("the camera shows keypoints live, and stops", async ({ page }) => {
   await expect(id("camera")).toBeHidden();
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("desk-camera").click();
-  await expect(id("message")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
+  await expect(id("message")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
@@ -428,7 +428,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await id("half-annotate").click();
     await check("an empty desk");
     await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("40 pictures");
+    await expect(id("desk-count")).toHaveText("40 images");
     await check("keypoints");
     await id("desk-layer").selectOption("landmarks");
     await id("landmark-new").fill("tip");

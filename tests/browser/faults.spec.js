@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, number, open, playTo, root } from "./helpers.js";
+import { FEW, QUICK, at, grouped, number, open, playTo, root } from "./helpers.js";
 
 const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 1);
 /** A run that trains is kept this often, ms: www/keeper.js. */
@@ -73,10 +73,10 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
     await page.exposeFunction("seen", (/** @type {number} */ step, /** @type {number} */ now) => seen.push([step, now]));
     await open(page, FEW);
     await id("resume-last").click();
-    await expect(id("step-count")).toHaveText(`${before[0].step}`);
+    await expect(id("step-count")).toHaveText(grouped(before[0].step));
     const resumed = await page.evaluate(() => {
       const count = /** @type {HTMLElement} */ (document.getElementById("step-count"));
-      const tell = () => /** @type {any} */ (window).seen(Number(count.textContent), performance.now());
+      const tell = () => /** @type {any} */ (window).seen(Number(count.textContent?.replaceAll(",", "")), performance.now());
       new MutationObserver(tell).observe(count, { childList: true, characterData: true, subtree: true });
       tell();
       return performance.now();
@@ -112,7 +112,7 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
     before = after;
   }
   await at(page)("resume-last").click();
-  await expect(at(page)("step-count")).toHaveText(`${before[0].step}`);
+  await expect(at(page)("step-count")).toHaveText(grouped(before[0].step));
   const kinds = Object.entries(kills).map(([kind, count]) => `${kind}: ${count}`);
   report("worker or tab killed at a random moment", ROUNDS, `0 saved runs lost; at most ${oldest.toFixed(1)} s of training lost (${kinds.join(", ")})`);
 });
@@ -134,9 +134,9 @@ test("the disk is full: a sentence, the earlier save stays, training goes on, an
     await expect(id("message")).toContainText("its space for this page is used up");
     expect(await kept(page)).toEqual(before);
     await page.reload();
-    await expect(id("message")).toContainText(`Kept from last time: Puppets, ${before[0].step} steps`);
+    await expect(id("message")).toContainText(`From your last visit: Puppets, ${grouped(before[0].step)} steps`);
     await id("resume-last").click();
-    await expect(id("step-count")).toHaveText(`${before[0].step}`);
+    await expect(id("step-count")).toHaveText(grouped(before[0].step));
     await session.send("Storage.overrideQuotaForOrigin", { origin });
     const reached = await playTo(page, before[0].step + 1);
     await expect.poll(async () => (await kept(page))[0].step).toBe(reached);
@@ -175,7 +175,7 @@ test("a GPU is lost while it trains: the run goes on from its last save", async 
     await expect.poll(() => number(id("step-count")), { intervals: [20] }).toBeGreaterThan(safe);
     await page.waitForTimeout(random(400));
     await page.evaluate(() => new BroadcastChannel("fault").postMessage("lose"));
-    await expect(id("message")).toContainText(`safe up to step ${safe}`);
+    await expect(id("message")).toContainText(`safe up to step ${grouped(safe)}`);
     await id("use-cpu").click();
     await expect(id("backend")).toHaveText("CPU");
     // By itself, from there.
@@ -289,14 +289,14 @@ test("the engine breaks down inside a command, each of them: what was kept is th
       { name, ...COMMANDS[name] },
     );
     await expect(id("message"), name).toContainText(`unreachable, in ${name}`);
-    await expect(id("message"), name).toContainText(`safe up to step ${step}`);
+    await expect(id("message"), name).toContainText(`safe up to step ${grouped(step)}`);
     await id("start-again").click();
-    await expect(id("step-count"), name).toHaveText(`${step}`);
+    await expect(id("step-count"), name).toHaveText(grouped(step));
     await expect(id("pictures-count"), name).toHaveText("40");
     expect(await kept(page), name).toEqual(before);
   }
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   report("engine breaks down inside a command", chosen.length, `0 saved runs lost; ${chosen.length} of ${names.length} commands`);
 });
 

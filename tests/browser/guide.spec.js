@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { QUICK, at, movie, number, open, pictures, violations } from "./helpers.js";
+import { QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
 
 /** A quick run of few keypoints. */
 const FIVE = `${QUICK}&keypoints=5`;
@@ -16,7 +16,7 @@ async function lossAt(page, step) {
   const id = at(page);
   for (let i = 1; i <= step; i++) {
     await id("step").click();
-    await expect(id("step-count")).toHaveText(`${i}`);
+    await expect(id("step-count")).toHaveText(grouped(i));
   }
   return id("loss").textContent();
 }
@@ -64,7 +64,7 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
     ["hide=moon", "no part of this page"],
     ["sample=cats", "puppets and hands"],
     ["start=soon", "1 or 0"],
-    ["steps=0", "a whole number from 1 to 1000000"],
+    ["steps=0", "a whole number from 1 to 1,000,000"],
   ]) {
     await expect(note.locator("p").filter({ hasText: `“${what}”` })).toContainText(why);
   }
@@ -184,7 +184,7 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
     await page.keyboard.press(stop % 2 ? "Enter" : stop === 9 ? "Enter" : "ArrowRight");
   }
   expect(new Set(titles).size).toBe(9);
-  expect(titles.at(-1)).toBe("Now your own pictures");
+  expect(titles.at(-1)).toBe("Now your own images");
   await expect(tour).toHaveCount(0);
   await expect(id("open-tour")).toBeFocused();
   await expect(id("step-count"), "the arrow led the tour and took no step").toHaveText("0");
@@ -257,7 +257,7 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(tiles).toHaveCount(2);
   await page.keyboard.press("Delete");
   await expect(tiles).toHaveCount(2);
-  await expect(page.getByText("2 pictures have to stay.")).toBeVisible();
+  await expect(page.getByText("At least 2 images must stay.")).toBeVisible();
   await expect(id("pictures-count")).toHaveText("2");
   await expect(id("step-count")).toHaveText("0");
 });
@@ -289,7 +289,7 @@ test("what is dropped while other files are read waits for them, and is added", 
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
   await expect(id("pictures-count")).toHaveText("66");
   await expect(id("thumbnails-more")).toHaveText("and 6 more");
-  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
   expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
@@ -342,7 +342,7 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
     await page.emulateMedia({ colorScheme });
     expect(await violations(page), `finished, ${colorScheme}`).toEqual([]);
   }
-  await page.locator("#remedies").getByRole("button", { name: "Look back" }).click();
+  await page.locator("#remedies").getByRole("button", { name: "Training history" }).click();
   await expect(page.locator("#look-back")).toBeFocused();
   await expect(id("moment-b")).toBeInViewport();
   await expect(id("moment-b")).toHaveText("12");
@@ -356,10 +356,10 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
   await id("steps").fill(`${end}`);
   await id("steps").press("Enter");
   await expect(id("message")).toContainText(`Finished: ${end} steps`);
-  await expect(id("step-count")).toHaveText(`${end}`);
+  await expect(id("step-count")).toHaveText(grouped(end));
   await expect(page).toHaveURL(new RegExp(`steps=${end}`));
   await id("reset").click();
-  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
 });
 
 /** The colours in the middle of each thumbnail, as text.
@@ -381,9 +381,9 @@ test("a sample has thumbnails, too, and a puppet that is left out is not learned
   await expect(id("step-count")).toHaveText("0");
   await tiles.nth(3).click();
   await expect(id("pictures-count")).toHaveText("39");
-  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  await expect(id("pictures-left-out")).toHaveText(", 1 removed");
   await id("open-share").click();
-  await expect(id("share")).toContainText("The pictures that you left out are back in it.");
+  await expect(id("share")).toContainText("The link includes the images that you removed.");
   await page.keyboard.press("Escape");
   expect(await lossAt(page, 4)).not.toBe(whole);
   // Another size reads them again, and still leaves it out.
@@ -469,12 +469,12 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
   await expect(id("pictures-count")).toHaveText("6");
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(6);
-  await expect(page.getByText("Added 2 pictures.")).toBeVisible();
+  await expect(page.getByText("Added 2 images.")).toBeVisible();
   expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
   // What is no picture changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
   await expect(id("message")).toContainText("There is no picture in this");
-  await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] moments$/);
+  await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] snapshots$/);
   await expect(id("step-count")).toHaveText("4");
   await expect(id("pictures-count")).toHaveText("6");
   await id("reset").click();
@@ -532,7 +532,7 @@ test("a video becomes training pictures: every n-th frame", async ({ page }) => 
   await id("file-input").setInputFiles(await movie(page));
   await expect(id("frames")).toContainText("walk.webm: 2.0 s, 10 frames/s.");
   await id("frames-every").fill("4");
-  await expect(id("frames")).toContainText("about 5 pictures");
+  await expect(id("frames")).toContainText("about 5 images");
   await id("frames-take").click();
   await expect(id("pictures-count")).toHaveText("5");
   await expect(id("frames")).toBeHidden();
@@ -540,7 +540,7 @@ test("a video becomes training pictures: every n-th frame", async ({ page }) => 
   await expect(id("thumbnails").getByRole("button").nth(2)).toHaveAccessibleName("Remove walk.webm/0.80 s.jpg");
 
   await id("file-input").setInputFiles({ name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) });
-  await expect(id("frames")).toContainText("bad.mp4 cannot be decoded");
+  await expect(id("frames")).toContainText("This browser cannot decode bad.mp4");
   await id("frames-cancel").click();
   await expect(id("frames")).toBeHidden();
   await expect(id("pictures-count")).toHaveText("5");
@@ -566,7 +566,7 @@ test("the camera gives n pictures after a countdown, and bad ones are left out",
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
+  await expect(id("record-said")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });
@@ -714,7 +714,7 @@ test("progress is not read out step by step, its end is; the tour rests where mo
   const heard = await page.evaluate(() => /** @type {any} */ (window).heard);
   expect(heard.filter((/** @type {string} */ text) => text.startsWith("off: Reading")).length).toBeGreaterThan(0);
   expect(heard.filter((/** @type {string} */ text) => text.startsWith("polite: Reading"))).toEqual([]);
-  expect(heard.at(-1)).toBe("polite: Ready. Press play to train.");
+  expect(heard.at(-1)).toBe("polite: Ready. Press Play to train.");
   await page.getByTestId("open-tour").click();
   await expect(page.getByTestId("tour")).toContainText("1 of 9");
   await expect(page.locator("body")).toHaveClass(/driver-simple/);

@@ -59,8 +59,13 @@ export const inWorker = (page, script) =>
     await route.fulfill({ response, body: `${await response.text()}`.replace(/^ *try \{/m, `${script}\n$&`) });
   });
 
+/** A whole number as the page writes it: `20,001`.
+ * @param {number} value
+ */
+export const grouped = (value) => value.toLocaleString("en");
+
 /** @param {import("@playwright/test").Locator} locator */
-export const number = async (locator) => Number(await locator.textContent());
+export const number = async (locator) => Number((await locator.textContent())?.replaceAll(",", ""));
 
 /** What axe-core finds to mend on the page as it is.
  * @param {import("@playwright/test").Page} page

@@ -44,11 +44,11 @@ test("two videos of one name are two in every table, and each frame shows its ow
   await id("desk-files").setInputFiles(await video("cam2/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
   await expect(id("noted-files")).toContainText("this one is video (2).webm here and in what is exported");
-  await expect(id("desk-count")).toHaveText("60 pictures");
+  await expect(id("desk-count")).toHaveText("60 images");
   // The same once more, under another name: nothing comes, and the note tells its name here.
   await id("desk-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
-  await expect(id("noted-files")).toContainText("This video is in the project already, as video.webm.");
-  await expect(id("desk-count")).toHaveText("60 pictures");
+  await expect(id("noted-files")).toContainText("This video is already in the project, as video.webm.");
+  await expect(id("desk-count")).toHaveText("60 images");
 
   // While the page still hands out addresses of blobs: the frames themselves.
   await id("with-pictures").check();
@@ -85,7 +85,7 @@ test("three landmarks are placed by three clicks while a model trains", async ({
   const id = at(page);
   await id("half-annotate").click();
   await id("desk-files").setInputFiles(pictures(3));
-  await expect(id("desk-count")).toHaveText("3 pictures");
+  await expect(id("desk-count")).toHaveText("3 images");
   await id("desk-layer").selectOption("landmarks");
   for (const name of ["tip", "wrist", "elbow"]) {
     await id("landmark-new").fill(name);
@@ -116,10 +116,10 @@ test("labels dropped beside their images come after them, and training leaves th
   const json = { name: "annotations.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(labels)) };
   await id("file-input").setInputFiles([...files, json]);
   await expect(id("pictures-count")).toHaveText("3");
-  await expect(page.locator("#rejected-files")).toContainText("drop it in Annotate, beside its images");
+  await expect(page.locator("#rejected-files")).toContainText("Drop this file in Annotate, together with its images");
   await id("half-annotate").click();
   await id("desk-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
-  await expect(id("desk-count")).toHaveText("3 pictures");
+  await expect(id("desk-count")).toHaveText("3 images");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveValue("middle");
   await expect(id("landmarks").locator("li")).toContainText("placed on 3");
   await expect(id("noted-files")).toContainText("other.json");
@@ -169,7 +169,7 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
-  await expect(id("record-said")).toContainText("The camera was turned: it began with 64 × 48 px, and now has 48 × 64 px.");
+  await expect(id("record-said")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
   // Read at once: the next shot says something else.
   const [muted, unmuted] = await page.evaluate(() =>
     ["mute", "unmute"].map((what) => {
@@ -180,7 +180,7 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   expect(muted).toContain("The camera sends no images. Close other programs that use it");
   expect(unmuted).toBe("");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
-  await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images so far are still here\. Press Record to try again\.$/);
+  await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();
   await expect(id("record-use")).toBeEnabled();
   // It goes on with the camera that was chosen.
@@ -208,7 +208,7 @@ test("a camera that is turned or unplugged while keypoints are shown is followed
   await page.evaluate(() => /** @type {any} */ (window).unplug());
   await expect(id("message")).toHaveText("The camera stopped: it was unplugged, or another program took it.");
   await expect(id("camera")).toBeHidden();
-  for (const [name, sentence] of [["NotFoundError", "there is none"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "it was not allowed"]]) {
+  for (const [name, sentence] of [["NotFoundError", "there is no camera"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "the browser does not allow it"]]) {
     await page.evaluate((name) => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name))), name);
     await id("desk-camera").click();
     await expect(id("message")).toContainText(`The camera cannot be used (${sentence}`);
@@ -222,7 +222,7 @@ test("without https the page says what is missing, and the camera why it is not 
   });
   await open(page, QUICK);
   const id = at(page);
-  await expect(id("link-note")).toContainText("This page was not opened over https, so the browser gives it no camera, no GPU, one core only");
+  await expect(id("link-note")).toContainText("This page was not opened over https. The browser gives it no camera, no GPU, only one core");
   await id("open-record").click();
   await expect(id("record-said")).toContainText("not opened over https");
 });
@@ -233,7 +233,7 @@ test("a dropped link or text leads nowhere and is reported; files dropped while 
   await open(page, QUICK);
   const id = at(page);
   // The last that the page says by itself.
-  await expect(id("message")).toContainText("or see a trained model");
+  await expect(id("message")).toContainText("or open a trained model");
   await id("half-annotate").click();
   /** Drops something on an element. @param {string} target @param {Record<string, string>} data @param {[string, string][]} files Names and bytes in base64. */
   const drop = (target, data, files = []) =>
@@ -248,21 +248,21 @@ test("a dropped link or text leads nowhere and is reported; files dropped while 
       { target, data, files },
     );
   expect(await drop("main", { "text/uri-list": "https://example.com/cat.jpg" }), "the browser does not follow it").toEqual([true, true]);
-  await expect(id("message")).toContainText("save the image first, then drop its file");
+  await expect(id("message")).toContainText("Save the image first, then drop its file");
   await drop("main", { "text/plain": "hello" });
   await expect(id("message")).toContainText("This is text, not a file");
   expect(await drop("#project-name", { "text/plain": "hand" }), "fields take text").toEqual([false, false]);
 
   const files = pictures(4).map(({ name, buffer }) => /** @type {[string, string]} */ ([name, buffer.toString("base64")]));
   await drop("main", {}, files.slice(0, 2));
-  await expect(id("desk-count")).toHaveText("2 pictures");
+  await expect(id("desk-count")).toHaveText("2 images");
   await id("sheet").first().click();
   const painted = () =>
     id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3]);
   await expect.poll(painted).toBe(255);
   const title = await page.locator("#editor-title").textContent();
   await drop("#editor", {}, files.slice(2));
-  await expect(id("desk-count")).toHaveText("4 pictures");
+  await expect(id("desk-count")).toHaveText("4 images");
   await expect(id("editor")).toBeVisible();
   await expect(page.locator("#editor-title")).toHaveText(`${title}`.replace("of 2", "of 4"));
   expect(await painted()).toBe(255);

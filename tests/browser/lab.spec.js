@@ -70,7 +70,7 @@ test("every stage shows its own tensor, of the picture that is chosen", async ({
   const id = at(page);
   const first = await stages(page);
   expect(new Set(Object.values(first)).size).toBe(10);
-  await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)? %$/);
+  await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)?%$/);
   // The paper's argument: without keypoints it is further off.
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
   expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
@@ -292,7 +292,7 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
   await openHands(page);
   const id = at(page);
   await id("poses").locator("summary").click();
-  await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 pictures at step/);
+  await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 images at step/);
   // The first of the diagonal against the flow, both brought to 32 px.
   const distance = (/** @type {number} */ row, /** @type {number} */ column) =>
     page.evaluate(([row, column]) => {
@@ -377,10 +377,10 @@ test("hands that somebody brings: watched, touched, looked back on and handed on
   expect(await changed(id("flow-edge-map"), trained["edge-map"]), "another hand's pose").toBeGreaterThan(0.005);
   await id("put-back").click();
   await expect(id("moment-b")).not.toHaveText("0");
-  await expect(id("moments-count")).toHaveText(/^\d\d moments$/);
+  await expect(id("moments-count")).toHaveText(/^\d\d snapshots$/);
   await id("open-share").click();
-  await expect(id("share")).toContainText("These pictures are not in it: they stay on this device.");
-  await expect(id("share-preview")).toHaveAttribute("alt", `6 pictures at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
+  await expect(id("share")).toContainText("Your images are not included: they stay on this device.");
+  await expect(id("share-preview")).toHaveAttribute("alt", `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
   await page.keyboard.press("Escape");
   const { origin } = new URL(page.url());
   expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "pictures stay").toEqual([]);
@@ -508,10 +508,10 @@ test("a training is looked back on, and taken home as a film that plays", async 
   // A run that is saved keeps its moments; another one has its own.
   const run = await save("save-run");
   await id("reset").click();
-  await expect(id("moments-count")).toHaveText("Moments are kept while it trains");
+  await expect(id("moments-count")).toHaveText("Snapshots appear during training");
   await id("model-input").setInputFiles({ name: run.name, mimeType: "application/octet-stream", buffer: run.bytes });
   await expect(id("message")).toContainText("Opened");
-  await expect(id("moments-count")).toHaveText(`${kept} moments`);
+  await expect(id("moments-count")).toHaveText(`${kept} snapshots`);
   expect(await pixels(id("moment-a-view"))).toBe(first);
 });
 
@@ -526,7 +526,7 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   await id("play").click();
   await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();
-  await expect(id("score-readout")).toHaveText(/Joints told by keypoints: \d+\.\d % of the side off/);
+  await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the side/);
 });
 
 /** A run of few and small pictures, as an address. */
@@ -581,7 +581,7 @@ test("keypoints on one another, and one that never moves, are named", async ({ p
   const give = (/** @type {string} */ name) => id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
   await give("whole.safetensors");
   await expect(id("message")).toContainText("Opened");
-  await expect(id("diagnosis")).toContainText("Nothing looks wrong.");
+  await expect(id("diagnosis")).toContainText("No issues found.");
   const header = 8 + Number(model.readBigUInt64LE());
   const [from, to] = JSON.parse(model.toString("utf8", 8, header))["encoder.detector.conv.6.weight"].data_offsets.map((/** @type {number} */ at) => header + at);
   const each = (to - from) / 12;
@@ -639,7 +639,7 @@ for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["li
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
     await id("poses").locator("summary").click();
-    await expect(id("poses-grid")).toHaveAttribute("aria-label", /pictures at step/);
+    await expect(id("poses-grid")).toHaveAttribute("aria-label", /images at step/);
     expect(await violations(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   });

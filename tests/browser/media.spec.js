@@ -106,7 +106,7 @@ test("what nobody can read of a video is guessed, and called so, and has an end"
   // Up to 1.96 s, where the last frame begins, or to 2 s, where it ends, by the browser.
   expect([59, 60]).toContain(found.frames.length);
   expect(found.frames).toEqual(found.frames.map((/** @type {number} */ _, /** @type {number} */ i) => i));
-  expect(found.guessed).toContain("they are taken 30 times a second, and their numbers may not be the file's");
+  expect(found.guessed).toContain("Frames are taken 30 times a second, and their numbers may differ from the file's");
 });
 
 test("a hundred phone photos take the memory of a few, and none is closed while it is drawn", async ({ page }) => {
@@ -180,7 +180,7 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
   expect(found.shown).toContain(49);
   expect(found.shown.length).toBeLessThan(10);
   expect(found.reads).toBe(found.shown.length);
-  expect(found.missing).toContain("is not here");
+  expect(found.missing).toContain("is missing");
   expect(found.bounded.bytes, "half of the budget, but for whole rows").toBeLessThanOrEqual(6e6 + 4 * 4000);
   expect(found.bounded.scale).toBeCloseTo(Math.sqrt(6e6 / 48e6), 2);
   expect(found.refused).toMatch(/^The image cannot be shown \(.+\)\.$/);
@@ -229,8 +229,8 @@ test("a drop of which one entry fails is read but for that, which is named", asy
   expect(found.names).toContain("saved.png");
   expect(found.names).toContain("plain.png");
   expect(found.names).toHaveLength(351);
-  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "One of the files", "One of the files"]);
-  expect(found.failed[0].reason).toContain("could not read this folder to its end");
+  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "A file", "A file"]);
+  expect(found.failed[0].reason).toContain("could not read all of this folder");
 });
 
 /** The editor by itself, over an engine that takes its time. Images have three landmarks; what is done comes to `window.edits`, and is answered by

@@ -7,7 +7,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, SMALL, at, bmp, inWorker, needs, number, open, photographs, pictures, root, sixty, small, violations } from "./helpers.js";
+import { FEW, QUICK, SMALL, at, grouped, bmp, inWorker, needs, number, open, photographs, pictures, root, sixty, small, violations } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** After so many steps of the tiny preset the loss must have fallen. */
@@ -86,7 +86,7 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   expect(await number(id("step-count"))).toBe(paused);
 
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${paused + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(paused + 1));
   await expect(id("play")).toHaveText("Play");
 
   await id("reset").click();
@@ -179,7 +179,7 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
     await id(`figure-${figure}`).scrollIntoViewIfNeeded();
     await expect.poll(() => colours(id(`figure-${figure}`).locator("canvas")), { message: figure }).toBeGreaterThan(5);
   }
-  await expect(page.locator("[data-live=edges]")).toContainText("In a recorded run");
+  await expect(page.locator("[data-live=edges]")).toContainText("In the recorded run");
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.emulateMedia({ colorScheme });
     expect(await violations(page), `loading, ${colorScheme}`).toEqual([]);
@@ -191,8 +191,8 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
   await expect(id("pictures-count")).toHaveText("400");
   await expect(id("flow-says")).not.toContainText("recorded");
   await expect.poll(input).not.toBe(recorded);
-  await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 pictures at step 0");
-  await expect(id("flow-picture")).toHaveAttribute("aria-label", "Picture, of picture 1 at step 0.");
+  await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 images at step 0");
+  await expect(id("flow-picture")).toHaveAttribute("aria-label", "Image, image 1 at step 0.");
   await expect(id("hide-all")).toBeEnabled();
   await expect(page.locator("[data-live=edges]")).toContainText("On this page, at step 0");
 });
@@ -384,7 +384,7 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
   const [one, other] = pictures(2);
   const files = Array.from({ length: 1000 }, (_, index) => ({ ...(index % 2 ? one : other), name: `disc ${index}.bmp` }));
   await id("file-input").setInputFiles(files);
-  await expect(id("pictures-count")).toHaveText("1000");
+  await expect(id("pictures-count")).toHaveText("1,000");
   await expect(progress).toBeHidden();
   const { gaps, bars } = await page.evaluate(() => {
     const { gaps, bars } = /** @type {any} */ (window).seen;
@@ -472,7 +472,7 @@ test("no other host is asked for anything, but for the hands by who wants them; 
     await id("article").scrollIntoViewIfNeeded();
     await id("half-annotate").click();
     await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("6 pictures");
+    await expect(id("desk-count")).toHaveText("6 images");
     await id("half-train").click();
     expect([...foreign(), ...outside]).toEqual([]);
 
@@ -813,7 +813,7 @@ test("a run that diverges goes back to its last finite state, says so, and can g
   await expect(id("message")).toContainText("It is back at step 3, the last good one");
   await expect(id("step-count")).toHaveText("3");
   await expect(id("play")).toHaveText("Play");
-  await expect(page.getByRole("button", { name: "Go on from step 3" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Continue from step 3" })).toBeVisible();
   await expect(id("kept-runs").locator("li").first()).toContainText(" 3 steps, today");
 });
 

@@ -75,7 +75,7 @@ test("images of the same names on another day start without labels", async ({ pa
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  await expect(id("desk-missing")).toContainText("6 images are not here");
+  await expect(id("desk-missing")).toContainText("6 images are missing");
   await id("desk-files").setInputFiles(images(90));
   await expect(id("noted-files")).toContainText("img_0 (2).bmp");
   await id("desk-layer").selectOption("landmarks");
@@ -85,7 +85,7 @@ test("images of the same names on another day start without labels", async ({ pa
   await id("project-new").click();
   await expect(id("desk-empty")).toBeVisible();
   await id("desk-files").setInputFiles(images(90));
-  await expect(id("desk-count")).toHaveText("6 pictures");
+  await expect(id("desk-count")).toHaveText("6 images");
   await landmark(page, "end");
   await expect(id("project-saved")).toHaveText(saved);
   await page.locator("#projects summary").click();
@@ -154,7 +154,7 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await expect(id("desk-empty")).toBeVisible();
   await id("project-undo-button").click();
   await expect(id("project-name")).toHaveValue("Hands: left/right");
-  await expect(id("desk-missing")).toContainText("6 images are not here");
+  await expect(id("desk-missing")).toContainText("6 images are missing");
 
   await id("project-delete").click();
   await expect(id("project-undo-button")).toBeVisible();
@@ -204,7 +204,7 @@ test("more training keeps the project and offers to detect again", async ({ page
   const id = at(page);
   await id("half-annotate").click();
   await id("desk-training").click();
-  await expect(id("desk-count")).toHaveText("40 pictures");
+  await expect(id("desk-count")).toHaveText("40 images");
   await landmark(page, "tip");
   await label(page, "puppet-7.png");
   await expect(id("desk-again")).toBeHidden();
@@ -212,9 +212,9 @@ test("more training keeps the project and offers to detect again", async ({ page
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
   await id("half-annotate").click();
-  await expect(id("desk-again")).toContainText("Keypoints of 40 images were found at step 0. The model is at step 1.");
+  await expect(id("desk-again")).toContainText("Keypoints of 40 images were detected at step 0. The model is at step 1.");
   await id("desk-files").setInputFiles(images(20, 1));
-  await expect(id("desk-count")).toHaveText("41 pictures");
+  await expect(id("desk-count")).toHaveText("41 images");
   await expect(id("desk-labelled")).toHaveText("1 of 41 labelled");
   await id("desk-detect-again").click();
   await expect(id("desk-again")).toBeHidden();
@@ -230,7 +230,7 @@ test("names belong to the run that they were given to", async ({ page }) => {
   await expect.poll(() => number(id("step-count"))).toBe(1);
   await id("half-annotate").click();
   await id("desk-files").setInputFiles(images(20, 2));
-  await expect(id("desk-count")).toHaveText("2 pictures");
+  await expect(id("desk-count")).toHaveText("2 images");
   const name = id("desk-keypoints").getByTestId("keypoint-name").first();
   await name.fill("nose");
   await name.press("Enter");

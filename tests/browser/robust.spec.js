@@ -49,7 +49,7 @@ test("where a canvas cannot be drawn, training goes on, and the page says so onc
   });
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(5);
-  await expect(id("fault-note")).toContainText("A part of the page failed (No memory for a canvas). The rest goes on.");
+  await expect(id("fault-note")).toContainText("A part of the page failed (No memory for a canvas). The rest still works.");
   await expect(id("fault-note").locator("p")).toHaveCount(1);
   await id("play").click();
   await expect(id("message")).toHaveText("Paused.");
@@ -122,12 +122,12 @@ test("Play, pressed at the first moment, trains as soon as there is an engine; p
     await page.goto(QUICK);
     for (let press = 0; press < presses; press++) await id("play").click();
     await expect(id("play")).toHaveText(presses % 2 ? "Pause" : "Play");
-    if (presses % 2) await expect(id("message")).toContainText("Training starts then.");
+    if (presses % 2) await expect(id("message")).toContainText("Training starts after that.");
     release();
     if (presses % 2) {
       await expect.poll(() => number(id("step-count")), { message: `${presses} presses` }).toBeGreaterThan(2);
     } else {
-      await expect(id("message")).toContainText("Press play");
+      await expect(id("message")).toContainText("Press Play");
       await page.waitForTimeout(1000);
       await expect(id("step-count")).toHaveText("0");
     }
@@ -222,7 +222,7 @@ test("whatever an address says, the page goes on, with a note", async ({ page })
   await page.goto(`?count=40&${wrong.join("&")}`);
   const id = at(page);
   await expect(id("pictures-count")).toHaveText("40");
-  await expect(id("link-note")).toContainText("“hands=http://[” was left out: it is not an address.");
+  await expect(id("link-note")).toContainText("“hands=http://[” was ignored: it is not an address.");
   expect(await id("link-note").locator("p").count()).toBeGreaterThanOrEqual(wrong.length);
   for (const hands of ["javascript:alert(1)", "http://", "https://[::1/", "data:,"]) {
     await page.goto(`${FEW}&hands=${encodeURIComponent(hands)}`);

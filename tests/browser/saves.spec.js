@@ -1,27 +1,27 @@
 // Runs that the browser keeps by itself.
 
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
+import { FEW, QUICK, at, grouped, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
 
 /** @param {number} step */
-const steps = (step) => new RegExp(` ${step} steps?, today`);
+const steps = (step) => new RegExp(` ${grouped(step)} steps?, today`);
 
 test("a kept run goes on without what was left out", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const all = await number(id("pictures-count"));
   await id("thumbnails").getByRole("button").nth(3).click();
-  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  await expect(id("pictures-left-out")).toHaveText(", 1 removed");
   const step = await playTo(page, 3);
   await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   const next = (await id("loss").textContent()) ?? "";
 
   await open(page, FEW);
   await expect(id("pictures-count")).toHaveText(`${all}`);
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
   await expect(id("pictures-count")).toHaveText(`${all - 1}`);
   await expect(id("thumbnails").locator("li").nth(3)).toBeHidden();
   await id("step").click();
@@ -42,14 +42,14 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   const second = await playTo(page, first + 2);
   await expect(kept).toHaveText(steps(second));
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${second + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(second + 1));
   const next = await id("loss").textContent();
 
   // The tab is closed; the page offers the run, and it goes on exactly.
   await open(page, FEW);
   await expect(id("message")).toHaveText(new RegExp(`Kept from last time: Puppets, ${second} steps`));
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${second}`);
+  await expect(id("step-count")).toHaveText(grouped(second));
   await expect(id("size")).toHaveValue("32");
   await id("step").click();
   await expect(id("loss")).toHaveText(next ?? "");
@@ -70,7 +70,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await open(page, FEW);
   await expect(kept).toHaveText(steps(first));
   await id("kept-resume").click();
-  await expect(id("step-count")).toHaveText(`${first}`);
+  await expect(id("step-count")).toHaveText(grouped(first));
   await expect(id("loss")).toHaveText(loss ?? "");
 
   // Of the same length, but no run inside: the engine says so, and nothing is lost.
@@ -87,7 +87,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await id("kept-resume").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("not a model");
-  await expect(id("step-count")).toHaveText(`${first}`);
+  await expect(id("step-count")).toHaveText(grouped(first));
 
   // The engine breaks down while it trains: a new one goes on from the last save, by itself.
   const third = await playTo(page, first + 2);
@@ -97,11 +97,11 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(third);
   await page.clock.fastForward(30_000);
   await expect(kept).not.toHaveText(steps(third));
-  const safe = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
+  const safe = Number(/ ([\d,]+) steps/.exec((await kept.textContent()) ?? "")?.[1].replaceAll(",", ""));
   expect(safe).toBeGreaterThan(third);
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
   await page.evaluate(() => new BroadcastChannel("test").postMessage("break"));
-  await expect(id("message")).toContainText(`safe up to step ${safe}`);
+  await expect(id("message")).toContainText(`safe up to step ${grouped(safe)}`);
   await id("start-again").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
   await expect(id("play")).toHaveText("Pause");
@@ -128,14 +128,14 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   await page.keyboard.press("Escape");
   await expect(id("choose")).toBeHidden();
   await expect(kept).toHaveCount(4);
-  await expect(id("kept-many")).toContainText("4 runs are kept");
+  await expect(id("kept-many")).toContainText("4 runs are stored");
   // It asks once for a run, not at every save.
   reached[3] = await playTo(page, reached[3] + 2);
   await expect(kept.first()).toHaveText(steps(reached[3]));
   await expect(id("choose")).toBeHidden();
   await id("kept-choose").press("Enter");
   const last = id("choose-runs").locator("li").last();
-  await expect(last).toContainText(` ${reached[0]} steps`);
+  await expect(last).toContainText(` ${grouped(reached[0])} steps`);
   await last.getByTestId("choose-drop").focus();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(3);
@@ -144,7 +144,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(4);
   await last.getByTestId("choose-drop").click();
-  await expect(id("choose-said")).toContainText(`Dropped: Puppets, ${reached[0]} steps`);
+  await expect(id("choose-said")).toContainText(`Deleted Puppets, ${grouped(reached[0])} steps`);
   await id("choose-close").click();
   await expect(id("kept-many")).toBeHidden();
   await id("reset").click();
@@ -156,14 +156,14 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   const file = await download;
   expect(file.suggestedFilename()).toBe(`autolink-run-${reached[1]}-steps.safetensors`);
   await id("model-input").setInputFiles(await file.path());
-  await expect(id("step-count")).toHaveText(`${reached[1]}`);
+  await expect(id("step-count")).toHaveText(grouped(reached[1]));
 
   await kept.nth(0).getByTestId("kept-open").click();
-  await expect(id("step-count")).toHaveText(`${reached[0]}`);
+  await expect(id("step-count")).toHaveText(grouped(reached[0]));
   // Other pictures: what was opened stays, for them.
   await id("file-input").setInputFiles(pictures());
   await expect(id("pictures-count")).toHaveText("6");
-  await expect(id("step-count")).toHaveText(`${reached[0]}`);
+  await expect(id("step-count")).toHaveText(grouped(reached[0]));
   await kept.nth(0).getByTestId("kept-delete").click();
   await expect(kept).toHaveCount(2);
   await open(page, FEW);
@@ -180,7 +180,7 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
   await open(page, FEW);
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
 
   await page.addInitScript(() => {
     indexedDB.open = () => {
@@ -191,8 +191,8 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
-  await expect(id("message")).toContainText("cannot keep the run for you (Storage is disabled)");
-  await expect(id("unkept")).toContainText("press Save run");
+  await expect(id("message")).toContainText("cannot store this run: Storage is disabled");
+  await expect(id("unkept")).toContainText("Press Save run");
   await playTo(page, 5);
 });
 
@@ -228,13 +228,13 @@ test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step",
   await expect(id("step-count")).toHaveText("0");
   await expect(id("play")).toHaveText("Play");
   await expect(kept).toHaveCount(1);
-  const step = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
+  const step = Number(/ ([\d,]+) steps/.exec((await kept.textContent()) ?? "")?.[1].replaceAll(",", ""));
   expect(step).toBeGreaterThanOrEqual(3);
   await id("undo-run").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
-  await expect(id("message")).toContainText(`is back, at step ${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
+  await expect(id("message")).toContainText(`is restored at step ${grouped(step)}`);
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   const loss = await id("loss").textContent();
 
   // Once more, from a run that a step was added to; and as exactly.
@@ -242,7 +242,7 @@ test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step",
   await page.keyboard.press("R");
   await expect(id("step-count")).toHaveText("0");
   await page.keyboard.press("Control+z");
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   await expect(id("loss")).toHaveText(loss ?? "");
   await expect(id("undo-run")).toHaveCount(0);
   // The run is the same one: it has one place among the kept.
@@ -279,19 +279,19 @@ test("every other way in which a run goes keeps it, and is undone with its image
     "an image that is removed": async () => {
       await id("thumbnails").getByRole("button").nth(2).click();
       await id("removed-apply").click();
-      await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+      await expect(id("pictures-left-out")).toHaveText(", 1 removed");
     },
   };
   for (const [name, go] of Object.entries(ways)) {
     const reached = (await number(id("step-count"))) + 2;
     await id("step").click();
     await id("step").click();
-    await expect(id("step-count"), name).toHaveText(`${reached}`);
+    await expect(id("step-count"), name).toHaveText(grouped(reached));
     const keypoints = await id("keypoints").inputValue();
     await go();
-    await expect(kept.filter({ hasText: ` ${reached} steps` }), name).toHaveCount(1);
+    await expect(kept.filter({ hasText: ` ${grouped(reached)} steps` }), name).toHaveCount(1);
     await id("undo-run").click();
-    await expect(id("step-count"), name).toHaveText(`${reached}`);
+    await expect(id("step-count"), name).toHaveText(grouped(reached));
     await expect(id("pictures-count"), name).toHaveText(all ?? "");
     await expect(id("keypoints"), name).toHaveValue(keypoints);
   }
@@ -314,16 +314,16 @@ test("a run that cannot be kept goes only if a person says so", async ({ page })
   await id("play").click();
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   const step = await number(id("step-count"));
-  await expect(id("unkept")).toContainText("cannot keep the run for you (it does not say why)");
+  await expect(id("unkept")).toContainText("cannot store this run: it does not say why");
   await id("reset").click();
   await expect.poll(() => asked.length).toBe(1);
-  expect(asked[0]).toContain(`This run of ${step} steps cannot be kept: it does not say why. Undo brings it back`);
-  await expect(id("step-count")).toHaveText(`${step}`);
+  expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it does not say why. You can undo this`);
+  await expect(id("step-count")).toHaveText(grouped(step));
   answer = true;
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("undo-run").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
 });
 
 test("the browser is asked to keep what is worth it, and its answer is said", async ({ page }) => {
@@ -338,7 +338,7 @@ test("the browser is asked to keep what is worth it, and its answer is said", as
   const id = at(page);
   expect(await times()).toBe(0);
   await playTo(page, 2);
-  await expect(id("persisted")).toHaveText(/may clear it when space runs low/);
+  await expect(id("persisted")).toHaveText(/may delete this when space runs low/);
   await playTo(page, 5);
   expect(await times()).toBe(1);
   await open(page, `${QUICK}&keypoints=5`);
@@ -359,7 +359,7 @@ test("two tabs never write one run: the second goes on with its own, and is told
   const there = at(second);
   await there("resume-last").click();
   await expect(there("message")).toContainText("Another tab trains this run too");
-  await expect(there("step-count")).toHaveText(`${step}`);
+  await expect(there("step-count")).toHaveText(grouped(step));
   const further = await playTo(second, step + 3);
   const kept = there("kept-runs").locator("li");
   await expect(kept).toHaveCount(2);
@@ -379,6 +379,6 @@ test("two tabs never write one run: the second goes on with its own, and is told
   await second.bringToFront();
   await second.reload();
   await there("kept-runs").locator("li").first().getByTestId("kept-resume").click();
-  await expect(there("step-count")).toHaveText(`${own}`);
+  await expect(there("step-count")).toHaveText(grouped(own));
   await expect(there("message")).not.toContainText("Another tab");
 });

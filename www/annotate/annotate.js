@@ -10,6 +10,7 @@ import { Desk } from "./desk.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { EngineError } from "../autolink.js";
+import { counted, grouped } from "../format.js";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
 import { Pictures } from "./pictures.js";
@@ -52,7 +53,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {() => Promise<Blob>} */
     const read = () =>
       new Promise((resolve, reject) => {
-        attempt(async (session) => resolve(await session.picture(image))).then(() => reject(new Error("the engine does not have it")));
+        attempt(async (session) => resolve(await session.picture(image))).then(() => reject(new Error("the engine does not have the file")));
       });
     const seconds = row.video?.seconds ?? 0;
     return { width_px, height_px, read: video ? () => video.picture(seconds) : read };
@@ -82,7 +83,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const remove = (/** @type {number[]} */ images) => {
     const [first] = images;
     const name = store.state.desk?.row(first)?.name;
-    const text = images.length === 1 ? `Removed ${name}.` : `Removed ${images.length} images.`;
+    const text = images.length === 1 ? `Removed ${name}.` : `Removed ${counted(images.length, "image")}.`;
     return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" }), true));
   };
 
@@ -101,20 +102,20 @@ export function openAnnotate(store, { attempt, download, saves }) {
     byId("landmarks-part").hidden = !isLandmarks;
     if (!desk) return;
     const { view } = desk;
-    byId("desk-count").textContent = `${desk.count} ${desk.count === 1 ? "picture" : "pictures"}`;
+    byId("desk-count").textContent = counted(desk.count, "image");
     byId("desk-labelled").textContent = isLandmarks
-      ? `${view.labelled} of ${desk.count} labelled`
-      : `${desk.rows.filter(({ id }) => desk.placed(id, "keypoints") > 0).length} of ${desk.count} corrected`;
+      ? `${grouped(view.labelled)} of ${grouped(desk.count)} labelled`
+      : `${grouped(desk.rows.filter(({ id }) => desk.placed(id, "keypoints") > 0).length)} of ${grouped(desk.count)} corrected`;
     byId("desk-filtered").hidden = order().length > 0;
     const waiting = byId("desk-waiting");
     waiting.hidden = view.waiting === 0;
     const [labels, here] = [view.waiting, view.attachable];
     /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
-      `Labels of ${labels} ${labels === 1 ? "image" : "images"} from an earlier version know their images by name alone. ` +
-      (here ? `${here} of these names ${here === 1 ? "is" : "are"} here. Are these the same images?` : "Drop the images in, then attach the labels to them.");
+      `Labels of ${counted(labels, "image")} from an earlier version know their images by name only. ` +
+      (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Are these the same images?` : "Drop in the images, then attach the labels.");
     /** @type {HTMLButtonElement} */ (byId("desk-attach")).disabled = here === 0;
     const missing = desk.rows.filter((row) => !row.is_here).length;
-    byId("desk-missing").textContent = missing ? `${missing} ${missing === 1 ? "image is" : "images are"} not here. Drop the images to see them: their labels wait for them.` : "";
+    byId("desk-missing").textContent = missing ? `${counted(missing, "image")} ${missing === 1 ? "is" : "are"} missing. Drop in the files to see them; their labels are waiting.` : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), desk, edit);
@@ -137,9 +138,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const old = desk?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
     byId("desk-again").hidden = old.length === 0 || finding || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
-    const found = steps.length ? `found at step ${steps.join(", ")}${isOther ? " of another run" : ""}` : "not found yet";
-    const images = `${old.length} ${old.length === 1 ? "image" : "images"}`;
-    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${images} were ${found}. The model is at step ${step}.`;
+    const found = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
+    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${found}. The model is at step ${grouped(step)}.`;
   });
   // The names of a run that is opened again come back with it.
   store.watch(["runId"], ({ desk, runId }) => {
@@ -163,10 +163,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
             const { desk } = store.state;
             const without = layer() === "keypoints" ? (desk?.rows.filter((row) => row.step === null).length ?? 0) : 0;
             const missing = withImages() ? (desk?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
-            const images = (/** @type {number} */ count) => `${count} ${count === 1 ? "image" : "images"}`;
             const notes = [
-              without ? ` ${images(without)} ${without === 1 ? "is" : "are"} not in it: no keypoints were found there yet.` : "",
-              missing ? ` The pixels of ${images(missing)} are not in it: drop the images in first.` : "",
+              without ? ` It leaves out ${counted(without, "image")} without keypoints: press Detect again first.` : "",
+              missing ? ` It lacks the files of ${counted(missing, "image")}: drop them in first.` : "",
             ];
             say(`Saved ${file.name}.${notes.join("")}`);
           }),
@@ -180,7 +179,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const section = /** @type {HTMLDetailsElement} */ (byId("noted"));
     section.hidden = noted.length === 0;
     section.open = noted.length > 0 && noted.length <= 3;
-    byId("noted-summary").textContent = noted.length === 1 ? "1 file needs a word" : `${noted.length} files need a word`;
+    byId("noted-summary").textContent = `Notes on ${counted(noted.length, "file")}`;
     byId("noted-files").replaceChildren(...noted.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
   });
 
@@ -232,7 +231,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
             if (before.get(frame.frame)) continue;
             await session.addFrame({ name, content }, frame);
             added += 1;
-            const what = `Finding keypoints in ${name}, seconds`;
+            const what = `Detecting keypoints in ${name}, seconds`;
             store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
           }
         } finally {
@@ -241,15 +240,15 @@ export function openAnnotate(store, { attempt, download, saves }) {
         await session.showDesk();
         const called = store.state.desk?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
         if (video.guessed) rejected.push({ name, reason: video.guessed });
-        if (isKnown && added === 0) rejected.push({ name, reason: `This video is in the project already, as ${called}.` });
-        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `There is another video of this name: this one is ${called} here and in what is exported.` });
+        if (isKnown && added === 0) rejected.push({ name, reason: `This video is already in the project, as ${called}.` });
+        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `Another video has this name. This one is called ${called} here and in exports.` });
       } catch (error) {
         if (error instanceof EngineError) throw error;
         rejected.push({ name, reason: error instanceof Error ? error.message : String(error) });
       }
     }
     await session.showDesk();
-    return { about: `Keypoints of ${count} ${count === 1 ? "frame" : "frames"}.`, rejected };
+    return { about: `Keypoints of ${counted(count, "frame")}.`, rejected };
   };
   let stopped = false;
 
@@ -262,7 +261,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     stopped = false;
     const inVideos = files.filter(isVideo);
     const others = files.filter((file) => !isVideo(file));
-    store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints", done: 0, total: null, isBytes: false } });
+    store.set({ finding: true, noted: [], message: null, progress: { what: "Detecting keypoints", done: 0, total: null, isBytes: false } });
     attempt(async (session) => {
       pictures.clear();
       const found = [];
@@ -309,7 +308,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   /** Finds keypoints anew where they are not of the model as it is now; names, corrections and landmarks stay. */
   const findAgain = () => {
     stopped = false;
-    store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints again", done: 0, total: null, isBytes: false } });
+    store.set({ finding: true, noted: [], message: null, progress: { what: "Detecting keypoints again", done: 0, total: null, isBytes: false } });
     attempt(async (session) => {
       const found = await session.findAgain();
       for (const [content, video] of videos) {

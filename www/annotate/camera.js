@@ -94,7 +94,7 @@ export class Camera {
       if (reader?.canvas.width !== width || reader.canvas.height !== height) {
         if (reader) turned = `, turned: now ${width} × ${height} px`;
         reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-        if (!reader) throw new Error("There is no canvas to read the camera with.");
+        if (!reader) throw new Error("This browser has no canvas to read the camera with.");
       }
       const start = performance.now();
       reader.drawImage(this.#video, 0, 0, width, height);
@@ -124,7 +124,7 @@ export class Camera {
       }
       const rate = ends.length > 1 ? ((ends.length - 1) * 1000) / (now - ends[0]) : 0;
       const delay = delays.reduce((a, b) => a + b, 0) / delays.length;
-      this.#readout.textContent = `${rate.toFixed(0)} pictures/s, ${delay.toFixed(0)} ms behind${turned}`;
+      this.#readout.textContent = `${rate.toFixed(0)} images/s, ${delay.toFixed(0)} ms behind${turned}`;
     }
   }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawPoints } from "./desk.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -197,7 +198,7 @@ export class Editor {
       if (!isWanted()) return lease.release();
       this.#lease = lease;
       const { width_px, height_px } = this.#sheet ?? { width_px: 0, height_px: 0 };
-      if (lease.scale < 1) this.tell(`The image has ${width_px} × ${height_px} px, more than there is memory for: it is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact places.`);
+      if (lease.scale < 1) this.tell(`The image (${grouped(width_px)} × ${grouped(height_px)} px) does not fit into memory and is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact positions.`);
       this.#draw();
     } catch (error) {
       if (isWanted()) this.tell(error instanceof Error ? error.message : `${error}`);
@@ -269,13 +270,13 @@ export class Editor {
     const place = this.#order.indexOf(this.#index);
     if (place >= 0) this.#place = place;
     const title = /** @type {HTMLElement} */ (this.#dialog.querySelector("h2"));
-    title.textContent = `${this.#sheet?.name} (${place >= 0 ? `${place + 1} of ${this.#order.length}` : "no longer among those shown"})`;
+    title.textContent = `${this.#sheet?.name} (${place >= 0 ? `${place + 1} of ${this.#order.length}` : "outside the filter"})`;
     const labels = desk.labels(this.#layer);
     while (this.#list.children.length > labels.length) this.#list.lastElementChild?.remove();
     labels.forEach((label, k) => {
       const button = /** @type {HTMLButtonElement} */ (this.#list.children[k]?.firstElementChild ?? this.#entry(k));
       const point = points[k];
-      const what = this.#layer === "landmarks" ? "predicted" : "found";
+      const what = this.#layer === "landmarks" ? "predicted" : "detected";
       const state = point.visibility === "absent" ? (point.placed ? "absent" : "not placed") : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
       const text = `${label.name} ${state}`;
       if (button.dataset.text !== text + label.color) {
@@ -450,7 +451,7 @@ export class Editor {
     const next = this.#neighbour(1) ?? this.#neighbour(-1);
     if (next === undefined) this.#dialog.close();
     else this.open(next);
-    this.tell(`Removed ${name}. Undo brings it back.`);
+    this.tell(`Removed ${name}. Undo restores it.`);
     this.#remove(image);
   }
 

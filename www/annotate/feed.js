@@ -15,15 +15,15 @@ const WANTED = { width: { ideal: 640 }, height: { ideal: 480 } };
 
 /** What browsers call a camera that cannot be had, for people. @type {Record<string, string>} */
 const REASONS = {
-  NotAllowedError: "it was not allowed: allow the camera for this page in the browser, then try again",
+  NotAllowedError: "the browser does not allow it: allow the camera for this page, then try again",
   SecurityError: "this browser allows no camera here",
-  NotFoundError: "there is none: connect one, then try again",
-  OverconstrainedError: "the chosen one is gone: connect it, or choose another one",
-  NotReadableError: "another program uses it: close that, then try again",
+  NotFoundError: "there is no camera: connect one, then try again",
+  OverconstrainedError: "the chosen camera is gone: connect it, or choose another one",
+  NotReadableError: "another program uses it: close that program, then try again",
   AbortError: "it did not start: try again",
 };
 
-const MUTED = "The camera sends no images. Close other programs that use it, or uncover it; the page then goes on by itself.";
+const MUTED = "The camera sends no images. Close other programs that use it, or uncover it. The page then continues by itself.";
 
 /** What a camera sees. Stops by itself when it is unplugged. */
 export class Feed {
@@ -51,9 +51,9 @@ export class Feed {
       track.addEventListener("mute", () => onMute(MUTED), { signal });
       track.addEventListener("unmute", () => onMute(""), { signal });
       if (track.muted) onMute(MUTED);
-      if (track.readyState === "ended") this.#end("The camera stopped as soon as it began.");
+      if (track.readyState === "ended") this.#end("The camera stopped as soon as it started. Try again.");
     }
-    if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images.");
+    if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images. Choose another one.");
   }
 
   /**
@@ -65,7 +65,7 @@ export class Feed {
    */
   static async open(video, onEnd, onMute) {
     const missing = insecure();
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives a page no camera.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives no camera to pages.");
     const chosen = remembered();
     let stream;
     try {

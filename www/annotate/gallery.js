@@ -154,9 +154,9 @@ export class Gallery {
     if (!desk || !sheet || !canvas || !button) return;
     const placed = desk.points(index, this.#layer).filter((point) => point.placed).length;
     name.textContent = sheet.name;
-    const found = sheet.step === null ? "keypoints not found yet" : `${sheet.confidence.toFixed(2)} confidence`;
+    const found = sheet.step === null ? "keypoints not detected yet" : `${sheet.confidence.toFixed(2)} confidence`;
     const hand = placed ? `${placed} by hand` : "";
-    note.textContent = sheet.is_here ? hand || found : ["not here: drop it to see it", hand].filter(Boolean).join(", ");
+    note.textContent = sheet.is_here ? hand || found : ["file missing: drop it in", hand].filter(Boolean).join(", ");
     button.title = sheet.name;
     item.classList.toggle("is-missing", !sheet.is_here);
     const remove = item.querySelector("button.icon");

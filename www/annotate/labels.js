@@ -86,7 +86,7 @@ function button(id, text, label, act) {
   return made;
 }
 
-const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)} %`;
+const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)}%`;
 
 /** The discovered keypoints.
  * @param {HTMLElement} list
@@ -105,7 +105,7 @@ export function showKeypoints(list, desk, edit) {
     keypoints.map(({ name, color, hidden, placed_on, error, baseline }, index) => {
       const colour = make("input", { id: `keypoint-color-${index}`, type: "color", value: color, "aria-label": `Colour of ${name}` });
       colour.addEventListener("change", () => edit({ kind: "recolor", index, color: colour.value }));
-      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Shown and exported" });
+      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Show and export" });
       shown.checked = !hidden;
       shown.addEventListener("change", () => edit({ kind: "hide", index, hidden: !shown.checked }));
       const merge = make("select", { id: `keypoint-merge-${index}`, "aria-label": `Merge ${name} into another`, title: "Merge into" });
@@ -121,8 +121,8 @@ export function showKeypoints(list, desk, edit) {
       const told = [];
       if (placed_on) told.push(`corrected on ${placed_on}`);
       if (error != null) {
-        const mean = baseline == null ? "" : ` (its mean place: ${percent(baseline)})`;
-        told.push(`off its landmark by ${percent(error)} of the picture${mean}`);
+        const mean = baseline == null ? "" : ` (mean position: ${percent(baseline)})`;
+        told.push(`${percent(error)} of the image off its landmark${mean}`);
       }
       if (told.length) item.append(make("small", { "data-testid": "keypoint-note" }, told.join(", ")));
       return item;
@@ -184,10 +184,10 @@ export function showLandmarks(list, desk, edit, open) {
       const text =
         error == null
           ? `placed on ${placed_on}`
-          : `placed on ${placed_on}, off by ${percent(error)} of the picture${baseline == null ? "" : ` (its mean place: ${percent(baseline)})`}`;
+          : `placed on ${placed_on}, predicted with an error of ${percent(error)} of the image${baseline == null ? "" : ` (mean position: ${percent(baseline)})`}`;
       const item = make("li", {}, dot, field, remove, make("small", { "data-testid": "landmark-error" }, text));
       if (error != null && worst.length) {
-        const links = make("small", {}, "worst: ");
+        const links = make("small", {}, "Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
           const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, desk.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));

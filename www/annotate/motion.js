@@ -176,7 +176,7 @@ export class MotionPanel {
     );
     const said = series.map(({ title, values }) => {
       const there = values.filter((value) => value !== null);
-      return there.length ? `${title}: ${Math.min(...there).toFixed(1)} to ${Math.max(...there).toFixed(1)}` : `${title}: nothing`;
+      return there.length ? `${title}: ${Math.min(...there).toFixed(1)} to ${Math.max(...there).toFixed(1)}` : `${title}: no values`;
     });
     this.#chart.setAttribute("aria-label", `Over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${said.join("; ")}`);
   }

@@ -74,7 +74,7 @@ export class Pictures {
    */
   async lease(image, width, isWanted = () => true) {
     const original = this.#find(image);
-    if (!original) throw new Error("The image is not here: drop it to see it.");
+    if (!original) throw new Error("The image file is missing. Drop it in to see it.");
     const { width_px, height_px } = original;
     const largest = Math.floor(width_px * Math.min(1, Math.sqrt((this.#budget * LARGEST) / (PIXEL * Math.max(1, width_px * height_px)))));
     const side = Math.max(1, Math.min(width ?? width_px, largest));
@@ -112,7 +112,7 @@ export class Pictures {
   #open(key, { width_px, height_px, read }, side, isUrgent) {
     const isWhole = side >= width_px;
     const decode = async () => {
-      if (!entry.wanted.some((isWanted) => isWanted())) throw new Unwanted("It is not looked at any more.");
+      if (!entry.wanted.some((isWanted) => isWanted())) throw new Unwanted("The image is no longer needed.");
       const blob = await read();
       const bitmap = await createImageBitmap(blob, isWhole ? {} : { resizeWidth: side, resizeQuality: "medium" });
       entry.bytes = PIXEL * bitmap.width * bitmap.height;

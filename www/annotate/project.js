@@ -5,7 +5,7 @@
  * @module
  */
 
-import { when } from "../kept.js";
+import { counted, dateText, grouped } from "../format.js";
 import { persist, persistSentence } from "../persist.js";
 import { PROJECT_FILE, Projects, hold, newProjectId } from "../projects.js";
 import { make } from "./labels.js";
@@ -287,7 +287,7 @@ export class ProjectPanel {
       } catch (error) {
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
-        this.#unkept = `Not kept (${reason.replace(/\.$/, "")}): press Save to a file.`;
+        this.#unkept = `Not saved (${reason.replace(/\.$/, "")}). Press Save to a file.`;
       }
     });
     this.#show();
@@ -309,7 +309,7 @@ export class ProjectPanel {
       const project = await session.saveProject(this.#name);
       const file = new File([project], fileName(this.#name), { type: "application/json" });
       this.#page.download(file);
-      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names; keep the images beside it.` } });
+      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. The file holds labels and names but no images: keep them with it.` } });
     });
   }
 
@@ -371,7 +371,7 @@ export class ProjectPanel {
     const open = button("open", "Open", () => this.#alone(() => this.#openOrWait(saved)));
     /** @type {HTMLButtonElement} */ (open).disabled = isOpen;
     const { images, labelled } = saved;
-    const about = `${when(saved.date)}, ${images} ${images === 1 ? "image" : "images"}, ${labelled} labelled, ${size(saved.bytes)}`;
+    const about = `${dateText(saved.date)}, ${counted(images, "image")}, ${grouped(labelled)} labelled, ${size(saved.bytes)}`;
     return make("li", isOpen ? { "aria-current": "true" } : {}, make("p", {}, make("b", {}, saved.name), make("small", {}, ` ${about}`)), make("div", { class: "row" }, open, button("copy-of", "Copy", () => this.#copy(saved)), button("delete", "Delete", () => this.#delete(saved))));
   }
 }

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { counted, grouped } from "../format.js";
+
 /**
  * @typedef {object} Frame
  * @property {number} frame From 0, in the order in which they are shown.
@@ -78,15 +80,15 @@ export const isVideo = (/** @type {{ name: string, file: File }} */ { name, file
 export async function openVideo(file) {
   // Whether it can be read at all: a file that was moved since it was chosen fails everywhere else without a reason.
   await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new Error(`${file.name} cannot be read, or no longer: choose it again.`);
+    throw new Error(`${file.name} cannot be read. Choose it again.`);
   });
   const track = await readTrack(file);
-  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no frames that can be read: it may be cut off.`);
+  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off.`);
   const decoder = (track && (await byCodec(track).catch(() => null))) ?? (await byElement(file, track?.times ?? null).catch(() => null));
   if (!decoder) {
     track?.close();
     const holds = track?.codec ? ` (it holds ${track.codec})` : "";
-    throw new Error(`${file.name} cannot be decoded by this browser${holds}: save it as MP4 (H.264) or WebM, and drop it again.`);
+    throw new Error(`This browser cannot decode ${file.name}${holds}. Save it as MP4 (H.264) or WebM and drop it again.`);
   }
   return videoOf(file, decoder.times, decoder, Boolean(track));
 }
@@ -111,7 +113,7 @@ function videoOf(file, { starts, end }, decoder, isExact) {
       }
     } catch (error) {
       const said = error instanceof Error ? error.message : `${error}`;
-      throw new Error(`${file.name} cannot be decoded to its end (${said.replace(/\.$/, "")}): ${count} of ${Math.ceil(starts.length / every)} frames are here.`);
+      throw new Error(`Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${said.replace(/\.$/, "")}).`);
     }
   };
   const canvases = canvasesOf();
@@ -119,7 +121,7 @@ function videoOf(file, { starts, end }, decoder, isExact) {
     duration,
     rate: starts.length / Math.max(end - starts[0], 1e-9),
     count: starts.length,
-    guessed: isExact ? "" : `This browser does not tell when the frames of ${file.name} begin: they are taken ${Math.round(1 / STEP)} times a second, and their numbers may not be the file's.`,
+    guessed: isExact ? "" : `This browser does not report the frame times of ${file.name}. Frames are taken ${Math.round(1 / STEP)} times a second, and their numbers may differ from the file's.`,
     frames: (every) =>
       taken(every, (frame, image) => {
         const context = canvases.full(image);
@@ -163,7 +165,7 @@ function canvasesOf() {
   /** @param {number} width @param {number} height @param {CanvasRenderingContext2DSettings} [how] */
   const made = (width, height, how) => {
     const context = new OffscreenCanvas(width, height).getContext("2d", how);
-    if (!context) throw new Error("There is no canvas to draw frames on.");
+    if (!context) throw new Error("This browser has no canvas to draw frames on.");
     return context;
   };
   return {
@@ -214,7 +216,7 @@ async function readTrack(file) {
     if (!track) {
       const hasSound = await input.getPrimaryAudioTrack();
       input.dispose();
-      if (hasSound) throw new Silent(`${file.name} has sound, but no frames.`);
+      if (hasSound) throw new Silent(`${file.name} has sound but no frames.`);
       return null;
     }
     /** @type {[number, number][]} */ const shown = [];
@@ -286,7 +288,7 @@ async function byCodec({ track, times, close }) {
     },
     async at(frame, take) {
       const sample = (await sink.getSample(middle(times, frame))) ?? (await walkTo(frame));
-      if (!sample) throw new Error("There is no such frame.");
+      if (!sample) throw new Error("The video has no such frame.");
       try {
         return await take(drawable(sample));
       } finally {
@@ -323,7 +325,7 @@ async function byElement(file, known) {
       };
       video.addEventListener(name, end(() => resolve(undefined)), { signal });
       video.addEventListener("error", end(() => reject(new Error(video.error?.message || `no ${name}`))), { signal });
-      const late = setTimeout(end(() => reject(new Error("the browser does not come to this frame"))), PATIENCE);
+      const late = setTimeout(end(() => reject(new Error("the browser did not reach this frame"))), PATIENCE);
       start();
     });
   /** When the frame that is painted next begins, by the element's clock, s; nothing where the browser does not tell. @returns {Promise<number | null>} */
@@ -382,7 +384,7 @@ async function byElement(file, known) {
 async function held({ width, height, draw }) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("There is no canvas to draw frames on.");
+  if (!context) throw new Error("This browser has no canvas to draw frames on.");
   draw(context, width, height);
   return { width, height, draw: (context, width, height) => context.drawImage(canvas, 0, 0, width, height) };
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { edgesFigure } from "./edges.js";
 import { maskFigure } from "./mask.js";
 import { shiftFigure } from "./shift.js";
@@ -34,7 +35,7 @@ export function showFigures(article, store, ask) {
     const now = performance.now();
     if (phase === "training" && now - told < TELL_EVERY) return;
     told = now;
-    sentence.textContent = views ? aboutEdges(views.edge_weights, recorded ? `In a recorded run, at step ${views.step},` : `On this page, at step ${views.step},`) : "";
+    sentence.textContent = views ? aboutEdges(views.edge_weights, recorded ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`) : "";
   });
 }
 
@@ -44,5 +45,5 @@ function aboutEdges(weights, where) {
   if (edges.length === 0) return "";
   const [{ weight, i, j }] = edges;
   const middle = edges[Math.floor(edges.length / 2)].weight;
-  return `${where} the strongest joins ${j + 1} and ${i + 1} with ${weight.toFixed(3)}; half of them are below ${middle.toFixed(3)}.`;
+  return `${where} the strongest edge joins keypoints ${j + 1} and ${i + 1} with weight ${weight.toFixed(3)}. Half of all edges are below ${middle.toFixed(3)}.`;
 }

@@ -23,7 +23,7 @@ export function edgesFigure(figure, store, ask) {
     shown.pixels.forEach((value, at) => rgba.set([9 + 0.965 * value, 10 + 0.902 * value, 28 + 0.706 * value, 255], 4 * at));
     context.drawImage(picture(rgba, shown.size), 0, 0, side, side);
     say(figure, shown.says);
-    describe(figure, `Two lines that cross, weights 1 and ${weight().toFixed(2)}. ${shown.says}`);
+    describe(figure, `Two edges that cross, weights 1 and ${weight().toFixed(2)}. ${shown.says}`);
   });
   const drawn = answers(store, ask, "lines", () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), adds: sum() }), redraw);
   const thickness = slider(figure, "thickness", (value) => `${Number((10 ** value).toPrecision(2))}`, drawn.renew);

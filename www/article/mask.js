@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawSkeleton } from "../skeleton.js";
 import { box, describe, easel, picture, pixelsOf, slider } from "./easel.js";
 
@@ -42,7 +43,7 @@ export function maskFigure(figure, store) {
       context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
     }
     if (hint()) drawSkeleton(context, { points: views.keypoints[shown] ?? [], strengths: views.edge_strengths, palette }, { left: 0, top: 0, side });
-    describe(figure, `Picture ${shown + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
+    describe(figure, `Image ${shown + 1} of ${views.count}: ${hidden} of ${grouped(cells * cells)} cells are hidden${hint() ? ", and the skeleton is drawn over them" : ""}`);
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
   const grid = slider(figure, "grid", (value) => `${value}`, redraw);

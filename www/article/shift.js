@@ -29,7 +29,7 @@ export function shiftFigure(figure, store, ask) {
       context.drawImage(picture(rgba, shown.size), at * side * (1 + GAP), 0, side, side);
     }
     say(figure, shown.says);
-    describe(figure, "A picture, the same picture moved aside, and their difference");
+    describe(figure, "An image, the same image shifted, and their difference");
   });
   const drawn = answers(store, ask, "shift", () => (store.state.views && !store.state.recorded ? { kind: "shift", by: shift() } : null), redraw);
   const size = () => store.state.views?.size ?? 64;

@@ -34,7 +34,7 @@ export function softmaxFigure(figure, store, ask) {
     context.strokeStyle = "#000000";
     context.stroke();
     say(figure, shown.says);
-    describe(figure, `Shares of two places with high scores. ${shown.says}`);
+    describe(figure, `A heatmap with two peaks. ${shown.says}`);
   });
   const drawn = answers(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
   const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.renew);

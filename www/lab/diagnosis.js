@@ -27,8 +27,8 @@ export function openDiagnosis(store, root) {
     const text = findings.length
       ? ""
       : !views || views.step < FIRST_STEP
-        ? `Too early to tell: from step ${FIRST_STEP} on it is said here if something goes wrong.`
-        : "Nothing looks wrong.";
+        ? `Too early to tell. Issues appear here from step ${FIRST_STEP} on.`
+        : "No issues found.";
     const next = JSON.stringify([text, findings]);
     const now = performance.now();
     if (next === shown || (phase === "training" && now - changed < CHANGE_EVERY)) return;

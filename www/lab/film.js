@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { MomentPainter } from "./painter.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -33,7 +34,7 @@ function stageOf({ moments, palette, views }) {
   const height = even(SIDE * MomentPainter.rows(columns, columns) + 2 * MARGIN + LINE);
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("This browser cannot draw the film.");
+  if (!context) throw new Error("This browser cannot draw the video.");
   const painter = new MomentPainter();
   painter.give(views);
   const last = moments[moments.length - 1].step;
@@ -45,7 +46,7 @@ function stageOf({ moments, palette, views }) {
     context.font = "600 18px system-ui, sans-serif";
     context.textBaseline = "middle";
     const middle = height - MARGIN - LINE / 2 + 6;
-    context.fillText(`Step ${moment.step}`, MARGIN, middle);
+    context.fillText(`Step ${grouped(moment.step)}`, MARGIN, middle);
     // How far it has come, on the logarithmic scale of the moments.
     const share = last > 0 ? Math.log1p(moment.step) / Math.log1p(last) : 1;
     const left = MARGIN + 130;
@@ -76,7 +77,7 @@ export async function filmAsWebM(film) {
     await source.add(i * FRAME, i + 1 < film.moments.length ? FRAME : LAST);
   }
   await output.finalize();
-  if (!target.buffer) throw new Error("The video could not be written.");
+  if (!target.buffer) throw new Error("The video could not be written. Try again, or save a GIF.");
   return new File([target.buffer], "autolink-training.webm", { type: "video/webm" });
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawEdge, drawSkeleton } from "../skeleton.js";
 import { Wires } from "./wires.js";
 
@@ -13,15 +14,15 @@ import { Wires } from "./wires.js";
 
 /** The stages in the order in which they are reached, and what happens there. */
 export const STAGES = /** @type {const} */ ({
-  picture: "One of the pictures. Nobody has said what is in it.",
-  heatmaps: "The detector answers with a heatmap for each keypoint: where it may be.",
-  linked: "Each heatmap's centre is a keypoint. Each pair is an edge, with one weight for all pictures.",
-  "edge-map": "The edges are drawn, each as bright as its weight: all that the keypoints may say.",
-  mask: "A random mask: dark cells are hidden from the decoder.",
-  masked: "What is left of the picture tells the looks, and hardly the pose.",
-  rebuilt: "From the edge map and what is left the decoder rebuilds the picture. The number says how far off it is.",
-  without: "The same decoder given an empty edge map. What is missing is what the keypoints tell.",
-  difference: "How far off it is. Training changes detector, edges and decoder so that this shrinks.",
+  picture: "One of the preview images. It has no labels.",
+  heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
+  linked: "The mean of each heatmap is a keypoint. Each pair of keypoints is an edge, with one weight for all images.",
+  "edge-map": "All edges drawn, each as bright as its weight. The keypoints reach the decoder only through this edge map.",
+  mask: "A random mask. Dark cells are hidden from the decoder.",
+  masked: "The masked input shows the appearance, and little of the pose.",
+  rebuilt: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
+  without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
+  difference: "The difference between reconstruction and image. Training changes detector, edge weights and decoder to make it smaller.",
 });
 
 /** @typedef {keyof typeof STAGES | "graph"} Stage */
@@ -32,15 +33,15 @@ const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2,
 const CHANNEL_COUNT = 6;
 /** What the keyboard does there. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
-  linked: "N and P choose a keypoint, arrow keys move it, with Shift farther.",
-  mask: "Arrow keys choose a cell, space hides or shows it.",
+  linked: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
+  mask: "Arrow keys select a cell. Space hides or shows it.",
 };
 /** In slow motion a stage is lit so long, ms; all of them take less than a step. */
 const LIT = 100;
 /** Canvases are described anew at most this often, ms. */
 const DESCRIBE_EVERY = 10_000;
-const REST = "Follow one picture through the model. Paint on the mask, drag a keypoint, press an edge.";
-const RECORDED = "A run that was recorded, on photographs of hands. It gives way to yours as soon as the engine is here.";
+const REST = "Follow one image through the model. Paint on the mask, drag a keypoint, or click an edge.";
+const RECORDED = "This is a recorded run on photographs of hands. Your own run replaces it as soon as the engine is loaded.";
 
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
@@ -153,7 +154,7 @@ export class Flow {
   #say(stage, isByKeyboard = false) {
     this.#said = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : this.#state?.recorded ? RECORDED : REST);
+    const text = keys ?? (stage === "graph" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.recorded ? RECORDED : REST);
     if (this.#says.textContent !== text) this.#says.textContent = text;
   }
 
@@ -250,7 +251,7 @@ export class Flow {
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = parts ? `${title}, of picture ${parts.probe + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
+      const label = parts ? `${title}, image ${parts.probe + 1} at step ${grouped(parts.step)}. ${how}`.trim() : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }
@@ -258,5 +259,5 @@ export class Flow {
 
 /** @param {number} share */
 function percent(share) {
-  return `${(100 * share).toPrecision(2)} %`;
+  return `${(100 * share).toPrecision(2)}%`;
 }

@@ -111,7 +111,7 @@ function followProbes(store, root, choose) {
       canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
       inputs = canvases.map((canvas, i) => {
         const input = Object.assign(document.createElement("input"), { type: "radio", name: "probe", value: `${i}`, className: "visually-hidden" });
-        input.setAttribute("aria-label", `Picture ${i + 1}`);
+        input.setAttribute("aria-label", `Image ${i + 1}`);
         input.addEventListener("change", () => choose(i));
         canvas.setAttribute("aria-hidden", "true");
         return input;

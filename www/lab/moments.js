@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { filmAsGif, filmAsWebM } from "./film.js";
 import { CHANNELS } from "../views.js";
 import { MomentPainter } from "./painter.js";
@@ -58,14 +59,14 @@ export function openMoments(store, root, { attempt, download }) {
       const moment = moments[Math.min(slider.valueAsNumber, moments.length - 1)];
       const width = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
       canvas.classList.toggle("is-empty", !moment);
-      const text = moment ? `${moment.step}` : "–";
+      const text = moment ? grouped(moment.step) : "–";
       if (step.textContent !== text) step.textContent = text;
-      slider.setAttribute("aria-valuetext", moment ? `Step ${moment.step}` : "No moments yet");
+      slider.setAttribute("aria-valuetext", moment ? `Step ${grouped(moment.step)}` : "No snapshots yet");
       if (width === 0) continue;
       if (canvas.width !== width) Object.assign(canvas, { width, height: width });
       const context = canvas.getContext("2d");
       context?.clearRect(0, 0, width, width);
-      const label = moment ? `The probes at step ${moment.step}: keypoints over the pictures, and what was rebuilt` : "No moments yet";
+      const label = moment ? `Preview images at step ${grouped(moment.step)}: keypoints over the images, and the reconstructions` : "No snapshots yet";
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
       if (!moment || !context) continue;
       painter.draw(context, moment, palette, { left: 0, top: 0, side: width / MomentPainter.width(COLUMNS), columns: COLUMNS });
@@ -90,7 +91,7 @@ export function openMoments(store, root, { attempt, download }) {
     if (follows) later.slider.value = `${last}`;
     play.disabled = last === 0;
     for (const button of saves) button.disabled = last === 0 || filming;
-    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} moments` : "Moments are kept while it trains";
+    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} snapshots` : "Snapshots appear during training";
     draw();
   });
   store.watch(["palette", "phase"], draw);

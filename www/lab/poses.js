@@ -5,6 +5,7 @@
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawSkeleton } from "../skeleton.js";
 
 /** @import { EventOf, Session } from "../autolink.js" */
@@ -80,9 +81,9 @@ export function openPoses(store, details, attempt) {
       context.lineWidth = Math.max(2, side * 0.025);
       context.strokeRect(at(i + 1), at(i + 1), side, side);
     });
-    const text = `At step ${grid.step}.`;
+    const text = `At step ${grouped(grid.step)}.`;
     if (step.textContent !== text) step.textContent = text;
-    canvas.setAttribute("aria-label", `Every pose in every look: ${count} by ${count} pictures at step ${grid.step}; on the diagonal each picture in its own pose`);
+    canvas.setAttribute("aria-label", `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; on the diagonal each image in its own pose`);
   }
 
   details.addEventListener("toggle", () => details.open && ask());

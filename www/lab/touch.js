@@ -52,7 +52,7 @@ export function layHands(store, flow, tools, announce) {
     if (pose.options.length !== count + 2) {
       const option = (/** @type {string} */ value, /** @type {string} */ text) => Object.assign(document.createElement("option"), { value, textContent: text });
       const moved = Object.assign(option("moved", "by hand"), { hidden: true });
-      pose.replaceChildren(option("", "its own"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of picture ${i + 1}`)), moved);
+      pose.replaceChildren(option("", "detected"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of image ${i + 1}`)), moved);
     }
     if (!touch.keypoints) pose.value = "";
     else if (!views?.keypoints.includes(touch.keypoints) && pose.value === "") pose.value = "moved";
@@ -76,13 +76,13 @@ export function layHands(store, flow, tools, announce) {
       button.disabled = !pickedEdge || recorded !== null;
       button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.becomes === now}`);
     }
-    name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["press one"]));
+    name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["Pick one"]));
   });
 
   const faintest = /** @type {HTMLInputElement} */ (find("#faintest"));
   faintest.value = `${store.state.faintest}`;
   faintest.addEventListener("input", () => store.set({ faintest: faintest.valueAsNumber }));
-  store.watch(["faintest"], (state) => faintest.setAttribute("aria-valuetext", `${Math.round(100 * state.faintest)} % of the strongest`));
+  store.watch(["faintest"], (state) => faintest.setAttribute("aria-valuetext", `${Math.round(100 * state.faintest)}% of the strongest`));
 
   const back = /** @type {HTMLButtonElement} */ (find("#put-back"));
   back.addEventListener("click", () => store.set({ touch: untouched(store.state.touch.probe), pickedEdge: null, edge: null }));
@@ -93,13 +93,13 @@ export function layHands(store, flow, tools, announce) {
     /** @type {(string | Node)[]} */
     let says = [];
     if (parts && point !== null && parts.confidence[point] !== undefined) {
-      says = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * parts.confidence[point])} % of its heatmap lies near it`];
+      says = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * parts.confidence[point])}% of its heatmap lies near it`];
     } else if (parts && edge && parts.edge_weights[edge[0]]?.[edge[1]] !== undefined) {
       const state = becomesOf(touch, edge);
       const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
       says = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${parts.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
     } else if (parts && (touch.keypoints || touch.edges.length || touch.cover.kind !== "usual")) {
-      says = ["You have changed something here; the training has not noticed."];
+      says = ["Edits are active. They do not affect training."];
     }
     readout.replaceChildren(...says);
   });

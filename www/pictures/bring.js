@@ -8,6 +8,7 @@
 
 import { isVideo } from "../annotate/video.js";
 import { isLabels } from "../files.js";
+import { counted, grouped } from "../format.js";
 import { FitChoice } from "./fit.js";
 import { Tray } from "./tray.js";
 import { FramePanel } from "./frames.js";
@@ -51,8 +52,8 @@ export function openPictures(store, { load, underway, removeImages, change, iden
 
   const say = (/** @type {string} */ text) => void (byId("removed-text").textContent = text);
   const tray = new Tray(byId("thumbnails"), (place) => {
-    if (store.state.read.count - out.length <= FEWEST) return say(`${FEWEST} pictures have to stay.`);
-    before.push({ out, said: `${names[place]} is back.` });
+    if (store.state.read.count - out.length <= FEWEST) return say(`At least ${FEWEST} images must stay.`);
+    before.push({ out, said: `Restored ${names[place]}.` });
     put([...out, place]);
     say(`Removed ${names[place]}.`);
   });
@@ -86,7 +87,7 @@ export function openPictures(store, { load, underway, removeImages, change, iden
     // Before the first come, there is room for them and for this.
     byId("thumbnails-more").classList.toggle("is-waiting", tray.count === 0);
     byId("thumbnails-more").hidden = more <= 0 && tray.count > 0;
-    byId("thumbnails-more").textContent = `and ${more} more`;
+    byId("thumbnails-more").textContent = `and ${grouped(more)} more`;
   };
 
   /** Shows the first so many as they are now. @param {number} count */
@@ -128,7 +129,7 @@ export function openPictures(store, { load, underway, removeImages, change, iden
       before = [];
       out = asked = leftOut;
       tray.removeImages(out);
-      say("Click one to leave it out.");
+      say("Click an image to remove it.");
     }
     state();
   };
@@ -184,9 +185,8 @@ export function openPictures(store, { load, underway, removeImages, change, iden
     const added = store.state.read.count - first;
     if (!isDone || added <= 0) return;
     const places = Array.from({ length: added }, (_, i) => first + i);
-    const what = added === 1 ? "picture" : "pictures";
-    before.push({ out: [...out, ...places], said: `Removed the ${added} ${what} that were added.` });
-    say(`Added ${added} ${what}.`);
+    before.push({ out: [...out, ...places], said: `Removed the ${counted(added, "image")} added last.` });
+    say(`Added ${counted(added, "image")}.`);
     state();
   };
 
@@ -199,7 +199,7 @@ export function openPictures(store, { load, underway, removeImages, change, iden
 
   return {
     take(files, failed) {
-      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "This may hold labels, which training does without: drop it in Annotate, beside its images." }));
+      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "Training does not use labels. Drop this file in Annotate, together with its images." }));
       const rejected = [...failed, ...labels];
       const videos = files.filter(isVideo);
       const others = files.filter((file) => !isVideo(file) && !isLabels(file));

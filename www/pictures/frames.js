@@ -6,6 +6,7 @@
  */
 
 import { openVideo } from "../annotate/video.js";
+import { counted, grouped } from "../format.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { NamedFile } from "../autolink.js" */
@@ -67,7 +68,7 @@ export class FramePanel {
       if (turn !== this.#turn) return;
       const called = this.#name(content, name);
       if (here.has(content)) {
-        notes.push(`${name} is the same video as ${called}: it is taken once.`);
+        notes.push(`${name} is the same video as ${called} and is used once.`);
         continue;
       }
       here.add(content);
@@ -75,7 +76,7 @@ export class FramePanel {
       if (turn !== this.#turn) return video?.close();
       if (!video) continue;
       this.#videos.push({ name: called, video });
-      const other = called === name ? "" : " There is another video of this name.";
+      const other = called === name ? "" : " Another video has this name.";
       notes.push(`${called}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`, ...(video.guessed ? [video.guessed] : []));
     }
     this.#say(notes.join(" "));
@@ -107,7 +108,7 @@ export class FramePanel {
           times.add(time);
           // Below the folder that was dropped; where none was, the video is no folder to leave out.
           files.push({ file, name: `${name.includes("/") ? "" : "./"}${name}/${file.name}` });
-          this.#say(`Taking frames: ${files.length} of about ${total}.`);
+          this.#say(`Taking frames: ${grouped(files.length)} of about ${grouped(total)}.`);
         }
       } catch (error) {
         if (turn !== this.#turn) return;
@@ -148,7 +149,7 @@ export class FramePanel {
 
   #count() {
     const every = this.#every();
-    if (every.validity.valid) this.#find("output").textContent = `about ${this.#frames(every.valueAsNumber)} pictures`;
+    if (every.validity.valid) this.#find("output").textContent = `about ${counted(this.#frames(every.valueAsNumber), "image")}`;
   }
 
   #close() {

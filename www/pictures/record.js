@@ -20,7 +20,7 @@ const SIDE = 112;
 const FEWEST = 2;
 
 /** What was recorded stays when the camera goes. */
-const USABLE = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image so far is still here." : ` The ${count} images so far are still here.`);
+const USABLE = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image taken so far is still here." : ` The ${count} images taken so far are still here.`);
 
 /** So many were taken since the page was opened: each has its own name. */
 let taken = 0;
@@ -50,7 +50,7 @@ export async function record(dialog, verb) {
   let isRecording = false;
   const list = document.createElement("ul");
   list.className = "thumbnails";
-  list.setAttribute("aria-label", "Recorded pictures");
+  list.setAttribute("aria-label", "Recorded images");
   find("#record-thumbnails").replaceChildren(list);
   const tray = new Tray(list, (place) => {
     bad.add(place);
@@ -128,11 +128,11 @@ export async function record(dialog, verb) {
       const now = `${videoWidth} × ${videoHeight} px`;
       const isTurned = sides !== "" && sides !== now;
       if (sides === "") sides = now;
-      say(`${shot} of ${count}${isTurned ? `. The camera was turned: it began with ${sides}, and now has ${now}.` : ""}`);
+      say(`${shot} of ${count}${isTurned ? `. The camera was turned: images had ${sides}, now they have ${now}.` : ""}`);
       show();
     }
     // Stopped by itself, it said so.
-    if (isRecording || camera.isOn) say(shots.length ? "Click a picture that went wrong to remove it." : "");
+    if (isRecording || camera.isOn) say(shots.length ? "Click an image to remove it." : "");
     isRecording = false;
     show();
   };
