@@ -47,7 +47,7 @@ const BUILD = "unstamped";
  * @property {number | null} loss The last step's loss.
  * @property {number} stepsPerSecond Over the last few steps.
  * @property {number} elapsed Seconds of training, pauses left out.
- * @property {number} pictures How many pictures are loaded.
+ * @property {number} images How many pictures are loaded.
  * @property {string} about A sentence about them.
  * @property {protocol.Rejected[]} rejected Files that could not be used.
  * @property {protocol.Backend} backend What computes.
@@ -97,7 +97,7 @@ export async function createSession(options = {}) {
  * has only what its own headers say, and most hosts send none.
  * @param {string} module
  */
-function governed(module) {
+function startWorker(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
   return new Worker(URL.createObjectURL(script), { type: "module" });
 }
@@ -128,7 +128,7 @@ export class Session {
   constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
     this.#onEvent = onEvent;
     const base = document.baseURI;
-    this.#worker = governed(new URL(workerUrl ?? "worker_loader.js", base).href);
+    this.#worker = startWorker(new URL(workerUrl ?? "worker_loader.js", base).href);
     this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -137,7 +137,7 @@ export class Session {
         this.#booted ? `The engine stopped unexpectedly${detail}.` : `The engine could not be loaded${detail}.`,
       );
     });
-    this.#worker.addEventListener("messageerror", () => this.#crash("A message of the engine could not be read."));
+    this.#worker.addEventListener("messageerror", () => this.#crash("A message from the engine could not be read."));
     /** Resolves once the engine runs. */
     this.ready = this.#send({
       type: "open",
@@ -184,7 +184,7 @@ export class Session {
       loss: last?.loss ?? null,
       stepsPerSecond: last?.steps_per_second ?? 0,
       elapsed: last?.elapsed_seconds ?? 0,
-      pictures: this.#state?.pictures ?? 0,
+      images: this.#state?.pictures ?? 0,
       about: this.#loaded?.about ?? "",
       rejected: this.#loaded?.rejected ?? [],
       backend: this.#ready?.backend ?? "cpu",
@@ -194,19 +194,19 @@ export class Session {
 
   /**
    * Replaces the pictures or adds to them, and starts a new run with them.
-   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} pictures Files (pictures and zips), or a source.
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} images Files (pictures and zips), or a source.
    * @param {{ adds?: boolean }} [options] Whether those that are there stay.
    * @returns {Promise<EventOf<"loaded"> | null>} What came of it; null where the load was cancelled.
    */
-  async load(pictures, { adds = false } = {}) {
+  async load(images, { adds = false } = {}) {
     /** @type {EventOf<"loaded"> | null} */
     let loaded = null;
     const stop = this.on("loaded", (event) => (loaded = event));
     try {
-      if ("kind" in pictures) {
-        await this.#send({ type: "load", source: pictures, adds });
+      if ("kind" in images) {
+        await this.#send({ type: "load", source: images, adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" }, adds }, attached(pictures));
+        await this.#send({ type: "load", source: { kind: "files" }, adds }, attachmentsOf(images));
       }
     } finally {
       stop();
@@ -222,16 +222,16 @@ export class Session {
    */
   async thumbnails(first, count) {
     const answer = await this.#send({ type: "thumbnails", first, count });
-    if (!answer || !("names" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    if (!answer || !("names" in answer)) throw new EngineError("crash", "The engine answered without images.");
     return answer;
   }
 
   /**
    * Learns without some pictures, and with every other one; starts a new run.
-   * @param {number[]} places Among all that were read.
+   * @param {number[]} indices Among all that were read.
    */
-  async removeImages(places) {
-    await this.#send({ type: "remove-images", indices: places });
+  async removeImages(indices) {
+    await this.#send({ type: "remove-images", indices: indices });
   }
 
   /** Stops a load; the pictures before it stay. */
@@ -245,13 +245,13 @@ export class Session {
    */
   async configure(patch) {
     // One after the other: a patch belongs on top of what the one before it made.
-    const turn = this.#configured.then(async () => {
+    const answer = this.#configured.then(async () => {
       const config = this.settings;
       if (!config) throw new EngineError("setting", "The engine is not ready yet.");
       await this.#send({ type: "configure", config: { ...config, ...patch } });
     });
-    this.#configured = turn.catch(() => {});
-    await turn;
+    this.#configured = answer.catch(() => {});
+    await answer;
   }
 
   /**
@@ -284,7 +284,7 @@ export class Session {
    * The probe pictures as the model sees them now.
    * @returns {Promise<protocol.PreviewViews>}
    */
-  async snapshot() {
+  async previewViews() {
     /** @type {protocol.PreviewViews | null} */
     let views = null;
     /** @type {() => void} */
@@ -305,10 +305,10 @@ export class Session {
 
   /**
    * Asks to see a probe taken apart, as `inspected` events tell: now, and whenever there are fresh views.
-   * @param {protocol.Edits | null} touch Which, and what is changed on its way; null: no longer.
+   * @param {protocol.Edits | null} edits Which, and what is changed on its way; null: no longer.
    */
-  async inspect(touch) {
-    await this.#send({ type: "inspect", edits: touch });
+  async inspect(edits) {
+    await this.#send({ type: "inspect", edits: edits });
   }
 
   /**
@@ -316,9 +316,9 @@ export class Session {
    * @param {number[]} probes
    * @returns {Promise<EventOf<"transferred">>}
    */
-  async transfer(probes) {
+  async transferPoses(probes) {
     const answer = await this.#send({ type: "transfer", probes });
-    if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without images.");
     return answer;
   }
 
@@ -341,7 +341,7 @@ export class Session {
    */
   async animate({ width, height, frameMs, pixels }) {
     const saved = await this.#send({ type: "animate", width, height, frame_ms: frameMs }, { pixels });
-    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without a film.");
+    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without an animation.");
     return new File([saved.bytes], saved.name, { type: "image/gif" });
   }
 
@@ -351,7 +351,7 @@ export class Session {
    * @returns {Promise<protocol.Keypoints>} As fractions of the original picture, with a confidence each.
    */
   async detect(file) {
-    const named = file instanceof File ? file : new File([file], "picture");
+    const named = file instanceof File ? file : new File([file], "image");
     const found = await this.#send({ type: "detect" }, { files: [named], names: [named.name] });
     if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
@@ -378,11 +378,11 @@ export class Session {
 
   /**
    * Finds keypoints in pictures and puts them on the annotation desk, which `desk` events tell about.
-   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} pictures
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} images
    * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
-  async find(pictures) {
-    return this.#found({ type: "add-images" }, attached(pictures));
+  async addImages(images) {
+    return this.#sendAndCollect({ type: "add-images" }, attachmentsOf(images));
   }
 
   /**
@@ -390,7 +390,7 @@ export class Session {
    * @param {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} picture RGBA; the pixels are handed over.
    * @returns {Promise<protocol.Keypoints>} As fractions of the picture.
    */
-  async look({ width, height, pixels }) {
+  async detectPixels({ width, height, pixels }) {
     const found = await this.#send({ type: "detect-pixels", width, height }, { pixels });
     if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
@@ -401,8 +401,8 @@ export class Session {
    * given again by {@link addFrame}.
    * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
-  async findAgain() {
-    return this.#found({ type: "detect-again" }, attached([]));
+  async detectAgain() {
+    return this.#sendAndCollect({ type: "detect-again" }, attachmentsOf([]));
   }
 
   /**
@@ -411,13 +411,13 @@ export class Session {
    * @returns {Promise<string>} 32 hexadecimal digits.
    */
   async identify(file) {
-    const answer = await this.#send({ type: "identify" }, attached([file]));
-    if (!answer || !("content" in answer)) throw new EngineError("crash", "The engine answered without a content.");
+    const answer = await this.#send({ type: "identify" }, attachmentsOf([file]));
+    if (!answer || !("content" in answer)) throw new EngineError("crash", "The engine answered without a content hash.");
     return answer.content;
   }
 
   /**
-   * Puts a frame of a video into the project. After the last one call {@link showDesk}.
+   * Puts a frame of a video into the project. After the last one call {@link showProject}.
    * @param {{ name: string, content: string }} video Its file's name, and what it is known by ({@link identify}).
    * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame
    */
@@ -426,7 +426,7 @@ export class Session {
   }
 
   /** Asks for a `desk` event. */
-  async showDesk() {
+  async showProject() {
     await this.#send({ type: "show-project" });
   }
 
@@ -435,8 +435,8 @@ export class Session {
    * @param {number} image By the id of its row.
    * @param {File} picture
    */
-  async giveFrame(image, picture) {
-    await this.#send({ type: "provide-frame", image }, attached([picture]));
+  async provideFrame(image, picture) {
+    await this.#send({ type: "provide-frame", image }, attachmentsOf([picture]));
   }
 
   /**
@@ -444,9 +444,9 @@ export class Session {
    * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
    * @returns {Promise<EventOf<"motion">>}
    */
-  async follow({ layer = "keypoints", measures, smoothing = null }) {
+  async measureMotion({ layer = "keypoints", measures, smoothing = null }) {
     const answer = await this.#send({ type: "measure-motion", layer, measures, smoothing });
-    if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without a motion.");
+    if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without measurements.");
     return answer;
   }
 
@@ -478,7 +478,7 @@ export class Session {
    * @returns {Promise<string>} Its name.
    */
   async openProject(project) {
-    const answer = await this.#send({ type: "open-project" }, attached([new File([project], "project.json")]));
+    const answer = await this.#send({ type: "open-project" }, attachmentsOf([new File([project], "project.json")]));
     if (!answer || !("name" in answer)) throw new EngineError("crash", "The engine answered without a name.");
     return answer.name;
   }
@@ -502,7 +502,7 @@ export class Session {
    * @returns {Promise<EventOf<"added"> | null>} What came of it.
    */
   async importLabels(file) {
-    return this.#found({ type: "import-labels" }, attached([file]));
+    return this.#sendAndCollect({ type: "import-labels" }, attachmentsOf([file]));
   }
 
   /**
@@ -521,9 +521,9 @@ export class Session {
    * @param {number} image By the id of its row.
    * @returns {Promise<Blob>}
    */
-  async picture(image) {
+  async imageFile(image) {
     const answer = await this.#send({ type: "image-file", image });
-    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a picture.");
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without an image.");
     return answer.file;
   }
 
@@ -532,7 +532,7 @@ export class Session {
    * @param {{ files: File[], names: string[] }} attachments
    * @returns {Promise<EventOf<"added"> | null>}
    */
-  async #found(command, attachments) {
+  async #sendAndCollect(command, attachments) {
     /** @type {EventOf<"added"> | null} */
     let found = null;
     const stop = this.on("added", (event) => (found = event));
@@ -683,7 +683,7 @@ export class Session {
 /** Files with the names that people should read.
  * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} files
  */
-function attached(files) {
+function attachmentsOf(files) {
   const named = Array.from(files, (entry) =>
     entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
   );

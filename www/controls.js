@@ -63,7 +63,7 @@ export const CHOICES = [
  * @typedef {object} Handlers
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(preset: protocol.Preset) => void} preset
- * @property {(step: number | null) => void} until
+ * @property {(step: number | null) => void} stopStep
  */
 
 /** Builds the controls once, then follows the state. */
@@ -74,7 +74,7 @@ export class Controls {
   /** @type {((config: protocol.Config) => void)[]} Put a config's values into the fields. */
   #follow = [];
   /** @type {HTMLSelectElement | null} */ #preset = null;
-  /** @type {HTMLInputElement | null} */ #until = null;
+  /** @type {HTMLInputElement | null} */ #stopStep = null;
 
   /**
    * @param {{ run: HTMLElement, live: HTMLElement, advancedRun: HTMLElement, advancedLive: HTMLElement }} root
@@ -93,7 +93,7 @@ export class Controls {
     for (const follow of this.#follow) follow(config);
     if (this.#preset) this.#preset.value = presetOf(config, state.presets) ?? "custom";
     // Whoever is still typing is left alone.
-    if (this.#until && document.activeElement !== this.#until) this.#until.value = `${state.until ?? ""}`;
+    if (this.#stopStep && document.activeElement !== this.#stopStep) this.#stopStep.value = `${state.stopStep ?? ""}`;
   }
 
   /** @param {PageState} state */
@@ -108,11 +108,11 @@ export class Controls {
       place.append(this.#numberField(setting));
     }
     for (const choice of CHOICES) this.#root.advancedRun.append(this.#choiceField(choice));
-    this.#root.live.append(this.#untilField());
+    this.#root.live.append(this.#stopStepField());
   }
 
   /** The one setting that is the page's and not the engine's. */
-  #untilField() {
+  #stopStepField() {
     const input = element("input", {
       id: "set-steps",
       type: "number",
@@ -123,8 +123,8 @@ export class Controls {
       placeholder: "no limit",
       "data-testid": "steps",
     });
-    input.addEventListener("change", () => input.reportValidity() && this.#handlers.until(input.value === "" ? null : input.valueAsNumber));
-    this.#until = input;
+    input.addEventListener("change", () => input.reportValidity() && this.#handlers.stopStep(input.value === "" ? null : input.valueAsNumber));
+    this.#stopStep = input;
     return field({
       id: "set-steps",
       label: "Stop at step",

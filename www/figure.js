@@ -7,7 +7,7 @@
  */
 
 import { counted, grouped } from "./format.js";
-import { FAINTEST } from "./skeleton.js";
+import { MIN_STRENGTH } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 
@@ -55,7 +55,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
     parts.push(`<text x="${MARGIN}" y="${y + SIDE / 2 + 7}" font-weight="600">${title}</text>`);
     for (let index = 0; index < shown; index++) {
       const x = MARGIN + LABEL + index * (SIDE + GAP);
-      const picture = await pictureOf(views, channel, index);
+      const picture = await imageOf(views, channel, index);
       parts.push(
         `<svg x="${x}" y="${y}" width="${SIDE}" height="${SIDE}" viewBox="0 0 1 1">`,
         `<image width="1" height="1" preserveAspectRatio="none" href="${picture}"/>`,
@@ -108,7 +108,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   const n = (/** @type {number} */ value) => Number(value.toFixed(4));
   const edges = points
     .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, strength: edge_strengths[i]?.[j] ?? 0 })))
-    .filter(({ strength }) => strength >= FAINTEST)
+    .filter(({ strength }) => strength >= MIN_STRENGTH)
     .sort((a, b) => a.strength - b.strength);
   const lines = edges.flatMap(({ i, j, strength }) => {
     const [[x1, y1], [x2, y2]] = [points[i], points[j]];
@@ -136,7 +136,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
  * @param {number} index
  * @returns {Promise<string>}
  */
-export async function pictureOf({ size, count, pixels }, channel, index) {
+export async function imageOf({ size, count, pixels }, channel, index) {
   const canvas = new OffscreenCanvas(size, size);
   const area = 4 * size * size;
   const first = pixels.byteOffset + (channel * count + index) * area;

@@ -16,7 +16,7 @@ import { grouped } from "./format.js";
  * @typedef {object} Link
  * @property {protocol.Config | null} config Null where the address says nothing of settings.
  * @property {protocol.Source | null} source Null where it names no sample.
- * @property {number | null} until The step at which training stops.
+ * @property {number | null} stopStep The step at which training stops.
  * @property {string[]} hide Names of parts of the page.
  * @property {boolean} start Whether training begins by itself.
  * @property {string[]} notes What was not understood: a sentence each.
@@ -85,8 +85,8 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   }
 
   const steps = query.get("steps");
-  const until = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
-  if (steps !== null && until === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
+  const stopStep = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
+  if (steps !== null && stopStep === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
 
   const hide = hidden(query);
   const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
@@ -98,7 +98,7 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   if (start !== null && start !== "1" && start !== "0") refuse("start", "it must be 1 or 0");
   const backend = query.get("backend");
   if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "the backends are cpu and gpu");
-  return { config: isSet ? { ...completed(preset, patch) } : null, source, until, hide, start: start === "1", notes };
+  return { config: isSet ? { ...completed(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
 }
 
 /** The parts of the page that an address hides.
@@ -124,10 +124,10 @@ export function hide(parts) {
 /**
  * @param {URL} address Of the page; what it says beside the run is kept.
  * @param {Pick<PageState, "presets">} table
- * @param {{ config: protocol.Config, source: protocol.Source | null, until: number | null, hide: string[], start: boolean }} run
+ * @param {{ config: protocol.Config, source: protocol.Source | null, stopStep: number | null, hide: string[], start: boolean }} run
  * @returns {URL}
  */
-export function linkTo(address, { presets }, { config, source, until, hide, start }) {
+export function linkTo(address, { presets }, { config, source, stopStep, hide, start }) {
   const link = new URL(address);
   const query = new URLSearchParams();
   for (const name of ["backend", "hands"]) {
@@ -144,7 +144,7 @@ export function linkTo(address, { presets }, { config, source, until, hide, star
   if (source?.kind === "puppets" && source.count !== PUPPETS.count) query.set("count", `${source.count}`);
   if (source?.kind === "puppets" && source.seed !== PUPPETS.seed) query.set("sample_seed", `${source.seed}`);
   if (source?.kind === "hands" && source.count !== HANDS.usual) query.set("count", `${source.count}`);
-  if (until !== null) query.set("steps", `${until}`);
+  if (stopStep !== null) query.set("steps", `${stopStep}`);
   if (hide.length) query.set("hide", hide.join(","));
   if (start) query.set("start", "1");
   link.search = `${query}`.replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");

@@ -9,7 +9,7 @@
 /** @import { NamedFile } from "./autolink.js" */
 
 /**
- * @typedef {object} Shipped
+ * @typedef {object} TrainedModel
  * @property {string} name
  * @property {string} file
  * @property {string} card What it was trained on, how long, and how well it does.
@@ -20,23 +20,23 @@
 
 const folder = new URL("models/", document.baseURI);
 
-/** @returns {Promise<Shipped[]>} None where the page was built without. */
-export async function shippedModels() {
+/** @returns {Promise<TrainedModel[]>} None where the page was built without. */
+export async function trainedModels() {
   const response = await fetch(new URL("index.json", folder)).catch(() => null);
   return response?.ok ? response.json() : [];
 }
 
-/** @param {Shipped} model */
+/** @param {TrainedModel} model */
 export const cardOf = (model) => new URL(model.card, folder).href;
 
-/** @param {Shipped} model @returns {Promise<File>} */
+/** @param {TrainedModel} model @returns {Promise<File>} */
 export const fileOf = (model) => fetched(model.file);
 
 /** What to try it on.
- * @param {Shipped} model
+ * @param {TrainedModel} model
  * @returns {Promise<protocol.Source | NamedFile[]>}
  */
-export async function picturesOf({ source, pictures }) {
+export async function imagesOf({ source, pictures }) {
   return source ?? Promise.all(pictures.map(async (name) => ({ name, file: await fetched(name) })));
 }
 

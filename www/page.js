@@ -7,19 +7,19 @@
 
 import { Controls } from "./controls.js";
 import { counted, grouped } from "./format.js";
-import { showKept } from "./kept.js";
+import { showRuns } from "./run_list.js";
 import { openLab } from "./lab/lab.js";
 import { hidden } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf } from "./models.js";
 import { optional } from "./optional.js";
 import { canTrain, isFinished, isPressable } from "./state.js";
-import { ProbeViews } from "./views.js";
+import { PreviewCanvases } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { Session } from "./autolink.js" */
-/** @import { Action } from "./kept.js" */
-/** @import { Shipped } from "./models.js" */
+/** @import { RunAction } from "./run_list.js" */
+/** @import { TrainedModel } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy, Store } from "./state.js" */
 
@@ -29,8 +29,8 @@ import { ProbeViews } from "./views.js";
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
  * @property {(file: File) => void} download
  * @property {(remedy: Remedy) => unknown} apply
- * @property {(action: Action, saved: Saved) => unknown} onKept
- * @property {(model: Shipped) => unknown} openShipped
+ * @property {(action: RunAction, saved: Saved) => unknown} onStoredRun
+ * @property {(model: TrainedModel) => unknown} openShipped
  * @property {(patch: Partial<protocol.Config>) => unknown} change
  * @property {(name: protocol.Preset) => unknown} choosePreset
  */
@@ -94,8 +94,8 @@ function clock(seconds) {
 function messageOf(state) {
   const sentence = sentenceOf(state);
   // What was asked for while it is not possible yet.
-  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
-  const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
+  const waits = state.isPlaying && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
+  const undo = state.replacedRun && !state.isPlaying && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
 }
 
@@ -110,10 +110,10 @@ function sentenceOf(state) {
     const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
     return { kind: "info", text };
   }
-  if (state.pausing && !state.plays) return { kind: "info", text: "Pausing after this step." };
+  if (state.isPausing && !state.isPlaying) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
-  if (state.plays && state.pictures > 0) return { kind: "info", text: "Training starts." };
-  if (state.pictures === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
+  if (state.isPlaying && state.imageCount > 0) return { kind: "info", text: "Training starts." };
+  if (state.imageCount === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
     const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(new URLSearchParams(location.search)).includes(part));
@@ -127,19 +127,19 @@ function sentenceOf(state) {
  * @param {Actions} actions
  * @returns {{ thumbnail: () => string }} The run in a picture.
  */
-export function showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset }) {
+export function showPage(store, { attempt, download, apply, onStoredRun, openShipped, change, choosePreset }) {
   const play = /** @type {HTMLButtonElement} */ (byId("play"));
   const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
   const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
 
-  store.watch(["engine", "phase", "pictures", "loading", "resetting", "plays", "step"], (state) => {
+  store.watch(["engine", "phase", "imageCount", "loading", "resetting", "isPlaying", "step"], (state) => {
     document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
     // They show what was asked for, and take the next press, whatever the engine is at.
     play.disabled = !isPressable(state);
-    stepButton.disabled = !isPressable(state) || state.plays;
+    stepButton.disabled = !isPressable(state) || state.isPlaying;
     resetButton.disabled = !canTrain(state) || (state.step === 0 && state.phase !== "training");
-    play.classList.toggle("is-on", state.plays);
-    write(byId("play-label"), state.plays ? "Pause" : "Play");
+    play.classList.toggle("is-on", state.isPlaying);
+    write(byId("play-label"), state.isPlaying ? "Pause" : "Play");
   });
 
   store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
@@ -154,7 +154,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
-  store.watch(["message", "progress", "phase", "pausing", "plays", "gone", "pictures", "loading", "step", "until", "engine"], (state) => {
+  store.watch(["message", "progress", "phase", "isPausing", "isPlaying", "replacedRun", "imageCount", "loading", "step", "stopStep", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
     // Progress is no news: whoever listens hears how it ends.
@@ -188,11 +188,11 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
     for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
   });
-  store.watch(["saves", "engine", "loading", "resetting", "unkept", "persisted"], (state) => {
+  store.watch(["saves", "engine", "loading", "resetting", "autosaveError", "persisted"], (state) => {
     byId("kept").hidden = state.saves.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
-    showKept(byId("kept-runs"), state.saves, able, onKept);
-    write(byId("unkept"), state.unkept);
+    showRuns(byId("kept-runs"), state.saves, able, onStoredRun);
+    write(byId("unkept"), state.autosaveError);
     write(byId("persisted"), state.persisted);
   });
   store.watch(["models", "engine", "loading", "resetting"], (state) => {
@@ -222,9 +222,9 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   const about = byId("model-about").textContent ?? "";
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
 
-  store.watch(["pictures", "about", "leftOut"], ({ pictures, about, leftOut }) => {
-    write(byId("pictures-count"), grouped(pictures));
-    write(byId("pictures-left-out"), leftOut.length ? `, ${grouped(leftOut.length)} removed` : "");
+  store.watch(["imageCount", "about", "removedImages"], ({ imageCount, about, removedImages }) => {
+    write(byId("pictures-count"), grouped(imageCount));
+    write(byId("pictures-left-out"), removedImages.length ? `, ${grouped(removedImages.length)} removed` : "");
     write(byId("about"), about);
   });
 
@@ -244,14 +244,14 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     );
   });
 
-  const probes = new ProbeViews(byId("views"));
+  const probes = new PreviewCanvases(byId("views"));
   const matrix = new EdgeMatrix(
     /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
     byId("matrix-readout"),
     byId("matrix-strongest"),
   );
-  store.watch(["views", "palette"], ({ views, palette, recorded }) => {
-    probes.show(views, palette, recorded !== null);
+  store.watch(["views", "palette"], ({ views, palette, demo }) => {
+    probes.show(views, palette, demo !== null);
     matrix.show(views, palette);
   });
 
@@ -275,9 +275,9 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
       advancedRun: byId("settings-run-advanced"),
       advancedLive: byId("settings-live-advanced"),
     },
-    { change, preset: choosePreset, until: (until) => store.set({ until }) },
+    { change, preset: choosePreset, stopStep: (stopStep) => store.set({ stopStep }) },
   );
-  store.watch(["settings", "presets", "config", "staged", "until"], (state) => controls.show(state));
+  store.watch(["settings", "presets", "config", "staged", "stopStep"], (state) => controls.show(state));
   store.watch(["staged", "step"], ({ staged, step, settings }) => {
     const names = Object.keys(staged);
     byId("staged").hidden = names.length === 0;

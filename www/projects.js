@@ -27,7 +27,7 @@ const NAME = /^([a-z0-9-]+)\.([01])$/;
  * @property {number} bytes Length of the project.
  */
 
-/** @typedef {{ saved: SavedProject, turn: 0 | 1, project: Blob }} Entry A file that is whole. */
+/** @typedef {{ saved: SavedProject, slot: 0 | 1, project: Blob }} Entry A file that is whole. */
 
 /** @returns {string} What no other project is called. */
 export const newProjectId = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
@@ -55,11 +55,11 @@ export class Projects {
    * @param {Omit<SavedProject, "bytes">} saved
    * @param {Blob} project
    */
-  async keep(saved, project) {
+  async write(saved, project) {
     const storage = await this.#open();
     const [newest] = await this.states(saved.id);
     const line = `${JSON.stringify({ ...saved, bytes: project.size })}\n`;
-    await storage.write(`${saved.id}.${newest?.turn === 0 ? 1 : 0}`, new Blob([line, project]));
+    await storage.write(`${saved.id}.${newest?.slot === 0 ? 1 : 0}`, new Blob([line, project]));
   }
 
   /** Deletes a project.
@@ -106,7 +106,7 @@ async function entry(storage, name) {
     const saved = JSON.parse(line);
     const start = new TextEncoder().encode(line).length + 1;
     if (saved.id !== parts[1] || content.size !== start + saved.bytes) return null;
-    return { saved, turn: parts[2] === "0" ? 0 : 1, project: content.slice(start) };
+    return { saved, slot: parts[2] === "0" ? 0 : 1, project: content.slice(start) };
   } catch {
     return null;
   }
@@ -118,7 +118,7 @@ async function entry(storage, name) {
  * @param {AbortSignal} [waits] Waits for the tab that has it, until this is aborted.
  * @returns {Promise<(() => void) | null>} Gives it back; null where another tab has it, or the wait was aborted.
  */
-export function hold(id, waits) {
+export function lockProject(id, waits) {
   return new Promise((resolve) => {
     if (!navigator.locks) return resolve(() => {});
     const how = waits ? { signal: waits } : { ifAvailable: true };

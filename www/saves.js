@@ -16,7 +16,7 @@ import { openStorage } from "./storage.js";
 export const MOST_RUNS = 3;
 /** The line of JSON is shorter, bytes. */
 const LONGEST_LINE = 262_144;
-const WORK = "work.json";
+const LEGACY_PROJECT = "work.json";
 const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 /**
@@ -34,12 +34,12 @@ const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 /**
  * A file that is whole.
- * @typedef {{ saved: Saved, turn: 0 | 1, file: File }} Entry
+ * @typedef {{ saved: Saved, slot: 0 | 1, file: File }} Entry
  */
 
 export class Saves {
   /** @type {Promise<import("./storage.js").Storage> | null} */ #storage = null;
-  /** The run that this tab holds. @type {{ id: string, release: () => void } | null} */ #held = null;
+  /** The run that this tab holds. @type {{ id: string, release: () => void } | null} */ #lock = null;
 
   /** The newest state of each run, the newest run first.
    * @returns {Promise<Saved[]>}
@@ -63,18 +63,18 @@ export class Saves {
    * @returns {Promise<boolean>} Whether no other tab has it.
    */
   async claim(id) {
-    if (this.#held?.id === id) return true;
-    const release = await held(id);
+    if (this.#lock?.id === id) return true;
+    const release = await lockRun(id);
     if (!release) return false;
-    this.#held?.release();
-    this.#held = { id, release };
+    this.#lock?.release();
+    this.#lock = { id, release };
     return true;
   }
 
   /** Gives back the run that this tab held. */
   release() {
-    this.#held?.release();
-    this.#held = null;
+    this.#lock?.release();
+    this.#lock = null;
   }
 
   /**
@@ -82,10 +82,10 @@ export class Saves {
    * @param {Omit<Saved, "bytes">} saved
    * @param {Blob} run
    */
-  keep(saved, run) {
-    return this.#alone(async (storage) => {
+  write(saved, run) {
+    return this.#exclusively(async (storage) => {
       const before = (await this.#entries()).filter((entry) => entry.saved.id === saved.id);
-      const turn = before[0]?.turn === 0 ? 1 : 0;
+      const turn = before[0]?.slot === 0 ? 1 : 0;
       const line = `${JSON.stringify({ ...saved, bytes: run.size })}\n`;
       await storage.write(`${saved.id}.${turn}`, new Blob([line, run]));
     });
@@ -95,28 +95,28 @@ export class Saves {
    * @throws Where another tab trains it.
    */
   async remove(id) {
-    const release = this.#held?.id === id ? () => {} : await held(id);
+    const release = this.#lock?.id === id ? () => {} : await lockRun(id);
     if (!release) throw new Error("Another tab trains this run. Close that tab first.");
     try {
-      await this.#alone((storage) => this.#drop(storage, id));
+      await this.#exclusively((storage) => this.#removeFiles(storage, id));
     } finally {
       release();
     }
   }
 
   /** Forgets what an earlier version kept of the annotations, once it is a project. */
-  forgetWork() {
-    return this.#alone(async (storage) => {
-      if ((await storage.names()).includes(WORK)) await storage.remove(WORK);
+  removeLegacyProject() {
+    return this.#exclusively(async (storage) => {
+      if ((await storage.names()).includes(LEGACY_PROJECT)) await storage.remove(LEGACY_PROJECT);
     });
   }
 
   /** What an earlier version kept of them.
    * @returns {Promise<Blob | null>}
    */
-  async work() {
+  async legacyProject() {
     const storage = await this.#open();
-    return (await storage.names()).includes(WORK) ? storage.read(WORK) : null;
+    return (await storage.names()).includes(LEGACY_PROJECT) ? storage.read(LEGACY_PROJECT) : null;
   }
 
   /** Every whole file, the newest first.
@@ -129,7 +129,7 @@ export class Saves {
   }
 
   /** @param {import("./storage.js").Storage} storage @param {string} id */
-  async #drop(storage, id) {
+  async #removeFiles(storage, id) {
     for (const name of await storage.names()) if (NAME.exec(name)?.[1] === id) await storage.remove(name);
   }
 
@@ -141,7 +141,7 @@ export class Saves {
   /** One change at a time, over all tabs.
    * @param {(storage: import("./storage.js").Storage) => Promise<void>} change
    */
-  async #alone(change) {
+  async #exclusively(change) {
     const storage = await this.#open();
     if (navigator.locks) await navigator.locks.request("autolink-saves", () => change(storage));
     else await change(storage);
@@ -152,7 +152,7 @@ export class Saves {
  * @param {string} id
  * @returns {Promise<(() => void) | null>} Gives it back; null where another tab has it.
  */
-function held(id) {
+function lockRun(id) {
   return new Promise((resolve, reject) => {
     if (!navigator.locks) return resolve(() => {});
     navigator.locks
@@ -181,7 +181,7 @@ async function entry(storage, name) {
     const start = new TextEncoder().encode(line).length + 1;
     if (saved.id !== parts[1] || content.size !== start + saved.bytes) return null;
     const file = new File([content.slice(start)], `autolink-run-${saved.step}-steps.safetensors`);
-    return { saved, turn: parts[2] === "0" ? 0 : 1, file };
+    return { saved, slot: parts[2] === "0" ? 0 : 1, file };
   } catch {
     return null;
   }

@@ -54,7 +54,7 @@ export class Share {
   follow(lesson) {
     this.#lesson = { hide: lesson.hide, start: lesson.start };
     let resting = 0;
-    this.#store.watch(["config", "run", "until"], () => {
+    this.#store.watch(["config", "run", "stopStep"], () => {
       clearTimeout(resting);
       resting = window.setTimeout(() => {
         const link = this.#link(this.#lesson);
@@ -75,18 +75,18 @@ export class Share {
 
   /** @param {Pick<Link, "hide" | "start">} lesson */
   #link(lesson) {
-    const { config, run, presets, until } = this.#store.state;
-    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, until, ...lesson }) : null;
+    const { config, run, presets, stopStep } = this.#store.state;
+    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, stopStep, ...lesson }) : null;
   }
 
   #open() {
     const { hide, start } = this.#lesson;
     for (const box of this.#boxes()) box.checked = box.name === "start" ? start : hide.includes(box.value);
     this.#write();
-    const { views: latest, recorded, palette, run, pictures, leftOut } = this.#store.state;
-    const views = recorded ? null : latest;
-    this.#find("#share-own").hidden = run.source !== null || pictures === 0;
-    this.#find("#share-left-out").hidden = run.source === null || leftOut.length === 0;
+    const { views: latest, demo, palette, run, imageCount, removedImages } = this.#store.state;
+    const views = demo ? null : latest;
+    this.#find("#share-own").hidden = run.source !== null || imageCount === 0;
+    this.#find("#share-left-out").hidden = run.source === null || removedImages.length === 0;
     this.#find("#share-figure").hidden = !views;
     this.#find("#share-no-figure").hidden = views !== null;
     this.#dialog.showModal();

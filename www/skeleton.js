@@ -6,7 +6,7 @@
  */
 
 /** Edges weaker than this stay undrawn, unless somebody wants it otherwise. */
-export const FAINTEST = 0.04;
+export const MIN_STRENGTH = 0.04;
 
 /** More edges than these, the strongest ones, nobody tells apart. */
 const MOST = 250;
@@ -20,8 +20,8 @@ const MOST = 250;
 
 /**
  * What is pointed at: it is shown wherever it appears.
- * @typedef {object} Looks
- * @property {number} [faintest]
+ * @typedef {object} Highlight
+ * @property {number} [minStrength]
  * @property {[number, number] | null} [edge]
  * @property {number | null} [point]
  */
@@ -56,9 +56,9 @@ function sorted(strengths) {
  * @param {CanvasRenderingContext2D} context
  * @param {Skeleton} skeleton
  * @param {{ left: number, top: number, side: number }} square
- * @param {Looks} [looks]
+ * @param {Highlight} [looks]
  */
-export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { faintest = FAINTEST, edge = null, point = null } = {}) {
+export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { minStrength = MIN_STRENGTH, edge = null, point = null } = {}) {
   const at = points.map(([x, y]) => [left + x * side, top + y * side]);
   context.lineCap = "round";
   const line = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ width, /** @type {string | CanvasGradient} */ style) => {
@@ -70,7 +70,7 @@ export function drawSkeleton(context, { points, strengths, palette }, { left, to
     context.stroke();
   };
   for (const { i, j, strength } of sorted(strengths)) {
-    if (strength < Math.max(faintest, 0.001) || !at[i] || !at[j]) continue;
+    if (strength < Math.max(minStrength, 0.001) || !at[i] || !at[j]) continue;
     const width = side * (0.01 + 0.022 * strength);
     line(i, j, width + side * 0.02, `rgb(0 0 0 / ${0.5 * strength})`);
     line(i, j, width, `rgb(255 255 255 / ${strength ** 0.6})`);
@@ -137,16 +137,16 @@ export function pointAt(points, [x, y], reach) {
  * @param {number[][]} strengths
  * @param {[number, number]} pointer
  * @param {number} reach
- * @param {number} faintest
+ * @param {number} minStrength
  * @returns {[number, number] | null}
  */
-export function edgeAt(points, strengths, [x, y], reach, faintest) {
+export function edgeAt(points, strengths, [x, y], reach, minStrength) {
   /** @type {[number, number] | null} */
   let nearest = null;
   let least = reach;
   points.forEach(([ax, ay], i) =>
     points.slice(0, i).forEach(([bx, by], j) => {
-      if ((strengths[i]?.[j] ?? 0) < Math.max(faintest, 0.001)) return;
+      if ((strengths[i]?.[j] ?? 0) < Math.max(minStrength, 0.001)) return;
       const [dx, dy] = [bx - ax, by - ay];
       const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
       const distance = Math.hypot(ax + t * dx - x, ay + t * dy - y);

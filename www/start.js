@@ -6,14 +6,14 @@
  */
 
 {
-  const MOST = 3;
-  /** @type {Set<string>} */ const said = new Set();
+  const MAX_NOTES = 3;
+  /** @type {Set<string>} */ const shown = new Set();
   const parsed = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 
   /** @param {string} text @param {boolean} isFatal Whether only loading the page again helps. */
-  const say = async (text, isFatal) => {
-    if (said.has(text) || said.size >= MOST) return;
-    said.add(text);
+  const report = async (text, isFatal) => {
+    if (shown.has(text) || shown.size >= MAX_NOTES) return;
+    shown.add(text);
     await parsed;
     const note = document.getElementById("fault-note");
     const line = document.createElement("p");
@@ -29,22 +29,22 @@
   };
 
   /** @param {unknown} error */
-  const words = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
+  const textOf = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
 
   // Capturing: what could not be loaded tells nobody but the element that asked for it.
   addEventListener(
     "error",
     (event) => {
       const { target } = event;
-      if (target instanceof HTMLScriptElement) say(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
-      else if (event.error) say(`A part of the page failed (${words(event.error)}). The rest still works.`, false);
+      if (target instanceof HTMLScriptElement) report(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
+      else if (event.error) report(`A part of the page failed (${textOf(event.error)}). The rest still works.`, false);
     },
     { capture: true },
   );
   addEventListener("unhandledrejection", ({ reason }) => {
     // A session that is over tells so itself, and whoever aborts something knows.
     if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
-    say(`A part of the page failed (${words(reason)}). The rest still works.`, false);
+    report(`A part of the page failed (${textOf(reason)}). The rest still works.`, false);
   });
 
   // Some browsers name a language that their own Intl refuses ("C"); libraries ask it for that one.
@@ -70,8 +70,8 @@
     import("./main.js").catch((error) => {
       // Which one it was, the browser tells only here.
       const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
-      const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${words(error)})`;
-      say(`The page could not start${which}. Reload the page.`, true);
+      const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${textOf(error)})`;
+      report(`The page could not start${which}. Reload the page.`, true);
       console.error(error);
     }),
   );

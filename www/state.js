@@ -5,15 +5,15 @@
  * @module
  */
 
-import { FAINTEST } from "./skeleton.js";
+import { MIN_STRENGTH } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { NamedFile } from "./autolink.js" */
-/** @import { Desk } from "./annotate/desk.js" */
-/** @import { Recorded } from "./recorded.js" */
-/** @import { Shipped } from "./models.js" */
+/** @import { AnnotationProject } from "./annotate/annotation_project.js" */
+/** @import { DemoRun } from "./demo.js" */
+/** @import { TrainedModel } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
-/** @import { Gone } from "./keeper.js" */
+/** @import { ReplacedRun } from "./autosave.js" */
 
 /**
  * A button that a message offers.
@@ -26,7 +26,7 @@ import { FAINTEST } from "./skeleton.js";
  * @property {string} id
  * @property {string} name What it learns from, for people.
  * @property {protocol.Source | null} source Where its pictures can be had again.
- * @property {number} keptStep Its last step that is safe: kept, or opened from a file.
+ * @property {number} savedStep Its last step that is safe: kept, or opened from a file.
  */
 
 /**
@@ -47,9 +47,9 @@ import { FAINTEST } from "./skeleton.js";
  * @property {protocol.Phase} phase
  * @property {protocol.Config | null} config In force.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
- * @property {number} pictures
+ * @property {number} imageCount
  * @property {{ count: number }} read How many were read, those left out included; the object is replaced when there are others, or more.
- * @property {number[]} leftOut The places of those that are left out, among all that were read.
+ * @property {number[]} removedImages The places of those that are left out, among all that were read.
  * @property {NamedFile[]} files A person's own files among what they came from.
  * @property {string} about
  * @property {protocol.Rejected[]} rejected
@@ -58,35 +58,35 @@ import { FAINTEST } from "./skeleton.js";
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
  * @property {number} elapsed Seconds.
- * @property {boolean} plays Play was pressed last, and not Pause; the engine may not have come to it.
- * @property {boolean} pausing The pause was asked for, and the step under way is not over.
+ * @property {boolean} isPlaying Play was pressed last, and not Pause; the engine may not have come to it.
+ * @property {boolean} isPausing The pause was asked for, and the step under way is not over.
  * @property {boolean} resetting The reset was asked for and not yet answered.
  * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
  * @property {number} historyLength So that a growing history counts as a change.
- * @property {Recorded | null} recorded What views and parts are until the engine's own come; then nothing.
+ * @property {DemoRun | null} demo What views and parts are until the engine's own come; then nothing.
  * @property {protocol.PreviewViews | null} views
- * @property {protocol.Stages | null} parts The chosen probe, taken apart.
- * @property {protocol.Edits} touch Which probe that is, and what is changed on its way.
+ * @property {protocol.Stages | null} stages The chosen probe, taken apart.
+ * @property {protocol.Edits} edits Which probe that is, and what is changed on its way.
  * @property {[number, number] | null} edge The edge that is pointed at, or else picked.
  * @property {[number, number] | null} pickedEdge
  * @property {number | null} point The keypoint that is pointed at.
- * @property {number} faintest Weaker edges stay undrawn.
+ * @property {number} minStrength Weaker edges stay undrawn.
  * @property {boolean} slow Slow motion.
- * @property {number | null} until The step at which training stops by itself.
- * @property {protocol.SnapshotView[]} moments What the run looked like on its way.
+ * @property {number | null} stopStep The step at which training stops by itself.
+ * @property {protocol.SnapshotView[]} snapshots What the run looked like on its way.
  * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model What the run goes on from, if a model or a run was opened.
  * @property {Run} run
  * @property {Saved[]} saves Runs that the browser keeps, the newest first.
- * @property {Shipped[]} models Those that come with the page.
- * @property {Gone | null} gone The run before, which can come back.
+ * @property {TrainedModel[]} models Those that come with the page.
+ * @property {ReplacedRun | null} replacedRun The run before, which can come back.
  * @property {string} persisted What the browser says about how long it keeps them.
- * @property {string} unkept Why the browser keeps nothing; empty while it does.
+ * @property {string} autosaveError Why the browser keeps nothing; empty while it does.
  * @property {protocol.Offer[]} formats What annotations can be exported as.
- * @property {Desk | null} desk What is on the annotation desk.
- * @property {boolean} finding Keypoints are being found.
- * @property {protocol.Rejected[]} noted Files of the desk that could not be used, or need a word.
+ * @property {AnnotationProject | null} project What is on the annotation desk.
+ * @property {boolean} isDetecting Keypoints are being found.
+ * @property {protocol.Rejected[]} fileNotes Files of the desk that could not be used, or need a word.
  * @property {boolean} loading A load was asked for and not yet answered.
  * @property {Message | null} message
  */
@@ -95,7 +95,7 @@ import { FAINTEST } from "./skeleton.js";
  * @param {number} probe
  * @returns {protocol.Edits}
  */
-export const untouched = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
+export const noEdits = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
 
 /** A run that begins.
  * @param {string} name
@@ -103,7 +103,7 @@ export const untouched = (probe) => ({ probe, cover: { kind: "usual" }, keypoint
  * @returns {Run}
  */
 export function newRun(name, source) {
-  return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, keptStep: 0 };
+  return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, savedStep: 0 };
 }
 
 /** @returns {PageState} */
@@ -117,9 +117,9 @@ export const initialState = () => ({
   phase: "empty",
   config: null,
   staged: {},
-  pictures: 0,
+  imageCount: 0,
   read: { count: 0 },
-  leftOut: [],
+  removedImages: [],
   files: [],
   about: "",
   rejected: [],
@@ -128,34 +128,34 @@ export const initialState = () => ({
   loss: null,
   stepsPerSecond: null,
   elapsed: 0,
-  plays: false,
-  pausing: false,
+  isPlaying: false,
+  isPausing: false,
   resetting: false,
   history: { steps: [], losses: [] },
   historyLength: 0,
-  recorded: null,
+  demo: null,
   views: null,
-  parts: null,
-  touch: untouched(0),
+  stages: null,
+  edits: noEdits(0),
   edge: null,
   pickedEdge: null,
   point: null,
-  faintest: FAINTEST,
+  minStrength: MIN_STRENGTH,
   slow: false,
-  until: null,
-  moments: [],
+  stopStep: null,
+  snapshots: [],
   scores: [],
   model: "",
   run: newRun("", null),
   saves: [],
   models: [],
   formats: [],
-  desk: null,
-  finding: false,
-  noted: [],
-  gone: null,
+  project: null,
+  isDetecting: false,
+  fileNotes: [],
+  replacedRun: null,
   persisted: "",
-  unkept: "",
+  autosaveError: "",
   progress: null,
   loading: false,
   message: null,
@@ -181,7 +181,7 @@ export class Store {
     for (const key of keys) this.#changed.add(key);
     this.#state = { ...this.#state, ...patch };
     if (first && this.#changed.size > 0) requestAnimationFrame(() => this.#show());
-    if (keys.length) tell(this.#reactions, this.#state, new Set(keys));
+    if (keys.length) notify(this.#reactions, this.#state, new Set(keys));
   }
 
   /**
@@ -204,13 +204,13 @@ export class Store {
     this.#views.push((state, changed) => {
       if (keys.some((key) => changed.has(key))) show(state);
     });
-    tell([show], this.#state, new Set());
+    notify([show], this.#state, new Set());
   }
 
   #show() {
     const changed = this.#changed;
     this.#changed = new Set();
-    tell(this.#views, this.#state, changed);
+    notify(this.#views, this.#state, changed);
   }
 }
 
@@ -219,7 +219,7 @@ export class Store {
  * @param {PageState} state
  * @param {Set<keyof PageState>} changed
  */
-function tell(listeners, state, changed) {
+function notify(listeners, state, changed) {
   for (const listener of [...listeners]) {
     try {
       listener(state, changed);
@@ -234,14 +234,14 @@ function tell(listeners, state, changed) {
  * @param {T[]} list
  * @param {T} next
  */
-export const followed = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
+export const appendByStep = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
 
 /** Appends a step to the history; a step that does not follow starts it anew.
  * @param {PageState["history"]} history
  * @param {number} step
  * @param {number} loss
  */
-export function recorded(history, step, loss) {
+export function appendLoss(history, step, loss) {
   const last = history.steps.at(-1) ?? 0;
   if (step <= last) return { steps: [step], losses: [loss] };
   history.steps.push(step);
@@ -253,14 +253,14 @@ export function recorded(history, step, loss) {
  * @param {PageState} state
  * @param {number} step
  */
-export function backTo({ history, moments, scores }, step) {
+export function backTo({ history, snapshots, scores }, step) {
   const steps = history.steps.filter((taken) => taken <= step);
   const losses = history.losses.slice(0, steps.length);
   return {
     history: { steps, losses },
     historyLength: steps.length,
     loss: losses.at(-1) ?? null,
-    moments: moments.filter((moment) => moment.step <= step),
+    moments: snapshots.filter((moment) => moment.step <= step),
     scores: scores.filter((score) => score.step <= step),
   };
 }
@@ -268,20 +268,20 @@ export function backTo({ history, moments, scores }, step) {
 /** Whether play, step and reset do something.
  * @param {PageState} state
  */
-export function canTrain({ engine, phase, pictures, loading, resetting }) {
-  return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
+export function canTrain({ engine, phase, imageCount, loading, resetting }) {
+  return engine === "running" && phase !== "loading" && imageCount > 0 && !loading && !resetting;
 }
 
 /** Whether play and step mean something now, or soon.
  * @param {PageState} state
  */
-export function isPressable({ engine, pictures, loading, phase }) {
-  return engine === "starting" || (engine === "running" && (pictures > 0 || loading || phase === "loading"));
+export function isPressable({ engine, imageCount, loading, phase }) {
+  return engine === "starting" || (engine === "running" && (imageCount > 0 || loading || phase === "loading"));
 }
 
 /** Whether the run has come to the step at which it was to stop.
  * @param {PageState} state
  */
-export function isFinished({ step, until }) {
-  return until !== null && step >= until;
+export function isFinished({ step, stopStep }) {
+  return stopStep !== null && step >= stopStep;
 }

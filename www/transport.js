@@ -21,7 +21,7 @@ const SLOW_STEP = 1000;
  * @typedef {object} Engine
  * @property {() => Session | null} session The one that runs now.
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
- * @property {() => void} rested Called when training ended and nothing more is wanted.
+ * @property {() => void} onRest Called when training ended and nothing more is wanted.
  */
 
 /** The training command under way. */
@@ -38,10 +38,10 @@ export class Transport {
   #store;
   #engine;
   /** Presses of Step that are not answered yet. */ #steps = 0;
-  /** Whoever wants the engine for himself, and has not given it back. */ #holds = 0;
+  /** Whoever wants the engine for himself, and has not given it back. */ #interruptions = 0;
   /** @type {Command | null} */ #command = null;
   /** Settles when that is answered. */ #answered = Promise.resolve();
-  /** Whether training was under way when the engine failed. */ #goesOn = false;
+  /** Whether training was under way when the engine failed. */ #resumesAfterRestart = false;
 
   /**
    * @param {Store} store
@@ -50,7 +50,7 @@ export class Transport {
   constructor(store, engine) {
     this.#store = store;
     this.#engine = engine;
-    store.react(["engine", "phase", "pictures", "loading", "resetting", "slow", "until", "plays"], () => this.#follow());
+    store.react(["engine", "phase", "imageCount", "loading", "resetting", "slow", "stopStep", "isPlaying"], () => this.#sync());
   }
 
   /** Trains as soon as that is possible, or stops after the step under way. */
@@ -58,29 +58,29 @@ export class Transport {
     if (!isPressable(this.#store.state)) return;
     const { state } = this.#store;
     this.#steps = 0;
-    if (state.plays) return this.#store.set({ plays: false });
-    this.#forgive();
+    if (state.isPlaying) return this.#store.set({ isPlaying: false });
+    this.#clearMessage();
     // Whoever goes on after the end wants no end.
-    this.#store.set({ plays: true, ...(isFinished(state) ? { until: null } : {}) });
+    this.#store.set({ isPlaying: true, ...(isFinished(state) ? { stopStep: null } : {}) });
   }
 
   /** Takes one more step. While it trains, that says nothing. */
   step() {
-    if (!isPressable(this.#store.state) || this.#store.state.plays) return;
+    if (!isPressable(this.#store.state) || this.#store.state.isPlaying) return;
     this.#steps += 1;
-    this.#forgive();
-    this.#follow();
+    this.#clearMessage();
+    this.#sync();
   }
 
   /** A message that has been read gives way. */
-  #forgive() {
+  #clearMessage() {
     if (canTrain(this.#store.state)) this.#store.set({ message: null });
   }
 
   /** Wants no training any more. */
   stop() {
     this.#steps = 0;
-    this.#store.set({ plays: false });
+    this.#store.set({ isPlaying: false });
   }
 
   /**
@@ -89,9 +89,9 @@ export class Transport {
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
    */
-  instead(act) {
-    if (this.#holds === 0) this.stop();
-    return this.during(act);
+  replace(act) {
+    if (this.#interruptions === 0) this.stop();
+    return this.whilePaused(act);
   }
 
   /**
@@ -100,49 +100,49 @@ export class Transport {
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
    */
-  async during(act) {
-    this.#holds += 1;
-    this.#follow();
+  async whilePaused(act) {
+    this.#interruptions += 1;
+    this.#sync();
     try {
       await this.#answered;
       return await act();
     } finally {
-      this.#holds -= 1;
-      if (this.#holds === 0 && !canTrain(this.#store.state)) this.stop();
-      this.#follow();
+      this.#interruptions -= 1;
+      if (this.#interruptions === 0 && !canTrain(this.#store.state)) this.stop();
+      this.#sync();
     }
   }
 
   /** The engine failed: whether it trained is remembered for the next one. */
   fail() {
-    this.#goesOn ||= this.#store.state.plays;
+    this.#resumesAfterRestart ||= this.#store.state.isPlaying;
     this.stop();
   }
 
   /** Whether a new engine is to go on training by itself; told once. */
-  takeGoesOn() {
-    const goesOn = this.#goesOn;
-    this.#goesOn = false;
+  takeResumesAfterRestart() {
+    const goesOn = this.#resumesAfterRestart;
+    this.#resumesAfterRestart = false;
     return goesOn;
   }
 
   /** Brings the engine to what is wanted, as far as that can be done now. */
-  #follow() {
+  #sync() {
     const { state } = this.#store;
-    const { plays, slow, until } = state;
+    const { isPlaying, slow, stopStep } = state;
     const command = this.#command;
     if (command) {
-      const isWanted = command.wish === "step" || (plays && this.#holds === 0 && command.wish === `${slow} ${until}`);
+      const isWanted = command.wish === "step" || (isPlaying && this.#interruptions === 0 && command.wish === `${slow} ${stopStep}`);
       if (!isWanted) this.#pause(command);
       return;
     }
-    if (this.#holds > 0 || !canTrain(state)) return;
+    if (this.#interruptions > 0 || !canTrain(state)) return;
     const session = this.#engine.session();
     if (!session) return;
-    if (plays) {
-      const steps = until === null ? null : until - session.state().step;
-      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${until}`, { steps, everyMs: slow ? SLOW_STEP : null });
-      else this.#store.set({ plays: false });
+    if (isPlaying) {
+      const steps = stopStep === null ? null : stopStep - session.state().step;
+      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${stopStep}`, { steps, everyMs: slow ? SLOW_STEP : null });
+      else this.#store.set({ isPlaying: false });
     } else if (this.#steps > 0) {
       this.#steps -= 1;
       this.#answered = this.#train("step", { steps: 1 });
@@ -151,7 +151,7 @@ export class Transport {
 
   /** @param {Command} command */
   #pause(command) {
-    if (!this.#store.state.plays) this.#store.set({ pausing: true });
+    if (!this.#store.state.isPlaying) this.#store.set({ isPausing: true });
     if (command.isPaused) return;
     command.isPaused = true;
     this.#engine.attempt((session) => session.pause());
@@ -179,8 +179,8 @@ export class Transport {
     this.#command = null;
     const session = this.#engine.session();
     const { state } = this.#store;
-    if (session && state.engine === "running" && !state.loading) this.#store.set({ phase: session.state().phase, pausing: false, progress: null });
-    this.#follow();
-    if (wish !== "step" && !this.#store.state.plays) this.#engine.rested();
+    if (session && state.engine === "running" && !state.loading) this.#store.set({ phase: session.state().phase, isPausing: false, progress: null });
+    this.#sync();
+    if (wish !== "step" && !this.#store.state.isPlaying) this.#engine.onRest();
   }
 }

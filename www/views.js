@@ -10,7 +10,7 @@ import { counted, grouped } from "./format.js";
 import { drawSkeleton } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
-/** @import { Looks } from "./skeleton.js" */
+/** @import { Highlight } from "./skeleton.js" */
 
 /** The largest number of pictures in a canvas. */
 const COLUMNS = 8;
@@ -31,14 +31,14 @@ const DESCRIBE_EVERY = 10_000;
 export const CHANNELS = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
 
 /** Draws {@link protocol.PreviewViews} into the page's five canvases. */
-export class ProbeViews {
+export class PreviewCanvases {
   /** @type {Row[]} */ #rows;
   /** @type {protocol.PreviewViews | null} */ #views = null;
   /** @type {string[]} */ #palette = [];
   #source = document.createElement("canvas");
-  #isRecorded = false;
+  #isDemo = false;
   #described = -Infinity;
-  /** @type {Looks} */ #looks = {};
+  /** @type {Highlight} */ #looks = {};
   #chosen = -1;
 
   /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
@@ -58,10 +58,10 @@ export class ProbeViews {
 
   /** Marks a probe and what is pointed at.
    * @param {number} probe
-   * @param {Looks} looks
+   * @param {Highlight} looks
    */
   mark(probe, looks) {
-    const isSame = probe === this.#chosen && looks.edge === this.#looks.edge && looks.point === this.#looks.point && looks.faintest === this.#looks.faintest;
+    const isSame = probe === this.#chosen && looks.edge === this.#looks.edge && looks.point === this.#looks.point && looks.minStrength === this.#looks.minStrength;
     if (isSame) return;
     this.#chosen = probe;
     this.#looks = looks;
@@ -85,11 +85,11 @@ export class ProbeViews {
   /**
    * @param {protocol.PreviewViews | null} views
    * @param {string[]} palette
-   * @param {boolean} isRecorded Whether they are of a run that was recorded.
+   * @param {boolean} isDemo Whether they are of a run that was recorded.
    */
-  show(views, palette, isRecorded) {
+  show(views, palette, isDemo) {
     this.#views = views;
-    this.#isRecorded = isRecorded;
+    this.#isDemo = isDemo;
     this.#palette = palette;
     if (views) this.#upload(views);
     this.#draw();
@@ -192,10 +192,10 @@ export class ProbeViews {
     const now = performance.now();
     const views = this.#views;
     if (views && views.step > 0 && now - this.#described < DESCRIBE_EVERY) return;
-    if (views && !this.#isRecorded) this.#described = now;
+    if (views && !this.#isDemo) this.#described = now;
     for (const { canvas, title } of this.#rows) {
       const label = views
-        ? `${title} of ${counted(views.count, "image")} at step ${grouped(views.step)}${this.#isRecorded ? " of a recorded run" : ""}`
+        ? `${title} of ${counted(views.count, "image")} at step ${grouped(views.step)}${this.#isDemo ? " of a recorded run" : ""}`
         : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }

@@ -15,14 +15,14 @@ const BUILD = "unstamped";
 const fail = (message) => self.postMessage({ type: "failed", id: null, kind: "crash", message });
 
 /** @param {unknown} reason */
-const said = (reason) => (reason instanceof Error ? reason.message : String(reason));
+const textOf = (reason) => (reason instanceof Error ? reason.message : String(reason));
 
 let loaded = false;
 
 self.addEventListener("unhandledrejection", (event) => {
   if (!loaded) return;
   event.preventDefault();
-  fail(`The engine stopped unexpectedly (${said(event.reason)}).`);
+  fail(`The engine stopped unexpectedly (${textOf(event.reason)}).`);
 });
 
 // Our kernels use subgroups where the adapter has them; wgpu 30 does not ask the browser for them.
@@ -111,6 +111,6 @@ if (self.name === "helper") {
     if (globalThis.GPUAdapter) allowUntimedGpus();
     await start(module);
   } catch (error) {
-    fail(`The engine could not be loaded (${said(error)}).`);
+    fail(`The engine could not be loaded (${textOf(error)}).`);
   }
 }

@@ -8,7 +8,7 @@ import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, grouped, number, open, playTo, root } from "./helpers.js";
 
 const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 1);
-/** A run that trains is kept this often, ms: www/keeper.js. */
+/** A run that trains is kept this often, ms: www/autosave.js. */
 const KEEP_EVERY = 25_000;
 /** No more of a run may be lost, s. */
 const MOST_LOST = 30;

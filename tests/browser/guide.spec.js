@@ -410,17 +410,17 @@ test("what is left out is not annotated, either; by the public module", async ({
     await session.configure({ keypoints: 4, size: 32, width: 4, loss: "pixel" });
     await session.load({ kind: "puppets", count: 6, seed: 0 });
     await session.removeImages([0, 3]);
-    const { pictures } = session.state();
+    const { images } = session.state();
     const refused = await session.removeImages([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
     let names = [];
     session.on("project", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
-    await session.find([]);
+    await session.addImages([]);
     const all = await session.thumbnails(4, 9);
     session.close();
-    return { pictures, refused, names, shown: all.names.length, pixels: all.pixels.length };
+    return { images, refused, names, shown: all.names.length, pixels: all.pixels.length };
   });
   expect(seen).toEqual({
-    pictures: 4,
+    images: 4,
     refused: expect.stringContaining("one picture only"),
     names: ["puppet-1.png", "puppet-2.png", "puppet-4.png", "puppet-5.png"],
     shown: 2,
@@ -746,15 +746,15 @@ test("every address that the page writes is read as what was meant, and says no 
     const wrong = [];
     for (const [index, config] of configs.entries()) {
       const source = sources[index % sources.length];
-      const until = index % 3 === 0 ? 500 : null;
-      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const stopStep = index % 3 === 0 ? 500 : null;
+      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0 });
       const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
-      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], until: read.until, hide: read.hide, start: read.start, notes: read.notes };
-      const meant = { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
+      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], stopStep: read.stopStep, hide: read.hide, start: read.start, notes: read.notes };
+      const meant = { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
       const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
       if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
     }
-    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], until: null, hide: [], start: false });
+    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], stopStep: null, hide: [], start: false });
     return { wrong, tried: configs.length, bare: bare.search };
   });
   expect(seen.wrong).toEqual([]);

@@ -318,12 +318,12 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
   // By the public module, number by number.
   const differences = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { shippedModels, fileOf, picturesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
-    const [hands] = await shippedModels();
+    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
+    const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });
-    await session.load(await picturesOf(hands));
+    await session.load(await imagesOf(hands));
     await session.resume(await fileOf(hands));
-    const { size, pixels } = await session.transfer([2, 5]);
+    const { size, pixels } = await session.transferPoses([2, 5]);
     const area = 4 * size * size;
     const found = [];
     for (const [i, probe] of [2, 5].entries()) {

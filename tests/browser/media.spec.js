@@ -42,7 +42,7 @@ const framesOf = (page, { name, buffer }) =>
       // In an order that no decoder expects.
       const pictures = [];
       for (const { frame, seconds } of [...frames].sort((a, b) => (a.frame * 7) % 11 - (b.frame * 7) % 11 || b.frame - a.frame)) {
-        const bitmap = await createImageBitmap(await video.picture(seconds));
+        const bitmap = await createImageBitmap(await video.image(seconds));
         const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
         context.drawImage(bitmap, 0, 0);
         pictures.push([frame, drawn(context.getImageData(0, 0, 96, 64).data)]);
@@ -128,20 +128,20 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
       open.delete(this);
       return close.call(this);
     };
-    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
     const [width_px, height_px] = [4000, 3000];
     const photo = new OffscreenCanvas(width_px, height_px);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext("2d"));
     context.fillRect(0, 0, 2000, 3000);
     const blob = await photo.convertToBlob({ type: "image/jpeg" });
     let reads = 0;
-    const pictures = new Pictures((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
+    const bitmaps = new BitmapCache((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
     const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(40, 30).getContext("2d"));
     // Page down through all of them, each held while the next one comes, as an editor does; thumbnails come with some.
     let held = null;
     for (let image = 0; image < 100; image++) {
-      const thumbnail = await pictures.lease(image - (image % 10), 256);
-      const lease = await pictures.lease(image, null);
+      const thumbnail = await bitmaps.lease(image - (image % 10), 256);
+      const lease = await bitmaps.lease(image, null);
       for (const { bitmap } of [lease, thumbnail, ...(held ? [held] : [])]) canvas.drawImage(bitmap, 0, 0, 40, 30);
       held?.release();
       thumbnail.release();
@@ -149,7 +149,7 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
     }
     const paged = { most, reads, sides: [held?.bitmap.width, held?.bitmap.height], scale: held?.scale };
     // Other images: what is in use stays until it is released.
-    pictures.clear();
+    bitmaps.clear();
     canvas.drawImage(held?.bitmap, 0, 0);
     held?.release();
     await Promise.resolve();
@@ -159,18 +159,18 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
     let at = 0;
     const passing = Array.from({ length: 50 }, (_, image) => {
       at = image;
-      return pictures.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
+      return bitmaps.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
     });
     const shown = (await Promise.all(passing)).filter((image) => image >= 0);
-    const missing = await pictures.lease(100, null).catch((/** @type {Error} */ error) => error.message);
-    pictures.clear();
+    const missing = await bitmaps.lease(100, null).catch((/** @type {Error} */ error) => error.message);
+    bitmaps.clear();
     await new Promise((resolve) => setTimeout(resolve));
     // One that has no room is held smaller, and says so.
-    const small = new Pictures(() => ({ width_px, height_px, read: async () => blob }), 12e6);
+    const small = new BitmapCache(() => ({ width_px, height_px, read: async () => blob }), 12e6);
     const lease = await small.lease(0, null);
     const bounded = { bytes: lease.bitmap.width * lease.bitmap.height * 4, scale: lease.scale };
     lease.release();
-    const broken = new Pictures(() => ({ width_px, height_px, read: async () => new Blob(["x"]) }));
+    const broken = new BitmapCache(() => ({ width_px, height_px, read: async () => new Blob(["x"]) }));
     const refused = await broken.lease(0, null).catch((/** @type {Error} */ error) => error.message);
     return { paged, shown, reads, missing, bounded, refused, left: open.size - 1, bytes: broken.bytes };
   });
@@ -241,7 +241,7 @@ async function openEditor(page) {
   await nothing(page);
   await page.evaluate(async () => {
     const { Editor } = await import(new URL("annotate/editor.js", location.href).href);
-    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
     const html = new DOMParser().parseFromString(await (await fetch("index.html")).text(), "text/html");
     const style = document.createElement("link");
     Object.assign(style, { rel: "stylesheet", href: "style.css" });
@@ -278,8 +278,8 @@ async function openEditor(page) {
     })));
     test.show = () => test.editor.show(desk(), "landmarks", rows.map(({ id }) => id));
     test.answer = () => waiting.splice(0).forEach((answer) => answer());
-    test.pictures = new Pictures((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
-    test.editor = new Editor(dialog, test.pictures, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
+    test.bitmaps = new BitmapCache((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
+    test.editor = new Editor(dialog, test.bitmaps, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
     test.show();
     test.editor.open(0);
   });
@@ -364,10 +364,10 @@ test("the editor's image stays while others are found and forgotten", async ({ p
   await expect.poll(painted).toBe(255);
   // A drop: the bitmaps are forgotten, and the editor is shown what is new.
   await page.evaluate(() => {
-    const { pictures, show } = /** @type {any} */ (window);
-    pictures.clear();
+    const { bitmaps, show } = /** @type {any} */ (window);
+    bitmaps.clear();
     show();
-    pictures.clear();
+    bitmaps.clear();
     show();
   });
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
@@ -375,5 +375,5 @@ test("the editor's image stays while others are found and forgotten", async ({ p
   expect(await painted()).toBe(255);
   expect(errors).toEqual([]);
   await page.getByTestId("editor-close").click();
-  expect(await page.evaluate(() => /** @type {any} */ (window).pictures.bytes)).toBe(0);
+  expect(await page.evaluate(() => /** @type {any} */ (window).bitmaps.bytes)).toBe(0);
 });

@@ -596,7 +596,7 @@ test("the GPU computes what the CPU computes", async ({ page }) => {
   });
 });
 
-test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ page }) => {
+test("autolink.js: configure, load, train, pause, preview, detect", async ({ page }) => {
   await open(page, FEW);
   const files = pictures().map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }));
   const seen = await page.evaluate(
@@ -619,7 +619,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
       await session.pause();
       await endless;
       const afterPause = session.state();
-      const views = await session.snapshot();
+      const views = await session.previewViews();
       const found = await session.detect(files[0]);
       const refused = await session.configure({ keypoints: 1 }).catch((error) => ({
         engine: error instanceof EngineError,
@@ -648,7 +648,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
   expect(seen.settings).toMatchObject({ ...SMALL, seed: 7 });
   expect(seen.loaded?.pictures).toBe(files.length);
   expect(seen.afterNone).toMatchObject({ phase: "paused", step: 0, loss: null });
-  expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, pictures: files.length, backend: "cpu" });
+  expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, images: files.length, backend: "cpu" });
   expect(seen.afterTwo.loss).toBeGreaterThan(0);
   expect(seen.afterPause.phase).toBe("paused");
   expect(seen.afterPause.step).toBeGreaterThanOrEqual(4);
@@ -766,7 +766,7 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
         await session.resume(new File([bytes(base64)], "theirs.ckpt"));
         const found = [];
         for (const picture of pictures) found.push(await session.detect(picture));
-        const { edge_weights } = await session.snapshot();
+        const { edge_weights } = await session.previewViews();
         session.close();
         return { found, edge_weights };
       },

@@ -6,12 +6,12 @@
  */
 
 /** @import * as protocol from "../protocol.js" */
-/** @import { Desk } from "./desk.js" */
+/** @import { AnnotationProject } from "./annotation_project.js" */
 
 /** Edges offered by hand: the strongest ones and those of the skeleton. */
 const OFFERED = 24;
 
-/** @typedef {(edit: protocol.Edit) => Promise<unknown>} Do */
+/** @typedef {(edit: protocol.Edit) => Promise<unknown>} SendEdit */
 
 /**
  * @template {keyof HTMLElementTagNameMap} T
@@ -48,9 +48,9 @@ function replace(list, items) {
   }
   const selected = active instanceof HTMLInputElement && active.type === "text" ? [active.selectionStart, active.selectionEnd] : null;
   list.replaceChildren(...items);
-  const again = active && document.getElementById(active.id);
-  again?.focus();
-  if (selected && again instanceof HTMLInputElement) again.setSelectionRange(selected[0], selected[1]);
+  const replacement = active && document.getElementById(active.id);
+  replacement?.focus();
+  if (selected && replacement instanceof HTMLInputElement) replacement.setSelectionRange(selected[0], selected[1]);
 }
 
 /**
@@ -90,11 +90,11 @@ const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(
 
 /** The discovered keypoints.
  * @param {HTMLElement} list
- * @param {Desk} desk
- * @param {Do} edit
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
  */
-export function showKeypoints(list, desk, edit) {
-  const { keypoints } = desk.view;
+export function showKeypoints(list, project, edit) {
+  const { keypoints } = project.view;
   const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
     const order = keypoints.map((_, index) => index);
     order.splice(to, 0, ...order.splice(from, 1));
@@ -118,13 +118,13 @@ export function showKeypoints(list, desk, edit) {
       const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) => edit({ kind: "rename", index, name }));
       field.dataset.testid = "keypoint-name";
       const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
-      const told = [];
-      if (placed_on) told.push(`corrected on ${placed_on}`);
+      const notes = [];
+      if (placed_on) notes.push(`corrected on ${placed_on}`);
       if (error != null) {
         const mean = baseline == null ? "" : ` (mean position: ${percent(baseline)})`;
-        told.push(`${percent(error)} of the image off its landmark${mean}`);
+        notes.push(`${percent(error)} of the image off its landmark${mean}`);
       }
-      if (told.length) item.append(make("small", { "data-testid": "keypoint-note" }, told.join(", ")));
+      if (notes.length) item.append(make("small", { "data-testid": "keypoint-note" }, notes.join(", ")));
       return item;
     }),
   );
@@ -132,11 +132,11 @@ export function showKeypoints(list, desk, edit) {
 
 /** The skeleton: which edges count.
  * @param {HTMLElement} root Holds a slider and a list.
- * @param {Desk} desk
- * @param {Do} edit
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
  */
-export function showEdges(root, desk, edit) {
-  const { keypoints, skeleton, edge_weights } = desk.view;
+export function showEdges(root, project, edit) {
+  const { keypoints, skeleton, edge_weights } = project.view;
   const slider = /** @type {HTMLInputElement} */ (root.querySelector("input[type=range]"));
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   const key = (/** @type {[number, number]} */ [a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`;
@@ -167,12 +167,12 @@ export function showEdges(root, desk, edit) {
 
 /** A person's landmarks.
  * @param {HTMLElement} list
- * @param {Desk} desk
- * @param {Do} edit
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
  * @param {(index: number) => void} open Opens a picture.
  */
-export function showLandmarks(list, desk, edit, open) {
-  const { landmarks } = desk.view;
+export function showLandmarks(list, project, edit, open) {
+  const { landmarks } = project.view;
   replace(
     list,
     landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {
@@ -189,7 +189,7 @@ export function showLandmarks(list, desk, edit, open) {
       if (error != null && worst.length) {
         const links = make("small", {}, "Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
-          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, desk.row(image)?.name ?? "");
+          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, project.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));
           links.append(place ? ", " : "", link);
         });

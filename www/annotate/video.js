@@ -32,7 +32,7 @@ import { counted, grouped } from "../format.js";
  * @property {string} guessed A sentence where numbers and times of frames are guesses; empty where they are the file's own.
  * @property {(every: number) => AsyncGenerator<Frame>} frames Every so many; throws a sentence where the video cannot be decoded on.
  * @property {(every: number, longest: number) => AsyncGenerator<Still>} stills The same as JPEG, their longer side at most so many px.
- * @property {(seconds: number) => Promise<Blob>} picture The frame that begins then, as PNG.
+ * @property {(seconds: number) => Promise<Blob>} image The frame that begins then, as PNG.
  * @property {() => void} close
  */
 
@@ -63,11 +63,11 @@ import { counted, grouped } from "../format.js";
 /** Where a file's times cannot be read, frames are taken this far apart, s. */
 const STEP = 1 / 30;
 /** Times are rounded by less, s. */
-const LITTLE = 1e-6;
+const EPSILON = 1e-6;
 /** Frames that a video element does not come to within this are not there, ms. */
-const PATIENCE = 10_000;
+const SEEK_TIMEOUT = 10_000;
 /** A video element that came to a frame paints it within this, ms. */
-const PAINT = 250;
+const PAINT_TIMEOUT = 250;
 
 /** What the browser's own names for videos end in. */
 export const isVideo = (/** @type {{ name: string, file: File }} */ { name, file }) =>
@@ -84,7 +84,7 @@ export async function openVideo(file) {
   });
   const track = await readTrack(file);
   if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off.`);
-  const decoder = (track && (await byCodec(track).catch(() => null))) ?? (await byElement(file, track?.times ?? null).catch(() => null));
+  const decoder = (track && (await decodeWithWebCodecs(track).catch(() => null))) ?? (await decodeWithElement(file, track?.times ?? null).catch(() => null));
   if (!decoder) {
     track?.close();
     const holds = track?.codec ? ` (it holds ${track.codec})` : "";
@@ -116,7 +116,7 @@ function videoOf(file, { starts, end }, decoder, isExact) {
       throw new Error(`Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${said.replace(/\.$/, "")}).`);
     }
   };
-  const canvases = canvasesOf();
+  const canvases = frameCanvases();
   return {
     duration,
     rate: starts.length / Math.max(end - starts[0], 1e-9),
@@ -134,7 +134,7 @@ function videoOf(file, { starts, end }, decoder, isExact) {
         const picture = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
         return { frame, seconds: starts[frame], picture };
       }),
-    picture: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.alone(image).convertToBlob()),
+    image: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.alone(image).convertToBlob()),
     close: () => decoder.close(),
   };
 }
@@ -160,7 +160,7 @@ function nearest(ascending, wanted) {
 const middle = ({ starts, end }, frame) => (starts[frame] + Math.max(starts[frame], starts[frame + 1] ?? end)) / 2;
 
 /** Canvases that frames are drawn on; one that is used again is not made again. */
-function canvasesOf() {
+function frameCanvases() {
   /** @type {OffscreenCanvasRenderingContext2D | null} */ let kept = null;
   /** @param {number} width @param {number} height @param {CanvasRenderingContext2DSettings} [how] */
   const made = (width, height, how) => {
@@ -216,14 +216,14 @@ async function readTrack(file) {
     if (!track) {
       const hasSound = await input.getPrimaryAudioTrack();
       input.dispose();
-      if (hasSound) throw new Silent(`${file.name} has sound but no frames.`);
+      if (hasSound) throw new NoFramesError(`${file.name} has sound but no frames.`);
       return null;
     }
     /** @type {[number, number][]} */ const shown = [];
     /** @type {number[]} */ const keys = [];
     for await (const { timestamp, duration, type } of new EncodedPacketSink(track).packets(undefined, undefined, { metadataOnly: true })) {
       // What an edit list cuts off begins before 0, and is never shown.
-      if (timestamp >= -LITTLE) shown.push([timestamp, duration]);
+      if (timestamp >= -EPSILON) shown.push([timestamp, duration]);
       if (type === "key") keys.push(timestamp);
     }
     // They come in the order in which they are decoded.
@@ -235,16 +235,16 @@ async function readTrack(file) {
     return { times: { starts, end: last[0] + (last[1] || usual), keys }, codec: (await track.getCodec())?.toUpperCase() ?? "", track, close: () => input.dispose() };
   } catch (error) {
     input.dispose();
-    if (error instanceof Silent) throw error;
+    if (error instanceof NoFramesError) throw error;
     return null;
   }
 }
 
 /** A file without frames. */
-class Silent extends Error {}
+class NoFramesError extends Error {}
 
 /** @param {Track} read @returns {Promise<Decoder & { times: Times } | null>} */
-async function byCodec({ track, times, close }) {
+async function decodeWithWebCodecs({ track, times, close }) {
   const { VideoSampleSink } = await import("../vendor/mediabunny/mediabunny.min.mjs");
   if (!("VideoDecoder" in globalThis) || !(await track.canDecode())) return null;
   const sink = new VideoSampleSink(track);
@@ -276,7 +276,7 @@ async function byCodec({ track, times, close }) {
       let frame = 0;
       for await (const sample of sink.samples()) {
         try {
-          if (sample.timestamp < -LITTLE) continue;
+          if (sample.timestamp < -EPSILON) continue;
           // The number is the file's, also where the decoder left out a broken frame.
           while (Math.abs((times.starts[frame + 1] ?? Infinity) - sample.timestamp) < Math.abs(times.starts[frame] - sample.timestamp)) frame += 1;
           if (frame % every === 0) yield { frame, image: drawable(sample) };
@@ -304,7 +304,7 @@ async function byCodec({ track, times, close }) {
  * @param {Times | null} known Where the file says them.
  * @returns {Promise<Decoder & { times: Times }>}
  */
-async function byElement(file, known) {
+async function decodeWithElement(file, known) {
   const video = document.createElement("video");
   video.muted = true;
   video.preload = "auto";
@@ -325,7 +325,7 @@ async function byElement(file, known) {
       };
       video.addEventListener(name, end(() => resolve(undefined)), { signal });
       video.addEventListener("error", end(() => reject(new Error(video.error?.message || `no ${name}`))), { signal });
-      const late = setTimeout(end(() => reject(new Error("the browser did not reach this frame"))), PATIENCE);
+      const late = setTimeout(end(() => reject(new Error("the browser did not reach this frame"))), SEEK_TIMEOUT);
       start();
     });
   /** When the frame that is painted next begins, by the element's clock, s; nothing where the browser does not tell. @returns {Promise<number | null>} */
@@ -334,7 +334,7 @@ async function byElement(file, known) {
       if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
       else resolve(null);
     });
-  const soon = (/** @type {Promise<number | null>} */ paint) => Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT, null))]);
+  const soon = (/** @type {Promise<number | null>} */ paint) => Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT_TIMEOUT, null))]);
   const moveTo = async (/** @type {number} */ seconds) => {
     if (video.currentTime === seconds) return;
     const paint = painted();
@@ -346,9 +346,9 @@ async function byElement(file, known) {
     await after("loadeddata", () => void (video.src = address));
     const begins = await soon(paint);
     if (!video.videoWidth || !video.videoHeight) throw new Error("no frames");
-    const times = known ?? (await guessedTimes(video, moveTo));
+    const times = known ?? (await assumeTimes(video, moveTo));
     // Where an edit list cuts within a frame, the element's clock begins elsewhere than the file's.
-    const shift = known && begins !== null && video.currentTime <= begins + LITTLE ? begins - times.starts[0] : 0;
+    const shift = known && begins !== null && video.currentTime <= begins + EPSILON ? begins - times.starts[0] : 0;
     /** One after the other: an element has one place at a time. */
     let turn = Promise.resolve();
     /** @type {Decoder["at"]} */
@@ -365,7 +365,7 @@ async function byElement(file, known) {
       async *each(every) {
         for (let frame = 0; frame < times.starts.length; frame += every) {
           // Moved on before whoever takes it draws: nothing else moves the element meanwhile.
-          yield await at(frame, async (image) => ({ frame, image: await held(image) }));
+          yield await at(frame, async (image) => ({ frame, image: await copyImage(image) }));
         }
       },
       at,
@@ -381,7 +381,7 @@ async function byElement(file, known) {
  * @param {Drawable} image
  * @returns {Promise<Drawable>}
  */
-async function held({ width, height, draw }) {
+async function copyImage({ width, height, draw }) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   if (!context) throw new Error("This browser has no canvas to draw frames on.");
@@ -394,7 +394,7 @@ async function held({ width, height, draw }) {
  * @param {(seconds: number) => Promise<void>} moveTo
  * @returns {Promise<Times>}
  */
-async function guessedTimes(video, moveTo) {
+async function assumeTimes(video, moveTo) {
   if (!Number.isFinite(video.duration)) await moveTo(Number.MAX_SAFE_INTEGER);
   const end = Number.isFinite(video.duration) ? video.duration : video.currentTime;
   if (!(end > 0)) throw new Error("no end");

@@ -12,10 +12,10 @@ import { shiftFigure } from "./shift.js";
 import { softmaxFigure } from "./softmax.js";
 
 /** @import { Store } from "../state.js" */
-/** @import { Ask } from "./easel.js" */
+/** @import { Ask } from "./controls.js" */
 
 /** The sentence about the edges is renewed at most this often, ms. */
-const TELL_EVERY = 5_000;
+const UPDATE_EVERY = 5_000;
 
 /**
  * @param {HTMLElement} article
@@ -30,12 +30,12 @@ export function showFigures(article, store, ask) {
   shiftFigure(figure("shift"), store, ask);
 
   const sentence = /** @type {HTMLElement} */ (article.querySelector('[data-live="edges"]'));
-  let told = -Infinity;
-  store.watch(["views", "recorded", "phase"], ({ views, recorded, phase }) => {
+  let updatedAt = -Infinity;
+  store.watch(["views", "demo", "phase"], ({ views, demo, phase }) => {
     const now = performance.now();
-    if (phase === "training" && now - told < TELL_EVERY) return;
-    told = now;
-    sentence.textContent = views ? aboutEdges(views.edge_weights, recorded ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`) : "";
+    if (phase === "training" && now - updatedAt < UPDATE_EVERY) return;
+    updatedAt = now;
+    sentence.textContent = views ? aboutEdges(views.edge_weights, demo ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`) : "";
   });
 }
 

@@ -7,7 +7,7 @@
 
 import { grouped } from "../format.js";
 import { drawSkeleton } from "../skeleton.js";
-import { box, describe, easel, picture, pixelsOf, slider } from "./easel.js";
+import { checkbox, describe, drawOnCanvas, imageCanvas, pixelsOf, slider } from "./controls.js";
 
 /** @import { Store } from "../state.js" */
 
@@ -23,7 +23,7 @@ export function maskFigure(figure, store) {
   const chances = Float64Array.from({ length: MOST * MOST }, () => Math.random());
   let index = 0;
 
-  const redraw = easel(figure, (context, side) => {
+  const redraw = drawOnCanvas(figure, (context, side) => {
     const { views, palette } = store.state;
     if (!views || views.count === 0) {
       context.fillStyle = "#808080";
@@ -31,7 +31,7 @@ export function maskFigure(figure, store) {
       return;
     }
     const shown = index % views.count;
-    context.drawImage(picture(pixelsOf(views, shown), views.size), 0, 0, side, side);
+    context.drawImage(imageCanvas(pixelsOf(views, shown), views.size), 0, 0, side, side);
     const cells = grid();
     context.fillStyle = "#808080";
     let hidden = 0;
@@ -47,7 +47,7 @@ export function maskFigure(figure, store) {
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
   const grid = slider(figure, "grid", (value) => `${value}`, redraw);
-  const hint = box(figure, "hint", redraw);
+  const hint = checkbox(figure, "hint", redraw);
   figure.querySelector("button")?.addEventListener("click", () => {
     index += 1;
     redraw();

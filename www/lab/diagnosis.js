@@ -16,13 +16,13 @@ const CHANGE_EVERY = 4_000;
  * @param {Store} store
  * @param {HTMLElement} root
  */
-export function openDiagnosis(store, root) {
+export function openHealth(store, root) {
   const summary = /** @type {HTMLElement} */ (root.querySelector("p"));
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   let shown = "";
   let changed = -Infinity;
-  store.watch(["views", "recorded"], ({ views: latest, recorded, phase }) => {
-    const views = recorded ? null : latest;
+  store.watch(["views", "demo"], ({ views: latest, demo, phase }) => {
+    const views = demo ? null : latest;
     const findings = views?.findings ?? [];
     const text = findings.length
       ? ""

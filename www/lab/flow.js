@@ -46,7 +46,7 @@ const RECORDED = "This is a recorded run on photographs of hands. Your own run r
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
   #root;
-  #says;
+  #caption;
   #errors;
   #wires;
   /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
@@ -56,7 +56,7 @@ export class Flow {
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
-  /** What the line is about. @type {[Stage | null, boolean]} */ #said = [null, false];
+  /** What the line is about. @type {[Stage | null, boolean]} */ #captionOf = [null, false];
   #isInSight = true;
   #described = -Infinity;
   /** @type {protocol.Stages | null} */ #describedParts = null;
@@ -68,28 +68,28 @@ export class Flow {
    */
   constructor(root, says, errors) {
     this.#root = root;
-    this.#says = says;
+    this.#caption = says;
     this.#errors = errors;
     for (const figure of root.querySelectorAll("figure")) {
       const stage = /** @type {Stage} */ (figure.dataset.stage);
       const canvas = figure.querySelector("canvas");
       if (!canvas) continue;
       this.#tiles.set(stage, { figure, canvas });
-      figure.addEventListener("pointerenter", () => this.#say(stage));
-      figure.addEventListener("pointerleave", () => this.#say(null));
-      canvas.addEventListener("focus", () => this.#say(stage, canvas.matches(":focus-visible")));
-      canvas.addEventListener("blur", () => this.#say(null));
+      figure.addEventListener("pointerenter", () => this.#showCaption(stage));
+      figure.addEventListener("pointerleave", () => this.#showCaption(null));
+      canvas.addEventListener("focus", () => this.#showCaption(stage, canvas.matches(":focus-visible")));
+      canvas.addEventListener("blur", () => this.#showCaption(null));
     }
     this.#wires = new Wires(root);
     new ResizeObserver(() => {
-      this.#wires.lay();
+      this.#wires.draw();
       this.draw();
     }).observe(root);
     new IntersectionObserver(([{ isIntersecting }]) => {
       this.#isInSight = isIntersecting;
       if (isIntersecting) this.draw();
     }).observe(root);
-    this.#say(null);
+    this.#showCaption(null);
   }
 
   /** @param {Stage} stage */
@@ -101,19 +101,19 @@ export class Flow {
 
   /** @param {PageState} state */
   show(state) {
-    const isOther = state.recorded !== this.#state?.recorded;
+    const isOther = state.demo !== this.#state?.demo;
     this.#state = state;
-    if (isOther) this.#say(...this.#said);
-    const { parts, slow, phase } = state;
-    if (parts !== this.#latest) {
-      this.#latest = parts;
+    if (isOther) this.#showCaption(...this.#captionOf);
+    const { stages, slow, phase } = state;
+    if (stages !== this.#latest) {
+      this.#latest = stages;
       for (const timer of this.#timers.splice(0)) clearTimeout(timer);
       for (const stage of ORDER) this.#light(stage, false);
-      if (!parts) this.#shown.clear();
+      if (!stages) this.#shown.clear();
       else {
-        this.#upload(parts);
-        if (slow && phase === "training") this.#unfold(parts);
-        else for (const stage of this.#tiles.keys()) this.#shown.set(stage, parts);
+        this.#upload(stages);
+        if (slow && phase === "training") this.#unfold(stages);
+        else for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
       }
     }
     this.draw();
@@ -129,7 +129,7 @@ export class Flow {
         this.#shown.set(stage, parts);
         if (i > 0) this.#light(ORDER[i - 1], false);
         this.#light(stage, true);
-        this.#say(stage);
+        this.#showCaption(stage);
         this.draw();
       };
       this.#timers.push(setTimeout(light, i * LIT));
@@ -151,11 +151,11 @@ export class Flow {
    * @param {Stage | null} stage
    * @param {boolean} [isByKeyboard]
    */
-  #say(stage, isByKeyboard = false) {
-    this.#said = [stage, isByKeyboard];
+  #showCaption(stage, isByKeyboard = false) {
+    this.#captionOf = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "graph" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.recorded ? RECORDED : REST);
-    if (this.#says.textContent !== text) this.#says.textContent = text;
+    const text = keys ?? (stage === "graph" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.demo ? RECORDED : REST);
+    if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
   /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
@@ -194,9 +194,9 @@ export class Flow {
       this.#drawStage(context, stage, parts, side, state);
       context.globalAlpha = 1;
     }
-    const { parts } = state;
-    this.#errors.with.textContent = parts ? percent(parts.error) : "";
-    this.#errors.without.textContent = parts ? percent(parts.error_without) : "";
+    const { stages } = state;
+    this.#errors.with.textContent = stages ? percent(stages.error) : "";
+    this.#errors.without.textContent = stages ? percent(stages.error_without) : "";
   }
 
   /**
@@ -206,9 +206,9 @@ export class Flow {
    * @param {number} side
    * @param {PageState} state
    */
-  #drawStage(context, stage, parts, side, { views, touch, palette, edge, point, faintest }) {
+  #drawStage(context, stage, parts, side, { views, edits, palette, edge, point, minStrength }) {
     const square = { left: 0, top: 0, side };
-    const points = touch.keypoints?.length === parts.keypoints.length ? touch.keypoints : parts.keypoints;
+    const points = edits.keypoints?.length === parts.keypoints.length ? edits.keypoints : parts.keypoints;
     const channel = CHANNELS[stage];
     if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * parts.size, parts.size, parts.size, 0, 0, side, side);
     if (stage === "heatmaps") {
@@ -221,11 +221,11 @@ export class Flow {
     } else if (stage === "linked") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
       context.fillRect(0, 0, side, side);
-      drawSkeleton(context, { points, strengths: parts.edge_strengths, palette }, square, { edge, point, faintest });
+      drawSkeleton(context, { points, strengths: parts.edge_strengths, palette }, square, { edge, point, minStrength });
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
-      const cells = touch.cover.kind === "painted" ? touch.cover.cells : parts.mask;
+      const cells = edits.cover.kind === "painted" ? edits.cover.cells : parts.mask;
       const count = Math.round(Math.sqrt(cells.length));
       cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
         context.fillStyle = kept ? "#e9eaee" : "#3b414d";
@@ -236,7 +236,7 @@ export class Flow {
     } else if (stage === "graph") {
       context.fillStyle = "#14161d";
       context.fillRect(0, 0, side, side);
-      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, faintest });
+      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });
     }
   }
 

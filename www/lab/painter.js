@@ -13,16 +13,16 @@ import { drawSkeleton } from "../skeleton.js";
 const GAP = 0.06;
 
 /** Draws moments: skeletons over the pictures, and the reconstructions under them. */
-export class MomentPainter {
+export class SnapshotPainter {
   #inputs = document.createElement("canvas");
   #source = document.createElement("canvas");
   /** @type {protocol.PreviewViews | null} */ #views = null;
-  /** @type {protocol.SnapshotView | null} */ #moment = null;
+  /** @type {protocol.SnapshotView | null} */ #snapshot = null;
 
   /** The pictures that lie under the skeletons.
    * @param {protocol.PreviewViews | null} views
    */
-  give(views) {
+  setViews(views) {
     if (views === this.#views) return;
     this.#views = views;
     if (views) fill(this.#inputs, views.size, views.count * views.size, views.pixels);
@@ -30,15 +30,15 @@ export class MomentPainter {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {protocol.SnapshotView} moment
+   * @param {protocol.SnapshotView} snapshot
    * @param {string[]} palette
    * @param {{ left: number, top: number, side: number, columns: number }} place Of the first picture, and how many go in a row.
    */
-  draw(context, moment, palette, { left, top, side, columns }) {
-    const { size, count, keypoints, edge_strengths } = moment;
-    if (moment !== this.#moment) {
-      fill(this.#source, size, count * size, moment.pixels);
-      this.#moment = moment;
+  draw(context, snapshot, palette, { left, top, side, columns }) {
+    const { size, count, keypoints, edge_strengths } = snapshot;
+    if (snapshot !== this.#snapshot) {
+      fill(this.#source, size, count * size, snapshot.pixels);
+      this.#snapshot = snapshot;
     }
     context.imageSmoothingQuality = "high";
     const views = this.#views?.count === count ? this.#views : null;

@@ -18,7 +18,7 @@ export class Wires {
   #root;
   #svg;
   /** @type {Map<string, SVGPathElement>} By the stage that they lead to, and a letter where there are several. */ #paths = new Map();
-  #laid = "";
+  #layout = "";
 
   /** @param {HTMLElement} root Holds the tiles and `svg.wires`. */
   constructor(root) {
@@ -44,7 +44,7 @@ export class Wires {
     for (const [to, path] of this.#paths) if (to.split(" ")[0] === stage) path.classList.toggle("is-lit", isLit);
   }
 
-  lay() {
+  draw() {
     const frame = this.#root.getBoundingClientRect();
     /** @param {string} stage @returns {Box} */
     const box = (stage) => {
@@ -54,40 +54,40 @@ export class Wires {
       const captionTop = (figure?.getBoundingClientRect().top ?? frame.top) - frame.top;
       return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
     };
-    const [picture, heat, linked, map, mask, masked, rebuilt, without, difference, graph] = [
+    const [image, heat, linked, map, mask, masked, reconstruction, without, difference, skeleton] = [
       "picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph",
     ].map(box);
-    const laid = JSON.stringify([frame.width, frame.height, picture, without]);
-    if (laid === this.#laid) return;
-    this.#laid = laid;
+    const layout = JSON.stringify([frame.width, frame.height, image, without]);
+    if (layout === this.#layout) return;
+    this.#layout = layout;
     // Fewer columns: the numbers tell the order.
-    const isWide = Math.abs(picture.top - rebuilt.top) < 2 && frame.width > 0;
+    const isWide = Math.abs(image.top - reconstruction.top) < 2 && frame.width > 0;
     this.#svg.classList.toggle("is-laid", isWide);
     if (!isWide) return;
     this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
     const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [[a.right + GAP, a.middle], [b.left - GAP, b.middle]];
     const gutter = (/** @type {Box} */ a, /** @type {Box} */ b) => (a.right + b.left) / 2;
-    const between = (picture.bottom + mask.captionTop) / 2;
+    const between = (image.bottom + mask.captionTop) / 2;
     const below = frame.height - 2;
-    this.#put("heatmaps", across(picture, heat));
+    this.#put("heatmaps", across(image, heat));
     this.#put("linked", across(heat, linked));
     this.#put("edge-map", across(linked, map));
-    this.#put("rebuilt a", across(map, rebuilt));
+    this.#put("rebuilt a", across(map, reconstruction));
     this.#put("masked", across(mask, masked));
     this.#put("without", across(masked, without));
     // The picture goes to the mask, and below to be compared.
-    const start = gutter(picture, heat);
-    this.#put("mask", [[start, picture.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
-    this.#put("difference a", [[picture.centre, picture.bottom + GAP], [picture.centre, difference.captionTop - 1]]);
+    const start = gutter(image, heat);
+    this.#put("mask", [[start, image.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
+    this.#put("difference a", [[image.centre, image.bottom + GAP], [image.centre, difference.captionTop - 1]]);
     // The graph is shared by all pictures.
     const joint = gutter(heat, linked);
-    this.#put("linked b", [[graph.right + GAP, graph.middle], [joint, graph.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
+    this.#put("linked b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
     // What is left goes to the decoder as well.
-    const decoder = gutter(map, rebuilt);
-    this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [rebuilt.left - GAP, map.middle + BEND * 2]]);
+    const decoder = gutter(map, reconstruction);
+    this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
     // What was rebuilt comes back to be compared.
-    const outside = Math.min(frame.width - 1, rebuilt.right + 12);
-    this.#put("difference b", [[rebuilt.right + GAP, rebuilt.middle], [outside, rebuilt.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
+    const outside = Math.min(frame.width - 1, reconstruction.right + 12);
+    this.#put("difference b", [[reconstruction.right + GAP, reconstruction.middle], [outside, reconstruction.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
   }
 
   /**

@@ -14,7 +14,7 @@
  * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw In CSS px.
  * @returns {() => void} Draws anew.
  */
-export function easel(figure, draw) {
+export function drawOnCanvas(figure, draw) {
   const canvas = /** @type {HTMLCanvasElement} */ (figure.querySelector("canvas"));
   let isSeen = false;
   const redraw = () => {
@@ -55,7 +55,7 @@ export function easel(figure, draw) {
  * @param {() => protocol.Illustration | null} wish What the sliders say; nothing while there are no pictures for it.
  * @param {() => void} arrived
  */
-export function answers(store, ask, kind, wish, arrived) {
+export function illustrations(store, ask, kind, wish, arrived) {
   /** @type {protocol.Illustrated | null} */ let answer = null;
   let isAsking = false;
   let isStale = false;
@@ -73,13 +73,13 @@ export function answers(store, ask, kind, wish, arrived) {
     }
     isAsking = false;
   };
-  store.watch(["recorded"], ({ recorded }) => {
-    if (answer || !recorded) return;
-    answer = recorded.illustrated[kind];
+  store.watch(["demo"], ({ demo }) => {
+    if (answer || !demo) return;
+    answer = demo.illustrated[kind];
     arrived();
   });
   store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(renew));
-  return { answer: () => answer, renew: () => void renew() };
+  return { answer: () => answer, request: () => void renew() };
 }
 
 /** What a figure's canvas shows, for those who do not see it.
@@ -95,7 +95,7 @@ export function describe(figure, text) {
  * @param {HTMLElement} figure
  * @param {string} text
  */
-export function say(figure, text) {
+export function setReadout(figure, text) {
   const line = figure.querySelector(".said");
   if (line && line.textContent !== text) line.textContent = text;
 }
@@ -131,7 +131,7 @@ export function slider(figure, name, format, changed) {
  * @param {() => void} changed
  * @returns {() => boolean}
  */
-export function box(figure, name, changed) {
+export function checkbox(figure, name, changed) {
   const input = control(figure, name);
   input.addEventListener("change", changed);
   return () => input.checked;
@@ -153,7 +153,7 @@ export function pixelsOf({ size, pixels }, index) {
  * @param {Uint8ClampedArray<ArrayBuffer>} rgba
  * @param {number} size
  */
-export function picture(rgba, size) {
+export function imageCanvas(rgba, size) {
   const canvas = new OffscreenCanvas(size, size);
   canvas.getContext("2d")?.putImageData(new ImageData(rgba, size, size), 0, 0);
   return canvas;

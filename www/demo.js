@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the page shows until its own engine answers: a run that was recorded earlier. `recorded/record.mjs` made the files.
+ * What the page shows until its own engine answers: a run that was recorded earlier. `demo/record.mjs` made the files.
  *
  * @module
  */
@@ -8,20 +8,20 @@
 /** @import * as protocol from "./protocol.js" */
 
 /**
- * @typedef {object} Recorded
+ * @typedef {object} DemoRun
  * @property {string} name Of the model.
  * @property {string[]} palette
  * @property {protocol.PreviewViews} views
- * @property {protocol.Stages} parts Of the first probe.
+ * @property {protocol.Stages} stages Of the first probe.
  * @property {Record<protocol.Illustration["kind"], protocol.Illustrated>} illustrated The article's figures, their sliders untouched.
  */
 
-const folder = new URL("recorded/", document.baseURI);
+const folder = new URL("demo/", document.baseURI);
 
-/** @returns {Promise<Recorded | null>} Nothing where the page was built without. */
-export async function recordedRun() {
+/** @returns {Promise<DemoRun | null>} Nothing where the page was built without. */
+export async function loadDemoRun() {
   try {
-    const [run, pixels] = await Promise.all([fetched("run.json").then((response) => response.json()), pictures()]);
+    const [run, pixels] = await Promise.all([fetched("run.json").then((response) => response.json()), demoPixels()]);
     // One tall picture holds those of the views, of the parts, and of the article's shift.
     let from = 0;
     const next = (/** @type {number} */ squares) => pixels.slice(from, (from += squares * 4 * run.views.size ** 2));
@@ -38,8 +38,8 @@ export async function recordedRun() {
 }
 
 /** RGBA. */
-async function pictures() {
-  const bitmap = await createImageBitmap(await (await fetched("pictures.webp")).blob());
+async function demoPixels() {
+  const bitmap = await createImageBitmap(await (await fetched("images.webp")).blob());
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
   if (!context) throw new Error("This browser has no canvas to read the recording with.");
   context.drawImage(bitmap, 0, 0);

@@ -7,7 +7,7 @@
 
 import { counted, dateText, grouped } from "../format.js";
 import { persist, persistSentence } from "../persist.js";
-import { PROJECT_FILE, Projects, hold, newProjectId } from "../projects.js";
+import { PROJECT_FILE, Projects, lockProject, newProjectId } from "../projects.js";
 import { make } from "./labels.js";
 
 /** @import { Session } from "../autolink.js" */
@@ -15,7 +15,7 @@ import { make } from "./labels.js";
 /** @import { Store } from "../state.js" */
 
 /** A project is kept so long after an edit at the latest, ms. */
-const KEEP_AFTER = 500;
+const SAVE_AFTER = 500;
 
 /**
  * What it needs of the page.
@@ -28,17 +28,17 @@ const KEEP_AFTER = 500;
 export class ProjectPanel {
   #store;
   #page;
-  #forget;
+  #onChange;
   #projects = new Projects();
   /** @type {SavedProject[]} What the browser keeps. */ #list = [];
   #id = newProjectId();
   #name = "Project 1";
-  /** Whether there is something in it that is worth keeping. */ #isWorth = false;
+  /** Whether there is something in it that is worth keeping. */ #isWorthSaving = false;
   /** Gives the project back to other tabs. @type {(() => void) | null} */ #release = null;
-  /** Ends the wait for a project that another tab has. @type {AbortController | null} */ #waits = null;
+  /** Ends the wait for a project that another tab has. @type {AbortController | null} */ #waiting = null;
   #timer = 0;
   /** The newest change of what is open or kept; one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
-  /** Why the browser does not keep it. */ #unkept = "";
+  /** Why the browser does not keep it. */ #saveError = "";
   /** Whether what is offered to be undone is the last edit, so that the next one ends the offer. */ #undoesEdit = false;
 
   /**
@@ -49,11 +49,11 @@ export class ProjectPanel {
   constructor(store, page, forget) {
     this.#store = store;
     this.#page = page;
-    this.#forget = forget;
+    this.#onChange = forget;
     const name = this.#nameField;
     name.addEventListener("change", () => this.#rename(name.value));
     name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
-    element("project-new").addEventListener("click", () => this.#begin());
+    element("project-new").addEventListener("click", () => this.#new());
     element("project-save").addEventListener("click", () => this.#download());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.flush());
     addEventListener("pagehide", () => this.flush());
@@ -62,10 +62,10 @@ export class ProjectPanel {
 
   /** Opens what was open, once an engine is new: in this tab, or on the last visit. */
   start() {
-    return this.#alone(async () => {
+    return this.#inOrder(async () => {
       this.#list = await this.#projects.list().catch(() => []);
       const open = this.#release ? this.#list.find(({ id }) => id === this.#id) : undefined;
-      if (open) await this.#read(open.id);
+      if (open) await this.#openStored(open.id);
       else if (!this.#release && !(await this.#migrate()) && this.#list[0]) await this.#openOrWait(this.#list[0]);
       this.#show();
     });
@@ -76,10 +76,10 @@ export class ProjectPanel {
    */
   edited(isWork) {
     this.#stopWaiting();
-    this.#isWorth ||= isWork;
+    this.#isWorthSaving ||= isWork;
     if (isWork && this.#undoesEdit) element("project-undo").hidden = true;
-    if (!this.#isWorth) return;
-    this.#timer ||= window.setTimeout(() => this.flush(), KEEP_AFTER);
+    if (!this.#isWorthSaving) return;
+    this.#timer ||= window.setTimeout(() => this.flush(), SAVE_AFTER);
     this.#show();
   }
 
@@ -89,18 +89,18 @@ export class ProjectPanel {
     clearTimeout(this.#timer);
     this.#timer = 0;
     // It may have been deleted since, or another one begun.
-    return this.#alone(async () => void (this.#isWorth && (await this.#keep())));
+    return this.#inOrder(async () => void (this.#isWorthSaving && (await this.#save())));
   }
 
   /** Opens a project from a file, beside those that the browser keeps.
    * @param {File} file
    */
   openFile(file) {
-    return this.#alone(async () => {
-      const name = await this.#into(file);
+    return this.#inOrder(async () => {
+      const name = await this.#openInEngine(file);
       if (name === null) return;
-      await this.#become(newProjectId(), this.#free(name || file.name.replace(PROJECT_FILE, "")), true);
-      await this.#keep();
+      await this.#setCurrent(newProjectId(), this.#freeName(name || file.name.replace(PROJECT_FILE, "")), true);
+      await this.#save();
     });
   }
 
@@ -129,7 +129,7 @@ export class ProjectPanel {
    * @template T
    * @param {() => Promise<T>} change
    */
-  #alone(change) {
+  #inOrder(change) {
     const next = this.#last.then(change);
     this.#last = next.catch(() => {});
     return next;
@@ -138,14 +138,14 @@ export class ProjectPanel {
   /** A name that no kept project has.
    * @param {string} wanted
    */
-  #free(wanted) {
+  #freeName(wanted) {
     const isTaken = (/** @type {string} */ name) => this.#list.some((other) => other.name === name);
     let name = wanted;
     for (let number = 2; isTaken(name); number++) name = `${wanted} (${number})`;
     return name;
   }
 
-  #fresh() {
+  #newName() {
     let number = this.#list.length + 1;
     while (this.#list.some(({ name }) => name === `Project ${number}`)) number++;
     return `Project ${number}`;
@@ -157,18 +157,18 @@ export class ProjectPanel {
    * @param {boolean} isWorth
    * @param {(() => void) | null} [release] Where this tab has it already.
    */
-  async #become(id, name, isWorth, release = null) {
+  async #setCurrent(id, name, isWorth, release = null) {
     this.#stopWaiting();
     const before = this.#release;
-    this.#release = release ?? (await hold(id));
+    this.#release = release ?? (await lockProject(id));
     if (before !== this.#release) before?.();
     this.#id = id;
     this.#name = name;
-    this.#isWorth = isWorth;
-    this.#unkept = "";
+    this.#isWorthSaving = isWorth;
+    this.#saveError = "";
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#forget();
+    this.#onChange();
     this.#show();
   }
 
@@ -176,11 +176,11 @@ export class ProjectPanel {
    * @param {Blob} project
    * @returns {Promise<string | null>} Its name; null where it was refused, which is shown.
    */
-  async #into(project) {
+  async #openInEngine(project) {
     if (this.#timer) {
       clearTimeout(this.#timer);
       this.#timer = 0;
-      await this.#keep();
+      await this.#save();
     }
     /** @type {string | null} */ let name = null;
     await this.#page.attempt(async (session) => (name = await session.openProject(project)));
@@ -190,11 +190,11 @@ export class ProjectPanel {
   /** From its newest state that the engine accepts.
    * @param {string} id
    */
-  async #read(id) {
+  async #openStored(id) {
     for (const { project } of await this.#projects.states(id)) {
-      const name = await this.#into(project);
+      const name = await this.#openInEngine(project);
       if (name !== null) {
-        this.#forget();
+        this.#onChange();
         this.#store.set({ message: null });
         return true;
       }
@@ -204,9 +204,9 @@ export class ProjectPanel {
 
   /** @param {SavedProject} saved */
   async #openOrWait(saved) {
-    const release = await hold(saved.id);
+    const release = await lockProject(saved.id);
     if (!release) return this.#wait(saved);
-    if (await this.#read(saved.id)) await this.#become(saved.id, saved.name, true, release);
+    if (await this.#openStored(saved.id)) await this.#setCurrent(saved.id, saved.name, true, release);
     else release();
   }
 
@@ -216,54 +216,54 @@ export class ProjectPanel {
   #wait(saved) {
     this.#stopWaiting();
     const waits = new AbortController();
-    this.#waits = waits;
+    this.#waiting = waits;
     const copy = make("button", { type: "button", class: "small", "data-testid": "project-copy" }, "Open a copy");
     copy.addEventListener("click", () => this.#copy(saved));
     const text = `“${saved.name}” is open in another tab. It opens here when that tab is closed.`;
     element("project-busy").replaceChildren(make("span", {}, text), copy);
     element("project-busy").hidden = false;
-    hold(saved.id, waits.signal).then((release) => {
+    lockProject(saved.id, waits.signal).then((release) => {
       if (release && waits.signal.aborted) return release();
       if (!release) return;
-      this.#alone(async () => {
+      this.#inOrder(async () => {
         this.#list = await this.#projects.list().catch(() => this.#list);
         const newest = this.#list.find(({ id }) => id === saved.id);
-        if (newest && !waits.signal.aborted && (await this.#read(saved.id))) await this.#become(saved.id, newest.name, true, release);
+        if (newest && !waits.signal.aborted && (await this.#openStored(saved.id))) await this.#setCurrent(saved.id, newest.name, true, release);
         else release();
       });
     });
   }
 
   #stopWaiting() {
-    this.#waits?.abort();
-    this.#waits = null;
+    this.#waiting?.abort();
+    this.#waiting = null;
     element("project-busy").hidden = true;
   }
 
   /** @param {SavedProject} saved */
   #copy(saved) {
-    return this.#alone(async () => {
-      if (!(await this.#read(saved.id))) return;
-      await this.#become(newProjectId(), this.#free(`${saved.name} (copy)`), true);
-      await this.#keep();
+    return this.#inOrder(async () => {
+      if (!(await this.#openStored(saved.id))) return;
+      await this.#setCurrent(newProjectId(), this.#freeName(`${saved.name} (copy)`), true);
+      await this.#save();
     });
   }
 
   /** What an earlier version kept becomes a project. */
   async #migrate() {
-    const work = await this.#page.saves.work().catch(() => null);
-    if (!work || (await this.#into(work)) === null) return false;
-    await this.#become(newProjectId(), this.#free("Earlier work"), true);
-    if (await this.#keep()) await this.#page.saves.forgetWork();
+    const work = await this.#page.saves.legacyProject().catch(() => null);
+    if (!work || (await this.#openInEngine(work)) === null) return false;
+    await this.#setCurrent(newProjectId(), this.#freeName("Earlier work"), true);
+    if (await this.#save()) await this.#page.saves.removeLegacyProject();
     return true;
   }
 
-  #begin() {
-    return this.#alone(async () => {
-      if (this.#timer) await this.#keep();
+  #new() {
+    return this.#inOrder(async () => {
+      if (this.#timer) await this.#save();
       await this.#page.attempt(async (session) => {
         await session.newProject();
-        await this.#become(newProjectId(), this.#fresh(), false);
+        await this.#setCurrent(newProjectId(), this.#newName(), false);
       });
     });
   }
@@ -271,23 +271,23 @@ export class ProjectPanel {
   /** Keeps the project as it is.
    * @returns {Promise<boolean>}
    */
-  async #keep() {
-    const [id, name, desk] = [this.#id, this.#name, this.#store.state.desk];
-    this.#release ??= await hold(id);
+  async #save() {
+    const [id, name, desk] = [this.#id, this.#name, this.#store.state.project];
+    this.#release ??= await lockProject(id);
     let isKept = false;
     await this.#page.attempt(async (session) => {
       const project = await session.saveProject(name);
       const saved = { id, name, date: Date.now(), images: desk?.count ?? 0, labelled: desk?.view.labelled ?? 0 };
       try {
-        await this.#projects.keep(saved, project);
+        await this.#projects.write(saved, project);
         this.#list = [{ ...saved, bytes: project.size }, ...this.#list.filter((other) => other.id !== id)];
-        this.#unkept = "";
+        this.#saveError = "";
         isKept = true;
         persist().then((answer) => (element("project-persisted").textContent = persistSentence(answer)));
       } catch (error) {
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
-        this.#unkept = `Not saved (${reason.replace(/\.$/, "")}). Press Save to a file.`;
+        this.#saveError = `Not saved (${reason.replace(/\.$/, "")}). Press Save to a file.`;
       }
     });
     this.#show();
@@ -315,9 +315,9 @@ export class ProjectPanel {
 
   /** @param {SavedProject} saved */
   #delete(saved) {
-    return this.#alone(async () => {
+    return this.#inOrder(async () => {
       const isOpen = saved.id === this.#id;
-      const release = isOpen ? () => {} : await hold(saved.id);
+      const release = isOpen ? () => {} : await lockProject(saved.id);
       if (!release) {
         const text = `“${saved.name}” is open in another tab. Close that tab to delete the project.`;
         return this.#store.set({ message: { kind: "error", text } });
@@ -330,15 +330,15 @@ export class ProjectPanel {
       if (isOpen) {
         await this.#page.attempt(async (session) => {
           await session.newProject();
-          await this.#become(newProjectId(), this.#fresh(), false);
+          await this.#setCurrent(newProjectId(), this.#newName(), false);
         });
       }
       this.#show();
       this.offerUndo(`Deleted “${saved.name}”.`, () =>
-        this.#alone(async () => {
+        this.#inOrder(async () => {
           await restore();
           this.#list = await this.#projects.list();
-          if (isOpen && !this.#isWorth) await this.#openOrWait(saved);
+          if (isOpen && !this.#isWorthSaving) await this.#openOrWait(saved);
           this.#show();
         }),
         false,
@@ -350,8 +350,8 @@ export class ProjectPanel {
     const name = this.#nameField;
     if (document.activeElement !== name) name.value = this.#name;
     const isKept = this.#list.some(({ id }) => id === this.#id);
-    element("project-saved").textContent = this.#unkept || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
-    element("project-saved").classList.toggle("unkept", this.#unkept !== "");
+    element("project-saved").textContent = this.#saveError || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
+    element("project-saved").classList.toggle("unkept", this.#saveError !== "");
     element("projects").hidden = this.#list.length === 0;
     element("projects-count").textContent = `${this.#list.length}`;
     const list = element("project-list");
@@ -368,7 +368,7 @@ export class ProjectPanel {
       made.addEventListener("click", () => press());
       return made;
     };
-    const open = button("open", "Open", () => this.#alone(() => this.#openOrWait(saved)));
+    const open = button("open", "Open", () => this.#inOrder(() => this.#openOrWait(saved)));
     /** @type {HTMLButtonElement} */ (open).disabled = isOpen;
     const { images, labelled } = saved;
     const about = `${dateText(saved.date)}, ${counted(images, "image")}, ${grouped(labelled)} labelled, ${size(saved.bytes)}`;

@@ -9,9 +9,9 @@ import { counted, dateText } from "./format.js";
 
 /** @import { Saved } from "./saves.js" */
 
-/** @typedef {"resume" | "open" | "download" | "delete"} Action */
+/** @typedef {"resume" | "open" | "download" | "delete"} RunAction */
 
-/** @type {[Action, string, string][]} Action, text, and what it does. */
+/** @type {[RunAction, string, string][]} Action, text, and what it does. */
 const ACTIONS = [
   ["resume", "Resume", "Continue this run exactly where it stopped"],
   ["open", "Open", "Use its model on the current images"],
@@ -22,10 +22,10 @@ const ACTIONS = [
 /**
  * @param {HTMLElement} list
  * @param {Saved[]} saves
- * @param {boolean} able Whether the engine can take one over now.
- * @param {(action: Action, saved: Saved) => void} act
+ * @param {boolean} canOpen Whether the engine can take one over now.
+ * @param {(action: RunAction, saved: Saved) => void} act
  */
-export function showKept(list, saves, able, act) {
+export function showRuns(list, saves, canOpen, act) {
   const focused = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null;
   list.replaceChildren(
     ...saves.map((saved) => {
@@ -49,7 +49,7 @@ export function showKept(list, saves, able, act) {
           button.textContent = text;
           button.title = help;
           button.setAttribute("aria-label", `${text}: ${saved.name}, ${counted(saved.step, "step")}`);
-          button.disabled = !able && (action === "resume" || action === "open");
+          button.disabled = !canOpen && (action === "resume" || action === "open");
           button.addEventListener("click", () => act(action, saved));
           return button;
         }),

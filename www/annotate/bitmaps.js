@@ -39,7 +39,7 @@ const AT_ONCE = 2;
  * @property {boolean} isGone To be closed with its last use.
  */
 
-export class Pictures {
+export class BitmapCache {
   /** @type {Map<string, Entry>} By image and width; the one that was used last at the end. */ #entries = new Map();
   /** Those that are still in use although they are forgotten. @type {Set<Entry>} */ #leaving = new Set();
   #find;
@@ -98,7 +98,7 @@ export class Pictures {
       return { bitmap, scale: Math.min(1, bitmap.width / width_px), release };
     } catch (error) {
       release();
-      throw error instanceof Unwanted ? error : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
+      throw error instanceof UnwantedImage ? error : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
     }
   }
 
@@ -112,7 +112,7 @@ export class Pictures {
   #open(key, { width_px, height_px, read }, side, isUrgent) {
     const isWhole = side >= width_px;
     const decode = async () => {
-      if (!entry.wanted.some((isWanted) => isWanted())) throw new Unwanted("The image is no longer needed.");
+      if (!entry.wanted.some((isWanted) => isWanted())) throw new UnwantedImage("The image is no longer needed.");
       const blob = await read();
       const bitmap = await createImageBitmap(blob, isWhole ? {} : { resizeWidth: side, resizeQuality: "medium" });
       entry.bytes = PIXEL * bitmap.width * bitmap.height;
@@ -184,4 +184,4 @@ export class Pictures {
 }
 
 /** A bitmap that nobody waits for any more. */
-export class Unwanted extends Error {}
+export class UnwantedImage extends Error {}

@@ -13,7 +13,7 @@ const byName = new Intl.Collator("en", { numeric: true });
 const FIELDS = 4;
 
 /**
- * @typedef {object} DeskPoint
+ * @typedef {object} ProjectPoint
  * @property {number} x px of the original picture.
  * @property {number} y
  * @property {number} confidence
@@ -22,13 +22,13 @@ const FIELDS = 4;
  */
 
 /** The project as it is shown, and its points. Images are told apart by the ids of their rows, which stay when others come or go. */
-export class Desk {
+export class AnnotationProject {
   #numbers;
   /** @type {Map<number, number>} Places by id. */ #places;
 
   /**
    * @param {protocol.ProjectView} view
-   * @param {Desk | null} [before] Whose rows hold on where the view has none.
+   * @param {AnnotationProject | null} [before] Whose rows hold on where the view has none.
    */
   constructor(view, before = null) {
     this.view = view;
@@ -58,7 +58,7 @@ export class Desk {
   /** The points of a layer on an image; none where it is gone.
    * @param {number} image
    * @param {protocol.Layer} layer
-   * @returns {DeskPoint[]}
+   * @returns {ProjectPoint[]}
    */
   points(image, layer) {
     const place = this.#places.get(image);
@@ -125,8 +125,8 @@ export class Desk {
  * @param {CanvasRenderingContext2D} context
  * @param {protocol.Label[]} labels
  * @param {[number, number][]} edges
- * @param {DeskPoint[]} points
- * @param {(point: DeskPoint) => [number, number]} place Where a point lies on the canvas.
+ * @param {ProjectPoint[]} points
+ * @param {(point: ProjectPoint) => [number, number]} place Where a point lies on the canvas.
  * @param {{ radius: number, selected?: number }} how Radius of a point, px of the canvas.
  */
 export function drawPoints(context, labels, edges, points, place, { radius, selected = -1 }) {

@@ -65,7 +65,7 @@ export class Feed {
    */
   static async open(video, onEnd, onMute) {
     const missing = insecure();
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives no camera to pages.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives pages no access to cameras.");
     const chosen = remembered();
     let stream;
     try {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { Feed, offerCameras, rememberCamera } from "../annotate/feed.js";
+import { Feed, offerCameras, rememberCamera } from "../annotate/camera_feed.js";
 import { LONGEST } from "./frames.js";
-import { Tray } from "./tray.js";
+import { Thumbnails } from "./thumbnails.js";
 
 /** @import { NamedFile } from "../autolink.js" */
 
@@ -30,7 +30,7 @@ let taken = 0;
  * @param {string} verb What is done with them, as its button says: "Train on".
  * @returns {Promise<NamedFile[]>} What was recorded; nothing if it was closed.
  */
-export async function record(dialog, verb) {
+export async function recordImages(dialog, verb) {
   if (dialog.open) return [];
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
   const video = /** @type {HTMLVideoElement} */ (find("video"));
@@ -52,7 +52,7 @@ export async function record(dialog, verb) {
   list.className = "thumbnails";
   list.setAttribute("aria-label", "Recorded images");
   find("#record-thumbnails").replaceChildren(list);
-  const tray = new Tray(list, (place) => {
+  const tray = new Thumbnails(list, (place) => {
     bad.add(place);
     tray.removeImages([...bad]);
     show();

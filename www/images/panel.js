@@ -10,7 +10,7 @@ import { isVideo } from "../annotate/video.js";
 import { isLabels } from "../files.js";
 import { counted, grouped } from "../format.js";
 import { FitChoice } from "./fit.js";
-import { Tray } from "./tray.js";
+import { Thumbnails } from "./thumbnails.js";
 import { FramePanel } from "./frames.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -18,17 +18,17 @@ import { FramePanel } from "./frames.js";
 /** @import { Store } from "../state.js" */
 
 /** Pictures are left out when nothing more was removed for so long, ms. */
-const REST = 500;
+const APPLY_AFTER = 500;
 /** Nothing is learned from fewer. */
-const FEWEST = 2;
+const MIN_IMAGES = 2;
 /** Thumbnails that are shown at first, and so many more each time. */
-const PORTION = 60;
+const PAGE = 60;
 
 /**
  * @typedef {object} Page What the rest of the page does for this.
  * @property {(source: NamedFile[], adds: boolean) => Promise<boolean>} load
- * @property {() => Promise<unknown>} underway The load that was asked for last.
- * @property {(places: number[]) => Promise<void>} removeImages
+ * @property {() => Promise<unknown>} currentLoad The load that was requested for last.
+ * @property {(indices: number[]) => Promise<void>} removeImages
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
@@ -37,116 +37,116 @@ const PORTION = 60;
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ take: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
+ * @returns {{ loadFiles: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
  */
-export function openPictures(store, { load, underway, removeImages, change, identify, thumbnails }) {
+export function openImages(store, { load, currentLoad, removeImages, change, identify, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
-  /** The places that are to be left out; the engine may not know yet. @type {number[]} */ let out = [];
-  /** What the engine was told to leave out. @type {number[] | null} */ let asked = null;
-  /** What undo goes back to, the last one last. @type {{ out: number[], said: string }[]} */ let before = [];
+  /** The indices that are to be left removed; the engine may not know yet. @type {number[]} */ let removed = [];
+  /** What the engine was told to leave removed. @type {number[] | null} */ let requested = null;
+  /** What undo goes back to, the last one last. @type {{ removed: number[], undoText: string }[]} */ let undoStack = [];
   /** The names of those that are shown. @type {string[]} */ const names = [];
-  /** The newest wish for thumbnails; an older one gives up. */ let turn = 0;
+  /** The newest wish for thumbnails; an older one gives up. */ let request = 0;
   let isAdding = false;
-  let resting = 0;
+  let applyTimer = 0;
 
   const say = (/** @type {string} */ text) => void (byId("removed-text").textContent = text);
-  const tray = new Tray(byId("thumbnails"), (place) => {
-    if (store.state.read.count - out.length <= FEWEST) return say(`At least ${FEWEST} images must stay.`);
-    before.push({ out, said: `Restored ${names[place]}.` });
-    put([...out, place]);
-    say(`Removed ${names[place]}.`);
+  const thumbnailList = new Thumbnails(byId("thumbnails"), (index) => {
+    if (store.state.read.count - removed.length <= MIN_IMAGES) return say(`At least ${MIN_IMAGES} images must stay.`);
+    undoStack.push({ removed, undoText: `Restored ${names[index]}.` });
+    setRemoved([...removed, index]);
+    say(`Removed ${names[index]}.`);
   });
   const fit = new FitChoice(byId("fits"), (fit) => change({ fit }));
 
-  const put = (/** @type {number[]} */ places) => {
-    out = places;
-    tray.removeImages(places);
-    state();
-    clearTimeout(resting);
+  const setRemoved = (/** @type {number[]} */ indices) => {
+    removed = indices;
+    thumbnailList.removeImages(indices);
+    showState();
+    clearTimeout(applyTimer);
     // A run is not thrown away for a thumbnail; there one presses a button.
-    if (store.state.step === 0) resting = window.setTimeout(apply, REST);
+    if (store.state.step === 0) applyTimer = window.setTimeout(apply, APPLY_AFTER);
   };
   const apply = () => {
-    clearTimeout(resting);
+    clearTimeout(applyTimer);
     if (!isPending()) return;
-    asked = [...out].sort((a, b) => a - b);
-    removeImages(asked);
+    requested = [...removed].sort((a, b) => a - b);
+    removeImages(requested);
   };
   /** Whether the engine leaves out others. */
   const isPending = () => {
-    const known = new Set(store.state.leftOut);
-    return known.size !== out.length || out.some((place) => !known.has(place));
+    const known = new Set(store.state.removedImages);
+    return known.size !== removed.length || removed.some((index) => !known.has(index));
   };
-  const state = () => {
+  const showState = () => {
     const { step, phase, read } = store.state;
-    byId("removed-undo").hidden = before.length === 0;
+    byId("removed-undo").hidden = undoStack.length === 0;
     adds.disabled = read.count === 0;
     byId("removed-staged").hidden = !(isPending() && (step > 0 || phase === "training"));
-    const more = read.count - tray.count;
+    const more = read.count - thumbnailList.count;
     // Before the first come, there is room for them and for this.
-    byId("thumbnails-more").classList.toggle("is-waiting", tray.count === 0);
-    byId("thumbnails-more").hidden = more <= 0 && tray.count > 0;
+    byId("thumbnails-more").classList.toggle("is-waiting", thumbnailList.count === 0);
+    byId("thumbnails-more").hidden = more <= 0 && thumbnailList.count > 0;
     byId("thumbnails-more").textContent = `and ${grouped(more)} more`;
   };
 
   /** Shows the first so many as they are now. @param {number} count */
   const show = async (count) => {
-    const mine = ++turn;
+    const own = ++request;
     const wanted = Math.min(count, store.state.read.count);
-    for (let first = 0; first < wanted; first += PORTION) {
-      const page = await thumbnails(first, Math.min(PORTION, wanted - first)).catch(() => undefined);
-      if (!page || mine !== turn) return;
+    for (let first = 0; first < wanted; first += PAGE) {
+      const page = await thumbnails(first, Math.min(PAGE, wanted - first)).catch(() => undefined);
+      if (!page || own !== request) return;
       for (const [at, name] of page.names.entries()) {
         names[first + at] = name;
-        tray.put(first + at, name, canvasOf(page, at));
+        thumbnailList.put(first + at, name, canvasOf(page, at));
       }
     }
-    tray.cut(wanted);
-    tray.removeImages(out);
-    state();
+    thumbnailList.truncate(wanted);
+    thumbnailList.removeImages(removed);
+    showState();
   };
 
   byId("removed-undo").addEventListener("click", () => {
-    const last = before.pop();
+    const last = undoStack.pop();
     if (!last) return;
-    put(last.out);
-    say(last.said);
-    if (before.length === 0) byId("thumbnails").querySelector("button")?.focus();
+    setRemoved(last.removed);
+    say(last.undoText);
+    if (undoStack.length === 0) byId("thumbnails").querySelector("button")?.focus();
   });
   byId("removed-apply").addEventListener("click", apply);
   byId("thumbnails-more").addEventListener("click", async () => {
-    const first = tray.count;
-    await show(first + PORTION);
+    const first = thumbnailList.count;
+    await show(first + PAGE);
     /** @type {HTMLElement | undefined} */ (byId("thumbnails").querySelectorAll("button")[first])?.focus();
   });
 
-  store.watch(["read"], () => void show(isAdding ? Math.max(tray.count, PORTION) : PORTION));
-  const follow = () => {
-    const { leftOut } = store.state;
-    if (leftOut !== asked) {
+  store.watch(["read"], () => void show(isAdding ? Math.max(thumbnailList.count, PAGE) : PAGE));
+  const syncRemoved = () => {
+    const { removedImages } = store.state;
+    if (removedImages !== requested) {
       // Others were loaded, or the engine began again.
-      before = [];
-      out = asked = leftOut;
-      tray.removeImages(out);
+      undoStack = [];
+      removed = requested = removedImages;
+      thumbnailList.removeImages(removed);
       say("Click an image to remove it.");
     }
-    state();
+    showState();
   };
-  store.watch(["leftOut"], follow);
-  let looks = "";
+  store.watch(["removedImages"], syncRemoved);
+  let shownAs = "";
   store.watch(["config"], ({ config }) => {
     const now = `${config?.size} ${config?.fit}`;
     // The engine has read them again.
-    if (now !== looks && tray.count > 0) show(tray.count);
-    looks = now;
+    if (now !== shownAs && thumbnailList.count > 0) show(thumbnailList.count);
+    shownAs = now;
   });
   store.watch(["files"], ({ files }) => {
     fit.show(files);
     // A sample gives way to what a person brings; what that person brought before does not.
     adds.checked = files.length > 0;
   });
-  store.watch(["step", "phase"], state);
+  store.watch(["step", "phase"], showState);
   store.watch(["config", "staged"], ({ config, staged }) => {
     const chosen = staged.fit ?? config?.fit;
     if (chosen) fit.check(chosen);
@@ -155,59 +155,59 @@ export function openPictures(store, { load, underway, removeImages, change, iden
   /** What is dropped while other files are read waits for them. @type {Promise<void>} */
   let queue = Promise.resolve();
   /** What waits since before this was raised is not wanted any more. */
-  let wish = 0;
+  let generation = 0;
   /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] What came with them and cannot be used. */
-  const bring = (files, failed = []) => {
-    const mine = wish;
-    const isWanted = () => mine === wish;
+  const enqueue = (files, failed = []) => {
+    const own = generation;
+    const isWanted = () => own === generation;
     return (queue = queue.catch(() => {}).then(async () => {
       if (!isWanted()) return;
-      if (files.length || failed.length === 0) await take(files);
+      if (files.length || failed.length === 0) await loadFiles(files);
       if (failed.length === 0 || !isWanted()) return;
       store.set({ rejected: [...failed, ...store.state.rejected] });
       if (files.length === 0) store.set({ message: { kind: "error", text: `${failed[0].name}: ${failed[0].reason}` } });
     }));
   };
   /** @param {NamedFile[]} files */
-  const take = async (files) => {
+  const loadFiles = async (files) => {
     if (!adds.checked || store.state.read.count === 0) {
       // At once, not at the next frame: what waits comes beside these.
       if (await load(files, false)) adds.checked = true;
       return;
     }
     // A sample that is being read comes first, with all that follows from it: not at the next frame, when undo knows of these.
-    await underway();
-    follow();
+    await currentLoad();
+    syncRemoved();
     const first = store.state.read.count;
     isAdding = true;
     const isDone = await load(files, true);
     isAdding = false;
     const added = store.state.read.count - first;
     if (!isDone || added <= 0) return;
-    const places = Array.from({ length: added }, (_, i) => first + i);
-    before.push({ out: [...out, ...places], said: `Removed the ${counted(added, "image")} added last.` });
+    const indices = Array.from({ length: added }, (_, i) => first + i);
+    undoStack.push({ removed: [...removed, ...indices], undoText: `Removed the ${counted(added, "image")} added last.` });
     say(`Added ${counted(added, "image")}.`);
-    state();
+    showState();
   };
 
-  const frames = new FramePanel(byId("frames"), bring, identify);
+  const frames = new FramePanel(byId("frames"), enqueue, identify);
   byId("open-record").addEventListener("click", async () => {
-    const { record } = await import("./record.js");
-    const files = await record(/** @type {HTMLDialogElement} */ (byId("record")), adds.checked ? "Add" : "Train on");
-    if (files.length) bring(files);
+    const { recordImages } = await import("./camera_recorder.js");
+    const files = await recordImages(/** @type {HTMLDialogElement} */ (byId("record")), adds.checked ? "Add" : "Train on");
+    if (files.length) enqueue(files);
   });
 
   return {
-    take(files, failed) {
+    loadFiles(files, failed) {
       const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "Training does not use labels. Drop this file in Annotate, together with its images." }));
       const rejected = [...failed, ...labels];
       const videos = files.filter(isVideo);
       const others = files.filter((file) => !isVideo(file) && !isLabels(file));
       if (videos.length) frames.open(videos, others, rejected);
-      else if (others.length || rejected.length) bring(others, rejected);
-      else bring(files);
+      else if (others.length || rejected.length) enqueue(others, rejected);
+      else enqueue(files);
     },
-    forget: () => void (wish += 1),
+    forget: () => void (generation += 1),
   };
 }
 

@@ -16,16 +16,16 @@ import { newRun } from "./state.js";
 /** @import { Run, Store } from "./state.js" */
 
 /** A run that trains is kept this often, ms: with the time that this takes, no more than 30 s are lost. */
-const KEEP_EVERY = 25_000;
+const SAVE_EVERY = 25_000;
 
 /**
  * A run in memory: its file, and what was learned from.
- * @typedef {object} Gone
+ * @typedef {object} ReplacedRun
  * @property {Run} run
  * @property {number} step Steps taken.
  * @property {File} file
  * @property {(protocol.Source | NamedFile[])[]} sources
- * @property {number[]} leftOut
+ * @property {number[]} removedImages
  * @property {string} model
  */
 
@@ -36,14 +36,14 @@ const KEEP_EVERY = 25_000;
  * @property {() => string} thumbnail The run in a picture.
  */
 
-export class Keeper {
+export class Autosave {
   #store;
   #saves;
   #page;
-  /** @type {Promise<void> | null} */ #keeping = null;
-  #keptAt = performance.now();
+  /** @type {Promise<void> | null} */ #saving = null;
+  #savedAt = performance.now();
   /** The newest file of the run, wherever else it is kept. @type {{ id: string, step: number, file: File } | null} */ #memory = null;
-  /** What is about to go. @type {Gone | null} */ #leaving = null;
+  /** What is about to go. @type {ReplacedRun | null} */ #replacing = null;
 
   /**
    * @param {Store} store
@@ -57,20 +57,20 @@ export class Keeper {
   }
 
   /** Keeps the run as it is, if it went on since it was last kept. */
-  keep() {
-    this.#keeping ??= this.#keep().finally(() => (this.#keeping = null));
-    return this.#keeping;
+  save() {
+    this.#saving ??= this.#saveNow().finally(() => (this.#saving = null));
+    return this.#saving;
   }
 
   /** To be called after each step. Timers would sleep in a tab that nobody looks at. */
-  stepped() {
-    if (performance.now() - this.#keptAt >= KEEP_EVERY) this.keep();
+  saveIfDue() {
+    if (performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
   }
 
   /** The file that a new engine can go on from.
    * @param {string} id
    */
-  inMemory(id) {
+  fileInMemory(id) {
     return this.#memory?.id === id ? this.#memory : null;
   }
 
@@ -81,47 +81,47 @@ export class Keeper {
    */
   remember(id, step, file) {
     this.#memory = { id, step, file };
-    this.#keptAt = performance.now();
+    this.#savedAt = performance.now();
   }
 
   /**
    * Keeps the run that is about to go, in the browser and in memory. To be called while nothing trains.
    * @returns {Promise<boolean>} Whether it may go; where it cannot be kept, a person decides.
    */
-  async letGo() {
-    const { engine, step, run, leftOut, model } = this.#store.state;
+  async saveBeforeReplacing() {
+    const { engine, step, run, removedImages, model } = this.#store.state;
     const session = this.#page.session();
-    this.#leaving = null;
+    this.#replacing = null;
     if (!session || engine !== "running" || step === 0) return true;
     try {
-      await this.#keeping;
-      const known = this.inMemory(run.id);
+      await this.#saving;
+      const known = this.fileInMemory(run.id);
       const file = known?.step === step ? known.file : await session.save("run");
       this.remember(run.id, step, file);
-      this.#leaving = { run, step, file, sources: this.#page.sources(), leftOut, model };
+      this.#replacing = { run, step, file, sources: this.#page.sources(), removedImages, model };
       // What was opened from a file and not trained on is where it came from.
-      if (step > run.keptStep) await this.#write(run, step, file);
+      if (step > run.savedStep) await this.#write(run, step, file);
       return true;
     } catch (error) {
       if (error instanceof EngineError && error.kind === "crash") return false;
-      const comesBack = this.#leaving ? " You can undo this until you close the page." : "";
+      const comesBack = this.#replacing ? " You can undo this until you close the page." : "";
       return confirm(`The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without it?`);
     }
   }
 
   /** What went, now that it is gone: for the state, which then offers it. */
-  left() {
-    const gone = this.#leaving;
-    this.#leaving = null;
+  takeReplaced() {
+    const gone = this.#replacing;
+    this.#replacing = null;
     this.#saves.release();
     return gone ? { gone: { ...gone, run: { ...gone.run, keptStep: gone.step } } } : {};
   }
 
-  async #keep() {
+  async #saveNow() {
     const { engine, step, run, loading, resetting } = this.#store.state;
     const session = this.#page.session();
-    this.#keptAt = performance.now();
-    if (!session || engine !== "running" || loading || resetting || step <= run.keptStep) return;
+    this.#savedAt = performance.now();
+    if (!session || engine !== "running" || loading || resetting || step <= run.savedStep) return;
     try {
       const file = await session.save("run");
       const reached = session.state().step;
@@ -131,7 +131,7 @@ export class Keeper {
       await this.#write(run, reached, file);
     } catch (error) {
       if (error instanceof EngineError) return; // shown by whoever trains
-      this.#cannotKeep(error);
+      this.#showError(error);
     }
   }
 
@@ -143,10 +143,9 @@ export class Keeper {
   async #write(run, step, file) {
     const own = await this.#claim(run);
     const { id, name, source } = own;
-    const { leftOut } = this.#store.state;
-    await this.#saves.keep({ id, name, source, leftOut, date: Date.now(), step, thumbnail: this.#page.thumbnail() }, file);
+    await this.#saves.write({ id, name, source, leftOut: this.#store.state.removedImages, date: Date.now(), step, thumbnail: this.#page.thumbnail() }, file);
     const { run: now } = this.#store.state;
-    this.#store.set({ unkept: "", ...(now.id === id ? { run: { ...now, keptStep: step } } : {}) });
+    this.#store.set({ autosaveError: "", ...(now.id === id ? { run: { ...now, savedStep: step } } : {}) });
     await this.refresh();
     // Some browsers ask the person, who may take his time.
     persist().then((answer) => this.#store.set({ persisted: persistSentence(answer) }));
@@ -158,10 +157,10 @@ export class Keeper {
    */
   async #claim(run) {
     if (await this.#saves.claim(run.id)) return run;
-    const own = { ...newRun(run.name, run.source), keptStep: run.keptStep };
+    const own = { ...newRun(run.name, run.source), keptStep: run.savedStep };
     await this.#saves.claim(own.id);
     if (this.#memory?.id === run.id) this.#memory = { ...this.#memory, id: own.id };
-    if (this.#leaving?.run.id === run.id) this.#leaving = { ...this.#leaving, run: own };
+    if (this.#replacing?.run.id === run.id) this.#replacing = { ...this.#replacing, run: own };
     if (this.#store.state.run.id === run.id) this.#store.set({ run: own, message: { kind: "info", text: IN_TWO_TABS } });
     return own;
   }
@@ -170,18 +169,18 @@ export class Keeper {
    * @param {Run} run
    * @returns {Promise<{ run: Run, note: string }>}
    */
-  async open(run) {
+  async claimOpened(run) {
     if (await this.#saves.claim(run.id).catch(() => true)) return { run, note: "" };
-    return { run: { ...newRun(run.name, run.source), keptStep: run.keptStep }, note: ` ${IN_TWO_TABS}` };
+    return { run: { ...newRun(run.name, run.source), savedStep: run.savedStep }, note: ` ${IN_TWO_TABS}` };
   }
 
   /** Said once; training goes on.
    * @param {unknown} error
    */
-  #cannotKeep(error) {
-    if (this.#store.state.unkept) return;
-    const unkept = `The browser cannot store this run: ${reasonOf(error)}. Training continues. Press Save run before you leave.`;
-    this.#store.set({ unkept, message: { kind: "error", text: unkept } });
+  #showError(error) {
+    if (this.#store.state.autosaveError) return;
+    const autosaveError = `The browser cannot store this run: ${reasonOf(error)}. Training continues. Press Save run before you leave.`;
+    this.#store.set({ autosaveError, message: { kind: "error", text: autosaveError } });
   }
 
   /** What the browser keeps, for the list. */

@@ -27,7 +27,7 @@ export class FramePanel {
   /** What cannot be used. @type {protocol.Rejected[]} */ #failed = [];
   /** What each video is called whose frames were taken, by its content: two of one name are two videos. @type {Map<string, string>} */
   #names = new Map();
-  /** Counts what is opened or given up, so that an older one ends. */ #turn = 0;
+  /** Counts what is opened or given up, so that an older one ends. */ #request = 0;
 
   /**
    * @param {HTMLElement} panel
@@ -53,7 +53,7 @@ export class FramePanel {
    */
   async open(videos, others, failed) {
     this.#close();
-    const turn = ++this.#turn;
+    const turn = ++this.#request;
     this.#others = others;
     this.#failed = failed;
     this.#panel.hidden = false;
@@ -65,7 +65,7 @@ export class FramePanel {
       const said = (/** @type {unknown} */ error) => void notes.push(error instanceof Error ? error.message : `${error}`);
       // Without an engine, the file's own facts have to do.
       const content = await this.#identify(file).catch(() => `${file.name} ${file.size} ${file.lastModified}`);
-      if (turn !== this.#turn) return;
+      if (turn !== this.#request) return;
       const called = this.#name(content, name);
       if (here.has(content)) {
         notes.push(`${name} is the same video as ${called} and is used once.`);
@@ -73,7 +73,7 @@ export class FramePanel {
       }
       here.add(content);
       const video = await openVideo(file).catch(said);
-      if (turn !== this.#turn) return video?.close();
+      if (turn !== this.#request) return video?.close();
       if (!video) continue;
       this.#videos.push({ name: called, video });
       const other = called === name ? "" : " Another video has this name.";
@@ -92,7 +92,7 @@ export class FramePanel {
 
   async #take() {
     const every = this.#every().valueAsNumber;
-    const turn = this.#turn;
+    const turn = this.#request;
     const total = this.#frames(every);
     this.#busy(true);
     /** @type {NamedFile[]} */ const files = [];
@@ -101,7 +101,7 @@ export class FramePanel {
       /** @type {Set<string>} */ const times = new Set();
       try {
         for await (const { frame, seconds, picture } of video.stills(every, LONGEST)) {
-          if (turn !== this.#turn) return;
+          if (turn !== this.#request) return;
           const time = `${seconds.toFixed(2)} s`;
           // Of fast videos, several frames begin within a hundredth of a second.
           const file = new File([picture], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: picture.type });
@@ -111,12 +111,12 @@ export class FramePanel {
           this.#say(`Taking frames: ${grouped(files.length)} of about ${grouped(total)}.`);
         }
       } catch (error) {
-        if (turn !== this.#turn) return;
+        if (turn !== this.#request) return;
         // What came before is as good as it was.
         failed.push({ name, reason: error instanceof Error ? error.message : `${error}` });
       }
     }
-    if (turn !== this.#turn) return;
+    if (turn !== this.#request) return;
     if (files.length === 0) {
       this.#busy(false);
       return this.#say(failed.map(({ reason }) => reason).join(" "));
@@ -153,7 +153,7 @@ export class FramePanel {
   }
 
   #close() {
-    this.#turn += 1;
+    this.#request += 1;
     for (const { video } of this.#videos) video.close();
     this.#videos = [];
     this.#panel.hidden = true;

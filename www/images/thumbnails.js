@@ -5,7 +5,7 @@
  * @module
  */
 
-export class Tray {
+export class Thumbnails {
   #list;
   #onRemove;
   /** By place. @type {HTMLLIElement[]} */ #tiles = [];
@@ -18,7 +18,7 @@ export class Tray {
     this.#list = list;
     this.#onRemove = onRemove;
     list.addEventListener("keydown", (event) => this.#walk(event));
-    list.addEventListener("focusin", (event) => this.#make(event.target instanceof Element ? event.target.closest("button") : null));
+    list.addEventListener("focusin", (event) => this.#makeTabStop(event.target instanceof Element ? event.target.closest("button") : null));
     list.addEventListener("click", (event) => {
       const tile = event.target instanceof Element ? event.target.closest("li") : null;
       if (tile) this.#remove(/** @type {HTMLLIElement} */ (tile));
@@ -33,23 +33,23 @@ export class Tray {
   /** Shows a picture, at a place where another one is or as the next.
    * @param {number} place
    * @param {string} name
-   * @param {HTMLCanvasElement} picture
+   * @param {HTMLCanvasElement} image
    */
-  put(place, name, picture) {
+  put(place, name, image) {
     const tile = (this.#tiles[place] ??= this.#list.appendChild(document.createElement("li")));
     const button = tile.querySelector("button") ?? tile.appendChild(document.createElement("button"));
     button.type = "button";
     button.title = name;
     button.setAttribute("aria-label", `Remove ${name}`);
-    button.replaceChildren(picture);
-    if (place === 0 && !this.#list.querySelector("button[tabindex='0']")) this.#make(button);
+    button.replaceChildren(image);
+    if (place === 0 && !this.#list.querySelector("button[tabindex='0']")) this.#makeTabStop(button);
     else if (!button.hasAttribute("tabindex")) button.tabIndex = -1;
   }
 
   /** Forgets all from a place on.
    * @param {number} count So many stay.
    */
-  cut(count) {
+  truncate(count) {
     for (const tile of this.#tiles.splice(count)) tile.remove();
   }
 
@@ -57,7 +57,7 @@ export class Tray {
   removeImages(places) {
     const out = new Set(places);
     for (const [place, tile] of this.#tiles.entries()) tile.hidden = out.has(place);
-    if (!this.#list.querySelector("li:not([hidden]) button[tabindex='0']")) this.#make(this.#shown()[0]?.querySelector("button"));
+    if (!this.#list.querySelector("li:not([hidden]) button[tabindex='0']")) this.#makeTabStop(this.#shown()[0]?.querySelector("button"));
   }
 
   #shown() {
@@ -97,7 +97,7 @@ export class Tray {
   /** The one tile that Tab reaches.
    * @param {HTMLButtonElement | null | undefined} button
    */
-  #make(button) {
+  #makeTabStop(button) {
     if (!button) return;
     this.#list.querySelector("button[tabindex='0']")?.setAttribute("tabindex", "-1");
     button.tabIndex = 0;

@@ -21,31 +21,31 @@ const GAP = 0.06;
  * @param {HTMLDetailsElement} details
  * @param {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
  */
-export function openPoses(store, details, attempt) {
+export function openPoseTransfer(store, details, attempt) {
   const canvas = /** @type {HTMLCanvasElement} */ (details.querySelector("canvas"));
   const step = /** @type {HTMLElement} */ (details.querySelector("#poses-step"));
-  const again = /** @type {HTMLButtonElement} */ (details.querySelector("#poses-draw"));
+  const update = /** @type {HTMLButtonElement} */ (details.querySelector("#poses-draw"));
   /** @type {EventOf<"transferred"> | null} */
   let grid = null;
-  let drawing = false;
+  let isAsking = false;
   /** @type {unknown} */
-  let shown = null;
+  let shownViews = null;
 
   async function ask() {
     const { views, engine } = store.state;
-    if (!views || engine !== "running" || drawing) return;
-    drawing = true;
-    again.disabled = true;
+    if (!views || engine !== "running" || isAsking) return;
+    isAsking = true;
+    update.disabled = true;
     const count = Math.min(MOST, views.count);
     // The chosen picture is always among them.
     const probes = Array.from({ length: count }, (_, i) => i);
-    if (store.state.touch.probe >= count) probes[count - 1] = Math.min(store.state.touch.probe, views.count - 1);
+    if (store.state.edits.probe >= count) probes[count - 1] = Math.min(store.state.edits.probe, views.count - 1);
     await attempt(async (session) => {
-      grid = await session.transfer(probes);
+      grid = await session.transferPoses(probes);
       draw();
     });
-    drawing = false;
-    again.disabled = false;
+    isAsking = false;
+    update.disabled = false;
   }
 
   function draw() {
@@ -87,11 +87,11 @@ export function openPoses(store, details, attempt) {
   }
 
   details.addEventListener("toggle", () => details.open && ask());
-  again.addEventListener("click", ask);
+  update.addEventListener("click", ask);
   new ResizeObserver(draw).observe(canvas);
   // Other pictures, another model: the grid is not theirs. While it is open and nothing trains, it follows.
   store.watch(["views", "phase"], ({ views, phase }) => {
-    if (details.open && views && phase === "paused" && (grid?.step !== views.step || shown !== views)) ask();
-    shown = views;
+    if (details.open && views && phase === "paused" && (grid?.step !== views.step || shownViews !== views)) ask();
+    shownViews = views;
   });
 }

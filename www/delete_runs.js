@@ -7,7 +7,7 @@
  */
 
 import { counted, dateText } from "./format.js";
-import { reasonOf } from "./keeper.js";
+import { reasonOf } from "./autosave.js";
 import { MOST_RUNS } from "./saves.js";
 
 /** @import { Saved, Saves } from "./saves.js" */
@@ -19,51 +19,51 @@ const titleOf = ({ name, step, date }) => `${name}, ${counted(step, "step")}, ${
 /**
  * @param {Store} store
  * @param {Saves} saves
- * @param {(saved: Saved) => Promise<void>} remove Removes a kept run, and shows what is left.
+ * @param {(saved: Saved) => Promise<void>} remove Removes a stored run, and shows what is left.
  * @param {() => Promise<void>} refresh Shows what the browser keeps.
  */
-export function openChoice(store, saves, remove, refresh) {
+export function openDeleteRuns(store, saves, remove, refresh) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const dialog = /** @type {HTMLDialogElement} */ (byId("choose"));
   const undo = /** @type {HTMLButtonElement} */ (byId("choose-undo"));
-  /** Runs about which was asked. @type {Set<string>} */ const asked = new Set();
+  /** Runs about which was askedAbout. @type {Set<string>} */ const askedAbout = new Set();
   const opened = Date.now();
-  /** What was dropped last. @type {{ saved: Saved, file: File } | null} */ let dropped = null;
+  /** What was deleted last. @type {{ saved: Saved, file: File } | null} */ let deleted = null;
 
-  const say = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
-  const drop = async (/** @type {Saved} */ saved) => {
+  const setStatus = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
+  const deleteRun = async (/** @type {Saved} */ saved) => {
     try {
-      const [kept] = await saves.files(saved.id);
+      const [stored] = await saves.files(saved.id);
       // A copy in memory: the browser's file can no longer be read once it is removed.
-      const file = kept && new File([await kept.arrayBuffer()], kept.name);
+      const file = stored && new File([await stored.arrayBuffer()], stored.name);
       await remove(saved);
-      dropped = file ? { saved, file } : null;
-      undo.hidden = !dropped;
-      say(`Deleted ${titleOf(saved)}.`);
-      (dropped ? undo : dialog).focus();
+      deleted = file ? { saved, file } : null;
+      undo.hidden = !deleted;
+      setStatus(`Deleted ${titleOf(saved)}.`);
+      (deleted ? undo : dialog).focus();
     } catch (error) {
-      say(`${titleOf(saved)} could not be deleted: ${reasonOf(error)}.`);
+      setStatus(`${titleOf(saved)} could not be deleted: ${reasonOf(error)}.`);
     }
   };
   undo.addEventListener("click", async () => {
-    if (!dropped) return;
-    const { saved, file } = dropped;
+    if (!deleted) return;
+    const { saved, file } = deleted;
     try {
-      await saves.keep(saved, file);
-      dropped = null;
+      await saves.write(saved, file);
+      deleted = null;
       undo.hidden = true;
-      say(`Restored ${titleOf(saved)}.`);
+      setStatus(`Restored ${titleOf(saved)}.`);
       await refresh();
       dialog.querySelector("button")?.focus();
     } catch (error) {
-      say(`The run could not be restored: ${reasonOf(error)}.`);
+      setStatus(`The run could not be restored: ${reasonOf(error)}.`);
     }
   });
 
   const open = () => {
-    dropped = null;
+    deleted = null;
     undo.hidden = true;
-    say("");
+    setStatus("");
     if (!dialog.open) dialog.showModal();
   };
   byId("kept-choose").addEventListener("click", open);
@@ -89,7 +89,7 @@ export function openChoice(store, saves, remove, refresh) {
         button.dataset.testid = "choose-drop";
         button.textContent = "Delete";
         button.setAttribute("aria-label", `Delete: ${titleOf(saved)}`);
-        button.addEventListener("click", () => drop(saved));
+        button.addEventListener("click", () => deleteRun(saved));
         const buttons = document.createElement("div");
         buttons.append(button);
         item.append(thumbnail, title, buttons);
@@ -101,9 +101,9 @@ export function openChoice(store, saves, remove, refresh) {
   // Asked once for each run, when it is kept for the first time; not in the middle of something.
   store.watch(["saves", "phase", "resetting"], ({ saves: list, phase, resetting }) => {
     const [newest] = list;
-    const isNew = list.length > MOST_RUNS && newest.date >= opened && !asked.has(newest.id);
+    const isNew = list.length > MOST_RUNS && newest.date >= opened && !askedAbout.has(newest.id);
     if (!isNew || phase === "training" || resetting || document.querySelector("dialog[open]")) return;
-    asked.add(newest.id);
+    askedAbout.add(newest.id);
     open();
   });
 }

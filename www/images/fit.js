@@ -15,7 +15,7 @@ const SIDE = 144;
 
 export class FitChoice {
   #field;
-  #turn = 0;
+  #request = 0;
 
   /**
    * @param {HTMLElement} field Holds a radio button and a canvas for each fit.
@@ -33,10 +33,10 @@ export class FitChoice {
 
   /** @param {NamedFile[]} files */
   async show(files) {
-    const turn = ++this.#turn;
+    const turn = ++this.#request;
     for (const { file } of files.slice(0, LOOKED_AT)) {
       const bitmap = await createImageBitmap(file, { resizeHeight: 2 * SIDE, resizeQuality: "medium" }).catch(() => null);
-      if (turn !== this.#turn) return bitmap?.close();
+      if (turn !== this.#request) return bitmap?.close();
       if (bitmap && bitmap.width !== bitmap.height) {
         for (const input of this.#inputs()) {
           const canvas = input.closest("label")?.querySelector("canvas");
