@@ -111,10 +111,10 @@ export class Autosave {
 
   /** What went, now that it is gone: for the state, which then offers it. */
   takeReplaced() {
-    const gone = this.#replacing;
+    const replacedRun = this.#replacing;
     this.#replacing = null;
     this.#saves.release();
-    return gone ? { gone: { ...gone, run: { ...gone.run, keptStep: gone.step } } } : {};
+    return replacedRun ? { replacedRun: { ...replacedRun, run: { ...replacedRun.run, savedStep: replacedRun.step } } } : {};
   }
 
   async #saveNow() {
@@ -157,7 +157,7 @@ export class Autosave {
    */
   async #claim(run) {
     if (await this.#saves.claim(run.id)) return run;
-    const own = { ...newRun(run.name, run.source), keptStep: run.savedStep };
+    const own = { ...newRun(run.name, run.source), savedStep: run.savedStep };
     await this.#saves.claim(own.id);
     if (this.#memory?.id === run.id) this.#memory = { ...this.#memory, id: own.id };
     if (this.#replacing?.run.id === run.id) this.#replacing = { ...this.#replacing, run: own };

@@ -22,13 +22,13 @@ const folder = new URL("demo/", document.baseURI);
 export async function loadDemoRun() {
   try {
     const [run, pixels] = await Promise.all([fetched("run.json").then((response) => response.json()), demoPixels()]);
-    // One tall picture holds those of the views, of the parts, and of the article's shift.
+    // One tall picture holds those of the views, of the stages, and of the article's shift.
     let from = 0;
     const next = (/** @type {number} */ squares) => pixels.slice(from, (from += squares * 4 * run.views.size ** 2));
     run.views.pixels = next(4 * run.views.count);
-    run.parts.pixels = next(6);
+    run.stages.pixels = next(6);
     run.illustrated.shift.pixels = next(3);
-    for (const [holder, name] of [[run.parts, "heatmaps"], [run.parts, "mask"], [run.illustrated.lines, "pixels"], [run.illustrated.heatmap, "pixels"]]) {
+    for (const [holder, name] of [[run.stages, "heatmaps"], [run.stages, "mask"], [run.illustrated.lines, "pixels"], [run.illustrated.heatmap, "pixels"]]) {
       holder[name] = Uint8Array.from(atob(holder[name]), (letter) => letter.charCodeAt(0));
     }
     return run;

@@ -260,7 +260,7 @@ export function backTo({ history, snapshots, scores }, step) {
     history: { steps, losses },
     historyLength: steps.length,
     loss: losses.at(-1) ?? null,
-    moments: snapshots.filter((moment) => moment.step <= step),
+    snapshots: snapshots.filter((snapshot) => snapshot.step <= step),
     scores: scores.filter((score) => score.step <= step),
   };
 }
