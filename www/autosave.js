@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Runs are kept: now and then while they train, and before they go. What went last comes back with one click.
+ * Stores runs in the browser: at intervals while they train, and before another run replaces them. The replaced run can be restored.
  *
  * @module
  */
@@ -15,25 +15,25 @@ import { newRun } from "./state.js";
 /** @import { Saves } from "./saves.js" */
 /** @import { Run, Store } from "./state.js" */
 
-/** A run that trains is kept this often, ms: with the time that this takes, no more than 30 s are lost. */
+/** Interval between saves of a run in training, ms. With the time of a save, at most 30 s are lost. */
 const SAVE_EVERY = 25_000;
 
 /**
- * A run in memory: its file, and what was learned from.
+ * A run in memory: its file and its images.
  * @typedef {object} ReplacedRun
  * @property {Run} run
- * @property {number} step Steps taken.
+ * @property {number} step Number of steps taken.
  * @property {File} file
- * @property {(protocol.Source | NamedFile[])[]} sources
- * @property {number[]} removedImages
- * @property {string} model
+ * @property {(protocol.Source | NamedFile[])[]} sources Sources of its images.
+ * @property {number[]} removedImages Indices of its removed images.
+ * @property {string} model Description of the model that it started from.
  */
 
 /**
- * @typedef {object} Page What the rest of the page does for this.
+ * @typedef {object} Page Parts of the page that this class uses.
  * @property {() => Session | null} session
- * @property {() => (protocol.Source | NamedFile[])[]} sources What the images came from.
- * @property {() => string} thumbnail The run in a picture.
+ * @property {() => (protocol.Source | NamedFile[])[]} sources Returns the sources of the loaded images.
+ * @property {() => string} thumbnail Makes a thumbnail of the run, as a data URL.
  */
 
 export class Autosave {
@@ -42,8 +42,8 @@ export class Autosave {
   #page;
   /** @type {Promise<void> | null} */ #saving = null;
   #savedAt = performance.now();
-  /** The newest file of the run, wherever else it is kept. @type {{ id: string, step: number, file: File } | null} */ #memory = null;
-  /** What is about to go. @type {ReplacedRun | null} */ #replacing = null;
+  /** The newest file of the run. @type {{ id: string, step: number, file: File } | null} */ #memory = null;
+  /** The run that is about to be replaced. @type {ReplacedRun | null} */ #replacing = null;
 
   /**
    * @param {Store} store
@@ -56,25 +56,25 @@ export class Autosave {
     this.#page = page;
   }
 
-  /** Keeps the run as it is, if it went on since it was last kept. */
+  /** Stores the run, if it has new steps. */
   save() {
     this.#saving ??= this.#saveNow().finally(() => (this.#saving = null));
     return this.#saving;
   }
 
-  /** To be called after each step. Timers would sleep in a tab that nobody looks at. */
+  /** Stores the run if the interval is over. Call this after each step: timers are throttled in hidden tabs. */
   saveIfDue() {
     if (performance.now() - this.#savedAt >= SAVE_EVERY) this.save();
   }
 
-  /** The file that a new engine can go on from.
+  /** Returns the file from which a new engine can continue a run.
    * @param {string} id
    */
   fileInMemory(id) {
     return this.#memory?.id === id ? this.#memory : null;
   }
 
-  /** Remembers what a run was opened from.
+  /** Remembers the file from which a run was opened.
    * @param {string} id
    * @param {number} step
    * @param {File} file
@@ -85,8 +85,8 @@ export class Autosave {
   }
 
   /**
-   * Keeps the run that is about to go, in the browser and in memory. To be called while nothing trains.
-   * @returns {Promise<boolean>} Whether it may go; where it cannot be kept, a person decides.
+   * Stores the run that is about to be replaced, in the browser and in memory. Call this while nothing trains.
+   * @returns {Promise<boolean>} True if the run may be replaced. If it cannot be stored, the user decides.
    */
   async saveBeforeReplacing() {
     const { engine, step, run, removedImages, model } = this.#store.state;
@@ -99,7 +99,7 @@ export class Autosave {
       const file = known?.step === step ? known.file : await session.save("run");
       this.remember(run.id, step, file);
       this.#replacing = { run, step, file, sources: this.#page.sources(), removedImages, model };
-      // What was opened from a file and not trained on is where it came from.
+      // A run that was opened from a file and not trained since is still in that file.
       if (step > run.savedStep) await this.#write(run, step, file);
       return true;
     } catch (error) {
@@ -109,7 +109,7 @@ export class Autosave {
     }
   }
 
-  /** What went, now that it is gone: for the state, which then offers it. */
+  /** Returns the replaced run, as a change of the state that offers to restore it. */
   takeReplaced() {
     const replacedRun = this.#replacing;
     this.#replacing = null;
@@ -125,12 +125,12 @@ export class Autosave {
     try {
       const file = await session.save("run");
       const reached = session.state().step;
-      // Meanwhile it may have been reset.
+      // The run may have been reset meanwhile.
       if (this.#store.state.run.id !== run.id) return;
       this.#memory = { id: run.id, step: reached, file };
       await this.#write(run, reached, file);
     } catch (error) {
-      if (error instanceof EngineError) return; // shown by whoever trains
+      if (error instanceof EngineError) return; // the training command shows it
       this.#showError(error);
     }
   }
@@ -147,11 +147,11 @@ export class Autosave {
     const { run: now } = this.#store.state;
     this.#store.set({ autosaveError: "", ...(now.id === id ? { run: { ...now, savedStep: step } } : {}) });
     await this.refresh();
-    // Some browsers ask the person, who may take his time.
+    // Some browsers ask the user, which takes time.
     persist().then((answer) => this.#store.set({ persisted: persistSentence(answer) }));
   }
 
-  /** A run that another tab trains goes on here as a run of its own.
+  /** Claims a run for this tab. If another tab trains it, it continues here as a separate run.
    * @param {Run} run
    * @returns {Promise<Run>}
    */
@@ -165,7 +165,7 @@ export class Autosave {
     return own;
   }
 
-  /** Claims a run that was opened; in a second tab it becomes another one.
+  /** Claims a run that was opened. If another tab has it, it becomes a separate run.
    * @param {Run} run
    * @returns {Promise<{ run: Run, note: string }>}
    */
@@ -174,7 +174,7 @@ export class Autosave {
     return { run: { ...newRun(run.name, run.source), savedStep: run.savedStep }, note: ` ${IN_TWO_TABS}` };
   }
 
-  /** Said once; training goes on.
+  /** Shows once that the run cannot be stored. Training continues.
    * @param {unknown} error
    */
   #showError(error) {
@@ -183,19 +183,19 @@ export class Autosave {
     this.#store.set({ autosaveError, message: { kind: "error", text: autosaveError } });
   }
 
-  /** What the browser keeps, for the list. */
+  /** Updates the list of stored runs. */
   async refresh() {
     try {
       this.#store.set({ saves: await this.#saves.list() });
     } catch {
-      // Storage is disabled: said when something should be kept.
+      // Storage is disabled, which is reported at the next save.
     }
   }
 }
 
 const IN_TWO_TABS = "Another tab trains this run too. It continues here as a separate run.";
 
-/** Why something failed, whatever was thrown.
+/** Reason of a failure, whatever was thrown.
  * @param {unknown} error
  * @returns {string} Without a full stop.
  */

@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * Which of the kept runs may go, where there are more than this page plans for. Nothing goes before a person said so, and what went
- * comes back with one click.
+ * The dialog for deleting stored runs, which opens when there are more than {@link MOST_RUNS}. The last deletion can be undone.
  *
  * @module
  */
@@ -19,22 +18,22 @@ const titleOf = ({ name, step, date }) => `${name}, ${counted(step, "step")}, ${
 /**
  * @param {Store} store
  * @param {Saves} saves
- * @param {(saved: Saved) => Promise<void>} remove Removes a stored run, and shows what is left.
- * @param {() => Promise<void>} refresh Shows what the browser keeps.
+ * @param {(saved: Saved) => Promise<void>} remove Deletes a stored run and updates the list.
+ * @param {() => Promise<void>} refresh Updates the list of stored runs.
  */
 export function openDeleteRuns(store, saves, remove, refresh) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const dialog = /** @type {HTMLDialogElement} */ (byId("choose"));
   const undo = /** @type {HTMLButtonElement} */ (byId("choose-undo"));
-  /** Runs about which was askedAbout. @type {Set<string>} */ const askedAbout = new Set();
+  /** Ids of runs for which the dialog has opened. @type {Set<string>} */ const askedAbout = new Set();
   const opened = Date.now();
-  /** What was deleted last. @type {{ saved: Saved, file: File } | null} */ let deleted = null;
+  /** The run that was deleted last. @type {{ saved: Saved, file: File } | null} */ let deleted = null;
 
   const setStatus = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
   const deleteRun = async (/** @type {Saved} */ saved) => {
     try {
       const [stored] = await saves.files(saved.id);
-      // A copy in memory: the browser's file can no longer be read once it is removed.
+      // A copy in memory, because the browser's file cannot be read after its removal.
       const file = stored && new File([await stored.arrayBuffer()], stored.name);
       await remove(saved);
       deleted = file ? { saved, file } : null;
@@ -98,7 +97,7 @@ export function openDeleteRuns(store, saves, remove, refresh) {
     );
   };
   store.watch(["saves"], ({ saves: list }) => show(list));
-  // Asked once for each run, when it is kept for the first time; not in the middle of something.
+  // The dialog opens once per run, when the run is first stored and nothing else is going on.
   store.watch(["saves", "phase", "resetting"], ({ saves: list, phase, resetting }) => {
     const [newest] = list;
     const isNew = list.length > MOST_RUNS && newest.date >= opened && !askedAbout.has(newest.id);

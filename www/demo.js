@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the page shows until its own engine answers: a run that was recorded earlier. `demo/record.mjs` made the files.
+ * The recorded run that the page shows until the engine answers. `demo/record.mjs` makes its files.
  *
  * @module
  */
@@ -9,20 +9,20 @@
 
 /**
  * @typedef {object} DemoRun
- * @property {string} name Of the model.
+ * @property {string} name Name of the model.
  * @property {string[]} palette
  * @property {protocol.PreviewViews} views
- * @property {protocol.Stages} stages Of the first probe.
- * @property {Record<protocol.Illustration["kind"], protocol.Illustrated>} illustrated The article's figures, their sliders untouched.
+ * @property {protocol.Stages} stages Stages of the first preview image.
+ * @property {Record<protocol.Illustration["kind"], protocol.Illustrated>} illustrated Figures of the article at the initial values of their sliders.
  */
 
 const folder = new URL("demo/", document.baseURI);
 
-/** @returns {Promise<DemoRun | null>} Nothing where the page was built without. */
+/** @returns {Promise<DemoRun | null>} Null if the page was built without it. */
 export async function loadDemoRun() {
   try {
     const [run, pixels] = await Promise.all([fetched("run.json").then((response) => response.json()), demoPixels()]);
-    // One tall picture holds those of the views, of the stages, and of the article's shift.
+    // One tall image holds the views, the stages, and the article's figure on shifts.
     let from = 0;
     const next = (/** @type {number} */ squares) => pixels.slice(from, (from += squares * 4 * run.views.size ** 2));
     run.views.pixels = next(4 * run.views.count);
@@ -37,7 +37,7 @@ export async function loadDemoRun() {
   }
 }
 
-/** RGBA. */
+/** Decodes the tall image to RGBA. */
 async function demoPixels() {
   const bitmap = await createImageBitmap(await (await fetched("images.webp")).blob());
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A figure of the current state for a slide or a report: pictures across, stages down. The skeleton is drawn as shapes, so that it
- * stays sharp and can be edited; pictures lie underneath as they are.
+ * A figure of the current state for a slide or a report: one column per image, one row per view. Skeletons are vector shapes, so that they
+ * stay sharp and editable; the images are embedded.
  *
  * @module
  */
@@ -11,18 +11,18 @@ import { MIN_STRENGTH } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 
-/** Pictures across, at most. */
+/** Largest number of columns. */
 const COLUMNS = 6;
-/** px of the figure. */
+/** Side of an image in the figure, px. */
 const SIDE = 160;
 const GAP = 10;
 const LABEL = 176;
 const MARGIN = 24;
-/** A PNG has so many pixels for each of the figure. */
+/** Pixels of the PNG per pixel of the figure, in each direction. */
 const SCALE = 2;
 const FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
-/** Rows, and which of the four stored pictures lies underneath. */
+/** Rows of the figure: title, index of the stored image, and whether the skeleton is drawn. */
 const ROWS = /** @type {const} */ ([
   { title: "Input", channel: 0, isSkeleton: false },
   { title: "Skeleton", channel: 0, isSkeleton: true },
@@ -36,13 +36,13 @@ const ROWS = /** @type {const} */ ([
  * @property {string} svg
  * @property {number} width px
  * @property {number} height px
- * @property {string} about What it shows, in a sentence.
+ * @property {string} about Description for the alt text.
  */
 
 /**
  * @param {protocol.PreviewViews} views
  * @param {string[]} palette
- * @param {{ caption: string, columns?: number }} options A line below.
+ * @param {{ caption: string, columns?: number }} options `caption` is a line below the figure.
  * @returns {Promise<Figure>}
  */
 export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
@@ -55,10 +55,10 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
     parts.push(`<text x="${MARGIN}" y="${y + SIDE / 2 + 7}" font-weight="600">${title}</text>`);
     for (let index = 0; index < shown; index++) {
       const x = MARGIN + LABEL + index * (SIDE + GAP);
-      const picture = await imageOf(views, channel, index);
+      const image = await imageOf(views, channel, index);
       parts.push(
         `<svg x="${x}" y="${y}" width="${SIDE}" height="${SIDE}" viewBox="0 0 1 1">`,
-        `<image width="1" height="1" preserveAspectRatio="none" href="${picture}"/>`,
+        `<image width="1" height="1" preserveAspectRatio="none" href="${image}"/>`,
         isSkeleton ? skeletonOf(views, palette, index) : "",
         "</svg>",
       );
@@ -76,7 +76,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
   return { svg, width, height, about };
 }
 
-/** The same as PNG.
+/** Renders a figure as PNG.
  * @param {Figure} figure
  * @returns {Promise<Blob>}
  */
@@ -98,7 +98,7 @@ export async function pngOf({ svg, width, height }) {
   }
 }
 
-/** Edges and keypoints over a picture that spans 1 by 1.
+/** SVG of edges and keypoints over an image of size 1 x 1.
  * @param {protocol.PreviewViews} views
  * @param {string[]} palette
  * @param {number} index
@@ -130,7 +130,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   ].join("");
 }
 
-/** One of the stored pictures as a data URL.
+/** Encodes one of the stored images as a data URL.
  * @param {protocol.PreviewViews} views
  * @param {number} channel
  * @param {number} index

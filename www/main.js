@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Wiring: events of the engine change the state, which page.js shows, and what people do becomes commands.
+ * Connects engine and page: events of the engine change the state, which `page.js` shows, and input of the user becomes commands.
  *
  * @module
  */
@@ -35,7 +35,7 @@ import { Transport } from "./transport.js";
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
-/** Not in the frame under way, ms. */
+/** Delay to the next frame, ms. */
 const NEXT_FRAME = 17;
 
 const query = new URLSearchParams(location.search);
@@ -44,23 +44,24 @@ const saves = new Saves();
 
 /** @type {Session | null} */
 let session = null;
-/** What the currentSources came from, for a new engine. @type {(protocol.Source | NamedFile[])[]} */
+/** Sources of the loaded images, to load them again in a new engine. @type {(protocol.Source | NamedFile[])[]} */
 let currentSources = [PUPPETS];
-/** The backend that is forced, if one is. */
+/** Forced backend, if any. */
 let forced = query.get("backend");
-/** What to load as soon as the engine runs, beside them or in their place. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
+/** Images to load as soon as the engine runs, in addition to the others or in place of them. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
 let pendingLoad = null;
 
-// ---------------------------------------------------------------------------------------------- the engine
+// ---------------------------------------------------------------------------------------------- engine
 
-/** Starts an engine; what is pressed meanwhile holds as soon as it can train. The one before may never answer again: nobody waits for it. */
+/** Starts an engine in place of the previous one, which may never answer again. Play and Step pressed meanwhile act when the engine can
+ * train. */
 function start() {
   session?.close();
   return transport.whilePaused(startNow);
 }
 
 async function startNow() {
-  // After a crash the settings are kept, as the images are, and the run as far as memory or the browser has it.
+  // After a crash the page restores the settings, the images, and the run as far as memory or browser have it.
   const { config: kept, run, saves: list, autosaveError, persisted, models, removedImages, demo, stopStep, replacedRun } = store.state;
   const isRestart = session !== null;
   const resumes = transport.takeResumesAfterRestart();
@@ -94,11 +95,11 @@ async function startNow() {
   if ((resumesNow || startsByItself) && !store.state.isPlaying) transport.toggle();
 }
 
-/** Whether the address was followed. */
+/** True once the settings in the address were applied. */
 let hasFollowedLink = false;
 
-/** Sets what the address says, on arrival.
- * @returns {Promise<boolean>} Whether training is to begin.
+/** Applies the settings in the address of the page.
+ * @returns {Promise<boolean>} True if training should start.
  */
 async function followLink() {
   hasFollowedLink = true;
@@ -127,7 +128,7 @@ async function followLink() {
   return link.start;
 }
 
-/** What was kept on an earlier visit is offered; on a first visit, a trained model. */
+/** Offers the run of the last visit, or a trained model on a first visit. */
 async function offerLastRun() {
   const models = await trainedModels();
   store.set({ models });
@@ -209,7 +210,7 @@ function receive(event) {
       store.set({ views: event, demo: null });
       break;
     case "inspected":
-      // They come with fresh views; two dozen canvases are too many for one frame.
+      // Stages arrive together with views. Two dozen canvases are too many for one frame.
       setTimeout(() => store.state.views && !store.state.demo && store.set({ stages: event }), NEXT_FRAME);
       break;
     case "snapshot":
@@ -226,19 +227,19 @@ function receive(event) {
       break;
     case "failed":
       if (event.kind === "crash") crashed(event.message);
-      // A command's failure is shown by whoever sent it; this one is nobody's answer.
+      // The sender of a command shows its failure. This one does not answer a command.
       else if (event.id == null) store.set({ progress: null, message: { kind: "error", text: event.message } });
       break;
   }
 }
 
-/** What a new run forgets. @returns {Partial<PageState>} */
+/** The part of the state that a new run resets. @returns {Partial<PageState>} */
 function newRunState() {
   const { name, source } = store.state.run;
   return { ...autosave.takeReplaced(), run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
 }
 
-/** The losses of a run come with it; those of a model are not known.
+/** Shows an opened model or run. A run brings its losses, a model does not.
  * @param {EventOf<"resumed">} event
  */
 function resumed({ about, losses }) {
@@ -260,12 +261,12 @@ function crashed(text) {
     isPausing: false,
     resetting: false,
     progress: null,
-    // Once it is loaded, a graphics card is what fails most.
+    // After loading, the GPU is the most likely cause.
     message: { kind: "error", text: `${text}${runSafety()}`, remedies: restartRemedies(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu") },
   });
 }
 
-/** What a failure of the engine leaves of the run. */
+/** Sentence on what remains of the run after a failure of the engine. */
 function runSafety() {
   const { step, run } = store.state;
   if (step === 0) return "";
@@ -273,8 +274,8 @@ function runSafety() {
   return safe > 0 ? ` The run is safe up to step ${grouped(safe)} and can continue from there.` : " The run is lost.";
 }
 
-/** How to go on after a failure of the engine.
- * @param {boolean} isCard Whether a graphics card may be at fault.
+/** Ways to continue after a failure of the engine.
+ * @param {boolean} isCard True if the GPU may have caused it.
  * @returns {Remedy[]}
  */
 function restartRemedies(isCard) {
@@ -288,16 +289,16 @@ function restartRemedies(isCard) {
 function messageFor(error) {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof EngineError && error.kind === "build") return { kind: "error", text, remedies: ["reload"] };
-  // A run that came to nothing finite went back to its last sound step.
+  // A run that diverged went back to its last finite step.
   if (error instanceof EngineError && error.kind === "training" && store.state.step > 0) return { kind: "error", text, remedies: ["go-on"] };
-  // A GPU that fails gives way to the CPU.
+  // If the GPU fails, the CPU is offered.
   const isBackend = error instanceof EngineError && error.kind === "backend";
   if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
   return { kind: "error", text: `${text}${runSafety()}`, remedies: restartRemedies(true) };
 }
 
 /**
- * Runs a command and shows its failure; a crash is shown already.
+ * Runs a command and shows its failure. Crashes are shown elsewhere.
  * @param {(session: Session) => Promise<unknown>} command
  */
 async function attempt(command) {
@@ -310,18 +311,18 @@ async function attempt(command) {
   }
 }
 
-// ---------------------------------------------------------------------------------------------- what people do
+// ---------------------------------------------------------------------------------------------- images
 
 /**
  * @param {protocol.Source | NamedFile[]} source
- * @param {boolean} [adds] Whether the currentSources that are there stay.
- * @returns {Promise<boolean>} Whether there are other currentSources now.
+ * @param {boolean} [adds] True to keep the loaded images.
+ * @returns {Promise<boolean>} True if the load succeeded.
  */
 function load(source, adds = false) {
   return (currentLoad = transport.replace(() => loadNow(source, adds)));
 }
 
-/** The newest load. */
+/** The last load that was requested. */
 let currentLoad = Promise.resolve(false);
 
 /**
@@ -366,7 +367,7 @@ async function loadNow(source, adds) {
     retry = { source, adds };
   }
   if (loadId !== loadCount) return false;
-  // A model that was opened stays, for the new pictures.
+  // An opened model stays for the new images.
   const isNew = !message && session?.state().step === 0;
   store.set({ loading: false, progress: null, message, ...(isNew ? newRunState() : {}) });
   return !message;
@@ -374,15 +375,15 @@ async function loadNow(source, adds) {
 
 let loadCount = 0;
 let cancelledLoad = 0;
-/** The load that failed. @type {{ source: protocol.Source | NamedFile[], adds: boolean }} */
+/** The load that failed, for Try again. @type {{ source: protocol.Source | NamedFile[], adds: boolean }} */
 let retry = { source: PUPPETS, adds: false };
 
-/** Learns without some of the pictures; a run under way is over with that.
+/** Removes images from training, which starts a new run.
  * @param {number[]} places
  */
 function removeImages(places) {
   return transport.replace(async () => {
-    // A new list, so that the thumbnails go back where nothing came of it.
+    // A new list makes the thumbnails show the old state again.
     if (!(await autosave.saveBeforeReplacing())) return store.set({ removedImages: [...store.state.removedImages] });
     await attempt(async (engine) => {
       await engine.removeImages(places);
@@ -391,7 +392,7 @@ function removeImages(places) {
   });
 }
 
-/** What a run is called by its pictures, and whether they can be had again.
+/** Names a run after its images.
  * @param {(protocol.Source | NamedFile[])[]} sources
  * @returns {{ name: string, source: protocol.Source | null }}
  */
@@ -408,7 +409,7 @@ function describeSources(sources) {
   return { name: names.join(" and "), source: sources.length === 1 ? (samples[0] ?? null) : null };
 }
 
-/** Whether these are a person's own files.
+/** Returns true for the user's own files.
  * @param {protocol.Source | NamedFile[]} source
  * @returns {source is NamedFile[]}
  */
@@ -425,14 +426,14 @@ function cancel() {
   attempt((engine) => engine.cancelLoad());
 }
 
-/** Where the hands are. */
+/** Address of the folder with the hands sample. */
 function handsUrl() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
   const base = addressOf(query.get("hands")) ?? addressOf(configured) ?? document.baseURI;
   return base.endsWith("/") ? base : `${base}/`;
 }
 
-/** An address of the web, in full; null where it is none.
+/** Returns an absolute http(s) address, or null if the text is not one.
  * @param {string | null} text
  */
 function addressOf(text) {
@@ -441,7 +442,7 @@ function addressOf(text) {
   return protocol === "http:" || protocol === "https:" ? href : null;
 }
 
-/** What waits gives way to it, as what is there does.
+/** Loads a sample in place of all images, queued ones included.
  * @param {protocol.Source} source
  */
 function loadSample(source) {
@@ -486,10 +487,10 @@ function openModel({ file }) {
   });
 }
 
-/** Takes over a model that comes with the page, on pictures of yours or else on its own.
+/** Opens a trained model of the page, on the user's images or else on its example images.
  * @param {TrainedModel} model
  */
-function openShipped(model) {
+function openTrained(model) {
   return transport.replace(async () => {
     if (!(await autosave.saveBeforeReplacing())) return;
     await attempt(async (engine) => {
@@ -511,15 +512,15 @@ function openShipped(model) {
   });
 }
 
-/** Lists of files that came with a model. @type {WeakSet<object>} */
+/** Lists of example images that came with a trained model. @type {WeakSet<object>} */
 const bundledImages = new WeakSet();
 
-// ---------------------------------------------------------------------------------------------- runs that the browser keeps
+// ---------------------------------------------------------------------------------------------- stored runs
 
 /**
- * Takes over a kept run: from its newest file that the engine accepts.
+ * Opens a stored run from its newest file that the engine accepts.
  * @param {Saved} saved
- * @param {boolean} isResumed Whether it is to go on where it was, or as a new run over the currentSources at hand.
+ * @param {boolean} isResumed True to continue the run with its images, false to use its model on the current images.
  */
 function openStored(saved, isResumed) {
   return transport.replace(() => openStoredNow(saved, isResumed));
@@ -562,7 +563,7 @@ async function openStoredNow(saved, isResumed) {
   syncPhase();
 }
 
-/** Back to the run that went last, with its images; what is there now takes its place.
+/** Restores the previous run with its images. The current run becomes the previous one.
  * @param {ReplacedRun} gone
  */
 function restoreReplacedRun(gone) {
@@ -571,7 +572,7 @@ function restoreReplacedRun(gone) {
   });
 }
 
-/** A run from memory, with its images.
+/** Opens a run from memory, with its images.
  * @param {ReplacedRun} gone
  */
 async function restoreRun({ run, step, file, sources, removedImages, model }) {
@@ -608,16 +609,16 @@ async function onStoredRun(action, saved) {
 /** @param {Saved} saved */
 async function removeStored(saved) {
   await saves.remove(saved.id);
-  // Should the run be this one, it is no longer safe.
+  // If it is the current run, that run is no longer saved.
   if (store.state.run.id === saved.id) store.set({ run: { ...newRun(saved.name, saved.source) } });
   await refresh();
 }
 
 const transport = new Transport(store, { session: () => session, attempt, onRest: () => autosave.save() });
 const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, thumbnail: () => page.thumbnail() });
-/** What the browser keeps, for the list. */
+/** Updates the list of stored runs. */
 const refresh = () => autosave.refresh();
-/** What cannot be loaded is named, and the rest goes on. */
+/** Shows an error as the message. */
 const showError = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
 const sharing = optional(
   async () => {
@@ -632,12 +633,12 @@ openDeleteRuns(store, saves, removeStored, refresh);
 const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
 const imagePanel = openImages(store, { load, currentLoad: () => currentLoad, removeImages, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
-const page = showPage(store, { attempt, download, apply, onStoredRun, openShipped, change, choosePreset });
+const page = showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset });
 
-/** Which half of the page is shown. */
+/** True if the page shows Annotate, false for Train. */
 const isAnnotating = () => location.hash === "#annotate";
 
-/** What was dropped or picked: one model, labels, images, or images with their labels.
+/** Opens dropped or chosen files: a model, a project, labels, images, or images with their labels.
  * @param {Dropped} dropped
  */
 function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
@@ -651,7 +652,7 @@ function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   else store.set({ fileNotes: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, zips or folders." } });
 }
 
-/** Shows one half of the page. */
+/** Shows Train or Annotate, by the address. */
 function showHalf() {
   const annotating = isAnnotating();
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-half]"))) {
@@ -664,7 +665,7 @@ function showHalf() {
   }
 }
 
-/** The phase that the page assumed on a press of a button gives way to the engine's. */
+/** Sets the phase of the page to that of the engine. */
 function syncPhase() {
   if (session && store.state.engine === "running" && !store.state.loading) {
     store.set({ phase: session.state().phase, isPausing: false, progress: null });
@@ -693,7 +694,7 @@ async function change(patch) {
   else await configure(patch);
 }
 
-/** Changes that would forget what was learned wait for a word; those taken back are dropped.
+/** Stages changes that need a new run until the user confirms them. Changes that are back at the current value are dropped.
  * @param {Partial<protocol.Config>} patch
  */
 function stage(patch) {
@@ -707,7 +708,7 @@ function stage(patch) {
 /** @param {Partial<protocol.Config>} patch */
 function configure(patch) {
   if (!startsNewRun(patch, store.state) || store.state.step === 0) return configureNow(patch);
-  // The new run goes on training where the one before did.
+  // If the old run was training, so is the new one.
   return transport.whilePaused(async () => {
     if (await autosave.saveBeforeReplacing()) await configureNow(patch);
   });
@@ -720,7 +721,7 @@ async function configureNow(patch) {
     await engine.configure(patch);
     if (store.state.message?.kind === "error") store.set({ message: null });
   });
-  // A refused change leaves the settings as they were: the fields must say so. What was staged meanwhile waits on.
+  // If the engine rejects the change, the fields show the old settings. Changes staged meanwhile stay staged.
   const staged = Object.fromEntries(Object.entries(store.state.staged).filter(([name]) => !(name in patch)));
   if (before) store.set({ config: { ...(session?.settings ?? before) }, staged });
 }
@@ -735,7 +736,7 @@ function choosePreset(name) {
 /** @param {Remedy} remedy */
 function apply(remedy) {
   if (remedy === "retry") return load(retry.source, retry.adds);
-  if (remedy === "open-model") return openShipped(store.state.models[0]);
+  if (remedy === "open-model") return openTrained(store.state.models[0]);
   if (remedy === "resume-last") return openStored(store.state.saves[0], true);
   if (remedy === "look-back") return goTo("look-back");
   if (remedy === "annotate") return void (location.hash = "#annotate");
@@ -746,7 +747,7 @@ function apply(remedy) {
   return start();
 }
 
-/** Loads the page again, past what the browser's cache holds of an older build. */
+/** Reloads the page, bypassing cached files of an older build. */
 async function reload() {
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
   const engine = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => new URL(name, document.baseURI).href);
@@ -755,7 +756,7 @@ async function reload() {
   location.reload();
 }
 
-/** Scrolls to a part of the page, and leads the keyboard there.
+/** Scrolls to a part of the page and focuses it.
  * @param {string} id
  */
 function goTo(id) {
@@ -763,14 +764,14 @@ function goTo(id) {
   byId(id).focus({ preventScroll: true });
 }
 
-// ---------------------------------------------------------------------------------------------- where people do it
+// ---------------------------------------------------------------------------------------------- input
 
 function listen() {
   byId("play").addEventListener("click", () => transport.toggle());
   byId("step").addEventListener("click", () => transport.step());
   byId("reset").addEventListener("click", reset);
   byId("cancel").addEventListener("click", cancel);
-  // Another tab may have kept or dropped some meanwhile.
+  // Another tab may have stored or deleted runs.
   document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? autosave.save() : refresh()));
   byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
@@ -782,7 +783,7 @@ function listen() {
   });
   addEventListener("hashchange", showHalf);
   showHalf();
-  // The article's figures are loaded when somebody reads that far.
+  // The article's figures are loaded when they come into view.
   const article = byId("article");
   const reading = new IntersectionObserver(
     async (entries) => {
@@ -800,7 +801,7 @@ function listen() {
       const picked = input.files?.length ? pickedFiles(input.files) : [];
       if (picked.length && id === "project-file") annotate.openProject(picked[0]);
       else if (picked.length) acceptFiles({ files: picked, failed: [] }, id.startsWith("desk"));
-      // The same choice again is a choice, too.
+      // Choosing the same files again must fire another event.
       input.value = "";
     });
   }
@@ -827,7 +828,7 @@ function listen() {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (isAnnotating() || isTaken(event)) return;
-    // Space presses the button that has the focus.
+    // On a focused button, Space presses that button.
     if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
     else if (event.key === "ArrowRight") transport.step();
     else if (event.key === "r" || event.key === "R") reset();
@@ -836,7 +837,7 @@ function listen() {
   });
 }
 
-/** Shows a run that was recorded, unless the engine was quicker. */
+/** Shows the recorded run, unless the engine was faster. */
 async function showDemo() {
   const recorded = await loadDemoRun();
   if (!store.state.views) store.set(demoState(recorded));

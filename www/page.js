@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What people see around the views: state in, page out.
+ * Shows the state on the page: buttons, numbers, messages, lists and cards.
  *
  * @module
  */
@@ -24,18 +24,18 @@ import { PreviewCanvases } from "./views.js";
 /** @import { Message, PageState, Remedy, Store } from "./state.js" */
 
 /**
- * What people can do here.
+ * Actions of the page, implemented in `main.js`.
  * @typedef {object} Actions
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
  * @property {(file: File) => void} download
  * @property {(remedy: Remedy) => unknown} apply
  * @property {(action: RunAction, saved: Saved) => unknown} onStoredRun
- * @property {(model: TrainedModel) => unknown} openShipped
+ * @property {(model: TrainedModel) => unknown} openTrained
  * @property {(patch: Partial<protocol.Config>) => unknown} change
  * @property {(name: protocol.Preset) => unknown} choosePreset
  */
 
-/** What the buttons beside a message say. */
+/** Labels of the buttons next to a message. */
 const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore previous run", reload: "Reload", "go-on": "Continue" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
@@ -50,7 +50,7 @@ export function byId(id) {
   return found;
 }
 
-/** The buttons that save something. @returns {NodeListOf<HTMLButtonElement>} */
+/** The buttons that save a file. @returns {NodeListOf<HTMLButtonElement>} */
 export function saveButtons() {
   return document.querySelectorAll("[data-save]");
 }
@@ -70,7 +70,7 @@ function remedyButton(remedy, text, apply) {
   return button;
 }
 
-/** Writes only what differs, so that nothing is announced twice.
+/** Sets a text only if it differs, so that screen readers do not announce it twice.
  * @param {HTMLElement} element
  * @param {string} text
  */
@@ -87,13 +87,13 @@ function clock(seconds) {
   return hours ? `${hours}:${`${minutes}`.padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** The sentence of the moment.
+/** Returns the message to show, with its buttons.
  * @param {PageState} state
  * @returns {Message}
  */
 function messageOf(state) {
   const sentence = sentenceOf(state);
-  // What was asked for while it is not possible yet.
+  // Play was pressed before training is possible.
   const waits = state.isPlaying && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
   const undo = state.replacedRun && !state.isPlaying && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
@@ -122,19 +122,19 @@ function sentenceOf(state) {
   return { kind: "info", text: state.step ? "Paused." : "Ready. Press Play to train." };
 }
 
-/** Shows the state from now on.
+/** Shows the state, and follows its changes.
  * @param {Store} store
  * @param {Actions} actions
- * @returns {{ thumbnail: () => string }} The run in a picture.
+ * @returns {{ thumbnail: () => string }} Makes a thumbnail of the run, as a data URL.
  */
-export function showPage(store, { attempt, download, apply, onStoredRun, openShipped, change, choosePreset }) {
+export function showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset }) {
   const play = /** @type {HTMLButtonElement} */ (byId("play"));
   const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
   const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
 
   store.watch(["engine", "phase", "imageCount", "loading", "resetting", "isPlaying", "step"], (state) => {
     document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
-    // They show what was asked for, and take the next press, whatever the engine is at.
+    // The buttons show what was pressed and stay usable, whatever the engine is doing.
     play.disabled = !isPressable(state);
     stepButton.disabled = !isPressable(state) || state.isPlaying;
     resetButton.disabled = !canTrain(state) || (state.step === 0 && state.phase !== "training");
@@ -146,7 +146,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openShi
     write(byId("step-count"), grouped(state.step));
     write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
     const rate = state.stepsPerSecond;
-    // Three digits, however fast.
+    // Always three digits.
     byId("steps-per-second").parentElement?.setAttribute("data-rate", rate === null ? "none" : "some");
     write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
     write(byId("elapsed"), clock(state.elapsed));
@@ -157,7 +157,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openShi
   store.watch(["message", "progress", "phase", "isPausing", "isPlaying", "replacedRun", "imageCount", "loading", "step", "stopStep", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
-    // Progress is no news: whoever listens hears how it ends.
+    // Progress is not announced, only its end.
     element.setAttribute("aria-live", state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
@@ -207,7 +207,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openShi
         button.dataset.testid = "open-shipped";
         button.textContent = model.name;
         button.disabled = !able;
-        button.addEventListener("click", () => openShipped(model));
+        button.addEventListener("click", () => openTrained(model));
         const about = document.createElement("p");
         const card = document.createElement("a");
         card.href = cardOf(model);
@@ -257,7 +257,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openShi
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
 
-  // Only of puppets the joints are known.
+  // Joints are known for puppets only.
   store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
   const root = byId("loss-chart");
   const drawn = async () => {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The list of kept runs: thumbnail, name, date, steps, and what can be done with each.
+ * The list of stored runs: thumbnail, name, steps, date and actions.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { counted, dateText } from "./format.js";
 
 /** @typedef {"resume" | "open" | "download" | "delete"} RunAction */
 
-/** @type {[RunAction, string, string][]} Action, text, and what it does. */
+/** @type {[RunAction, string, string][]} Action, label and tooltip. */
 const ACTIONS = [
   ["resume", "Resume", "Continue this run exactly where it stopped"],
   ["open", "Open", "Use its model on the current images"],
@@ -22,7 +22,7 @@ const ACTIONS = [
 /**
  * @param {HTMLElement} list
  * @param {Saved[]} saves
- * @param {boolean} canOpen Whether the engine can take one over now.
+ * @param {boolean} canOpen True if the engine can open a run now.
  * @param {(action: RunAction, saved: Saved) => void} act
  */
 export function showRuns(list, saves, canOpen, act) {
@@ -58,6 +58,6 @@ export function showRuns(list, saves, canOpen, act) {
       return item;
     }),
   );
-  // The list is drawn anew with each save; whoever was in it stays there.
+  // Each save rebuilds the list; the focus stays on the same button.
   if (focused) document.getElementById(focused.id)?.focus();
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What can be handed on: the run as a link, a lesson as a link, the moment as a figure.
+ * The Share dialog: the run as a link, a lesson as a link, and the current state as a figure.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import { linkTo } from "./link.js";
 /** @import { Link } from "./link.js" */
 /** @import { Store } from "./state.js" */
 
-/** The address follows a change of settings after so long, ms. */
+/** Delay between a change of settings and the update of the address, ms. */
 const FOLLOW_AFTER = 300;
 
-/** The link and the figure, in a dialog. */
+/** Shows the link and the figure, and keeps the address of the page up to date. */
 export class Share {
   #store;
   #download;
@@ -24,7 +24,7 @@ export class Share {
   #address;
   #copied;
   /** @type {Figure | null} */ #figure = null;
-  /** @type {Pick<Link, "hide" | "start">} What the page was opened with. */ #lesson = { hide: [], start: false };
+  /** @type {Pick<Link, "hide" | "start">} Parts of the address that the page was opened with. */ #lesson = { hide: [], start: false };
 
   /**
    * @param {Store} store
@@ -48,7 +48,7 @@ export class Share {
     this.#dialog.addEventListener("close", () => this.#show(null));
   }
 
-  /** From here on the address says what is set.
+  /** Keeps the address of the page up to date with the settings.
    * @param {Pick<Link, "hide" | "start">} lesson
    */
   follow(lesson) {
@@ -108,7 +108,7 @@ export class Share {
   #write() {
     const checked = this.#boxes().filter(({ checked }) => checked);
     const known = this.#boxes().map(({ value }) => value);
-    // What the dialog does not list stays as the page's address has it.
+    // Hidden parts that the dialog does not list stay hidden.
     const others = this.#lesson.hide.filter((part) => !known.includes(part));
     const parts = checked.filter(({ name }) => name === "hide").map(({ value }) => value);
     const link = this.#link({ start: checked.some(({ name }) => name === "start"), hide: [...parts, ...others] });
@@ -123,7 +123,7 @@ export class Share {
     try {
       await navigator.clipboard.writeText(this.#address.value);
     } catch {
-      // Not allowed, or not a secure page: the old way.
+      // Not allowed, or not a secure page: use the old command.
       if (!document.execCommand("copy")) {
         this.#copied.textContent = "The browser does not let the page copy. The link is selected: press Ctrl+C.";
         return;

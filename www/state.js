@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the page knows, in one place. Modules read it, `main.js` changes it, and each change is shown at the next frame.
+ * The state of the page, in one place. Modules read it, `main.js` changes it, and each change is shown at the next frame.
  *
  * @module
  */
@@ -16,17 +16,17 @@ import { MIN_STRENGTH } from "./skeleton.js";
 /** @import { ReplacedRun } from "./autosave.js" */
 
 /**
- * A button that a message offers.
+ * A button next to a message.
  * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload" | "go-on"} Remedy
  */
 
 /**
- * The run under way, as far as the browser keeps it.
+ * The current run, as far as the browser stores it.
  * @typedef {object} Run
  * @property {string} id
- * @property {string} name What it learns from, for people.
- * @property {protocol.Source | null} source Where its pictures can be had again.
- * @property {number} savedStep Its last step that is safe: kept, or opened from a file.
+ * @property {string} name Name to show: the images that it learns from.
+ * @property {protocol.Source | null} source Sample that its images come from; null for files.
+ * @property {number} savedStep Its last step that is safe: stored by the browser, or opened from a file.
  */
 
 /**
@@ -40,64 +40,64 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @typedef {object} PageState
  * @property {"starting" | "running" | "ended"} engine
  * @property {protocol.Backend | null} backend
- * @property {string} reason Why that backend.
+ * @property {string} reason Sentence that says why this backend is in use.
  * @property {protocol.Setting[]} settings
  * @property {[protocol.Preset, protocol.Config][]} presets
  * @property {string[]} palette
  * @property {protocol.Phase} phase
- * @property {protocol.Config | null} config In force.
+ * @property {protocol.Config | null} config Settings in effect.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
- * @property {number} imageCount
- * @property {{ count: number }} read How many were read, those left out included; the object is replaced when there are others, or more.
- * @property {number[]} removedImages The places of those that are left out, among all that were read.
- * @property {NamedFile[]} files A person's own files among what they came from.
- * @property {string} about
+ * @property {number} imageCount Number of images in training.
+ * @property {{ count: number }} read Number of loaded images, removed ones included. A new object means other or more images.
+ * @property {number[]} removedImages Indices of the removed images among all that were loaded.
+ * @property {NamedFile[]} files The user's own files among the loaded ones.
+ * @property {string} about Sentence that describes the images.
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
- * @property {string} runId What the engine knows the run by.
+ * @property {string} runId Id of the run in the engine.
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
- * @property {number} elapsed Seconds.
- * @property {boolean} isPlaying Play was pressed last, and not Pause; the engine may not have come to it.
- * @property {boolean} isPausing The pause was asked for, and the step under way is not over.
- * @property {boolean} resetting The reset was asked for and not yet answered.
- * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
- * @property {number} historyLength So that a growing history counts as a change.
- * @property {DemoRun | null} demo What views and parts are until the engine's own come; then nothing.
+ * @property {number} elapsed Training time, s.
+ * @property {boolean} isPlaying True if Play was pressed after Pause; the engine may not have reacted yet.
+ * @property {boolean} isPausing True from the request to pause until the current step ends.
+ * @property {boolean} resetting True until the engine has answered a reset.
+ * @property {{ steps: number[], losses: number[] }} history Losses of this run. A new run gets a new object.
+ * @property {number} historyLength Length of the history; makes its growth a change of state.
+ * @property {DemoRun | null} demo The recorded run shown until the engine sends its own views; then null.
  * @property {protocol.PreviewViews | null} views
- * @property {protocol.Stages | null} stages The chosen probe, taken apart.
- * @property {protocol.Edits} edits Which probe that is, and what is changed on its way.
- * @property {[number, number] | null} edge The edge that is pointed at, or else picked.
- * @property {[number, number] | null} pickedEdge
- * @property {number | null} point The keypoint that is pointed at.
- * @property {number} minStrength Weaker edges stay undrawn.
- * @property {boolean} slow Slow motion.
- * @property {number | null} stopStep The step at which training stops by itself.
- * @property {protocol.SnapshotView[]} snapshots What the run looked like on its way.
- * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
+ * @property {protocol.Stages | null} stages All stages of the selected preview image.
+ * @property {protocol.Edits} edits Index of the selected preview image, and its edits.
+ * @property {[number, number] | null} edge The edge under the pointer, else the picked one.
+ * @property {[number, number] | null} pickedEdge The edge that was clicked.
+ * @property {number | null} point The keypoint under the pointer.
+ * @property {number} minStrength Edges below this relative strength are not drawn.
+ * @property {boolean} slow True in slow motion.
+ * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
+ * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
+ * @property {{ step: number, error: number, baseline: number }[]} scores Joint errors, for samples with known joints.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
- * @property {string} model What the run goes on from, if a model or a run was opened.
+ * @property {string} model Description of the model or run that was opened.
  * @property {Run} run
- * @property {Saved[]} saves Runs that the browser keeps, the newest first.
- * @property {TrainedModel[]} models Those that come with the page.
- * @property {ReplacedRun | null} replacedRun The run before, which can come back.
- * @property {string} persisted What the browser says about how long it keeps them.
- * @property {string} autosaveError Why the browser keeps nothing; empty while it does.
- * @property {protocol.Offer[]} formats What annotations can be exported as.
- * @property {AnnotationProject | null} project What is on the annotation desk.
- * @property {boolean} isDetecting Keypoints are being found.
- * @property {protocol.Rejected[]} fileNotes Files of the desk that could not be used, or need a word.
- * @property {boolean} loading A load was asked for and not yet answered.
+ * @property {Saved[]} saves Runs stored in the browser, newest first.
+ * @property {TrainedModel[]} models Trained models that come with the page.
+ * @property {ReplacedRun | null} replacedRun The previous run, which can be restored.
+ * @property {string} persisted Sentence on how long the browser keeps stored runs.
+ * @property {string} autosaveError Sentence that says why the browser cannot store the run; empty if it can.
+ * @property {protocol.Offer[]} formats Export formats of annotations.
+ * @property {AnnotationProject | null} project The annotation project.
+ * @property {boolean} isDetecting True while keypoints of the project are detected.
+ * @property {protocol.Rejected[]} fileNotes Notes on files added to the project.
+ * @property {boolean} loading True until the engine has answered a load.
  * @property {Message | null} message
  */
 
-/** A probe as it is, before anybody touches it.
+/** A preview image without edits.
  * @param {number} probe
  * @returns {protocol.Edits}
  */
 export const noEdits = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
 
-/** A run that begins.
+/** A new run with an id of its own.
  * @param {string} name
  * @param {protocol.Source | null} source
  * @returns {Run}
@@ -106,7 +106,7 @@ export function newRun(name, source) {
   return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, savedStep: 0 };
 }
 
-/** @returns {PageState} */
+/** The state before the engine has started. @returns {PageState} */
 export const initialState = () => ({
   engine: "starting",
   backend: null,
@@ -162,7 +162,7 @@ export const initialState = () => ({
 });
 
 /**
- * Holds the state and tells, once a frame, what has changed.
+ * Holds the state and notifies its watchers once per frame.
  */
 export class Store {
   /** @type {PageState} */ #state = initialState();
@@ -185,7 +185,7 @@ export class Store {
   }
 
   /**
-   * Calls `act` after each change of one of `keys`, at once: also in a tab that shows no frames.
+   * Calls `act` immediately after each change of one of `keys`, also in a hidden tab.
    * @param {(keyof PageState)[]} keys
    * @param {(state: PageState) => void} act
    */
@@ -196,7 +196,7 @@ export class Store {
   }
 
   /**
-   * Calls `show` at once, and after each change of one of `keys`.
+   * Calls `show` now, and in the frame after each change of one of `keys`.
    * @param {(keyof PageState)[]} keys
    * @param {(state: PageState) => void} show
    */
@@ -214,7 +214,7 @@ export class Store {
   }
 }
 
-/** Calls every listener; one that throws is reported, and the others hear all the same.
+/** Calls every listener. A listener that throws is reported and does not block the others.
  * @param {((state: PageState, changed: Set<keyof PageState>) => void)[]} listeners
  * @param {PageState} state
  * @param {Set<keyof PageState>} changed
@@ -229,14 +229,14 @@ function notify(listeners, state, changed) {
   }
 }
 
-/** Appends what belongs to a step; one that does not follow starts anew.
+/** Appends an entry to a list in order of steps. An entry that does not follow the last one starts a new list.
  * @template {{ step: number }} T
  * @param {T[]} list
  * @param {T} next
  */
 export const appendByStep = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
 
-/** Appends a step to the history; a step that does not follow starts it anew.
+/** Appends the loss of a step to the history. A step that does not follow the last one starts a new history.
  * @param {PageState["history"]} history
  * @param {number} step
  * @param {number} loss
@@ -249,7 +249,7 @@ export function appendLoss(history, step, loss) {
   return history;
 }
 
-/** What is left of a run that went back to a step.
+/** Truncates history, snapshots and scores of a run that went back to a step.
  * @param {PageState} state
  * @param {number} step
  */
@@ -265,21 +265,21 @@ export function backTo({ history, snapshots, scores }, step) {
   };
 }
 
-/** Whether play, step and reset do something.
+/** Returns true if the engine can train now.
  * @param {PageState} state
  */
 export function canTrain({ engine, phase, imageCount, loading, resetting }) {
   return engine === "running" && phase !== "loading" && imageCount > 0 && !loading && !resetting;
 }
 
-/** Whether play and step mean something now, or soon.
+/** Returns true if Play and Step can be pressed: training is possible, or will be soon.
  * @param {PageState} state
  */
 export function isPressable({ engine, imageCount, loading, phase }) {
   return engine === "starting" || (engine === "running" && (imageCount > 0 || loading || phase === "loading"));
 }
 
-/** Whether the run has come to the step at which it was to stop.
+/** Returns true if the run has reached its last step.
  * @param {PageState} state
  */
 export function isFinished({ step, stopStep }) {

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Play, Pause and Step: what people asked for last, and the engine brought to it.
+ * Play, Pause and Step.
  *
- * A press only says what is wanted. One training command at a time is under way; when its answer comes, or the engine becomes able to
- * train, what is wanted then is asked of it. So no press is swallowed by what was under way when it came.
+ * A press only changes the wanted state. One training command runs at a time. When its answer arrives, or when the engine becomes able
+ * to train, the engine gets the command for the state that is wanted then. So no press is lost while a command runs.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import { canTrain, isFinished, isPressable } from "./state.js";
 /** @import { Session } from "./autolink.js" */
 /** @import { Store } from "./state.js" */
 
-/** In slow motion a step is taken this often, ms. */
+/** Interval between steps in slow motion, ms. */
 const SLOW_STEP = 1000;
 
 /**
  * @typedef {object} Engine
- * @property {() => Session | null} session The one that runs now.
+ * @property {() => Session | null} session Returns the current session.
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
- * @property {() => void} onRest Called when training ended and nothing more is wanted.
+ * @property {() => void} onRest Called when training has ended and no more is wanted.
  */
 
-/** The training command under way. */
+/** The training command that is running. */
 class Command {
-  /** Whether the engine was asked to pause it. */ isPaused = false;
+  /** True if the engine was told to pause it. */ isPaused = false;
 
-  /** @param {string} wish What it does: "step", or slow motion and end of a training. */
+  /** @param {string} wish "step", or the slow-motion and stop-step settings of a training. */
   constructor(wish) {
     this.wish = wish;
   }
@@ -37,11 +37,11 @@ class Command {
 export class Transport {
   #store;
   #engine;
-  /** Presses of Step that are not answered yet. */ #steps = 0;
-  /** Whoever wants the engine for himself, and has not given it back. */ #interruptions = 0;
+  /** Presses of Step that are not executed yet. */ #steps = 0;
+  /** Number of actions that currently keep training paused. */ #interruptions = 0;
   /** @type {Command | null} */ #command = null;
-  /** Settles when that is answered. */ #answered = Promise.resolve();
-  /** Whether training was under way when the engine failed. */ #resumesAfterRestart = false;
+  /** Settles when the running command is answered. */ #answered = Promise.resolve();
+  /** True if the engine failed during training. */ #resumesAfterRestart = false;
 
   /**
    * @param {Store} store
@@ -53,18 +53,18 @@ export class Transport {
     store.react(["engine", "phase", "imageCount", "loading", "resetting", "slow", "stopStep", "isPlaying"], () => this.#sync());
   }
 
-  /** Trains as soon as that is possible, or stops after the step under way. */
+  /** Starts training as soon as possible, or pauses it after the current step. */
   toggle() {
     if (!isPressable(this.#store.state)) return;
     const { state } = this.#store;
     this.#steps = 0;
     if (state.isPlaying) return this.#store.set({ isPlaying: false });
     this.#clearMessage();
-    // Whoever goes on after the end wants no end.
+    // Play after the last step removes the limit.
     this.#store.set({ isPlaying: true, ...(isFinished(state) ? { stopStep: null } : {}) });
   }
 
-  /** Takes one more step. While it trains, that says nothing. */
+  /** Takes one more step. Has no effect during training. */
   step() {
     if (!isPressable(this.#store.state) || this.#store.state.isPlaying) return;
     this.#steps += 1;
@@ -72,19 +72,19 @@ export class Transport {
     this.#sync();
   }
 
-  /** A message that has been read gives way. */
+  /** Removes the message if training is possible. */
   #clearMessage() {
     if (canTrain(this.#store.state)) this.#store.set({ message: null });
   }
 
-  /** Wants no training any more. */
+  /** Requests that training stops. */
   stop() {
     this.#steps = 0;
     this.#store.set({ isPlaying: false });
   }
 
   /**
-   * Ends training for something that takes its place; what is pressed meanwhile holds afterwards.
+   * Stops training for an action that replaces the run. Presses during the action take effect afterwards.
    * @template T
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
@@ -95,7 +95,7 @@ export class Transport {
   }
 
   /**
-   * Does something between two steps, for which training pauses; afterwards it goes on, or what was pressed meanwhile holds.
+   * Pauses training for an action between two steps. Afterwards training continues, or presses during the action take effect.
    * @template T
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
@@ -113,20 +113,20 @@ export class Transport {
     }
   }
 
-  /** The engine failed: whether it trained is remembered for the next one. */
+  /** Stops after a failure of the engine, and remembers whether it was training. */
   fail() {
     this.#resumesAfterRestart ||= this.#store.state.isPlaying;
     this.stop();
   }
 
-  /** Whether a new engine is to go on training by itself; told once. */
+  /** Returns once whether a new engine should continue training. */
   takeResumesAfterRestart() {
     const goesOn = this.#resumesAfterRestart;
     this.#resumesAfterRestart = false;
     return goesOn;
   }
 
-  /** Brings the engine to what is wanted, as far as that can be done now. */
+  /** Sends the command for the wanted state, if the engine can take it now. */
   #sync() {
     const { state } = this.#store;
     const { isPlaying, slow, stopStep } = state;
@@ -167,7 +167,7 @@ export class Transport {
     await this.#engine.attempt(async (session) => {
       try {
         await session.train(options);
-        // It came to its end, or something else took the engine. Who paused it from here may want more.
+        // Training came to its end, or another action took the engine. After a pause from here, more may be wanted.
         if (!command.isPaused && wish !== "step") this.stop();
       } catch (error) {
         const isOver = error instanceof EngineError && (error.kind === "backend" || error.kind === "crash");
