@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The settings, built from the engine's own table: label, help, range, unit and the paper's value come from there.
+ * The settings. The engine's table gives label, help, range, unit and the paper's value of each.
  *
  * @module
  */
@@ -8,20 +8,20 @@
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
 
-/** Nobody waits for more steps. */
+/** Largest number of steps that can be set. */
 export const MOST_STEPS = 1_000_000;
 
-/** What people meet first; the rest is folded away. */
+/** Settings outside "Advanced". */
 const MAIN = new Set(["keypoints", "seed", "learning_rate", "mask_ratio", "thickness"]);
 
 /**
- * A setting that is not a number, in the form of the engine's table.
+ * A setting with a list of options, in the form of the engine's table.
  * @typedef {object} Choice
  * @property {"fit" | "loss" | "flip"} name
  * @property {string} label
  * @property {string} help
  * @property {string} paper
- * @property {[string, string][]} options Value and text.
+ * @property {[string, string][]} options Value and label of each option.
  */
 
 /** @type {Choice[]} */
@@ -66,12 +66,12 @@ export const CHOICES = [
  * @property {(step: number | null) => void} stopStep
  */
 
-/** Builds the controls once, then follows the state. */
+/** Builds the fields once, then shows the state in them. */
 export class Controls {
   #root;
   #handlers;
   #built = false;
-  /** @type {((config: protocol.Config) => void)[]} Put a config's values into the fields. */
+  /** @type {((config: protocol.Config) => void)[]} Functions that show a config in the fields. */
   #follow = [];
   /** @type {HTMLSelectElement | null} */ #preset = null;
   /** @type {HTMLInputElement | null} */ #stopStep = null;
@@ -92,7 +92,7 @@ export class Controls {
     const config = { ...state.config, ...state.staged };
     for (const follow of this.#follow) follow(config);
     if (this.#preset) this.#preset.value = presetOf(config, state.presets) ?? "custom";
-    // Whoever is still typing is left alone.
+    // A field in use is not overwritten.
     if (this.#stopStep && document.activeElement !== this.#stopStep) this.#stopStep.value = `${state.stopStep ?? ""}`;
   }
 
@@ -111,7 +111,7 @@ export class Controls {
     this.#root.live.append(this.#stopStepField());
   }
 
-  /** The one setting that is the page's and not the engine's. */
+  /** The stop step, which is a setting of the page and not of the engine. */
   #stopStepField() {
     const input = element("input", {
       id: "set-steps",
@@ -180,7 +180,7 @@ export class Controls {
 
     let slider = null;
     if (setting.live) {
-      // Settings that span many powers of ten get a logarithmic slider.
+      // A range over many powers of ten gets a logarithmic slider.
       const logarithmic = setting.min > 0 && setting.max / setting.min >= 1000;
       const place = (/** @type {number} */ value) => (logarithmic ? Math.log10(value) : value);
       const read = (/** @type {number} */ at) => Number((logarithmic ? 10 ** at : at).toPrecision(2));
@@ -210,7 +210,7 @@ export class Controls {
       const value = `${config[/** @type {keyof protocol.Config} */ (setting.name)]}`;
       const isNews = value !== known;
       known = value;
-      // Whoever is still typing is left alone.
+      // A field in use is not overwritten.
       if (typing && !isNews) return;
       if (Number(input.value) !== Number(value) || input.value === "") input.value = value;
     });
@@ -239,7 +239,7 @@ export class Controls {
 }
 
 /**
- * The settings that differ and that the engine would start a new run for.
+ * Returns true if a change of settings starts a new run.
  * @param {Partial<protocol.Config>} patch
  * @param {PageState} state
  * @returns {boolean}
@@ -252,7 +252,7 @@ export function startsNewRun(patch, { settings, config }) {
 }
 
 /**
- * Which preset these settings are, whatever the seed.
+ * Returns the preset that has these settings, seed aside.
  * @param {protocol.Config} config
  * @param {PageState["presets"]} presets
  */

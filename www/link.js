@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A run in an address: what differs from the preset, the sample and its seed, and what a teacher hides. The same address gives the
- * same run.
+ * A run as an address: settings that differ from the preset, the sample with its seed, and hidden parts of the page. The same address
+ * gives the same run.
  *
  * @module
  */
@@ -14,29 +14,30 @@ import { grouped } from "./format.js";
 
 /**
  * @typedef {object} Link
- * @property {protocol.Config | null} config Null where the address says nothing of settings.
- * @property {protocol.Source | null} source Null where it names no sample.
- * @property {number | null} stopStep The step at which training stops.
- * @property {string[]} hide Names of parts of the page.
- * @property {boolean} start Whether training begins by itself.
- * @property {string[]} notes What was not understood: a sentence each.
+ * @property {protocol.Config | null} config Settings; null if the address has none.
+ * @property {protocol.Source | null} source Sample; null if the address has none.
+ * @property {number | null} stopStep Step at which training stops; null for no limit.
+ * @property {string[]} hide Names of hidden parts and settings.
+ * @property {boolean} start True to start training at once.
+ * @property {string[]} notes One sentence for each ignored part of the address.
  */
 
-/** What the page shows before anybody chose. */
+/** Sample that the page loads by default. */
 export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
-/** How many hands there are, and how many are loaded unless told. */
+/** Size of the hands sample, and the number of images loaded by default. */
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
-/** What is no setting. */
+/** Parameters that are not settings. */
 const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
-/** What the name of a part may look like. */
+/** Pattern of the names of parts. */
 const PART = /^[a-z][a-z_-]*$/;
 
 /**
+ * Reads an address.
  * @param {URLSearchParams} query
- * @param {Pick<PageState, "settings" | "presets">} table What can be set.
- * @param {string} handsUrl Where the hands are.
- * @param {(part: string) => boolean} isPart Whether the page has a part of that name, settings aside.
+ * @param {Pick<PageState, "settings" | "presets">} table Settings with their ranges, and presets.
+ * @param {string} handsUrl Folder of the hands sample.
+ * @param {(part: string) => boolean} isPart Returns true if the page has a part of that name.
  * @returns {Link}
  */
 export function readLink(query, { settings, presets }, handsUrl, isPart) {
@@ -101,28 +102,29 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   return { config: isSet ? { ...completed(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
 }
 
-/** The parts of the page that an address hides.
+/** Returns the names of the parts that an address hides.
  * @param {URLSearchParams} query
  */
 export function hidden(query) {
   return (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter((part) => PART.test(part));
 }
 
-/** Hides parts of the page, and settings, also those that come later.
+/** Hides parts of the page and settings, also those added later.
  * @param {string[]} parts
  */
 export function hide(parts) {
   const sheet = new CSSStyleSheet();
   for (const part of parts) {
     sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
-    // A stage of the flow leaves its place empty: lines lead there.
+    // A hidden stage of the flow keeps its place, because arrows lead there.
     sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
   }
   document.adoptedStyleSheets.push(sheet);
 }
 
 /**
- * @param {URL} address Of the page; what it says beside the run is kept.
+ * Makes the address of a run.
+ * @param {URL} address Address of the page; parameters that do not describe the run are kept.
  * @param {Pick<PageState, "presets">} table
  * @param {{ config: protocol.Config, source: protocol.Source | null, stopStep: number | null, hide: string[], start: boolean }} run
  * @returns {URL}
@@ -134,7 +136,7 @@ export function linkTo(address, { presets }, { config, source, stopStep, hide, s
     const value = address.searchParams.get(name);
     if (value !== null) query.set(name, value);
   }
-  // From the preset that leaves the least to say.
+  // Starts from the preset that gives the shortest address.
   const [[nearest, differing]] = presets
     .map(([name, preset]) => /** @type {const} */ ([name, differences(preset, config)]))
     .sort(([, a], [, b]) => a.length - b.length);
@@ -163,7 +165,7 @@ function differences(preset, config) {
   );
 }
 
-/** A preset with changes; where it takes a batch in one piece, so does another batch.
+/** Applies changes to a preset. If the preset processes a batch in one piece, so does the result.
  * @param {protocol.Config} preset
  * @param {Partial<protocol.Config>} patch
  * @returns {protocol.Config}

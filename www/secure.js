@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * What browsers keep from pages that did not come over https.
+ * Limits of pages that were not opened over https.
  *
  * @module
  */
 
 /**
- * What is missing here because of that.
- * @returns {string} A sentence; empty where the page is secure.
+ * Describes what an insecure page lacks.
+ * @returns {string} A sentence; empty if the page is secure.
  */
 export function insecure() {
   if (globalThis.isSecureContext) return "";

@@ -1,8 +1,8 @@
 // @ts-check
 /*
- * Starts the page, and says what fails in it. A classic script without imports: it must work where a module does not.
+ * Starts the page and reports failures. A classic script without imports, because it must work when a module fails.
  *
- * An error that nobody caught is shown in one sentence, once; so is a watcher's, which `reportError` brings here.
+ * Each uncaught error is shown once, as a sentence. `reportError` brings errors of watchers here as well.
  */
 
 {
@@ -10,7 +10,7 @@
   /** @type {Set<string>} */ const shown = new Set();
   const parsed = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 
-  /** @param {string} text @param {boolean} isFatal Whether only loading the page again helps. */
+  /** @param {string} text @param {boolean} isFatal True if only a reload helps. */
   const report = async (text, isFatal) => {
     if (shown.has(text) || shown.size >= MAX_NOTES) return;
     shown.add(text);
@@ -31,7 +31,7 @@
   /** @param {unknown} error */
   const textOf = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
 
-  // Capturing: what could not be loaded tells nobody but the element that asked for it.
+  // Capturing, because a load error is dispatched only to the element.
   addEventListener(
     "error",
     (event) => {
@@ -42,12 +42,12 @@
     { capture: true },
   );
   addEventListener("unhandledrejection", ({ reason }) => {
-    // A session that is over tells so itself, and whoever aborts something knows.
+    // Errors of a closed session and aborted actions are reported elsewhere.
     if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
     report(`A part of the page failed (${textOf(reason)}). The rest still works.`, false);
   });
 
-  // Some browsers name a language that their own Intl refuses ("C"); libraries ask it for that one.
+  // Some browsers report a language that their own Intl rejects ("C"), and libraries pass it on.
   try {
     new Intl.NumberFormat(navigator.language);
     new Intl.DateTimeFormat();
@@ -68,7 +68,7 @@
 
   parsed.then(() =>
     import("./main.js").catch((error) => {
-      // Which one it was, the browser tells only here.
+      // Only resource timing tells which file is missing.
       const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
       const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${textOf(error)})`;
       report(`The page could not start${which}. Reload the page.`, true);

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A tour over the live page, from "what is hidden here?" to "now your own pictures". It is loaded when somebody asks for it.
+ * The tour of the page in nine stops, loaded on demand.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 /** @import { DriveStep } from "driver.js" */
 
 /**
- * A stop: what is lit, and what is said. What a link hides, or what is not there, is left out.
+ * A stop of the tour: the highlighted element and its text. Stops whose element is hidden or missing are skipped.
  * @typedef {object} Stop
- * @property {string} at A selector; the smallest ancestor that `within` names is lit.
- * @property {string} [within]
+ * @property {string} at Selector of the element.
+ * @property {string} [within] Selector of the ancestor to highlight in its place.
  * @property {string} title
  * @property {string} text
  */
@@ -72,8 +72,8 @@ const STOPS = [
   },
 ];
 
-/** Starts it; the focus comes back to where it was.
- * @returns {Promise<void>} Settles when it is over.
+/** Starts the tour and restores the focus at its end.
+ * @returns {Promise<void>} Settles when the tour has ended.
  */
 export async function startTour() {
   const { driver } = await import("./vendor/driver/driver.js.mjs");
@@ -103,7 +103,7 @@ export async function startTour() {
       doneBtnText: "Done",
       popoverClass: "tour",
       onPopoverRender: ({ wrapper, title, footer, closeButton }) => {
-        // Its landmarks are none of the page's.
+        // The popover must not add landmarks to the page.
         const heading = document.createElement("h2");
         heading.append(...title.childNodes);
         title.replaceChildren(heading);
@@ -114,7 +114,7 @@ export async function startTour() {
         wrapper.dataset.testid = "tour";
       },
       onHighlighted: (element, _step, { state }) => {
-        // What is lit is no button that opens something.
+        // driver.js marks the element as a button that opens the popover, which it is not.
         for (const name of ["aria-haspopup", "aria-expanded", "aria-controls"]) element?.removeAttribute(name);
         state.popover?.nextButton.focus();
       },
@@ -127,14 +127,14 @@ export async function startTour() {
   });
 }
 
-/** The tour's own style, once. */
+/** Loads the stylesheet of driver.js once. */
 function styled() {
   if (document.querySelector("link[href$='driver.css']")) return;
   const link = document.createElement("link");
   link.rel = "stylesheet";
   link.href = "vendor/driver/driver.css";
   const loaded = new Promise((resolve) => ["load", "error"].forEach((name) => link.addEventListener(name, resolve)));
-  // Before the page's, which has the last word.
+  // Placed first, so that the stylesheet of the page overrides it.
   document.head.prepend(link);
   return loaded;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The probe pictures: one canvas a row (input, skeleton, edge map, masked input, reconstruction), one column a picture.
- * On a narrow screen each canvas folds into two rows.
+ * The preview images: one canvas per view (input, skeleton, edge map, masked input, reconstruction), one column per image. On a narrow
+ * screen each canvas has two rows.
  *
  * @module
  */
@@ -12,22 +12,22 @@ import { drawSkeleton } from "./skeleton.js";
 /** @import * as protocol from "./protocol.js" */
 /** @import { Highlight } from "./skeleton.js" */
 
-/** The largest number of pictures in a canvas. */
+/** Largest number of images in a canvas. */
 const COLUMNS = 8;
-/** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
+/** Gap between images as a fraction of their side; `style.css` assumes the same. */
 const GAP = 0.08;
-/** Canvases are described anew at most this often, ms. */
+/** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
 
 /**
  * @typedef {object} Row
  * @property {HTMLCanvasElement} canvas
- * @property {number} channel Which of the four stored pictures lies underneath.
- * @property {boolean} skeleton Whether keypoints and edges are drawn over it.
+ * @property {number} channel Index of the stored image that is drawn.
+ * @property {boolean} skeleton True to draw keypoints and edges over it.
  * @property {string} title
  */
 
-/** Where each view is among the pixels of all; skeletons are drawn over the input. */
+/** Index of each view in the pixels of {@link protocol.PreviewViews}; the skeleton is drawn over the input. */
 export const CHANNELS = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
 
 /** Draws {@link protocol.PreviewViews} into the page's five canvases. */
@@ -38,7 +38,7 @@ export class PreviewCanvases {
   #source = document.createElement("canvas");
   #isDemo = false;
   #described = -Infinity;
-  /** @type {Highlight} */ #looks = {};
+  /** @type {Highlight} */ #highlight = {};
   #chosen = -1;
 
   /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
@@ -56,19 +56,19 @@ export class PreviewCanvases {
     new ResizeObserver(() => this.#draw()).observe(root);
   }
 
-  /** Marks a probe and what is pointed at.
+  /** Marks the selected preview image and the highlighted edge and keypoint.
    * @param {number} probe
-   * @param {Highlight} looks
+   * @param {Highlight} highlight
    */
-  mark(probe, looks) {
-    const isSame = probe === this.#chosen && looks.edge === this.#looks.edge && looks.point === this.#looks.point && looks.minStrength === this.#looks.minStrength;
+  mark(probe, highlight) {
+    const isSame = probe === this.#chosen && highlight.edge === this.#highlight.edge && highlight.point === this.#highlight.point && highlight.minStrength === this.#highlight.minStrength;
     if (isSame) return;
     this.#chosen = probe;
-    this.#looks = looks;
+    this.#highlight = highlight;
     this.#draw();
   }
 
-  /** Tells which probe was pressed.
+  /** Calls back when a preview image is clicked.
    * @param {(probe: number) => void} choose
    */
   onChoose(choose) {
@@ -85,7 +85,7 @@ export class PreviewCanvases {
   /**
    * @param {protocol.PreviewViews | null} views
    * @param {string[]} palette
-   * @param {boolean} isDemo Whether they are of a run that was recorded.
+   * @param {boolean} isDemo True if the views come from the recorded run.
    */
   show(views, palette, isDemo) {
     this.#views = views;
@@ -96,7 +96,7 @@ export class PreviewCanvases {
     this.#describe();
   }
 
-  /** Copies the pixels into one tall canvas of `4 * count` squares, from which the rows are drawn scaled.
+  /** Copies the pixels to one tall canvas of `4 * count` squares, from which the views are drawn scaled.
    * @param {protocol.PreviewViews} views
    */
   #upload({ size, count, pixels }) {
@@ -151,7 +151,7 @@ export class PreviewCanvases {
     }
   }
 
-  /** The canvas' shape, which `style.css` sets, says how many columns it has.
+  /** Columns and size of the images, from the aspect ratio of the canvas, which `style.css` sets.
    * @param {number} width
    * @param {number} height
    */
@@ -172,10 +172,10 @@ export class PreviewCanvases {
     context.fillStyle = "rgb(0 0 0 / 0.3)";
     context.fillRect(left, top, side, side);
     const skeleton = { points: keypoints[index] ?? [], strengths: edge_strengths, palette: this.#palette };
-    drawSkeleton(context, skeleton, { left, top, side }, this.#looks);
+    drawSkeleton(context, skeleton, { left, top, side }, this.#highlight);
   }
 
-  /** The first picture with its skeleton, as a data URL; empty where there is none. */
+  /** Returns the first image with its skeleton as a data URL; empty if there are no views. */
   thumbnail(side = 128) {
     const views = this.#views;
     const canvas = document.createElement("canvas");

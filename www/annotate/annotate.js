@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The page's second half: keypoints found in pictures, named and corrected, and taken home.
+ * The Annotate half of the page: detects keypoints in images, to be named, corrected and exported.
  *
  * @module
  */
@@ -22,10 +22,10 @@ import { isVideo, openVideo } from "./video.js";
 /** @import { PageState, Store } from "../state.js" */
 /** @import { Video } from "./video.js" */
 
-/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Which images are shown. */
+/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Images to show. */
 
 /**
- * What this half of the page asks of the other.
+ * Parts of the page that this half uses.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
@@ -43,7 +43,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const select = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (byId(id));
   const say = (/** @type {string} */ text) => store.set({ message: { kind: "info", text } });
 
-  /** Videos whose frames are in the project, by content. @type {Map<string, Video>} */
+  /** Videos whose frames are in the project, by content hash. @type {Map<string, Video>} */
   const videos = new Map();
   const bitmaps = new BitmapCache((image) => {
     const row = store.state.project?.row(image);
@@ -58,8 +58,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const seconds = row.video?.seconds ?? 0;
     return { width_px, height_px, read: video ? () => video.image(seconds) : read };
   });
-  // Work is kept at once, and comes back on the next visit.
-  const project = new ProjectPanel(store, { attempt, download, saves }, () => {
+  // Edits are stored in the browser and restored on the next visit.
+  const projectPanel = new ProjectPanel(store, { attempt, download, saves }, () => {
     for (const video of videos.values()) video.close();
     videos.clear();
     bitmaps.clear();
@@ -68,10 +68,10 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const edit = (/** @type {protocol.Edit} */ edit) =>
     attempt(async (session) => {
       await session.edit(edit);
-      project.edited(true);
+      projectPanel.edited(true);
       if (store.state.message?.kind === "error") store.set({ message: null });
     }).then(() => {
-      // A field that was refused shows what holds.
+      // A field whose edit was rejected shows the old value.
       if (store.state.message?.kind === "error" && store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
     });
   const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
@@ -84,7 +84,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const [first] = images;
     const name = store.state.project?.row(first)?.name;
     const text = images.length === 1 ? `Removed ${name}.` : `Removed ${counted(images.length, "image")}.`;
-    return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" }), true));
+    return edit({ kind: "remove", images }).then(() => projectPanel.offerUndo(text, () => edit({ kind: "undo" }), true));
   };
 
   const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), bitmaps, edit, (image) => remove([image]));
@@ -130,18 +130,18 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {HTMLButtonElement} */ (byId("desk-redo")).disabled = !view.can_redo;
   };
   store.watch(["project"], show);
-  // The message is behind the dialog.
+  // The dialog hides the message.
   store.watch(["message"], ({ message }) => message?.kind === "error" && editor.isOpen && editor.setStatus(message.text));
-  // Keypoints stay as they were found until somebody asks for others.
+  // Keypoints stay as they were detected until the user detects them again.
   store.watch(["project", "step", "runId", "isDetecting", "engine"], ({ project, step, runId, isDetecting, engine }) => {
     const isOther = project?.view.run !== runId;
     const old = project?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
     byId("desk-again").hidden = old.length === 0 || isDetecting || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
-    const results = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
-    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${results}. The model is at step ${grouped(step)}.`;
+    const origin = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
+    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
   });
-  // The names of a run that is opened again come back with it.
+  // A run that is opened brings back its keypoint names.
   store.watch(["runId"], ({ project, runId }) => {
     if (project && runId) attempt((session) => session.showProject());
   });
@@ -189,18 +189,18 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {HTMLButtonElement} */ (byId("desk-training")).disabled = engine !== "running" || isDetecting || store.state.imageCount === 0;
   });
 
-  /** Frames go into an export as bitmaps. @param {Session} session */
+  /** Provides the images of video frames for an export. @param {Session} session */
   const provideFrames = async (session) => {
     const rows = store.state.project?.rows ?? [];
     const frames = rows.flatMap(({ id, video }) => (video && videos.has(video.content) ? [{ id, video }] : []));
     for (const [done, { id, video }] of frames.entries()) {
       store.set({ progress: { what: "Taking frames", done, total: frames.length, isBytes: false } });
-      const picture = await /** @type {Video} */ (videos.get(video.content)).image(video.seconds);
-      await session.provideFrame(id, new File([picture], "frame.png"));
+      const image = await /** @type {Video} */ (videos.get(video.content)).image(video.seconds);
+      await session.provideFrame(id, new File([image], "frame.png"));
     }
   };
 
-  /** The frames of a video in the project by their numbers, and whether the model as it is now looked at each.
+  /** Returns the frames of a video in the project by number, each with true if its keypoints come from the current model.
    * @param {string} content
    * @returns {Map<number, boolean>}
    */
@@ -209,7 +209,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const rows = project?.rows.filter(({ video }) => video?.content === content) ?? [];
     return new Map(rows.map((row) => [row.video?.frame ?? 0, row.is_here && row.step === step && project?.view.run === runId]));
   };
-  /** Puts the frames of videos on the desk, one at a time. @param {Session} session @param {NamedFile[]} files */
+  /** Adds the frames of videos to the project, one at a time. @param {Session} session @param {NamedFile[]} files */
   const detectInVideos = async (session, files) => {
     const every = Number(select("desk-every").value);
     /** @type {protocol.Rejected[]} */ const rejected = [];
@@ -227,7 +227,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
         try {
           for await (const frame of video.frames(every)) {
             if (stopped) break;
-            // The same video once more brings what is not here yet.
+            // A video that is added again adds only missing frames.
             if (before.get(frame.frame)) continue;
             await session.addFrame({ name, content }, frame);
             added += 1;
@@ -253,9 +253,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
   let stopped = false;
 
   /**
-   * @param {NamedFile[]} files Without any: in the training bitmaps.
-   * @param {protocol.Rejected[]} [failed] What came with them and cannot be used.
-   * @param {NamedFile[]} [labels] Files of labels that came with them; they belong to images, which come first.
+   * @param {NamedFile[]} files Without any: the training images.
+   * @param {protocol.Rejected[]} [failed] Files dropped with them that cannot be used.
+   * @param {NamedFile[]} [labels] Files of labels dropped with them; they are imported after the images.
    */
   const detect = (files, failed = [], labels = []) => {
     stopped = false;
@@ -270,13 +270,13 @@ export function openAnnotate(store, { attempt, download, saves }) {
       bitmaps.clear();
       if (store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
       for (const file of labels) results.push(await labelsOf(session, file));
-      project.edited(false);
+      projectPanel.edited(false);
       store.set({ fileNotes: [...failed, ...results.flatMap((results) => results?.rejected ?? [])], progress: null });
       const about = results.map((results) => results?.about ?? "").join(" ").trim();
       if (about) say(about);
     }).finally(() => store.set({ isDetecting: false, progress: null }));
   };
-  /** Labels that came beside images: where one file holds none, the imageFiles do. @param {Session} session @param {NamedFile} labels */
+  /** Imports labels dropped with images. A file that is not one of labels becomes a note. @param {Session} session @param {NamedFile} labels */
   const labelsOf = async (session, { file, name }) => {
     try {
       const results = await session.importLabels(file);
@@ -288,7 +288,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     }
   };
   const showLabels = () => {
-    project.edited(true);
+    projectPanel.edited(true);
     select("desk-layer").value = "landmarks";
     show();
   };
@@ -305,7 +305,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
       store.set({ fileNotes: rejected });
     });
 
-  /** Finds keypoints anew where they are not of the model as it is now; names, corrections and landmarks stay. */
+  /** Detects keypoints again where they come from an older model. Names, corrections and landmarks stay. */
   const detectAgain = () => {
     stopped = false;
     store.set({ isDetecting: true, fileNotes: [], message: null, progress: { what: "Detecting keypoints again", done: 0, total: null, isBytes: false } });
@@ -340,7 +340,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   byId("desk-camera").addEventListener("click", () => {
     if (camera.isOn) return camera.stop();
     attempt(async (session) => {
-      await session.pause(); // a step would make the picture stop
+      await session.pause(); // a training step would delay the images
       const { keypoints, edges } = await skeletonOf(session);
       byId("camera-card").hidden = false;
       byId("desk-camera").textContent = "Stop the camera";
@@ -370,7 +370,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     field.focus();
   });
   byId("category").addEventListener("change", (event) => edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }));
-  /** The keypoints' names and edges: from the desk, or as the model has them. @param {Session} session */
+  /** Names and edges of the keypoints, from the project or from the model. @param {Session} session */
   const skeletonOf = async (session) => {
     const view = store.state.project?.view;
     if (view && view.keypoints.length > 0) return { keypoints: view.keypoints, edges: view.skeleton };
@@ -381,7 +381,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
 
   const openProject = (/** @type {NamedFile} */ { file }) => {
     location.hash = "#annotate";
-    project.openFile(file);
+    projectPanel.openFile(file);
   };
-  return { detect, importLabels, openProject, restore: () => project.start() };
+  return { detect, importLabels, openProject, restore: () => projectPanel.start() };
 }

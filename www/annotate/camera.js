@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The camera, live: each answer asks for the newest image, so that what is too fast is dropped and nothing lags.
+ * Live detection in camera images. After each answer the newest image is sent, so that slow devices skip images and do not lag.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Feed, offerCameras, rememberCamera } from "./camera_feed.js";
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
-/** Rate and delay are averaged over so many images. */
+/** Number of images over which rate and delay are averaged. */
 const RECENT = 15;
 
 export class Camera {
@@ -20,14 +20,14 @@ export class Camera {
   #choice;
   #video = document.createElement("video");
   /** @type {Feed | null} */ #feed = null;
-  /** Counts what was started and stopped, so that a camera that comes late is not shown. */ #request = 0;
+  /** Counts starts and stops, so that a camera that opens too late is closed. */ #request = 0;
   #isOn = false;
-  /** Why the camera stopped by itself. */ #ended = "";
+  /** Reason why the camera stopped by itself. */ #ended = "";
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLElement} readout
-   * @param {HTMLSelectElement} choice Of a camera.
+   * @param {HTMLSelectElement} choice Select of the camera.
    */
   constructor(canvas, readout, choice) {
     this.#canvas = canvas;
@@ -43,10 +43,10 @@ export class Camera {
     return this.#isOn;
   }
 
-  /** Shows what it sees until it is stopped.
+  /** Shows the camera images with keypoints until the camera is stopped.
    * @param {Session} session
-   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} style How points are drawn.
-   * @returns {Promise<void>} Settles when it is stopped; rejects with a sentence where there is no camera, or no longer.
+   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} style Returns labels and edges for drawing.
+   * @returns {Promise<void>} Settles when the camera is stopped; rejects with a sentence if it fails.
    */
   async show(session, style) {
     this.#isOn = true;
@@ -60,7 +60,7 @@ export class Camera {
     if (this.#ended) throw new Error(this.#ended);
   }
 
-  /** Opens the chosen camera, in place of the one before. */
+  /** Opens the chosen camera in place of the previous one. */
   async #open() {
     const request = ++this.#request;
     this.#feed?.stop();
@@ -74,14 +74,14 @@ export class Camera {
     await offerCameras(this.#choice, feed.deviceId);
   }
 
-  /** Shows one camera until it is stopped, or another one is chosen.
+  /** Shows one camera until it is stopped or another one is chosen.
    * @param {Session} session
    * @param {() => { labels: protocol.Label[], edges: [number, number][] }} style
    */
   async #showFeed(session, style) {
     const feed = this.#feed;
     const context = this.#canvas.getContext("2d");
-    // Another one is being opened.
+    // Another camera is being opened.
     if (!feed?.isOn || !context) return void (await new Promise((resolve) => setTimeout(resolve, 50)));
     let reader = /** @type {OffscreenCanvasRenderingContext2D | null} */ (null);
     /** @type {number[]} */ const ends = [];
@@ -90,7 +90,7 @@ export class Camera {
     while (await feed.next()) {
       const { videoWidth: width, videoHeight: height } = this.#video;
       if (!width || !height) continue;
-      // A phone that is turned gives images of another size.
+      // Turning a phone changes the size of its images.
       if (reader?.canvas.width !== width || reader.canvas.height !== height) {
         if (reader) sizeNote = `, sizeNote: now ${width} × ${height} px`;
         reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One image, large: place landmarks, correct points, mark them absent, by mouse, touch and keyboard.
+ * The editor of one image: places, corrects and marks points by mouse, touch and keyboard.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import { drawPoints } from "./annotation_project.js";
 /** @import { Lease, BitmapCache } from "./bitmaps.js" */
 
 /**
- * A point of an image.
+ * A point of an image: id of the image row, layer, and index of the point in the layer.
  * @typedef {{ image: number, layer: protocol.Layer, index: number }} Target
  */
 
-/** How far beside a point one may press and still mean it, px of the screen. */
+/** Radius in which a press selects a point, px of the screen. */
 const CLICK_RADIUS = 18;
-/** A press that moves less is a click, px of the screen. */
+/** Shortest movement that counts as a drag, px of the screen. */
 const DRAG_THRESHOLD = 4;
 const MAX_ZOOM = 16;
-/** The arrow keys rest when none was pressed for so long, ms. */
+/** Pause after the last arrow key before the point is placed, ms. */
 const NUDGE_PAUSE = 300;
 
 export class Editor {
@@ -39,16 +39,16 @@ export class Editor {
   #index = 0;
   #selected = 0;
   #zoom = 1;
-  /** What lies in the middle, as fractions of the picture. */
+  /** Centre of the view, as fractions of the image. */
   #center = [0.5, 0.5];
   /** @type {Lease | null} */ #lease = null;
-  /** Counts what was looked at, so that an older image that comes late is not shown. */ #loads = 0;
-  /** Where the image was among those that are paged through; it may leave them as it is labelled. */ #position = 0;
-  /** A point on its way. @type {(Target & { x: number, y: number }) | null} */ #moving = null;
-  /** What the engine has not confirmed yet, the oldest first: who presses thrice within a second means three points.
+  /** Counts loads, so that an older image that arrives late is not shown. */ #loads = 0;
+  /** Last position of the image in the order; labelling may remove it from the filter. */ #position = 0;
+  /** The point that is dragged or nudged. @type {(Target & { x: number, y: number }) | null} */ #moving = null;
+  /** Edits that the engine has not confirmed yet, oldest first. Three quick presses mean three points.
    * @type {(Target & { to: Partial<ProjectPoint> })[]} */
   #pendingEdits = [];
-  /** Places what the arrow keys moved. @type {(() => void) | null} */ #finishNudge = null;
+  /** Places the point that arrow keys have moved. @type {(() => void) | null} */ #finishNudge = null;
   #nudgeTimer = 0;
 
   /**
@@ -92,7 +92,7 @@ export class Editor {
     return this.#dialog.open;
   }
 
-  /** Says something below the image.
+  /** Shows a text below the image.
    * @param {string} text
    */
   setStatus(text) {
@@ -100,7 +100,8 @@ export class Editor {
   }
 
   /**
-   * @param {number} index The image, by the id of its row.
+   * Opens an image.
+   * @param {number} index Id of the image row.
    */
   open(index) {
     this.#finishNudge?.();
@@ -127,7 +128,7 @@ export class Editor {
     this.#layer = layer;
     this.#order = order;
     if (!project?.row(this.#index)) this.#dialog.close();
-    // It was not here, and was dropped meanwhile.
+    // The missing file was dropped in.
     if (this.#dialog.open && !wasHere && this.#isHere) this.#load();
     this.#draw();
   }
@@ -145,7 +146,7 @@ export class Editor {
     return this.#project?.row(image);
   }
 
-  /** As the engine has them, with what is on its way to it. */
+  /** Points of the image, including edits that the engine has not confirmed. */
   get #points() {
     const points = this.#project?.points(this.#index, this.#layer) ?? [];
     for (const { image, layer, index, to } of this.#pendingEdits) {
@@ -159,10 +160,10 @@ export class Editor {
     return { image: this.#index, layer: this.#layer, index: this.#selected };
   }
 
-  /** Has an edit of a point done, and counts on it until the engine says what came of it.
+  /** Sends an edit of a point, and shows its expected result until the engine answers.
    * @param {Target} target
    * @param {protocol.Edit} edit
-   * @param {Partial<ProjectPoint>} to What becomes of the point.
+   * @param {Partial<ProjectPoint>} to Expected change of the point.
    */
   async #send(target, edit, to) {
     const change = { ...target, to };
@@ -170,14 +171,14 @@ export class Editor {
     this.setStatus("");
     this.#draw();
     await this.#edit(edit);
-    // What the engine says is shown with this frame.
+    // The answer of the engine is shown in the same frame.
     requestAnimationFrame(() => {
       this.#pendingEdits.splice(this.#pendingEdits.indexOf(change), 1);
       this.#draw();
     });
   }
 
-  /** The first landmark that is not placed here. */
+  /** Index of the first point that is not placed. */
   #firstMissing() {
     return Math.max(0, this.#points.findIndex((point) => !point.placed));
   }
@@ -211,17 +212,17 @@ export class Editor {
     if (next !== undefined) this.open(next);
   }
 
-  /** The image before or after this one.
+  /** Returns the id of the previous or next image.
    * @param {number} by
    * @returns {number | undefined}
    */
   #neighbour(by) {
     const position = this.#order.indexOf(this.#index);
-    // Where it left those that are shown, the next one took its place.
+    // If the filter no longer includes the image, the next one has its position.
     return this.#order[position >= 0 ? position + by : by > 0 ? this.#position : this.#position - 1];
   }
 
-  /** Scale and place of the picture, px of the canvas. */
+  /** Scale and position of the image, px of the canvas. */
   #frame() {
     const { width_px, height_px } = this.#currentRow ?? { width_px: 1, height_px: 1 };
     const { width, height } = this.#canvas;
@@ -250,7 +251,7 @@ export class Editor {
     if (!context) return;
     const { scale, left, top } = this.#frame();
     context.clearRect(0, 0, width, height);
-    // Zoomed in, the pixels themselves.
+    // At high zoom, single pixels are shown.
     context.imageSmoothingEnabled = this.#zoom === 1 || scale < 8;
     context.imageSmoothingQuality = "high";
     if (this.#lease) context.drawImage(this.#lease.bitmap, left, top, row.width_px * scale, row.height_px * scale);
@@ -339,7 +340,7 @@ export class Editor {
     this.#draw();
   }
 
-  /** Where an event lies on the picture, px of the original.
+  /** Position of an event, px of the original image.
    * @param {MouseEvent} event
    */
   #at(event) {
@@ -358,8 +359,8 @@ export class Editor {
     );
     const nearest = distances.indexOf(Math.min(...distances));
     const onPoint = nearest >= 0 && distances[nearest] < CLICK_RADIUS * start.unit;
-    // Landmarks are placed one after the other: a press elsewhere, or on another's prediction, is meant for the selected one. So is
-    // one for a point that is absent.
+    // Landmarks are placed one after the other: a press elsewhere, or on the prediction of another landmark, places the selected one. The
+    // same holds for an absent point.
     const selected = this.#points[this.#selected];
     const isMissing = selected && (selected.placed ? selected.visibility === "absent" : this.#layer === "landmarks");
     const isPlacing = isMissing && !(onPoint && this.#points[nearest].placed);
@@ -370,18 +371,18 @@ export class Editor {
     const center = [...this.#center];
     const { scale } = this.#frame();
     let moved = false;
-    /** Where the point was dragged to. @type {{ x: number, y: number } | null} */ let dragged = null;
+    /** Position to which the point was dragged. @type {{ x: number, y: number } | null} */ let dragged = null;
     this.#canvas.setPointerCapture(event.pointerId);
     const listening = new AbortController();
     const on = (/** @type {"pointermove" | "pointerup" | "pointercancel"} */ name, /** @type {(event: PointerEvent) => void} */ act) =>
-      // Another finger is another press.
+      // Events of other pointers are ignored.
       this.#canvas.addEventListener(name, (other) => other.pointerId === event.pointerId && act(other), { signal: listening.signal });
     on("pointermove", (event) => {
       const [dx, dy] = [event.clientX - fromX, event.clientY - fromY];
       if (!moved && Math.hypot(dx, dy) < DRAG_THRESHOLD) return;
       moved = true;
       if (holds) {
-        // Another image may be shown meanwhile.
+        // The image may have changed meanwhile.
         if (target.image !== this.#index) return;
         const { x, y } = this.#at(event);
         dragged = { x, y };
@@ -406,9 +407,9 @@ export class Editor {
     });
   }
 
-  /** Places a point, and goes on to the next landmark that is not placed.
+  /** Places a point, and selects the next landmark that is not placed.
    * @param {Target} target
-   * @param {{ x: number, y: number }} at px of the original.
+   * @param {{ x: number, y: number }} at px of the original image.
    */
   #placeAt(target, { x, y }, occluded = false) {
     const { image, layer, index } = target;
@@ -420,20 +421,20 @@ export class Editor {
     if (!wasPlaced) this.#selectNext(target);
   }
 
-  /** Selects the next landmark that is not placed, if one was just placed. @param {Target} target */
+  /** Selects the next landmark that is not placed. @param {Target} target */
   #selectNext({ image, layer, index }) {
     if (layer !== "landmarks" || image !== this.#index) return;
     const next = this.#points.findIndex((point, k) => k > index && !point.placed);
     if (next >= 0) this.#select(next);
   }
 
-  /** Says that something is in front of the selected point, or no longer. */
+  /** Marks the selected point as occluded or visible. */
   #toggleOccluded() {
     const point = this.#points[this.#selected];
     if (point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility !== "occluded");
   }
 
-  /** Says that the selected point is not on this image, or may be. */
+  /** Marks the selected point as absent, or resets it. */
   #setAbsent() {
     const point = this.#points[this.#selected];
     if (!point) return;
@@ -445,7 +446,7 @@ export class Editor {
     if (!point.placed) this.#selectNext(target);
   }
 
-  /** Removes this image, and goes on to the next one. */
+  /** Removes the image and opens the next one. */
   #removeImage() {
     const [image, name] = [this.#index, this.#currentRow?.name];
     const next = this.#neighbour(1) ?? this.#neighbour(-1);
@@ -455,11 +456,11 @@ export class Editor {
     this.#remove(image);
   }
 
-  /** What was placed goes back to where it was found or predicted. */
+  /** Resets the selected point to its detected or predicted position. */
   #resetPoint() {
     if (!this.#points[this.#selected]?.placed) return;
     this.#send(this.#target, { kind: "unplace", ...this.#target }, { placed: false });
-    this.#canvas.focus(); // its button is off now
+    this.#canvas.focus(); // its button is disabled now
   }
 
   /** @param {WheelEvent} event */
@@ -469,7 +470,7 @@ export class Editor {
     if (!row) return;
     const { x, y } = this.#at(event);
     this.#zoom = Math.min(MAX_ZOOM, Math.max(1, this.#zoom * 1.2 ** (-Math.sign(event.deltaY))));
-    // What lies under the pointer stays there.
+    // The position under the pointer stays in place.
     const box = this.#canvas.getBoundingClientRect();
     const ratio = this.#canvas.width / box.width;
     const { scale } = this.#frame();
@@ -482,7 +483,7 @@ export class Editor {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    event.stopPropagation(); // the page's own keys rest while a picture is open
+    event.stopPropagation(); // the keys of the page do not act while the editor is open
     if (event.ctrlKey || event.metaKey) {
       if (event.key.toLowerCase() !== "z") return;
       event.preventDefault();
@@ -509,14 +510,14 @@ export class Editor {
       Delete: () => (event.shiftKey ? this.#removeImage() : this.#resetPoint()),
       Backspace: () => (event.shiftKey ? this.#removeImage() : this.#resetPoint()),
     };
-    // Enter presses the button that has the focus; on the picture it confirms a prediction.
+    // On a focused button, Enter presses it; on the image it confirms the point.
     if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility === "occluded");
     else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();
   }
 
-  /** Moves the selected point by px of the original; what is nowhere yet starts in the middle. It is placed when the keys rest.
+  /** Moves the selected point, px of the original image. An absent point starts in the middle. The point is placed after a pause.
    * @param {number} dx
    * @param {number} dy
    */
