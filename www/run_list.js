@@ -30,10 +30,10 @@ export function showRuns(list, saves, canOpen, act) {
   list.replaceChildren(
     ...saves.map((saved) => {
       const item = document.createElement("li");
-      const picture = document.createElement("img");
-      picture.alt = "";
-      picture.width = picture.height = 64;
-      if (saved.thumbnail) picture.src = saved.thumbnail;
+      const image = document.createElement("img");
+      image.alt = "";
+      image.width = image.height = 64;
+      if (saved.thumbnail) image.src = saved.thumbnail;
       const title = document.createElement("p");
       const name = document.createElement("b");
       name.textContent = saved.name;
@@ -54,7 +54,7 @@ export function showRuns(list, saves, canOpen, act) {
           return button;
         }),
       );
-      item.append(picture, title, buttons);
+      item.append(image, title, buttons);
       return item;
     }),
   );

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The images of the project with their points: only those in sight exist as elements, so that ten thousand scroll as ten do.
+ * The images of the project with their points. Only visible cards exist as elements, so that ten thousand images scroll smoothly.
  *
  * @module
  */
@@ -11,13 +11,13 @@ import { drawPoints } from "./annotation_project.js";
 /** @import { AnnotationProject } from "./annotation_project.js" */
 /** @import { BitmapCache } from "./bitmaps.js" */
 
-/** Least width of a card and height of its caption, px. */
+/** Smallest width of a card, height of its caption, and gap between cards, px. */
 const CARD = 130;
 const CAPTION = 44;
 const GAP = 12;
 /** Width of a bitmap, px. */
 const THUMBNAIL = 256;
-/** Rows drawn beyond the ones in sight. */
+/** Number of rows that are drawn beyond the visible ones. */
 const EXTRA_ROWS = 1;
 
 export class Gallery {
@@ -33,7 +33,7 @@ export class Gallery {
   #version = 0;
 
   /**
-   * @param {HTMLElement} root Scrolls.
+   * @param {HTMLElement} root Element that scrolls.
    * @param {BitmapCache} bitmaps
    * @param {(image: number) => void} onOpen
    * @param {(image: number) => void} onRemove
@@ -77,7 +77,7 @@ export class Gallery {
     const last = Math.min(count, (Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + EXTRA_ROWS) * columns);
     for (const [position, { item }] of this.#cards) {
       if (position >= first && position < last) continue;
-      // Whoever is on it keeps it.
+      // The focused card stays.
       if (item.contains(document.activeElement) && position < count) continue;
       item.remove();
       this.#cards.delete(position);
@@ -111,7 +111,7 @@ export class Gallery {
     remove.dataset.testid = "sheet-remove";
     remove.addEventListener("click", () => this.#onRemove(this.#order[position]));
     item.append(button, remove);
-    // In their order, for whoever goes through them by keyboard.
+    // In order of their positions, for Tab.
     const after = [...this.#cards.keys()].filter((other) => other > position).sort((a, b) => a - b)[0];
     this.#list.insertBefore(item, after === undefined ? null : (this.#cards.get(after)?.item ?? null));
     const card = { item, drawn: "" };
@@ -119,7 +119,7 @@ export class Gallery {
     return card;
   }
 
-  /** The arrows go from card to card.
+  /** Arrow keys move the focus between cards; Delete removes the image.
    * @param {KeyboardEvent} event
    * @param {number} position
    */
@@ -164,7 +164,7 @@ export class Gallery {
     remove?.setAttribute("title", `Remove ${row.name}`);
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
-    // Meanwhile it may show something else.
+    // The card may show another image meanwhile.
     const isWanted = () => version === this.#version && this.#order[position] === index && this.#cards.get(position)?.item === item;
     const lease = await this.#bitmaps.lease(index, THUMBNAIL, isWanted).catch(() => null);
     if (isWanted()) this.#paint(canvas, lease?.bitmap ?? null, index, pixels);

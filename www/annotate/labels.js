@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The names: of the discovered keypoints with their skeleton, and of a person's own landmarks with how well they are predicted.
+ * The lists of keypoints, edges and landmarks with their names and errors.
  *
  * @module
  */
@@ -8,12 +8,13 @@
 /** @import * as protocol from "../protocol.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 
-/** Edges offered by hand: the strongest ones and those of the skeleton. */
+/** Number of the strongest edges that are listed in addition to those of the skeleton. */
 const OFFERED = 24;
 
 /** @typedef {(edit: protocol.Edit) => Promise<unknown>} SendEdit */
 
 /**
+ * Makes an element.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Record<string, string>} [attributes]
@@ -26,10 +27,10 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Lists that wait until a name in them is typed. @type {WeakMap<HTMLElement, HTMLElement[]>} */
+/** Updates of lists that wait until the user has finished typing a name. @type {WeakMap<HTMLElement, HTMLElement[]>} */
 const waiting = new WeakMap();
 
-/** Replaces a list; whoever was in it stays there with what was selected, and whoever is typing is not interrupted.
+/** Replaces the items of a list and keeps focus and selection. While the user types a name, the update waits.
  * @param {HTMLElement} list
  * @param {HTMLElement[]} items
  */
@@ -88,7 +89,7 @@ function button(id, text, label, act) {
 
 const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)}%`;
 
-/** The discovered keypoints.
+/** Shows the discovered keypoints.
  * @param {HTMLElement} list
  * @param {AnnotationProject} project
  * @param {SendEdit} edit
@@ -130,8 +131,8 @@ export function showKeypoints(list, project, edit) {
   );
 }
 
-/** The skeleton: which edges count.
- * @param {HTMLElement} root Holds a slider and a list.
+/** Shows the edges, and which of them belong to the skeleton.
+ * @param {HTMLElement} root Contains a slider and a list.
  * @param {AnnotationProject} project
  * @param {SendEdit} edit
  */
@@ -141,7 +142,7 @@ export function showEdges(root, project, edit) {
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   const key = (/** @type {[number, number]} */ [a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`;
   const chosen = new Set(skeleton.map(key));
-  // The slider counts edges: how many of the strongest.
+  // The slider sets the number of edges, strongest first.
   slider.max = `${edge_weights.length}`;
   if (document.activeElement !== slider) slider.value = `${skeleton.length}`;
   slider.setAttribute("aria-valuetext", `${skeleton.length} of ${edge_weights.length} edges`);
@@ -165,11 +166,11 @@ export function showEdges(root, project, edit) {
   );
 }
 
-/** A person's landmarks.
+/** Shows the landmarks with their errors.
  * @param {HTMLElement} list
  * @param {AnnotationProject} project
  * @param {SendEdit} edit
- * @param {(index: number) => void} open Opens a picture.
+ * @param {(index: number) => void} open Opens an image in the editor.
  */
 export function showLandmarks(list, project, edit, open) {
   const { landmarks } = project.view;

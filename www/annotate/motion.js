@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How points move through a video: chosen measures over time, as a chart and as a table.
+ * Motion of points in a video: measurements over time, as a chart and as a table.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import { make } from "./labels.js";
 /** @import { Session } from "../autolink.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 
-/** What can be followed, and of how many points. @type {Record<protocol.Measure["kind"], [string, number]>} */
+/** Title and number of points of each kind of measurement. @type {Record<protocol.Measure["kind"], [string, number]>} */
 const KINDS = { speed: ["Speed", 1], x: ["Across (x)", 1], y: ["Down (y)", 1], distance: ["Distance", 2], angle: ["Angle", 3] };
-/** Moderate: 1 Hz at rest. */
+/** Parameters of the one-euro filter: moderate smoothing, 1 Hz at rest. */
 const SMOOTHING = { cutoff: 1, beta: 20 };
 
 export class MotionPanel {
@@ -83,7 +83,7 @@ export class MotionPanel {
     const names = this.#exported(project, layer);
     const isOther = layer !== this.#layer;
     this.#layer = layer;
-    // Measures of points that are gone go with them.
+    // Measurements of points that no longer exist are removed.
     const most = names.length;
     this.#measures = isOther ? [] : this.#measures.filter((measure) => pointsOf(measure).every((k) => k < most));
     if (this.#measures.length === 0 && most > 0) this.#measures = [{ kind: "speed", keypoint: 0 }];
@@ -92,7 +92,7 @@ export class MotionPanel {
     this.#update();
   }
 
-  /** Hidden keypoints are not exported, and not counted.
+  /** Names of the exported points; hidden keypoints are not exported.
    * @param {AnnotationProject} project
    * @param {protocol.Layer} layer
    */
@@ -189,7 +189,7 @@ function pointsOf(measure) {
   return [measure.keypoint];
 }
 
-/** Colours that are told apart in both modes. @param {number} index */
+/** Colour of a curve, distinguishable in light and dark mode. @param {number} index */
 function strokeOf(index) {
   return ["#4a7fd6", "#d6682a", "#1f9e77", "#b05cc0", "#a88a12", "#d6487a"][index % 6];
 }

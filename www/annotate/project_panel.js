@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The project at hand: opened, kept at once after each edit, and others beside it.
+ * The project panel: name, list of stored projects, saving after each edit, opening and deleting.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { make } from "./labels.js";
 /** @import { SavedProject } from "../projects.js" */
 /** @import { Store } from "../state.js" */
 
-/** A project is kept so long after an edit at the latest, ms. */
+/** Delay between an edit and the save, ms. */
 const SAVE_AFTER = 500;
 
 /**
- * What it needs of the page.
+ * Parts of the page that the panel uses.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
@@ -30,26 +30,26 @@ export class ProjectPanel {
   #page;
   #onChange;
   #projects = new Projects();
-  /** @type {SavedProject[]} What the browser keeps. */ #list = [];
+  /** @type {SavedProject[]} Projects stored in the browser. */ #list = [];
   #id = newProjectId();
   #name = "Project 1";
-  /** Whether there is something in it that is worth keeping. */ #isWorthSaving = false;
-  /** Gives the project back to other tabs. @type {(() => void) | null} */ #release = null;
-  /** Ends the wait for a project that another tab has. @type {AbortController | null} */ #waiting = null;
+  /** True if the project contains work of a person, and is stored. */ #isWorthSaving = false;
+  /** Releases the lock of the project. @type {(() => void) | null} */ #release = null;
+  /** Ends the wait for a project that another tab has locked. @type {AbortController | null} */ #waiting = null;
   #timer = 0;
-  /** The newest change of what is open or kept; one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
-  /** Why the browser does not keep it. */ #saveError = "";
-  /** Whether what is offered to be undone is the last edit, so that the next one ends the offer. */ #undoesEdit = false;
+  /** The last change of the open or stored projects; changes run one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
+  /** Sentence that says why the project could not be saved; empty if it could. */ #saveError = "";
+  /** True if Undo refers to the last edit, so that the next edit hides it. */ #undoesEdit = false;
 
   /**
    * @param {Store} store
    * @param {Page} page
-   * @param {() => void} forget Another project is there now: its images are others.
+   * @param {() => void} onChange Called when another project is open.
    */
-  constructor(store, page, forget) {
+  constructor(store, page, onChange) {
     this.#store = store;
     this.#page = page;
-    this.#onChange = forget;
+    this.#onChange = onChange;
     const name = this.#nameField;
     name.addEventListener("change", () => this.#rename(name.value));
     name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
@@ -60,7 +60,7 @@ export class ProjectPanel {
     this.#show();
   }
 
-  /** Opens what was open, once an engine is new: in this tab, or on the last visit. */
+  /** Restores the project of this tab or of the last visit in a new engine. */
   start() {
     return this.#inOrder(async () => {
       this.#list = await this.#projects.list().catch(() => []);
@@ -71,8 +71,8 @@ export class ProjectPanel {
     });
   }
 
-  /** Something was done in the project; it is kept soon.
-   * @param {boolean} isWork Whether a person did it; what others did is kept with that.
+  /** Saves the project soon after an edit.
+   * @param {boolean} isWork True for work of a person; other changes are saved with it.
    */
   edited(isWork) {
     this.#stopWaiting();
@@ -83,16 +83,16 @@ export class ProjectPanel {
     this.#show();
   }
 
-  /** Keeps at once what was not kept yet. */
+  /** Saves pending edits now. */
   flush() {
     if (!this.#timer) return this.#last;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    // It may have been deleted since, or another one begun.
+    // The project may have been deleted or replaced meanwhile.
     return this.#inOrder(async () => void (this.#isWorthSaving && (await this.#save())));
   }
 
-  /** Opens a project from a file, beside those that the browser keeps.
+  /** Opens a project from a file, as another stored project.
    * @param {File} file
    */
   openFile(file) {
@@ -104,10 +104,10 @@ export class ProjectPanel {
     });
   }
 
-  /** Says what was done, with a way back.
+  /** Shows what was done, with an Undo button.
    * @param {string} text
    * @param {() => void} undo
-   * @param {boolean} isEdit Whether it undoes the last edit.
+   * @param {boolean} isEdit True if it undoes the last edit.
    */
   offerUndo(text, undo, isEdit) {
     this.#undoesEdit = isEdit;
@@ -125,7 +125,7 @@ export class ProjectPanel {
     return /** @type {HTMLInputElement} */ (element("project-name"));
   }
 
-  /** One after the other, so that nothing is kept under another project's name.
+  /** Runs changes one after the other, so that no project is saved under the name of another.
    * @template T
    * @param {() => Promise<T>} change
    */
@@ -135,7 +135,7 @@ export class ProjectPanel {
     return next;
   }
 
-  /** A name that no kept project has.
+  /** Returns a name that no stored project has.
    * @param {string} wanted
    */
   #freeName(wanted) {
@@ -151,11 +151,11 @@ export class ProjectPanel {
     return `Project ${number}`;
   }
 
-  /** The engine's project is this one from now on.
+  /** Sets the name and id of the project that is open in the engine.
    * @param {string} id
    * @param {string} name
    * @param {boolean} isWorth
-   * @param {(() => void) | null} [release] Where this tab has it already.
+   * @param {(() => void) | null} [release] Releases the lock, if this tab has it already.
    */
   async #setCurrent(id, name, isWorth, release = null) {
     this.#stopWaiting();
@@ -172,9 +172,9 @@ export class ProjectPanel {
     this.#show();
   }
 
-  /** Lets the engine open a project.
+  /** Opens a project in the engine, after saving the current one.
    * @param {Blob} project
-   * @returns {Promise<string | null>} Its name; null where it was refused, which is shown.
+   * @returns {Promise<string | null>} Its name; null if the engine rejected it, which is shown.
    */
   async #openInEngine(project) {
     if (this.#timer) {
@@ -187,7 +187,7 @@ export class ProjectPanel {
     return name;
   }
 
-  /** From its newest state that the engine accepts.
+  /** Opens the newest save of a project that the engine accepts.
    * @param {string} id
    */
   async #openStored(id) {
@@ -210,7 +210,7 @@ export class ProjectPanel {
     else release();
   }
 
-  /** Another tab has it: says so, and opens it when that tab is done.
+  /** Shows that another tab has the project, and opens it when that tab closes.
    * @param {SavedProject} saved
    */
   #wait(saved) {
@@ -249,7 +249,7 @@ export class ProjectPanel {
     });
   }
 
-  /** What an earlier version kept becomes a project. */
+  /** Turns the annotations of an earlier version into a project. */
   async #migrate() {
     const work = await this.#page.saves.legacyProject().catch(() => null);
     if (!work || (await this.#openInEngine(work)) === null) return false;
@@ -268,7 +268,7 @@ export class ProjectPanel {
     });
   }
 
-  /** Keeps the project as it is.
+  /** Saves the project.
    * @returns {Promise<boolean>}
    */
   async #save() {
@@ -378,7 +378,7 @@ export class ProjectPanel {
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-/** What a project's file is called, on Windows as well. @param {string} name */
+/** Name of a project file, valid on Windows as well. @param {string} name */
 function fileName(name) {
   const stem = name.replace(/[\\/:*?"<>|\s\p{Cc}]+/gu, " ").trim() || "project";
   return `${stem}${/^(con|prn|aux|nul|com\d|lpt\d)$/i.test(stem) ? "_" : ""}${PROJECT_FILE}`;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The article's figures. Those about the method show what its formulas do; those about pictures show the ones that are loaded.
+ * The figures of the article. Some show the formulas of the method on made-up inputs, others the preview images.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { softmaxFigure } from "./softmax.js";
 /** @import { Store } from "../state.js" */
 /** @import { Ask } from "./controls.js" */
 
-/** The sentence about the edges is renewed at most this often, ms. */
+/** Shortest interval between updates of the sentence about edges, ms. */
 const UPDATE_EVERY = 5_000;
 
 /**

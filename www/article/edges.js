@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Two lines that cross, drawn as the model draws them: `w exp(-d^2 / thickness)`, the greater one where they meet.
+ * Two crossing edges, drawn as in the edge map: `w exp(-d^2 / thickness)`, and the maximum where they meet.
  *
  * @module
  */

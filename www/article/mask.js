@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How much can be hidden: one of the loaded pictures under a mask.
+ * The mask: one of the preview images with a mask over it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { checkbox, describe, drawOnCanvas, imageCanvas, pixelsOf, slider } from 
 
 /** @import { Store } from "../state.js" */
 
-/** The finest grid. */
+/** Largest mask grid. */
 const MOST = 32;
 
 /**
@@ -19,7 +19,7 @@ const MOST = 32;
  * @param {Store} store
  */
 export function maskFigure(figure, store) {
-  // One number a cell whatever the share is: more hidden is the same hidden, and more.
+  // One random number per cell: a higher mask ratio hides the same cells and more.
   const chances = Float64Array.from({ length: MOST * MOST }, () => Math.random());
   let index = 0;
 

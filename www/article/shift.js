@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the pixel loss makes of a picture that is only moved aside.
+ * The pixel loss between an image and the same image shifted.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { illustrations, describe, drawOnCanvas, imageCanvas, setReadout, slider 
 /** @import { Store } from "../state.js" */
 /** @import { Ask } from "./controls.js" */
 
-/** Between the three pictures, as a share of their side. */
+/** Gap between the three images, as a fraction of their side. */
 const GAP = 0.06;
 
 /**
@@ -34,7 +34,7 @@ export function shiftFigure(figure, store, ask) {
   const drawn = illustrations(store, ask, "shift", () => (store.state.views && !store.state.demo ? { kind: "shift", by: shift() } : null), redraw);
   const size = () => store.state.views?.size ?? 64;
   const shift = slider(figure, "shift", (value) => `${Math.round(value * size())} of ${size()} px`, drawn.request);
-  // Pictures change when there are others, not at each step.
+  // The illustration changes with the images, not at each step.
   /** @type {unknown[]} */ let known = [];
   store.watch(["views"], ({ views, read, removedImages, config }) => {
     const now = [read, removedImages, views?.count, views?.size, config?.fit];

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * From scores to a keypoint: two bumps of scores, their softmax, and the mean place.
+ * From scores to a keypoint: scores with two peaks, their softmax, and the mean position.
  *
  * @module
  */

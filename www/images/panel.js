@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Bringing pictures: thumbnails with remove and undo, how they become square, frames of videos, the camera; and whether
- * what comes is added to what is there.
+ * The Images card: thumbnails with remove and undo, the fit to a square, frames of videos, the camera, and adding images to those that are
+ * loaded.
  *
  * @module
  */
@@ -17,36 +17,36 @@ import { FramePanel } from "./frames.js";
 /** @import { EventOf, NamedFile } from "../autolink.js" */
 /** @import { Store } from "../state.js" */
 
-/** Pictures are left out when nothing more was removed for so long, ms. */
+/** Delay between the last removal and its effect on training, ms. */
 const APPLY_AFTER = 500;
-/** Nothing is learned from fewer. */
+/** Smallest number of images for training. */
 const MIN_IMAGES = 2;
-/** Thumbnails that are shown at first, and so many more each time. */
+/** Number of thumbnails shown at first, and added by each press of "and n more". */
 const PAGE = 60;
 
 /**
- * @typedef {object} Page What the rest of the page does for this.
+ * @typedef {object} Page Parts of the page that the card uses.
  * @property {(source: NamedFile[], adds: boolean) => Promise<boolean>} load
- * @property {() => Promise<unknown>} currentLoad The load that was requested for last.
+ * @property {() => Promise<unknown>} currentLoad Returns the last requested load.
  * @property {(indices: number[]) => Promise<void>} removeImages
  * @property {(patch: Partial<protocol.Config>) => void} change
- * @property {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
+ * @property {(file: File) => Promise<string>} identify Returns the content hash of a file.
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
  */
 
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ loadFiles: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} Where dropped pictures and videos go; what waits is forgotten.
+ * @returns {{ loadFiles: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} `loadFiles` takes dropped images and videos; `forget` drops what is queued.
  */
 export function openImages(store, { load, currentLoad, removeImages, change, identify, thumbnails }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
-  /** The indices that are to be left removed; the engine may not know yet. @type {number[]} */ let removed = [];
-  /** What the engine was told to leave removed. @type {number[] | null} */ let requested = null;
-  /** What undo goes back to, the last one last. @type {{ removed: number[], undoText: string }[]} */ let undoStack = [];
-  /** The names of those that are shown. @type {string[]} */ const names = [];
-  /** The newest wish for thumbnails; an older one gives up. */ let request = 0;
+  /** Indices of the removed images; the engine may not have them yet. @type {number[]} */ let removed = [];
+  /** Removed images that the engine was told of. @type {number[] | null} */ let requested = null;
+  /** States that Undo returns to, newest last. @type {{ removed: number[], undoText: string }[]} */ let undoStack = [];
+  /** Names of the shown images. @type {string[]} */ const names = [];
+  /** Number of the newest request for thumbnails; older ones are dropped. */ let request = 0;
   let isAdding = false;
   let applyTimer = 0;
 
@@ -64,7 +64,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     thumbnailList.removeImages(indices);
     showState();
     clearTimeout(applyTimer);
-    // A run is not thrown away for a thumbnail; there one presses a button.
+    // If the run has steps, a button confirms the new run.
     if (store.state.step === 0) applyTimer = window.setTimeout(apply, APPLY_AFTER);
   };
   const apply = () => {
@@ -73,7 +73,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     requested = [...removed].sort((a, b) => a - b);
     removeImages(requested);
   };
-  /** Whether the engine leaves out others. */
+  /** Returns true if the engine does not have the current removals. */
   const isPending = () => {
     const known = new Set(store.state.removedImages);
     return known.size !== removed.length || removed.some((index) => !known.has(index));
@@ -84,13 +84,13 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     adds.disabled = read.count === 0;
     byId("removed-staged").hidden = !(isPending() && (step > 0 || phase === "training"));
     const more = read.count - thumbnailList.count;
-    // Before the first come, there is room for them and for this.
+    // Before the first thumbnails arrive, their space is reserved.
     byId("thumbnails-more").classList.toggle("is-waiting", thumbnailList.count === 0);
     byId("thumbnails-more").hidden = more <= 0 && thumbnailList.count > 0;
     byId("thumbnails-more").textContent = `and ${grouped(more)} more`;
   };
 
-  /** Shows the first so many as they are now. @param {number} count */
+  /** Shows the first `count` thumbnails. @param {number} count */
   const show = async (count) => {
     const own = ++request;
     const wanted = Math.min(count, store.state.read.count);
@@ -125,7 +125,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   const syncRemoved = () => {
     const { removedImages } = store.state;
     if (removedImages !== requested) {
-      // Others were loaded, or the engine began again.
+      // Other images were loaded, or the engine was restarted.
       undoStack = [];
       removed = requested = removedImages;
       thumbnailList.removeImages(removed);
@@ -137,13 +137,13 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   let shownAs = "";
   store.watch(["config"], ({ config }) => {
     const now = `${config?.size} ${config?.fit}`;
-    // The engine has read them again.
+    // The engine has read the images again.
     if (now !== shownAs && thumbnailList.count > 0) show(thumbnailList.count);
     shownAs = now;
   });
   store.watch(["files"], ({ files }) => {
     fit.show(files);
-    // A sample gives way to what a person brings; what that person brought before does not.
+    // New images replace a sample, but are added to the user's own images.
     adds.checked = files.length > 0;
   });
   store.watch(["step", "phase"], showState);
@@ -152,11 +152,11 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     if (chosen) fit.check(chosen);
   });
 
-  /** What is dropped while other files are read waits for them. @type {Promise<void>} */
+  /** Files dropped during a load wait for it. @type {Promise<void>} */
   let queue = Promise.resolve();
-  /** What waits since before this was raised is not wanted any more. */
+  /** Queued files of an older generation are dropped. */
   let generation = 0;
-  /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] What came with them and cannot be used. */
+  /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] Files dropped with them that cannot be used. */
   const enqueue = (files, failed = []) => {
     const own = generation;
     const isWanted = () => own === generation;
@@ -171,11 +171,11 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   /** @param {NamedFile[]} files */
   const loadFiles = async (files) => {
     if (!adds.checked || store.state.read.count === 0) {
-      // At once, not at the next frame: what waits comes beside these.
+      // Set now and not in the next frame, because queued files are added to these.
       if (await load(files, false)) adds.checked = true;
       return;
     }
-    // A sample that is being read comes first, with all that follows from it: not at the next frame, when undo knows of these.
+    // A sample in loading comes first. Its removals are read now and not in the next frame, when Undo includes these images.
     await currentLoad();
     syncRemoved();
     const first = store.state.read.count;
@@ -211,8 +211,8 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   };
 }
 
-/** One of some pictures.
- * @param {EventOf<"thumbnails">} pictures
+/** One of the thumbnails as a canvas.
+ * @param {EventOf<"thumbnails">} page
  * @param {number} at
  */
 function canvasOf({ size, pixels }, at) {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The moments of a training as a film: WebM by the browser's encoder, GIF by the engine.
+ * The training history as an animation: WebM by the encoder of the browser, GIF by the engine.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import { SnapshotPainter } from "./painter.js";
 
 /** @typedef {{ snapshots: protocol.SnapshotView[], palette: string[], views: protocol.PreviewViews | null }} Animation */
 
-/** Side of a picture, px. */
+/** Side of an image, px. */
 const SIDE = 96;
-/** Around the pictures, px. */
+/** Margin around the images, px. */
 const MARGIN = 12;
-/** For the line of text under them, px. */
+/** Height of the line of text below them, px. */
 const TEXT_HEIGHT = 32;
-/** A moment is shown so long, s. */
+/** Duration of a snapshot, s. */
 const FRAME_S = 0.15;
-/** The last one, s. */
+/** Duration of the last snapshot, s. */
 const LAST_FRAME_S = 1.5;
 
-/** A canvas that shows one moment after another.
+/** A canvas that shows one snapshot after another.
  * @param {Animation} animation
  */
 function frameCanvas({ snapshots, palette, views }) {
   const columns = Math.max(...snapshots.map(({ count }) => count));
-  const even = (/** @type {number} */ length) => 2 * Math.ceil(length / 2); // as video wants it
+  const even = (/** @type {number} */ length) => 2 * Math.ceil(length / 2); // video needs even sides
   const width = even(SIDE * SnapshotPainter.width(columns) + 2 * MARGIN);
   const height = even(SIDE * SnapshotPainter.rows(columns, columns) + 2 * MARGIN + TEXT_HEIGHT);
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
@@ -47,7 +47,7 @@ function frameCanvas({ snapshots, palette, views }) {
     context.textBaseline = "middle";
     const middle = height - MARGIN - TEXT_HEIGHT / 2 + 6;
     context.fillText(`Step ${grouped(snapshot.step)}`, MARGIN, middle);
-    // How far it has come, on the logarithmic scale of the moments.
+    // Progress bar, on the logarithmic scale of the snapshots.
     const share = last > 0 ? Math.log1p(snapshot.step) / Math.log1p(last) : 1;
     const left = MARGIN + 130;
     context.fillStyle = "#2f3540";
@@ -93,7 +93,7 @@ export async function animationAsGif(animation, session) {
   for (const [i, snapshot] of animation.snapshots.entries()) {
     show(snapshot);
     pixels.set(context.getImageData(0, 0, width, height).data, i * length);
-    // The page may breathe between frames.
+    // Lets the page react between frames.
     await new Promise((resolve) => setTimeout(resolve));
   }
   return session.animate({ width, height, frameMs: 1000 * FRAME_S, pixels });

@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * What goes wrong, in plain words, and what to try.
+ * The card Training health: issues of the run and their remedies.
  *
  * @module
  */
 
 /** @import { Store } from "../state.js" */
 
-/** Before this step the engine says nothing of keypoints. */
+/** The engine reports issues of keypoints from this step on. */
 const FIRST_STEP = 100;
-/** A list that changes at every look helps nobody, ms. */
+/** Shortest interval between changes of the list during training, ms. */
 const CHANGE_EVERY = 4_000;
 
 /**

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Hands on what was learned: the mask is painted, keypoints are dragged, edges are switched.
+ * Edits of the selected preview image: painting the mask, dragging keypoints, switching edges. They do not affect training.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { noEdits } from "../state.js";
 /** @import { Store } from "../state.js" */
 /** @import { Flow } from "./flow.js" */
 
-/** How near the pointer must be to a keypoint, as a share of the picture's side; and to an edge. */
+/** Largest distance of the pointer from a keypoint (mouse, touch) or an edge, as a fraction of the image's side. */
 const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };
-/** How far an arrow key moves a keypoint, as a share of the picture's side; with Shift. */
+/** Distance that an arrow key moves a keypoint (far: with Shift), as a fraction of the image's side. */
 const NUDGE = { near: 0.02, far: 0.1 };
 const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
@@ -22,10 +22,10 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1
  * @param {Store} store
  * @param {Flow} flow
  * @param {HTMLElement} tools
- * @param {(text: string) => void} announce To screen readers.
+ * @param {(text: string) => void} announce Announces a text to screen readers.
  */
 export function enableEdits(store, flow, tools, announce) {
-  // What was recorded can be looked at; what is touched, the engine has to answer.
+  // The recorded run cannot be edited, because edits need the engine.
   const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.demo || store.set({ edits: { ...store.state.edits, ...patch } });
   const points = () => store.state.edits.keypoints ?? store.state.stages?.keypoints ?? [];
   handleKeypoints(store, flow.canvas("linked"), set, points, announce);
@@ -106,12 +106,12 @@ export function enableEdits(store, flow, tools, announce) {
 }
 
 /**
- * @param {protocol.Edits} touch
+ * @param {protocol.Edits} edits
  * @param {[number, number]} edge
  */
-const edgeStateOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
+const edgeStateOf = (edits, edge) => edits.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
 
-/** A keypoint as its colour with its number.
+/** A keypoint as a swatch of its colour with its number.
  * @param {number} k
  * @param {string[]} palette
  * @returns {(string | Node)[]}
@@ -127,7 +127,7 @@ let freshSeed = 0;
 
 /**
  * @param {string} kind
- * @param {number} count Of cells.
+ * @param {number} count Number of cells.
  * @returns {protocol.MaskEdit}
  */
 function maskEditOf(kind, count) {
@@ -142,7 +142,7 @@ function maskEditOf(kind, count) {
   return { kind: "fresh", seed: ++freshSeed };
 }
 
-/** Where the pointer is, as fractions of the canvas.
+/** Position of the pointer, as fractions of the canvas.
  * @param {HTMLCanvasElement} canvas
  * @param {PointerEvent} event
  * @returns {[number, number]}
@@ -155,7 +155,7 @@ function placeOf(canvas, event) {
 /** @param {number} value */
 const within = (value) => Math.min(1, Math.max(0, value));
 
-/** Lights a keypoint and an edge up, wherever they are shown.
+/** Highlights a keypoint and an edge in all views.
  * @param {Store} store
  * @param {number | null} point
  * @param {[number, number] | null} edge
@@ -166,7 +166,7 @@ function highlight(store, point, edge) {
   store.set({ point, edge: isSame ? now : edge });
 }
 
-/** A picture of the skeleton that is only looked at and pressed.
+/** Highlights and picks edges in a view that cannot be edited.
  * @param {Store} store
  * @param {HTMLCanvasElement} canvas
  * @param {() => { points: [number, number][], strengths: number[][] }} skeleton
@@ -198,7 +198,7 @@ function handleHighlight(store, canvas, skeleton) {
  * @param {(text: string) => void} announce
  */
 function handleKeypoints(store, canvas, set, points, announce) {
-  /** The keypoint that is dragged, and how far from its middle it was taken. @type {{ k: number, off: [number, number] } | null} */
+  /** The dragged keypoint, and its offset from the pointer. @type {{ k: number, off: [number, number] } | null} */
   let dragged = null;
   const move = (/** @type {number} */ k, /** @type {[number, number]} */ to) =>
     set({ keypoints: points().map((point, i) => (i === k ? [within(to[0]), within(to[1])] : point)) });
@@ -271,7 +271,7 @@ function handleMask(store, canvas, set, announce) {
     const { edits, stages } = store.state;
     return edits.cover.kind === "painted" ? [...edits.cover.cells] : Array.from(stages?.mask ?? []);
   };
-  /** What the brush leaves behind, and where it was last; while it is down. @type {{ kept: number, column: number, row: number } | null} */
+  /** Value that the brush paints and its last cell, while it is down. @type {{ kept: number, column: number, row: number } | null} */
   let brush = null;
   let cursor = 0;
   const cellOf = (/** @type {PointerEvent} */ event, /** @type {number} */ side) => {
@@ -283,7 +283,7 @@ function handleMask(store, canvas, set, announce) {
     const side = Math.round(Math.sqrt(all.length));
     if (side === 0) return;
     const { column, row } = cellOf(event, side);
-    // The first cell says what the brush does: it becomes the other.
+    // The brush paints the opposite of the first cell.
     brush ??= { kept: 1 - all[row * side + column], column, row };
     const steps = Math.max(Math.abs(column - brush.column), Math.abs(row - brush.row), 1);
     for (let i = 0; i <= steps; i++) {

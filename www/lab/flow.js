@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The method as it flows: one picture's way through the model, every stage with its real tensor.
+ * How it works: one image's way through the model, each stage with its real tensor.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { Wires } from "./wires.js";
 /** @import * as protocol from "../protocol.js" */
 /** @import { PageState } from "../state.js" */
 
-/** The stages in the order in which they are reached, and what happens there. */
+/** Captions of the stages, in the order of computation. */
 export const STAGES = /** @type {const} */ ({
   picture: "One of the preview images. It has no labels.",
   heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
@@ -28,17 +28,17 @@ export const STAGES = /** @type {const} */ ({
 /** @typedef {keyof typeof STAGES | "graph"} Stage */
 
 const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
-/** Which of the pictures in `Parts.pixels` a stage shows. @type {Partial<Record<Stage, number>>} */
+/** Index of the image in `Stages.pixels` that a stage shows. @type {Partial<Record<Stage, number>>} */
 const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2, rebuilt: 3, without: 4, difference: 5 };
 const CHANNEL_COUNT = 6;
-/** What the keyboard does there. @type {Partial<Record<Stage, string>>} */
+/** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
   linked: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
   mask: "Arrow keys select a cell. Space hides or shows it.",
 };
-/** In slow motion a stage is lit so long, ms; all of them take less than a step. */
+/** Time that a stage is lit in slow motion, ms; all stages together take less than a step. */
 const LIT = 100;
-/** Canvases are described anew at most this often, ms. */
+/** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
 const REST = "Follow one image through the model. Paint on the mask, drag a keypoint, or click an edge.";
 const RECORDED = "This is a recorded run on photographs of hands. Your own run replaces it as soon as the engine is loaded.";
@@ -51,24 +51,24 @@ export class Flow {
   #wires;
   /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
   /** @type {PageState | null} */ #state = null;
-  /** What each stage shows; in slow motion they change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
+  /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
   /** @type {protocol.Stages | null} */ #latest = null;
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
-  /** What the line is about. @type {[Stage | null, boolean]} */ #captionOf = [null, false];
+  /** Stage of the caption, and whether it is about keys. @type {[Stage | null, boolean]} */ #captionOf = [null, false];
   #isInSight = true;
   #described = -Infinity;
-  /** @type {protocol.Stages | null} */ #describedParts = null;
+  /** @type {protocol.Stages | null} */ #describedStages = null;
 
   /**
-   * @param {HTMLElement} root Holds a figure for each stage, with `data-stage`.
-   * @param {HTMLElement} says A line about the stage of the moment.
+   * @param {HTMLElement} root Contains a figure for each stage, with `data-stage`.
+   * @param {HTMLElement} caption Text about the current stage.
    * @param {{ with: HTMLElement, without: HTMLElement }} errors
    */
-  constructor(root, says, errors) {
+  constructor(root, caption, errors) {
     this.#root = root;
-    this.#caption = says;
+    this.#caption = caption;
     this.#errors = errors;
     for (const figure of root.querySelectorAll("figure")) {
       const stage = /** @type {Stage} */ (figure.dataset.stage);
@@ -120,13 +120,13 @@ export class Flow {
     this.#describe();
   }
 
-  /** The stages change one after another, each lit for a moment.
-   * @param {protocol.Stages} parts
+  /** Updates the stages one after another, each lit for a short time.
+   * @param {protocol.Stages} stages
    */
-  #unfold(parts) {
+  #unfold(stages) {
     ORDER.forEach((stage, i) => {
       const light = () => {
-        this.#shown.set(stage, parts);
+        this.#shown.set(stage, stages);
         if (i > 0) this.#light(ORDER[i - 1], false);
         this.#light(stage, true);
         this.#showCaption(stage);
@@ -134,7 +134,7 @@ export class Flow {
       };
       this.#timers.push(setTimeout(light, i * LIT));
     });
-    this.#shown.set("graph", parts);
+    this.#shown.set("graph", stages);
     this.#timers.push(setTimeout(() => this.#light(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
   }
 
@@ -158,8 +158,8 @@ export class Flow {
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
-  /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
-   * @param {protocol.Stages} parts
+  /** Copies the images to one tall canvas, and the heatmaps to another, from which the tiles are drawn scaled.
+   * @param {protocol.Stages} stages
    */
   #upload({ size, pixels, heat_size, heatmaps, keypoints }) {
     /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
@@ -176,22 +176,22 @@ export class Flow {
 
   draw() {
     const state = this.#state;
-    // While it trains, nobody needs what is out of sight.
+    // During training, invisible tiles are not drawn.
     if (!state || (!this.#isInSight && state.phase === "training")) return;
     for (const [stage, { canvas }] of this.#tiles) {
-      const parts = this.#shown.get(stage);
+      const stages = this.#shown.get(stage);
       const side = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
       if (side === 0) continue;
       if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
       const context = canvas.getContext("2d");
       if (!context) continue;
       context.clearRect(0, 0, side, side);
-      canvas.classList.toggle("is-empty", !parts);
-      if (!parts || (this.#latest && parts.size !== this.#latest.size)) continue;
-      // In slow motion the pictures of later stages are not there yet, though uploaded: they stay dark until they are lit.
-      if (parts !== this.#latest) context.globalAlpha = 0.35;
+      canvas.classList.toggle("is-empty", !stages);
+      if (!stages || (this.#latest && stages.size !== this.#latest.size)) continue;
+      // In slow motion, stages that are not reached yet are dimmed.
+      if (stages !== this.#latest) context.globalAlpha = 0.35;
       context.imageSmoothingQuality = "high";
-      this.#drawStage(context, stage, parts, side, state);
+      this.#drawStage(context, stage, stages, side, state);
       context.globalAlpha = 1;
     }
     const { stages } = state;
@@ -202,30 +202,30 @@ export class Flow {
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {Stage} stage
-   * @param {protocol.Stages} parts
+   * @param {protocol.Stages} stages
    * @param {number} side
    * @param {PageState} state
    */
-  #drawStage(context, stage, parts, side, { views, edits, palette, edge, point, minStrength }) {
+  #drawStage(context, stage, stages, side, { views, edits, palette, edge, point, minStrength }) {
     const square = { left: 0, top: 0, side };
-    const points = edits.keypoints?.length === parts.keypoints.length ? edits.keypoints : parts.keypoints;
+    const points = edits.keypoints?.length === stages.keypoints.length ? edits.keypoints : stages.keypoints;
     const channel = CHANNELS[stage];
-    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * parts.size, parts.size, parts.size, 0, 0, side, side);
+    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * stages.size, stages.size, stages.size, 0, 0, side, side);
     if (stage === "heatmaps") {
       context.fillStyle = "rgb(8 9 14 / 0.72)";
       context.fillRect(0, 0, side, side);
       for (let k = 0; k < points.length; k++) {
         if (point !== null && point !== k) continue;
-        context.drawImage(this.#heat, 0, k * parts.heat_size, parts.heat_size, parts.heat_size, 0, 0, side, side);
+        context.drawImage(this.#heat, 0, k * stages.heat_size, stages.heat_size, stages.heat_size, 0, 0, side, side);
       }
     } else if (stage === "linked") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
       context.fillRect(0, 0, side, side);
-      drawSkeleton(context, { points, strengths: parts.edge_strengths, palette }, square, { edge, point, minStrength });
+      drawSkeleton(context, { points, strengths: stages.edge_strengths, palette }, square, { edge, point, minStrength });
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
-      const cells = edits.cover.kind === "painted" ? edits.cover.cells : parts.mask;
+      const cells = edits.cover.kind === "painted" ? edits.cover.cells : stages.mask;
       const count = Math.round(Math.sqrt(cells.length));
       cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
         context.fillStyle = kept ? "#e9eaee" : "#3b414d";
@@ -241,17 +241,17 @@ export class Flow {
   }
 
   #describe() {
-    const parts = this.#latest;
+    const stages = this.#latest;
     const now = performance.now();
-    // Another picture, and a run that begins, are said at once.
-    const before = this.#describedParts;
-    if (parts?.probe === before?.probe && parts && before && parts.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
+    // Another image or a new run updates the descriptions at once.
+    const before = this.#describedStages;
+    if (stages?.probe === before?.probe && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
-    this.#describedParts = parts;
+    this.#describedStages = stages;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = parts ? `${title}, image ${parts.probe + 1} at step ${grouped(parts.step)}. ${how}`.trim() : `${title}: no images yet`;
+      const label = stages ? `${title}, image ${stages.probe + 1} at step ${grouped(stages.step)}. ${how}`.trim() : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

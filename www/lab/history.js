@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Looking back: the probes at log-spaced steps, to scrub through, to compare and to take home as a film.
+ * The training history: snapshots of the preview images at log-spaced steps, to scrub through, compare and export as an animation.
  *
  * @module
  */
@@ -14,9 +14,9 @@ import { SnapshotPainter } from "./painter.js";
 /** @import { Session } from "../autolink.js" */
 /** @import { PageState, Store } from "../state.js" */
 
-/** Pictures in a row beside each other, where two moments are compared. */
+/** Images per row of each snapshot. */
 const COLUMNS = 4;
-/** When it plays, a moment is shown so long, ms. */
+/** Duration of a snapshot during playback, ms. */
 const FRAME = 150;
 
 /**
@@ -38,11 +38,11 @@ export function openHistory(store, root, { attempt, download }) {
   const [, later] = sides;
   const play = /** @type {HTMLButtonElement} */ (find("#moments-play"));
   const saves = /** @type {HTMLButtonElement[]} */ (Array.from(root.querySelectorAll("button[data-film]")));
-  /** Whether the later moment follows the newest. */
+  /** True if the second slider follows the newest snapshot. */
   let follows = true;
   let playing = 0;
 
-  /** What there is to look at. @type {protocol.SnapshotView[]} */
+  /** Snapshots, the current state included. @type {protocol.SnapshotView[]} */
   let snapshots = [];
   let isInSight = true;
   new IntersectionObserver(([entry]) => {
@@ -52,7 +52,7 @@ export function openHistory(store, root, { attempt, download }) {
 
   function draw() {
     const { palette, views, phase } = store.state;
-    // While it trains, nobody needs what is out of sight.
+    // During training, invisible canvases are not drawn.
     if (!isInSight && phase === "training") return;
     painter.setViews(views);
     for (const { canvas, slider, step } of sides) {
@@ -133,7 +133,7 @@ export function openHistory(store, root, { attempt, download }) {
   }
 }
 
-/** The moments that were kept, and the present one.
+/** Returns the stored snapshots and the current state.
  * @param {PageState} state
  */
 function upToNow({ snapshots, views }) {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The laboratory: one picture's way through the model, to watch, to touch and to look back on.
+ * The laboratory: How it works, edits, pose transfer, training history and training health.
  *
  * @module
  */
@@ -35,10 +35,10 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
   openHistory(store, byId("look-back"), { attempt, download });
   openHealth(store, byId("diagnosis"));
-  // Parts come right after the views that they belong to.
+  // Stages arrive right after the views that they belong to.
   store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow"], (state) => flow.show(state));
 
-  // The engine is asked for one picture at a time; while it works, only the last wish waits.
+  // One request at a time; while the engine works, only the last one waits.
   let asking = false;
   let stale = false;
   const ask = async () => {
@@ -54,7 +54,7 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   };
   store.watch(["edits", "engine", "imageCount"], ask);
 
-  // A new run has other keypoints and edges; what hides the picture may stay.
+  // A new run has other keypoints and edges; the mask edit can stay.
   let run = store.state.run.id;
   let count = 0;
   store.watch(["run", "config", "imageCount"], (state) => {
@@ -80,7 +80,7 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
 }
 
-/** Whether two views are of the same pictures.
+/** Returns true if two views show the same images.
  * @param {protocol.PreviewViews} a
  * @param {protocol.PreviewViews | null} b
  */
@@ -92,7 +92,7 @@ function isSame(a, b) {
   return true;
 }
 
-/** The probes as small pictures to choose from: a group of radio buttons.
+/** The preview images as a group of radio buttons.
  * @param {Store} store
  * @param {HTMLElement} root
  * @param {(probe: number) => void} choose
@@ -127,7 +127,7 @@ function followProbes(store, root, choose) {
     const chosen = Math.min(edits.probe, count - 1);
     inputs.forEach((input, i) => {
       input.checked = i === chosen;
-      // Of a recorded run one picture is taken apart.
+      // The recorded run has the stages of one image only.
       input.disabled = demo !== null && i !== chosen;
     });
     if (!views || isSame(views, drawn)) return;

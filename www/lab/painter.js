@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A moment of a training in a picture.
+ * Draws snapshots.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { drawSkeleton } from "../skeleton.js";
 
 /** @import * as protocol from "../protocol.js" */
 
-/** Gap between pictures, as a share of their side. */
+/** Gap between images, as a fraction of their side. */
 const GAP = 0.06;
 
-/** Draws moments: skeletons over the pictures, and the reconstructions under them. */
+/** Draws a snapshot: skeletons over the preview images, with the reconstructions below. */
 export class SnapshotPainter {
   #inputs = document.createElement("canvas");
   #source = document.createElement("canvas");
   /** @type {protocol.PreviewViews | null} */ #views = null;
   /** @type {protocol.SnapshotView | null} */ #snapshot = null;
 
-  /** The pictures that lie under the skeletons.
+  /** Sets the preview images that are drawn under the skeletons.
    * @param {protocol.PreviewViews | null} views
    */
   setViews(views) {
@@ -32,7 +32,7 @@ export class SnapshotPainter {
    * @param {CanvasRenderingContext2D} context
    * @param {protocol.SnapshotView} snapshot
    * @param {string[]} palette
-   * @param {{ left: number, top: number, side: number, columns: number }} place Of the first picture, and how many go in a row.
+   * @param {{ left: number, top: number, side: number, columns: number }} place Position and size of the first image, and images per row.
    */
   draw(context, snapshot, palette, { left, top, side, columns }) {
     const { size, count, keypoints, edge_strengths } = snapshot;
@@ -53,7 +53,7 @@ export class SnapshotPainter {
     }
   }
 
-  /** The height of that many pictures with their reconstructions, in sides.
+  /** Height of images with their reconstructions, in sides of an image.
    * @param {number} count
    * @param {number} columns
    */
@@ -62,7 +62,7 @@ export class SnapshotPainter {
     return rows + (rows - 1) * GAP;
   }
 
-  /** @param {number} columns */
+  /** Width of a row, in sides of an image. @param {number} columns */
   static width(columns) {
     return columns + (columns - 1) * GAP;
   }
@@ -72,7 +72,7 @@ export class SnapshotPainter {
  * @param {HTMLCanvasElement} canvas
  * @param {number} width
  * @param {number} height
- * @param {Uint8Array<ArrayBuffer>} pixels Of which the first are taken.
+ * @param {Uint8Array<ArrayBuffer>} pixels RGBA; the first `width * height` pixels are used.
  */
 function fill(canvas, width, height, pixels) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });

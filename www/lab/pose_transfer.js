@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Every pose in every look: keypoints of one picture, what is left of another.
+ * Pose transfer: keypoints of one image, masked input of another.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import { drawSkeleton } from "../skeleton.js";
 /** @import { EventOf, Session } from "../autolink.js" */
 /** @import { Store } from "../state.js" */
 
-/** At most so many pictures a side. */
+/** Largest number of rows and columns. */
 const MOST = 6;
-/** Gap between pictures, as a share of their side. */
+/** Gap between images, as a fraction of their side. */
 const GAP = 0.06;
 
 /**
@@ -37,7 +37,7 @@ export function openPoseTransfer(store, details, attempt) {
     isAsking = true;
     update.disabled = true;
     const count = Math.min(MOST, views.count);
-    // The chosen picture is always among them.
+    // The selected image is always included.
     const probes = Array.from({ length: count }, (_, i) => i);
     if (store.state.edits.probe >= count) probes[count - 1] = Math.min(store.state.edits.probe, views.count - 1);
     await attempt(async (session) => {
@@ -76,7 +76,7 @@ export function openPoseTransfer(store, details, attempt) {
         drawSkeleton(context, { points: views.keypoints[probe], strengths: views.edge_strengths, palette }, { left, top, side });
       }
       probes.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
-      // A picture in its own pose.
+      // Marks the image in its own pose.
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = Math.max(2, side * 0.025);
       context.strokeRect(at(i + 1), at(i + 1), side, side);
@@ -89,7 +89,7 @@ export function openPoseTransfer(store, details, attempt) {
   details.addEventListener("toggle", () => details.open && ask());
   update.addEventListener("click", ask);
   new ResizeObserver(draw).observe(canvas);
-  // Other pictures, another model: the grid is not theirs. While it is open and nothing trains, it follows.
+  // Other images or another model need a new grid. While it is open and nothing trains, it is updated.
   store.watch(["views", "phase"], ({ views, phase }) => {
     if (details.open && views && phase === "paused" && (grid?.step !== views.step || shownViews !== views)) ask();
     shownViews = views;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The lines from stage to stage, laid over the tiles where these stand in five columns.
+ * The arrows between stages, drawn over the tiles if these have five columns.
  *
  * @module
  */
@@ -8,23 +8,23 @@
 const SVG = "http://www.w3.org/2000/svg";
 /** Radius of a bend, px. */
 const BEND = 8;
-/** Between a line's end and the tile, px. */
+/** Gap between the end of an arrow and the tile, px. */
 const GAP = 4;
 
 /** @typedef {{ left: number, right: number, top: number, bottom: number, middle: number, centre: number, captionTop: number }} Box */
 
-/** Lines that are laid anew when the tiles have moved. */
+/** Arrows, which are updated when the tiles move. */
 export class Wires {
   #root;
   #svg;
-  /** @type {Map<string, SVGPathElement>} By the stage that they lead to, and a letter where there are several. */ #paths = new Map();
+  /** @type {Map<string, SVGPathElement>} By the stage that they lead to, with a letter if there are several. */ #paths = new Map();
   #layout = "";
 
-  /** @param {HTMLElement} root Holds the tiles and `svg.wires`. */
+  /** @param {HTMLElement} root Contains the tiles and `svg.wires`. */
   constructor(root) {
     this.#root = root;
     const svg = root.querySelector("svg");
-    if (!svg) throw new Error("The flow has no place for lines.");
+    if (!svg) throw new Error("The flow has no SVG for arrows.");
     this.#svg = svg;
     const marker = document.createElementNS(SVG, "marker");
     for (const [name, value] of Object.entries({ id: "wire-end", viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto" })) {
@@ -60,7 +60,7 @@ export class Wires {
     const layout = JSON.stringify([frame.width, frame.height, image, without]);
     if (layout === this.#layout) return;
     this.#layout = layout;
-    // Fewer columns: the numbers tell the order.
+    // With fewer columns, only the numbers show the order.
     const isWide = Math.abs(image.top - reconstruction.top) < 2 && frame.width > 0;
     this.#svg.classList.toggle("is-laid", isWide);
     if (!isWide) return;
@@ -75,17 +75,17 @@ export class Wires {
     this.#put("rebuilt a", across(map, reconstruction));
     this.#put("masked", across(mask, masked));
     this.#put("without", across(masked, without));
-    // The picture goes to the mask, and below to be compared.
+    // The image goes to the mask, and to the difference below.
     const start = gutter(image, heat);
     this.#put("mask", [[start, image.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
     this.#put("difference a", [[image.centre, image.bottom + GAP], [image.centre, difference.captionTop - 1]]);
-    // The graph is shared by all pictures.
+    // All images share the edges of the skeleton.
     const joint = gutter(heat, linked);
     this.#put("linked b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
-    // What is left goes to the decoder as well.
+    // The masked input goes to the decoder as well.
     const decoder = gutter(map, reconstruction);
     this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
-    // What was rebuilt comes back to be compared.
+    // The reconstruction goes to the difference.
     const outside = Math.min(frame.width - 1, reconstruction.right + 12);
     this.#put("difference b", [[reconstruction.right + GAP, reconstruction.middle], [outside, reconstruction.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
   }
@@ -106,7 +106,7 @@ export class Wires {
   }
 }
 
-/** Straight lines with round corners.
+/** SVG path of straight lines with rounded corners.
  * @param {number[][]} corners
  */
 function rounded(corners) {
