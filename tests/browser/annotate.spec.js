@@ -1,4 +1,4 @@
-// The annotation half of the page, as a person uses it: find, name, label, correct, take home.
+// Annotate: detecting, naming, labelling, correcting and exporting points.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
@@ -29,7 +29,7 @@ async function downloaded(page, button) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
-/** The same without the browser, which stops a page that downloads more than ten files.
+/** Presses a button that downloads a file and reads it without a download, because browsers stop a page after ten downloads.
  * @param {import("@playwright/test").Page} page
  * @param {string} button
  */
@@ -51,10 +51,10 @@ async function taken(page, button) {
   return { name, bytes: Buffer.from(base64, "base64") };
 }
 
-test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
+test("annotate detects, names, labels and corrects points and exports every format", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  // The first visit offers a trained model, which brings pictures to look at.
+  // The first visit offers a trained model, which loads example images.
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await expect(id("pictures-count")).toHaveText("10");
@@ -70,7 +70,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
   await expect.poll(() => id("sheet").first().locator("canvas").evaluate((canvas) => canvas.width)).toBeGreaterThan(100);
 
-  // Names, with what breaks careless writers.
+  // Names with quotes, commas and non-ASCII characters.
   const names = id("desk-keypoints").getByTestId("keypoint-name");
   await names.nth(0).fill('Daumen, "links" ü');
   await names.nth(0).press("Enter");
@@ -86,7 +86,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await id("edge-slider").fill("5");
   await expect(edges.locator("output")).toHaveText("5");
 
-  // Landmarks: five pictures by mouse and keyboard.
+  // Landmarks on five images, by mouse and keyboard.
   await id("desk-layer").selectOption("landmarks");
   for (const name of ["tip", "wrist"]) {
     await id("landmark-new").fill(name);
@@ -103,7 +103,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     const place = [box.x + box.width * (0.45 + 0.02 * picture), box.y + box.height * (0.3 + 0.03 * picture)];
     await page.mouse.click(place[0], place[1]);
     await expect(points.nth(0)).toContainText("by hand");
-    // The second by keyboard: it starts in the middle, or where it is predicted.
+    // The second landmark by keyboard: it starts in the middle or at its prediction.
     await expect(points.nth(1)).toHaveAttribute("aria-pressed", "true");
     for (let i = 0; i <= picture; i++) await page.keyboard.press("Shift+ArrowDown");
     await page.keyboard.press("ArrowLeft");
@@ -114,7 +114,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect(id("landmark-error").first()).toContainText("% of the image");
   await expect(id("landmarks-missing")).toBeEmpty();
 
-  // Predictions are there, and one is corrected by dragging it.
+  // A prediction is corrected by dragging.
   await id("desk-order").selectOption("name");
   await id("sheet").nth(0).click();
   const placedBefore = await points.nth(0).textContent();
@@ -143,7 +143,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect.poll(async () => Math.hypot((await where())[0] - before[0], (await where())[1] - before[1])).toBeLessThan(0.2);
   await page.keyboard.press("Control+Shift+z");
   await expect.poll(async () => Math.hypot((await where())[0] - 30, (await where())[1] - 20)).toBeLessThan(1);
-  // By the buttons, too: whoever has no keyboard.
+  // The buttons do the same as the keys.
   await id("editor-occluded").click();
   await expect(points.nth(0)).toContainText("by hand, occluded");
   await id("editor-take-back").click();
@@ -155,7 +155,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect(id("editor")).toBeHidden();
   await expect(id("landmarks").locator("li").first()).toContainText("placed on 6");
 
-  // Each format, read back.
+  // Each format is exported and read back.
   const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(coco.categories[0].keypoints).toEqual(["tip", "wrist"]);
   expect(coco.images).toHaveLength(100);
@@ -170,7 +170,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     const { name, bytes } = await taken(page, `export-${format}`);
     expect(bytes.length, name).toBeGreaterThan(100);
     const text = name.endsWith(".zip") ? new AdmZip(bytes).getEntries().map((entry) => entry.getData().toString()).join("\n") : `${bytes}`;
-    // Names are escaped in some formats.
+    // Some formats escape names.
     if (!["yolo", "svg"].includes(format)) expect(text, format).toMatch(/手 #1|\\u624b #1/);
   }
   await id("with-pictures").check();
@@ -180,7 +180,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   const cvat = new AdmZip((await taken(page, "export-cvat")).bytes);
   expect(cvat.getEntries().filter((entry) => entry.entryName.startsWith("images/"))).toHaveLength(100);
 
-  // What was exported comes back as labels.
+  // Exported labels can be imported.
   await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
   await expect(id("message")).toContainText("Labels for 100 images.");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
@@ -196,13 +196,13 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect(id("message")).toContainText("categories");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
 
-  // The names go with the model.
+  // The model file contains the names.
   await id("half-train").click();
   const model = await taken(page, "save-model");
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
 
-test("keypoints are recoloured, hidden, merged, reordered, and scored against labels", async ({ page }) => {
+test("keypoint list recolours, hides, merges and reorders keypoints and shows their errors against labels", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   await id("open-model").click();
@@ -233,7 +233,7 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   for (let i = 0; i < 4; i++) await id("desk-undo").click();
   await expect.poll(read).toEqual(before);
 
-  // The same as labels: each keypoint lies where the landmark of its name was put, one of another name is not scored.
+  // Imported as labels, each keypoint is compared with the landmark of its name; a landmark of another name has no error.
   await page.locator("#keypoint-name-0").fill("thumb");
   await page.locator("#keypoint-name-0").press("Enter");
   await expect.poll(names).toContain("thumb");
@@ -244,7 +244,7 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   await expect(notes.first()).toContainText("0.0% of the image off its landmark (mean position: ");
 });
 
-test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
+test("project keeps labels after a reload until their images are added again", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
@@ -267,7 +267,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  // What is known of them waits for them.
+  // Labels wait for their images.
   await expect(id("desk-missing")).toContainText("10 images are missing");
   await expect(id("sheet").first()).toContainText("file missing");
   await id("desk-layer").selectOption("landmarks");
@@ -283,7 +283,7 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
   await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
 });
 
-/** The newest state of the one project that the browser keeps.
+/** The newest save of the one stored project, as text.
  * @param {import("@playwright/test").Page} page
  */
 const kept = (page) =>
@@ -294,7 +294,7 @@ const kept = (page) =>
     return (await projects.states(id))[0].project.text();
   });
 
-test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
+test("adding files of one name, unreadable files and stopping half way loses no image", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -310,7 +310,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await id("desk-files").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
   await expect(id("desk-count")).toHaveText("3 images");
   await expect(id("noted-files")).toContainText("cut.png");
-  // A picture in a zip can be looked at.
+  // An image in a zip can be opened.
   await id("sheet").nth(0).click();
   await expect.poll(() => id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3])).toBe(255);
   await page.keyboard.press("Escape");
@@ -320,10 +320,10 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await id("desk-clear").click();
   await expect(id("gallery")).toBeHidden();
 
-  // Stopped half way: what was found so far is there.
+  // After stopping half way, the images added so far stay.
   const many = await photographsAndDiscs(60);
   await page.evaluate(() => {
-    // Pressed in the page with the first count: from out here a quick machine might be done before.
+    // Pressed within the page at the first count, because a fast machine could finish before a click from here.
     const [count, cancel] = ["desk-count", "desk-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
     const observer = new MutationObserver(() => {
       if (!/^[1-9]\d* images$/.test(count.textContent ?? "")) return;
@@ -339,7 +339,7 @@ test("two files of one name, nothing but junk, and stopping half way lose nothin
   await expect(id("desk-count")).toHaveText(`${found} images`);
 });
 
-test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
+test("video gives frames, motion chart and table; an undecodable video is reported", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
@@ -350,7 +350,7 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
   await expect(id("desk-count")).toHaveText("20 images");
   await expect(id("noted-files")).toContainText("This browser cannot decode bad.mp4");
   await expect(id("sheet").first()).toContainText("walk/img000000.png");
-  // The right frames: the disc moves.
+  // The frames are the right ones: the disc moves.
   const disc = (/** @type {number} */ place) =>
     id("sheet").nth(place).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
       const { width, height } = canvas;
@@ -392,7 +392,7 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
   await expect(id("sheet").last()).toContainText("img000015");
 });
 
-test("where WebCodecs is missing, a video element gives the frames", async ({ page }) => {
+test("video element gives the frames without WebCodecs", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -403,7 +403,7 @@ test("where WebCodecs is missing, a video element gives the frames", async ({ pa
   await expect(id("message")).toHaveText("Keypoints of 2 frames.");
 });
 
-test("the camera shows keypoints live, and stops", async ({ page }) => {
+test("camera shows live keypoints and stops", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -420,7 +420,7 @@ test("the camera shows keypoints live, and stops", async ({ page }) => {
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`axe finds nothing to mend in the annotations, ${colorScheme}`, async ({ page }) => {
+  test(`axe reports no violations in Annotate, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await open(page, QUICK);
     const id = at(page);

@@ -1,4 +1,4 @@
-// What can be handed on (links, figures), the tour, the article, and bringing pictures.
+// Links, figures, the tour, the article, and loading images.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
@@ -8,7 +8,7 @@ import { QUICK, at, grouped, movie, number, open, pictures, violations } from ".
 /** A quick run of few keypoints. */
 const FIVE = `${QUICK}&keypoints=5`;
 
-/** The losses that the chart was told of, up to a step.
+/** The losses of the first steps.
  * @param {import("@playwright/test").Page} page
  * @param {number} step
  */
@@ -21,7 +21,7 @@ async function lossAt(page, step) {
   return id("loss").textContent();
 }
 
-test("a link gives the same run: every setting, the sample, the seed, and the loss at step 20", async ({ page, context }) => {
+test("link restores settings, sample and seed, and gives the same loss at step 20", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await open(page, `${FIVE}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
   const id = at(page);
@@ -30,7 +30,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   await expect(id("mask-ratio")).toHaveValue("0.5");
   await expect(id("micro-batch")).toHaveValue("2");
   await expect(id("link-note")).toBeHidden();
-  // A setting by hand goes into the address, too.
+  // A changed setting is in the address.
   await id("keypoints").fill("6");
   await id("keypoints").press("Enter");
   await expect(page).toHaveURL(/keypoints=6/);
@@ -42,7 +42,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   const link = await page.evaluate(() => navigator.clipboard.readText());
   expect(new URL(link).searchParams.get("seed")).toBe("3");
   expect(new URL(link).searchParams.has("micro_batch"), "what follows from the rest is not said").toBe(false);
-  expect(new URL(link).searchParams.has("learning_rate"), "nor what is the preset's").toBe(false);
+  expect(new URL(link).searchParams.has("learning_rate"), "nor are the values of the preset").toBe(false);
   expect(await id("share-link").inputValue()).toBe(link);
 
   await open(page, link);
@@ -53,7 +53,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   expect(await lossAt(page, 20), "another seed is another run").not.toBe(loss);
 });
 
-test("what an address says wrongly is named and left out", async ({ page }) => {
+test("address with wrong parameters ignores and lists them", async ({ page }) => {
   await open(page, `${FIVE}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
@@ -73,13 +73,13 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
   await note.getByRole("button").click();
   await expect(note).toBeHidden();
 
-  // What only the engine can tell.
+  // Only the engine can reject these.
   await page.goto("?backend=cpu&batch=4&micro_batch=3&count=40");
   await expect(note).toContainText("divisor");
   await expect(at(page)("batch")).toHaveValue("16");
 });
 
-test("a teacher's link hides what it names, and starts", async ({ page }) => {
+test("lesson link hides the named parts and starts training", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("open-share").click();
@@ -95,7 +95,7 @@ test("a teacher's link hides what it names, and starts", async ({ page }) => {
   for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
 });
 
-test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", async ({ page }) => {
+test("share exports the figure as SVG with vector skeletons and as PNG", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await lossAt(page, 2);
@@ -136,13 +136,13 @@ test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", as
     return { width: bitmap.width, colours: colours.size };
   }, png.bytes.toString("base64"));
   expect(shown.width).toBeGreaterThan(2000);
-  expect(shown.colours, "pictures are in it").toBeGreaterThan(200);
+  expect(shown.colours, "images are in it").toBeGreaterThan(200);
   await page.keyboard.press("Escape");
   await expect(id("share")).toBeHidden();
   await expect(id("open-share")).toBeFocused();
 });
 
-test("? lists the keys, Esc closes the list, and meanwhile no key trains", async ({ page }) => {
+test("? opens the list of keys, Esc closes it, and no key trains meanwhile", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("step").focus();
@@ -153,19 +153,19 @@ test("? lists the keys, Esc closes the list, and meanwhile no key trains", async
   await expect(id("keys")).toBeHidden();
   await expect(id("step")).toBeFocused();
   await expect(id("step-count")).toHaveText("0");
-  // In a field it is a question mark.
+  // In a field, ? is a character.
   await page.goto("?backend=cpu#annotate");
   await expect(page.locator("#backend")).toHaveText("CPU");
   await page.keyboard.press("?");
   await expect(id("keys")).toBeVisible();
 });
 
-test("the tour is completed by keyboard alone, and gives the focus back", async ({ page }) => {
+test("tour works by keyboard alone and restores the focus", async ({ page }) => {
   const errors = [];
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   await open(page, FIVE);
   const id = at(page);
-  // Only keys from here on.
+  // From here on, only keys are used.
   await expect
     .poll(async () => {
       await page.keyboard.press("Tab");
@@ -180,7 +180,7 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
     await expect(tour).toContainText(`${stop} of 9`);
     await expect(tour.getByRole("button", { name: stop === 9 ? "Done" : "Next" })).toBeFocused();
     titles.push(await tour.getByRole("heading").textContent());
-    // Both ways on: the arrow and the button.
+    // The arrow key and the button both continue.
     await page.keyboard.press(stop % 2 ? "Enter" : stop === 9 ? "Enter" : "ArrowRight");
   }
   expect(new Set(titles).size).toBe(9);
@@ -197,7 +197,7 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
   expect(errors, "nothing that the page's policy forbids").toEqual([]);
 });
 
-/** Loads files by hand into a page that is open.
+/** Loads files by the file input.
  * @param {import("@playwright/test").Page} page
  * @param {{ name: string, mimeType: string, buffer: Buffer }[]} files
  */
@@ -207,7 +207,7 @@ async function loadFiles(page, files) {
   await expect(page.getByTestId("play")).toBeEnabled();
 }
 
-test("a removed thumbnail is not trained on, and undo brings it back", async ({ page }) => {
+test("removing a thumbnail removes its image from training, and Undo restores it", async ({ page }) => {
   const all = pictures(6);
   const losses = [];
   for (const files of [all, all.filter((_, index) => index !== 2)]) {
@@ -229,7 +229,7 @@ test("a removed thumbnail is not trained on, and undo brings it back", async ({ 
   await expect(id("pictures-count")).toHaveText("5");
   expect(await lossAt(page, 4), "as if it had never been there").toBe(ofFive);
 
-  // A run is under way: nothing is thrown away before somebody says so.
+  // The run has steps, so the new run must be confirmed.
   await id("removed-undo").click();
   await expect(tiles).toHaveCount(6);
   await expect(tiles.nth(2)).toHaveAccessibleName("Remove disc 2.bmp");
@@ -242,7 +242,7 @@ test("a removed thumbnail is not trained on, and undo brings it back", async ({ 
   expect(await lossAt(page, 4)).toBe(ofSix);
 });
 
-test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and no key trains", async ({ page }) => {
+test("thumbnails support arrow keys and Delete, keep two images, and no key trains", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await loadFiles(page, pictures(4));
@@ -262,7 +262,7 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(id("step-count")).toHaveText("0");
 });
 
-/** Drops files one lot after the other, the next before the first is read.
+/** Drops groups of files in succession, each before the previous one is read.
  * @param {import("@playwright/test").Page} page
  * @param {{ name: string, mimeType: string, buffer: Buffer }[][]} lots
  */
@@ -278,7 +278,7 @@ const dropAtOnce = (page, lots) =>
     lots.map((files) => files.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }))),
   );
 
-test("what is dropped while other files are read waits for them, and is added", async ({ page }) => {
+test("files dropped during a load are added after it", async ({ page }) => {
   const all = pictures(66);
   await open(page, FIVE);
   const id = at(page);
@@ -296,7 +296,7 @@ test("what is dropped while other files are read waits for them, and is added", 
   await id("removed-undo").click();
   await expect(id("pictures-count"), "the last two went").toHaveText("64");
 
-  // Whoever chooses a sample meanwhile wants nothing else.
+  // A sample chosen meanwhile replaces queued files.
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60)]);
   await id("sample-puppets").click();
   await expect(id("pictures-count")).toHaveText("400");
@@ -304,7 +304,7 @@ test("what is dropped while other files are read waits for them, and is added", 
   await expect(id("pictures-count")).toHaveText("400");
 });
 
-test("what is dropped while a sample is read comes beside it if that is wanted, else in its place", async ({ page }) => {
+test("files dropped while a sample loads are added to it or replace it", async ({ page }) => {
   const all = pictures(6);
   await page.route("**/some-hands/**", async (route) => {
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -332,7 +332,7 @@ test("what is dropped while a sample is read comes beside it if that is wanted, 
   await expect(id("pictures-count")).toHaveText("6");
 });
 
-test("a run stops at the step that is set, says what it took, and goes on if that is wanted", async ({ page }) => {
+test("run stops at the set step, reports its duration, and can continue", async ({ page }) => {
   await open(page, `${FIVE}&steps=12&start=1`);
   const id = at(page);
   await expect(id("message")).toHaveText(/^Finished: 12 steps in 0:\d\d\./);
@@ -346,12 +346,12 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
   await expect(page.locator("#look-back")).toBeFocused();
   await expect(id("moment-b")).toBeInViewport();
   await expect(id("moment-b")).toHaveText("12");
-  // On from there, without an end.
+  // Continues without a limit.
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(16);
   await expect(page).not.toHaveURL(/steps=/);
   await expect(id("steps")).toHaveValue("");
-  // An end that is set while it trains.
+  // A limit set during training.
   const end = (await number(id("step-count"))) + 120;
   await id("steps").fill(`${end}`);
   await id("steps").press("Enter");
@@ -362,7 +362,7 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
   await expect(id("message")).toHaveText("Ready. Press Play to train.");
 });
 
-/** The colours in the middle of each thumbnail, as text.
+/** The centre colour of each thumbnail, as text.
  * @param {import("@playwright/test").Page} page
  */
 const middles = (page) =>
@@ -370,12 +370,12 @@ const middles = (page) =>
     /** @type {HTMLCanvasElement[]} */ (canvases).map((canvas) => `${canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 3, 3).data}`),
   );
 
-test("a sample has thumbnails, too, and a puppet that is left out is not learned from", async ({ page }) => {
+test("sample shows thumbnails, and a removed puppet is not trained on", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(40);
-  expect(new Set(await middles(page)).size, "different pictures").toBeGreaterThan(30);
+  expect(new Set(await middles(page)).size, "different images").toBeGreaterThan(30);
   const whole = await lossAt(page, 4);
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
@@ -386,7 +386,7 @@ test("a sample has thumbnails, too, and a puppet that is left out is not learned
   await expect(id("share")).toContainText("The link includes the images that you removed.");
   await page.keyboard.press("Escape");
   expect(await lossAt(page, 4)).not.toBe(whole);
-  // Another size reads them again, and still leaves it out.
+  // Another size reads the images again, and the removed one stays removed.
   await id("advanced").locator("summary").click();
   await id("size").fill("64");
   await id("size").press("Enter");
@@ -402,7 +402,7 @@ test("a sample has thumbnails, too, and a puppet that is left out is not learned
   expect(await lossAt(page, 4)).toBe(whole);
 });
 
-test("what is left out is not annotated, either; by the public module", async ({ page }) => {
+test("removeImages excludes images from annotation", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
@@ -428,7 +428,7 @@ test("what is left out is not annotated, either; by the public module", async ({
   });
 });
 
-test("a zip has a thumbnail for each of its pictures, some dozens at a time", async ({ page }) => {
+test("zip shows a thumbnail for each image, page by page", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const zip = new AdmZip();
@@ -451,11 +451,11 @@ test("a zip has a thumbnail for each of its pictures, some dozens at a time", as
   await expect(tiles.nth(60)).toHaveAccessibleName("Remove 61.bmp");
 });
 
-test("what comes next is added to what a person brought, or replaces it; undo takes it away again", async ({ page }) => {
+test("new images are added to the user's images or replace them, and Undo removes them", async ({ page }) => {
   const all = pictures(6);
   await open(page, FIVE);
   const id = at(page);
-  // Every run of this test is kept; from the fourth on the page asks which one may go.
+  // Each run of this test is stored; from the fourth on the dialog for deleting runs opens.
   await page.addLocatorHandler(id("choose"), () => id("choose-close").click());
   await expect(id("adds"), "a sample gives way").not.toBeChecked();
   await loadFiles(page, all);
@@ -471,10 +471,10 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
   await expect(tiles).toHaveCount(6);
   await expect(page.getByText("Added 2 images.")).toBeVisible();
   expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
-  // What is no picture changes nothing.
+  // A file that is not an image changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
   await expect(id("message")).toContainText("There is no picture in this");
-  await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] snapshots$/);
+  await expect(id("moments-count"), "nor the training history").toHaveText(/^[2-9] snapshots$/);
   await expect(id("step-count")).toHaveText("4");
   await expect(id("pictures-count")).toHaveText("6");
   await id("reset").click();
@@ -484,7 +484,7 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
   await expect(id("pictures-count")).toHaveText("4");
   expect(await lossAt(page, 4)).toBe(ofFour);
 
-  // Frames of a video, and the camera.
+  // Frames of a video, and images of the camera.
   await id("file-input").setInputFiles(await movie(page));
   await id("frames-every").fill("4");
   await id("frames-take").click();
@@ -502,7 +502,7 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
   await expect(tiles).toHaveCount(3);
 });
 
-test("how pictures become square is chosen by looking", async ({ page }) => {
+test("fit previews show the image and choose the fit", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await expect(id("fits"), "drawn puppets are square").toBeHidden();
@@ -526,7 +526,7 @@ test("how pictures become square is chosen by looking", async ({ page }) => {
   await expect(id("fit-choice")).toHaveValue("pad");
 });
 
-test("a video becomes training pictures: every n-th frame", async ({ page }) => {
+test("video gives every n-th frame as training image", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("file-input").setInputFiles(await movie(page));
@@ -546,7 +546,7 @@ test("a video becomes training pictures: every n-th frame", async ({ page }) => 
   await expect(id("pictures-count")).toHaveText("5");
 });
 
-test("the camera gives n pictures after a countdown, and bad ones are left out", async ({ page }) => {
+test("camera records n images after a countdown, and bad ones can be removed", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("open-record").click();
@@ -571,7 +571,7 @@ test("the camera gives n pictures after a countdown, and bad ones are left out",
   await expect(id("record")).toBeHidden();
 });
 
-test("the article's figures follow their sliders and the page's pictures", async ({ page }) => {
+test("article figures follow their sliders and the loaded images", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
@@ -596,11 +596,11 @@ test("the article's figures follow their sliders and the page's pictures", async
   await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
   const before = await drawn("figure-shift");
   await loadFiles(page, pictures(6));
-  await expect.poll(() => drawn("figure-shift"), { message: "other pictures" }).not.toBe(before);
+  await expect.poll(() => drawn("figure-shift"), { message: "other images" }).not.toBe(before);
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`axe finds nothing to mend in what is new, ${colorScheme}`, async ({ page }) => {
+  test(`axe reports no violations in thumbnails, tour, dialogs and article, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await open(page, `${FIVE}&colour=red`);
     const id = at(page);
@@ -626,7 +626,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.keyboard.press("Escape");
     await expect(id("keys")).toBeHidden();
     await id("open-record").click();
-    // Its module comes first: before, its buttons are as they lie in the page, and nothing is there that Esc could close.
+    // Waits until the module is loaded: before, its buttons do nothing and Esc closes nothing.
     await expect(id("record")).toBeVisible();
     await expect(id("record-start")).toBeEnabled();
     await check("camera");
@@ -639,7 +639,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   });
 }
 
-test("an engine that could not be loaded at first still follows the address", async ({ page }) => {
+test("address is applied after a failed start of the engine", async ({ page }) => {
   await page.route("**/worker_bg.wasm", (route) => route.abort());
   await page.goto(FIVE);
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
@@ -649,7 +649,7 @@ test("an engine that could not be loaded at first still follows the address", as
   await expect(page.getByTestId("keypoints")).toHaveValue("5");
 });
 
-test("hands are in the address, and come back by it", async ({ page }) => {
+test("address contains the hands sample and restores it", async ({ page }) => {
   const spare = pictures(6);
   let answered = 0;
   await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
@@ -666,10 +666,10 @@ test("hands are in the address, and come back by it", async ({ page }) => {
   await expect(id("keypoints")).toHaveValue("5");
 });
 
-test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
+test("camera images are mirrored on request", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
-  // A camera that sees red at its left and blue at its right.
+  // A camera image that is red on the left and blue on the right.
   await page.evaluate(() => {
     const canvas = document.createElement("canvas");
     canvas.width = 64;
@@ -701,7 +701,7 @@ test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
   expect([await left(0), await left(3)]).toEqual(["blue", "red"]);
 });
 
-test("progress is not read out step by step, its end is; the tour rests where motion is unwelcome", async ({ page }) => {
+test("progress is announced at its end only, and the tour respects reduced motion", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
   await open(page, FIVE);
   await page.evaluate(() => {
@@ -720,7 +720,7 @@ test("progress is not read out step by step, its end is; the tour rests where mo
   await expect(page.locator("body")).toHaveClass(/driver-simple/);
 });
 
-test("every address that the page writes is read as what was meant, and says no more than it must", async ({ page }) => {
+test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
@@ -734,7 +734,7 @@ test("every address that the page writes is read as what was meant, and says no 
       { ...preset, seed: 9007199254740991, learning_rate: 1.5e-5 },
       { ...preset, batch: 8, micro_batch: 8, flip: true, fit: "pad" },
       { ...preset, batch: 8, micro_batch: 4, loss: "pixel", thickness: 1e-5 },
-      // Every number at its ends.
+      // Every number at the ends of its range.
       { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, min }) => [name, min])) },
       { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, max }) => [name, max])) },
     ]);

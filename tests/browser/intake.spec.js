@@ -1,4 +1,4 @@
-// Videos, cameras, drops and labels as a person brings them, with the engine at work.
+// Videos, cameras, drops and labels, with the engine running.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -6,7 +6,7 @@ import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
 import { QUICK, at, open, pictures, root } from "./helpers.js";
 
-/** A video of `tests/data/videos`, to be picked.
+/** A video of `tests/data/videos` for a file input.
  * @param {string} name
  * @param {string} [called]
  */
@@ -14,7 +14,7 @@ async function video(name, called = path.basename(name)) {
   return { name: called, mimeType: "video/webm", buffer: await readFile(path.join(root, "tests/data/videos", name)) };
 }
 
-/** Presses a button that downloads a file, without the browser, which stops a page that downloads many.
+/** Presses a button that downloads a file and reads it without a download, because browsers stop a page after many downloads.
  * @param {import("@playwright/test").Page} page
  * @param {string} button
  */
@@ -35,7 +35,7 @@ async function taken(page, button) {
   return Buffer.from(base64, "base64");
 }
 
-test("two videos of one name are two in every table, and each frame shows its own image", async ({ page }) => {
+test("two videos of one name get two names in every export, and frames show their own images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -45,12 +45,12 @@ test("two videos of one name are two in every table, and each frame shows its ow
   await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
   await expect(id("noted-files")).toContainText("this one is video (2).webm here and in what is exported");
   await expect(id("desk-count")).toHaveText("60 images");
-  // The same once more, under another name: nothing comes, and the note tells its name here.
+  // The same video under another name adds nothing, and the note gives its name in the project.
   await id("desk-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
   await expect(id("noted-files")).toContainText("This video is already in the project, as video.webm.");
   await expect(id("desk-count")).toHaveText("60 images");
 
-  // While the page still hands out addresses of blobs: the frames themselves.
+  // The frames themselves, read while their blob addresses are valid.
   await id("with-pictures").check();
   const zip = new AdmZip(await taken(page, "export-cvat"));
   const images = zip.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
@@ -80,7 +80,7 @@ test("two videos of one name are two in every table, and each frame shows its ow
   await expect(page.locator("#motion-video option")).toHaveText(["video.webm", "video (2).webm"]);
 });
 
-test("three landmarks are placed by three clicks while a model trains", async ({ page }) => {
+test("three clicks place three landmarks during training", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -104,7 +104,7 @@ test("three landmarks are placed by three clicks while a model trains", async ({
   for (let item = 0; item < 3; item++) await expect(id("landmarks").locator("li").nth(item)).toContainText("placed on 1");
 });
 
-test("labels dropped beside their images come after them, and training leaves them to Annotate", async ({ page }) => {
+test("labels dropped with images are imported after them, and Train rejects labels", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const files = pictures(3);
@@ -125,7 +125,7 @@ test("labels dropped beside their images come after them, and training leaves th
   await expect(id("noted-files")).toContainText("other.json");
 });
 
-/** A camera of the test's own, one of two: `window.camera` is its canvas, `window.unplug()` unplugs it, `window.asked` are the cameras asked for.
+/** Stubs two cameras: `window.camera` is the canvas, `window.unplug()` unplugs it, `window.asked` lists the requested cameras.
  * @param {import("@playwright/test").Page} page
  */
 const stubCamera = (page) =>
@@ -155,7 +155,7 @@ const stubCamera = (page) =>
     };
   });
 
-test("a camera that is turned or unplugged while it records leaves what it recorded", async ({ page }) => {
+test("camera recorder keeps recorded images when the camera is turned or unplugged", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await stubCamera(page);
@@ -170,7 +170,7 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
   await expect(id("record-said")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
-  // Read at once: the next shot says something else.
+  // Read at once, because the next image changes the text.
   const [muted, unmuted] = await page.evaluate(() =>
     ["mute", "unmute"].map((what) => {
       /** @type {any} */ (window).tell(what);
@@ -183,7 +183,7 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();
   await expect(id("record-use")).toBeEnabled();
-  // It goes on with the camera that was chosen.
+  // Recording continues with the chosen camera.
   await id("record-start").click();
   await expect.poll(() => tiles.count()).toBeGreaterThan(count);
   expect(await page.evaluate(() => /** @type {any} */ (window).asked.at(-1))).toBe("back");
@@ -194,7 +194,7 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await expect(id("pictures-count")).toHaveText(`${all}`);
 });
 
-test("a camera that is turned or unplugged while keypoints are shown is followed, and its end is reported", async ({ page }) => {
+test("live camera follows a turned camera and reports an unplugged one", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await stubCamera(page);
@@ -215,7 +215,7 @@ test("a camera that is turned or unplugged while keypoints are shown is followed
   }
 });
 
-test("without https the page says what is missing, and the camera why it is not there", async ({ page }) => {
+test("page without https reports what is missing", async ({ page }) => {
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "isSecureContext", { get: () => false });
     Object.defineProperty(navigator, "mediaDevices", { get: () => undefined });
@@ -227,12 +227,12 @@ test("without https the page says what is missing, and the camera why it is not 
   await expect(id("record-said")).toContainText("not opened over https");
 });
 
-test("a dropped link or text leads nowhere and is reported; files dropped while the editor is open are read", async ({ page }) => {
+test("dropped links and text are reported, and files dropped on the editor are added", async ({ page }) => {
   const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   await open(page, QUICK);
   const id = at(page);
-  // The last that the page says by itself.
+  // The last message that the page shows by itself.
   await expect(id("message")).toContainText("or open a trained model");
   await id("half-annotate").click();
   /** Drops something on an element. @param {string} target @param {Record<string, string>} data @param {[string, string][]} files Names and bytes in base64. */

@@ -1,4 +1,4 @@
-// The laboratory: what is touched has an effect, with the real engine on the CPU. A trained model is touched, tiny ones are trained.
+// The laboratory with the real engine on the CPU: edits of a trained model, and training of tiny ones.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { FEW, QUICK, at, number, open, playTo, root, sixty, violations } from ".
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
 
-/** Opens the trained hands that come with the page.
+/** Opens the trained hands model of the page.
  * @param {import("@playwright/test").Page} page
  */
 async function openHands(page) {
@@ -24,7 +24,7 @@ async function openHands(page) {
  */
 const pixels = (canvas) => canvas.evaluate((element) => /** @type {HTMLCanvasElement} */ (element).toDataURL());
 
-/** How much of a canvas' pixels differ from an earlier picture of it, in [0, 1].
+/** Share of the pixels of a canvas that differ from an earlier copy, in [0, 1].
  * @param {import("@playwright/test").Locator} canvas
  * @param {string} before
  */
@@ -42,7 +42,7 @@ const changed = (canvas, before) =>
     return count / (a.length / 4);
   }, before);
 
-/** Waits until what the flow shows no longer changes.
+/** Waits until the stages no longer change.
  * @param {import("@playwright/test").Page} page
  */
 async function settled(page) {
@@ -57,7 +57,7 @@ async function settled(page) {
     .toBe(true);
 }
 
-/** All stages as they are.
+/** Copies of all stages.
  * @param {import("@playwright/test").Page} page
  */
 async function stages(page) {
@@ -65,17 +65,17 @@ async function stages(page) {
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
 }
 
-test("every stage shows its own tensor, of the picture that is chosen", async ({ page }) => {
+test("stages show the tensors of the selected image", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const first = await stages(page);
   expect(new Set(Object.values(first)).size).toBe(10);
   await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)?%$/);
-  // The paper's argument: without keypoints it is further off.
+  // Without keypoints the error is larger, as the paper argues.
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
   expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
 
-  // A press on the fourth picture of the grid.
+  // Clicks the fourth preview image.
   const input = id("view-input");
   const box = await input.boundingBox();
   await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
@@ -85,7 +85,7 @@ test("every stage shows its own tensor, of the picture that is chosen", async ({
     expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
   }
   expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBeLessThan(SAME);
-  // By keyboard, back again.
+  // Back by keyboard.
   await id("flow-probes").getByRole("radio").nth(3).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
   await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
@@ -93,13 +93,13 @@ test("every stage shows its own tensor, of the picture that is chosen", async ({
   expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBeLessThan(SAME);
 });
 
-test("a painted mask changes what is left and what is rebuilt", async ({ page }) => {
+test("painting the mask changes masked input and reconstruction", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
   const mask = id("flow-mask");
   const { width } = await mask.boundingBox();
-  // A stroke through the middle: the first cell says whether it hides or shows.
+  // A stroke through the middle: the first cell decides whether it hides or shows.
   await id("hide-all").click();
   await settled(page);
   const hidden = await stages(page);
@@ -119,11 +119,11 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   expect(await changed(id("flow-masked"), hidden.masked)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-rebuilt"), hidden.rebuilt)).toBeGreaterThan(0.01);
 
-  // With the keyboard: the cell in the corner.
+  // The corner cell by keyboard.
   await id("show-all").click();
   await settled(page);
   const shown = await stages(page);
-  expect(await changed(id("flow-masked"), shown.picture), "all of it is left").toBeLessThan(0.03);
+  expect(await changed(id("flow-masked"), shown.picture), "nothing is hidden").toBeLessThan(0.03);
   await mask.focus();
   await page.keyboard.press(" ");
   await settled(page);
@@ -135,12 +135,12 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
 });
 
-test("a keypoint that is dragged takes the edge map and the reconstruction along", async ({ page }) => {
+test("dragging a keypoint changes edge map and reconstruction", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
   const linked = id("flow-linked");
-  // The first keypoint, by the keyboard, so that its place is known.
+  // The first keypoint by keyboard, so that its position is known.
   await linked.focus();
   await page.keyboard.press("n");
   await expect(id("touch-readout")).toContainText("of its heatmap");
@@ -153,7 +153,7 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeLessThan(SAME);
 
-  // Pointed at, a keypoint shows its heatmap alone, and an edge lights up wherever it is.
+  // Under the pointer, a keypoint shows its heatmap only, and an edge is highlighted everywhere.
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
   const places = Array.from({ length: 17 * 17 }, (_, i) => [(i % 17) / 16, Math.floor(i / 17) / 16]);
   const pointAt = async (/** @type {string} */ what) => {
@@ -174,7 +174,7 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   }
   await page.mouse.move(0, 0);
 
-  // Now with the pointer, from the corner to the right.
+  // By pointer, from the corner to the right.
   const box = await linked.boundingBox();
   await page.mouse.move(box.x + 3, box.y + 3);
   await page.mouse.down();
@@ -183,7 +183,7 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   expect(await changed(id("flow-edge-map"), corner["edge-map"])).toBeGreaterThan(0.02);
   expect(await changed(id("flow-rebuilt"), corner.rebuilt)).toBeGreaterThan(0.01);
   await expect(id("pose")).toHaveValue("moved");
-  // Both follow each of the pointer's moves; how long that takes, up to the frame in which they are other ones, is printed.
+  // Both views follow each move of the pointer; the delay until they change is printed.
   await page.evaluate(() => {
     const waits = /** @type {number[]} */ ([]);
     Object.assign(window, { waits });
@@ -214,14 +214,14 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 });
 
-test("an edge is picked in the matrix, lights up everywhere, and is switched off and up", async ({ page }) => {
+test("picking an edge in the matrix highlights it everywhere and allows edits", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
   const grid = await pixels(id("view-skeleton"));
   const matrix = id("edge-matrix");
   await matrix.focus();
-  // To the first edge of the first row, which the model weighs little; Enter picks it.
+  // The first edge of the first row has a small weight; Enter picks it.
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
   for (const [canvas, then] of [[id("flow-linked"), before.linked], [id("flow-graph"), before.graph], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
@@ -243,13 +243,13 @@ test("an edge is picked in the matrix, lights up everywhere, and is switched off
   await expect(id("touch-readout")).toContainText("weight 0.000, switched off");
   expect(await changed(id("flow-edge-map"), up["edge-map"])).toBeGreaterThan(0);
 
-  // The slider takes all edges away but the strongest.
+  // The slider hides all edges but the strongest.
   await id("faintest").fill("1");
   await expect.poll(() => changed(id("flow-graph"), picked.graph)).toBeGreaterThan(0.05);
 });
 
-test("it is touched while it trains, and the training goes on as if it were not", async ({ page }) => {
-  // Steps that take longer than frames, so that the page shows nearly each.
+test("edits during training leave the losses bit-identical", async ({ page }) => {
+  // Steps take longer than frames, so that the page shows nearly each one.
   await open(page, QUICK.replace("batch=2", "batch=8"));
   const id = at(page);
   /** The losses of the first steps, by their step. */
@@ -288,12 +288,12 @@ test("it is touched while it trains, and the training goes on as if it were not"
   for (const step of both) expect(touched[step], `step ${step}`).toBe(alone[step]);
 });
 
-test("a picture in its own pose is itself, in another's it is not", async ({ page }) => {
+test("pose transfer gives an image in its own pose on the diagonal only", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   await id("poses").locator("summary").click();
   await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 images at step/);
-  // The first of the diagonal against the flow, both brought to 32 px.
+  // The first image of the diagonal is compared with the flow at 32 px.
   const distance = (/** @type {number} */ row, /** @type {number} */ column) =>
     page.evaluate(([row, column]) => {
       const of = (/** @type {string} */ name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="${name}"]`));
@@ -315,7 +315,7 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
     }, [row, column]);
   expect(await distance(0, 0)).toBeLessThan(1.5);
   expect(await distance(4, 0), "the pose of an open hand").toBeGreaterThan(4);
-  // By the public module, number by number.
+  // By the public module, numerically.
   const differences = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
     const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
@@ -340,13 +340,13 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
     expect(own, "A onto A is A").toBeLessThanOrEqual(1);
     expect(other, "B's pose is not A's").toBeGreaterThan(50);
   }
-  // The same by the list of poses.
+  // The same with the list of poses.
   await id("pose").selectOption("4");
   await settled(page);
   expect(await distance(4, 0)).toBeLessThan(1.5);
 });
 
-test("hands that somebody brings: watched, touched, looked back on and handed on", async ({ page }) => {
+test("lab works on own images: views, edits, history and share", async ({ page }) => {
   const requests = [];
   page.context().on("request", (request) => requests.push(request.url()));
   await open(page, "?backend=cpu&loss=pixel&size=32&width=8&batch=8&learning_rate=0.002");
@@ -358,12 +358,12 @@ test("hands that somebody brings: watched, touched, looked back on and handed on
   const step = await playTo(page, 120);
   await settled(page);
   const trained = await stages(page);
-  expect(await changed(id("flow-picture"), untrained.picture), "the same picture").toBeLessThan(SAME);
+  expect(await changed(id("flow-picture"), untrained.picture), "the same image").toBeLessThan(SAME);
   for (const stage of ["heatmaps", "linked", "edge-map", "rebuilt", "without", "difference", "graph"]) {
     expect(await changed(id(`flow-${stage}`), untrained[stage]), stage).toBeGreaterThan(0.02);
   }
   await expect(id("diagnosis")).not.toContainText("Too early to tell");
-  // Half is hidden: the half that is left is the picture's, the other is not.
+  // Half is hidden: the visible half equals the image, the other does not.
   await id("hide-half").click();
   await settled(page);
   expect(await changed(id("flow-masked"), trained.picture)).toBeGreaterThan(0.4);
@@ -383,10 +383,10 @@ test("hands that somebody brings: watched, touched, looked back on and handed on
   await expect(id("share-preview")).toHaveAttribute("alt", `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
   await page.keyboard.press("Escape");
   const { origin } = new URL(page.url());
-  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "pictures stay").toEqual([]);
+  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "images stay on the device").toEqual([]);
 });
 
-test("the trained puppets, touched", async ({ page }) => {
+test("edits act on the trained puppets", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   await id("open-shipped").filter({ hasText: "Puppets" }).click();
@@ -404,7 +404,7 @@ test("the trained puppets, touched", async ({ page }) => {
   await settled(page);
   expect(await changed(id("flow-mask"), before.mask)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.005);
-  expect(await changed(id("flow-edge-map"), before["edge-map"]), "lines do not mind the mask").toBeLessThan(SAME);
+  expect(await changed(id("flow-edge-map"), before["edge-map"]), "the edge map does not depend on the mask").toBeLessThan(SAME);
   await id("put-back").click();
   await id("flow-linked").focus();
   for (let i = 0; i < 4; i++) await page.keyboard.press("Shift+ArrowUp");
@@ -413,10 +413,10 @@ test("the trained puppets, touched", async ({ page }) => {
   expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.005);
 });
 
-test("slow motion takes step after step and shows each stage in turn", async ({ page }) => {
+test("slow motion shows each stage of each step", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  // What is lit, and at which step, whenever either changes.
+  // Records the lit stage and the step whenever one of them changes.
   await page.evaluate(() => {
     const seen = /** @type {[number, string][]} */ ([]);
     Object.assign(window, { seen });
@@ -438,11 +438,11 @@ test("slow motion takes step after step and shows each stage in turn", async ({ 
   const order = await page.evaluate(() => Array.from(document.querySelectorAll(".tile[data-stage]"), (tile) => /** @type {HTMLElement} */ (tile).dataset.stage));
   const lit = seen.map(([, stage]) => stage).filter(Boolean);
   expect(new Set(lit).size, "stages that were lit").toBeGreaterThan(5);
-  // Going through the model is the tiles' own order, so few of the changes lead back: one at each step.
+  // Stages are lit in the order of the tiles, so only one change per step goes back.
   const back = lit.filter((stage, i) => i > 0 && order.indexOf(stage) < order.indexOf(lit[i - 1])).length;
   expect(back).toBeLessThanOrEqual(steps.length);
   const from = await number(id("step-count"));
-  // Switched off while it runs, it goes on at full speed.
+  // Switching slow motion off during training gives full speed.
   await id("slow").click();
   await expect.poll(() => number(id("step-count")), { timeout: 20_000 }).toBeGreaterThan(from + 30);
   await expect(id("play")).toHaveText("Pause");
@@ -450,7 +450,7 @@ test("slow motion takes step after step and shows each stage in turn", async ({ 
   await expect(id("play")).toHaveText("Play");
 });
 
-test("a training is looked back on, and taken home as a film that plays", async ({ page }) => {
+test("training history can be scrubbed and exported as WebM and GIF", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await playTo(page, 30);
@@ -460,8 +460,8 @@ test("a training is looked back on, and taken home as a film that plays", async 
   const [first, last] = [await pixels(id("moment-a-view")), await pixels(id("moment-b-view"))];
   expect(first).not.toBe(last);
   const step = await number(id("moment-b"));
-  expect(step, "the last moment is the present one").toBe(await number(id("step-count")));
-  // Scrubbed to the same moment, both are the same.
+  expect(step, "the last snapshot is the current state").toBe(await number(id("step-count")));
+  // Both sliders at the same snapshot show the same.
   await id("moment-b-slider").fill("0");
   await expect(id("moment-b")).toHaveText("0");
   expect(await pixels(id("moment-b-view"))).toBe(first);
@@ -505,7 +505,7 @@ test("a training is looked back on, and taken home as a film that plays", async 
   expect(played.width).toBeGreaterThan(400);
   expect(played.duration).toBeGreaterThan(1);
 
-  // A run that is saved keeps its moments; another one has its own.
+  // Saving a run keeps its snapshots; a new run has its own.
   const run = await save("save-run");
   await id("reset").click();
   await expect(id("moments-count")).toHaveText("Snapshots appear during training");
@@ -515,12 +515,12 @@ test("a training is looked back on, and taken home as a film that plays", async 
   expect(await pixels(id("moment-a-view"))).toBe(first);
 });
 
-test("what goes wrong is said, and puppets' joints are scored", async ({ page }) => {
-  // The mean loss of two pictures says little of how it goes.
+test("health card reports issues, and the chart shows the joint error of puppets", async ({ page }) => {
+  // The loss of a batch of two is too noisy for issues.
   await open(page, "?backend=cpu&size=32&width=4&loss=pixel&batch=16");
   const id = at(page);
   await expect(id("diagnosis")).toContainText("Too early to tell");
-  // With the smallest steps nothing is learned.
+  // With the smallest learning rate nothing is learned.
   await id("learning-rate").fill("0.000001");
   await id("learning-rate").press("Enter");
   await id("play").click();
@@ -529,7 +529,7 @@ test("what goes wrong is said, and puppets' joints are scored", async ({ page })
   await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the side/);
 });
 
-/** A run of few and small pictures, as an address. */
+/** Address of a run with few and small images. */
 const TINY = "?backend=cpu&size=32&width=4&loss=pixel&keypoints=4";
 
 for (const { trouble, address, says, until, then } of /** @type {{ trouble: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
@@ -542,7 +542,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
     trouble: "exploding",
     address: `${TINY}&batch=8&count=40&learning_rate=0.003`,
     until: 120,
-    then: "0.1", // far too much, once it has learned something
+    then: "0.1", // far too high after some training
     says: /The loss is rising: it was [\d.]+ and is [\d.]+ now\. Halve the learning rate/,
   },
   {
@@ -556,7 +556,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
     says: /^The heatmaps are still wide: .* \d+ % lies near its keypoint\. .* several objects, or objects off the middle\. Then take pictures of one kind of object/,
   },
 ])) {
-  test(`a run that goes wrong is told so, and what to try: ${trouble}`, async ({ page }) => {
+  test(`health card reports an issue and its remedy: ${trouble}`, async ({ page }) => {
     await open(page, address);
     const id = at(page);
     const finding = id("diagnosis").locator(`[data-trouble=${trouble}]`);
@@ -573,10 +573,10 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   });
 }
 
-test("keypoints on one another, and one that never moves, are named", async ({ page }) => {
+test("health card names coinciding and constant keypoints", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  // The trained puppets; then keypoint 2 is found as keypoint 1 is, and keypoint 3 is as likely anywhere.
+  // The trained puppets, with keypoint 2 made equal to keypoint 1, and keypoint 3 with a uniform heatmap.
   const model = await readFile(path.join(root, "models/puppets.safetensors"));
   const give = (/** @type {string} */ name) => id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
   await give("whole.safetensors");
@@ -594,22 +594,22 @@ test("keypoints on one another, and one that never moves, are named", async ({ p
   ]);
 });
 
-test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
+test("layout is stable during training, and reduced motion stops animations", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.setViewportSize({ width: 1440, height: 3000 }); // all of the page is in sight
+  await page.setViewportSize({ width: 1440, height: 3000 }); // the whole page is visible
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(() => scrollTo(0, 0));
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
-  await page.waitForTimeout(1000); // the first numbers have come
+  await page.waitForTimeout(1000); // the first numbers are shown
   await page.evaluate(() => {
     const moved = /** @type {string[]} */ ([]);
     Object.assign(window, { moved });
     new PerformanceObserver((list) => {
       for (const shift of /** @type {any[]} */ (list.getEntries())) {
         for (const { node } of shift.sources ?? []) {
-          // The word on the button that was pressed changes.
+          // The label of the pressed button changes.
           if ((node?.nodeType === 1 ? node : node?.parentElement)?.closest("#play")) continue;
           moved.push(`${(node?.nodeType === 1 ? node : node?.parentElement)?.outerHTML.slice(0, 120)}: ${shift.value}`);
         }
@@ -618,7 +618,7 @@ test("nothing moves while it trains, and dashes stand still for those who want t
   });
   await playTo(page, 130);
   expect(await page.evaluate(() => /** @type {any} */ (window).moved)).toEqual([]);
-  // Motion that was not asked for.
+  // Animations with reduced motion.
   const running = () => page.evaluate(() => document.getAnimations().filter((animation) => animation.playState === "running").length);
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(135);
@@ -629,7 +629,7 @@ test("nothing moves while it trains, and dashes stand still for those who want t
 });
 
 for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["light", 1440], ["dark", 360]])) {
-  test(`axe finds nothing in the laboratory, ${scheme}, ${width} px, touched`, async ({ page }) => {
+  test(`axe reports no violations in the laboratory with edits, ${scheme}, ${width} px`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });
     await openHands(page);

@@ -1,10 +1,10 @@
-// Projects: what labels belong to, and that none of them is lost or mixed up.
+// Projects: labels belong to the content of images and are not lost or mixed up.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import { QUICK, at, bmp, number, open } from "./helpers.js";
 
-/** Images of the same names, but for each `shade` of another content.
+/** Images of the same names, with other content for each `shade`.
  * @param {number} shade
  * @param {number} count
  */
@@ -49,7 +49,7 @@ async function landmark(page, name) {
   await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue(name);
 }
 
-/** Places the landmark that is missing on an image, in its middle.
+/** Places the missing landmark in the middle of an image.
  * @param {import("@playwright/test").Page} page
  * @param {string} name
  */
@@ -65,7 +65,7 @@ async function label(page, name) {
 
 const saved = "Saved in this browser";
 
-test("images of the same names on another day start without labels", async ({ page }) => {
+test("images of the same names but other content get no labels", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
@@ -81,7 +81,7 @@ test("images of the same names on another day start without labels", async ({ pa
   await id("desk-layer").selectOption("landmarks");
   await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
   for (let i = 0; i < 6; i++) await expect(id("sheet").filter({ hasText: `img_${i} (2).bmp` })).not.toContainText("by hand");
-  // A project of their own is a clean one, and the other one stays.
+  // A new project is empty, and the other one stays.
   await id("project-new").click();
   await expect(id("desk-empty")).toBeVisible();
   await id("desk-files").setInputFiles(images(90));
@@ -95,7 +95,7 @@ test("images of the same names on another day start without labels", async ({ pa
   await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
 });
 
-test("a second tab is told, works on a copy, and takes over", async ({ page, context }) => {
+test("second tab reports a locked project, opens a copy, and takes over", async ({ page, context }) => {
   await annotating(page, images(20));
   await landmark(page, "tip");
   await label(page, "img_0");
@@ -107,7 +107,7 @@ test("a second tab is told, works on a copy, and takes over", async ({ page, con
   await id("half-annotate").click();
   await expect(id("project-busy")).toContainText("“Project 1” is open in another tab.");
   await expect(id("desk-empty")).toBeVisible();
-  // What the first tab does meanwhile is there when it is closed.
+  // Edits of the first tab are there when it is closed.
   await label(page, "img_1");
   await expect(at(page)("project-saved")).toHaveText(saved);
   await page.close();
@@ -134,7 +134,7 @@ test("a second tab is told, works on a copy, and takes over", async ({ page, con
   await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue("of the first");
 });
 
-test("a project is saved to a file, renamed, deleted, brought back and opened", async ({ page }) => {
+test("project can be saved to a file, renamed, deleted, restored and opened", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
@@ -165,7 +165,7 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await expect(id("project-name")).toHaveValue("Hands: left/right");
   await id("desk-layer").selectOption("landmarks");
   await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
-  // Images find their labels under any name.
+  // Labels are found under any file name.
   await id("desk-files").setInputFiles(images(20).map((image) => ({ ...image, name: `renamed ${image.name}` })));
   await expect(id("desk-missing")).toBeEmpty();
   await expect(id("sheet").filter({ hasText: "img_3" })).toContainText("1 by hand");
@@ -174,13 +174,13 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
 });
 
-test("a project that is edited while it is being deleted stays deleted", async ({ page }) => {
+test("edits during deletion do not restore a project", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
   await label(page, "img_3");
   await expect(id("project-saved")).toHaveText(saved);
-  // A slow disk: an edit is due to be saved (after 0.5 s) before the project's files are gone.
+  // A slow disk: a save is due (after 0.5 s) before the files of the project are deleted.
   await page.evaluate(() => {
     const { removeEntry } = FileSystemDirectoryHandle.prototype;
     FileSystemDirectoryHandle.prototype.removeEntry = async function (name) {
@@ -192,14 +192,14 @@ test("a project that is edited while it is being deleted stays deleted", async (
   await id("project-delete").click();
   await id("desk-undo").click();
   await expect(id("project-undo-button")).toBeVisible();
-  await page.waitForTimeout(1500); // a save that was due would have come
+  await page.waitForTimeout(1500); // a due save would have happened
   await page.reload();
   await expect(page.getByTestId("pictures-count")).toHaveText("40");
   await expect(id("desk-empty")).toBeVisible();
   await expect(page.locator("#projects")).toBeHidden();
 });
 
-test("more training keeps the project and offers to detect again", async ({ page }) => {
+test("training keeps the project and offers Detect again", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
@@ -223,7 +223,7 @@ test("more training keeps the project and offers to detect again", async ({ page
   await expect(id("desk-labelled")).toHaveText("0 of 41 labelled");
 });
 
-test("names belong to the run that they were given to", async ({ page }) => {
+test("keypoint names belong to their run", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("step").click();
@@ -250,7 +250,7 @@ test("names belong to the run that they were given to", async ({ page }) => {
   await expect(name).toHaveValue("nose");
 });
 
-test("images are removed, points marked absent, and images filtered", async ({ page }) => {
+test("gallery removes and filters images, and editor marks points absent", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
@@ -278,14 +278,14 @@ test("images are removed, points marked absent, and images filtered", async ({ p
   await id("project-undo-button").click();
   await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
 
-  // Without the landmark its images are unlabelled again.
+  // Without the landmark the images are unlabelled.
   await page.locator("#landmark-remove-0").click();
   await expect(id("desk-labelled")).toHaveText("0 of 6 labelled");
   await id("desk-undo").click();
   await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
 });
 
-test("what an earlier version kept waits for a word", async ({ page }) => {
+test("labels of an earlier version wait until they are attached", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(async () => {

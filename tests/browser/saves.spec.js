@@ -1,4 +1,4 @@
-// Runs that the browser keeps by itself.
+// Runs stored in the browser.
 
 import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, grouped, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
@@ -6,7 +6,7 @@ import { FEW, QUICK, at, grouped, inWorker, number, open, pictures, playTo, viol
 /** @param {number} step */
 const steps = (step) => new RegExp(` ${grouped(step)} steps?, today`);
 
-test("a kept run goes on without what was left out", async ({ page }) => {
+test("stored run continues without its removed images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const all = await number(id("pictures-count"));
@@ -28,7 +28,7 @@ test("a kept run goes on without what was left out", async ({ page }) => {
   await expect(id("loss")).toHaveText(next);
 });
 
-test("a run outlives its tab, a damaged save and a crash of the engine", async ({ page }) => {
+test("stored run survives a closed tab, a damaged save and an engine crash", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
   await open(page, QUICK);
   const id = at(page);
@@ -45,7 +45,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(id("step-count")).toHaveText(grouped(second + 1));
   const next = await id("loss").textContent();
 
-  // The tab is closed; the page offers the run, and it goes on exactly.
+  // After closing the tab the page offers the run, which continues exactly.
   await open(page, FEW);
   await expect(id("message")).toHaveText(new RegExp(`Kept from last time: Puppets, ${second} steps`));
   await id("resume-last").click();
@@ -54,7 +54,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await id("step").click();
   await expect(id("loss")).toHaveText(next ?? "");
 
-  // The newest save is cut short: the one before it is there.
+  // The newest save is truncated; the previous one is used.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
     const files = [];
@@ -65,7 +65,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
     await writable.truncate(5000);
     await writable.close();
   });
-  // From here on the page's clock can be put forward.
+  // From here on the clock of the page can be advanced.
   await page.clock.install();
   await open(page, FEW);
   await expect(kept).toHaveText(steps(first));
@@ -73,7 +73,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(id("step-count")).toHaveText(grouped(first));
   await expect(id("loss")).toHaveText(loss ?? "");
 
-  // Of the same length, but no run inside: the engine says so, and nothing is lost.
+  // A save of the right length without a run is rejected by the engine, and nothing is lost.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
     for await (const handle of folder.values()) {
@@ -89,11 +89,11 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(id("message")).toContainText("not a model");
   await expect(id("step-count")).toHaveText(grouped(first));
 
-  // The engine breaks down while it trains: a new one goes on from the last save, by itself.
+  // If the engine crashes during training, a new one continues from the last save.
   const third = await playTo(page, first + 2);
   await expect(kept).toHaveText(steps(third));
   await id("play").click();
-  // It is kept while it trains, too: twice a minute.
+  // The run is stored during training, twice a minute.
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(third);
   await page.clock.fastForward(30_000);
   await expect(kept).not.toHaveText(steps(third));
@@ -107,7 +107,7 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   await expect(id("play")).toHaveText("Pause");
 });
 
-test("a fourth kept run asks which one may go; each can be opened, taken home and forgotten", async ({ page }) => {
+test("fourth stored run opens the dialog; runs can be opened, downloaded and deleted", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
@@ -120,7 +120,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
     await id("reset").click();
     await expect(id("step-count")).toHaveText("0");
   }
-  // All four stay until somebody says which one goes. By keyboard alone: Esc keeps them.
+  // All four stay until one is deleted. By keyboard, Esc keeps them.
   reached.push(await playTo(page, 2 + reached.length));
   await expect(id("choose")).toBeVisible();
   await expect(kept).toHaveCount(4);
@@ -129,7 +129,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   await expect(id("choose")).toBeHidden();
   await expect(kept).toHaveCount(4);
   await expect(id("kept-many")).toContainText("4 runs are stored");
-  // It asks once for a run, not at every save.
+  // The dialog opens once per run, not at every save.
   reached[3] = await playTo(page, reached[3] + 2);
   await expect(kept.first()).toHaveText(steps(reached[3]));
   await expect(id("choose")).toBeHidden();
@@ -139,7 +139,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   await last.getByTestId("choose-drop").focus();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(3);
-  // A slip is undone, and the focus is there.
+  // Undo restores the run and has the focus.
   await expect(id("choose-undo")).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(4);
@@ -160,7 +160,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
 
   await kept.nth(0).getByTestId("kept-open").click();
   await expect(id("step-count")).toHaveText(grouped(reached[0]));
-  // Other pictures: what was opened stays, for them.
+  // The opened model stays for other images.
   await id("file-input").setInputFiles(pictures());
   await expect(id("pictures-count")).toHaveText("6");
   await expect(id("step-count")).toHaveText(grouped(reached[0]));
@@ -170,7 +170,7 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
   await expect(kept).toHaveCount(2);
 });
 
-test("without the private file system IndexedDB keeps the run; without both it is said once", async ({ page }) => {
+test("runs are stored in IndexedDB without the private file system; missing storage is reported once", async ({ page }) => {
   await page.addInitScript(() => {
     navigator.storage.getDirectory = () => Promise.reject(new DOMException("Not here.", "SecurityError"));
   });
@@ -196,7 +196,7 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await playTo(page, 5);
 });
 
-test("a full disk is said once, and training goes on", async ({ page }) => {
+test("full disk is reported once, and training continues", async ({ page }) => {
   await page.addInitScript(() => {
     FileSystemFileHandle.prototype.createWritable = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
   });
@@ -210,7 +210,7 @@ test("a full disk is said once, and training goes on", async ({ page }) => {
   await playTo(page, 5);
 });
 
-/** Training under way, with some steps behind it.
+/** Starts training and waits for some steps.
  * @param {import("@playwright/test").Page} page
  */
 async function playing(page) {
@@ -218,7 +218,7 @@ async function playing(page) {
   await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20] }).toBeGreaterThanOrEqual(3);
 }
 
-test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step", async ({ page }) => {
+test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const kept = id("kept-runs").locator("li");
@@ -237,7 +237,7 @@ test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step",
   await expect(id("step-count")).toHaveText(grouped(step + 1));
   const loss = await id("loss").textContent();
 
-  // Once more, from a run that a step was added to; and as exactly.
+  // Again, after another step.
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press("R");
   await expect(id("step-count")).toHaveText("0");
@@ -245,11 +245,11 @@ test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step",
   await expect(id("step-count")).toHaveText(grouped(step + 1));
   await expect(id("loss")).toHaveText(loss ?? "");
   await expect(id("undo-run")).toHaveCount(0);
-  // The run is the same one: it has one place among the kept.
+  // The run is the same one and stored once.
   await expect(kept).toHaveCount(1);
 });
 
-test("every other way in which a run goes keeps it, and is undone with its images", async ({ page }) => {
+test("every replacement of a run stores it and can be undone with its images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const kept = id("kept-runs").locator("li");
@@ -297,9 +297,9 @@ test("every other way in which a run goes keeps it, and is undone with its image
   }
 });
 
-test("a run that cannot be kept goes only if a person says so", async ({ page }) => {
+test("replacing a run that cannot be stored asks first", async ({ page }) => {
   await page.addInitScript(() => {
-    // Whatever is thrown makes a true sentence.
+    // Any thrown value gives a sentence.
     FileSystemFileHandle.prototype.createWritable = () => Promise.reject(null);
   });
   /** @type {string[]} */ const asked = [];
@@ -326,7 +326,7 @@ test("a run that cannot be kept goes only if a person says so", async ({ page })
   await expect(id("step-count")).toHaveText(grouped(step));
 });
 
-test("the browser is asked to keep what is worth it, and its answer is said", async ({ page }) => {
+test("persistent storage is requested after a save, and the answer is shown", async ({ page }) => {
   await page.addInitScript(() => {
     const asked = { times: 0 };
     Object.assign(window, { asked });
@@ -346,7 +346,7 @@ test("the browser is asked to keep what is worth it, and its answer is said", as
   await expect(id("persisted")).toHaveText(/until you delete it/);
 });
 
-test("two tabs never write one run: the second goes on with its own, and is told", async ({ page, context }) => {
+test("second tab with one run continues as a separate run and reports it", async ({ page, context }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
@@ -365,12 +365,12 @@ test("two tabs never write one run: the second goes on with its own, and is told
   await expect(kept).toHaveCount(2);
   await expect(kept.first()).toHaveText(steps(further));
   await expect(kept.last()).toHaveText(steps(step));
-  // Nor does it take it away.
+  // It does not delete it either.
   await kept.last().getByTestId("kept-delete").click();
   await expect(there("message")).toContainText("Another tab trains this run");
   await expect(kept).toHaveCount(2);
 
-  // The first goes on where it was, in its own place; once it is closed, the run is free.
+  // The first tab continues its own run; when it closes, the run can be claimed.
   await page.bringToFront();
   const own = await playTo(page, step + 1);
   await expect(id("kept-runs").locator("li").first()).toHaveText(steps(own));
