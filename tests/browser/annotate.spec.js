@@ -68,7 +68,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
   await expect(id("noted-files")).toContainText("notes.txt");
   expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
-  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((canvas) => canvas.width)).toBeGreaterThan(100);
+  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
 
   // Names with quotes, commas and non-ASCII characters.
   const names = id("desk-keypoints").getByTestId("keypoint-name");
@@ -160,7 +160,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   expect(coco.categories[0].keypoints).toEqual(["tip", "wrist"]);
   expect(coco.images).toHaveLength(100);
   const annotations = coco.annotations.map((/** @type {{ keypoints: number[] }} */ { keypoints }) => keypoints);
-  expect(annotations.some(([x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
+  expect(annotations.some((/** @type {number[]} */ [x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
   await id("desk-layer").selectOption("keypoints");
   const named = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(named.categories[0].keypoints.slice(0, 2)).toEqual(['Daumen, "links" ü', "手 #1"]);

@@ -17,7 +17,7 @@ async function losses(page) {
     await new Promise((wake) => setTimeout(wake, 1000)); // workers join when they are loaded
     /** @type {number[]} */
     const losses = [];
-    session.on("step", ({ loss }) => losses.push(loss));
+    session.on("step", (/** @type {any} */ { loss }) => losses.push(loss));
     await session.train({ steps: 3 });
     return { losses, reason: session.state().reason };
   }, SMALL);
@@ -81,14 +81,14 @@ test("core count includes workers that answered and excludes lost ones", async (
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
     const reasons = [session.state().reason];
-    session.on("cores", ({ reason }) => reasons.push(reason));
+    session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
     // Read before the first task, at which one worker crashes.
     while (!reasons.at(-1)?.includes("3 cores")) await new Promise((wake) => setTimeout(wake, 50));
     await session.configure({ ...settings, width: 8, batch: 6, micro_batch: 6 });
     await session.load({ kind: "puppets", count: 16, seed: 0 });
     /** @type {number[]} */
     const losses = [];
-    session.on("step", ({ loss }) => losses.push(loss));
+    session.on("step", (/** @type {any} */ { loss }) => losses.push(loss));
     await session.train({ steps: 3 });
     return { losses, reasons, last: session.state().reason };
   }, SMALL);
@@ -119,7 +119,7 @@ test("core count includes a worker that starts after others were lost", async ({
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
     /** @type {string[]} */ const reasons = [];
-    session.on("cores", ({ reason }) => reasons.push(reason));
+    session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
     const isCounted = () => reasons.includes("The processor, as asked for.") && reasons.at(-1)?.includes("2 cores");
     for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
     return reasons;

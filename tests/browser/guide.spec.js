@@ -161,7 +161,7 @@ test("? opens the list of keys, Esc closes it, and no key trains meanwhile", asy
 });
 
 test("tour works by keyboard alone and restores the focus", async ({ page }) => {
-  const errors = [];
+  const errors = /** @type {string[]} */ ([]);
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   await open(page, FIVE);
   const id = at(page);
@@ -412,7 +412,7 @@ test("removeImages excludes images from annotation", async ({ page }) => {
     await session.removeImages([0, 3]);
     const { images } = session.state();
     const refused = await session.removeImages([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
-    let names = [];
+    let names = /** @type {string[]} */ ([]);
     session.on("project", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
     await session.addImages([]);
     const all = await session.thumbnails(4, 9);

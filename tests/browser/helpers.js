@@ -67,6 +67,15 @@ export const grouped = (value) => value.toLocaleString("en");
 /** @param {import("@playwright/test").Locator} locator */
 export const number = async (locator) => Number((await locator.textContent())?.replaceAll(",", ""));
 
+/** The bounding box of a visible element, px of the page.
+ * @param {import("@playwright/test").Locator} locator
+ */
+export async function boxOf(locator) {
+  const box = await locator.boundingBox();
+  if (!box) throw new Error("The element is not visible.");
+  return box;
+}
+
 /** Runs axe-core on the page.
  * @param {import("@playwright/test").Page} page
  * @returns {Promise<string[]>}
@@ -126,8 +135,8 @@ export async function sixty() {
  * @param {number} count
  */
 export async function photographs(count) {
-  const names = (await readdir(hands)).filter((name) => name.endsWith(".jpg")).sort().slice(0, count);
-  return Promise.all(names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
+  const names = (await readdir(hands)).filter((/** @type {string} */ name) => name.endsWith(".jpg")).sort().slice(0, count);
+  return Promise.all(names.map(async (/** @type {string} */ name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
 }
 
 /** Skips a test that lacks its data. If AUTOLINK_REQUIRE names the data, as in `cargo xtask test`, the test fails instead.

@@ -62,7 +62,7 @@ test("two videos of one name get two names in every export, and frames show thei
       const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
       context.drawImage(bitmap, 0, 0);
       const { data } = context.getImageData(0, 0, 96, 64);
-      const drawn = Array.from({ length: 8 }, (_, bit) => (data[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((sum, bit) => 2 * sum + bit, 0);
+      const drawn = Array.from({ length: 8 }, (_, bit) => (data[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((/** @type {number} */ sum, bit) => 2 * sum + bit, 0);
       found.push({ name, drawn, isBlue: data[4 * (10 * 96 + 40) + 2] > data[4 * (10 * 96 + 40)] });
     }
     return found;

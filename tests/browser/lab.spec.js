@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, number, open, playTo, root, sixty, violations } from "./helpers.js";
+import { FEW, QUICK, at, boxOf, number, open, playTo, root, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -35,8 +35,9 @@ const changed = (canvas, before) =>
     image.src = url;
     await image.decode();
     const then = Object.assign(document.createElement("canvas"), { width: now.width, height: now.height });
-    then.getContext("2d").drawImage(image, 0, 0);
-    const [a, b] = [now, then].map((canvas) => canvas.getContext("2d").getImageData(0, 0, now.width, now.height).data);
+    then.getContext("2d")?.drawImage(image, 0, 0);
+    const pixels = (/** @type {HTMLCanvasElement} */ canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, now.width, now.height).data;
+    const [a, b] = [now, then].map(pixels);
     let count = 0;
     for (let i = 0; i < a.length; i += 4) count += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]) > 24 ? 1 : 0;
     return count / (a.length / 4);
@@ -77,7 +78,7 @@ test("stages show the tensors of the selected image", async ({ page }) => {
 
   // Clicks the fourth preview image.
   const input = id("view-input");
-  const box = await input.boundingBox();
+  const box = await boxOf(input);
   await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
   await expect(id("flow-probes").getByRole("radio").nth(3)).toBeChecked();
   await settled(page);
@@ -98,7 +99,7 @@ test("painting the mask changes masked input and reconstruction", async ({ page 
   const id = at(page);
   const before = await stages(page);
   const mask = id("flow-mask");
-  const { width } = await mask.boundingBox();
+  const { width } = await boxOf(mask);
   // A stroke through the middle: the first cell decides whether it hides or shows.
   await id("hide-all").click();
   await settled(page);
@@ -109,7 +110,7 @@ test("painting the mask changes masked input and reconstruction", async ({ page 
 
   await mask.hover({ position: { x: width * 0.2, y: width * 0.6 } });
   await page.mouse.down();
-  const box = await mask.boundingBox();
+  const box = await boxOf(mask);
   await page.mouse.move(box.x + width * 0.8, box.y + width * 0.6, { steps: 4 });
   await page.mouse.up();
   await settled(page);
@@ -157,7 +158,7 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
   const places = Array.from({ length: 17 * 17 }, (_, i) => [(i % 17) / 16, Math.floor(i / 17) / 16]);
   const pointAt = async (/** @type {string} */ what) => {
-    const { x, y, width } = await linked.boundingBox();
+    const { x, y, width } = await boxOf(linked);
     for (const [column, row] of places) {
       await page.mouse.move(x + (0.02 + 0.96 * column) * width, y + (0.02 + 0.96 * row) * width);
       if ((await id("touch-readout").textContent())?.startsWith(what)) return;
@@ -175,7 +176,7 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await page.mouse.move(0, 0);
 
   // By pointer, from the corner to the right.
-  const box = await linked.boundingBox();
+  const box = await boxOf(linked);
   await page.mouse.move(box.x + 3, box.y + 3);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.9, box.y + 6, { steps: 6 });
@@ -267,7 +268,7 @@ test("edits during training leave the losses bit-identical", async ({ page }) =>
       const from = await number(id("step-count"));
       await id("hide-all").click();
       await expect.poll(() => changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
-      const box = await id("flow-linked").boundingBox();
+      const box = await boxOf(id("flow-linked"));
       await id("flow-linked").focus();
       for (let i = 0; i < 5; i++) await page.keyboard.press("Shift+ArrowUp");
       await page.mouse.move(box.x + 10, box.y + 10);
@@ -303,7 +304,7 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
       const inner = side * 0.1; // inside the frame
       const small = (/** @type {HTMLCanvasElement} */ canvas, /** @type {number[]} */ [x, y, side]) => {
         const made = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
-        const context = made.getContext("2d");
+        const context = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
         context.imageSmoothingQuality = "high";
         context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
         return context.getImageData(0, 0, 32, 32).data;
@@ -347,7 +348,7 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
 });
 
 test("lab works on own images: views, edits, history and share", async ({ page }) => {
-  const requests = [];
+  const requests = /** @type {string[]} */ ([]);
   page.context().on("request", (request) => requests.push(request.url()));
   await open(page, "?backend=cpu&loss=pixel&size=32&width=8&batch=8&learning_rate=0.002");
   const id = at(page);
@@ -396,7 +397,7 @@ test("edits act on the trained puppets", async ({ page }) => {
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
   expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
   await id("flow-mask").hover();
-  const { x, y, width } = await id("flow-mask").boundingBox();
+  const { x, y, width } = await boxOf(id("flow-mask"));
   await page.mouse.move(x + 0.3 * width, y + 0.3 * width);
   await page.mouse.down();
   await page.mouse.move(x + 0.7 * width, y + 0.7 * width, { steps: 5 });

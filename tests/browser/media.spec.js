@@ -30,7 +30,7 @@ const framesOf = (page, { name, buffer }) =>
       const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
       const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "video/webm" });
       const drawn = (/** @type {Uint8ClampedArray | Uint8Array} */ rgba) =>
-        Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((sum, bit) => 2 * sum + bit, 0);
+        Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((/** @type {number} */ sum, bit) => 2 * sum + bit, 0);
       const video = await openVideo(file);
       const frames = [];
       let failed = "";
@@ -245,7 +245,7 @@ async function openEditor(page) {
     const html = new DOMParser().parseFromString(await (await fetch("index.html")).text(), "text/html");
     const style = document.createElement("link");
     Object.assign(style, { rel: "stylesheet", href: "style.css" });
-    const dialog = /** @type {HTMLDialogElement} */ (document.importNode(html.getElementById("editor"), true));
+    const dialog = /** @type {HTMLDialogElement} */ (document.importNode(/** @type {Element} */ (html.getElementById("editor")), true));
     document.head.append(style);
     document.body.replaceChildren(dialog);
     await new Promise((resolve) => (style.onload = resolve));

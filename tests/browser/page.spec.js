@@ -17,9 +17,9 @@ const STEPS = 25;
  * @param {import("@playwright/test").Locator} canvas
  */
 const colours = (canvas) =>
-  canvas.evaluate((element) => {
+  canvas.evaluate((/** @type {HTMLCanvasElement} */ element) => {
     const { width, height } = element;
-    const { data } = element.getContext("2d").getImageData(0, 0, width, height);
+    const { data } = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d")).getImageData(0, 0, width, height);
     const seen = new Set();
     const stride = 4 * Math.max(1, Math.floor((width * height) / 5000));
     for (let i = 0; i + 3 < data.length; i += stride) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
@@ -57,9 +57,9 @@ const BAD = [
 ];
 
 test("page loads puppets, trains, pauses and resets, and contacts no other host", async ({ page }) => {
-  const requests = [];
+  const requests = /** @type {URL[]} */ ([]);
   page.context().on("request", (request) => requests.push(new URL(request.url())));
-  const errors = [];
+  const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
 
@@ -445,11 +445,11 @@ test("page and workers contact no host but that of the hands sample", async ({ b
   const outside = /** @type {string[]} */ ([]);
   // Chromium sends requests of its own about form fields.
   const note = (/** @type {string | undefined} */ url) => url !== "content-autofill.googleapis.com:443" && outside.push(`${url}`);
-  const proxy = createServer(({ url }, response) => (note(url), response.writeHead(502).end()));
-  proxy.on("connect", ({ url }, socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
-  const other = createServer((_, response) => (outside.push("another port"), response.setHeader("Access-Control-Allow-Origin", "*").end("here")));
+  const proxy = createServer((/** @type {any} */ { url }, /** @type {any} */ response) => (note(url), response.writeHead(502).end()));
+  proxy.on("connect", (/** @type {any} */ { url }, /** @type {any} */ socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
+  const other = createServer((/** @type {any} */ _, /** @type {any} */ response) => (outside.push("another port"), response.setHeader("Access-Control-Allow-Origin", "*").end("here")));
   for (const server of [proxy, other]) await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const addresses = [proxy, other].map((server) => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`);
+  const addresses = [proxy, other].map((server) => `http://127.0.0.1:${server.address().port}`);
   const context = await browser.newContext({ baseURL, proxy: { server: addresses[0], bypass: "<-loopback>,127.0.0.1" } });
   const seen = /** @type {string[]} */ ([]);
   context.on("request", (request) => seen.push(request.url()));
@@ -504,7 +504,7 @@ test("page and workers contact no host but that of the hands sample", async ({ b
 });
 
 test("preset learns from sixty images, and its weights are fetched once and then cached", async ({ page }) => {
-  const weights = [];
+  const weights = /** @type {string[]} */ ([]);
   page.context().on("request", (request) => request.url().includes("/weights/") && weights.push(path.basename(request.url())));
   await open(page, FEW);
   const id = at(page);
@@ -532,7 +532,7 @@ test("preset learns from sixty images, and its weights are fetched once and then
   // 1.00 to 1.01 (seeds 0 to 2).
   expect(last).toBeLessThan(0.9 * first);
   expect(weights).toEqual(["vgg16_relu3_3.safetensors"]);
-  expect(messages.some((text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
+  expect(messages.some((/** @type {string} */ text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
 
   await open(page, FEW);
   await id("step").click();
@@ -569,8 +569,8 @@ const threeLosses = (page, backend) =>
       try {
         await session.configure(settings);
         await session.load({ kind: "puppets", count: 8, seed: 3 });
-        const losses = [];
-        session.on("step", (event) => losses.push(event.loss));
+        const losses = /** @type {number[]} */ ([]);
+        session.on("step", (/** @type {any} */ event) => losses.push(event.loss));
         await session.train({ steps: 3 });
         return { losses, backend: session.state().backend };
       } finally {
@@ -614,14 +614,14 @@ test("autolink.js configures, loads, trains, pauses, previews and detects", asyn
       const afterTwo = session.state();
       const endless = session.train();
       await new Promise((resolve) => {
-        const stop = session.on("step", ({ step }) => step >= 4 && (stop(), resolve(undefined)));
+        const stop = session.on("step", (/** @type {any} */ { step }) => step >= 4 && (stop(), resolve(undefined)));
       });
       await session.pause();
       await endless;
       const afterPause = session.state();
       const views = await session.previewViews();
       const found = await session.detect(files[0]);
-      const refused = await session.configure({ keypoints: 1 }).catch((error) => ({
+      const refused = await session.configure({ keypoints: 1 }).catch((/** @type {any} */ error) => ({
         engine: error instanceof EngineError,
         kind: error.kind,
         message: error.message,
@@ -629,7 +629,7 @@ test("autolink.js configures, loads, trains, pauses, previews and detects", asyn
       await session.reset();
       const afterReset = session.state();
       session.close();
-      const closed = await session.train({ steps: 1 }).catch((error) => error.message);
+      const closed = await session.train({ steps: 1 }).catch((/** @type {any} */ error) => error.message);
       return {
         settings: session.settings,
         loaded,
@@ -854,7 +854,7 @@ test("page answers every click during training", async ({ page }) => {
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(step);
   }
   const { answers, long } = await page.evaluate(() => /** @type {any} */ (window).seen);
-  answers.sort((a, b) => a - b);
+  answers.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   console.log(`answers to ${answers.length} clicks: median ${answers[10].toFixed(0)} ms, worst ${answers.at(-1).toFixed(0)} ms; tasks over 50 ms: ${long.length}`);
   expect(answers.length).toBe(20);
 });

@@ -58,7 +58,10 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
     const files = [];
-    for await (const [name, handle] of folder.entries()) files.push({ name, handle, date: (await handle.getFile()).lastModified });
+    for await (const entry of folder.values()) {
+      const handle = /** @type {FileSystemFileHandle} */ (entry);
+      files.push({ handle, date: (await handle.getFile()).lastModified });
+    }
     files.sort((a, b) => b.date - a.date);
     if (files.length !== 2) throw new Error(`${files.length} files`);
     const writable = await files[0].handle.createWritable({ keepExistingData: true });
@@ -76,7 +79,8 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
   // A save of the right length without a run is rejected by the engine, and nothing is lost.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
-    for await (const handle of folder.values()) {
+    for await (const entry of folder.values()) {
+      const handle = /** @type {FileSystemFileHandle} */ (entry);
       const file = await handle.getFile();
       const start = (await file.text()).indexOf("\n") + 1;
       const writable = await handle.createWritable({ keepExistingData: true });

@@ -33,10 +33,10 @@ export class FitChoice {
 
   /** @param {NamedFile[]} files */
   async show(files) {
-    const turn = ++this.#request;
+    const request = ++this.#request;
     for (const { file } of files.slice(0, LOOKED_AT)) {
       const bitmap = await createImageBitmap(file, { resizeHeight: 2 * SIDE, resizeQuality: "medium" }).catch(() => null);
-      if (turn !== this.#request) return bitmap?.close();
+      if (request !== this.#request) return bitmap?.close();
       if (bitmap && bitmap.width !== bitmap.height) {
         for (const input of this.#inputs()) {
           const canvas = input.closest("label")?.querySelector("canvas");

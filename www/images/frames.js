@@ -53,7 +53,7 @@ export class FramePanel {
    */
   async open(videos, others, failed) {
     this.#close();
-    const turn = ++this.#request;
+    const request = ++this.#request;
     this.#others = others;
     this.#failed = failed;
     this.#panel.hidden = false;
@@ -65,7 +65,7 @@ export class FramePanel {
       const addNote = (/** @type {unknown} */ error) => void notes.push(error instanceof Error ? error.message : `${error}`);
       // Without an engine, the properties of the file identify it.
       const content = await this.#identify(file).catch(() => `${file.name} ${file.size} ${file.lastModified}`);
-      if (turn !== this.#request) return;
+      if (request !== this.#request) return;
       const uniqueName = this.#name(content, name);
       if (seen.has(content)) {
         notes.push(`${name} is the same video as ${uniqueName} and is used once.`);
@@ -73,7 +73,7 @@ export class FramePanel {
       }
       seen.add(content);
       const video = await openVideo(file).catch(addNote);
-      if (turn !== this.#request) return video?.close();
+      if (request !== this.#request) return video?.close();
       if (!video) continue;
       this.#videos.push({ name: uniqueName, video });
       const other = uniqueName === name ? "" : " Another video has this name.";
@@ -92,7 +92,7 @@ export class FramePanel {
 
   async #take() {
     const every = this.#every().valueAsNumber;
-    const turn = this.#request;
+    const request = this.#request;
     const total = this.#frames(every);
     this.#busy(true);
     /** @type {NamedFile[]} */ const files = [];
@@ -101,7 +101,7 @@ export class FramePanel {
       /** @type {Set<string>} */ const times = new Set();
       try {
         for await (const { frame, seconds, image } of video.stills(every, LONGEST)) {
-          if (turn !== this.#request) return;
+          if (request !== this.#request) return;
           const time = `${seconds.toFixed(2)} s`;
           // At high frame rates, several frames start within 0.01 s.
           const file = new File([image], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: image.type });
@@ -111,12 +111,12 @@ export class FramePanel {
           this.#say(`Taking frames: ${grouped(files.length)} of about ${grouped(total)}.`);
         }
       } catch (error) {
-        if (turn !== this.#request) return;
+        if (request !== this.#request) return;
         // The frames taken before stay.
         failed.push({ name, reason: error instanceof Error ? error.message : `${error}` });
       }
     }
-    if (turn !== this.#request) return;
+    if (request !== this.#request) return;
     if (files.length === 0) {
       this.#busy(false);
       return this.#say(failed.map(({ reason }) => reason).join(" "));
