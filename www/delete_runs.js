@@ -23,13 +23,13 @@ const titleOf = ({ name, step, date }) => `${name}, ${counted(step, "step")}, ${
  */
 export function openDeleteRuns(store, saves, remove, refresh) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
-  const dialog = /** @type {HTMLDialogElement} */ (byId("choose"));
-  const undo = /** @type {HTMLButtonElement} */ (byId("choose-undo"));
+  const dialog = /** @type {HTMLDialogElement} */ (byId("delete-runs"));
+  const undo = /** @type {HTMLButtonElement} */ (byId("delete-runs-undo"));
   /** Ids of runs for which the dialog has opened. @type {Set<string>} */ const askedAbout = new Set();
   const opened = Date.now();
   /** The run that was deleted last. @type {{ saved: Saved, file: File } | null} */ let deleted = null;
 
-  const setStatus = (/** @type {string} */ text) => void (byId("choose-said").textContent = text);
+  const setStatus = (/** @type {string} */ text) => void (byId("delete-runs-status").textContent = text);
   const deleteRun = async (/** @type {Saved} */ saved) => {
     try {
       const [stored] = await saves.files(saved.id);
@@ -65,15 +65,15 @@ export function openDeleteRuns(store, saves, remove, refresh) {
     setStatus("");
     if (!dialog.open) dialog.showModal();
   };
-  byId("kept-choose").addEventListener("click", open);
+  byId("stored-choose").addEventListener("click", open);
 
   const show = (/** @type {Saved[]} */ list) => {
     const count = `${list.length} ${list.length === 1 ? "run is" : "runs are"} stored in this browser`;
-    byId("kept-many").hidden = list.length <= MOST_RUNS;
-    byId("kept-many-text").textContent = `${count}. Choose which ones to delete.`;
-    byId("choose-text").textContent =
+    byId("stored-many").hidden = list.length <= MOST_RUNS;
+    byId("stored-many-text").textContent = `${count}. Choose which ones to delete.`;
+    byId("delete-runs-text").textContent =
       list.length > MOST_RUNS ? `${count}, and each takes space. Delete one that you no longer need, or keep all of them.` : `${count}.`;
-    byId("choose-runs").replaceChildren(
+    byId("delete-runs-list").replaceChildren(
       ...list.map((saved) => {
         const item = document.createElement("li");
         const thumbnail = document.createElement("img");
@@ -85,7 +85,7 @@ export function openDeleteRuns(store, saves, remove, refresh) {
         const button = document.createElement("button");
         button.type = "button";
         button.className = "small";
-        button.dataset.testid = "choose-drop";
+        button.dataset.testid = "delete-runs-delete";
         button.textContent = "Delete";
         button.setAttribute("aria-label", `Delete: ${titleOf(saved)}`);
         button.addEventListener("click", () => deleteRun(saved));

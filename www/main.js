@@ -795,12 +795,12 @@ function listen() {
     { rootMargin: "400px" },
   );
   reading.observe(article);
-  for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels", "project-file"]) {
+  for (const id of ["files", "folder", "annotate-files", "annotate-folder", "annotate-labels", "project-file"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
       const picked = input.files?.length ? pickedFiles(input.files) : [];
       if (picked.length && id === "project-file") annotate.openProject(picked[0]);
-      else if (picked.length) acceptFiles({ files: picked, failed: [] }, id.startsWith("desk"));
+      else if (picked.length) acceptFiles({ files: picked, failed: [] }, id.startsWith("annotate-"));
       // Choosing the same files again must fire another event.
       input.value = "";
     });

@@ -189,22 +189,22 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
   });
   store.watch(["saves", "engine", "loading", "resetting", "autosaveError", "persisted"], (state) => {
-    byId("kept").hidden = state.saves.length === 0;
+    byId("stored").hidden = state.saves.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
-    showRuns(byId("kept-runs"), state.saves, able, onStoredRun);
-    write(byId("unkept"), state.autosaveError);
+    showRuns(byId("stored-runs"), state.saves, able, onStoredRun);
+    write(byId("autosave-error"), state.autosaveError);
     write(byId("persisted"), state.persisted);
   });
   store.watch(["models", "engine", "loading", "resetting"], (state) => {
-    byId("shipped").hidden = state.models.length === 0;
+    byId("trained-models").hidden = state.models.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
-    byId("shipped-models").replaceChildren(
+    byId("trained-models-list").replaceChildren(
       ...state.models.map((model) => {
         const item = document.createElement("li");
         const button = document.createElement("button");
         button.type = "button";
         button.className = "small";
-        button.dataset.testid = "open-shipped";
+        button.dataset.testid = "open-trained";
         button.textContent = model.name;
         button.disabled = !able;
         button.addEventListener("click", () => openTrained(model));
@@ -223,8 +223,8 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
 
   store.watch(["imageCount", "about", "removedImages"], ({ imageCount, about, removedImages }) => {
-    write(byId("pictures-count"), grouped(imageCount));
-    write(byId("pictures-left-out"), removedImages.length ? `, ${grouped(removedImages.length)} removed` : "");
+    write(byId("images-count"), grouped(imageCount));
+    write(byId("images-removed"), removedImages.length ? `, ${grouped(removedImages.length)} removed` : "");
     write(byId("about"), about);
   });
 

@@ -44,8 +44,8 @@ export function showRuns(list, saves, canOpen, act) {
           const button = document.createElement("button");
           button.type = "button";
           button.className = "small";
-          button.dataset.testid = `kept-${action}`;
-          button.id = `kept-${action}-${saved.id}`;
+          button.dataset.testid = `stored-${action}`;
+          button.id = `stored-${action}-${saved.id}`;
           button.textContent = text;
           button.title = help;
           button.setAttribute("aria-label", `${text}: ${saved.name}, ${counted(saved.step, "step")}`);

@@ -86,7 +86,7 @@ export class Share {
     const { views: latest, demo, palette, run, imageCount, removedImages } = this.#store.state;
     const views = demo ? null : latest;
     this.#find("#share-own").hidden = run.source !== null || imageCount === 0;
-    this.#find("#share-left-out").hidden = run.source === null || removedImages.length === 0;
+    this.#find("#share-removed").hidden = run.source === null || removedImages.length === 0;
     this.#find("#share-figure").hidden = !views;
     this.#find("#share-no-figure").hidden = views !== null;
     this.#dialog.showModal();

@@ -25,7 +25,7 @@ const STOPS = [
     text: "This is the masked input: most of the image is covered. Could you draw the rest? From these scraps alone, hardly: an arm may go up or down. Two networks play this game together.",
   },
   {
-    at: '[data-stage="linked"], [data-view="skeleton"]',
+    at: '[data-stage="keypoints"], [data-view="skeleton"]',
     within: "figure",
     title: "The detector leaves a hint",
     text: "It sees the whole image, but passes on only the positions of a few keypoints. Nobody tells it which ones. Before training they lie close together.",
@@ -37,7 +37,7 @@ const STOPS = [
     text: "Training learns which pairs are joined, and how strongly, once for all images. The decoder sees the keypoints only through this edge map.",
   },
   {
-    at: '[data-stage="rebuilt"], [data-view="reconstruction"]',
+    at: '[data-stage="reconstruction"], [data-view="reconstruction"]',
     within: "figure",
     title: "The decoder fills the gaps",
     text: "It gets the masked input and the edge map, and reconstructs the whole image. The better the edges follow the body, the better the reconstruction.",

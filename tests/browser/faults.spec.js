@@ -140,7 +140,7 @@ test("a full disk is reported, keeps the earlier save, and later saves succeed",
     await session.send("Storage.overrideQuotaForOrigin", { origin });
     const reached = await playTo(page, before[0].step + 1);
     await expect.poll(async () => (await kept(page))[0].step).toBe(reached);
-    await expect(id("unkept")).toHaveText("");
+    await expect(id("autosave-error")).toHaveText("");
   }
   report("disk full while a run is kept (quota)", ROUNDS, "0 saved runs lost; every one said");
 });
@@ -164,7 +164,7 @@ test("a GPU lost in training continues the run from its last save", async ({ pag
   });
   const id = at(page);
   // Each round stores a run; from the fourth on the dialog for deleting runs opens.
-  await page.addLocatorHandler(id("choose"), () => id("choose-close").click());
+  await page.addLocatorHandler(id("delete-runs"), () => id("delete-runs-close").click());
   for (let round = 0; round < rounds; round++) {
     await open(page, QUICK.replace("backend=cpu&", ""));
     await expect(id("backend")).toHaveText("GPU");
@@ -292,7 +292,7 @@ test("a crash inside each command loses no saved run, and a new engine continues
     await expect(id("message"), name).toContainText(`safe up to step ${grouped(step)}`);
     await id("start-again").click();
     await expect(id("step-count"), name).toHaveText(grouped(step));
-    await expect(id("pictures-count"), name).toHaveText("40");
+    await expect(id("images-count"), name).toHaveText("40");
     expect(await kept(page), name).toEqual(before);
   }
   await id("step").click();

@@ -203,7 +203,7 @@ test("tour works by keyboard alone and restores the focus", async ({ page }) => 
  */
 async function loadFiles(page, files) {
   await page.getByTestId("file-input").setInputFiles(files);
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${files.length}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${files.length}`);
   await expect(page.getByTestId("play")).toBeEnabled();
 }
 
@@ -226,7 +226,7 @@ test("removing a thumbnail removes its image from training, and Undo restores it
   await expect(id("thumbnails").locator("canvas")).toHaveCount(6);
   await tiles.nth(2).click();
   await expect(tiles).toHaveCount(5);
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   expect(await lossAt(page, 4), "as if it had never been there").toBe(ofFive);
 
   // The run has steps, so the new run must be confirmed.
@@ -234,10 +234,10 @@ test("removing a thumbnail removes its image from training, and Undo restores it
   await expect(tiles).toHaveCount(6);
   await expect(tiles.nth(2)).toHaveAccessibleName("Remove disc 2.bmp");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   await expect(id("step-count")).toHaveText("4");
   await id("removed-apply").click();
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await expect(id("removed-apply")).toBeHidden();
   expect(await lossAt(page, 4)).toBe(ofSix);
 });
@@ -258,7 +258,7 @@ test("thumbnails support arrow keys and Delete, keep two images, and no key trai
   await page.keyboard.press("Delete");
   await expect(tiles).toHaveCount(2);
   await expect(page.getByText("At least 2 images must stay.")).toBeVisible();
-  await expect(id("pictures-count")).toHaveText("2");
+  await expect(id("images-count")).toHaveText("2");
   await expect(id("step-count")).toHaveText("0");
 });
 
@@ -287,21 +287,21 @@ test("files dropped during a load are added after it", async ({ page }) => {
 
   await open(page, FIVE);
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
-  await expect(id("pictures-count")).toHaveText("66");
+  await expect(id("images-count")).toHaveText("66");
   await expect(id("thumbnails-more")).toHaveText("and 6 more");
   await expect(id("message")).toHaveText("Ready. Press Play to train.");
   expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("removed-undo").click();
-  await expect(id("pictures-count"), "the last two went").toHaveText("64");
+  await expect(id("images-count"), "the last two went").toHaveText("64");
 
   // A sample chosen meanwhile replaces queued files.
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60)]);
   await id("sample-puppets").click();
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("images-count")).toHaveText("400");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("images-count")).toHaveText("400");
 });
 
 test("files dropped while a sample loads are added to it or replace it", async ({ page }) => {
@@ -318,18 +318,18 @@ test("files dropped while a sample loads are added to it or replace it", async (
   await expect(id("cancel")).toBeVisible();
   await expect(id("adds")).toBeChecked();
   await dropAtOnce(page, [all.slice(4)]);
-  await expect(id("pictures-count"), "the hands and two more").toHaveText("32");
+  await expect(id("images-count"), "the hands and two more").toHaveText("32");
   await expect(id("thumbnails").getByRole("button")).toHaveCount(32);
   await id("removed-undo").click();
-  await expect(id("pictures-count")).toHaveText("30");
+  await expect(id("images-count")).toHaveText("30");
 
   await id("sample-hands").click();
   await expect(id("cancel")).toBeVisible();
   await id("adds").uncheck();
   await dropAtOnce(page, [all]);
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
 });
 
 test("run stops at the set step, reports its duration, and can continue", async ({ page }) => {
@@ -344,8 +344,8 @@ test("run stops at the set step, reports its duration, and can continue", async 
   }
   await page.locator("#remedies").getByRole("button", { name: "Training history" }).click();
   await expect(page.locator("#look-back")).toBeFocused();
-  await expect(id("moment-b")).toBeInViewport();
-  await expect(id("moment-b")).toHaveText("12");
+  await expect(id("snapshot-b")).toBeInViewport();
+  await expect(id("snapshot-b")).toHaveText("12");
   // Continues without a limit.
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(16);
@@ -380,8 +380,8 @@ test("sample shows thumbnails, and a removed puppet is not trained on", async ({
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await tiles.nth(3).click();
-  await expect(id("pictures-count")).toHaveText("39");
-  await expect(id("pictures-left-out")).toHaveText(", 1 removed");
+  await expect(id("images-count")).toHaveText("39");
+  await expect(id("images-removed")).toHaveText(", 1 removed");
   await id("open-share").click();
   await expect(id("share")).toContainText("The link includes the images that you removed.");
   await page.keyboard.press("Escape");
@@ -392,13 +392,13 @@ test("sample shows thumbnails, and a removed puppet is not trained on", async ({
   await id("size").press("Enter");
   await id("start-new-run").click();
   await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 64);
-  await expect(id("pictures-count")).toHaveText("39");
+  await expect(id("images-count")).toHaveText("39");
   await id("size").fill("32");
   await id("size").press("Enter");
   await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 32);
   await id("removed-undo").click();
-  await expect(id("pictures-count")).toHaveText("40");
-  await expect(id("pictures-left-out")).toBeEmpty();
+  await expect(id("images-count")).toHaveText("40");
+  await expect(id("images-removed")).toBeEmpty();
   expect(await lossAt(page, 4)).toBe(whole);
 });
 
@@ -434,7 +434,7 @@ test("zip shows a thumbnail for each image, page by page", async ({ page }) => {
   const zip = new AdmZip();
   for (let i = 0; i < 70; i++) zip.addFile(`${`${i}`.padStart(2, "0")}.bmp`, pictures(12)[i % 12].buffer);
   await id("file-input").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
-  await expect(id("pictures-count")).toHaveText("70");
+  await expect(id("images-count")).toHaveText("70");
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(60);
   await expect(tiles.first()).toHaveAccessibleName("Remove 00.bmp");
@@ -447,7 +447,7 @@ test("zip shows a thumbnail for each image, page by page", async ({ page }) => {
   expect([colours[12], colours[60]]).toEqual([colours[0], colours[0]]);
   expect(colours[61]).not.toBe(colours[0]);
   await page.keyboard.press("Delete");
-  await expect(id("pictures-count")).toHaveText("69");
+  await expect(id("images-count")).toHaveText("69");
   await expect(tiles.nth(60)).toHaveAccessibleName("Remove 61.bmp");
 });
 
@@ -456,7 +456,7 @@ test("new images are added to the user's images or replace them, and Undo remove
   await open(page, FIVE);
   const id = at(page);
   // Each run of this test is stored; from the fourth on the dialog for deleting runs opens.
-  await page.addLocatorHandler(id("choose"), () => id("choose-close").click());
+  await page.addLocatorHandler(id("delete-runs"), () => id("delete-runs-close").click());
   await expect(id("adds"), "a sample gives way").not.toBeChecked();
   await loadFiles(page, all);
   const ofSix = await lossAt(page, 4);
@@ -466,7 +466,7 @@ test("new images are added to the user's images or replace them, and Undo remove
 
   await expect(id("adds")).toBeChecked();
   await id("file-input").setInputFiles(all.slice(4));
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(6);
   await expect(page.getByText("Added 2 images.")).toBeVisible();
@@ -474,28 +474,28 @@ test("new images are added to the user's images or replace them, and Undo remove
   // A file that is not an image changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
   await expect(id("message")).toContainText("There is no picture in this");
-  await expect(id("moments-count"), "nor the training history").toHaveText(/^[2-9] snapshots$/);
+  await expect(id("snapshots-count"), "nor the training history").toHaveText(/^[2-9] snapshots$/);
   await expect(id("step-count")).toHaveText("4");
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("removed-undo").click();
   await expect(tiles).toHaveCount(4);
-  await expect(id("pictures-count")).toHaveText("4");
+  await expect(id("images-count")).toHaveText("4");
   expect(await lossAt(page, 4)).toBe(ofFour);
 
   // Frames of a video, and images of the camera.
   await id("file-input").setInputFiles(await movie(page));
   await id("frames-every").fill("4");
   await id("frames-take").click();
-  await expect(id("pictures-count")).toHaveText("9");
+  await expect(id("images-count")).toHaveText("9");
   await id("open-record").click();
   await id("record-count").fill("2");
   await id("record-pace").selectOption("0.1");
   await id("record-start").click();
   await expect(id("record-use")).toHaveText("Add these 2");
   await id("record-use").click();
-  await expect(id("pictures-count")).toHaveText("11");
+  await expect(id("images-count")).toHaveText("11");
   await expect(tiles.last()).toHaveAccessibleName(/^Remove camera/);
   await id("adds").uncheck();
   await loadFiles(page, all.slice(0, 3));
@@ -534,7 +534,7 @@ test("video gives every n-th frame as training image", async ({ page }) => {
   await id("frames-every").fill("4");
   await expect(id("frames")).toContainText("about 5 images");
   await id("frames-take").click();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   await expect(id("frames")).toBeHidden();
   await expect(id("thumbnails").getByRole("button")).toHaveCount(5);
   await expect(id("thumbnails").getByRole("button").nth(2)).toHaveAccessibleName("Remove walk.webm/0.80 s.jpg");
@@ -543,7 +543,7 @@ test("video gives every n-th frame as training image", async ({ page }) => {
   await expect(id("frames")).toContainText("This browser cannot decode bad.mp4");
   await id("frames-cancel").click();
   await expect(id("frames")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
 });
 
 test("camera records n images after a countdown, and bad ones can be removed", async ({ page }) => {
@@ -561,12 +561,12 @@ test("camera records n images after a countdown, and bad ones can be removed", a
   await expect(id("record-use")).toHaveText("Train on these 5");
   await id("record-use").click();
   await expect(id("record")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   expect(await page.evaluate(() => document.querySelector("video")?.srcObject ?? null), "the camera is off").toBe(null);
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-said")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
+  await expect(id("record-status")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });
@@ -645,7 +645,7 @@ test("address is applied after a failed start of the engine", async ({ page }) =
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
   await expect(page.getByTestId("keypoints")).toHaveValue("5");
 });
 
@@ -654,14 +654,14 @@ test("address contains the hands sample and restores it", async ({ page }) => {
   let answered = 0;
   await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
   await page.goto(`${FIVE}&hands=some-hands/`);
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
   const id = at(page);
   await id("hands-count").fill("7");
   await id("sample-hands").click();
-  await expect(id("pictures-count")).toHaveText("7");
+  await expect(id("images-count")).toHaveText("7");
   await expect(page).toHaveURL(/sample=hands&count=7/);
   await page.reload();
-  await expect(id("pictures-count")).toHaveText("7");
+  await expect(id("images-count")).toHaveText("7");
   await expect(page.locator("#about")).toContainText("Sign Language Digits");
   await expect(id("keypoints")).toHaveValue("5");
 });

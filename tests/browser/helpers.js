@@ -28,7 +28,7 @@ export const QUICK = `${FEW}&size=32&width=4&loss=pixel&batch=2`;
  */
 export async function open(page, query = "?backend=cpu") {
   await page.goto(query);
-  await expect(page.getByTestId("pictures-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
+  await expect(page.getByTestId("images-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
   await expect(page.getByTestId("play")).toBeEnabled();
   // Play can be pressed before the images are loaded.
   await expect(page.locator("body")).toHaveAttribute("data-phase", /paused|training/);

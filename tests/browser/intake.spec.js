@@ -39,19 +39,19 @@ test("two videos of one name get two names in every export, and frames show thei
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles(await video("cam1/video.webm"));
+  await id("annotate-files").setInputFiles(await video("cam1/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 20 frames.", { timeout: 300_000 });
-  await id("desk-files").setInputFiles(await video("cam2/video.webm"));
+  await id("annotate-files").setInputFiles(await video("cam2/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
-  await expect(id("noted-files")).toContainText("this one is video (2).webm here and in what is exported");
-  await expect(id("desk-count")).toHaveText("60 images");
+  await expect(id("file-notes-files")).toContainText("this one is video (2).webm here and in what is exported");
+  await expect(id("annotate-count")).toHaveText("60 images");
   // The same video under another name adds nothing, and the note gives its name in the project.
-  await id("desk-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
-  await expect(id("noted-files")).toContainText("This video is already in the project, as video.webm.");
-  await expect(id("desk-count")).toHaveText("60 images");
+  await id("annotate-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
+  await expect(id("file-notes-files")).toContainText("This video is already in the project, as video.webm.");
+  await expect(id("annotate-count")).toHaveText("60 images");
 
   // The frames themselves, read while their blob addresses are valid.
-  await id("with-pictures").check();
+  await id("with-images").check();
   const zip = new AdmZip(await taken(page, "export-cvat"));
   const images = zip.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
   expect(new Set(images.map(({ entryName }) => entryName)).size).toBe(60);
@@ -84,9 +84,9 @@ test("three clicks place three landmarks during training", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles(pictures(3));
-  await expect(id("desk-count")).toHaveText("3 images");
-  await id("desk-layer").selectOption("landmarks");
+  await id("annotate-files").setInputFiles(pictures(3));
+  await expect(id("annotate-count")).toHaveText("3 images");
+  await id("annotate-layer").selectOption("landmarks");
   for (const name of ["tip", "wrist", "elbow"]) {
     await id("landmark-new").fill(name);
     await id("landmark-new").press("Enter");
@@ -95,7 +95,7 @@ test("three clicks place three landmarks during training", async ({ page }) => {
   await id("half-train").click();
   await id("play").click();
   await id("half-annotate").click();
-  await id("sheet").first().click();
+  await id("gallery-image").first().click();
   const box = await id("editor-canvas").boundingBox();
   if (!box) throw new Error("no canvas");
   for (const part of [0.4, 0.5, 0.6]) await page.mouse.click(box.x + part * box.width, box.y + part * box.height);
@@ -115,14 +115,14 @@ test("labels dropped with images are imported after them, and Train rejects labe
   };
   const json = { name: "annotations.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(labels)) };
   await id("file-input").setInputFiles([...files, json]);
-  await expect(id("pictures-count")).toHaveText("3");
+  await expect(id("images-count")).toHaveText("3");
   await expect(page.locator("#rejected-files")).toContainText("Drop this file in Annotate, together with its images");
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
-  await expect(id("desk-count")).toHaveText("3 images");
+  await id("annotate-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
+  await expect(id("annotate-count")).toHaveText("3 images");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveValue("middle");
   await expect(id("landmarks").locator("li")).toContainText("placed on 3");
-  await expect(id("noted-files")).toContainText("other.json");
+  await expect(id("file-notes-files")).toContainText("other.json");
 });
 
 /** Stubs two cameras: `window.camera` is the canvas, `window.unplug()` unplugs it, `window.asked` lists the requested cameras.
@@ -169,18 +169,18 @@ test("camera recorder keeps recorded images when the camera is turned or unplugg
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
-  await expect(id("record-said")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
+  await expect(id("record-status")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
   // Read at once, because the next image changes the text.
   const [muted, unmuted] = await page.evaluate(() =>
     ["mute", "unmute"].map((what) => {
       /** @type {any} */ (window).tell(what);
-      return document.querySelector("#record-said")?.textContent;
+      return document.querySelector("#record-status")?.textContent;
     }),
   );
   expect(muted).toContain("The camera sends no images. Close other programs that use it");
   expect(unmuted).toBe("");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
-  await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
+  await expect(id("record-status")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();
   await expect(id("record-use")).toBeEnabled();
   // Recording continues with the chosen camera.
@@ -191,7 +191,7 @@ test("camera recorder keeps recorded images when the camera is turned or unplugg
   await expect(id("record-use")).toBeEnabled();
   const all = await tiles.count();
   await id("record-use").click();
-  await expect(id("pictures-count")).toHaveText(`${all}`);
+  await expect(id("images-count")).toHaveText(`${all}`);
 });
 
 test("live camera follows a turned camera and reports an unplugged one", async ({ page }) => {
@@ -199,7 +199,7 @@ test("live camera follows a turned camera and reports an unplugged one", async (
   const id = at(page);
   await stubCamera(page);
   await id("half-annotate").click();
-  await id("desk-camera").click();
+  await id("annotate-camera").click();
   const shape = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => [canvas.width, canvas.height]);
   await expect.poll(shape).toEqual([64, 48]);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
@@ -210,7 +210,7 @@ test("live camera follows a turned camera and reports an unplugged one", async (
   await expect(id("camera")).toBeHidden();
   for (const [name, sentence] of [["NotFoundError", "there is no camera"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "the browser does not allow it"]]) {
     await page.evaluate((name) => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name))), name);
-    await id("desk-camera").click();
+    await id("annotate-camera").click();
     await expect(id("message")).toContainText(`The camera cannot be used (${sentence}`);
   }
 });
@@ -224,7 +224,7 @@ test("page without https reports what is missing", async ({ page }) => {
   const id = at(page);
   await expect(id("link-note")).toContainText("This page was not opened over https. The browser gives it no camera, no GPU, only one core");
   await id("open-record").click();
-  await expect(id("record-said")).toContainText("not opened over https");
+  await expect(id("record-status")).toContainText("not opened over https");
 });
 
 test("dropped links and text are reported, and files dropped on the editor are added", async ({ page }) => {
@@ -255,14 +255,14 @@ test("dropped links and text are reported, and files dropped on the editor are a
 
   const files = pictures(4).map(({ name, buffer }) => /** @type {[string, string]} */ ([name, buffer.toString("base64")]));
   await drop("main", {}, files.slice(0, 2));
-  await expect(id("desk-count")).toHaveText("2 images");
-  await id("sheet").first().click();
+  await expect(id("annotate-count")).toHaveText("2 images");
+  await id("gallery-image").first().click();
   const painted = () =>
     id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3]);
   await expect.poll(painted).toBe(255);
   const title = await page.locator("#editor-title").textContent();
   await drop("#editor", {}, files.slice(2));
-  await expect(id("desk-count")).toHaveText("4 images");
+  await expect(id("annotate-count")).toHaveText("4 images");
   await expect(id("editor")).toBeVisible();
   await expect(page.locator("#editor-title")).toHaveText(`${title}`.replace("of 2", "of 4"));
   expect(await painted()).toBe(255);

@@ -14,7 +14,7 @@ const SAME = 0.002;
 async function openHands(page) {
   await open(page, FEW);
   await page.getByTestId("open-model").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("10");
+  await expect(page.getByTestId("images-count")).toHaveText("10");
   await expect(page.getByTestId("message")).toContainText("trained for");
   await settled(page);
 }
@@ -50,7 +50,7 @@ async function settled(page) {
   let before = "";
   await expect
     .poll(async () => {
-      const now = (await pixels(page.getByTestId("flow-rebuilt"))) + (await pixels(page.getByTestId("flow-edge-map")));
+      const now = (await pixels(page.getByTestId("flow-reconstruction"))) + (await pixels(page.getByTestId("flow-edge-map")));
       const same = now === before;
       before = now;
       return same;
@@ -62,7 +62,7 @@ async function settled(page) {
  * @param {import("@playwright/test").Page} page
  */
 async function stages(page) {
-  const names = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"];
+  const names = ["image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton"];
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
 }
 
@@ -82,16 +82,16 @@ test("stages show the tensors of the selected image", async ({ page }) => {
   await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
   await expect(id("flow-probes").getByRole("radio").nth(3)).toBeChecked();
   await settled(page);
-  for (const stage of ["picture", "heatmaps", "linked", "edge-map", "masked", "rebuilt", "difference"]) {
+  for (const stage of ["image", "heatmaps", "keypoints", "edge-map", "masked", "reconstruction", "difference"]) {
     expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
   }
-  expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBeLessThan(SAME);
+  expect(await changed(id("flow-skeleton"), first.skeleton), "one graph for all").toBeLessThan(SAME);
   // Back by keyboard.
   await id("flow-probes").getByRole("radio").nth(3).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
   await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), first.reconstruction)).toBeLessThan(SAME);
 });
 
 test("painting the mask changes masked input and reconstruction", async ({ page }) => {
@@ -105,7 +105,7 @@ test("painting the mask changes masked input and reconstruction", async ({ page 
   await settled(page);
   const hidden = await stages(page);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.05);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.05);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 
   await mask.hover({ position: { x: width * 0.2, y: width * 0.6 } });
@@ -118,40 +118,40 @@ test("painting the mask changes masked input and reconstruction", async ({ page 
   expect(share, "a row of cells").toBeGreaterThan(0.02);
   expect(share).toBeLessThan(0.1);
   expect(await changed(id("flow-masked"), hidden.masked)).toBeGreaterThan(0.01);
-  expect(await changed(id("flow-rebuilt"), hidden.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), hidden.reconstruction)).toBeGreaterThan(0.01);
 
   // The corner cell by keyboard.
   await id("show-all").click();
   await settled(page);
   const shown = await stages(page);
-  expect(await changed(id("flow-masked"), shown.picture), "nothing is hidden").toBeLessThan(0.03);
+  expect(await changed(id("flow-masked"), shown.image), "nothing is hidden").toBeLessThan(0.03);
   await mask.focus();
   await page.keyboard.press(" ");
   await settled(page);
   expect(await changed(mask, shown.mask)).toBeCloseTo(1 / 256, 3);
   await expect(page.locator("#announcer")).toHaveText("Row 1, column 1: hidden");
 
-  await id("put-back").click();
+  await id("reset-edits").click();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeLessThan(SAME);
 });
 
 test("dragging a keypoint changes edge map and reconstruction", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
-  const linked = id("flow-linked");
+  const linked = id("flow-keypoints");
   // The first keypoint by keyboard, so that its position is known.
   await linked.focus();
   await page.keyboard.press("n");
-  await expect(id("touch-readout")).toContainText("of its heatmap");
+  await expect(id("edit-readout")).toContainText("of its heatmap");
   expect(await changed(id("flow-heatmaps"), before.heatmaps), "its heatmap alone").toBeGreaterThan(0.05);
   for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowLeft");
   for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowUp");
   await settled(page);
   const corner = await stages(page);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.02);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeLessThan(SAME);
 
   // Under the pointer, a keypoint shows its heatmap only, and an edge is highlighted everywhere.
@@ -161,7 +161,7 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
     const { x, y, width } = await boxOf(linked);
     for (const [column, row] of places) {
       await page.mouse.move(x + (0.02 + 0.96 * column) * width, y + (0.02 + 0.96 * row) * width);
-      if ((await id("touch-readout").textContent())?.startsWith(what)) return;
+      if ((await id("edit-readout").textContent())?.startsWith(what)) return;
     }
     throw new Error(`There is no ${what} to point at.`);
   };
@@ -170,7 +170,7 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await pointAt("Keypoint");
   await expect.poll(() => changed(id("flow-heatmaps"), rest.heatmaps)).toBeGreaterThan(0.02);
   await pointAt("Edge");
-  for (const [canvas, then] of [[id("flow-graph"), rest.graph], [id("flow-edge-map"), rest["edge-map"]], [id("edge-matrix"), matrix]]) {
+  for (const [canvas, then] of [[id("flow-skeleton"), rest.skeleton], [id("flow-edge-map"), rest["edge-map"]], [id("edge-matrix"), matrix]]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.mouse.move(0, 0);
@@ -182,13 +182,13 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await page.mouse.move(box.x + box.width * 0.9, box.y + 6, { steps: 6 });
   await settled(page);
   expect(await changed(id("flow-edge-map"), corner["edge-map"])).toBeGreaterThan(0.02);
-  expect(await changed(id("flow-rebuilt"), corner.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), corner.reconstruction)).toBeGreaterThan(0.01);
   await expect(id("pose")).toHaveValue("moved");
   // Both views follow each move of the pointer; the delay until they change is printed.
   await page.evaluate(() => {
     const waits = /** @type {number[]} */ ([]);
     Object.assign(window, { waits });
-    const canvases = ["edge-map", "rebuilt"].map((name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)));
+    const canvases = ["edge-map", "reconstruction"].map((name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)));
     const small = new OffscreenCanvas(32, 32);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d", { willReadFrequently: true }));
     const look = (/** @type {HTMLCanvasElement} */ canvas) => (context.drawImage(canvas, 0, 0, 32, 32), `${context.getImageData(0, 0, 32, 32).data}`);
@@ -209,7 +209,7 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   console.log(`a dragged keypoint is followed within ${waits.map((ms) => ms.toFixed(0)).join(", ")} ms`);
   await page.mouse.up();
   await page.mouse.move(0, 0);
-  await id("put-back").click();
+  await id("reset-edits").click();
   await settled(page);
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
@@ -225,12 +225,12 @@ test("picking an edge in the matrix highlights it everywhere and allows edits", 
   // The first edge of the first row has a small weight; Enter picks it.
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
-  for (const [canvas, then] of [[id("flow-linked"), before.linked], [id("flow-graph"), before.graph], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
+  for (const [canvas, then] of [[id("flow-keypoints"), before.keypoints], [id("flow-skeleton"), before.skeleton], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.keyboard.press("Enter");
   await expect(id("edge-off")).toBeEnabled();
-  await expect(id("touch-edge")).toContainText("1 – ");
+  await expect(id("edit-edge")).toContainText("1 – ");
   await settled(page);
   const picked = await stages(page);
   await id("edge-up").click();
@@ -241,12 +241,12 @@ test("picking an edge in the matrix highlights it everywhere and allows edits", 
   await id("edge-off").click();
   await expect(id("edge-up")).toHaveAttribute("aria-pressed", "false");
   await settled(page);
-  await expect(id("touch-readout")).toContainText("weight 0.000, switched off");
+  await expect(id("edit-readout")).toContainText("weight 0.000, switched off");
   expect(await changed(id("flow-edge-map"), up["edge-map"])).toBeGreaterThan(0);
 
   // The slider hides all edges but the strongest.
-  await id("faintest").fill("1");
-  await expect.poll(() => changed(id("flow-graph"), picked.graph)).toBeGreaterThan(0.05);
+  await id("min-strength").fill("1");
+  await expect.poll(() => changed(id("flow-skeleton"), picked.skeleton)).toBeGreaterThan(0.05);
 });
 
 test("edits during training leave the losses bit-identical", async ({ page }) => {
@@ -268,12 +268,12 @@ test("edits during training leave the losses bit-identical", async ({ page }) =>
       const from = await number(id("step-count"));
       await id("hide-all").click();
       await expect.poll(() => changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
-      const box = await boxOf(id("flow-linked"));
-      await id("flow-linked").focus();
+      const box = await boxOf(id("flow-keypoints"));
+      await id("flow-keypoints").focus();
       for (let i = 0; i < 5; i++) await page.keyboard.press("Shift+ArrowUp");
       await page.mouse.move(box.x + 10, box.y + 10);
       await expect.poll(() => number(id("step-count"))).toBeGreaterThan(from + 5);
-      await expect(id("touch-readout")).not.toBeEmpty();
+      await expect(id("edit-readout")).not.toBeEmpty();
     }
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(60);
     await id("play").click();
@@ -309,7 +309,7 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
         context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
         return context.getImageData(0, 0, 32, 32).data;
       };
-      const rebuilt = of("flow-rebuilt");
+      const rebuilt = of("flow-reconstruction");
       const a = small(grid, [x + inner, y + inner, side - 2 * inner]);
       const b = small(rebuilt, [rebuilt.width * 0.1, rebuilt.width * 0.1, rebuilt.width * 0.8]);
       return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
@@ -353,32 +353,32 @@ test("lab works on own images: views, edits, history and share", async ({ page }
   await open(page, "?backend=cpu&loss=pixel&size=32&width=8&batch=8&learning_rate=0.002");
   const id = at(page);
   await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
-  await expect(id("pictures-count")).toHaveText("60");
+  await expect(id("images-count")).toHaveText("60");
   await settled(page);
   const untrained = await stages(page);
   const step = await playTo(page, 120);
   await settled(page);
   const trained = await stages(page);
-  expect(await changed(id("flow-picture"), untrained.picture), "the same image").toBeLessThan(SAME);
-  for (const stage of ["heatmaps", "linked", "edge-map", "rebuilt", "without", "difference", "graph"]) {
+  expect(await changed(id("flow-image"), untrained.image), "the same image").toBeLessThan(SAME);
+  for (const stage of ["heatmaps", "keypoints", "edge-map", "reconstruction", "without", "difference", "skeleton"]) {
     expect(await changed(id(`flow-${stage}`), untrained[stage]), stage).toBeGreaterThan(0.02);
   }
   await expect(id("diagnosis")).not.toContainText("Too early to tell");
   // Half is hidden: the visible half equals the image, the other does not.
   await id("hide-half").click();
   await settled(page);
-  expect(await changed(id("flow-masked"), trained.picture)).toBeGreaterThan(0.4);
-  expect(await changed(id("flow-masked"), trained.picture)).toBeLessThan(0.6);
-  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeGreaterThan(0.01);
-  await id("put-back").click();
+  expect(await changed(id("flow-masked"), trained.image)).toBeGreaterThan(0.4);
+  expect(await changed(id("flow-masked"), trained.image)).toBeLessThan(0.6);
+  expect(await changed(id("flow-reconstruction"), trained.reconstruction)).toBeGreaterThan(0.01);
+  await id("reset-edits").click();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), trained.reconstruction)).toBeLessThan(SAME);
   await id("pose").selectOption("2");
   await settled(page);
   expect(await changed(id("flow-edge-map"), trained["edge-map"]), "another hand's pose").toBeGreaterThan(0.005);
-  await id("put-back").click();
-  await expect(id("moment-b")).not.toHaveText("0");
-  await expect(id("moments-count")).toHaveText(/^\d\d snapshots$/);
+  await id("reset-edits").click();
+  await expect(id("snapshot-b")).not.toHaveText("0");
+  await expect(id("snapshots-count")).toHaveText(/^\d\d snapshots$/);
   await id("open-share").click();
   await expect(id("share")).toContainText("Your images are not included: they stay on this device.");
   await expect(id("share-preview")).toHaveAttribute("alt", `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
@@ -390,7 +390,7 @@ test("lab works on own images: views, edits, history and share", async ({ page }
 test("edits act on the trained puppets", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  await id("open-shipped").filter({ hasText: "Puppets" }).click();
+  await id("open-trained").filter({ hasText: "Puppets" }).click();
   await expect(id("message")).toContainText("Puppets, trained for");
   await settled(page);
   const before = await stages(page);
@@ -406,12 +406,12 @@ test("edits act on the trained puppets", async ({ page }) => {
   expect(await changed(id("flow-mask"), before.mask)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.005);
   expect(await changed(id("flow-edge-map"), before["edge-map"]), "the edge map does not depend on the mask").toBeLessThan(SAME);
-  await id("put-back").click();
-  await id("flow-linked").focus();
+  await id("reset-edits").click();
+  await id("flow-keypoints").focus();
   for (let i = 0; i < 4; i++) await page.keyboard.press("Shift+ArrowUp");
   await settled(page);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.01);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.005);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.005);
 });
 
 test("slow motion shows each stage of each step", async ({ page }) => {
@@ -455,17 +455,17 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   await open(page, QUICK);
   const id = at(page);
   await playTo(page, 30);
-  const count = await number(id("moment-b")).then(() => id("moments-count").textContent()).then((text) => parseInt(text ?? "", 10));
+  const count = await number(id("snapshot-b")).then(() => id("snapshots-count").textContent()).then((text) => parseInt(text ?? "", 10));
   expect(count).toBeGreaterThanOrEqual(5);
-  await expect(id("moment-a")).toHaveText("0");
-  const [first, last] = [await pixels(id("moment-a-view")), await pixels(id("moment-b-view"))];
+  await expect(id("snapshot-a")).toHaveText("0");
+  const [first, last] = [await pixels(id("snapshot-a-view")), await pixels(id("snapshot-b-view"))];
   expect(first).not.toBe(last);
-  const step = await number(id("moment-b"));
+  const step = await number(id("snapshot-b"));
   expect(step, "the last snapshot is the current state").toBe(await number(id("step-count")));
   // Both sliders at the same snapshot show the same.
-  await id("moment-b-slider").fill("0");
-  await expect(id("moment-b")).toHaveText("0");
-  expect(await pixels(id("moment-b-view"))).toBe(first);
+  await id("snapshot-b-slider").fill("0");
+  await expect(id("snapshot-b")).toHaveText("0");
+  expect(await pixels(id("snapshot-b-view"))).toBe(first);
 
   const save = async (/** @type {string} */ button) => {
     const waiting = page.waitForEvent("download");
@@ -477,7 +477,7 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   expect(gif.name).toBe("autolink-training.gif");
   const webm = await save("save-webm");
   expect(webm.name).toBe("autolink-training.webm");
-  const kept = parseInt((await id("moments-count").textContent()) ?? "", 10);
+  const kept = parseInt((await id("snapshots-count").textContent()) ?? "", 10);
   const played = await page.evaluate(
     async ([gif, webm]) => {
       const blob = (/** @type {number[]} */ bytes, /** @type {string} */ type) => new Blob([new Uint8Array(bytes)], { type });
@@ -509,11 +509,11 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   // Saving a run keeps its snapshots; a new run has its own.
   const run = await save("save-run");
   await id("reset").click();
-  await expect(id("moments-count")).toHaveText("Snapshots appear during training");
+  await expect(id("snapshots-count")).toHaveText("Snapshots appear during training");
   await id("model-input").setInputFiles({ name: run.name, mimeType: "application/octet-stream", buffer: run.bytes });
   await expect(id("message")).toContainText("Opened");
-  await expect(id("moments-count")).toHaveText(`${kept} snapshots`);
-  expect(await pixels(id("moment-a-view"))).toBe(first);
+  await expect(id("snapshots-count")).toHaveText(`${kept} snapshots`);
+  expect(await pixels(id("snapshot-a-view"))).toBe(first);
 });
 
 test("health card reports issues, and the chart shows the joint error of puppets", async ({ page }) => {

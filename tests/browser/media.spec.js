@@ -329,7 +329,7 @@ test("keys and buttons mark a point absent and remove an image, and select the n
   await canvas.focus();
   await page.keyboard.press("Shift+Delete");
   await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
-  await expect(page.getByTestId("editor-said")).toHaveText("Removed 0.png. Undo brings it back.");
+  await expect(page.getByTestId("editor-status")).toHaveText("Removed 0.png. Undo brings it back.");
   await answer();
   await page.keyboard.press("PageDown");
   await expect(canvas).toHaveAttribute("aria-label", /^2\.png/);

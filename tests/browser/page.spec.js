@@ -112,7 +112,7 @@ test("first visit paints before the engine is loaded and transfers at most 3.5 M
   await expect.poll(paint).toBeGreaterThan(0);
   const painted = await paint();
   release();
-  await expect(page.getByTestId("pictures-count")).toHaveText("400");
+  await expect(page.getByTestId("images-count")).toHaveText("400");
   await expect(page.getByTestId("play")).toBeEnabled();
   await page.waitForTimeout(1000); // late requests
   // Sizes with brotli compression.
@@ -161,9 +161,9 @@ test("recorded run is shown and labelled until the engine is loaded", async ({ p
   });
   await page.goto("?backend=cpu");
   const id = at(page);
-  const stages = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"].map((stage) => `flow-${stage}`);
+  const stages = ["image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton"].map((stage) => `flow-${stage}`);
   for (const canvas of [...VIEWS, ...stages, "edge-matrix"]) await expect.poll(() => colours(id(canvas)), { message: canvas }).toBeGreaterThan(1);
-  await expect(id("flow-says")).toContainText("recorded");
+  await expect(id("flow-caption")).toContainText("recorded");
   await expect(id("view-input")).toHaveAttribute("aria-label", /of a recorded run$/);
   await expect(id("diagnosis")).toContainText("Too early to tell");
   // The recorded run can be viewed; actions of the engine wait for it, as does Play.
@@ -172,7 +172,7 @@ test("recorded run is shown and labelled until the engine is loaded", async ({ p
   await expect(id("hide-all")).toBeDisabled();
   const heatmaps = () => id("flow-heatmaps").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   const every = await heatmaps();
-  await id("flow-linked").focus();
+  await id("flow-keypoints").focus();
   await page.keyboard.press("n");
   await expect.poll(heatmaps, { message: "of one keypoint alone" }).not.toBe(every);
   for (const figure of ["mask", "softmax", "edges", "shift"]) {
@@ -188,11 +188,11 @@ test("recorded run is shown and labelled until the engine is loaded", async ({ p
   const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   const recorded = await input();
   release();
-  await expect(id("pictures-count")).toHaveText("400");
-  await expect(id("flow-says")).not.toContainText("recorded");
+  await expect(id("images-count")).toHaveText("400");
+  await expect(id("flow-caption")).not.toContainText("recorded");
   await expect.poll(input).not.toBe(recorded);
   await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 images at step 0");
-  await expect(id("flow-picture")).toHaveAttribute("aria-label", "Image, image 1 at step 0.");
+  await expect(id("flow-image")).toHaveAttribute("aria-label", "Image, image 1 at step 0.");
   await expect(id("hide-all")).toBeEnabled();
   await expect(page.locator("[data-live=edges]")).toContainText("On this page, at step 0");
 });
@@ -329,7 +329,7 @@ test("load accepts good files and zips and lists bad ones with reasons", async (
     ...BAD,
     { name: "discs.zip", mimeType: "application/zip", buffer: zip(packed) },
   ]);
-  await expect(id("pictures-count")).toHaveText("9");
+  await expect(id("images-count")).toHaveText("9");
   await expectRejected(page, [...BAD.map(({ name }) => name), "discs.zip/inner/broken.png"]);
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
   await expect(id("play")).toBeEnabled();
@@ -348,7 +348,7 @@ test("load accepts files and a folder in one drop", async ({ page }, info) => {
     await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
     if (type === "dragOver") await expect(page.locator("#drop")).toHaveClass(/is-target/);
   }
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${dropped.count + 1}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${dropped.count + 1}`);
   await expectRejected(page, ["discs/more/notes.txt", "empty.png"]);
   await expect(page.locator("#drop")).not.toHaveClass(/is-target/);
 });
@@ -357,7 +357,7 @@ test("load accepts a chosen folder", async ({ page }, info) => {
   await open(page, FEW);
   const chosen = await folder(info);
   await page.getByTestId("folder-input").setInputFiles(chosen.path);
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${chosen.count}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${chosen.count}`);
   await expectRejected(page, ["discs/more/notes.txt"]);
 });
 
@@ -384,7 +384,7 @@ test("loading a thousand files shows progress and keeps the page responsive", as
   const [one, other] = pictures(2);
   const files = Array.from({ length: 1000 }, (_, index) => ({ ...(index % 2 ? one : other), name: `disc ${index}.bmp` }));
   await id("file-input").setInputFiles(files);
-  await expect(id("pictures-count")).toHaveText("1,000");
+  await expect(id("images-count")).toHaveText("1,000");
   await expect(progress).toBeHidden();
   const { gaps, bars } = await page.evaluate(() => {
     const { gaps, bars } = /** @type {any} */ (window).seen;
@@ -422,7 +422,7 @@ test("hands sample streams, can be cancelled and retried", async ({ page }) => {
   await id("cancel").click();
   await expect(id("message")).toContainText("cancelled");
   await expect(id("cancel")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   behaviour.delay = 0;
   behaviour.fail = true;
@@ -430,11 +430,11 @@ test("hands sample streams, can be cancelled and retried", async ({ page }) => {
   await id("sample-hands").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("retry")).toBeVisible();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   behaviour.fail = false;
   await id("retry").click();
-  await expect(id("pictures-count")).toHaveText("12");
+  await expect(id("images-count")).toHaveText("12");
   await expect(id("retry")).toBeHidden();
   await expect(page.getByText("Apache-2.0").first()).toBeVisible();
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
@@ -462,7 +462,7 @@ test("page and workers contact no host but that of the hands sample", async ({ b
     const foreign = () => seen.filter((url) => url.startsWith("http") && new URL(url).origin !== origin);
     // A visit: load images, train, annotate, share, and read the article.
     await id("file-input").setInputFiles(pictures());
-    await expect(id("pictures-count")).toHaveText("6");
+    await expect(id("images-count")).toHaveText("6");
     await id("play").click();
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(3);
     await id("play").click();
@@ -471,8 +471,8 @@ test("page and workers contact no host but that of the hands sample", async ({ b
     await page.keyboard.press("Escape");
     await id("article").scrollIntoViewIfNeeded();
     await id("half-annotate").click();
-    await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("6 images");
+    await id("annotate-training").click();
+    await expect(id("annotate-count")).toHaveText("6 images");
     await id("half-train").click();
     expect([...foreign(), ...outside]).toEqual([]);
 
@@ -493,7 +493,7 @@ test("page and workers contact no host but that of the hands sample", async ({ b
     expect(new Set(outside)).toEqual(new Set([`${new URL(hands).host}:443`]));
     await serveHands(page);
     await id("retry").click();
-    await expect(id("pictures-count")).toHaveText("4");
+    await expect(id("images-count")).toHaveText("4");
     expect(foreign().length).toBeGreaterThanOrEqual(4);
     expect(foreign().filter((url) => !url.startsWith(hands))).toEqual([]);
     expect(new Set(outside).size).toBe(1);
@@ -509,7 +509,7 @@ test("preset learns from sixty images, and its weights are fetched once and then
   await open(page, FEW);
   const id = at(page);
   await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
-  await expect(id("pictures-count")).toHaveText("60");
+  await expect(id("images-count")).toHaveText("60");
   expect(weights, "before a loss needs them").toEqual([]);
   await page.evaluate(() => {
     const seen = { losses: /** @type {Record<string, number>} */ ({}), messages: /** @type {string[]} */ ([]) };
@@ -814,7 +814,7 @@ test("diverging run returns to its last finite step and can continue", async ({ 
   await expect(id("step-count")).toHaveText("3");
   await expect(id("play")).toHaveText("Play");
   await expect(page.getByRole("button", { name: "Continue from step 3" })).toBeVisible();
-  await expect(id("kept-runs").locator("li").first()).toContainText(" 3 steps, today");
+  await expect(id("stored-runs").locator("li").first()).toContainText(" 3 steps, today");
 });
 
 /** Header and data of a safetensors file.
@@ -942,7 +942,7 @@ test("engine load failure is reported and can be retried", async ({ page }) => {
   await expect(page.getByTestId("message")).toContainText("could not be loaded");
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
 });
 
 test("engine crash is reported, and the restart restores images and settings", async ({ page }) => {
@@ -950,7 +950,7 @@ test("engine crash is reported, and the restart restores images and settings", a
   await open(page, QUICK);
   const id = at(page);
   await id("file-input").setInputFiles(pictures());
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await page.evaluate(() => new BroadcastChannel("test").postMessage("break"));
@@ -958,7 +958,7 @@ test("engine crash is reported, and the restart restores images and settings", a
   await expect(id("message")).toContainText("out of memory");
   await expect(id("play")).toBeDisabled();
   await id("start-again").click();
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await expect(id("width")).toHaveValue("4");
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
@@ -972,7 +972,7 @@ test("forced GPU without WebGPU is reported, and the CPU is offered", async ({ p
   await expect(id("message")).toContainText("no WebGPU");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   // Without a forced backend the CPU is used, with a reason.
   await open(page, "?count=40");
@@ -1019,7 +1019,7 @@ test("lost GPU is reported, and the CPU continues", async ({ page }) => {
   await expect(id("message")).not.toContainText("Backtrace");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
   await small(page);
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");

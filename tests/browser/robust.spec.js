@@ -65,7 +65,7 @@ test("a missing module is named, and a missing optional part does not stop the p
     await page.unroute(`**/${module}`);
   }
   await id("fault-reload").click();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
   await expect(id("fault-note")).toBeHidden();
 
   await page.route("**/start.js", (route) => route.fulfill({ status: 404, body: "" }));
@@ -106,7 +106,7 @@ test("a language that Intl rejects does not stop the page", async ({ page }) => 
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
   await expect(id("loss-chart").locator("canvas")).toBeVisible();
   await id("play").click();
-  await expect(id("kept-runs").locator("li")).toContainText(/ \d+ steps, today \d/);
+  await expect(id("stored-runs").locator("li")).toContainText(/ \d+ steps, today \d/);
   expect(errors).toEqual([]);
 });
 
@@ -146,7 +146,7 @@ test("Play during a load trains after the load", async ({ page }) => {
   // ... of a sample that replaces a run and stops its training, ...
   await id("sample-puppets").click();
   await expect(id("play")).toHaveText("Play");
-  await expect(id("pictures-count")).toHaveText("400", { timeout: 180_000 });
+  await expect(id("images-count")).toHaveText("400", { timeout: 180_000 });
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   // ... and of the same images at another size.
   await id("advanced").locator("summary").click();
@@ -221,12 +221,12 @@ test("page with an unreadable address loads and shows a note", async ({ page }) 
   const wrong = ["hands=http://[", "keypoints=1e999", "seed=-1", "preset=]", "hide=%22%5D,a%20b", "steps=NaN", "sample_seed=0.5", "backend=%00", "start=%E0%A4%A", "fit=%", "x%5B=%5D", "sample=http://["];
   await page.goto(`?count=40&${wrong.join("&")}`);
   const id = at(page);
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
   await expect(id("link-note")).toContainText("“hands=http://[” was ignored: it is not an address.");
   expect(await id("link-note").locator("p").count()).toBeGreaterThanOrEqual(wrong.length);
   for (const hands of ["javascript:alert(1)", "http://", "https://[::1/", "data:,"]) {
     await page.goto(`${FEW}&hands=${encodeURIComponent(hands)}`);
-    await expect(id("pictures-count"), hands).toHaveText("40");
+    await expect(id("images-count"), hands).toHaveText("40");
     await expect(id("link-note"), hands).toContainText("it is not an address");
   }
 });
@@ -247,7 +247,7 @@ test("different builds of page and engine are reported, and a reload fixes it", 
   const id = at(page);
   await expect(id("message")).toHaveText("The page and its engine are of different builds. Reload the page.");
   await id("reload").click();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   // The wasm file carries the build id, too.
   await page.route("**/worker_bg.wasm", async (route) => {

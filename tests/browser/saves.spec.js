@@ -9,20 +9,20 @@ const steps = (step) => new RegExp(` ${grouped(step)} steps?, today`);
 test("stored run continues without its removed images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const all = await number(id("pictures-count"));
+  const all = await number(id("images-count"));
   await id("thumbnails").getByRole("button").nth(3).click();
-  await expect(id("pictures-left-out")).toHaveText(", 1 removed");
+  await expect(id("images-removed")).toHaveText(", 1 removed");
   const step = await playTo(page, 3);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
   await id("step").click();
   await expect(id("step-count")).toHaveText(grouped(step + 1));
   const next = (await id("loss").textContent()) ?? "";
 
   await open(page, FEW);
-  await expect(id("pictures-count")).toHaveText(`${all}`);
+  await expect(id("images-count")).toHaveText(`${all}`);
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(grouped(step));
-  await expect(id("pictures-count")).toHaveText(`${all - 1}`);
+  await expect(id("images-count")).toHaveText(`${all - 1}`);
   await expect(id("thumbnails").locator("li").nth(3)).toBeHidden();
   await id("step").click();
   await expect(id("loss")).toHaveText(next);
@@ -32,7 +32,7 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   await expect(kept).toHaveCount(0);
   const first = await playTo(page, 3);
   await expect(kept).toHaveText(steps(first));
@@ -72,7 +72,7 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
   await page.clock.install();
   await open(page, FEW);
   await expect(kept).toHaveText(steps(first));
-  await id("kept-resume").click();
+  await id("stored-resume").click();
   await expect(id("step-count")).toHaveText(grouped(first));
   await expect(id("loss")).toHaveText(loss ?? "");
 
@@ -88,7 +88,7 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
       await writable.close();
     }
   });
-  await id("kept-resume").click();
+  await id("stored-resume").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("not a model");
   await expect(id("step-count")).toHaveText(grouped(first));
@@ -115,7 +115,7 @@ test("fourth stored run opens the dialog; runs can be opened, downloaded and del
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   const reached = [];
   for (const runs of [1, 2, 3]) {
     reached.push(await playTo(page, 2 + reached.length));
@@ -126,49 +126,49 @@ test("fourth stored run opens the dialog; runs can be opened, downloaded and del
   }
   // All four stay until one is deleted. By keyboard, Esc keeps them.
   reached.push(await playTo(page, 2 + reached.length));
-  await expect(id("choose")).toBeVisible();
+  await expect(id("delete-runs")).toBeVisible();
   await expect(kept).toHaveCount(4);
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Escape");
-  await expect(id("choose")).toBeHidden();
+  await expect(id("delete-runs")).toBeHidden();
   await expect(kept).toHaveCount(4);
-  await expect(id("kept-many")).toContainText("4 runs are stored");
+  await expect(id("stored-many")).toContainText("4 runs are stored");
   // The dialog opens once per run, not at every save.
   reached[3] = await playTo(page, reached[3] + 2);
   await expect(kept.first()).toHaveText(steps(reached[3]));
-  await expect(id("choose")).toBeHidden();
-  await id("kept-choose").press("Enter");
-  const last = id("choose-runs").locator("li").last();
+  await expect(id("delete-runs")).toBeHidden();
+  await id("stored-choose").press("Enter");
+  const last = id("delete-runs-list").locator("li").last();
   await expect(last).toContainText(` ${grouped(reached[0])} steps`);
-  await last.getByTestId("choose-drop").focus();
+  await last.getByTestId("delete-runs-delete").focus();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(3);
   // Undo restores the run and has the focus.
-  await expect(id("choose-undo")).toBeFocused();
+  await expect(id("delete-runs-undo")).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(4);
-  await last.getByTestId("choose-drop").click();
-  await expect(id("choose-said")).toContainText(`Deleted Puppets, ${grouped(reached[0])} steps`);
-  await id("choose-close").click();
-  await expect(id("kept-many")).toBeHidden();
+  await last.getByTestId("delete-runs-delete").click();
+  await expect(id("delete-runs-status")).toContainText(`Deleted Puppets, ${grouped(reached[0])} steps`);
+  await id("delete-runs-close").click();
+  await expect(id("stored-many")).toBeHidden();
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   for (const [index, step] of reached.reverse().slice(0, 3).entries()) await expect(kept.nth(index)).toHaveText(steps(step));
 
   const download = page.waitForEvent("download");
-  await kept.nth(1).getByTestId("kept-download").click();
+  await kept.nth(1).getByTestId("stored-download").click();
   const file = await download;
   expect(file.suggestedFilename()).toBe(`autolink-run-${reached[1]}-steps.safetensors`);
   await id("model-input").setInputFiles(await file.path());
   await expect(id("step-count")).toHaveText(grouped(reached[1]));
 
-  await kept.nth(0).getByTestId("kept-open").click();
+  await kept.nth(0).getByTestId("stored-open").click();
   await expect(id("step-count")).toHaveText(grouped(reached[0]));
   // The opened model stays for other images.
   await id("file-input").setInputFiles(pictures());
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await expect(id("step-count")).toHaveText(grouped(reached[0]));
-  await kept.nth(0).getByTestId("kept-delete").click();
+  await kept.nth(0).getByTestId("stored-delete").click();
   await expect(kept).toHaveCount(2);
   await open(page, FEW);
   await expect(kept).toHaveCount(2);
@@ -181,7 +181,7 @@ test("runs are stored in IndexedDB without the private file system; missing stor
   await open(page, QUICK);
   const id = at(page);
   const step = await playTo(page, 2);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
   await open(page, FEW);
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(grouped(step));
@@ -196,7 +196,7 @@ test("runs are stored in IndexedDB without the private file system; missing stor
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
   await expect(id("message")).toContainText("cannot store this run: Storage is disabled");
-  await expect(id("unkept")).toContainText("Press Save run");
+  await expect(id("autosave-error")).toContainText("Press Save run");
   await playTo(page, 5);
 });
 
@@ -210,7 +210,7 @@ test("full disk is reported once, and training continues", async ({ page }) => {
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
   await expect(id("message")).toContainText("its space for this page is used up");
-  await expect(id("kept-runs").locator("li")).toHaveCount(0);
+  await expect(id("stored-runs").locator("li")).toHaveCount(0);
   await playTo(page, 5);
 });
 
@@ -225,7 +225,7 @@ async function playing(page) {
 test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   await playing(page);
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press("r");
@@ -256,14 +256,14 @@ test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({
 test("every replacement of a run stores it and can be undone with its images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   const download = page.waitForEvent("download");
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
   await id("save-model").click();
   const model = await (await download).path();
 
-  const all = await id("pictures-count").textContent();
+  const all = await id("images-count").textContent();
   /** @type {Record<string, () => Promise<unknown>>} */
   const ways = {
     "a setting": async () => {
@@ -274,7 +274,7 @@ test("every replacement of a run stores it and can be undone with its images", a
     },
     "other images": async () => {
       await id("file-input").setInputFiles(pictures());
-      await expect(id("pictures-count")).toHaveText("6");
+      await expect(id("images-count")).toHaveText("6");
     },
     "a model that is opened": async () => {
       await id("model-input").setInputFiles(model);
@@ -283,7 +283,7 @@ test("every replacement of a run stores it and can be undone with its images", a
     "an image that is removed": async () => {
       await id("thumbnails").getByRole("button").nth(2).click();
       await id("removed-apply").click();
-      await expect(id("pictures-left-out")).toHaveText(", 1 removed");
+      await expect(id("images-removed")).toHaveText(", 1 removed");
     },
   };
   for (const [name, go] of Object.entries(ways)) {
@@ -296,7 +296,7 @@ test("every replacement of a run stores it and can be undone with its images", a
     await expect(kept.filter({ hasText: ` ${grouped(reached)} steps` }), name).toHaveCount(1);
     await id("undo-run").click();
     await expect(id("step-count"), name).toHaveText(grouped(reached));
-    await expect(id("pictures-count"), name).toHaveText(all ?? "");
+    await expect(id("images-count"), name).toHaveText(all ?? "");
     await expect(id("keypoints"), name).toHaveValue(keypoints);
   }
 });
@@ -318,7 +318,7 @@ test("replacing a run that cannot be stored asks first", async ({ page }) => {
   await id("play").click();
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   const step = await number(id("step-count"));
-  await expect(id("unkept")).toContainText("cannot store this run: it does not say why");
+  await expect(id("autosave-error")).toContainText("cannot store this run: it does not say why");
   await id("reset").click();
   await expect.poll(() => asked.length).toBe(1);
   expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it does not say why. You can undo this`);
@@ -355,7 +355,7 @@ test("second tab with one run continues as a separate run and reports it", async
   await open(page, QUICK);
   const id = at(page);
   const step = await playTo(page, 3);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
 
   const second = await context.newPage();
   second.on("dialog", (dialog) => dialog.accept());
@@ -365,24 +365,24 @@ test("second tab with one run continues as a separate run and reports it", async
   await expect(there("message")).toContainText("Another tab trains this run too");
   await expect(there("step-count")).toHaveText(grouped(step));
   const further = await playTo(second, step + 3);
-  const kept = there("kept-runs").locator("li");
+  const kept = there("stored-runs").locator("li");
   await expect(kept).toHaveCount(2);
   await expect(kept.first()).toHaveText(steps(further));
   await expect(kept.last()).toHaveText(steps(step));
   // It does not delete it either.
-  await kept.last().getByTestId("kept-delete").click();
+  await kept.last().getByTestId("stored-delete").click();
   await expect(there("message")).toContainText("Another tab trains this run");
   await expect(kept).toHaveCount(2);
 
   // The first tab continues its own run; when it closes, the run can be claimed.
   await page.bringToFront();
   const own = await playTo(page, step + 1);
-  await expect(id("kept-runs").locator("li").first()).toHaveText(steps(own));
-  await expect(id("kept-runs").locator("li")).toHaveCount(2);
+  await expect(id("stored-runs").locator("li").first()).toHaveText(steps(own));
+  await expect(id("stored-runs").locator("li")).toHaveCount(2);
   await page.close();
   await second.bringToFront();
   await second.reload();
-  await there("kept-runs").locator("li").first().getByTestId("kept-resume").click();
+  await there("stored-runs").locator("li").first().getByTestId("stored-resume").click();
   await expect(there("step-count")).toHaveText(grouped(own));
   await expect(there("message")).not.toContainText("Another tab");
 });

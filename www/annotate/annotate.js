@@ -74,11 +74,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
       // A field whose edit was rejected shows the old value.
       if (store.state.message?.kind === "error" && store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
     });
-  const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
+  const layer = () => /** @type {protocol.Layer} */ (select("annotate-layer").value);
   const order = () => {
     const { project } = store.state;
-    const all = project?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
-    return project ? project.filtered(all, /** @type {Filter} */ (select("desk-filter").value), layer()) : all;
+    const all = project?.order(/** @type {"name"} */ (select("annotate-order").value)) ?? [];
+    return project ? project.filtered(all, /** @type {Filter} */ (select("annotate-filter").value), layer()) : all;
   };
   const remove = (/** @type {number[]} */ images) => {
     const [first] = images;
@@ -96,26 +96,26 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const isLandmarks = layer() === "landmarks";
     gallery.show(project, layer(), order());
     editor.show(project, layer(), order());
-    byId("desk-empty").hidden = Boolean(project?.count);
-    byId("desk-full").hidden = !project?.count;
+    byId("annotate-empty").hidden = Boolean(project?.count);
+    byId("annotate-full").hidden = !project?.count;
     byId("keypoints-part").hidden = isLandmarks;
     byId("landmarks-part").hidden = !isLandmarks;
     if (!project) return;
     const { view } = project;
-    byId("desk-count").textContent = counted(project.count, "image");
-    byId("desk-labelled").textContent = isLandmarks
+    byId("annotate-count").textContent = counted(project.count, "image");
+    byId("annotate-labelled").textContent = isLandmarks
       ? `${grouped(view.labelled)} of ${grouped(project.count)} labelled`
       : `${grouped(project.rows.filter(({ id }) => project.placed(id, "keypoints") > 0).length)} of ${grouped(project.count)} corrected`;
-    byId("desk-filtered").hidden = order().length > 0;
-    const waiting = byId("desk-waiting");
+    byId("annotate-filtered").hidden = order().length > 0;
+    const waiting = byId("annotate-waiting");
     waiting.hidden = view.waiting === 0;
     const [labels, here] = [view.waiting, view.attachable];
     /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
       `Labels of ${counted(labels, "image")} from an earlier version know their images by name only. ` +
       (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Are these the same images?` : "Drop in the images, then attach the labels.");
-    /** @type {HTMLButtonElement} */ (byId("desk-attach")).disabled = here === 0;
+    /** @type {HTMLButtonElement} */ (byId("annotate-attach")).disabled = here === 0;
     const missing = project.rows.filter((row) => !row.is_here).length;
-    byId("desk-missing").textContent = missing ? `${counted(missing, "image")} ${missing === 1 ? "is" : "are"} missing. Drop in the files to see them; their labels are waiting.` : "";
+    byId("annotate-missing").textContent = missing ? `${counted(missing, "image")} ${missing === 1 ? "is" : "are"} missing. Drop in the files to see them; their labels are waiting.` : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), project, edit);
@@ -126,8 +126,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const next = /** @type {HTMLButtonElement} */ (byId("label-next"));
     next.disabled = view.next.length === 0;
     next.textContent = view.next.length ? `Label next: ${project.row(view.next[0])?.name}` : "Label next";
-    /** @type {HTMLButtonElement} */ (byId("desk-undo")).disabled = !view.can_undo;
-    /** @type {HTMLButtonElement} */ (byId("desk-redo")).disabled = !view.can_redo;
+    /** @type {HTMLButtonElement} */ (byId("annotate-undo")).disabled = !view.can_undo;
+    /** @type {HTMLButtonElement} */ (byId("annotate-redo")).disabled = !view.can_redo;
   };
   store.watch(["project"], show);
   // The dialog hides the message.
@@ -136,24 +136,24 @@ export function openAnnotate(store, { attempt, download, saves }) {
   store.watch(["project", "step", "runId", "isDetecting", "engine"], ({ project, step, runId, isDetecting, engine }) => {
     const isOther = project?.view.run !== runId;
     const old = project?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
-    byId("desk-again").hidden = old.length === 0 || isDetecting || engine !== "running";
+    byId("annotate-again").hidden = old.length === 0 || isDetecting || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
     const origin = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
-    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
+    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
   });
   // A run that is opened brings back its keypoint names.
   store.watch(["runId"], ({ project, runId }) => {
     if (project && runId) attempt((session) => session.showProject());
   });
-  select("desk-filter").addEventListener("change", show);
-  select("desk-layer").addEventListener("change", show);
-  select("desk-order").addEventListener("change", show);
+  select("annotate-filter").addEventListener("change", show);
+  select("annotate-layer").addEventListener("change", show);
+  select("annotate-order").addEventListener("change", show);
 
   store.watch(["formats"], ({ formats }) => {
     byId("formats").replaceChildren(
       ...formats.map(({ format, title, about, holds_images }) => {
         const button = make("button", { type: "button", class: "small", "data-testid": `export-${format}`, "aria-label": `Download: ${title}` }, "Download");
-        const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-pictures")).checked;
+        const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-images")).checked;
         button.addEventListener("click", () =>
           attempt(async (session) => {
             if (withImages() || format === "png") await provideFrames(session);
@@ -176,17 +176,17 @@ export function openAnnotate(store, { attempt, download, saves }) {
   });
 
   store.watch(["fileNotes"], ({ fileNotes }) => {
-    const section = /** @type {HTMLDetailsElement} */ (byId("noted"));
+    const section = /** @type {HTMLDetailsElement} */ (byId("file-notes"));
     section.hidden = fileNotes.length === 0;
     section.open = fileNotes.length > 0 && fileNotes.length <= 3;
-    byId("noted-summary").textContent = `Notes on ${counted(fileNotes.length, "file")}`;
-    byId("noted-files").replaceChildren(...fileNotes.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
+    byId("file-notes-summary").textContent = `Notes on ${counted(fileNotes.length, "file")}`;
+    byId("file-notes-files").replaceChildren(...fileNotes.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
   });
 
   store.watch(["engine", "isDetecting", "step", "imageCount"], ({ engine, isDetecting, step }) => {
-    byId("desk-cancel").hidden = !isDetecting;
-    byId("desk-untrained").hidden = step > 0 || engine !== "running";
-    /** @type {HTMLButtonElement} */ (byId("desk-training")).disabled = engine !== "running" || isDetecting || store.state.imageCount === 0;
+    byId("annotate-cancel").hidden = !isDetecting;
+    byId("annotate-untrained").hidden = step > 0 || engine !== "running";
+    /** @type {HTMLButtonElement} */ (byId("annotate-training")).disabled = engine !== "running" || isDetecting || store.state.imageCount === 0;
   });
 
   /** Provides the images of video frames for an export. @param {Session} session */
@@ -211,7 +211,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   };
   /** Adds the frames of videos to the project, one at a time. @param {Session} session @param {NamedFile[]} files */
   const detectInVideos = async (session, files) => {
-    const every = Number(select("desk-every").value);
+    const every = Number(select("annotate-every").value);
     /** @type {protocol.Rejected[]} */ const rejected = [];
     let count = 0;
     await session.pause();
@@ -289,7 +289,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
   };
   const showLabels = () => {
     projectPanel.edited(true);
-    select("desk-layer").value = "landmarks";
+    select("annotate-layer").value = "landmarks";
     show();
   };
   const importLabels = (/** @type {NamedFile[]} */ files, /** @type {protocol.Rejected[]} */ failed = []) =>
@@ -327,37 +327,37 @@ export function openAnnotate(store, { attempt, download, saves }) {
       if (results) say(results.about);
     }).finally(() => store.set({ isDetecting: false, progress: null }));
   };
-  byId("desk-detect-again").addEventListener("click", detectAgain);
-  byId("desk-attach").addEventListener("click", () => edit({ kind: "attach-waiting" }));
+  byId("annotate-detect-again").addEventListener("click", detectAgain);
+  byId("annotate-attach").addEventListener("click", () => edit({ kind: "attach-waiting" }));
 
-  byId("desk-training").addEventListener("click", () => detect([]));
-  byId("desk-cancel").addEventListener("click", () => {
+  byId("annotate-training").addEventListener("click", () => detect([]));
+  byId("annotate-cancel").addEventListener("click", () => {
     stopped = true;
     attempt((session) => session.cancelLoad());
   });
 
   const camera = new Camera(/** @type {HTMLCanvasElement} */ (byId("camera")), byId("camera-readout"), select("camera-choice"));
-  byId("desk-camera").addEventListener("click", () => {
+  byId("annotate-camera").addEventListener("click", () => {
     if (camera.isOn) return camera.stop();
     attempt(async (session) => {
       await session.pause(); // a training step would delay the images
       const { keypoints, edges } = await skeletonOf(session);
       byId("camera-card").hidden = false;
-      byId("desk-camera").textContent = "Stop the camera";
+      byId("annotate-camera").textContent = "Stop the camera";
       await camera.show(session, () => ({ labels: keypoints, edges }));
     }).finally(() => {
       camera.stop();
       byId("camera-card").hidden = true;
-      byId("desk-camera").textContent = "Camera";
+      byId("annotate-camera").textContent = "Camera";
     });
   });
   addEventListener("hashchange", () => camera.stop());
-  byId("desk-clear").addEventListener("click", () => {
+  byId("annotate-clear").addEventListener("click", () => {
     const { project } = store.state;
     if (project?.count) remove(project.rows.map(({ id }) => id));
   });
-  byId("desk-undo").addEventListener("click", () => edit({ kind: "undo" }));
-  byId("desk-redo").addEventListener("click", () => edit({ kind: "redo" }));
+  byId("annotate-undo").addEventListener("click", () => edit({ kind: "undo" }));
+  byId("annotate-redo").addEventListener("click", () => edit({ kind: "redo" }));
   byId("label-next").addEventListener("click", () => {
     const next = store.state.project?.view.next[0];
     if (next !== undefined) editor.open(next);

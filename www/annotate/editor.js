@@ -62,7 +62,7 @@ export class Editor {
     this.#bitmaps = bitmaps;
     this.#edit = edit;
     this.#remove = remove;
-    this.#status = /** @type {HTMLElement} */ (dialog.querySelector(".editor-said"));
+    this.#status = /** @type {HTMLElement} */ (dialog.querySelector(".editor-status"));
     this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
     this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
@@ -74,7 +74,7 @@ export class Editor {
     on("farther", () => this.#zoomTo(this.#zoom / 1.5));
     on("occluded", () => this.#toggleOccluded());
     on("absent", () => this.#setAbsent());
-    on("take-back", () => this.#resetPoint());
+    on("reset-point", () => this.#resetPoint());
     on("remove", () => this.#removeImage());
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
@@ -296,7 +296,7 @@ export class Editor {
     const hide = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="occluded"]'));
     hide.disabled = !selected || selected.visibility === "absent";
     hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
-    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="take-back"]')).disabled = !selected?.placed;
+    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="reset-point"]')).disabled = !selected?.placed;
     const absent = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="absent"]'));
     absent.disabled = !selected;
     absent.setAttribute("aria-pressed", `${Boolean(selected?.placed && selected.visibility === "absent")}`);

@@ -43,7 +43,7 @@ export class Gallery {
     this.#bitmaps = bitmaps;
     this.#onOpen = onOpen;
     this.#onRemove = onRemove;
-    this.#list.className = "sheets";
+    this.#list.className = "gallery-list";
     root.append(this.#list);
     root.addEventListener("scroll", () => requestAnimationFrame(() => this.#draw()), { passive: true });
     new ResizeObserver(() => this.#draw()).observe(root);
@@ -100,7 +100,7 @@ export class Gallery {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    button.dataset.testid = "sheet";
+    button.dataset.testid = "gallery-image";
     button.append(document.createElement("canvas"), document.createElement("span"), document.createElement("small"));
     button.addEventListener("click", () => this.#onOpen(this.#order[position]));
     button.addEventListener("keydown", (event) => this.#move(event, position));
@@ -108,7 +108,7 @@ export class Gallery {
     remove.type = "button";
     remove.className = "small icon";
     remove.textContent = "×";
-    remove.dataset.testid = "sheet-remove";
+    remove.dataset.testid = "gallery-remove";
     remove.addEventListener("click", () => this.#onRemove(this.#order[position]));
     item.append(button, remove);
     // In order of their positions, for Tab.

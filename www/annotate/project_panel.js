@@ -351,7 +351,7 @@ export class ProjectPanel {
     if (document.activeElement !== name) name.value = this.#name;
     const isKept = this.#list.some(({ id }) => id === this.#id);
     element("project-saved").textContent = this.#saveError || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
-    element("project-saved").classList.toggle("unkept", this.#saveError !== "");
+    element("project-saved").classList.toggle("save-error", this.#saveError !== "");
     element("projects").hidden = this.#list.length === 0;
     element("projects-count").textContent = `${this.#list.length}`;
     const list = element("project-list");

@@ -96,7 +96,7 @@ export function describe(figure, text) {
  * @param {string} text
  */
 export function setReadout(figure, text) {
-  const line = figure.querySelector(".said");
+  const line = figure.querySelector(".figure-readout");
   if (line && line.textContent !== text) line.textContent = text;
 }
 

@@ -40,7 +40,7 @@ export async function recordImages(dialog, verb) {
   const start = /** @type {HTMLButtonElement} */ (find("#record-start"));
   const choice = /** @type {HTMLSelectElement} */ (find("#record-camera"));
   const use = /** @type {HTMLButtonElement} */ (find("#record-use"));
-  const say = (/** @type {string} */ text) => void (find("#record-said").textContent = text);
+  const say = (/** @type {string} */ text) => void (find("#record-status").textContent = text);
   const listening = new AbortController();
   const { signal } = listening;
 

@@ -28,9 +28,9 @@ export function enableEdits(store, flow, tools, announce) {
   // The recorded run cannot be edited, because edits need the engine.
   const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.demo || store.set({ edits: { ...store.state.edits, ...patch } });
   const points = () => store.state.edits.keypoints ?? store.state.stages?.keypoints ?? [];
-  handleKeypoints(store, flow.canvas("linked"), set, points, announce);
+  handleKeypoints(store, flow.canvas("keypoints"), set, points, announce);
   handleHighlight(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.stages?.edge_strengths ?? [] }));
-  handleHighlight(store, flow.canvas("graph"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
+  handleHighlight(store, flow.canvas("skeleton"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
   for (const stage of /** @type {const} */ (["mask", "masked"])) handleMask(store, flow.canvas(stage), set, announce);
 
   const find = (/** @type {string} */ selector) => {
@@ -69,7 +69,7 @@ export function enableEdits(store, flow, tools, announce) {
       set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], becomes: wanted }] });
     });
   }
-  const name = find("#touch-edge");
+  const name = find("#edit-edge");
   store.watch(["pickedEdge", "edits", "palette", "demo"], ({ pickedEdge, edits, palette, demo }) => {
     const now = pickedEdge && edgeStateOf(edits, pickedEdge);
     for (const button of becomes) {
@@ -79,16 +79,16 @@ export function enableEdits(store, flow, tools, announce) {
     name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["Pick one"]));
   });
 
-  const minStrength = /** @type {HTMLInputElement} */ (find("#faintest"));
+  const minStrength = /** @type {HTMLInputElement} */ (find("#min-strength"));
   minStrength.value = `${store.state.minStrength}`;
   minStrength.addEventListener("input", () => store.set({ minStrength: minStrength.valueAsNumber }));
   store.watch(["minStrength"], (state) => minStrength.setAttribute("aria-valuetext", `${Math.round(100 * state.minStrength)}% of the strongest`));
 
-  const reset = /** @type {HTMLButtonElement} */ (find("#put-back"));
+  const reset = /** @type {HTMLButtonElement} */ (find("#reset-edits"));
   reset.addEventListener("click", () => store.set({ edits: noEdits(store.state.edits.probe), pickedEdge: null, edge: null }));
   store.watch(["edits"], ({ edits: { cover, keypoints, edges } }) => (reset.disabled = cover.kind === "usual" && !keypoints && edges.length === 0));
 
-  const readout = find("#touch-readout");
+  const readout = find("#edit-readout");
   store.watch(["point", "edge", "stages", "palette", "edits"], ({ point, edge, stages, palette, edits }) => {
     /** @type {(string | Node)[]} */
     let readoutParts = [];

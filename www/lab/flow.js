@@ -14,26 +14,26 @@ import { Wires } from "./wires.js";
 
 /** Captions of the stages, in the order of computation. */
 export const STAGES = /** @type {const} */ ({
-  picture: "One of the preview images. It has no labels.",
+  image: "One of the preview images. It has no labels.",
   heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
-  linked: "The mean of each heatmap is a keypoint. Each pair of keypoints is an edge, with one weight for all images.",
+  keypoints: "The mean of each heatmap is a keypoint. Each pair of keypoints is an edge, with one weight for all images.",
   "edge-map": "All edges drawn, each as bright as its weight. The keypoints reach the decoder only through this edge map.",
   mask: "A random mask. Dark cells are hidden from the decoder.",
   masked: "The masked input shows the appearance, and little of the pose.",
-  rebuilt: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
+  reconstruction: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
   without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
   difference: "The difference between reconstruction and image. Training changes detector, edge weights and decoder to make it smaller.",
 });
 
-/** @typedef {keyof typeof STAGES | "graph"} Stage */
+/** @typedef {keyof typeof STAGES | "skeleton"} Stage */
 
 const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
 /** Index of the image in `Stages.pixels` that a stage shows. @type {Partial<Record<Stage, number>>} */
-const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2, rebuilt: 3, without: 4, difference: 5 };
+const CHANNELS = { image: 0, heatmaps: 0, keypoints: 0, masked: 1, "edge-map": 2, reconstruction: 3, without: 4, difference: 5 };
 const CHANNEL_COUNT = 6;
 /** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
-  linked: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
+  keypoints: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
   mask: "Arrow keys select a cell. Space hides or shows it.",
 };
 /** Time that a stage is lit in slow motion, ms; all stages together take less than a step. */
@@ -134,7 +134,7 @@ export class Flow {
       };
       this.#timers.push(setTimeout(light, i * LIT));
     });
-    this.#shown.set("graph", stages);
+    this.#shown.set("skeleton", stages);
     this.#timers.push(setTimeout(() => this.#light(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
   }
 
@@ -154,7 +154,7 @@ export class Flow {
   #showCaption(stage, isByKeyboard = false) {
     this.#captionOf = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "graph" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.demo ? RECORDED : REST);
+    const text = keys ?? (stage === "skeleton" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.demo ? RECORDED : REST);
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
@@ -218,7 +218,7 @@ export class Flow {
         if (point !== null && point !== k) continue;
         context.drawImage(this.#heat, 0, k * stages.heat_size, stages.heat_size, stages.heat_size, 0, 0, side, side);
       }
-    } else if (stage === "linked") {
+    } else if (stage === "keypoints") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
       context.fillRect(0, 0, side, side);
       drawSkeleton(context, { points, strengths: stages.edge_strengths, palette }, square, { edge, point, minStrength });
@@ -233,7 +233,7 @@ export class Flow {
         const next = (/** @type {number} */ at) => Math.round(((at + 1) * side) / count);
         context.fillRect(x, y, next(i % count) - x, next(Math.floor(i / count)) - y);
       });
-    } else if (stage === "graph") {
+    } else if (stage === "skeleton") {
       context.fillStyle = "#14161d";
       context.fillRect(0, 0, side, side);
       if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });

@@ -36,7 +36,7 @@ export function openHistory(store, root, { attempt, download }) {
     step: /** @type {HTMLElement} */ (figure.querySelector("output")),
   }));
   const [, later] = sides;
-  const play = /** @type {HTMLButtonElement} */ (find("#moments-play"));
+  const play = /** @type {HTMLButtonElement} */ (find("#snapshots-play"));
   const saves = /** @type {HTMLButtonElement[]} */ (Array.from(root.querySelectorAll("button[data-film]")));
   /** True if the second slider follows the newest snapshot. */
   let follows = true;
@@ -91,7 +91,7 @@ export function openHistory(store, root, { attempt, download }) {
     if (follows) later.slider.value = `${last}`;
     play.disabled = last === 0;
     for (const button of saves) button.disabled = last === 0 || isExporting;
-    find("#moments-count").textContent = snapshots.length > 1 ? `${snapshots.length} snapshots` : "Snapshots appear during training";
+    find("#snapshots-count").textContent = snapshots.length > 1 ? `${snapshots.length} snapshots` : "Snapshots appear during training";
     draw();
   });
   store.watch(["palette", "phase"], draw);

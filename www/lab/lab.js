@@ -30,7 +30,7 @@ import { enableEdits } from "./edits.js";
  * }} page
  */
 export function openLab(store, { attempt, download, announce, byId, probes, matrix }) {
-  const flow = new Flow(byId("flow-tiles"), byId("flow-says"), { with: byId("flow-error"), without: byId("flow-error-without") });
+  const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), { with: byId("flow-error"), without: byId("flow-error-without") });
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
   openHistory(store, byId("look-back"), { attempt, download });

@@ -55,14 +55,14 @@ export class Wires {
       return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
     };
     const [image, heat, linked, map, mask, masked, reconstruction, without, difference, skeleton] = [
-      "picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph",
+      "image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton",
     ].map(box);
     const layout = JSON.stringify([frame.width, frame.height, image, without]);
     if (layout === this.#layout) return;
     this.#layout = layout;
     // With fewer columns, only the numbers show the order.
     const isWide = Math.abs(image.top - reconstruction.top) < 2 && frame.width > 0;
-    this.#svg.classList.toggle("is-laid", isWide);
+    this.#svg.classList.toggle("is-wide", isWide);
     if (!isWide) return;
     this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
     const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [[a.right + GAP, a.middle], [b.left - GAP, b.middle]];
@@ -70,9 +70,9 @@ export class Wires {
     const between = (image.bottom + mask.captionTop) / 2;
     const below = frame.height - 2;
     this.#put("heatmaps", across(image, heat));
-    this.#put("linked", across(heat, linked));
+    this.#put("keypoints", across(heat, linked));
     this.#put("edge-map", across(linked, map));
-    this.#put("rebuilt a", across(map, reconstruction));
+    this.#put("reconstruction a", across(map, reconstruction));
     this.#put("masked", across(mask, masked));
     this.#put("without", across(masked, without));
     // The image goes to the mask, and to the difference below.
@@ -81,10 +81,10 @@ export class Wires {
     this.#put("difference a", [[image.centre, image.bottom + GAP], [image.centre, difference.captionTop - 1]]);
     // All images share the edges of the skeleton.
     const joint = gutter(heat, linked);
-    this.#put("linked b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
+    this.#put("keypoints b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
     // The masked input goes to the decoder as well.
     const decoder = gutter(map, reconstruction);
-    this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
+    this.#put("reconstruction b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
     // The reconstruction goes to the difference.
     const outside = Math.min(frame.width - 1, reconstruction.right + 12);
     this.#put("difference b", [[reconstruction.right + GAP, reconstruction.middle], [outside, reconstruction.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
