@@ -16,13 +16,13 @@ import { Wires } from "./wires.js";
 export const STAGES = /** @type {const} */ ({
   image: "One of the preview images. It has no labels.",
   heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
-  keypoints: "The mean of each heatmap is a keypoint. Each pair of keypoints is an edge, with one weight for all images.",
-  "edge-map": "All edges drawn, each as bright as its weight. The keypoints reach the decoder only through this edge map.",
+  keypoints: "The mean of each heatmap is a keypoint. Each pair is an edge, with one weight for all images.",
+  "edge-map": "All edges, each as bright as its weight. The decoder sees the keypoints only through this map.",
   mask: "A random mask. Dark cells are hidden from the decoder.",
   masked: "The masked input shows the appearance, and little of the pose.",
   reconstruction: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
   without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
-  difference: "The difference between reconstruction and image. Training changes detector, edge weights and decoder to make it smaller.",
+  difference: "The difference between reconstruction and image. Training makes it smaller.",
 });
 
 /** @typedef {keyof typeof STAGES | "skeleton"} Stage */
@@ -41,7 +41,7 @@ const LIT = 100;
 /** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
 const REST = "Follow one image through the model. Paint on the mask, drag a keypoint, or click an edge.";
-const RECORDED = "This is a recorded run on photographs of hands. Your own run replaces it as soon as the engine is loaded.";
+const RECORDED = "A recorded run on photographs of hands. Your run replaces it as soon as the engine is loaded.";
 
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
