@@ -375,8 +375,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const view = store.state.project?.view;
     if (view && view.keypoints.length > 0) return { keypoints: view.keypoints, edges: view.skeleton };
     await session.showProject();
-    const desk = /** @type {AnnotationProject} */ (/** @type {PageState} */ (store.state).project);
-    return { keypoints: desk.view.keypoints, edges: desk.view.skeleton };
+    const project = /** @type {AnnotationProject} */ (/** @type {PageState} */ (store.state).project);
+    return { keypoints: project.view.keypoints, edges: project.view.skeleton };
   };
 
   const openProject = (/** @type {NamedFile} */ { file }) => {

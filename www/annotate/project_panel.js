@@ -272,12 +272,12 @@ export class ProjectPanel {
    * @returns {Promise<boolean>}
    */
   async #save() {
-    const [id, name, desk] = [this.#id, this.#name, this.#store.state.project];
+    const [id, name, current] = [this.#id, this.#name, this.#store.state.project];
     this.#release ??= await lockProject(id);
     let isKept = false;
     await this.#page.attempt(async (session) => {
       const project = await session.saveProject(name);
-      const saved = { id, name, date: Date.now(), images: desk?.count ?? 0, labelled: desk?.view.labelled ?? 0 };
+      const saved = { id, name, date: Date.now(), images: current?.count ?? 0, labelled: current?.view.labelled ?? 0 };
       try {
         await this.#projects.write(saved, project);
         this.#list = [{ ...saved, bytes: project.size }, ...this.#list.filter((other) => other.id !== id)];
