@@ -135,8 +135,8 @@ export async function sixty() {
  * @param {number} count
  */
 export async function photographs(count) {
-  const names = (await readdir(hands)).filter((/** @type {string} */ name) => name.endsWith(".jpg")).sort().slice(0, count);
-  return Promise.all(names.map(async (/** @type {string} */ name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
+  const names = (await readdir(hands)).filter((name) => name.endsWith(".jpg")).sort().slice(0, count);
+  return Promise.all(names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
 }
 
 /** Skips a test that lacks its data. If AUTOLINK_REQUIRE names the data, as in `cargo xtask test`, the test fails instead.

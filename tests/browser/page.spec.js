@@ -445,11 +445,11 @@ test("page and workers contact no host but that of the hands sample", async ({ b
   const outside = /** @type {string[]} */ ([]);
   // Chromium sends requests of its own about form fields.
   const note = (/** @type {string | undefined} */ url) => url !== "content-autofill.googleapis.com:443" && outside.push(`${url}`);
-  const proxy = createServer((/** @type {any} */ { url }, /** @type {any} */ response) => (note(url), response.writeHead(502).end()));
-  proxy.on("connect", (/** @type {any} */ { url }, /** @type {any} */ socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
-  const other = createServer((/** @type {any} */ _, /** @type {any} */ response) => (outside.push("another port"), response.setHeader("Access-Control-Allow-Origin", "*").end("here")));
+  const proxy = createServer(({ url }, response) => (note(url), response.writeHead(502).end()));
+  proxy.on("connect", ({ url }, socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
+  const other = createServer((_, response) => (outside.push("another port"), response.setHeader("Access-Control-Allow-Origin", "*").end("here")));
   for (const server of [proxy, other]) await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const addresses = [proxy, other].map((server) => `http://127.0.0.1:${server.address().port}`);
+  const addresses = [proxy, other].map((server) => `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`);
   const context = await browser.newContext({ baseURL, proxy: { server: addresses[0], bypass: "<-loopback>,127.0.0.1" } });
   const seen = /** @type {string[]} */ ([]);
   context.on("request", (request) => seen.push(request.url()));

@@ -13,4 +13,4 @@ const files = sirv(".", {
     if (kind !== "plain") for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   },
 });
-createServer((/** @type {any} */ request, /** @type {any} */ response) => files(request, response, () => response.writeHead(404).end())).listen(Number(port), "127.0.0.1");
+createServer((request, response) => files(request, response, () => void response.writeHead(404).end())).listen(Number(port), "127.0.0.1");
