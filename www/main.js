@@ -81,10 +81,10 @@ async function startNow() {
   if (kept) await configure(kept);
   const startsByItself = !hasFollowedLink && (await followLink());
   const all = pendingLoad ? [...(pendingLoad.adds ? currentSources : []), pendingLoad.source] : currentSources;
-  const showError = pendingLoad && !pendingLoad.adds ? [] : removedImages;
+  const removed = pendingLoad && !pendingLoad.adds ? [] : removedImages;
   pendingLoad = null;
   for (const [index, source] of all.entries()) await load(source, index > 0);
-  if (showError.length) await removeImages(showError);
+  if (removed.length) await removeImages(removed);
   await annotate.restore();
   const inMemory = autosave.fileInMemory(run.id);
   const saved = run.savedStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
@@ -564,16 +564,16 @@ async function openStoredNow(saved, isResumed) {
 }
 
 /** Restores the previous run with its images. The current run becomes the previous one.
- * @param {ReplacedRun} gone
+ * @param {ReplacedRun} replaced
  */
-function restoreReplacedRun(gone) {
+function restoreReplacedRun(replaced) {
   return transport.replace(async () => {
-    if (await autosave.saveBeforeReplacing()) await restoreRun(gone);
+    if (await autosave.saveBeforeReplacing()) await restoreRun(replaced);
   });
 }
 
 /** Opens a run from memory, with its images.
- * @param {ReplacedRun} gone
+ * @param {ReplacedRun} replaced
  */
 async function restoreRun({ run, step, file, sources, removedImages, model }) {
   const isSame = sources.length === currentSources.length && sources.every((source, index) => source === currentSources[index]);
