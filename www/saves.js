@@ -85,9 +85,9 @@ export class Saves {
   write(saved, run) {
     return this.#exclusively(async (storage) => {
       const before = (await this.#entries()).filter((entry) => entry.saved.id === saved.id);
-      const turn = before[0]?.slot === 0 ? 1 : 0;
+      const slot = before[0]?.slot === 0 ? 1 : 0;
       const line = `${JSON.stringify({ ...saved, bytes: run.size })}\n`;
-      await storage.write(`${saved.id}.${turn}`, new Blob([line, run]));
+      await storage.write(`${saved.id}.${slot}`, new Blob([line, run]));
     });
   }
 

@@ -145,7 +145,7 @@ test("a full disk is reported, keeps the earlier save, and later saves succeed",
   report("disk full while a run is kept (quota)", ROUNDS, "0 saved runs lost; every one said");
 });
 
-/** A graphics card that looks like one, and is lost when a channel says so. */
+/** A stub of a GPU that is lost on a message of a channel. */
 const CARD = `
   Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
   const requestDevice = GPUAdapter.prototype.requestDevice;

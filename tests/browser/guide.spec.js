@@ -684,7 +684,7 @@ test("camera images are mirrored on request", async ({ page }) => {
     navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
   });
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
-  /** What is at the left of a recorded picture. */
+  /** Colour at the left of a recorded image. */
   const left = (/** @type {number} */ at) =>
     tiles.nth(at).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
       const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];

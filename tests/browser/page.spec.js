@@ -980,7 +980,7 @@ test("forced GPU without WebGPU is reported, and the CPU is offered", async ({ p
   await expect(page.locator("#backend-reason")).toContainText("no WebGPU");
 });
 
-/** A graphics card that looks like one, so that the engine takes it by itself. */
+/** A stub of a GPU that the engine selects by itself. */
 const CARD = `
   Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
   const requestDevice = GPUAdapter.prototype.requestDevice;`;

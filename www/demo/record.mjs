@@ -33,7 +33,7 @@ try {
     const { palette } = session;
     session.close();
 
-    // All pictures in one tall one, which compresses well.
+    // All images in one tall image, which compresses well.
     const tall = [views.pixels, stages.pixels, illustrated.shift.pixels];
     const size = views.size;
     const height = tall.reduce((sum, { length }) => sum + length, 0) / (4 * size);
