@@ -100,7 +100,7 @@ export async function createSession(options = {}) {
  */
 function startWorker(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(script), { type: "module" });
+  return new Worker(URL.createObjectURL(script), { type: "module", name: new URLSearchParams(location.search).get("log") ?? "" }); // the level of its log
 }
 
 /** One engine with its images, its run and its annotation project. {@link createSession} makes one. */
@@ -185,7 +185,7 @@ export class Session {
       loss: last?.loss ?? null,
       stepsPerSecond: last?.steps_per_second ?? 0,
       elapsed: last?.elapsed_seconds ?? 0,
-      images: this.#state?.pictures ?? 0,
+      images: this.#state?.images ?? 0,
       about: this.#loaded?.about ?? "",
       rejected: this.#loaded?.rejected ?? [],
       backend: this.#ready?.backend ?? "cpu",
@@ -205,9 +205,9 @@ export class Session {
     const stop = this.on("loaded", (event) => (loaded = event));
     try {
       if ("kind" in images) {
-        await this.#send({ type: "load", source: images, adds });
+        await this.#send({ type: "load", source: images, append: adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" }, adds }, attachmentsOf(images));
+        await this.#send({ type: "load", source: { kind: "files" }, append: adds }, attachmentsOf(images));
       }
     } finally {
       stop();
@@ -314,12 +314,12 @@ export class Session {
 
   /**
    * Reconstructs each preview image with the keypoints of each other one (pose transfer).
-   * @param {number[]} probes Indices of the preview images.
+   * @param {number[]} previews Indices of the preview images.
    * @returns {Promise<EventOf<"transferred">>} RGBA pixels, one row per pose, one column per appearance.
    */
-  async transferPoses(probes) {
-    const answer = await this.#send({ type: "transfer", probes });
-    if (!answer || !("probes" in answer)) throw new EngineError("crash", "The engine answered without images.");
+  async transferPoses(previews) {
+    const answer = await this.#send({ type: "transfer", previews });
+    if (!answer || !("previews" in answer)) throw new EngineError("crash", "The engine answered without images.");
     return answer;
   }
 
@@ -330,7 +330,7 @@ export class Session {
    */
   async illustrate(what) {
     const answer = await this.#send({ type: "illustrate", what });
-    if (!answer || !("says" in answer)) throw new EngineError("crash", "The engine answered without a figure.");
+    if (!answer || !("caption" in answer)) throw new EngineError("crash", "The engine answered without a figure.");
     return answer;
   }
 

@@ -2,7 +2,7 @@
 /*
  * Isolates the page from other origins on hosts that allow no headers.
  *
- * Only an isolated page may share memory with its workers and compute on all cores (`src/ops/cpu/helpers.rs`). Two headers isolate it.
+ * Only an isolated page may share memory with its workers and compute on all cores (`src/web/cores.rs`). Two headers isolate it.
  * If the host sends none, this script registers itself as the service worker of the page, which adds them, and reloads the page.
  * Without service workers the page computes on one core.
  */

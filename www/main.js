@@ -171,7 +171,7 @@ function receive(event) {
       break;
     case "loaded":
       store.set({ rejected: event.rejected, progress: null });
-      if (event.is_new) store.set({ imageCount: event.pictures, read: { count: event.read }, about: event.about, snapshots: [], scores: [] });
+      if (event.is_new) store.set({ imageCount: event.images, read: { count: event.read }, about: event.about, snapshots: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -181,7 +181,7 @@ function receive(event) {
         config: event.config,
         step: event.step,
         runId: event.run_id,
-        imageCount: event.pictures,
+        imageCount: event.images,
         isPausing: state.isPausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? { ...newRunState(), snapshots: [], scores: [] } : {}),

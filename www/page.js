@@ -244,18 +244,18 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     );
   });
 
-  const probes = new PreviewCanvases(byId("views"));
+  const previews = new PreviewCanvases(byId("views"));
   const matrix = new EdgeMatrix(
     /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
     byId("matrix-readout"),
     byId("matrix-strongest"),
   );
   store.watch(["views", "palette"], ({ views, palette, demo }) => {
-    probes.show(views, palette, demo !== null);
+    previews.show(views, palette, demo !== null);
     matrix.show(views, palette);
   });
 
-  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
+  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, previews, matrix });
 
   // Joints are known for puppets only.
   store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
@@ -294,5 +294,5 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     write(byId("announcer"), `Step ${grouped(step)}, loss ${loss.toPrecision(3)}`);
   });
 
-  return { thumbnail: () => probes.thumbnail() };
+  return { thumbnail: () => previews.thumbnail() };
 }

@@ -83,7 +83,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @property {ReplacedRun | null} replacedRun The previous run, which can be restored.
  * @property {string} persisted Sentence on how long the browser keeps stored runs.
  * @property {string} autosaveError Sentence that says why the browser cannot store the run; empty if it can.
- * @property {protocol.Offer[]} formats Export formats of annotations.
+ * @property {protocol.FormatInfo[]} formats Export formats of annotations.
  * @property {AnnotationProject | null} project The annotation project.
  * @property {boolean} isDetecting True while keypoints of the project are detected.
  * @property {protocol.Rejected[]} fileNotes Notes on files added to the project.
@@ -92,10 +92,10 @@ import { MIN_STRENGTH } from "./skeleton.js";
  */
 
 /** A preview image without edits.
- * @param {number} probe
+ * @param {number} preview Index.
  * @returns {protocol.Edits}
  */
-export const noEdits = (probe) => ({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
+export const noEdits = (preview) => ({ preview, mask: { kind: "usual" }, keypoints: null, edges: [] });
 
 /** A new run with an id of its own.
  * @param {string} name

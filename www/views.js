@@ -57,27 +57,27 @@ export class PreviewCanvases {
   }
 
   /** Marks the selected preview image and the highlighted edge and keypoint.
-   * @param {number} probe
+   * @param {number} preview
    * @param {Highlight} highlight
    */
-  mark(probe, highlight) {
-    const isSame = probe === this.#chosen && highlight.edge === this.#highlight.edge && highlight.point === this.#highlight.point && highlight.minStrength === this.#highlight.minStrength;
+  mark(preview, highlight) {
+    const isSame = preview === this.#chosen && highlight.edge === this.#highlight.edge && highlight.point === this.#highlight.point && highlight.minStrength === this.#highlight.minStrength;
     if (isSame) return;
-    this.#chosen = probe;
+    this.#chosen = preview;
     this.#highlight = highlight;
     this.#draw();
   }
 
   /** Calls back when a preview image is clicked.
-   * @param {(probe: number) => void} choose
+   * @param {(preview: number) => void} choose
    */
   onChoose(choose) {
     for (const { canvas } of this.#rows) {
       canvas.classList.add("is-choosable");
       canvas.addEventListener("click", ({ offsetX, offsetY }) => {
         const { columns, side } = this.#layout(canvas.clientWidth, canvas.clientHeight);
-        const probe = Math.floor(offsetX / (side * (1 + GAP))) + columns * Math.floor(offsetY / (side * (1 + GAP)));
-        if (probe < (this.#views?.count ?? 0)) choose(probe);
+        const preview = Math.floor(offsetX / (side * (1 + GAP))) + columns * Math.floor(offsetY / (side * (1 + GAP)));
+        if (preview < (this.#views?.count ?? 0)) choose(preview);
       });
     }
   }

@@ -95,7 +95,7 @@ if (self.name === "helper") {
     self.postMessage({ type: "builds", builds: [BUILD, section ? new TextDecoder().decode(section) : "unstamped"] });
     Object.assign(self, {
       /**
-       * Starts compute workers from this same file (`src/ops/cpu/helpers.rs`).
+       * Starts compute workers from this same file (`src/web/cores.rs`).
        *
        * @param {number} bytes Size of the shared memory.
        * @param {number} count Number of workers.

@@ -65,7 +65,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   const files = await photographsAndDiscs(100);
   await id("annotate-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
   await expect(id("annotate-count")).toHaveText("100 images");
-  await expect(id("message")).toHaveText("Keypoints of 100 pictures.");
+  await expect(id("message")).toHaveText("Keypoints of 100 images.");
   await expect(id("file-notes-files")).toContainText("notes.txt");
   expect(await id("gallery-image").count(), "only those in sight exist").toBeLessThan(80);
   await expect.poll(() => id("gallery-image").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
@@ -209,7 +209,7 @@ test("keypoint list recolours, hides, merges and reorders keypoints and shows th
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await id("half-annotate").click();
   await id("annotate-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
-  await expect(id("message")).toHaveText("Keypoints of 6 pictures.");
+  await expect(id("message")).toHaveText("Keypoints of 6 images.");
 
   const read = async () => JSON.parse(`${(await taken(page, "export-json")).bytes}`);
   const names = async () => (await read()).keypoints.map((/** @type {{ name: string }} */ { name }) => name);
@@ -333,7 +333,7 @@ test("adding files of one name, unreadable files and stopping half way loses no 
     observer.observe(document.body, { childList: true, characterData: true, subtree: true, attributes: true });
   });
   await id("annotate-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
-  await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ pictures so far\.$/);
+  await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ images so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
   await expect(id("annotate-count")).toHaveText(`${found} images`);

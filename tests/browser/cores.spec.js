@@ -36,7 +36,7 @@ test("compute workers run shards of convolutions and keep losses bit-identical",
   const other = await context.newPage();
   await inWorker(other, CORES(1));
   const alone = await losses(other);
-  expect(alone.reason).toBe("The processor, as asked for.");
+  expect(alone.reason).toBe("CPU, as requested.");
   expect(alone.losses).toEqual(shared.losses);
 });
 
@@ -92,8 +92,8 @@ test("core count includes workers that answered and excludes lost ones", async (
     await session.train({ steps: 3 });
     return { losses, reasons, last: session.state().reason };
   }, SMALL);
-  expect(seen.reasons[0]).toBe("The processor, as asked for.");
-  expect(seen.last).toBe("The processor, 2 cores, as asked for.");
+  expect(seen.reasons[0]).toBe("CPU, as requested.");
+  expect(seen.last).toBe("CPU, 2 cores, as requested.");
 
   const other = await context.newPage();
   await inWorker(other, CORES(1));
@@ -120,12 +120,12 @@ test("core count includes a worker that starts after others were lost", async ({
     const session = await createSession({ backend: "cpu" });
     /** @type {string[]} */ const reasons = [];
     session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
-    const isCounted = () => reasons.includes("The processor, as asked for.") && reasons.at(-1)?.includes("2 cores");
+    const isCounted = () => reasons.includes("CPU, as requested.") && reasons.at(-1)?.includes("2 cores");
     for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
     return reasons;
   });
-  expect(reasons).toContain("The processor, as asked for.");
-  expect(reasons.at(-1)).toBe("The processor, 2 cores, as asked for.");
+  expect(reasons).toContain("CPU, as requested.");
+  expect(reasons.at(-1)).toBe("CPU, 2 cores, as requested.");
 });
 
 test("engine loads from a host that sends no wasm type", async ({ page }) => {
@@ -151,7 +151,7 @@ test("page isolates itself on a host without headers, else it computes on one co
     const old = await context.newPage();
     await open(old);
     expect(await old.evaluate(() => crossOriginIsolated)).toBe(false);
-    expect((await losses(old)).reason).toBe("The processor, as asked for.");
+    expect((await losses(old)).reason).toBe("CPU, as requested.");
     await context.close();
   } finally {
     host.kill();

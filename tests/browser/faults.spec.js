@@ -197,7 +197,7 @@ test("a GPU lost in training continues the run from its last save", async ({ pag
  */
 const COMMANDS = {
   open: { fields: { backend: "cpu", weights_url: "weights/" } },
-  load: { fields: { source: { kind: "puppets", count: 8, seed: 1 }, adds: false } },
+  load: { fields: { source: { kind: "puppets", count: 8, seed: 1 }, append: false } },
   thumbnails: { fields: { first: 0, count: 2 } },
   "remove-images": { fields: { indices: [1] } },
   "cancel-load": {},
@@ -206,9 +206,9 @@ const COMMANDS = {
   pause: {},
   reset: {},
   "refresh-views": {},
-  inspect: { fields: { edits: { probe: 0, cover: { kind: "usual" }, keypoints: null, edges: [] } } },
-  transfer: { fields: { probes: [0, 1] } },
-  illustrate: { fields: { what: { kind: "lines", thickness: 0.005, weight: 0.5, adds: false } } },
+  inspect: { fields: { edits: { preview: 0, mask: { kind: "usual" }, keypoints: null, edges: [] } } },
+  transfer: { fields: { previews: [0, 1] } },
+  illustrate: { fields: { what: { kind: "lines", thickness: 0.005, weight: 0.5, sum: false } } },
   animate: { fields: { width: 2, height: 2, frame_ms: 100 }, pixels: 32 },
   detect: { file: "image.png" },
   save: { fields: { kind: "run" } },

@@ -57,7 +57,7 @@ test("address with wrong parameters ignores and lists them", async ({ page }) =>
   await open(page, `${FIVE}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
-    ["mask_ratio=3", "Hidden share must be a number from 0 to 1"],
+    ["mask_ratio=3", "Mask ratio must be a number from 0 to 1"],
     ["colour=red", "no such setting"],
     ["preset=huge", "tiny"],
     ["fit=round", "stretch or crop or pad"],
@@ -421,7 +421,7 @@ test("removeImages excludes images from annotation", async ({ page }) => {
   });
   expect(seen).toEqual({
     images: 4,
-    refused: expect.stringContaining("one picture only"),
+    refused: expect.stringContaining("only one image"),
     names: ["puppet-1.png", "puppet-2.png", "puppet-4.png", "puppet-5.png"],
     shown: 2,
     pixels: 2 * 32 * 32 * 4,
@@ -473,7 +473,7 @@ test("new images are added to the user's images or replace them, and Undo remove
   expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
   // A file that is not an image changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
-  await expect(id("message")).toContainText("There is no picture in this");
+  await expect(id("message")).toContainText("There are no images in these files");
   await expect(id("snapshots-count"), "nor the training history").toHaveText(/^[2-9] snapshots$/);
   await expect(id("step-count")).toHaveText("4");
   await expect(id("images-count")).toHaveText("6");
@@ -588,10 +588,10 @@ test("article figures follow their sliders and the loaded images", async ({ page
     await id(figure).locator(`[name=${slider}]`).fill(value);
     await expect.poll(() => drawn(figure), { message: figure }).not.toBe(before);
   }
-  await expect(id("figure-softmax")).toContainText("between the places");
+  await expect(id("figure-softmax")).toContainText("between the peaks");
   await id("figure-softmax").locator("[name=second]").fill("0");
-  await expect(id("figure-softmax")).toContainText("at the first place");
-  await expect(id("figure-shift")).toContainText(/That is \d+% of what another picture costs/);
+  await expect(id("figure-softmax")).toContainText("at the first peak");
+  await expect(id("figure-shift")).toContainText(/That is \d+% of the loss between different images/);
   await id("figure-shift").locator("[name=shift]").fill("0");
   await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
   const before = await drawn("figure-shift");

@@ -80,16 +80,16 @@ test("stages show the tensors of the selected image", async ({ page }) => {
   const input = id("view-input");
   const box = await boxOf(input);
   await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
-  await expect(id("flow-probes").getByRole("radio").nth(3)).toBeChecked();
+  await expect(id("flow-previews").getByRole("radio").nth(3)).toBeChecked();
   await settled(page);
   for (const stage of ["image", "heatmaps", "keypoints", "edge-map", "masked", "reconstruction", "difference"]) {
     expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
   }
   expect(await changed(id("flow-skeleton"), first.skeleton), "one graph for all").toBeLessThan(SAME);
   // Back by keyboard.
-  await id("flow-probes").getByRole("radio").nth(3).focus();
+  await id("flow-previews").getByRole("radio").nth(3).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
-  await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
+  await expect(id("flow-previews").getByRole("radio").nth(0)).toBeChecked();
   await settled(page);
   expect(await changed(id("flow-reconstruction"), first.reconstruction)).toBeLessThan(SAME);
 });
@@ -327,9 +327,9 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
     const { size, pixels } = await session.transferPoses([2, 5]);
     const area = 4 * size * size;
     const found = [];
-    for (const [i, probe] of [2, 5].entries()) {
+    for (const [i, preview] of [2, 5].entries()) {
       const inspected = new Promise((resolve) => session.on("inspected", resolve));
-      await session.inspect({ probe, cover: { kind: "usual" }, keypoints: null, edges: [] });
+      await session.inspect({ preview, mask: { kind: "usual" }, keypoints: null, edges: [] });
       const rebuilt = (await inspected).pixels.subarray(3 * area, 4 * area);
       const most = (/** @type {number} */ cell) => rebuilt.reduce((/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) => Math.max(most, Math.abs(value - pixels[cell * area + at])), 0);
       found.push({ own: most(i * 2 + i), other: most((1 - i) * 2 + i) });
@@ -537,7 +537,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   {
     trouble: "overfitting",
     address: TINY.replace("width=4", "width=8&batch=8&count=4&learning_rate=0.002"),
-    says: /learns these 4 pictures by heart: each was shown \d+ times, .* rebuilt [\d.]+ times worse\. Add more pictures, switch mirroring on, or stop here\./,
+    says: /is memorising these 4 images: it saw each of them \d+ times, .* never saw, [\d.]+ times worse\. Add more images, switch mirroring on, or stop here\./,
   },
   {
     trouble: "exploding",
@@ -549,12 +549,12 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   {
     trouble: "jitter",
     address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
-    says: /^Keypoints? [\d, and]+ jumps? to and fro while it trains\. Lower the learning rate/,
+    says: /^Keypoints? [\d, and]+ jumps? to and fro during training\. Lower the learning rate/,
   },
   {
     trouble: "unsure",
     address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
-    says: /^The heatmaps are still wide: .* \d+ % lies near its keypoint\. .* several objects, or objects off the middle\. Then take pictures of one kind of object/,
+    says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects off the middle\. Then use images of one kind of object/,
   },
 ])) {
   test(`health card reports an issue and its remedy: ${trouble}`, async ({ page }) => {
@@ -590,8 +590,8 @@ test("health card names coinciding and constant keypoints", async ({ page }) => 
   model.fill(0, from + 2 * each, from + 3 * each);
   await give("altered.safetensors");
   await expect(id("diagnosis").locator("li")).toHaveText([
-    "Keypoints 1 and 2 lie on one another in every picture. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
-    /^Keypoint 3 stays in one place, whatever the picture shows\. What never moves is marked there, such as the background\. Try fewer keypoints/,
+    "Keypoints 1 and 2 lie on one another in every image. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
+    /^Keypoint 3 stays in one place, whatever the image shows\. Dead keypoints mark something that never moves, such as the background\. Try fewer keypoints/,
   ]);
 });
 

@@ -403,7 +403,7 @@ test("load rejects files without images and a single image with a sentence", asy
   const [first] = pictures();
   await id("file-input").setInputFiles([BAD[0]]);
   await expect(id("message")).toHaveClass(/is-error/);
-  await expect(id("message")).toContainText(/picture/i);
+  await expect(id("message")).toContainText(/picture|image/i);
   await id("file-input").setInputFiles([first]);
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText(/one picture|a single picture|only one/i);
@@ -646,7 +646,7 @@ test("autolink.js configures, loads, trains, pauses, previews and detects", asyn
     /** @type {const} */ ([SMALL, files]),
   );
   expect(seen.settings).toMatchObject({ ...SMALL, seed: 7 });
-  expect(seen.loaded?.pictures).toBe(files.length);
+  expect(seen.loaded?.images).toBe(files.length);
   expect(seen.afterNone).toMatchObject({ phase: "paused", step: 0, loss: null });
   expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, images: files.length, backend: "cpu" });
   expect(seen.afterTwo.loss).toBeGreaterThan(0);
@@ -810,7 +810,7 @@ test("diverging run returns to its last finite step and can continue", async ({ 
   await id("model-input").setInputFiles({ name: "doomed.safetensors", mimeType: "", buffer });
   await expect(id("model-about")).toContainText("trained for 3 steps");
   await id("play").click();
-  await expect(id("message")).toContainText("It is back at step 3, the last good one");
+  await expect(id("message")).toContainText("The run is back at step 3, the last good one");
   await expect(id("step-count")).toHaveText("3");
   await expect(id("play")).toHaveText("Play");
   await expect(page.getByRole("button", { name: "Continue from step 3" })).toBeVisible();
@@ -909,7 +909,7 @@ test("page fits a phone", async ({ page }) => {
   await open(page, FEW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expect(page.getByTestId("play")).toBeInViewport();
-  await expect(page.getByTestId("flow-probes")).toBeInViewport();
+  await expect(page.getByTestId("flow-previews")).toBeInViewport();
 });
 
 test("focused elements are not covered by the sticky buttons", async ({ page }) => {

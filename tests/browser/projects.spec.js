@@ -34,7 +34,7 @@ async function annotating(page, files) {
   await open(page, QUICK);
   await page.getByTestId("half-annotate").click();
   await page.getByTestId("annotate-files").setInputFiles(files);
-  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} pictures.`);
+  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} images.`);
 }
 
 /** Adds a landmark.
@@ -170,7 +170,7 @@ test("project can be saved to a file, renamed, deleted, restored and opened", as
   await expect(id("annotate-missing")).toBeEmpty();
   await expect(id("gallery-image").filter({ hasText: "img_3" })).toContainText("1 by hand");
   await id("project-file").setInputFiles({ name: "bad.autolink-project.json", mimeType: "application/json", buffer: Buffer.from("{}") });
-  await expect(id("message")).toContainText("no saved project");
+  await expect(id("message")).toContainText("not a saved project");
   await expect(id("annotate-labelled")).toHaveText("1 of 6 labelled");
 });
 

@@ -28,7 +28,7 @@ export function shiftFigure(figure, store, ask) {
       const rgba = new Uint8ClampedArray(shown.pixels.slice(at * area, (at + 1) * area));
       context.drawImage(imageCanvas(rgba, shown.size), at * side * (1 + GAP), 0, side, side);
     }
-    setReadout(figure, shown.says);
+    setReadout(figure, shown.caption);
     describe(figure, "An image, the same image shifted, and their difference");
   });
   const drawn = illustrations(store, ask, "shift", () => (store.state.views && !store.state.demo ? { kind: "shift", by: shift() } : null), redraw);

@@ -33,8 +33,8 @@ export function softmaxFigure(figure, store, ask) {
     context.lineWidth = 2.5;
     context.strokeStyle = "#000000";
     context.stroke();
-    setReadout(figure, shown.says);
-    describe(figure, `A heatmap with two peaks. ${shown.says}`);
+    setReadout(figure, shown.caption);
+    describe(figure, `A heatmap with two peaks. ${shown.caption}`);
   });
   const drawn = illustrations(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
   const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.request);

@@ -21,12 +21,12 @@ try {
     await session.resume(await fileOf(hands));
     const views = await session.previewViews();
     const inspected = new Promise((resolve) => session.on("inspected", resolve));
-    await session.inspect({ probe: 0, cover: { kind: "usual" }, keypoints: null, edges: [] });
+    await session.inspect({ preview: 0, mask: { kind: "usual" }, keypoints: null, edges: [] });
     const stages = await inspected;
     // The figures as their sliders stand at first.
     const figure = (/** @type {string} */ name) => Number(/** @type {HTMLInputElement} */ (document.querySelector(`#article input[name="${name}"]`)).getAttribute("value"));
     const illustrated = {
-      lines: await session.illustrate({ kind: "lines", thickness: 10 ** figure("thickness"), weight: figure("weight"), adds: false }),
+      lines: await session.illustrate({ kind: "lines", thickness: 10 ** figure("thickness"), weight: figure("weight"), sum: false }),
       heatmap: await session.illustrate({ kind: "heatmap", highest: figure("sharpness"), second: figure("second") }),
       shift: await session.illustrate({ kind: "shift", by: figure("shift") }),
     };

@@ -41,7 +41,7 @@ export function enableEdits(store, flow, tools, announce) {
   const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
   const maskButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
   for (const button of maskButtons) {
-    button.addEventListener("click", () => set({ cover: maskEditOf(button.dataset.cover ?? "", store.state.stages?.mask.length ?? 256) }));
+    button.addEventListener("click", () => set({ mask: maskEditOf(button.dataset.cover ?? "", store.state.stages?.mask.length ?? 256) }));
   }
   store.watch(["stages", "demo"], ({ stages, demo }) => {
     for (const control of [pose, ...maskButtons]) control.disabled = !stages || demo !== null;
@@ -66,7 +66,7 @@ export function enableEdits(store, flow, tools, announce) {
       const wanted = /** @type {protocol.EdgeState} */ (button.dataset.becomes);
       const others = store.state.edits.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
       const isOn = edgeStateOf(store.state.edits, edge) === wanted;
-      set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], becomes: wanted }] });
+      set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], state: wanted }] });
     });
   }
   const name = find("#edit-edge");
@@ -85,8 +85,8 @@ export function enableEdits(store, flow, tools, announce) {
   store.watch(["minStrength"], (state) => minStrength.setAttribute("aria-valuetext", `${Math.round(100 * state.minStrength)}% of the strongest`));
 
   const reset = /** @type {HTMLButtonElement} */ (find("#reset-edits"));
-  reset.addEventListener("click", () => store.set({ edits: noEdits(store.state.edits.probe), pickedEdge: null, edge: null }));
-  store.watch(["edits"], ({ edits: { cover, keypoints, edges } }) => (reset.disabled = cover.kind === "usual" && !keypoints && edges.length === 0));
+  reset.addEventListener("click", () => store.set({ edits: noEdits(store.state.edits.preview), pickedEdge: null, edge: null }));
+  store.watch(["edits"], ({ edits: { mask, keypoints, edges } }) => (reset.disabled = mask.kind === "usual" && !keypoints && edges.length === 0));
 
   const readout = find("#edit-readout");
   store.watch(["point", "edge", "stages", "palette", "edits"], ({ point, edge, stages, palette, edits }) => {
@@ -98,7 +98,7 @@ export function enableEdits(store, flow, tools, announce) {
       const state = edgeStateOf(edits, edge);
       const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
       readoutParts = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${stages.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
-    } else if (stages && (edits.keypoints || edits.edges.length || edits.cover.kind !== "usual")) {
+    } else if (stages && (edits.keypoints || edits.edges.length || edits.mask.kind !== "usual")) {
       readoutParts = ["Edits are active. They do not affect training."];
     }
     readout.replaceChildren(...readoutParts);
@@ -109,7 +109,7 @@ export function enableEdits(store, flow, tools, announce) {
  * @param {protocol.Edits} edits
  * @param {[number, number]} edge
  */
-const edgeStateOf = (edits, edge) => edits.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.becomes ?? null;
+const edgeStateOf = (edits, edge) => edits.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.state ?? null;
 
 /** A keypoint as a swatch of its colour with its number.
  * @param {number} k
@@ -269,7 +269,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
 function handleMask(store, canvas, set, announce) {
   const cells = () => {
     const { edits, stages } = store.state;
-    return edits.cover.kind === "painted" ? [...edits.cover.cells] : Array.from(stages?.mask ?? []);
+    return edits.mask.kind === "painted" ? [...edits.mask.cells] : Array.from(stages?.mask ?? []);
   };
   /** Value that the brush paints and its last cell, while it is down. @type {{ kept: number, column: number, row: number } | null} */
   let brush = null;
@@ -291,7 +291,7 @@ function handleMask(store, canvas, set, announce) {
       all[r * side + c] = brush.kept;
     }
     Object.assign(brush, { column, row });
-    set({ cover: { kind: "painted", cells: all } });
+    set({ mask: { kind: "painted", cells: all } });
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -316,7 +316,7 @@ function handleMask(store, canvas, set, announce) {
       cursor = row * side + column;
     } else {
       all[cursor] = 1 - all[cursor];
-      set({ cover: { kind: "painted", cells: all } });
+      set({ mask: { kind: "painted", cells: all } });
     }
     announce(`Row ${Math.floor(cursor / side) + 1}, column ${(cursor % side) + 1}: ${all[cursor] ? "shown" : "hidden"}`);
   });

@@ -161,11 +161,11 @@ export class Flow {
   /** Copies the images to one tall canvas, and the heatmaps to another, from which the tiles are drawn scaled.
    * @param {protocol.Stages} stages
    */
-  #upload({ size, pixels, heat_size, heatmaps, keypoints }) {
+  #upload({ size, pixels, heatmap_size, heatmaps, keypoints }) {
     /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
     const sources = [
       [this.#pixels, size, CHANNEL_COUNT * size, pixels],
-      [this.#heat, heat_size, keypoints.length * heat_size, heatmaps],
+      [this.#heat, heatmap_size, keypoints.length * heatmap_size, heatmaps],
     ];
     for (const [canvas, width, height, bytes] of sources) {
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -196,7 +196,7 @@ export class Flow {
     }
     const { stages } = state;
     this.#errors.with.textContent = stages ? percent(stages.error) : "";
-    this.#errors.without.textContent = stages ? percent(stages.error_without) : "";
+    this.#errors.without.textContent = stages ? percent(stages.error_without_edge_map) : "";
   }
 
   /**
@@ -216,7 +216,7 @@ export class Flow {
       context.fillRect(0, 0, side, side);
       for (let k = 0; k < points.length; k++) {
         if (point !== null && point !== k) continue;
-        context.drawImage(this.#heat, 0, k * stages.heat_size, stages.heat_size, stages.heat_size, 0, 0, side, side);
+        context.drawImage(this.#heat, 0, k * stages.heatmap_size, stages.heatmap_size, stages.heatmap_size, 0, 0, side, side);
       }
     } else if (stage === "keypoints") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
@@ -225,7 +225,7 @@ export class Flow {
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
-      const cells = edits.cover.kind === "painted" ? edits.cover.cells : stages.mask;
+      const cells = edits.mask.kind === "painted" ? edits.mask.cells : stages.mask;
       const count = Math.round(Math.sqrt(cells.length));
       cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
         context.fillStyle = kept ? "#e9eaee" : "#3b414d";
@@ -245,13 +245,13 @@ export class Flow {
     const now = performance.now();
     // Another image or a new run updates the descriptions at once.
     const before = this.#describedStages;
-    if (stages?.probe === before?.probe && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
+    if (stages?.preview === before?.preview && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
     this.#describedStages = stages;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = stages ? `${title}, image ${stages.probe + 1} at step ${grouped(stages.step)}. ${how}`.trim() : `${title}: no images yet`;
+      const label = stages ? `${title}, image ${stages.preview + 1} at step ${grouped(stages.step)}. ${how}`.trim() : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

@@ -25,11 +25,11 @@ import { enableEdits } from "./edits.js";
  *   download: (file: File) => void,
  *   announce: (text: string) => void,
  *   byId: (id: string) => HTMLElement,
- *   probes: PreviewCanvases,
+ *   previews: PreviewCanvases,
  *   matrix: EdgeMatrix,
  * }} page
  */
-export function openLab(store, { attempt, download, announce, byId, probes, matrix }) {
+export function openLab(store, { attempt, download, announce, byId, previews, matrix }) {
   const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), { with: byId("flow-error"), without: byId("flow-error-without") });
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
@@ -62,16 +62,16 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
     run = state.run.id;
     count = state.config?.keypoints ?? 0;
     if (!isOther) return;
-    const { cover, probe } = state.edits;
-    store.set({ edits: { ...noEdits(probe), cover }, pickedEdge: null, edge: null, point: null });
+    const { mask, preview } = state.edits;
+    store.set({ edits: { ...noEdits(preview), mask }, pickedEdge: null, edge: null, point: null });
   });
 
-  const choose = (/** @type {number} */ probe) => {
-    if (probe !== store.state.edits.probe && !store.state.demo) store.set({ edits: { ...noEdits(probe), edges: store.state.edits.edges } });
+  const choose = (/** @type {number} */ preview) => {
+    if (preview !== store.state.edits.preview && !store.state.demo) store.set({ edits: { ...noEdits(preview), edges: store.state.edits.edges } });
   };
-  probes.onChoose(choose);
-  followProbes(store, byId("flow-probes"), choose);
-  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) => probes.mark(edits.probe, { edge, point, minStrength }));
+  previews.onChoose(choose);
+  followPreviews(store, byId("flow-previews"), choose);
+  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) => previews.mark(edits.preview, { edge, point, minStrength }));
   matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
   store.watch(["edge"], ({ edge }) => matrix.mark(edge));
 
@@ -95,9 +95,9 @@ function isSame(a, b) {
 /** The preview images as a group of radio buttons.
  * @param {Store} store
  * @param {HTMLElement} root
- * @param {(probe: number) => void} choose
+ * @param {(preview: number) => void} choose
  */
-function followProbes(store, root, choose) {
+function followPreviews(store, root, choose) {
   const side = 48;
   /** @type {HTMLInputElement[]} */
   let inputs = [];
@@ -110,7 +110,7 @@ function followProbes(store, root, choose) {
     if (inputs.length !== count) {
       canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
       inputs = canvases.map((canvas, i) => {
-        const input = Object.assign(document.createElement("input"), { type: "radio", name: "probe", value: `${i}`, className: "visually-hidden" });
+        const input = Object.assign(document.createElement("input"), { type: "radio", name: "preview", value: `${i}`, className: "visually-hidden" });
         input.setAttribute("aria-label", `Image ${i + 1}`);
         input.addEventListener("change", () => choose(i));
         canvas.setAttribute("aria-hidden", "true");
@@ -124,7 +124,7 @@ function followProbes(store, root, choose) {
         }),
       );
     }
-    const chosen = Math.min(edits.probe, count - 1);
+    const chosen = Math.min(edits.preview, count - 1);
     inputs.forEach((input, i) => {
       input.checked = i === chosen;
       // The recorded run has the stages of one image only.

@@ -38,10 +38,10 @@ export function openPoseTransfer(store, details, attempt) {
     update.disabled = true;
     const count = Math.min(MOST, views.count);
     // The selected image is always included.
-    const probes = Array.from({ length: count }, (_, i) => i);
-    if (store.state.edits.probe >= count) probes[count - 1] = Math.min(store.state.edits.probe, views.count - 1);
+    const previews = Array.from({ length: count }, (_, i) => i);
+    if (store.state.edits.preview >= count) previews[count - 1] = Math.min(store.state.edits.preview, views.count - 1);
     await attempt(async (session) => {
-      grid = await session.transferPoses(probes);
+      grid = await session.transferPoses(previews);
       draw();
     });
     isAsking = false;
@@ -53,8 +53,8 @@ export function openPoseTransfer(store, details, attempt) {
     const context = canvas.getContext("2d");
     const width = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
     if (!grid || !views || !context || width === 0) return;
-    const { probes, size, pixels } = grid;
-    const count = probes.length;
+    const { previews, size, pixels } = grid;
+    const count = previews.length;
     const columns = count + 1;
     canvas.width = canvas.height = width;
     context.imageSmoothingQuality = "high";
@@ -67,15 +67,15 @@ export function openPoseTransfer(store, details, attempt) {
     const length = 4 * views.count * views.size ** 2;
     inputs.getContext("2d")?.putImageData(new ImageData(bytes(views.pixels, length), views.size, views.count * views.size), 0, 0);
     const style = getComputedStyle(canvas);
-    probes.forEach((probe, i) => {
+    previews.forEach((preview, i) => {
       for (const [left, top, isPose] of /** @type {[number, number, boolean][]} */ ([[at(i + 1), 0, false], [0, at(i + 1), true]])) {
-        context.drawImage(inputs, 0, probe * views.size, views.size, views.size, left, top, side, side);
+        context.drawImage(inputs, 0, preview * views.size, views.size, views.size, left, top, side, side);
         if (!isPose) continue;
         context.fillStyle = "rgb(0 0 0 / 0.55)";
         context.fillRect(left, top, side, side);
-        drawSkeleton(context, { points: views.keypoints[probe], strengths: views.edge_strengths, palette }, { left, top, side });
+        drawSkeleton(context, { points: views.keypoints[preview], strengths: views.edge_strengths, palette }, { left, top, side });
       }
-      probes.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
+      previews.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
       // Marks the image in its own pose.
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = Math.max(2, side * 0.025);
