@@ -71,13 +71,13 @@ const sorted = (value) => JSON.stringify(value, Object.keys(value ?? {}).sort())
 /** @param {string} text */
 function check(text) {
   const read = readLink(new URLSearchParams(text), table, "hands/", isPart);
-  const { config, source, until, hide, notes } = read;
+  const { config, source, stopStep, hide, notes } = read;
   for (const { name, min, max } of settings) {
     if (config) must(/** @type {any} */ (config)[name] >= min && /** @type {any} */ (config)[name] <= max, `${name} out of bounds`);
   }
   if (config) must(Object.keys(config).length === Object.keys(tiny).length, "a setting that is none");
   must(!source || (Number.isInteger(source.count) && source.count >= 2 && source.count <= 20_000), "count out of bounds");
-  must(until === null || (Number.isInteger(until) && until >= 1 && until <= 1_000_000), "steps out of bounds");
+  must(stopStep === null || (Number.isInteger(stopStep) && stopStep >= 1 && stopStep <= 1_000_000), "steps out of bounds");
   must(notes.every((note) => note.endsWith(".")), "a note that is no sentence");
   // A run that was read goes into an address, and comes back.
   const run = { ...read, config: config ?? presets[0][1] };
@@ -87,7 +87,7 @@ function check(text) {
   must(sorted(again.config ?? presets[0][1]) === sorted(run.config), `another run comes back of ${address.search}`);
   const puppets = { kind: "puppets", count: 400, seed: 0 };
   must(sorted(again.source ?? puppets) === sorted(source ?? puppets), `another sample comes back of ${address.search}`);
-  must(again.until === until && again.start === read.start, `another end comes back of ${address.search}`);
+  must(again.stopStep === stopStep && again.start === read.start, `another end comes back of ${address.search}`);
   must(`${again.hide}` === `${hide}`, `other parts are hidden by ${address.search}`);
 }
 

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * AutoLink for programs: the module that the page itself uses, for automation and for embedding.
+ * The public module of AutoLink: the page itself uses it, and other programs can embed or automate it.
  *
  * ```js
  * import { createSession } from "./autolink.js";
@@ -11,16 +11,17 @@
  * session.on("step", ({ step, loss }) => console.log(step, loss));
  * await session.train({ steps: 20 });
  * const { keypoints, confidence } = await session.detect(file);
- * const model = await session.save();                              // a File; session.resume(model) takes it up again
+ * const model = await session.save();                              // a File for session.resume(model)
  * session.close();
  * ```
  *
- * The engine lives in a Web Worker that each session starts for itself. Pictures never leave the device.
+ * Each session starts its own Web Worker, in which the engine runs. Images never leave the device. See `tests/browser/page.spec.js`
+ * ("autolink.js ...") for a test of all that is shown here.
  *
  * @module
  */
 
-/** Of this file; put in when the page is built. */
+/** Build id of this file. The build replaces the placeholder (`xtask/stamp.mjs`). */
 const BUILD = "unstamped";
 
 /** @import * as protocol from "./protocol.js" */
@@ -34,40 +35,40 @@ const BUILD = "unstamped";
 
 /**
  * @typedef {object} SessionOptions
- * @property {protocol.Backend | null} [backend] Force a backend; without it, the best that runs.
- * @property {string | URL} [workerUrl] The worker's module; beside the page unless told.
- * @property {string | URL} [weightsUrl] The folder of the perceptual weights; `weights/` beside the page unless told.
- * @property {(event: EngineEvent) => void} [onEvent] Hears every event from the very first, before the session is ready.
+ * @property {protocol.Backend | null} [backend] Forces a backend. By default the engine takes the GPU where it works, else the CPU.
+ * @property {string | URL} [workerUrl] Address of the worker's module; by default `worker_loader.js` next to the page.
+ * @property {string | URL} [weightsUrl] Folder of the VGG16 weights for the perceptual loss; by default `weights/` next to the page.
+ * @property {(event: EngineEvent) => void} [onEvent] Receives every event, including those before the session is ready.
  */
 
 /**
  * @typedef {object} SessionState
  * @property {protocol.Phase} phase What the engine is doing.
- * @property {number} step Steps taken.
- * @property {number | null} loss The last step's loss.
- * @property {number} stepsPerSecond Over the last few steps.
- * @property {number} elapsed Seconds of training, pauses left out.
- * @property {number} pictures How many pictures are loaded.
- * @property {string} about A sentence about them.
- * @property {protocol.Rejected[]} rejected Files that could not be used.
- * @property {protocol.Backend} backend What computes.
- * @property {string} reason Why that one.
+ * @property {number} step Number of steps taken.
+ * @property {number | null} loss Loss of the last step; null before the first one.
+ * @property {number} stepsPerSecond Mean rate of the last few steps.
+ * @property {number} elapsed Time spent training, without pauses, s.
+ * @property {number} images Number of loaded images.
+ * @property {string} about Sentence that describes the images.
+ * @property {protocol.Rejected[]} rejected Files that could not be used, with reasons.
+ * @property {protocol.Backend} backend Backend in use.
+ * @property {string} reason Sentence that says why this backend is in use.
  */
 
 /**
- * What a command is answered with, beside that it is done.
+ * Payload of the answer to a command; undefined if the command returns nothing.
  * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
  */
 
 /**
- * A file with the name that people should read, such as its path in a dropped folder.
+ * A file with the name to show, such as its path in a dropped folder.
  * @typedef {{ file: File, name: string }} NamedFile
  */
 
-/** What the engine could not do: a sentence for people, and its kind for programs. */
+/** An error of the engine: `message` is a sentence for people, `kind` is for programs. */
 export class EngineError extends Error {
   /**
-   * @param {protocol.ErrorKind | "build"} kind "build": page and engine are of different builds.
+   * @param {protocol.ErrorKind | "build"} kind "build": page and engine come from different builds.
    * @param {string} message
    */
   constructor(kind, message) {
@@ -78,9 +79,9 @@ export class EngineError extends Error {
 }
 
 /**
- * Starts an engine and waits until it is ready.
+ * Starts an engine and waits until it is ready to load images.
  * @param {SessionOptions} [options]
- * @returns {Promise<Session>} Rejects with an {@link EngineError} where the engine or the backend cannot run.
+ * @returns {Promise<Session>} Rejects with an {@link EngineError} if the engine or the backend cannot run.
  */
 export async function createSession(options = {}) {
   const session = new Session(options);
@@ -93,22 +94,21 @@ export async function createSession(options = {}) {
   return session;
 }
 
-/** A worker under the page's Content-Security-Policy. It inherits this where its address is a blob's; one from the network
- * has only what its own headers say, and most hosts send none.
+/** Starts a module worker that inherits the page's Content-Security-Policy. A worker with a blob address inherits it. A worker from the
+ * network obeys only the headers of its own response, and most hosts send none.
  * @param {string} module
  */
-function governed(module) {
+function startWorker(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  const level = new URLSearchParams(location.search).get("log") ?? "warn"; // the worker writes to the console from this level on
-  return new Worker(URL.createObjectURL(script), { type: "module", name: level });
+  return new Worker(URL.createObjectURL(script), { type: "module", name: new URLSearchParams(location.search).get("log") ?? "" }); // the level of its log
 }
 
-/** One engine, its pictures and its run. Made by {@link createSession}. */
+/** One engine with its images, its run and its annotation project. {@link createSession} makes one. */
 export class Session {
   /** @type {Worker} */ #worker;
   #nextId = 1;
   #booted = false;
-  /** @type {{ message: object }[]} Commands that wait for the worker to boot. */
+  /** @type {{ message: object }[]} Commands that wait until the worker has booted. */
   #queue = [];
   /** @type {Map<number, { resolve: (answer?: Answer) => void, reject: (error: Error) => void }>} */
   #pending = new Map();
@@ -120,16 +120,16 @@ export class Session {
   /** @type {EventOf<"state"> | null} */ #state = null;
   /** @type {EventOf<"step"> | null} */ #step = null;
   /** @type {EventOf<"loaded"> | null} */ #loaded = null;
-  /** @type {Promise<void>} Settles when the last change of settings is answered. */
+  /** @type {Promise<void>} Settles when the engine has answered the last change of settings. */
   #configured = Promise.resolve();
-  /** @type {EngineError | null} Why this session is over. */
+  /** @type {EngineError | null} Reason why this session has ended; null while it runs. */
   #ended = null;
 
   /** @param {SessionOptions} options */
   constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
     this.#onEvent = onEvent;
     const base = document.baseURI;
-    this.#worker = governed(new URL(workerUrl ?? "worker_loader.js", base).href);
+    this.#worker = startWorker(new URL(workerUrl ?? "worker_loader.js", base).href);
     this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -138,8 +138,8 @@ export class Session {
         this.#booted ? `The engine stopped unexpectedly${detail}.` : `The engine could not be loaded${detail}.`,
       );
     });
-    this.#worker.addEventListener("messageerror", () => this.#crash("A message of the engine could not be read."));
-    /** Resolves once the engine runs. */
+    this.#worker.addEventListener("messageerror", () => this.#crash("A message from the engine could not be read."));
+    /** Resolves when the engine is ready. */
     this.ready = this.#send({
       type: "open",
       backend,
@@ -147,17 +147,17 @@ export class Session {
     }).then(() => {});
   }
 
-  /** Whether the engine was loaded, which comes before it is ready. */
+  /** True once the engine code is loaded, which happens before the session is ready. */
   get booted() {
     return this.#booted;
   }
 
-  /** The settings in force. Change them with {@link configure}. */
+  /** The settings in effect; {@link configure} changes them. Null before the session is ready. */
   get settings() {
     return this.#state?.config ?? this.#presets()[0]?.[1] ?? null;
   }
 
-  /** What can be set: range, unit, help and the paper's value of each numeric setting. */
+  /** Range, unit, help text and the paper's value of each numeric setting. */
   get settingsTable() {
     return this.#ready?.settings ?? [];
   }
@@ -167,13 +167,13 @@ export class Session {
     return Object.fromEntries(this.#presets());
   }
 
-  /** Keypoint k is drawn in the k-th of these colours, everywhere. */
+  /** Colours of the keypoints: keypoint k has the k-th colour (CSS hex) in every view. */
   get palette() {
     return this.#ready?.palette ?? [];
   }
 
   /**
-   * Where things stand.
+   * Returns the current state of engine and run.
    * @returns {SessionState}
    */
   state() {
@@ -185,7 +185,7 @@ export class Session {
       loss: last?.loss ?? null,
       stepsPerSecond: last?.steps_per_second ?? 0,
       elapsed: last?.elapsed_seconds ?? 0,
-      pictures: this.#state?.images ?? 0,
+      images: this.#state?.images ?? 0,
       about: this.#loaded?.about ?? "",
       rejected: this.#loaded?.rejected ?? [],
       backend: this.#ready?.backend ?? "cpu",
@@ -194,20 +194,20 @@ export class Session {
   }
 
   /**
-   * Replaces the pictures or adds to them, and starts a new run with them.
-   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} pictures Files (pictures and zips), or a source.
-   * @param {{ adds?: boolean }} [options] Whether those that are there stay.
-   * @returns {Promise<EventOf<"loaded"> | null>} What came of it; null where the load was cancelled.
+   * Loads images in place of the current ones, or in addition to them, and starts a new run.
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile> | protocol.Source} images Image files and zips, or a built-in sample.
+   * @param {{ adds?: boolean }} [options] `adds`: keep the images that are loaded already.
+   * @returns {Promise<EventOf<"loaded"> | null>} Number of loaded images and rejected files; null if the load was cancelled.
    */
-  async load(pictures, { adds = false } = {}) {
+  async load(images, { adds = false } = {}) {
     /** @type {EventOf<"loaded"> | null} */
     let loaded = null;
     const stop = this.on("loaded", (event) => (loaded = event));
     try {
-      if ("kind" in pictures) {
-        await this.#send({ type: "load", source: pictures, append: adds });
+      if ("kind" in images) {
+        await this.#send({ type: "load", source: images, append: adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" }, append: adds }, attached(pictures));
+        await this.#send({ type: "load", source: { kind: "files" }, append: adds }, attachmentsOf(images));
       }
     } finally {
       stop();
@@ -216,51 +216,51 @@ export class Session {
   }
 
   /**
-   * Pictures as they were read, by their place among all of them.
-   * @param {number} first
+   * Returns thumbnails of loaded images, removed ones included.
+   * @param {number} first Index of the first image.
    * @param {number} count
-   * @returns {Promise<EventOf<"thumbnails">>}
+   * @returns {Promise<EventOf<"thumbnails">>} Names and RGBA pixels, `[count, size, size, 4]`.
    */
   async thumbnails(first, count) {
     const answer = await this.#send({ type: "thumbnails", first, count });
-    if (!answer || !("names" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+    if (!answer || !("names" in answer)) throw new EngineError("crash", "The engine answered without images.");
     return answer;
   }
 
   /**
-   * Learns without some pictures, and with every other one; starts a new run.
-   * @param {number[]} places Among all that were read.
+   * Removes images from training, restores all others, and starts a new run.
+   * @param {number[]} indices Indices of the removed images among all that were loaded.
    */
-  async removeImages(places) {
-    await this.#send({ type: "remove-images", indices: places });
+  async removeImages(indices) {
+    await this.#send({ type: "remove-images", indices: indices });
   }
 
-  /** Stops a load; the pictures before it stay. */
+  /** Cancels a load. The previous images stay. */
   async cancelLoad() {
     await this.#send({ type: "cancel-load" });
   }
 
   /**
-   * Changes settings. Live ones act on the running model, any other starts a new run.
+   * Changes settings. Live settings act on the model in training, all others start a new run.
    * @param {Partial<protocol.Config>} patch
    */
   async configure(patch) {
-    // One after the other: a patch belongs on top of what the one before it made.
-    const turn = this.#configured.then(async () => {
+    // Changes are sent one after the other: each patch applies to the result of the previous one.
+    const answer = this.#configured.then(async () => {
       const config = this.settings;
       if (!config) throw new EngineError("setting", "The engine is not ready yet.");
       await this.#send({ type: "configure", config: { ...config, ...patch } });
     });
-    this.#configured = turn.catch(() => {});
-    await turn;
+    this.#configured = answer.catch(() => {});
+    await answer;
   }
 
   /**
-   * Trains.
-   * @param {{ steps?: number | null, everyMs?: number | null }} [options] Without a number: until {@link pause}. Slow motion: a step, with
-   *   fresh views, every so many ms.
-   * @returns {Promise<void>} Resolves when those steps are taken, or when training was paused before; rejects with what
-   *   went wrong.
+   * Trains for a number of steps, or until {@link pause}.
+   * @param {{ steps?: number | null, everyMs?: number | null }} [options] `steps`: number of steps; null trains until
+   *   {@link pause}. `everyMs`: slow motion, one step with fresh views per interval.
+   * @returns {Promise<void>} Resolves when the steps are taken or training is paused; rejects with an
+   *   {@link EngineError} if training fails.
    */
   async train({ steps = null, everyMs = null } = {}) {
     await this.#send({ type: "train", steps, every_ms: everyMs });
@@ -271,21 +271,21 @@ export class Session {
     return this.train({ steps: 1 });
   }
 
-  /** Stops after the step under way. */
+  /** Pauses training after the current step. */
   async pause() {
     await this.#send({ type: "pause" });
   }
 
-  /** Forgets what was learned. */
+  /** Starts a new run with the same images and settings. */
   async reset() {
     await this.#send({ type: "reset" });
   }
 
   /**
-   * The probe pictures as the model sees them now.
+   * Computes the views of the preview images with the model as it is now.
    * @returns {Promise<protocol.PreviewViews>}
    */
-  async snapshot() {
+  async previewViews() {
     /** @type {protocol.PreviewViews | null} */
     let views = null;
     /** @type {() => void} */
@@ -305,26 +305,26 @@ export class Session {
   }
 
   /**
-   * Asks to see a probe taken apart, as `inspected` events tell: now, and whenever there are fresh views.
-   * @param {protocol.Edits | null} touch Which, and what is changed on its way; null: no longer.
+   * Selects the preview image whose stages are sent as `inspected` events: now, and after each update of the views.
+   * @param {protocol.Edits | null} edits Index of the preview image and the edits to apply; null stops the events.
    */
-  async inspect(touch) {
-    await this.#send({ type: "inspect", edits: touch });
+  async inspect(edits) {
+    await this.#send({ type: "inspect", edits: edits });
   }
 
   /**
-   * The keypoints of each of some probes in the looks of each.
-   * @param {number[]} probes
-   * @returns {Promise<EventOf<"transferred">>}
+   * Reconstructs each preview image with the keypoints of each other one (pose transfer).
+   * @param {number[]} previews Indices of the preview images.
+   * @returns {Promise<EventOf<"transferred">>} RGBA pixels, one row per pose, one column per appearance.
    */
-  async transfer(probes) {
-    const answer = await this.#send({ type: "transfer", previews: probes });
-    if (!answer || !("previews" in answer)) throw new EngineError("crash", "The engine answered without pictures.");
+  async transferPoses(previews) {
+    const answer = await this.#send({ type: "transfer", previews });
+    if (!answer || !("previews" in answer)) throw new EngineError("crash", "The engine answered without images.");
     return answer;
   }
 
   /**
-   * A figure of the article: the method's formulas at work on made-up inputs.
+   * Computes a figure of the article: the method's formulas applied to made-up inputs.
    * @param {protocol.Illustration} what
    * @returns {Promise<EventOf<"illustrated">>}
    */
@@ -335,32 +335,32 @@ export class Session {
   }
 
   /**
-   * Frames as an animated GIF.
-   * @param {{ width: number, height: number, frameMs: number, pixels: Uint8Array<ArrayBuffer> }} film RGBA, frame after frame; the
-   *   pixels are handed over.
+   * Encodes frames as an animated GIF.
+   * @param {{ width: number, height: number, frameMs: number, pixels: Uint8Array<ArrayBuffer> }} frames RGBA, frame after frame.
+   *   The buffer of the pixels is transferred.
    * @returns {Promise<File>}
    */
   async animate({ width, height, frameMs, pixels }) {
     const saved = await this.#send({ type: "animate", width, height, frame_ms: frameMs }, { pixels });
-    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without a film.");
+    if (!saved || !("bytes" in saved)) throw new EngineError("crash", "The engine answered without an animation.");
     return new File([saved.bytes], saved.name, { type: "image/gif" });
   }
 
   /**
-   * Finds keypoints in one picture.
+   * Detects keypoints in one image.
    * @param {File | Blob} file
-   * @returns {Promise<protocol.Keypoints>} As fractions of the original picture, with a confidence each.
+   * @returns {Promise<protocol.Keypoints>} Positions (x, y) as fractions of the original image, with a confidence each.
    */
   async detect(file) {
-    const named = file instanceof File ? file : new File([file], "picture");
+    const named = file instanceof File ? file : new File([file], "image");
     const found = await this.#send({ type: "detect" }, { files: [named], names: [named.name] });
     if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
   }
 
   /**
-   * What was learned, as a file.
-   * @param {protocol.FileKind} [kind] The model, the model in half the space, the run (to go on with exactly), or the detector as ONNX.
+   * Saves the model or the run to a file.
+   * @param {protocol.FileKind} [kind] The model, the model in half precision, the run (continues exactly), or the detector as ONNX.
    * @returns {Promise<File>}
    */
   async save(kind = "model") {
@@ -370,89 +370,89 @@ export class Session {
   }
 
   /**
-   * Takes over a model or a run: to look at, to detect with, to go on training. The pictures stay.
-   * @param {File} file One of {@link save}, or the authors' checkpoint (`.ckpt`, `.pt`).
+   * Opens a model, a run or a checkpoint, for viewing, detection and further training. The images stay.
+   * @param {File} file A file from {@link save}, or the authors' checkpoint (`.ckpt`, `.pt`).
    */
   async resume(file) {
     await this.#send({ type: "resume" }, { files: [file], names: [file.name] });
   }
 
   /**
-   * Finds keypoints in pictures and puts them on the annotation desk, which `desk` events tell about.
-   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} pictures
-   * @returns {Promise<EventOf<"added"> | null>} What came of it.
+   * Adds images to the annotation project and detects their keypoints. `project` events report the result.
+   * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} images Without any: the training images.
+   * @returns {Promise<EventOf<"added"> | null>} Number of added images and rejected files.
    */
-  async find(pictures) {
-    return this.#found({ type: "add-images" }, attached(pictures));
+  async addImages(images) {
+    return this.#sendAndCollect({ type: "add-images" }, attachmentsOf(images));
   }
 
   /**
-   * Finds keypoints in decoded pixels, and keeps nothing: for a camera.
-   * @param {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} picture RGBA; the pixels are handed over.
-   * @returns {Promise<protocol.Keypoints>} As fractions of the picture.
+   * Detects keypoints in decoded pixels, such as a camera frame, without adding them to the project.
+   * @param {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} image RGBA; the buffer of the pixels is transferred.
+   * @returns {Promise<protocol.Keypoints>} Positions (x, y) as fractions of the image, with a confidence each.
    */
-  async look({ width, height, pixels }) {
+  async detectPixels({ width, height, pixels }) {
     const found = await this.#send({ type: "detect-pixels", width, height }, { pixels });
     if (!found || !("keypoints" in found)) throw new EngineError("crash", "The engine answered without keypoints.");
     return found;
   }
 
   /**
-   * Finds keypoints anew in the images of the project whose keypoints are not of the model as it is now. Frames of videos are to be
-   * given again by {@link addFrame}.
-   * @returns {Promise<EventOf<"added"> | null>} What came of it.
+   * Detects keypoints again in images of the project whose keypoints come from an older model. Send frames of videos again with
+   * {@link addFrame}.
+   * @returns {Promise<EventOf<"added"> | null>} Number of updated images and rejected files.
    */
-  async findAgain() {
-    return this.#found({ type: "detect-again" }, attached([]));
+  async detectAgain() {
+    return this.#sendAndCollect({ type: "detect-again" }, attachmentsOf([]));
   }
 
   /**
-   * What a file is known by, whatever its name: the same bytes, the same digits.
+   * Computes the content hash of a file, which does not depend on its name.
    * @param {File} file
    * @returns {Promise<string>} 32 hexadecimal digits.
    */
   async identify(file) {
-    const answer = await this.#send({ type: "identify" }, attached([file]));
-    if (!answer || !("content" in answer)) throw new EngineError("crash", "The engine answered without a content.");
+    const answer = await this.#send({ type: "identify" }, attachmentsOf([file]));
+    if (!answer || !("content" in answer)) throw new EngineError("crash", "The engine answered without a content hash.");
     return answer.content;
   }
 
   /**
-   * Puts a frame of a video into the project. After the last one call {@link showDesk}.
-   * @param {{ name: string, content: string }} video Its file's name, and what it is known by ({@link identify}).
-   * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame
+   * Adds a frame of a video to the project. Call {@link showProject} after the last frame.
+   * @param {{ name: string, content: string }} video Name of its file and its content hash ({@link identify}).
+   * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame RGBA; the buffer of the pixels is transferred.
    */
   async addFrame({ name, content }, { frame, seconds, width, height, pixels }) {
     await this.#send({ type: "add-frame", video: name, content, frame, seconds, width, height }, { pixels });
   }
 
-  /** Asks for a `desk` event. */
-  async showDesk() {
+  /** Requests a `project` event with the current state of the project. */
+  async showProject() {
     await this.#send({ type: "show-project" });
   }
 
   /**
-   * Gives the picture of a frame, to be exported with it.
-   * @param {number} image By the id of its row.
-   * @param {File} picture
+   * Provides the image of a video frame for export.
+   * @param {number} image Id of the image row.
+   * @param {File} file PNG or JPEG.
    */
-  async giveFrame(image, picture) {
-    await this.#send({ type: "provide-frame", image }, attached([picture]));
+  async provideFrame(image, file) {
+    await this.#send({ type: "provide-frame", image }, attachmentsOf([file]));
   }
 
   /**
-   * How points move through the videos on the desk.
+   * Measures how points move in the videos of the project.
    * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
    * @returns {Promise<EventOf<"motion">>}
    */
-  async follow({ layer = "keypoints", measures, smoothing = null }) {
+  async measureMotion({ layer = "keypoints", measures, smoothing = null }) {
     const answer = await this.#send({ type: "measure-motion", layer, measures, smoothing });
-    if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without a motion.");
+    if (!answer || !("videos" in answer)) throw new EngineError("crash", "The engine answered without measurements.");
     return answer;
   }
 
   /**
-   * The same as a table.
+   * Exports the same measurements as a table (CSV).
    * @param {{ layer?: protocol.Layer, measures: protocol.Measure[], smoothing?: protocol.OneEuro | null }} wanted
    * @returns {Promise<File>}
    */
@@ -463,8 +463,8 @@ export class Session {
   }
 
   /**
-   * The project, as a file for {@link openProject}: images by reference, landmarks, names and corrections.
-   * @param {string} name What it is called.
+   * Saves the project to a file for {@link openProject}: references to images, landmarks, names and corrections.
+   * @param {string} name Name of the project.
    * @returns {Promise<Blob>}
    */
   async saveProject(name) {
@@ -474,23 +474,23 @@ export class Session {
   }
 
   /**
-   * Opens a project in place of the one at hand; it waits for its images.
-   * @param {Blob} project
-   * @returns {Promise<string>} Its name.
+   * Opens a project in place of the current one. Its labels wait until their images are added.
+   * @param {Blob} project File from {@link saveProject}.
+   * @returns {Promise<string>} Name of the project.
    */
   async openProject(project) {
-    const answer = await this.#send({ type: "open-project" }, attached([new File([project], "project.json")]));
+    const answer = await this.#send({ type: "open-project" }, attachmentsOf([new File([project], "project.json")]));
     if (!answer || !("name" in answer)) throw new EngineError("crash", "The engine answered without a name.");
     return answer.name;
   }
 
-  /** Begins another project, without images. */
+  /** Starts a new project without images. */
   async newProject() {
     await this.#send({ type: "new-project" });
   }
 
   /**
-   * Does something on the desk.
+   * Applies an edit to the project.
    * @param {protocol.Edit} edit
    */
   async edit(edit) {
@@ -498,16 +498,16 @@ export class Session {
   }
 
   /**
-   * Takes labels (COCO keypoints, DeepLabCut's table) as landmarks.
+   * Imports labels of another tool, such as COCO keypoints or a DeepLabCut table, as landmarks.
    * @param {File} file
-   * @returns {Promise<EventOf<"added"> | null>} What came of it.
+   * @returns {Promise<EventOf<"added"> | null>} Number of labelled images and notes on the file.
    */
   async importLabels(file) {
-    return this.#found({ type: "import-labels" }, attached([file]));
+    return this.#sendAndCollect({ type: "import-labels" }, attachmentsOf([file]));
   }
 
   /**
-   * What is on the desk, in the form of a tool: one file, or a zip.
+   * Exports annotations in the format of a tool: one file or a zip.
    * @param {{ layer?: protocol.Layer, format: protocol.Format, withImages?: boolean }} options
    * @returns {Promise<File>}
    */
@@ -518,22 +518,23 @@ export class Session {
   }
 
   /**
-   * The file of an image of the project, out of its zip if it is in one.
-   * @param {number} image By the id of its row.
+   * Returns the file of an image of the project, extracted if it is in a zip.
+   * @param {number} image Id of the image row.
    * @returns {Promise<Blob>}
    */
-  async picture(image) {
+  async imageFile(image) {
     const answer = await this.#send({ type: "image-file", image });
-    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without a picture.");
+    if (!answer || !("file" in answer)) throw new EngineError("crash", "The engine answered without an image.");
     return answer.file;
   }
 
   /**
+   * Sends a command and returns the `added` event that precedes its answer.
    * @param {protocol.Command} command
    * @param {{ files: File[], names: string[] }} attachments
    * @returns {Promise<EventOf<"added"> | null>}
    */
-  async #found(command, attachments) {
+  async #sendAndCollect(command, attachments) {
     /** @type {EventOf<"added"> | null} */
     let found = null;
     const stop = this.on("added", (event) => (found = event));
@@ -546,11 +547,11 @@ export class Session {
   }
 
   /**
-   * Listens to one type of event.
+   * Adds a listener for one type of event.
    * @template {EventType} T
    * @param {T} type
    * @param {(event: EventOf<T>) => void} listener
-   * @returns {() => void} Stops listening.
+   * @returns {() => void} Removes the listener.
    */
   on(type, listener) {
     const listeners = this.#listeners.get(type) ?? new Set();
@@ -559,7 +560,7 @@ export class Session {
     return () => void listeners.delete(listener);
   }
 
-  /** Ends the engine. Promises that still wait are rejected. */
+  /** Stops the engine. Pending promises are rejected. */
   close() {
     this.#end(new EngineError("crash", "The session was closed."));
   }
@@ -570,7 +571,7 @@ export class Session {
 
   /**
    * @param {protocol.Command} command
-   * @param {{ files?: File[], names?: string[], pixels?: Uint8Array<ArrayBuffer> }} [attachments] Pixels are handed over.
+   * @param {{ files?: File[], names?: string[], pixels?: Uint8Array<ArrayBuffer> }} [attachments] The buffer of the pixels is transferred.
    * @returns {Promise<Answer>} Settles when the engine answers.
    */
   #send(command, attachments) {
@@ -603,7 +604,7 @@ export class Session {
         break;
       case "state":
         this.#state = event;
-        if (event.step < (this.#step?.step ?? 0)) this.#step = null; // a new run, or one that went back
+        if (event.step < (this.#step?.step ?? 0)) this.#step = null; // a new run, or a run that went back
         break;
       case "cores":
         if (this.#ready) this.#ready = { ...this.#ready, reason: event.reason };
@@ -613,13 +614,13 @@ export class Session {
         if (this.#state) this.#state = { ...this.#state, step: event.step };
         break;
       case "resumed":
-        this.#step = null; // of the run before
+        this.#step = null; // belongs to the previous run
         break;
       case "loaded":
         this.#loaded = event;
         break;
     }
-    // Listeners first, so that whoever awaits a command finds them up to date.
+    // Listeners run first, so that code that awaits a command finds their state up to date.
     this.#emit(event);
     switch (event.type) {
       case "done":
@@ -656,7 +657,7 @@ export class Session {
   #emit(event) {
     const listeners = this.#listeners.get(event.type) ?? [];
     for (const listener of this.#onEvent ? [this.#onEvent, ...listeners] : [...listeners]) {
-      // One that throws must not keep the others, or the command's answer, from anybody.
+      // A listener that throws must not block the other listeners or the answer to the command.
       try {
         listener(event);
       } catch (error) {
@@ -681,10 +682,10 @@ export class Session {
   }
 }
 
-/** Files with the names that people should read.
+/** Splits files into files and the names to show.
  * @param {Iterable<File | NamedFile> | ArrayLike<File | NamedFile>} files
  */
-function attached(files) {
+function attachmentsOf(files) {
   const named = Array.from(files, (entry) =>
     entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
   );

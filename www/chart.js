@@ -1,20 +1,21 @@
 // @ts-check
 /**
- * The loss over the steps, by uPlot.
+ * The chart of the loss over steps, drawn by uPlot.
  *
  * @module
  */
 
+import { grouped } from "./format.js";
 import uPlot from "./vendor/uPlot.esm.js";
 
 /** @import { PageState } from "./state.js" */
 
-/** The chart is described anew at most this often, ms. */
+/** Shortest interval between updates of the description, ms. */
 const DESCRIBE_EVERY = 10_000;
-/** A curve grows slowly; it is drawn anew at most this often, ms. */
+/** Shortest interval between drawings, ms. */
 const DRAW_EVERY = 250;
 
-/** From nought, or where an opened model goes on; ten steps at least.
+/** Range of the steps: from 0, or from the first step of an opened model; at least ten steps.
  * @param {uPlot} _plot
  * @param {number} low
  * @param {number} high
@@ -25,7 +26,7 @@ function fromFirst(_plot, low, high) {
   return [first, Math.max(first + 10, high ?? 0)];
 }
 
-/** Loss as a line that grows. */
+/** Loss curve, with the joint error where it is known. */
 export class LossChart {
   #root;
   #readout;
@@ -38,9 +39,9 @@ export class LossChart {
   #waiting = 0;
 
   /**
-   * @param {HTMLElement} root Filled by the chart.
-   * @param {HTMLElement} readout One line about the point under the pointer, or the last one.
-   * @param {HTMLElement} scoreReadout About the joints there, where they are known.
+   * @param {HTMLElement} root Element that the chart fills.
+   * @param {HTMLElement} readout Text about the step under the pointer, or the last one.
+   * @param {HTMLElement} scoreReadout Text about the joint error there.
    */
   constructor(root, readout, scoreReadout) {
     this.#root = root;
@@ -79,16 +80,16 @@ export class LossChart {
             space: 36 * rem,
             size: () => (this.#scores.length ? 48 * rem : 0),
             grid: { show: false },
-            values: (_plot, ticks) => ticks.map((tick) => (this.#scores.length ? `${Number((100 * tick).toPrecision(2))} %` : "")),
+            values: (_plot, ticks) => ticks.map((tick) => (this.#scores.length ? `${Number((100 * tick).toPrecision(2))}%` : "")),
           },
         ],
         series: [
           {},
           { stroke: colour("--accent"), width: 2, points: { show: false }, spanGaps: true },
-          // Of puppets, whose joints are known: how far off they are when they are told from the keypoints.
+          // Joint error of puppets: distance of known joints from their prediction by the keypoints.
           { stroke: colour("--ink"), width: 1.5, dash: [4, 4], scale: "score", points: { show: true, size: 5 }, spanGaps: true },
         ],
-        hooks: { setCursor: [() => this.#say()] },
+        hooks: { setCursor: [() => this.#showReadout()] },
       },
       [[], [], []],
       root,
@@ -104,7 +105,7 @@ export class LossChart {
   show(history, scores) {
     this.#history = history;
     this.#scores = scores;
-    this.#say();
+    this.#showReadout();
     this.#waiting ||= window.setTimeout(() => this.#draw(), Math.max(0, this.#drawn + DRAW_EVERY - performance.now()));
   }
 
@@ -122,15 +123,15 @@ export class LossChart {
     return { width: Math.max(120, this.#root.clientWidth), height: Math.max(120, this.#root.clientHeight) };
   }
 
-  #say() {
+  #showReadout() {
     const { steps, losses } = this.#history;
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
     const joints = score
-      ? `Joints told by keypoints: ${(100 * score.error).toFixed(1)} % of the side off (guessed: ${(100 * score.baseline).toFixed(1)} %)`
+      ? `Joint error: ${(100 * score.error).toFixed(1)}% of the side (mean pose: ${(100 * score.baseline).toFixed(1)}%)`
       : "";
     if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
-    const text = steps.length && losses[at] !== undefined ? `Step ${steps[at]}: ${losses[at].toPrecision(4)}` : "";
+    const text = steps.length && losses[at] !== undefined ? `Step ${grouped(steps[at])}: ${losses[at].toPrecision(4)}` : "";
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }
 
@@ -140,8 +141,8 @@ export class LossChart {
     if (steps.length > 1 && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
     const label = steps.length
-      ? `Loss over steps: ${losses[0].toPrecision(3)} at step ${steps[0]}, ` +
-        `${losses[losses.length - 1].toPrecision(3)} at step ${steps[steps.length - 1]}`
+      ? `Loss over steps: ${losses[0].toPrecision(3)} at step ${grouped(steps[0])}, ` +
+        `${losses[losses.length - 1].toPrecision(3)} at step ${grouped(steps[steps.length - 1])}`
       : "Loss over steps: no steps yet";
     this.#root.setAttribute("aria-label", label);
   }

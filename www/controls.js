@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The settings, built from the engine's own table: label, help, range, unit and the paper's value come from there.
+ * The settings. The engine's table gives label, help, range, unit and the paper's value of each.
  *
  * @module
  */
@@ -8,20 +8,20 @@
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
 
-/** Nobody waits for more steps. */
+/** Largest number of steps that can be set. */
 export const MOST_STEPS = 1_000_000;
 
-/** What people meet first; the rest is folded away. */
+/** Settings outside "Advanced". */
 const MAIN = new Set(["keypoints", "seed", "learning_rate", "mask_ratio", "thickness"]);
 
 /**
- * A setting that is not a number, in the form of the engine's table.
+ * A setting with a list of options, in the form of the engine's table.
  * @typedef {object} Choice
  * @property {"fit" | "loss" | "flip"} name
  * @property {string} label
  * @property {string} help
  * @property {string} paper
- * @property {[string, string][]} options Value and text.
+ * @property {[string, string][]} options Value and label of each option.
  */
 
 /** @type {Choice[]} */
@@ -29,7 +29,7 @@ export const CHOICES = [
   {
     name: "loss",
     label: "Loss",
-    help: "How the reconstruction is judged: perceptual (by VGG16) copes with clothes, faces and backgrounds; pixel (mean square) is quick and enough on plain ones.",
+    help: "How reconstruction and image are compared. Perceptual (VGG16 features) copes with clothes, faces and backgrounds. Pixel (mean squared difference) is fast, and enough on plain backgrounds.",
     paper: "perceptual",
     options: [
       ["perceptual", "Perceptual"],
@@ -39,7 +39,7 @@ export const CHOICES = [
   {
     name: "fit",
     label: "Fit",
-    help: "How a picture that is not square becomes one: stretch its sides, crop the middle, or pad its edges.",
+    help: "How an image that is not square is made square: stretch it, crop its middle, or pad it.",
     paper: "stretch",
     options: [
       ["stretch", "Stretch"],
@@ -50,7 +50,7 @@ export const CHOICES = [
   {
     name: "flip",
     label: "Mirroring",
-    help: "Mirror each picture half of the time; more variety, but left and right become one.",
+    help: "Mirrors each image half of the time. This adds variety, but the model no longer tells left from right.",
     paper: "",
     options: [
       ["false", "Off"],
@@ -63,18 +63,18 @@ export const CHOICES = [
  * @typedef {object} Handlers
  * @property {(patch: Partial<protocol.Config>) => void} change
  * @property {(preset: protocol.Preset) => void} preset
- * @property {(step: number | null) => void} until
+ * @property {(step: number | null) => void} stopStep
  */
 
-/** Builds the controls once, then follows the state. */
+/** Builds the fields once, then shows the state in them. */
 export class Controls {
   #root;
   #handlers;
   #built = false;
-  /** @type {((config: protocol.Config) => void)[]} Put a config's values into the fields. */
+  /** @type {((config: protocol.Config) => void)[]} Functions that show a config in the fields. */
   #follow = [];
   /** @type {HTMLSelectElement | null} */ #preset = null;
-  /** @type {HTMLInputElement | null} */ #until = null;
+  /** @type {HTMLInputElement | null} */ #stopStep = null;
 
   /**
    * @param {{ run: HTMLElement, live: HTMLElement, advancedRun: HTMLElement, advancedLive: HTMLElement }} root
@@ -92,8 +92,8 @@ export class Controls {
     const config = { ...state.config, ...state.staged };
     for (const follow of this.#follow) follow(config);
     if (this.#preset) this.#preset.value = presetOf(config, state.presets) ?? "custom";
-    // Whoever is still typing is left alone.
-    if (this.#until && document.activeElement !== this.#until) this.#until.value = `${state.until ?? ""}`;
+    // A field in use is not overwritten.
+    if (this.#stopStep && document.activeElement !== this.#stopStep) this.#stopStep.value = `${state.stopStep ?? ""}`;
   }
 
   /** @param {PageState} state */
@@ -108,11 +108,11 @@ export class Controls {
       place.append(this.#numberField(setting));
     }
     for (const choice of CHOICES) this.#root.advancedRun.append(this.#choiceField(choice));
-    this.#root.live.append(this.#untilField());
+    this.#root.live.append(this.#stopStepField());
   }
 
-  /** The one setting that is the page's and not the engine's. */
-  #untilField() {
+  /** The stop step, which is a setting of the page and not of the engine. */
+  #stopStepField() {
     const input = element("input", {
       id: "set-steps",
       type: "number",
@@ -120,16 +120,16 @@ export class Controls {
       min: "1",
       max: `${MOST_STEPS}`,
       step: "1",
-      placeholder: "no end",
+      placeholder: "no limit",
       "data-testid": "steps",
     });
-    input.addEventListener("change", () => input.reportValidity() && this.#handlers.until(input.value === "" ? null : input.valueAsNumber));
-    this.#until = input;
+    input.addEventListener("change", () => input.reportValidity() && this.#handlers.stopStep(input.value === "" ? null : input.valueAsNumber));
+    this.#stopStep = input;
     return field({
       id: "set-steps",
       label: "Stop at step",
-      help: "Training stops there by itself; with the field empty it goes on until you pause. A skeleton takes some hundred steps, and gets better for a thousand.",
-      paper: "20001",
+      help: "Training stops at this step. Leave the field empty to train until you pause. A skeleton appears after some hundred steps and improves for a thousand more.",
+      paper: "20,001",
       input,
     });
   }
@@ -146,7 +146,7 @@ export class Controls {
     return field({
       id: "set-preset",
       label: "Preset",
-      help: "All settings at once. Tiny is quick on a processor, small places keypoints better, paper wants a large GPU and hours.",
+      help: "Sets all settings at once. Tiny is fast on a CPU, small places keypoints better, paper needs a large GPU and hours.",
       input: select,
     });
   }
@@ -180,7 +180,7 @@ export class Controls {
 
     let slider = null;
     if (setting.live) {
-      // Settings that span many powers of ten get a logarithmic slider.
+      // A range over many powers of ten gets a logarithmic slider.
       const logarithmic = setting.min > 0 && setting.max / setting.min >= 1000;
       const place = (/** @type {number} */ value) => (logarithmic ? Math.log10(value) : value);
       const read = (/** @type {number} */ at) => Number((logarithmic ? 10 ** at : at).toPrecision(2));
@@ -210,7 +210,7 @@ export class Controls {
       const value = `${config[/** @type {keyof protocol.Config} */ (setting.name)]}`;
       const isNews = value !== known;
       known = value;
-      // Whoever is still typing is left alone.
+      // A field in use is not overwritten.
       if (typing && !isNews) return;
       if (Number(input.value) !== Number(value) || input.value === "") input.value = value;
     });
@@ -239,7 +239,7 @@ export class Controls {
 }
 
 /**
- * The settings that differ and that the engine would start a new run for.
+ * Returns true if a change of settings starts a new run.
  * @param {Partial<protocol.Config>} patch
  * @param {PageState} state
  * @returns {boolean}
@@ -252,7 +252,7 @@ export function startsNewRun(patch, { settings, config }) {
 }
 
 /**
- * Which preset these settings are, whatever the seed.
+ * Returns the preset that has these settings, seed aside.
  * @param {protocol.Config} config
  * @param {PageState["presets"]} presets
  */

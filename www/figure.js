@@ -1,27 +1,28 @@
 // @ts-check
 /**
- * A figure of the current state for a slide or a report: pictures across, stages down. The skeleton is drawn as shapes, so that it
- * stays sharp and can be edited; pictures lie underneath as they are.
+ * A figure of the current state for a slide or a report: one column per image, one row per view. Skeletons are vector shapes, so that they
+ * stay sharp and editable; the images are embedded.
  *
  * @module
  */
 
-import { FAINTEST } from "./skeleton.js";
+import { counted, grouped } from "./format.js";
+import { MIN_STRENGTH } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 
-/** Pictures across, at most. */
+/** Largest number of columns. */
 const COLUMNS = 6;
-/** px of the figure. */
+/** Side of an image in the figure, px. */
 const SIDE = 160;
 const GAP = 10;
 const LABEL = 176;
 const MARGIN = 24;
-/** A PNG has so many pixels for each of the figure. */
+/** Pixels of the PNG per pixel of the figure, in each direction. */
 const SCALE = 2;
 const FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
-/** Rows, and which of the four stored pictures lies underneath. */
+/** Rows of the figure: title, index of the stored image, and whether the skeleton is drawn. */
 const ROWS = /** @type {const} */ ([
   { title: "Input", channel: 0, isSkeleton: false },
   { title: "Skeleton", channel: 0, isSkeleton: true },
@@ -35,13 +36,13 @@ const ROWS = /** @type {const} */ ([
  * @property {string} svg
  * @property {number} width px
  * @property {number} height px
- * @property {string} about What it shows, in a sentence.
+ * @property {string} about Description for the alt text.
  */
 
 /**
  * @param {protocol.PreviewViews} views
  * @param {string[]} palette
- * @param {{ caption: string, columns?: number }} options A line below.
+ * @param {{ caption: string, columns?: number }} options `caption` is a line below the figure.
  * @returns {Promise<Figure>}
  */
 export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
@@ -54,17 +55,17 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
     parts.push(`<text x="${MARGIN}" y="${y + SIDE / 2 + 7}" font-weight="600">${title}</text>`);
     for (let index = 0; index < shown; index++) {
       const x = MARGIN + LABEL + index * (SIDE + GAP);
-      const picture = await pictureOf(views, channel, index);
+      const image = await imageOf(views, channel, index);
       parts.push(
         `<svg x="${x}" y="${y}" width="${SIDE}" height="${SIDE}" viewBox="0 0 1 1">`,
-        `<image width="1" height="1" preserveAspectRatio="none" href="${picture}"/>`,
+        `<image width="1" height="1" preserveAspectRatio="none" href="${image}"/>`,
         isSkeleton ? skeletonOf(views, palette, index) : "",
         "</svg>",
       );
     }
   }
   parts.push(`<text x="${MARGIN}" y="${height - MARGIN}" fill="#555d6b">${escaped(caption)}</text>`);
-  const about = `${shown} ${shown === 1 ? "picture" : "pictures"} at step ${views.step}: ${ROWS.map(({ title }) => title.toLowerCase()).join(", ")}`;
+  const about = `${counted(shown, "image")} at step ${grouped(views.step)}: ${ROWS.map(({ title }) => title.toLowerCase()).join(", ")}`;
   const svg = [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="20" fill="#1b1f27">`,
     `<title>${escaped(about)}</title>`,
@@ -75,7 +76,7 @@ export async function figureOf(views, palette, { caption, columns = COLUMNS }) {
   return { svg, width, height, about };
 }
 
-/** The same as PNG.
+/** Renders a figure as PNG.
  * @param {Figure} figure
  * @returns {Promise<Blob>}
  */
@@ -97,7 +98,7 @@ export async function pngOf({ svg, width, height }) {
   }
 }
 
-/** Edges and keypoints over a picture that spans 1 by 1.
+/** SVG of edges and keypoints over an image of size 1 x 1.
  * @param {protocol.PreviewViews} views
  * @param {string[]} palette
  * @param {number} index
@@ -107,7 +108,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   const n = (/** @type {number} */ value) => Number(value.toFixed(4));
   const edges = points
     .flatMap((_, i) => points.slice(0, i).map((_, j) => ({ i, j, strength: edge_strengths[i]?.[j] ?? 0 })))
-    .filter(({ strength }) => strength >= FAINTEST)
+    .filter(({ strength }) => strength >= MIN_STRENGTH)
     .sort((a, b) => a.strength - b.strength);
   const lines = edges.flatMap(({ i, j, strength }) => {
     const [[x1, y1], [x2, y2]] = [points[i], points[j]];
@@ -129,13 +130,13 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   ].join("");
 }
 
-/** One of the stored pictures as a data URL.
+/** Encodes one of the stored images as a data URL.
  * @param {protocol.PreviewViews} views
  * @param {number} channel
  * @param {number} index
  * @returns {Promise<string>}
  */
-export async function pictureOf({ size, count, pixels }, channel, index) {
+export async function imageOf({ size, count, pixels }, channel, index) {
   const canvas = new OffscreenCanvas(size, size);
   const area = 4 * size * size;
   const first = pixels.byteOffset + (channel * count + index) * area;

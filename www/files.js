@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Files and folders, dropped or picked, as one flat list with readable names. Nothing is read here: the engine does that.
+ * Dropped or chosen files and folders, as one flat list with readable names. The engine reads the files.
  *
  * @module
  */
@@ -9,20 +9,20 @@
 /** @import { NamedFile } from "./autolink.js" */
 
 /**
- * What was dropped.
+ * The result of a drop.
  * @typedef {object} Dropped
- * @property {NamedFile[]} files Those that can be read.
- * @property {protocol.Rejected[]} failed Those that cannot, and why.
+ * @property {NamedFile[]} files Files that can be read.
+ * @property {protocol.Rejected[]} failed Files that cannot be read, with reasons.
  */
 
-/** Names with numbers, as people count; made once, since each costs as much as a thousand comparisons. */
+/** Natural order of names with numbers. Made once, because making one costs as much as a thousand comparisons. */
 const byName = new Intl.Collator("en", { numeric: true });
 
-/** What operating systems leave in folders; nobody means to drop these. */
+/** Files that operating systems leave in folders. */
 const CLUTTER = /(^|\/)(\.[^/]*|__MACOSX|Thumbs\.db|desktop\.ini)(\/|$)/i;
 
 /**
- * Whether a file is a model, ours or the authors', by its name.
+ * Returns true if the name is that of a model, run or checkpoint.
  * @param {NamedFile} file
  */
 export function isModel({ name }) {
@@ -30,7 +30,7 @@ export function isModel({ name }) {
 }
 
 /**
- * Whether a file is an annotation project, by its name.
+ * Returns true if the name is that of an annotation project.
  * @param {NamedFile} file
  */
 export function isProject({ name }) {
@@ -38,7 +38,7 @@ export function isProject({ name }) {
 }
 
 /**
- * Whether a file holds labels, by its name.
+ * Returns true if the name is that of a file with labels.
  * @param {NamedFile} file
  */
 export function isLabels({ name }) {
@@ -46,12 +46,12 @@ export function isLabels({ name }) {
 }
 
 /**
- * All files of a drop, those in folders included.
+ * Returns all files of a drop, including those in folders.
  * @param {DataTransfer} transfer
  * @returns {Promise<Dropped>}
  */
 export async function droppedFiles(transfer) {
-  // Everything must be taken before the first await: after the event the list is empty.
+  // All items are read before the first await, because the list is empty after the event.
   const items = Array.from(transfer.items ?? []).filter(({ kind }) => kind === "file");
   const parts = items.map((item) => ({ entry: attempted(() => item.webkitGetAsEntry()), file: attempted(() => item.getAsFile()) }));
   const plain = Array.from(transfer.files, named);
@@ -61,15 +61,15 @@ export async function droppedFiles(transfer) {
     parts.map(async ({ entry, file }) => {
       if (entry) await walk(entry, file, dropped);
       else if (file) dropped.files.push(named(file));
-      else dropped.failed.push({ name: "One of the files", reason: UNREADABLE });
+      else dropped.failed.push({ name: "A file", reason: UNREADABLE });
     }),
   );
   const byPath = (/** @type {{ name: string }} */ a, /** @type {{ name: string }} */ b) => byName.compare(a.name, b.name);
   return { files: tidy(dropped.files), failed: dropped.failed.sort(byPath) };
 }
 
-/** What browsers say of a file that they do not hand over helps nobody. */
-const UNREADABLE = "The browser could not read it: drop it once more, or choose it by the button.";
+/** Replaces the messages of browsers, which do not help. */
+const UNREADABLE = "The browser could not read this file. Drop it again, or choose it with the button.";
 
 /** @template T @param {() => T} act @returns {T | null} */
 function attempted(act) {
@@ -81,7 +81,7 @@ function attempted(act) {
 }
 
 /**
- * The files of an input, with their path where a folder was picked.
+ * Returns the files of an input, with their paths if a folder was chosen.
  * @param {FileList} files
  * @returns {NamedFile[]}
  */
@@ -105,9 +105,9 @@ function tidy(files) {
 }
 
 /**
- * Adds a file, or all files of a folder; what cannot be read is named, and keeps nothing else back.
+ * Adds a file, or all files of a folder. Unreadable files are listed and do not stop the others.
  * @param {FileSystemEntry} entry
- * @param {File | null} file The same as a file, if it is one and the browser gave it.
+ * @param {File | null} file The same file from `getAsFile`, if the browser gave one.
  * @param {Dropped} dropped
  */
 async function walk(entry, file, dropped) {
@@ -121,30 +121,30 @@ async function walk(entry, file, dropped) {
   try {
     const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
     for (;;) {
-      // Browsers hand out a folder in portions; an empty one is the last.
+      // Browsers return a folder in portions; an empty one is the last.
       /** @type {FileSystemEntry[]} */
       const portion = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
       if (portion.length === 0) break;
       await Promise.all(portion.map((child) => walk(child, null, dropped)));
     }
   } catch {
-    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read this folder to its end: drop it once more, or choose it by the button." });
+    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read all of this folder. Drop it again, or choose it with the button." });
   }
 }
 
 /**
- * Makes the whole page a place to drop on.
+ * Accepts files dropped anywhere on the page.
  * @param {HTMLElement} zone Highlighted while files hover over the page.
  * @param {(dropped: Dropped) => void} onFiles
- * @param {(text: string) => void} say Says why nothing came of a drop.
+ * @param {(text: string) => void} say Shows why a drop was ignored.
  */
 export function acceptDrops(zone, onFiles, say) {
   let depth = 0;
-  /** Something of this page is dragged. */
+  /** True while a part of this page is dragged. */
   let isOurs = false;
   const mark = () => zone.classList.toggle("is-target", depth > 0);
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
-  // Text may be dropped into a field.
+  // Text can be dropped into a field.
   const isTyped = (/** @type {DragEvent} */ { target }) => target instanceof Element && target.closest("input, textarea, [contenteditable]") !== null;
 
   addEventListener("dragstart", () => (isOurs = true), true);
@@ -162,7 +162,7 @@ export function acceptDrops(zone, onFiles, say) {
   });
   addEventListener("dragover", (event) => {
     if (!carriesFiles(event) && isTyped(event)) return;
-    // A link that is dropped would otherwise lead away from this page.
+    // Without this, a dropped link would leave the page.
     event.preventDefault();
     if (event.dataTransfer) event.dataTransfer.dropEffect = isOurs ? "none" : "copy";
   });
@@ -173,8 +173,8 @@ export function acceptDrops(zone, onFiles, say) {
     mark();
     if (isOurs || !event.dataTransfer) return;
     const { types } = event.dataTransfer;
-    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`What was dropped could not be read (${error instanceof Error ? error.message : error}).`));
-    else if (types.includes("text/uri-list")) say("A link was dropped, or an image of another page, not a file: save the image first, then drop its file.");
-    else say("This is text, not a file: drop images, videos, zips or folders.");
+    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`The dropped files could not be read (${error instanceof Error ? error.message : error}). Choose them with the button.`));
+    else if (types.includes("text/uri-list")) say("This is a link or an image of another page, not a file. Save the image first, then drop its file.");
+    else say("This is text, not a file. Drop images, videos, zips or folders.");
   });
 }

@@ -1,10 +1,10 @@
 // @ts-check
 /*
- * The page, isolated from other origins, on hosts that let nobody set headers.
+ * Isolates the page from other origins on hosts that allow no headers.
  *
- * Only an isolated page may share memory with its workers, and so compute on all cores (`src/web/cores.rs`). Two
- * headers isolate it. Where the host sent none, this script makes itself the page's service worker, which adds them,
- * and loads the page once more, before anything was done. Without service workers the page computes on one core.
+ * Only an isolated page may share memory with its workers and compute on all cores (`src/web/cores.rs`). Two headers isolate it.
+ * If the host sends none, this script registers itself as the service worker of the page, which adds them, and reloads the page.
+ * Without service workers the page computes on one core.
  */
 
 if (typeof window === "undefined") {
@@ -15,7 +15,7 @@ if (typeof window === "undefined") {
     if (new URL(event.request.url).origin !== location.origin) return;
     event.respondWith(
       fetch(event.request).then((response) => {
-        // Errors and answers without a body have nothing to add to.
+        // Errors and responses without a body stay as they are.
         if (response.status === 0 || response.status === 304) return response;
         const headers = new Headers(response.headers);
         headers.set("Cross-Origin-Opener-Policy", "same-origin");
@@ -26,7 +26,7 @@ if (typeof window === "undefined") {
     );
   });
 } else if (!crossOriginIsolated && navigator.serviceWorker && !sessionStorage.getItem("isolating")) {
-  // Once a tab: where it does not help, it never will.
+  // Once per tab: a second attempt would not help.
   const again = () => {
     sessionStorage.setItem("isolating", "tried");
     location.reload();

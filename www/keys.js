@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * The list of keys: `?` opens it, Esc closes it.
+ * The dialog that lists the keys: `?` opens it, Esc closes it.
  *
  * @module
  */
 
-/** Fields that take every key, and those that take some. */
+/** Selector of fields that take text, and below of all fields that take some keys. */
 export const WRITING = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
 const FIELDS = "input, select, textarea, [contenteditable]";
 
-/** Whether a key belongs to something else now: a dialog, the tour, or a field.
+/** Returns true if a dialog, the tour or a field handles a key.
  * @param {KeyboardEvent} event
  */
 export function isTaken(event, fields = FIELDS) {
@@ -28,7 +28,7 @@ export function listenForHelp() {
   });
   for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog.sheet"))) {
     dialog.querySelector("[data-close]")?.addEventListener("click", () => dialog.close());
-    // A click beside it closes it, too.
+    // A click outside the dialog closes it.
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
 }

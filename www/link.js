@@ -1,50 +1,52 @@
 // @ts-check
 /**
- * A run in an address: what differs from the preset, the sample and its seed, and what a teacher hides. The same address gives the
- * same run.
+ * A run as an address: settings that differ from the preset, the sample with its seed, and hidden parts of the page. The same address
+ * gives the same run.
  *
  * @module
  */
 
 import { CHOICES, MOST_STEPS } from "./controls.js";
+import { grouped } from "./format.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { PageState } from "./state.js" */
 
 /**
  * @typedef {object} Link
- * @property {protocol.Config | null} config Null where the address says nothing of settings.
- * @property {protocol.Source | null} source Null where it names no sample.
- * @property {number | null} until The step at which training stops.
- * @property {string[]} hide Names of parts of the page.
- * @property {boolean} start Whether training begins by itself.
- * @property {string[]} notes What was not understood: a sentence each.
+ * @property {protocol.Config | null} config Settings; null if the address has none.
+ * @property {protocol.Source | null} source Sample; null if the address has none.
+ * @property {number | null} stopStep Step at which training stops; null for no limit.
+ * @property {string[]} hide Names of hidden parts and settings.
+ * @property {boolean} start True to start training at once.
+ * @property {string[]} notes One sentence for each ignored part of the address.
  */
 
-/** What the page shows before anybody chose. */
+/** Sample that the page loads by default. */
 export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
-/** How many hands there are, and how many are loaded unless told. */
+/** Size of the hands sample, and the number of images loaded by default. */
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
-/** What is no setting. */
-const OTHERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
-/** What the name of a part may look like. */
+/** Parameters that are not settings. */
+const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
+/** Pattern of the names of parts. */
 const PART = /^[a-z][a-z_-]*$/;
 
 /**
+ * Reads an address.
  * @param {URLSearchParams} query
- * @param {Pick<PageState, "settings" | "presets">} table What can be set.
- * @param {string} handsUrl Where the hands are.
- * @param {(part: string) => boolean} isPart Whether the page has a part of that name, settings aside.
+ * @param {Pick<PageState, "settings" | "presets">} table Settings with their ranges, and presets.
+ * @param {string} handsUrl Folder of the hands sample.
+ * @param {(part: string) => boolean} isPart Returns true if the page has a part of that name.
  * @returns {Link}
  */
 export function readLink(query, { settings, presets }, handsUrl, isPart) {
   /** @type {string[]} */ const notes = [];
-  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was left out: ${why}.`);
+  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was ignored: ${why}.`);
 
   const wanted = query.get("preset");
   const named = presets.find(([name]) => name === wanted);
-  if (wanted !== null && !named) refuse("preset", `there are ${presets.map(([name]) => name).join(", ")}`);
+  if (wanted !== null && !named) refuse("preset", `the presets are ${presets.map(([name]) => name).join(", ")}`);
   const preset = (named ?? presets[0])[1];
 
   /** @type {Record<string, number | string | boolean>} */ const patch = {};
@@ -67,12 +69,12 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   const count = (/** @type {number} */ most, /** @type {number} */ usual) => {
     const text = query.get("count");
     const value = text === null ? usual : numberOf(text, 2, most, 1);
-    if (value === null) refuse("count", `a sample has from 2 to ${most} pictures`);
+    if (value === null) refuse("count", `a sample has from 2 to ${grouped(most)} images`);
     return value ?? usual;
   };
   /** @type {protocol.Source | null} */ let source = null;
   const sample = query.get("sample");
-  if (sample !== null && sample !== "puppets" && sample !== "hands") refuse("sample", "there are puppets and hands");
+  if (sample !== null && sample !== "puppets" && sample !== "hands") refuse("sample", "the samples are puppets and hands");
   if (sample === "puppets" || (sample !== "hands" && (query.has("count") || query.has("sample_seed")))) {
     const text = query.get("sample_seed");
     const seed = text === null ? PUPPETS.seed : numberOf(text, 0, Number.MAX_SAFE_INTEGER, 1);
@@ -80,60 +82,61 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
     source = { kind: "puppets", count: count(MOST_PUPPETS, PUPPETS.count), seed: seed ?? PUPPETS.seed };
   } else if (sample === "hands") {
     source = { kind: "hands", count: count(HANDS.most, HANDS.usual), base_url: handsUrl };
-    if (query.has("sample_seed")) refuse("sample_seed", "hands are photographs, only puppets have a seed");
+    if (query.has("sample_seed")) refuse("sample_seed", "only puppets have a seed, hands are photographs");
   }
 
   const steps = query.get("steps");
-  const until = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
-  if (steps !== null && until === null) refuse("steps", `it is ${range(1, MOST_STEPS, 1)}`);
+  const stopStep = steps === null ? null : numberOf(steps, 1, MOST_STEPS, 1);
+  if (steps !== null && stopStep === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
 
   const hide = hidden(query);
   const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
   const has = (/** @type {string} */ part) =>
     hide.includes(part) && (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
-  for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was left out: no part of this page has that name.`);
+  for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was ignored: no part of this page has that name.`);
 
   const start = query.get("start");
-  if (start !== null && start !== "1" && start !== "0") refuse("start", "it is 1 or 0");
+  if (start !== null && start !== "1" && start !== "0") refuse("start", "it must be 1 or 0");
   const backend = query.get("backend");
-  if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "there are cpu and gpu");
-  return { config: isSet ? { ...completed(preset, patch) } : null, source, until, hide, start: start === "1", notes };
+  if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "the backends are cpu and gpu");
+  return { config: isSet ? { ...completed(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
 }
 
-/** The parts of the page that an address hides.
+/** Returns the names of the parts that an address hides.
  * @param {URLSearchParams} query
  */
 export function hidden(query) {
   return (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter((part) => PART.test(part));
 }
 
-/** Hides parts of the page, and settings, also those that come later.
+/** Hides parts of the page and settings, also those added later.
  * @param {string[]} parts
  */
 export function hide(parts) {
   const sheet = new CSSStyleSheet();
   for (const part of parts) {
     sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
-    // A stage of the flow leaves its place empty: lines lead there.
+    // A hidden stage of the flow keeps its place, because arrows lead there.
     sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
   }
   document.adoptedStyleSheets.push(sheet);
 }
 
 /**
- * @param {URL} address Of the page; what it says beside the run is kept.
+ * Makes the address of a run.
+ * @param {URL} address Address of the page; parameters that do not describe the run are kept.
  * @param {Pick<PageState, "presets">} table
- * @param {{ config: protocol.Config, source: protocol.Source | null, until: number | null, hide: string[], start: boolean }} run
+ * @param {{ config: protocol.Config, source: protocol.Source | null, stopStep: number | null, hide: string[], start: boolean }} run
  * @returns {URL}
  */
-export function linkTo(address, { presets }, { config, source, until, hide, start }) {
+export function linkTo(address, { presets }, { config, source, stopStep, hide, start }) {
   const link = new URL(address);
   const query = new URLSearchParams();
   for (const name of ["backend", "hands"]) {
     const value = address.searchParams.get(name);
     if (value !== null) query.set(name, value);
   }
-  // From the preset that leaves the least to say.
+  // Starts from the preset that gives the shortest address.
   const [[nearest, differing]] = presets
     .map(([name, preset]) => /** @type {const} */ ([name, differences(preset, config)]))
     .sort(([, a], [, b]) => a.length - b.length);
@@ -143,7 +146,7 @@ export function linkTo(address, { presets }, { config, source, until, hide, star
   if (source?.kind === "puppets" && source.count !== PUPPETS.count) query.set("count", `${source.count}`);
   if (source?.kind === "puppets" && source.seed !== PUPPETS.seed) query.set("sample_seed", `${source.seed}`);
   if (source?.kind === "hands" && source.count !== HANDS.usual) query.set("count", `${source.count}`);
-  if (until !== null) query.set("steps", `${until}`);
+  if (stopStep !== null) query.set("steps", `${stopStep}`);
   if (hide.length) query.set("hide", hide.join(","));
   if (start) query.set("start", "1");
   link.search = `${query}`.replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%3A", ":");
@@ -162,7 +165,7 @@ function differences(preset, config) {
   );
 }
 
-/** A preset with changes; where it takes a batch in one piece, so does another batch.
+/** Applies changes to a preset. If the preset processes a batch in one piece, so does the result.
  * @param {protocol.Config} preset
  * @param {Partial<protocol.Config>} patch
  * @returns {protocol.Config}
@@ -191,5 +194,6 @@ function numberOf(text, min, max, step) {
  */
 function range(min, max, step) {
   const kind = step === null ? "a number" : step === 1 ? "a whole number" : `a multiple of ${step}`;
-  return `${kind} from ${min} to ${max}`;
+  const text = (/** @type {number} */ value) => (Number.isInteger(value) ? grouped(value) : `${value}`);
+  return `${kind} from ${text(min)} to ${text(max)}`;
 }

@@ -1,41 +1,41 @@
 // @ts-check
 /**
- * Wiring: events of the engine change the state, which page.js shows, and what people do becomes commands.
+ * Connects engine and page: events of the engine change the state, which `page.js` shows, and input of the user becomes commands.
  *
  * @module
  */
 
 import { openAnnotate } from "./annotate/annotate.js";
-import { Desk } from "./annotate/desk.js";
+import { AnnotationProject } from "./annotate/annotation_project.js";
 import { EngineError, Session } from "./autolink.js";
-import { openChoice } from "./choose.js";
+import { openDeleteRuns } from "./delete_runs.js";
 import { startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./files.js";
-import { Keeper } from "./keeper.js";
-import { when } from "./kept.js";
+import { Autosave } from "./autosave.js";
+import { counted, dateText, grouped } from "./format.js";
 import { WRITING, isTaken, listenForHelp } from "./keys.js";
 import { PUPPETS, hidden, hide, readLink } from "./link.js";
-import { fileOf, picturesOf, shippedModels } from "./models.js";
+import { fileOf, imagesOf, trainedModels } from "./models.js";
 import { byId, saveButtons, showPage } from "./page.js";
 import { optional } from "./optional.js";
-import { openPictures } from "./pictures/bring.js";
-import { recordedRun } from "./recorded.js";
+import { openImages } from "./images/panel.js";
+import { loadDemoRun } from "./demo.js";
 import { Saves } from "./saves.js";
 import { insecure } from "./secure.js";
-import { Store, backTo, canTrain, followed, initialState, newRun, recorded } from "./state.js";
+import { Store, backTo, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
 /** @import { Dropped } from "./files.js" */
-/** @import { Gone } from "./keeper.js" */
-/** @import { Action } from "./kept.js" */
-/** @import { Shipped } from "./models.js" */
-/** @import { Recorded } from "./recorded.js" */
+/** @import { ReplacedRun } from "./autosave.js" */
+/** @import { RunAction } from "./run_list.js" */
+/** @import { TrainedModel } from "./models.js" */
+/** @import { DemoRun } from "./demo.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy } from "./state.js" */
 
-/** Not in the frame under way, ms. */
+/** Delay to the next frame, ms. */
 const NEXT_FRAME = 17;
 
 const query = new URLSearchParams(location.search);
@@ -44,27 +44,28 @@ const saves = new Saves();
 
 /** @type {Session | null} */
 let session = null;
-/** What the pictures came from, for a new engine. @type {(protocol.Source | NamedFile[])[]} */
-let pictures = [PUPPETS];
-/** The backend that is forced, if one is. */
+/** Sources of the loaded images, to load them again in a new engine. @type {(protocol.Source | NamedFile[])[]} */
+let currentSources = [PUPPETS];
+/** Forced backend, if any. */
 let forced = query.get("backend");
-/** What to load as soon as the engine runs, beside them or in their place. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
-let waiting = null;
+/** Images to load as soon as the engine runs, in addition to the others or in place of them. @type {{ source: protocol.Source | NamedFile[], adds: boolean } | null} */
+let pendingLoad = null;
 
-// ---------------------------------------------------------------------------------------------- the engine
+// ---------------------------------------------------------------------------------------------- engine
 
-/** Starts an engine; what is pressed meanwhile holds as soon as it can train. The one before may never answer again: nobody waits for it. */
+/** Starts an engine in place of the previous one, which may never answer again. Play and Step pressed meanwhile act when the engine can
+ * train. */
 function start() {
   session?.close();
-  return transport.during(startNow);
+  return transport.whilePaused(startNow);
 }
 
 async function startNow() {
-  // After a crash the settings are kept, as the images are, and the run as far as memory or the browser has it.
-  const { config: kept, run, saves: list, unkept, persisted, models, leftOut, recorded, until, gone } = store.state;
+  // After a crash the page restores the settings, the images, and the run as far as memory or browser have it.
+  const { config: kept, run, saves: list, autosaveError, persisted, models, removedImages, demo, stopStep, replacedRun } = store.state;
   const isRestart = session !== null;
-  const goesOn = transport.takeGoesOn();
-  store.set({ ...initialState(), saves: list, unkept, persisted, models, until, gone, ...shown(recorded), message: { kind: "info", text: "Loading the engine." } });
+  const resumes = transport.takeResumesAfterRestart();
+  store.set({ ...initialState(), saves: list, autosaveError, persisted, models, stopStep, replacedRun, ...demoState(demo), message: { kind: "info", text: "Loading the engine." } });
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
   try {
@@ -73,44 +74,44 @@ async function startNow() {
     if (session === starting) {
       starting.close();
       const { message } = store.state;
-      store.set({ engine: "ended", progress: null, run, message: { remedies: message?.remedies ?? ["start-again"], ...sentence(error) } });
+      store.set({ engine: "ended", progress: null, run, message: { remedies: message?.remedies ?? ["start-again"], ...messageFor(error) } });
     }
     return;
   }
   if (kept) await configure(kept);
-  const startsByItself = !hasArrived && (await follow());
-  const all = waiting ? [...(waiting.adds ? pictures : []), waiting.source] : pictures;
-  const without = waiting && !waiting.adds ? [] : leftOut;
-  waiting = null;
+  const startsByItself = !hasFollowedLink && (await followLink());
+  const all = pendingLoad ? [...(pendingLoad.adds ? currentSources : []), pendingLoad.source] : currentSources;
+  const removed = pendingLoad && !pendingLoad.adds ? [] : removedImages;
+  pendingLoad = null;
   for (const [index, source] of all.entries()) await load(source, index > 0);
-  if (without.length) await removeImages(without);
+  if (removed.length) await removeImages(removed);
   await annotate.restore();
-  const inMemory = keeper.inMemory(run.id);
-  const saved = run.keptStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
-  if (inMemory) await bringBack({ run, ...inMemory, sources: pictures, leftOut, model: "" });
-  else if (saved) await takeOver(saved, true);
-  else if (!isRestart) await recall();
-  const goesOnNow = (inMemory || saved) && goesOn && store.state.step > 0;
-  if ((goesOnNow || startsByItself) && !store.state.plays) transport.toggle();
+  const inMemory = autosave.fileInMemory(run.id);
+  const saved = run.savedStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
+  if (inMemory) await restoreRun({ run, ...inMemory, sources: currentSources, removedImages, model: "" });
+  else if (saved) await openStored(saved, true);
+  else if (!isRestart) await offerLastRun();
+  const resumesNow = (inMemory || saved) && resumes && store.state.step > 0;
+  if ((resumesNow || startsByItself) && !store.state.isPlaying) transport.toggle();
 }
 
-/** Whether the address was followed. */
-let hasArrived = false;
+/** True once the settings in the address were applied. */
+let hasFollowedLink = false;
 
-/** Sets what the address says, on arrival.
- * @returns {Promise<boolean>} Whether training is to begin.
+/** Applies the settings in the address of the page.
+ * @returns {Promise<boolean>} True if training should start.
  */
-async function follow() {
-  hasArrived = true;
+async function followLink() {
+  hasFollowedLink = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
-  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was left out: it is not an address.`);
+  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was ignored: it is not an address.`);
   if (insecure()) link.notes.push(insecure());
-  if (link.source) pictures = [link.source];
-  store.set({ until: link.until });
+  if (link.source) currentSources = [link.source];
+  store.set({ stopStep: link.stopStep });
   if (link.config) {
     const { config } = link;
     await session?.configure(config).catch((error) => {
-      link.notes.push(`${sentence(error).text} The settings of the address were left out.`);
+      link.notes.push(`${messageFor(error).text} The settings in the address were ignored.`);
     });
   }
   const note = byId("link-note");
@@ -127,19 +128,19 @@ async function follow() {
   return link.start;
 }
 
-/** What was kept on an earlier visit is offered; on a first visit, a trained model. */
-async function recall() {
-  const models = await shippedModels();
+/** Offers the run of the last visit, or a trained model on a first visit. */
+async function offerLastRun() {
+  const models = await trainedModels();
   store.set({ models });
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading) return;
   const [saved] = store.state.saves;
   if (!saved) {
-    const text = "Press play, or see a trained model.";
+    const text = "Press Play to train, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
     return;
   }
-  const text = `Kept from last time: ${saved.name}, ${saved.step} ${saved.step === 1 ? "step" : "steps"}, ${when(saved.date)}.`;
+  const text = `From your last visit: ${saved.name}, ${counted(saved.step, "step")}, ${dateText(saved.date)}.`;
   store.set({ message: { kind: "info", text, remedies: ["resume-last"] } });
 }
 
@@ -170,7 +171,7 @@ function receive(event) {
       break;
     case "loaded":
       store.set({ rejected: event.rejected, progress: null });
-      if (event.is_new) store.set({ pictures: event.images, read: { count: event.read }, about: event.about, moments: [], scores: [] });
+      if (event.is_new) store.set({ imageCount: event.images, read: { count: event.read }, about: event.about, snapshots: [], scores: [] });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -180,17 +181,17 @@ function receive(event) {
         config: event.config,
         step: event.step,
         runId: event.run_id,
-        pictures: event.images,
-        pausing: state.pausing && event.phase === "training",
+        imageCount: event.images,
+        isPausing: state.isPausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
-        ...(fresh ? { ...forgotten(), moments: [], scores: [] } : {}),
+        ...(fresh ? { ...newRunState(), snapshots: [], scores: [] } : {}),
         ...(wentBack ? backTo(state, event.step) : {}),
-        ...(event.phase === "empty" && !state.recorded ? { views: null, parts: null, about: "" } : {}),
+        ...(event.phase === "empty" && !state.demo ? { views: null, stages: null, about: "" } : {}),
       });
       break;
     }
     case "step": {
-      const history = recorded(state.history, event.step, event.loss);
+      const history = appendLoss(state.history, event.step, event.loss);
       store.set({
         step: event.step,
         loss: event.loss,
@@ -200,53 +201,53 @@ function receive(event) {
         historyLength: history.steps.length,
         progress: null,
         message: state.message?.kind === "error" ? state.message : null,
-        gone: null,
+        replacedRun: null,
       });
-      keeper.stepped();
+      autosave.saveIfDue();
       break;
     }
     case "views":
-      store.set({ views: event, recorded: null });
+      store.set({ views: event, demo: null });
       break;
     case "inspected":
-      // They come with fresh views; two dozen canvases are too many for one frame.
-      setTimeout(() => store.state.views && !store.state.recorded && store.set({ parts: event }), NEXT_FRAME);
+      // Stages arrive together with views. Two dozen canvases are too many for one frame.
+      setTimeout(() => store.state.views && !store.state.demo && store.set({ stages: event }), NEXT_FRAME);
       break;
     case "snapshot":
-      store.set({ moments: followed(state.moments, event) });
+      store.set({ snapshots: appendByStep(state.snapshots, event) });
       break;
     case "scored":
-      store.set({ scores: followed(state.scores, event) });
+      store.set({ scores: appendByStep(state.scores, event) });
       break;
     case "project":
-      store.set({ desk: new Desk(event, state.desk) });
+      store.set({ project: new AnnotationProject(event, state.project) });
       break;
     case "resumed":
       resumed(event);
       break;
     case "failed":
       if (event.kind === "crash") crashed(event.message);
-      // A command's failure is shown by whoever sent it; this one is nobody's answer.
+      // The sender of a command shows its failure. This one does not answer a command.
       else if (event.id == null) store.set({ progress: null, message: { kind: "error", text: event.message } });
       break;
   }
 }
 
-/** What a new run forgets. @returns {Partial<PageState>} */
-function forgotten() {
+/** The part of the state that a new run resets. @returns {Partial<PageState>} */
+function newRunState() {
   const { name, source } = store.state.run;
-  return { ...keeper.left(), run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
+  return { ...autosave.takeReplaced(), run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
 }
 
-/** The losses of a run come with it; those of a model are not known.
+/** Shows an opened model or run. A run brings its losses, a model does not.
  * @param {EventOf<"resumed">} event
  */
 function resumed({ about, losses }) {
   const last = session?.state().step ?? 0;
   const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
-  const fresh = forgotten();
-  if (fresh.run) fresh.run.keptStep = last;
-  store.set({ ...fresh, moments: [], scores: [], loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
+  const fresh = newRunState();
+  if (fresh.run) fresh.run.savedStep = last;
+  store.set({ ...fresh, snapshots: [], scores: [], loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
 }
 
 /** @param {string} text */
@@ -257,27 +258,27 @@ function crashed(text) {
     engine: "ended",
     phase: "empty",
     loading: false,
-    pausing: false,
+    isPausing: false,
     resetting: false,
     progress: null,
-    // Once it is loaded, a graphics card is what fails most.
-    message: { kind: "error", text: `${text}${whatIsLeft()}`, remedies: restarts(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu") },
+    // After loading, the GPU is the most likely cause.
+    message: { kind: "error", text: `${text}${runSafety()}`, remedies: restartRemedies(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu") },
   });
 }
 
-/** What a failure of the engine leaves of the run. */
-function whatIsLeft() {
+/** Sentence on what remains of the run after a failure of the engine. */
+function runSafety() {
   const { step, run } = store.state;
   if (step === 0) return "";
-  const safe = keeper.inMemory(run.id)?.step ?? run.keptStep;
-  return safe > 0 ? ` The run is safe up to step ${safe}, and can go on from there.` : " What it had learned is lost.";
+  const safe = autosave.fileInMemory(run.id)?.step ?? run.savedStep;
+  return safe > 0 ? ` The run is safe up to step ${grouped(safe)} and can continue from there.` : " The run is lost.";
 }
 
-/** How to go on after a failure of the engine.
- * @param {boolean} isCard Whether a graphics card may be at fault.
+/** Ways to continue after a failure of the engine.
+ * @param {boolean} isCard True if the GPU may have caused it.
  * @returns {Remedy[]}
  */
-function restarts(isCard) {
+function restartRemedies(isCard) {
   return isCard ? ["use-cpu", "start-again"] : ["start-again"];
 }
 
@@ -285,19 +286,19 @@ function restarts(isCard) {
  * @param {unknown} error
  * @returns {Message}
  */
-function sentence(error) {
+function messageFor(error) {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof EngineError && error.kind === "build") return { kind: "error", text, remedies: ["reload"] };
-  // A run that came to nothing finite went back to its last sound step.
+  // A run that diverged went back to its last finite step.
   if (error instanceof EngineError && error.kind === "training" && store.state.step > 0) return { kind: "error", text, remedies: ["go-on"] };
-  // A GPU that fails gives way to the CPU.
+  // If the GPU fails, the CPU is offered.
   const isBackend = error instanceof EngineError && error.kind === "backend";
   if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
-  return { kind: "error", text: `${text}${whatIsLeft()}`, remedies: restarts(true) };
+  return { kind: "error", text: `${text}${runSafety()}`, remedies: restartRemedies(true) };
 }
 
 /**
- * Runs a command and shows its failure; a crash is shown already.
+ * Runs a command and shows its failure. Crashes are shown elsewhere.
  * @param {(session: Session) => Promise<unknown>} command
  */
 async function attempt(command) {
@@ -306,23 +307,23 @@ async function attempt(command) {
     await command(session);
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return;
-    store.set({ progress: null, message: sentence(error) });
+    store.set({ progress: null, message: messageFor(error) });
   }
 }
 
-// ---------------------------------------------------------------------------------------------- what people do
+// ---------------------------------------------------------------------------------------------- images
 
 /**
  * @param {protocol.Source | NamedFile[]} source
- * @param {boolean} [adds] Whether the pictures that are there stay.
- * @returns {Promise<boolean>} Whether there are other pictures now.
+ * @param {boolean} [adds] True to keep the loaded images.
+ * @returns {Promise<boolean>} True if the load succeeded.
  */
 function load(source, adds = false) {
-  return (underway = transport.instead(() => loadNow(source, adds)));
+  return (currentLoad = transport.replace(() => loadNow(source, adds)));
 }
 
-/** The newest load. */
-let underway = Promise.resolve(false);
+/** The last load that was requested. */
+let currentLoad = Promise.resolve(false);
 
 /**
  * @param {protocol.Source | NamedFile[]} source
@@ -330,23 +331,23 @@ let underway = Promise.resolve(false);
  */
 async function loadNow(source, adds) {
   if (store.state.engine !== "running" || !session) {
-    const before = waiting?.source;
+    const before = pendingLoad?.source;
     const isMore = Array.isArray(source) && Array.isArray(before);
-    waiting = { source: isMore ? [...before, ...source] : source, adds: isMore ? waiting?.adds === true : adds };
+    pendingLoad = { source: isMore ? [...before, ...source] : source, adds: isMore ? pendingLoad?.adds === true : adds };
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
-    store.set({ message: { kind: "error", text: "There are no files in what was dropped." } });
+    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, zips or folders." } });
     return false;
   }
   const loader = session;
-  if (!(await keeper.letGo())) return false;
+  if (!(await autosave.saveBeforeReplacing())) return false;
   if (store.state.loading) await loader.cancelLoad().catch(() => {});
-  const attemptId = ++loads;
+  const loadId = ++loadCount;
   store.set({
     loading: true,
     rejected: [],
-    progress: { what: "Reading pictures", done: 0, total: null, isBytes: false },
+    progress: { what: "Reading images", done: 0, total: null, isBytes: false },
     message: null,
   });
   /** @type {Message | null} */
@@ -354,48 +355,48 @@ async function loadNow(source, adds) {
   try {
     const loaded = await loader.load(source, { adds });
     if (loaded) {
-      pictures = adds ? [...pictures, source] : [source];
-      store.set({ run: { ...store.state.run, ...described(pictures) }, files: pictures.filter(isTheirs).flat(), ...(adds ? {} : { leftOut: [] }) });
-    } else message = { kind: "info", text: "Loading was cancelled; the pictures before it are still here." };
+      currentSources = adds ? [...currentSources, source] : [source];
+      store.set({ run: { ...store.state.run, ...describeSources(currentSources) }, files: currentSources.filter(isUserFiles).flat(), ...(adds ? {} : { removedImages: [] }) });
+    } else message = { kind: "info", text: "Loading was cancelled. The previous images are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return false;
-    const cancelled = attemptId === cancelledLoad;
+    const cancelled = loadId === cancelledLoad;
     message = cancelled
-      ? { kind: "info", text: "Loading was cancelled; the pictures before it are still here." }
-      : { ...sentence(error), ...(isRemote(source) ? { remedies: /** @type {Remedy[]} */ (["retry"]) } : {}) };
+      ? { kind: "info", text: "Loading was cancelled. The previous images are still here." }
+      : { ...messageFor(error), ...(isRemote(source) ? { remedies: /** @type {Remedy[]} */ (["retry"]) } : {}) };
     retry = { source, adds };
   }
-  if (attemptId !== loads) return false;
-  // A model that was opened stays, for the new pictures.
+  if (loadId !== loadCount) return false;
+  // An opened model stays for the new images.
   const isNew = !message && session?.state().step === 0;
-  store.set({ loading: false, progress: null, message, ...(isNew ? forgotten() : {}) });
+  store.set({ loading: false, progress: null, message, ...(isNew ? newRunState() : {}) });
   return !message;
 }
 
-let loads = 0;
+let loadCount = 0;
 let cancelledLoad = 0;
-/** The load that failed. @type {{ source: protocol.Source | NamedFile[], adds: boolean }} */
+/** The load that failed, for Try again. @type {{ source: protocol.Source | NamedFile[], adds: boolean }} */
 let retry = { source: PUPPETS, adds: false };
 
-/** Learns without some of the pictures; a run under way is over with that.
+/** Removes images from training, which starts a new run.
  * @param {number[]} places
  */
 function removeImages(places) {
-  return transport.instead(async () => {
-    // A new list, so that the thumbnails go back where nothing came of it.
-    if (!(await keeper.letGo())) return store.set({ leftOut: [...store.state.leftOut] });
+  return transport.replace(async () => {
+    // A new list makes the thumbnails show the old state again.
+    if (!(await autosave.saveBeforeReplacing())) return store.set({ removedImages: [...store.state.removedImages] });
     await attempt(async (engine) => {
       await engine.removeImages(places);
-      store.set({ leftOut: places, message: null });
+      store.set({ removedImages: places, message: null });
     });
   });
 }
 
-/** What a run is called by its pictures, and whether they can be had again.
+/** Names a run after its images.
  * @param {(protocol.Source | NamedFile[])[]} sources
  * @returns {{ name: string, source: protocol.Source | null }}
  */
-function described(sources) {
+function describeSources(sources) {
   const samples = sources.flatMap((source) => (Array.isArray(source) ? [] : [source]));
   const files = sources.flatMap((source) => (Array.isArray(source) ? source : []));
   /** @type {string[]} */ const names = samples.map(({ kind }) => (kind === "hands" ? "Hands" : "Puppets"));
@@ -408,11 +409,11 @@ function described(sources) {
   return { name: names.join(" and "), source: sources.length === 1 ? (samples[0] ?? null) : null };
 }
 
-/** Whether these are a person's own files.
+/** Returns true for the user's own files.
  * @param {protocol.Source | NamedFile[]} source
  * @returns {source is NamedFile[]}
  */
-const isTheirs = (source) => Array.isArray(source) && !ownPictures.has(source);
+const isUserFiles = (source) => Array.isArray(source) && !bundledImages.has(source);
 
 /** @param {protocol.Source | NamedFile[]} source */
 function isRemote(source) {
@@ -420,19 +421,19 @@ function isRemote(source) {
 }
 
 function cancel() {
-  bring.forget();
-  cancelledLoad = loads;
+  imagePanel.forget();
+  cancelledLoad = loadCount;
   attempt((engine) => engine.cancelLoad());
 }
 
-/** Where the hands are. */
+/** Address of the folder with the hands sample. */
 function handsUrl() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
   const base = addressOf(query.get("hands")) ?? addressOf(configured) ?? document.baseURI;
   return base.endsWith("/") ? base : `${base}/`;
 }
 
-/** An address of the web, in full; null where it is none.
+/** Returns an absolute http(s) address, or null if the text is not one.
  * @param {string | null} text
  */
 function addressOf(text) {
@@ -441,11 +442,11 @@ function addressOf(text) {
   return protocol === "http:" || protocol === "https:" ? href : null;
 }
 
-/** What waits gives way to it, as what is there does.
+/** Loads a sample in place of all images, queued ones included.
  * @param {protocol.Source} source
  */
 function loadSample(source) {
-  bring.forget();
+  imagePanel.forget();
   return load(source);
 }
 
@@ -474,185 +475,185 @@ function save(kind) {
 
 /** @param {NamedFile} chosen */
 function openModel({ file }) {
-  return transport.instead(async () => {
-    if (!(await keeper.letGo())) return;
+  return transport.replace(async () => {
+    if (!(await autosave.saveBeforeReplacing())) return;
     await attempt(async (engine) => {
       store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
       await engine.resume(file);
-      keeper.remember(store.state.run.id, engine.state().step, file);
+      autosave.remember(store.state.run.id, engine.state().step, file);
       store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
     });
-    settled();
+    syncPhase();
   });
 }
 
-/** Takes over a model that comes with the page, on pictures of yours or else on its own.
- * @param {Shipped} model
+/** Opens a trained model of the page, on the user's images or else on its example images.
+ * @param {TrainedModel} model
  */
-function openShipped(model) {
-  return transport.instead(async () => {
-    if (!(await keeper.letGo())) return;
+function openTrained(model) {
+  return transport.replace(async () => {
+    if (!(await autosave.saveBeforeReplacing())) return;
     await attempt(async (engine) => {
       store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
-      const [file, its] = await Promise.all([fileOf(model), picturesOf(model)]);
-      const hasTheirs = pictures.some(isTheirs);
-      if (!hasTheirs) {
-        if (Array.isArray(its)) ownPictures.add(its);
-        await load(its);
+      const [file, ownImages] = await Promise.all([fileOf(model), imagesOf(model)]);
+      const hasUserFiles = currentSources.some(isUserFiles);
+      if (!hasUserFiles) {
+        if (Array.isArray(ownImages)) bundledImages.add(ownImages);
+        await load(ownImages);
       }
       await engine.resume(file);
       const { step } = engine.state();
-      keeper.remember(store.state.run.id, step, file);
-      store.set({ model: `${model.name}, a model that comes with this page. ${model.about}` });
-      const text = `${model.name}, trained for ${step} steps. Now drop in pictures of yours.`;
-      store.set({ message: { kind: "info", text }, ...(hasTheirs ? {} : { about: "Pictures that come with the model." }) });
+      autosave.remember(store.state.run.id, step, file);
+      store.set({ model: `${model.name}, a trained model of this page. ${model.about}` });
+      const text = `${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
+      store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: "Example images of the model." }) });
     });
-    settled();
+    syncPhase();
   });
 }
 
-/** Lists of files that came with a model. @type {WeakSet<object>} */
-const ownPictures = new WeakSet();
+/** Lists of example images that came with a trained model. @type {WeakSet<object>} */
+const bundledImages = new WeakSet();
 
-// ---------------------------------------------------------------------------------------------- runs that the browser keeps
+// ---------------------------------------------------------------------------------------------- stored runs
 
 /**
- * Takes over a kept run: from its newest file that the engine accepts.
+ * Opens a stored run from its newest file that the engine accepts.
  * @param {Saved} saved
- * @param {boolean} isResumed Whether it is to go on where it was, or as a new run over the pictures at hand.
+ * @param {boolean} isResumed True to continue the run with its images, false to use its model on the current images.
  */
-function takeOver(saved, isResumed) {
-  return transport.instead(() => takeOverNow(saved, isResumed));
+function openStored(saved, isResumed) {
+  return transport.replace(() => openStoredNow(saved, isResumed));
 }
 
 /**
  * @param {Saved} saved
  * @param {boolean} isResumed
  */
-async function takeOverNow(saved, isResumed) {
-  if (!(await keeper.letGo())) return;
+async function openStoredNow(saved, isResumed) {
+  if (!(await autosave.saveBeforeReplacing())) return;
   if (isResumed && saved.source) {
-    const { leftOut = [] } = saved;
-    const isThere = JSON.stringify(pictures) === JSON.stringify([saved.source]) || (await load(saved.source));
-    if (isThere && JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await removeImages(leftOut);
+    const removed = saved.leftOut ?? [];
+    const isThere = JSON.stringify(currentSources) === JSON.stringify([saved.source]) || (await load(saved.source));
+    if (isThere && JSON.stringify(store.state.removedImages) !== JSON.stringify(removed)) await removeImages(removed);
   }
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
     const files = await saves.files(saved.id);
-    let refused = new Error(`${saved.name} is no longer here, or damaged.`);
+    let lastError = new Error(`${saved.name} is missing or damaged.`);
     for (const file of files) {
       try {
         await engine.resume(file);
         const { step } = engine.state();
         const now = isResumed ? { id: saved.id, name: saved.name, source: saved.source } : store.state.run;
-        const { run, note } = await keeper.open({ ...now, keptStep: step });
-        keeper.remember(run.id, step, file);
-        const missing = isResumed && !saved.source && !pictures.some(isTheirs);
-        const more = missing ? " Drop in the pictures that it learned from, and press play to go on." : "";
-        const text = `Opened ${saved.name}, trained for ${step} steps.${more}${note}`;
-        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${step} steps.` });
+        const { run, note } = await autosave.claimOpened({ ...now, savedStep: step });
+        autosave.remember(run.id, step, file);
+        const missing = isResumed && !saved.source && !currentSources.some(isUserFiles);
+        const more = missing ? " Drop in its images and press Play to continue." : "";
+        const text = `Opened ${saved.name}, trained for ${counted(step, "step")}.${more}${note}`;
+        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${counted(step, "step")}.` });
         return;
       } catch (error) {
         if (error instanceof EngineError && error.kind === "crash") throw error;
-        refused = /** @type {Error} */ (error);
+        lastError = /** @type {Error} */ (error);
       }
     }
-    throw refused;
+    throw lastError;
   });
-  settled();
+  syncPhase();
 }
 
-/** Back to the run that went last, with its images; what is there now takes its place.
- * @param {Gone} gone
+/** Restores the previous run with its images. The current run becomes the previous one.
+ * @param {ReplacedRun} replaced
  */
-function undoRun(gone) {
-  return transport.instead(async () => {
-    if (await keeper.letGo()) await bringBack(gone);
+function restoreReplacedRun(replaced) {
+  return transport.replace(async () => {
+    if (await autosave.saveBeforeReplacing()) await restoreRun(replaced);
   });
 }
 
-/** A run from memory, with its images.
- * @param {Gone} gone
+/** Opens a run from memory, with its images.
+ * @param {ReplacedRun} replaced
  */
-async function bringBack({ run, step, file, sources, leftOut, model }) {
-  const isSame = sources.length === pictures.length && sources.every((source, index) => source === pictures[index]);
+async function restoreRun({ run, step, file, sources, removedImages, model }) {
+  const isSame = sources.length === currentSources.length && sources.every((source, index) => source === currentSources[index]);
   if (!isSame) for (const [index, source] of sources.entries()) await load(source, index > 0);
-  if (JSON.stringify(store.state.leftOut) !== JSON.stringify(leftOut)) await removeImages(leftOut);
+  if (JSON.stringify(store.state.removedImages) !== JSON.stringify(removedImages)) await removeImages(removedImages);
   await attempt(async (engine) => {
     await engine.resume(file);
-    const { run: opened, note } = await keeper.open(run);
-    keeper.remember(opened.id, step, file);
-    const text = `${run.name || "The run"} is back, at step ${step}.${note}`;
-    const isBack = store.state.gone?.file === file;
-    store.set({ run: opened, message: { kind: "info", text }, ...(model ? { model } : {}), ...(isBack ? { gone: null } : {}) });
+    const { run: opened, note } = await autosave.claimOpened(run);
+    autosave.remember(opened.id, step, file);
+    const text = `${run.name || "The run"} is restored at step ${grouped(step)}.${note}`;
+    const isBack = store.state.replacedRun?.file === file;
+    store.set({ run: opened, message: { kind: "info", text }, ...(model ? { model } : {}), ...(isBack ? { replacedRun: null } : {}) });
   });
-  settled();
+  syncPhase();
 }
 
 /**
- * @param {Action} action
+ * @param {RunAction} action
  * @param {Saved} saved
  */
-async function onKept(action, saved) {
+async function onStoredRun(action, saved) {
   if (action === "delete") {
-    if (!confirm(`Forget ${saved.name} (${saved.step} steps)? It is kept nowhere else.`)) return;
-    await removeKept(saved).catch((error) => store.set({ message: sentence(error) }));
+    if (!confirm(`Delete ${saved.name} (${counted(saved.step, "step")}) from this browser?`)) return;
+    await removeStored(saved).catch((error) => store.set({ message: messageFor(error) }));
   } else if (action === "download") {
     const [file] = await saves.files(saved.id);
     if (file) download(file);
   } else {
-    await takeOver(saved, action === "resume");
+    await openStored(saved, action === "resume");
   }
 }
 
 /** @param {Saved} saved */
-async function removeKept(saved) {
+async function removeStored(saved) {
   await saves.remove(saved.id);
-  // Should the run be this one, it is no longer safe.
+  // If it is the current run, that run is no longer saved.
   if (store.state.run.id === saved.id) store.set({ run: { ...newRun(saved.name, saved.source) } });
   await refresh();
 }
 
-const transport = new Transport(store, { session: () => session, attempt, rested: () => keeper.keep() });
-const keeper = new Keeper(store, saves, { session: () => session, sources: () => pictures, thumbnail: () => page.thumbnail() });
-/** What the browser keeps, for the list. */
-const refresh = () => keeper.refresh();
-/** What cannot be loaded is named, and the rest goes on. */
-const without = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
+const transport = new Transport(store, { session: () => session, attempt, onRest: () => autosave.save() });
+const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, thumbnail: () => page.thumbnail() });
+/** Updates the list of stored runs. */
+const refresh = () => autosave.refresh();
+/** Shows an error as the message. */
+const showError = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
 const sharing = optional(
   async () => {
     const { Share } = await import("./share.js");
     return new Share(store, download);
   },
   "The Share dialog",
-  without,
+  showError,
 );
-openChoice(store, saves, removeKept, refresh);
-/** What a file is known by: its content. @param {File} file @returns {Promise<string>} */
+openDeleteRuns(store, saves, removeStored, refresh);
+/** What a file is known by: ownImages content. @param {File} file @returns {Promise<string>} */
 const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
-const bring = openPictures(store, { load, underway: () => underway, removeImages, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
+const imagePanel = openImages(store, { load, currentLoad: () => currentLoad, removeImages, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
 const annotate = openAnnotate(store, { attempt, download, saves });
-const page = showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset });
+const page = showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset });
 
-/** Which half of the page is shown. */
+/** True if the page shows Annotate, false for Train. */
 const isAnnotating = () => location.hash === "#annotate";
 
-/** What was dropped or picked: one model, labels, images, or images with their labels.
+/** Opens dropped or chosen files: a model, a project, labels, images, or images with their labels.
  * @param {Dropped} dropped
  */
-function take({ files, failed }, toDesk = isAnnotating()) {
+function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) return openModel(files[0]);
   if (files.length === 1 && isProject(files[0])) return annotate.openProject(files[0]);
-  if (!toDesk) return bring.take(files, failed);
+  if (!toAnnotate) return imagePanel.loadFiles(files, failed);
   const labels = files.filter(isLabels);
   const others = files.filter((file) => !isLabels(file));
-  if (others.length) annotate.find(others, failed, labels);
+  if (others.length) annotate.detect(others, failed, labels);
   else if (labels.length) annotate.importLabels(labels, failed);
-  else store.set({ noted: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files in what was dropped." } });
+  else store.set({ fileNotes: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, zips or folders." } });
 }
 
-/** Shows one half of the page. */
-function turn() {
+/** Shows Train or Annotate, by the address. */
+function showHalf() {
   const annotating = isAnnotating();
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-half]"))) {
     part.hidden = (part.dataset.half === "annotate") !== annotating;
@@ -664,17 +665,17 @@ function turn() {
   }
 }
 
-/** The phase that the page assumed on a press of a button gives way to the engine's. */
-function settled() {
+/** Sets the phase of the page to that of the engine. */
+function syncPhase() {
   if (session && store.state.engine === "running" && !store.state.loading) {
-    store.set({ phase: session.state().phase, pausing: false, progress: null });
+    store.set({ phase: session.state().phase, isPausing: false, progress: null });
   }
 }
 
 async function reset() {
   if (!canTrain(store.state)) return;
-  await transport.instead(async () => {
-    if (!(await keeper.letGo())) return;
+  await transport.replace(async () => {
+    if (!(await autosave.saveBeforeReplacing())) return;
     store.set({ resetting: true, message: null });
     await attempt((engine) => engine.reset());
     store.set({ resetting: false });
@@ -693,7 +694,7 @@ async function change(patch) {
   else await configure(patch);
 }
 
-/** Changes that would forget what was learned wait for a word; those taken back are dropped.
+/** Stages changes that need a new run until the user confirms them. Changes that are back at the current value are dropped.
  * @param {Partial<protocol.Config>} patch
  */
 function stage(patch) {
@@ -707,9 +708,9 @@ function stage(patch) {
 /** @param {Partial<protocol.Config>} patch */
 function configure(patch) {
   if (!startsNewRun(patch, store.state) || store.state.step === 0) return configureNow(patch);
-  // The new run goes on training where the one before did.
-  return transport.during(async () => {
-    if (await keeper.letGo()) await configureNow(patch);
+  // If the old run was training, so is the new one.
+  return transport.whilePaused(async () => {
+    if (await autosave.saveBeforeReplacing()) await configureNow(patch);
   });
 }
 
@@ -720,7 +721,7 @@ async function configureNow(patch) {
     await engine.configure(patch);
     if (store.state.message?.kind === "error") store.set({ message: null });
   });
-  // A refused change leaves the settings as they were: the fields must say so. What was staged meanwhile waits on.
+  // If the engine rejects the change, the fields show the old settings. Changes staged meanwhile stay staged.
   const staged = Object.fromEntries(Object.entries(store.state.staged).filter(([name]) => !(name in patch)));
   if (before) store.set({ config: { ...(session?.settings ?? before) }, staged });
 }
@@ -735,18 +736,18 @@ function choosePreset(name) {
 /** @param {Remedy} remedy */
 function apply(remedy) {
   if (remedy === "retry") return load(retry.source, retry.adds);
-  if (remedy === "open-model") return openShipped(store.state.models[0]);
-  if (remedy === "resume-last") return takeOver(store.state.saves[0], true);
+  if (remedy === "open-model") return openTrained(store.state.models[0]);
+  if (remedy === "resume-last") return openStored(store.state.saves[0], true);
   if (remedy === "look-back") return goTo("look-back");
   if (remedy === "annotate") return void (location.hash = "#annotate");
-  if (remedy === "undo-run") return store.state.gone && undoRun(store.state.gone);
+  if (remedy === "undo-run") return store.state.replacedRun && restoreReplacedRun(store.state.replacedRun);
   if (remedy === "reload") return reload();
   if (remedy === "go-on") return transport.toggle();
   if (remedy === "use-cpu") forced = "cpu";
   return start();
 }
 
-/** Loads the page again, past what the browser's cache holds of an older build. */
+/** Reloads the page, bypassing cached files of an older build. */
 async function reload() {
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
   const engine = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => new URL(name, document.baseURI).href);
@@ -755,7 +756,7 @@ async function reload() {
   location.reload();
 }
 
-/** Scrolls to a part of the page, and leads the keyboard there.
+/** Scrolls to a part of the page and focuses it.
  * @param {string} id
  */
 function goTo(id) {
@@ -763,48 +764,48 @@ function goTo(id) {
   byId(id).focus({ preventScroll: true });
 }
 
-// ---------------------------------------------------------------------------------------------- where people do it
+// ---------------------------------------------------------------------------------------------- input
 
 function listen() {
   byId("play").addEventListener("click", () => transport.toggle());
   byId("step").addEventListener("click", () => transport.step());
   byId("reset").addEventListener("click", reset);
   byId("cancel").addEventListener("click", cancel);
-  // Another tab may have kept or dropped some meanwhile.
-  document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? keeper.keep() : refresh()));
+  // Another tab may have stored or deleted runs.
+  document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? autosave.save() : refresh()));
   byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     if (isAnnotating()) location.hash = "#train";
-    turn();
-    const tour = await optional(() => import("./tour.js"), "The tour", without);
+    showHalf();
+    const tour = await optional(() => import("./tour.js"), "The tour", showError);
     await tour?.startTour();
   });
-  addEventListener("hashchange", turn);
-  turn();
-  // The article's figures are loaded when somebody reads that far.
+  addEventListener("hashchange", showHalf);
+  showHalf();
+  // The article's figures are loaded when they come into view.
   const article = byId("article");
   const reading = new IntersectionObserver(
     async (entries) => {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       reading.disconnect();
-      const figures = await optional(() => import("./article/article.js"), "The figures of the article", without);
+      const figures = await optional(() => import("./article/article.js"), "The figures of the article", showError);
       figures?.showFigures(article, store, async (what) => session?.illustrate(what));
     },
     { rootMargin: "400px" },
   );
   reading.observe(article);
-  for (const id of ["files", "folder", "desk-files", "desk-folder", "desk-labels", "project-file"]) {
+  for (const id of ["files", "folder", "annotate-files", "annotate-folder", "annotate-labels", "project-file"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
       const picked = input.files?.length ? pickedFiles(input.files) : [];
       if (picked.length && id === "project-file") annotate.openProject(picked[0]);
-      else if (picked.length) take({ files: picked, failed: [] }, id.startsWith("desk"));
-      // The same choice again is a choice, too.
+      else if (picked.length) acceptFiles({ files: picked, failed: [] }, id.startsWith("annotate-"));
+      // Choosing the same files again must fire another event.
       input.value = "";
     });
   }
-  acceptDrops(byId("drop"), (dropped) => take(dropped), (text) => store.set({ message: { kind: "error", text } }));
+  acceptDrops(byId("drop"), (dropped) => acceptFiles(dropped), (text) => store.set({ message: { kind: "error", text } }));
   for (const button of saveButtons()) {
     button.addEventListener("click", () => save(/** @type {protocol.FileKind} */ (button.dataset.save)));
   }
@@ -818,16 +819,16 @@ function listen() {
   byId("staged-undo").addEventListener("click", () => store.set({ staged: {} }));
 
   addEventListener("keydown", (event) => {
-    const { gone } = store.state;
+    const { replacedRun } = store.state;
     const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
-    if (isUndo && gone && !isAnnotating() && !isTaken(event, WRITING)) {
+    if (isUndo && replacedRun && !isAnnotating() && !isTaken(event, WRITING)) {
       event.preventDefault();
-      return void undoRun(gone);
+      return void restoreReplacedRun(replacedRun);
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (isAnnotating() || isTaken(event)) return;
-    // Space presses the button that has the focus.
+    // On a focused button, Space presses that button.
     if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
     else if (event.key === "ArrowRight") transport.step();
     else if (event.key === "r" || event.key === "R") reset();
@@ -836,19 +837,19 @@ function listen() {
   });
 }
 
-/** Shows a run that was recorded, unless the engine was quicker. */
-async function showRecorded() {
-  const recorded = await recordedRun();
-  if (!store.state.views) store.set(shown(recorded));
+/** Shows the recorded run, unless the engine was faster. */
+async function showDemo() {
+  const recorded = await loadDemoRun();
+  if (!store.state.views) store.set(demoState(recorded));
 }
 
-/** @param {Recorded | null} recorded @returns {Partial<PageState>} */
-function shown(recorded) {
-  return recorded ? { recorded, views: recorded.views, parts: recorded.parts, palette: recorded.palette } : {};
+/** @param {DemoRun | null} demo @returns {Partial<PageState>} */
+function demoState(demo) {
+  return demo ? { demo, views: demo.views, stages: demo.stages, palette: demo.palette } : {};
 }
 
 hide(hidden(query));
 listen();
 listenForHelp();
 start();
-showRecorded();
+showDemo();

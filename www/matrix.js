@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The edge weights as a K x K heat map. Pointer or arrow keys pick a cell; its weight is said below.
+ * The edge weights as a K x K heat map. Pointer or arrow keys select a cell, whose weight is shown below.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { edgeOf } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 
-/** The colour scale reaches at least this weight, so that a model that knows little yet stays pale. */
+/** Smallest upper end of the colour scale, so that an untrained model stays pale. */
 const STRONGEST = 0.25;
-/** The summary is renewed at most this often, ms. */
+/** Shortest interval between updates of the summary, ms. */
 const SUMMARISE_EVERY = 3_000;
-/** Training does not come so far between two looks, steps. */
+/** A larger difference in steps means another model, steps. */
 const JUMP = 50;
 
-/** Shows `Views.edge_weights`. */
+/** Shows `PreviewViews.edge_weights`. */
 export class EdgeMatrix {
   #canvas;
   #step = 0;
@@ -28,11 +28,11 @@ export class EdgeMatrix {
   #waiting = 0;
   #summarised = -Infinity;
   /** @type {[number, number] | null} */ #marked = null;
-  #tell = () => {};
+  #onPoint = () => {};
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {HTMLElement} readout One line about the picked cell.
+   * @param {HTMLElement} readout Text about the selected cell.
    * @param {HTMLElement} strongest Upper end of the colour scale.
    */
   constructor(canvas, readout, strongest) {
@@ -48,12 +48,12 @@ export class EdgeMatrix {
     canvas.addEventListener("keydown", (event) => this.#walk(event));
   }
 
-  /** Tells which edge is pointed at, and which is picked: by a click, or Enter.
+  /** Calls back when an edge is pointed at, and when it is picked by a click or Enter.
    * @param {(edge: [number, number] | null, picked: boolean) => void} tell
    */
   onEdge(tell) {
     const edge = () => (this.#picked && this.#picked.row !== this.#picked.column ? edgeOf(this.#picked.row, this.#picked.column) : null);
-    this.#tell = () => tell(edge(), false);
+    this.#onPoint = () => tell(edge(), false);
     this.#canvas.addEventListener("click", () => tell(edge(), true));
     this.#canvas.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
@@ -62,7 +62,7 @@ export class EdgeMatrix {
     });
   }
 
-  /** Rings the cells of an edge.
+  /** Outlines the cells of an edge.
    * @param {[number, number] | null} edge
    */
   mark(edge) {
@@ -81,7 +81,7 @@ export class EdgeMatrix {
     if (this.#picked && this.#picked.row >= this.#weights.length) this.#picked = null;
     this.#draw();
     this.#strongest.textContent = views ? this.#top().toFixed(2) : "";
-    // Another model is said at once.
+    // Another model updates the summary at once.
     const step = views?.step ?? 0;
     this.#say(step < this.#step || step > this.#step + JUMP || step === 0);
     this.#step = step;
@@ -117,10 +117,10 @@ export class EdgeMatrix {
     this.#picked = cell;
     this.#draw();
     this.#say(true);
-    this.#tell();
+    this.#onPoint();
   }
 
-  /** Labels take the first margin; many keypoints leave room for dots alone.
+  /** Margin and cell size, px. With many keypoints the margin has room for dots only.
    * @param {number} width
    */
   #layout(width) {
@@ -145,7 +145,7 @@ export class EdgeMatrix {
   #say(now) {
     const rest = this.#summarised + SUMMARISE_EVERY - performance.now();
     if (!now && !this.#picked && rest > 0) {
-      // The last word is about the weights as they stay.
+      // A delayed update, so that the summary ends with the current weights.
       this.#waiting ||= window.setTimeout(() => this.#say(true), rest);
       return;
     }
@@ -175,7 +175,7 @@ export class EdgeMatrix {
     }
   }
 
-  /** Writes words, and keypoints as a swatch of their colour with their number.
+  /** Writes text; numbers stand for keypoints, shown as a swatch with their number.
    * @param {(string | number)[]} parts
    */
   #write(parts) {

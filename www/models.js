@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Models that come with the page: `models/index.json` names them, and beside each lie its card and pictures to try it on.
+ * Trained models of the page. `models/index.json` lists them with their model cards and example images.
  *
  * @module
  */
@@ -9,40 +9,40 @@
 /** @import { NamedFile } from "./autolink.js" */
 
 /**
- * @typedef {object} Shipped
+ * @typedef {object} TrainedModel
  * @property {string} name
  * @property {string} file
- * @property {string} card What it was trained on, how long, and how well it does.
- * @property {string} about A sentence.
- * @property {protocol.Source | null} source Pictures that the engine draws, to try it on ...
- * @property {string[]} pictures ... or files.
+ * @property {string} card File of the model card: training data, duration and accuracy.
+ * @property {string} about Sentence that describes the model.
+ * @property {protocol.Source | null} source Built-in sample to try the model on; null if there are example files.
+ * @property {string[]} pictures Names of example files.
  */
 
 const folder = new URL("models/", document.baseURI);
 
-/** @returns {Promise<Shipped[]>} None where the page was built without. */
-export async function shippedModels() {
+/** @returns {Promise<TrainedModel[]>} Empty if the page was built without models. */
+export async function trainedModels() {
   const response = await fetch(new URL("index.json", folder)).catch(() => null);
   return response?.ok ? response.json() : [];
 }
 
-/** @param {Shipped} model */
+/** @param {TrainedModel} model */
 export const cardOf = (model) => new URL(model.card, folder).href;
 
-/** @param {Shipped} model @returns {Promise<File>} */
+/** @param {TrainedModel} model @returns {Promise<File>} */
 export const fileOf = (model) => fetched(model.file);
 
-/** What to try it on.
- * @param {Shipped} model
+/** Returns example images for a model: a built-in sample or files.
+ * @param {TrainedModel} model
  * @returns {Promise<protocol.Source | NamedFile[]>}
  */
-export async function picturesOf({ source, pictures }) {
+export async function imagesOf({ source, pictures }) {
   return source ?? Promise.all(pictures.map(async (name) => ({ name, file: await fetched(name) })));
 }
 
 /** @param {string} name */
 async function fetched(name) {
   const response = await fetch(new URL(name, folder)).catch(() => null);
-  if (!response?.ok) throw new Error(`${name} could not be loaded. Is the network there?`);
+  if (!response?.ok) throw new Error(`${name} could not be loaded. Check the network and try again.`);
   return new File([await response.blob()], name.split("/").at(-1) ?? name);
 }

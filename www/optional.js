@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Parts that the page can do without: where one cannot be loaded, a sentence stands in its place, and the rest works.
+ * Optional parts of the page. If one cannot be loaded, a sentence takes its place and the rest works.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 /**
  * @template T
  * @param {() => Promise<T>} load
- * @param {string} name The part, as the sentence begins.
- * @param {(text: string) => void} say
- * @returns {Promise<T | null>} Null where it could not be loaded.
+ * @param {string} name Name of the part, as the start of the sentence.
+ * @param {(text: string) => void} say Shows the sentence.
+ * @returns {Promise<T | null>} Null if it could not be loaded.
  */
 export async function optional(load, name, say) {
   try {
     return await load();
   } catch (error) {
     console.error(error);
-    say(`${name} could not be loaded. The rest of the page works; reload it to try again.`);
+    say(`${name} could not be loaded. The rest of the page works. Reload the page to try again.`);
     return null;
   }
 }

@@ -1,41 +1,42 @@
 // @ts-check
 /**
- * What people see around the views: state in, page out.
+ * Shows the state on the page: buttons, numbers, messages, lists and cards.
  *
  * @module
  */
 
 import { Controls } from "./controls.js";
-import { showKept } from "./kept.js";
+import { counted, grouped } from "./format.js";
+import { showRuns } from "./run_list.js";
 import { openLab } from "./lab/lab.js";
 import { hidden } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf } from "./models.js";
 import { optional } from "./optional.js";
 import { canTrain, isFinished, isPressable } from "./state.js";
-import { ProbeViews } from "./views.js";
+import { PreviewCanvases } from "./views.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { Session } from "./autolink.js" */
-/** @import { Action } from "./kept.js" */
-/** @import { Shipped } from "./models.js" */
+/** @import { RunAction } from "./run_list.js" */
+/** @import { TrainedModel } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { Message, PageState, Remedy, Store } from "./state.js" */
 
 /**
- * What people can do here.
+ * Actions of the page, implemented in `main.js`.
  * @typedef {object} Actions
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
  * @property {(file: File) => void} download
  * @property {(remedy: Remedy) => unknown} apply
- * @property {(action: Action, saved: Saved) => unknown} onKept
- * @property {(model: Shipped) => unknown} openShipped
+ * @property {(action: RunAction, saved: Saved) => unknown} onStoredRun
+ * @property {(model: TrainedModel) => unknown} openTrained
  * @property {(patch: Partial<protocol.Config>) => unknown} change
  * @property {(name: protocol.Preset) => unknown} choosePreset
  */
 
-/** What the buttons beside a message say. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Show me", "look-back": "Look back", annotate: "Annotate", "undo-run": "Bring back the run", reload: "Reload", "go-on": "Go on" };
+/** Labels of the buttons next to a message. */
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore previous run", reload: "Reload", "go-on": "Continue" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -49,7 +50,7 @@ export function byId(id) {
   return found;
 }
 
-/** The buttons that save something. @returns {NodeListOf<HTMLButtonElement>} */
+/** The buttons that save a file. @returns {NodeListOf<HTMLButtonElement>} */
 export function saveButtons() {
   return document.querySelectorAll("[data-save]");
 }
@@ -69,7 +70,7 @@ function remedyButton(remedy, text, apply) {
   return button;
 }
 
-/** Writes only what differs, so that nothing is announced twice.
+/** Sets a text only if it differs, so that screen readers do not announce it twice.
  * @param {HTMLElement} element
  * @param {string} text
  */
@@ -86,15 +87,15 @@ function clock(seconds) {
   return hours ? `${hours}:${`${minutes}`.padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** The sentence of the moment.
+/** Returns the message to show, with its buttons.
  * @param {PageState} state
  * @returns {Message}
  */
 function messageOf(state) {
   const sentence = sentenceOf(state);
-  // What was asked for while it is not possible yet.
-  const waits = state.plays && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts then.` } : {};
-  const undo = state.gone && !state.plays && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
+  // Play was pressed before training is possible.
+  const waits = state.isPlaying && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
+  const undo = state.replacedRun && !state.isPlaying && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
   return { ...sentence, ...waits, ...undo };
 }
 
@@ -104,48 +105,48 @@ function sentenceOf(state) {
   if (message) return message;
   if (progress) {
     const { what, done, total, isBytes } = progress;
-    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : `${value}`);
+    const amount = (/** @type {number} */ value) => (isBytes ? (value / 1e6).toFixed(1) : grouped(value));
     const unit = isBytes ? " MB" : "";
     const text = total ? `${what}: ${amount(done)} of ${amount(total)}${unit}` : `${what}${done ? `: ${amount(done)}${unit}` : ""}`;
     return { kind: "info", text };
   }
-  if (state.pausing && !state.plays) return { kind: "info", text: "Pausing after this step." };
+  if (state.isPausing && !state.isPlaying) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
-  if (state.plays && state.pictures > 0) return { kind: "info", text: "Training starts." };
-  if (state.pictures === 0) return { kind: "info", text: "Drop in pictures of one kind of object to begin." };
+  if (state.isPlaying && state.imageCount > 0) return { kind: "info", text: "Training starts." };
+  if (state.imageCount === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
     const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(new URLSearchParams(location.search)).includes(part));
-    return { kind: "done", text: `Finished: ${state.step} ${state.step === 1 ? "step" : "steps"}${took}.`, remedies };
+    return { kind: "done", text: `Finished: ${counted(state.step, "step")}${took}.`, remedies };
   }
-  return { kind: "info", text: state.step ? "Paused." : "Ready. Press play to train." };
+  return { kind: "info", text: state.step ? "Paused." : "Ready. Press Play to train." };
 }
 
-/** Shows the state from now on.
+/** Shows the state, and follows its changes.
  * @param {Store} store
  * @param {Actions} actions
- * @returns {{ thumbnail: () => string }} The run in a picture.
+ * @returns {{ thumbnail: () => string }} Makes a thumbnail of the run, as a data URL.
  */
-export function showPage(store, { attempt, download, apply, onKept, openShipped, change, choosePreset }) {
+export function showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset }) {
   const play = /** @type {HTMLButtonElement} */ (byId("play"));
   const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
   const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
 
-  store.watch(["engine", "phase", "pictures", "loading", "resetting", "plays", "step"], (state) => {
+  store.watch(["engine", "phase", "imageCount", "loading", "resetting", "isPlaying", "step"], (state) => {
     document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
-    // They show what was asked for, and take the next press, whatever the engine is at.
+    // The buttons show what was pressed and stay usable, whatever the engine is doing.
     play.disabled = !isPressable(state);
-    stepButton.disabled = !isPressable(state) || state.plays;
+    stepButton.disabled = !isPressable(state) || state.isPlaying;
     resetButton.disabled = !canTrain(state) || (state.step === 0 && state.phase !== "training");
-    play.classList.toggle("is-on", state.plays);
-    write(byId("play-label"), state.plays ? "Pause" : "Play");
+    play.classList.toggle("is-on", state.isPlaying);
+    write(byId("play-label"), state.isPlaying ? "Pause" : "Play");
   });
 
   store.watch(["step", "loss", "stepsPerSecond", "elapsed"], (state) => {
-    write(byId("step-count"), `${state.step}`);
+    write(byId("step-count"), grouped(state.step));
     write(byId("loss"), state.loss === null ? "–" : state.loss.toPrecision(4));
     const rate = state.stepsPerSecond;
-    // Three digits, however fast.
+    // Always three digits.
     byId("steps-per-second").parentElement?.setAttribute("data-rate", rate === null ? "none" : "some");
     write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
     write(byId("elapsed"), clock(state.elapsed));
@@ -153,16 +154,16 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
-  store.watch(["message", "progress", "phase", "pausing", "plays", "gone", "pictures", "loading", "step", "until", "engine"], (state) => {
+  store.watch(["message", "progress", "phase", "isPausing", "isPlaying", "replacedRun", "imageCount", "loading", "step", "stopStep", "engine"], (state) => {
     const message = messageOf(state);
     const element = byId("message");
-    // Progress is no news: whoever listens hears how it ends.
+    // Progress is not announced, only its end.
     element.setAttribute("aria-live", state.message || !state.progress ? "polite" : "off");
     write(element, message.text);
     element.classList.toggle("is-error", message.kind === "error");
     element.classList.toggle("is-done", message.kind === "done");
     const wanted = message.remedies ?? [];
-    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Go on from step ${state.step}` : REMEDIES[remedy]));
+    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Continue from step ${grouped(state.step)}` : REMEDIES[remedy]));
     if (remedies.dataset.shown !== `${texts}`) {
       remedies.dataset.shown = `${texts}`;
       remedies.replaceChildren(...wanted.map((remedy, index) => remedyButton(remedy, texts[index], apply)));
@@ -180,38 +181,38 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
 
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
-    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "nothing" : "starting");
-    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "The graphics card, if it can be used."));
+    write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "stopped" : "starting");
+    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Trying the GPU first."));
   });
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
     for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
   });
-  store.watch(["saves", "engine", "loading", "resetting", "unkept", "persisted"], (state) => {
-    byId("kept").hidden = state.saves.length === 0;
+  store.watch(["saves", "engine", "loading", "resetting", "autosaveError", "persisted"], (state) => {
+    byId("stored").hidden = state.saves.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
-    showKept(byId("kept-runs"), state.saves, able, onKept);
-    write(byId("unkept"), state.unkept);
+    showRuns(byId("stored-runs"), state.saves, able, onStoredRun);
+    write(byId("autosave-error"), state.autosaveError);
     write(byId("persisted"), state.persisted);
   });
   store.watch(["models", "engine", "loading", "resetting"], (state) => {
-    byId("shipped").hidden = state.models.length === 0;
+    byId("trained-models").hidden = state.models.length === 0;
     const able = state.engine === "running" && !state.loading && !state.resetting;
-    byId("shipped-models").replaceChildren(
+    byId("trained-models-list").replaceChildren(
       ...state.models.map((model) => {
         const item = document.createElement("li");
         const button = document.createElement("button");
         button.type = "button";
         button.className = "small";
-        button.dataset.testid = "open-shipped";
+        button.dataset.testid = "open-trained";
         button.textContent = model.name;
         button.disabled = !able;
-        button.addEventListener("click", () => openShipped(model));
+        button.addEventListener("click", () => openTrained(model));
         const about = document.createElement("p");
         const card = document.createElement("a");
         card.href = cardOf(model);
         card.textContent = "Card";
-        card.setAttribute("aria-label", `Card of the model ${model.name}`);
+        card.setAttribute("aria-label", `Model card: ${model.name}`);
         about.append(`${model.about} `, card);
         item.append(button, about);
         return item;
@@ -221,9 +222,9 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
   const about = byId("model-about").textContent ?? "";
   store.watch(["model"], ({ model }) => write(byId("model-about"), model || about));
 
-  store.watch(["pictures", "about", "leftOut"], ({ pictures, about, leftOut }) => {
-    write(byId("pictures-count"), `${pictures}`);
-    write(byId("pictures-left-out"), leftOut.length ? `, ${leftOut.length} left out` : "");
+  store.watch(["imageCount", "about", "removedImages"], ({ imageCount, about, removedImages }) => {
+    write(byId("images-count"), grouped(imageCount));
+    write(byId("images-removed"), removedImages.length ? `, ${grouped(removedImages.length)} removed` : "");
     write(byId("about"), about);
   });
 
@@ -231,7 +232,7 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     const section = /** @type {HTMLDetailsElement} */ (byId("rejected"));
     section.hidden = rejected.length === 0;
     section.open = rejected.length > 0 && rejected.length <= 3;
-    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${rejected.length} files could not be used`);
+    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${grouped(rejected.length)} files could not be used`);
     byId("rejected-files").replaceChildren(
       ...rejected.map(({ name, reason }) => {
         const item = document.createElement("li");
@@ -243,20 +244,20 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
     );
   });
 
-  const probes = new ProbeViews(byId("views"));
+  const previews = new PreviewCanvases(byId("views"));
   const matrix = new EdgeMatrix(
     /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
     byId("matrix-readout"),
     byId("matrix-strongest"),
   );
-  store.watch(["views", "palette"], ({ views, palette, recorded }) => {
-    probes.show(views, palette, recorded !== null);
+  store.watch(["views", "palette"], ({ views, palette, demo }) => {
+    previews.show(views, palette, demo !== null);
     matrix.show(views, palette);
   });
 
-  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, probes, matrix });
+  openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, previews, matrix });
 
-  // Only of puppets the joints are known.
+  // Joints are known for puppets only.
   store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
   const root = byId("loss-chart");
   const drawn = async () => {
@@ -274,24 +275,24 @@ export function showPage(store, { attempt, download, apply, onKept, openShipped,
       advancedRun: byId("settings-run-advanced"),
       advancedLive: byId("settings-live-advanced"),
     },
-    { change, preset: choosePreset, until: (until) => store.set({ until }) },
+    { change, preset: choosePreset, stopStep: (stopStep) => store.set({ stopStep }) },
   );
-  store.watch(["settings", "presets", "config", "staged", "until"], (state) => controls.show(state));
+  store.watch(["settings", "presets", "config", "staged", "stopStep"], (state) => controls.show(state));
   store.watch(["staged", "step"], ({ staged, step, settings }) => {
     const names = Object.keys(staged);
     byId("staged").hidden = names.length === 0;
     if (names.length === 0) return;
     const labels = names.map((name) => settings.find((setting) => setting.name === name)?.label ?? name);
-    const what = labels.length > 3 ? `${labels.length} changes need` : `${labels.join(", ")}: this needs`;
-    write(byId("staged-text"), `${what} a new run. What was learned in ${step} ${step === 1 ? "step" : "steps"} will be forgotten.`);
+    const what = labels.length > 3 ? `${labels.length} changes need` : `Changing ${labels.join(", ")} needs`;
+    write(byId("staged-text"), `${what} a new run. The model starts again and loses ${counted(step, "step")} of training.`);
   });
 
   let announcedAt = performance.now();
   store.watch(["step"], ({ step, loss, phase }) => {
     if (phase !== "training" || loss === null || performance.now() - announcedAt < ANNOUNCE_EVERY) return;
     announcedAt = performance.now();
-    write(byId("announcer"), `Step ${step}, loss ${loss.toPrecision(3)}`);
+    write(byId("announcer"), `Step ${grouped(step)}, loss ${loss.toPrecision(3)}`);
   });
 
-  return { thumbnail: () => probes.thumbnail() };
+  return { thumbnail: () => previews.thumbnail() };
 }

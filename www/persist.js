@@ -1,17 +1,16 @@
 // @ts-check
 /**
- * Whether the browser may clear what it keeps for this page when its space runs low: it is asked, once, when there is something worth
- * keeping.
+ * Persistent storage. The page asks the browser once, after the first save, not to delete stored data when space runs low.
  *
  * @module
  */
 
-/** True: it will not; false: it may; null: it does not tell. @typedef {boolean | null} Persisted */
+/** True: data is persistent; false: the browser may delete it; null: unknown. @typedef {boolean | null} Persisted */
 
 /** @type {Promise<Persisted> | null} */
 let answer = null;
 
-/** Asks the browser to keep what this page keeps until a person deletes it. Some browsers ask the person. */
+/** Requests persistent storage. Some browsers ask the user. */
 export function persist() {
   answer ??= ask();
   return answer;
@@ -22,16 +21,16 @@ async function ask() {
   try {
     return (await navigator.storage.persisted()) || (await navigator.storage.persist());
   } catch {
-    return null; // An old browser, or a page without https.
+    return null; // an old browser, or a page without https
   }
 }
 
-/** What the browser answered, for people.
+/** Sentence for the answer of the browser.
  * @param {Persisted} answer
  */
 export function persistSentence(answer) {
-  if (answer) return "The browser keeps it until you delete it.";
+  if (answer) return "The browser keeps this until you delete it.";
   return answer === false
-    ? "The browser may clear it when space runs low. Save what matters as a file."
-    : "The browser does not say how long it keeps it. Save what matters as a file.";
+    ? "The browser may delete this when space runs low. Save what matters as a file."
+    : "The browser does not say how long it keeps this. Save what matters as a file.";
 }

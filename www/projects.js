@@ -1,41 +1,41 @@
 // @ts-check
 /**
- * Annotation projects that this browser keeps: each in two files that are written in turn, so that a write that is cut short, or a file
- * that is damaged, leaves the save before it. A project belongs to the tab that has it open: a Web Lock per project says which.
+ * Annotation projects stored in the browser. Each project has two files that are written alternately, so that an interrupted write or a
+ * damaged file leaves the previous save. A Web Lock per project ties a project to the tab that has it open.
  *
- * A file is a line of JSON, a {@link SavedProject}, and the project as the engine wrote it.
+ * A file holds one line of JSON, a {@link SavedProject}, followed by the project as the engine wrote it.
  *
  * @module
  */
 
 import { openStorage } from "./storage.js";
 
-/** What names of project files end in, for people. */
+/** Ending of the names of project files. */
 export const PROJECT_FILE = ".autolink-project.json";
-/** The line of JSON is shorter, bytes. */
+/** Upper bound for the line of JSON, bytes. */
 const LONGEST_LINE = 65_536;
 const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 /**
- * What is known of a kept project.
+ * Description of a stored project.
  * @typedef {object} SavedProject
  * @property {string} id
- * @property {string} name For people.
- * @property {number} date Of the last edit, ms since 1970.
- * @property {number} images How many.
- * @property {number} labelled On how many of those a landmark was placed.
- * @property {number} bytes Length of the project.
+ * @property {string} name Name to show.
+ * @property {number} date Date of the last edit, ms since 1970.
+ * @property {number} images Number of images.
+ * @property {number} labelled Number of images with a placed landmark.
+ * @property {number} bytes Size of the project, bytes.
  */
 
-/** @typedef {{ saved: SavedProject, turn: 0 | 1, project: Blob }} Entry A file that is whole. */
+/** @typedef {{ saved: SavedProject, slot: 0 | 1, project: Blob }} Entry A complete file. */
 
-/** @returns {string} What no other project is called. */
+/** @returns {string} A unique id. */
 export const newProjectId = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`;
 
 export class Projects {
   /** @type {Promise<import("./storage.js").Storage> | null} */ #storage = null;
 
-  /** The newest state of each project, the newest project first.
+  /** Lists the newest save of each project, newest project first.
    * @returns {Promise<SavedProject[]>}
    */
   async list() {
@@ -44,32 +44,32 @@ export class Projects {
     return [...newest.values()];
   }
 
-  /** The states of a project that are whole, the newest first.
+  /** Returns the complete saves of a project, newest first.
    * @param {string} id
    */
   async states(id) {
     return (await this.#entries()).filter(({ saved }) => saved.id === id);
   }
 
-  /** Keeps a project in place of its older save.
+  /** Writes a save of a project over its older one.
    * @param {Omit<SavedProject, "bytes">} saved
    * @param {Blob} project
    */
-  async keep(saved, project) {
+  async write(saved, project) {
     const storage = await this.#open();
     const [newest] = await this.states(saved.id);
     const line = `${JSON.stringify({ ...saved, bytes: project.size })}\n`;
-    await storage.write(`${saved.id}.${newest?.turn === 0 ? 1 : 0}`, new Blob([line, project]));
+    await storage.write(`${saved.id}.${newest?.slot === 0 ? 1 : 0}`, new Blob([line, project]));
   }
 
   /** Deletes a project.
    * @param {string} id
-   * @returns {Promise<() => Promise<void>>} Brings it back.
+   * @returns {Promise<() => Promise<void>>} Restores the project.
    */
   async remove(id) {
     const storage = await this.#open();
     const names = (await storage.names()).filter((name) => NAME.exec(name)?.[1] === id);
-    // In memory: what was read before a file is removed may be gone with it.
+    // Copies in memory, because data read from a file may be gone after its removal.
     const files = await Promise.all(names.map(async (name) => ({ name, content: new Blob([await (await storage.read(name)).arrayBuffer()]) })));
     for (const name of names) await storage.remove(name);
     return async () => {
@@ -77,7 +77,7 @@ export class Projects {
     };
   }
 
-  /** @returns {Promise<Entry[]>} Every whole file, the newest first. */
+  /** @returns {Promise<Entry[]>} Every complete file, newest first. */
   async #entries() {
     const storage = await this.#open();
     const found = await Promise.all((await storage.names()).map((name) => entry(storage, name)));
@@ -90,7 +90,7 @@ export class Projects {
   }
 }
 
-/** A file, if it is one of ours and whole.
+/** Reads a file; null if it is not a complete save.
  * @param {import("./storage.js").Storage} storage
  * @param {string} name
  * @returns {Promise<Entry | null>}
@@ -106,19 +106,19 @@ async function entry(storage, name) {
     const saved = JSON.parse(line);
     const start = new TextEncoder().encode(line).length + 1;
     if (saved.id !== parts[1] || content.size !== start + saved.bytes) return null;
-    return { saved, turn: parts[2] === "0" ? 0 : 1, project: content.slice(start) };
+    return { saved, slot: parts[2] === "0" ? 0 : 1, project: content.slice(start) };
   } catch {
     return null;
   }
 }
 
 /**
- * Takes a project for this tab alone. Without Web Locks every tab is alone.
+ * Locks a project for this tab. Without Web Locks there is no lock between tabs.
  * @param {string} id
- * @param {AbortSignal} [waits] Waits for the tab that has it, until this is aborted.
- * @returns {Promise<(() => void) | null>} Gives it back; null where another tab has it, or the wait was aborted.
+ * @param {AbortSignal} [waits] If given, waits for the other tab until this is aborted.
+ * @returns {Promise<(() => void) | null>} Releases the lock; null if another tab has it or the wait was aborted.
  */
-export function hold(id, waits) {
+export function lockProject(id, waits) {
   return new Promise((resolve) => {
     if (!navigator.locks) return resolve(() => {});
     const how = waits ? { signal: waits } : { ifAvailable: true };

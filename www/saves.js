@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Runs that this browser keeps, each in two files that are written in turn, so that a write that is cut short, or a file that is
- * damaged, leaves the save before it. A run belongs to the tab that trains it: a Web Lock per run says which.
+ * Runs stored in the browser. Each run has two files that are written alternately, so that an interrupted write or a damaged file
+ * leaves the previous save. A Web Lock per run ties a run to the tab that trains it.
  *
- * A file is a line of JSON, a {@link Saved}, and the run as the engine wrote it.
+ * A file holds one line of JSON, a {@link Saved}, followed by the run as the engine wrote it.
  *
  * @module
  */
@@ -12,36 +12,36 @@ import { openStorage } from "./storage.js";
 
 /** @import * as protocol from "./protocol.js" */
 
-/** With more, people are asked which one to drop; a disk is not filled behind their backs. */
+/** With more runs than this the page asks which ones to delete. */
 export const MOST_RUNS = 3;
-/** The line of JSON is shorter, bytes. */
+/** Upper bound for the line of JSON, bytes. */
 const LONGEST_LINE = 262_144;
-const WORK = "work.json";
+const LEGACY_PROJECT = "work.json";
 const NAME = /^([a-z0-9-]+)\.([01])$/;
 
 /**
- * What is known of a kept run.
+ * Description of a stored run.
  * @typedef {object} Saved
  * @property {string} id
- * @property {string} name What it learned from, for people.
+ * @property {string} name Name to show: the images that it learned from.
  * @property {number} date ms since 1970.
- * @property {number} step Steps taken.
- * @property {string} thumbnail A picture's skeleton, as a data URL.
- * @property {protocol.Source | null} source Where its pictures can be had again; null: they were files, which are not kept.
- * @property {number[]} [leftOut] Places of the pictures that it did without. Missing in older saves.
- * @property {number} bytes Length of the run.
+ * @property {number} step Number of steps taken.
+ * @property {string} thumbnail First preview image with its skeleton, as a data URL.
+ * @property {protocol.Source | null} source Sample that its images come from; null for files, which are not stored.
+ * @property {number[]} [leftOut] Indices of its removed images. Missing in older saves.
+ * @property {number} bytes Size of the run, bytes.
  */
 
 /**
- * A file that is whole.
- * @typedef {{ saved: Saved, turn: 0 | 1, file: File }} Entry
+ * A complete file.
+ * @typedef {{ saved: Saved, slot: 0 | 1, file: File }} Entry
  */
 
 export class Saves {
   /** @type {Promise<import("./storage.js").Storage> | null} */ #storage = null;
-  /** The run that this tab holds. @type {{ id: string, release: () => void } | null} */ #held = null;
+  /** The run that this tab has locked. @type {{ id: string, release: () => void } | null} */ #lock = null;
 
-  /** The newest state of each run, the newest run first.
+  /** Lists the newest save of each run, newest run first.
    * @returns {Promise<Saved[]>}
    */
   async list() {
@@ -50,7 +50,7 @@ export class Saves {
     return [...newest.values()];
   }
 
-  /** The files of a run, for the engine to resume; the newest first.
+  /** Returns the files of a run for `Session.resume`, newest first.
    * @param {string} id
    */
   async files(id) {
@@ -58,68 +58,69 @@ export class Saves {
   }
 
   /**
-   * Takes a run for this tab alone, in place of the one that it held.
+   * Locks a run for this tab and releases the previous one.
    * @param {string} id
-   * @returns {Promise<boolean>} Whether no other tab has it.
+   * @returns {Promise<boolean>} False if another tab has it.
    */
   async claim(id) {
-    if (this.#held?.id === id) return true;
-    const release = await held(id);
+    if (this.#lock?.id === id) return true;
+    const release = await lockRun(id);
     if (!release) return false;
-    this.#held?.release();
-    this.#held = { id, release };
+    this.#lock?.release();
+    this.#lock = { id, release };
     return true;
   }
 
-  /** Gives back the run that this tab held. */
+  /** Releases the run that this tab has locked. */
   release() {
-    this.#held?.release();
-    this.#held = null;
+    this.#lock?.release();
+    this.#lock = null;
   }
 
   /**
-   * Keeps a run in place of its older save.
+   * Writes a save of a run over its older one.
    * @param {Omit<Saved, "bytes">} saved
    * @param {Blob} run
    */
-  keep(saved, run) {
-    return this.#alone(async (storage) => {
+  write(saved, run) {
+    return this.#exclusively(async (storage) => {
       const before = (await this.#entries()).filter((entry) => entry.saved.id === saved.id);
-      const turn = before[0]?.turn === 0 ? 1 : 0;
+      const slot = before[0]?.slot === 0 ? 1 : 0;
       const line = `${JSON.stringify({ ...saved, bytes: run.size })}\n`;
-      await storage.write(`${saved.id}.${turn}`, new Blob([line, run]));
+      await storage.write(`${saved.id}.${slot}`, new Blob([line, run]));
     });
   }
 
-  /** @param {string} id
-   * @throws Where another tab trains it.
+  /** Deletes a run.
+   * @param {string} id
+   * @throws If another tab trains it.
    */
   async remove(id) {
-    const release = this.#held?.id === id ? () => {} : await held(id);
+    const release = this.#lock?.id === id ? () => {} : await lockRun(id);
     if (!release) throw new Error("Another tab trains this run. Close that tab first.");
     try {
-      await this.#alone((storage) => this.#drop(storage, id));
+      await this.#exclusively((storage) => this.#removeFiles(storage, id));
     } finally {
       release();
     }
   }
 
-  /** Forgets what an earlier version kept of the annotations, once it is a project. */
-  forgetWork() {
-    return this.#alone(async (storage) => {
-      if ((await storage.names()).includes(WORK)) await storage.remove(WORK);
+  /** Deletes the annotations of an earlier version, once they are a project. */
+  removeLegacyProject() {
+    return this.#exclusively(async (storage) => {
+      if ((await storage.names()).includes(LEGACY_PROJECT)) await storage.remove(LEGACY_PROJECT);
     });
   }
 
-  /** What an earlier version kept of them.
+  /** Returns the annotations that an earlier version stored.
    * @returns {Promise<Blob | null>}
    */
-  async work() {
+  async legacyProject() {
     const storage = await this.#open();
-    return (await storage.names()).includes(WORK) ? storage.read(WORK) : null;
+    return (await storage.names()).includes(LEGACY_PROJECT) ? storage.read(LEGACY_PROJECT) : null;
   }
 
-  /** Every whole file, the newest first.
+  /** Returns every complete file, newest first.
    * @returns {Promise<Entry[]>}
    */
   async #entries() {
@@ -129,7 +130,7 @@ export class Saves {
   }
 
   /** @param {import("./storage.js").Storage} storage @param {string} id */
-  async #drop(storage, id) {
+  async #removeFiles(storage, id) {
     for (const name of await storage.names()) if (NAME.exec(name)?.[1] === id) await storage.remove(name);
   }
 
@@ -138,21 +139,21 @@ export class Saves {
     return this.#storage;
   }
 
-  /** One change at a time, over all tabs.
+  /** Runs one change at a time across all tabs.
    * @param {(storage: import("./storage.js").Storage) => Promise<void>} change
    */
-  async #alone(change) {
+  async #exclusively(change) {
     const storage = await this.#open();
     if (navigator.locks) await navigator.locks.request("autolink-saves", () => change(storage));
     else await change(storage);
   }
 }
 
-/** The lock of a run. Without Web Locks every tab is alone.
+/** Locks a run. Without Web Locks there is no lock between tabs.
  * @param {string} id
- * @returns {Promise<(() => void) | null>} Gives it back; null where another tab has it.
+ * @returns {Promise<(() => void) | null>} Releases the lock; null if another tab has it.
  */
-function held(id) {
+function lockRun(id) {
   return new Promise((resolve, reject) => {
     if (!navigator.locks) return resolve(() => {});
     navigator.locks
@@ -164,7 +165,7 @@ function held(id) {
   });
 }
 
-/** A file, if it is one of ours and whole.
+/** Reads a file; null if it is not a complete save.
  * @param {import("./storage.js").Storage} storage
  * @param {string} name
  * @returns {Promise<Entry | null>}
@@ -181,7 +182,7 @@ async function entry(storage, name) {
     const start = new TextEncoder().encode(line).length + 1;
     if (saved.id !== parts[1] || content.size !== start + saved.bytes) return null;
     const file = new File([content.slice(start)], `autolink-run-${saved.step}-steps.safetensors`);
-    return { saved, turn: parts[2] === "0" ? 0 : 1, file };
+    return { saved, slot: parts[2] === "0" ? 0 : 1, file };
   } catch {
     return null;
   }

@@ -1,21 +1,22 @@
 // @ts-check
 /**
- * What can be handed on: the run as a link, a lesson as a link, the moment as a figure.
+ * The Share dialog: the run as a link, a lesson as a link, and the current state as a figure.
  *
  * @module
  */
 
 import { figureOf, pngOf } from "./figure.js";
+import { counted } from "./format.js";
 import { linkTo } from "./link.js";
 
 /** @import { Figure } from "./figure.js" */
 /** @import { Link } from "./link.js" */
 /** @import { Store } from "./state.js" */
 
-/** The address follows a change of settings after so long, ms. */
+/** Delay between a change of settings and the update of the address, ms. */
 const FOLLOW_AFTER = 300;
 
-/** The link and the figure, in a dialog. */
+/** Shows the link and the figure, and keeps the address of the page up to date. */
 export class Share {
   #store;
   #download;
@@ -23,7 +24,7 @@ export class Share {
   #address;
   #copied;
   /** @type {Figure | null} */ #figure = null;
-  /** @type {Pick<Link, "hide" | "start">} What the page was opened with. */ #lesson = { hide: [], start: false };
+  /** @type {Pick<Link, "hide" | "start">} Parts of the address that the page was opened with. */ #lesson = { hide: [], start: false };
 
   /**
    * @param {Store} store
@@ -47,13 +48,13 @@ export class Share {
     this.#dialog.addEventListener("close", () => this.#show(null));
   }
 
-  /** From here on the address says what is set.
+  /** Keeps the address of the page up to date with the settings.
    * @param {Pick<Link, "hide" | "start">} lesson
    */
   follow(lesson) {
     this.#lesson = { hide: lesson.hide, start: lesson.start };
     let resting = 0;
-    this.#store.watch(["config", "run", "until"], () => {
+    this.#store.watch(["config", "run", "stopStep"], () => {
       clearTimeout(resting);
       resting = window.setTimeout(() => {
         const link = this.#link(this.#lesson);
@@ -74,18 +75,18 @@ export class Share {
 
   /** @param {Pick<Link, "hide" | "start">} lesson */
   #link(lesson) {
-    const { config, run, presets, until } = this.#store.state;
-    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, until, ...lesson }) : null;
+    const { config, run, presets, stopStep } = this.#store.state;
+    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, stopStep, ...lesson }) : null;
   }
 
   #open() {
     const { hide, start } = this.#lesson;
     for (const box of this.#boxes()) box.checked = box.name === "start" ? start : hide.includes(box.value);
     this.#write();
-    const { views: latest, recorded, palette, run, pictures, leftOut } = this.#store.state;
-    const views = recorded ? null : latest;
-    this.#find("#share-own").hidden = run.source !== null || pictures === 0;
-    this.#find("#share-left-out").hidden = run.source === null || leftOut.length === 0;
+    const { views: latest, demo, palette, run, imageCount, removedImages } = this.#store.state;
+    const views = demo ? null : latest;
+    this.#find("#share-own").hidden = run.source !== null || imageCount === 0;
+    this.#find("#share-removed").hidden = run.source === null || removedImages.length === 0;
     this.#find("#share-figure").hidden = !views;
     this.#find("#share-no-figure").hidden = views !== null;
     this.#dialog.showModal();
@@ -101,13 +102,13 @@ export class Share {
     const { views, history, run, config } = this.#store.state;
     const at = history.steps.indexOf(views?.step ?? 0);
     const loss = at >= 0 ? `, ${config?.loss} loss ${history.losses[at].toPrecision(3)}` : "";
-    return `AutoLink, ${run.name || "pictures"}: ${config?.keypoints} keypoints after ${views?.step} ${views?.step === 1 ? "step" : "steps"}${loss}.`;
+    return `AutoLink, ${run.name || "images"}: ${config?.keypoints} keypoints after ${counted(views?.step ?? 0, "step")}${loss}.`;
   }
 
   #write() {
     const checked = this.#boxes().filter(({ checked }) => checked);
     const known = this.#boxes().map(({ value }) => value);
-    // What the dialog does not list stays as the page's address has it.
+    // Hidden parts that the dialog does not list stay hidden.
     const others = this.#lesson.hide.filter((part) => !known.includes(part));
     const parts = checked.filter(({ name }) => name === "hide").map(({ value }) => value);
     const link = this.#link({ start: checked.some(({ name }) => name === "start"), hide: [...parts, ...others] });
@@ -122,9 +123,9 @@ export class Share {
     try {
       await navigator.clipboard.writeText(this.#address.value);
     } catch {
-      // Not allowed, or not a secure page: the old way.
+      // Not allowed, or not a secure page: use the old command.
       if (!document.execCommand("copy")) {
-        this.#copied.textContent = "This browser does not let the page copy: the link is selected, press Ctrl+C.";
+        this.#copied.textContent = "The browser does not let the page copy. The link is selected: press Ctrl+C.";
         return;
       }
     }

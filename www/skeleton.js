@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * Keypoints and the edges between them, drawn the same way wherever they are shown.
+ * Draws keypoints and edges; every view uses this.
  *
  * @module
  */
 
-/** Edges weaker than this stay undrawn, unless somebody wants it otherwise. */
-export const FAINTEST = 0.04;
+/** Default for the smallest relative strength of drawn edges. */
+export const MIN_STRENGTH = 0.04;
 
-/** More edges than these, the strongest ones, nobody tells apart. */
+/** Largest number of drawn edges; the strongest are kept. */
 const MOST = 250;
 
 /**
@@ -19,24 +19,24 @@ const MOST = 250;
  */
 
 /**
- * What is pointed at: it is shown wherever it appears.
- * @typedef {object} Looks
- * @property {number} [faintest]
+ * The highlighted edge and keypoint, and the smallest strength of drawn edges.
+ * @typedef {object} Highlight
+ * @property {number} [minStrength]
  * @property {[number, number] | null} [edge]
  * @property {number | null} [point]
  */
 
-/** An edge as a pair in ascending order, so that two names of one edge are equal.
+/** Returns an edge as a pair in ascending order.
  * @param {number} i
  * @param {number} j
  * @returns {[number, number]}
  */
 export const edgeOf = (i, j) => (i < j ? [i, j] : [j, i]);
 
-/** Edges with the strongest last, so that it is drawn on top. @type {WeakMap<number[][], { i: number, j: number, strength: number }[]>} */
+/** Cache of sorted edges. @type {WeakMap<number[][], { i: number, j: number, strength: number }[]>} */
 const known = new WeakMap();
 
-/** One graph is drawn over many pictures; it is sorted once.
+/** Edges by ascending strength, so that the strongest are drawn on top. One skeleton is drawn over many images, so the result is cached.
  * @param {number[][]} strengths
  */
 function sorted(strengths) {
@@ -56,9 +56,9 @@ function sorted(strengths) {
  * @param {CanvasRenderingContext2D} context
  * @param {Skeleton} skeleton
  * @param {{ left: number, top: number, side: number }} square
- * @param {Looks} [looks]
+ * @param {Highlight} [highlight]
  */
-export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { faintest = FAINTEST, edge = null, point = null } = {}) {
+export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { minStrength = MIN_STRENGTH, edge = null, point = null } = {}) {
   const at = points.map(([x, y]) => [left + x * side, top + y * side]);
   context.lineCap = "round";
   const line = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ width, /** @type {string | CanvasGradient} */ style) => {
@@ -70,7 +70,7 @@ export function drawSkeleton(context, { points, strengths, palette }, { left, to
     context.stroke();
   };
   for (const { i, j, strength } of sorted(strengths)) {
-    if (strength < Math.max(faintest, 0.001) || !at[i] || !at[j]) continue;
+    if (strength < Math.max(minStrength, 0.001) || !at[i] || !at[j]) continue;
     const width = side * (0.01 + 0.022 * strength);
     line(i, j, width + side * 0.02, `rgb(0 0 0 / ${0.5 * strength})`);
     line(i, j, width, `rgb(255 255 255 / ${strength ** 0.6})`);
@@ -94,7 +94,7 @@ export function drawSkeleton(context, { points, strengths, palette }, { left, to
   });
 }
 
-/** The edge that is pointed at, in the colours of its ends.
+/** Draws a highlighted edge in the colours of its ends.
  * @param {CanvasRenderingContext2D} context
  * @param {Skeleton} skeleton
  * @param {{ left: number, top: number, side: number }} square
@@ -117,7 +117,7 @@ export function drawEdge(context, { points, palette }, { left, top, side }, [i, 
   }
 }
 
-/** The keypoint under the pointer, if one is near enough.
+/** Returns the keypoint under the pointer, or null.
  * @param {[number, number][]} points
  * @param {[number, number]} pointer As fractions of the square.
  * @param {number} reach As a fraction of the square.
@@ -132,21 +132,21 @@ export function pointAt(points, [x, y], reach) {
   return nearest;
 }
 
-/** The edge under the pointer, of those that are drawn, if one is near enough.
+/** Returns the drawn edge under the pointer, or null.
  * @param {[number, number][]} points
  * @param {number[][]} strengths
  * @param {[number, number]} pointer
  * @param {number} reach
- * @param {number} faintest
+ * @param {number} minStrength
  * @returns {[number, number] | null}
  */
-export function edgeAt(points, strengths, [x, y], reach, faintest) {
+export function edgeAt(points, strengths, [x, y], reach, minStrength) {
   /** @type {[number, number] | null} */
   let nearest = null;
   let least = reach;
   points.forEach(([ax, ay], i) =>
     points.slice(0, i).forEach(([bx, by], j) => {
-      if ((strengths[i]?.[j] ?? 0) < Math.max(faintest, 0.001)) return;
+      if ((strengths[i]?.[j] ?? 0) < Math.max(minStrength, 0.001)) return;
       const [dx, dy] = [bx - ax, by - ay];
       const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
       const distance = Math.hypot(ax + t * dx - x, ay + t * dy - y);

@@ -1,19 +1,19 @@
 // @ts-check
 /*
- * Starts the page, and says what fails in it. A classic script without imports: it must work where a module does not.
+ * Starts the page and reports failures. A classic script without imports, because it must work when a module fails.
  *
- * An error that nobody caught is shown in one sentence, once; so is a watcher's, which `reportError` brings here.
+ * Each uncaught error is shown once, as a sentence. `reportError` brings errors of watchers here as well.
  */
 
 {
-  const MOST = 3;
-  /** @type {Set<string>} */ const said = new Set();
+  const MAX_NOTES = 3;
+  /** @type {Set<string>} */ const shown = new Set();
   const parsed = new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 
-  /** @param {string} text @param {boolean} isFatal Whether only loading the page again helps. */
-  const say = async (text, isFatal) => {
-    if (said.has(text) || said.size >= MOST) return;
-    said.add(text);
+  /** @param {string} text @param {boolean} isFatal True if only a reload helps. */
+  const report = async (text, isFatal) => {
+    if (shown.has(text) || shown.size >= MAX_NOTES) return;
+    shown.add(text);
     await parsed;
     const note = document.getElementById("fault-note");
     const line = document.createElement("p");
@@ -29,25 +29,25 @@
   };
 
   /** @param {unknown} error */
-  const words = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
+  const textOf = (error) => `${error instanceof Error ? error.message : error}`.replace(/\.$/, "");
 
-  // Capturing: what could not be loaded tells nobody but the element that asked for it.
+  // Capturing, because a load error is dispatched only to the element.
   addEventListener(
     "error",
     (event) => {
       const { target } = event;
-      if (target instanceof HTMLScriptElement) say(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
-      else if (event.error) say(`A part of the page failed (${words(event.error)}). The rest goes on.`, false);
+      if (target instanceof HTMLScriptElement) report(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
+      else if (event.error) report(`A part of the page failed (${textOf(event.error)}). The rest still works.`, false);
     },
     { capture: true },
   );
   addEventListener("unhandledrejection", ({ reason }) => {
-    // A session that is over tells so itself, and whoever aborts something knows.
+    // Errors of a closed session and aborted actions are reported elsewhere.
     if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
-    say(`A part of the page failed (${words(reason)}). The rest goes on.`, false);
+    report(`A part of the page failed (${textOf(reason)}). The rest still works.`, false);
   });
 
-  // Some browsers name a language that their own Intl refuses ("C"); libraries ask it for that one.
+  // Some browsers report a language that their own Intl rejects ("C"), and libraries pass it on.
   try {
     new Intl.NumberFormat(navigator.language);
     new Intl.DateTimeFormat();
@@ -68,10 +68,10 @@
 
   parsed.then(() =>
     import("./main.js").catch((error) => {
-      // Which one it was, the browser tells only here.
+      // Only resource timing tells which file is missing.
       const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
-      const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${words(error)})`;
-      say(`The page could not start${which}. Reload the page.`, true);
+      const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${textOf(error)})`;
+      report(`The page could not start${which}. Reload the page.`, true);
       console.error(error);
     }),
   );

@@ -1,32 +1,32 @@
 // @ts-check
 /**
- * What the page knows, in one place. Modules read it, `main.js` changes it, and each change is shown at the next frame.
+ * The state of the page, in one place. Modules read it, `main.js` changes it, and each change is shown at the next frame.
  *
  * @module
  */
 
-import { FAINTEST } from "./skeleton.js";
+import { MIN_STRENGTH } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
 /** @import { NamedFile } from "./autolink.js" */
-/** @import { Desk } from "./annotate/desk.js" */
-/** @import { Recorded } from "./recorded.js" */
-/** @import { Shipped } from "./models.js" */
+/** @import { AnnotationProject } from "./annotate/annotation_project.js" */
+/** @import { DemoRun } from "./demo.js" */
+/** @import { TrainedModel } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
-/** @import { Gone } from "./keeper.js" */
+/** @import { ReplacedRun } from "./autosave.js" */
 
 /**
- * A button that a message offers.
+ * A button next to a message.
  * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload" | "go-on"} Remedy
  */
 
 /**
- * The run under way, as far as the browser keeps it.
+ * The current run, as far as the browser stores it.
  * @typedef {object} Run
  * @property {string} id
- * @property {string} name What it learns from, for people.
- * @property {protocol.Source | null} source Where its pictures can be had again.
- * @property {number} keptStep Its last step that is safe: kept, or opened from a file.
+ * @property {string} name Name to show: the images that it learns from.
+ * @property {protocol.Source | null} source Sample that its images come from; null for files.
+ * @property {number} savedStep Its last step that is safe: stored by the browser, or opened from a file.
  */
 
 /**
@@ -40,73 +40,73 @@ import { FAINTEST } from "./skeleton.js";
  * @typedef {object} PageState
  * @property {"starting" | "running" | "ended"} engine
  * @property {protocol.Backend | null} backend
- * @property {string} reason Why that backend.
+ * @property {string} reason Sentence that says why this backend is in use.
  * @property {protocol.Setting[]} settings
  * @property {[protocol.Preset, protocol.Config][]} presets
  * @property {string[]} palette
  * @property {protocol.Phase} phase
- * @property {protocol.Config | null} config In force.
+ * @property {protocol.Config | null} config Settings in effect.
  * @property {Partial<protocol.Config>} staged Changes that wait for "Start new run".
- * @property {number} pictures
- * @property {{ count: number }} read How many were read, those left out included; the object is replaced when there are others, or more.
- * @property {number[]} leftOut The places of those that are left out, among all that were read.
- * @property {NamedFile[]} files A person's own files among what they came from.
- * @property {string} about
+ * @property {number} imageCount Number of images in training.
+ * @property {{ count: number }} read Number of loaded images, removed ones included. A new object means other or more images.
+ * @property {number[]} removedImages Indices of the removed images among all that were loaded.
+ * @property {NamedFile[]} files The user's own files among the loaded ones.
+ * @property {string} about Sentence that describes the images.
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
- * @property {string} runId What the engine knows the run by.
+ * @property {string} runId Id of the run in the engine.
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
- * @property {number} elapsed Seconds.
- * @property {boolean} plays Play was pressed last, and not Pause; the engine may not have come to it.
- * @property {boolean} pausing The pause was asked for, and the step under way is not over.
- * @property {boolean} resetting The reset was asked for and not yet answered.
- * @property {{ steps: number[], losses: number[] }} history Of this run; the object is replaced when a run starts.
- * @property {number} historyLength So that a growing history counts as a change.
- * @property {Recorded | null} recorded What views and parts are until the engine's own come; then nothing.
+ * @property {number} elapsed Training time, s.
+ * @property {boolean} isPlaying True if Play was pressed after Pause; the engine may not have reacted yet.
+ * @property {boolean} isPausing True from the request to pause until the current step ends.
+ * @property {boolean} resetting True until the engine has answered a reset.
+ * @property {{ steps: number[], losses: number[] }} history Losses of this run. A new run gets a new object.
+ * @property {number} historyLength Length of the history; makes its growth a change of state.
+ * @property {DemoRun | null} demo The recorded run shown until the engine sends its own views; then null.
  * @property {protocol.PreviewViews | null} views
- * @property {protocol.Stages | null} parts The chosen probe, taken apart.
- * @property {protocol.Edits} touch Which probe that is, and what is changed on its way.
- * @property {[number, number] | null} edge The edge that is pointed at, or else picked.
- * @property {[number, number] | null} pickedEdge
- * @property {number | null} point The keypoint that is pointed at.
- * @property {number} faintest Weaker edges stay undrawn.
- * @property {boolean} slow Slow motion.
- * @property {number | null} until The step at which training stops by itself.
- * @property {protocol.SnapshotView[]} moments What the run looked like on its way.
- * @property {{ step: number, error: number, baseline: number }[]} scores How well keypoints tell joints, where these are known.
+ * @property {protocol.Stages | null} stages All stages of the selected preview image.
+ * @property {protocol.Edits} edits Index of the selected preview image, and its edits.
+ * @property {[number, number] | null} edge The edge under the pointer, else the picked one.
+ * @property {[number, number] | null} pickedEdge The edge that was clicked.
+ * @property {number | null} point The keypoint under the pointer.
+ * @property {number} minStrength Edges below this relative strength are not drawn.
+ * @property {boolean} slow True in slow motion.
+ * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
+ * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
+ * @property {{ step: number, error: number, baseline: number }[]} scores Joint errors, for samples with known joints.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
- * @property {string} model What the run goes on from, if a model or a run was opened.
+ * @property {string} model Description of the model or run that was opened.
  * @property {Run} run
- * @property {Saved[]} saves Runs that the browser keeps, the newest first.
- * @property {Shipped[]} models Those that come with the page.
- * @property {Gone | null} gone The run before, which can come back.
- * @property {string} persisted What the browser says about how long it keeps them.
- * @property {string} unkept Why the browser keeps nothing; empty while it does.
- * @property {protocol.FormatInfo[]} formats What annotations can be exported as.
- * @property {Desk | null} desk What is on the annotation desk.
- * @property {boolean} finding Keypoints are being found.
- * @property {protocol.Rejected[]} noted Files of the desk that could not be used, or need a word.
- * @property {boolean} loading A load was asked for and not yet answered.
+ * @property {Saved[]} saves Runs stored in the browser, newest first.
+ * @property {TrainedModel[]} models Trained models that come with the page.
+ * @property {ReplacedRun | null} replacedRun The previous run, which can be restored.
+ * @property {string} persisted Sentence on how long the browser keeps stored runs.
+ * @property {string} autosaveError Sentence that says why the browser cannot store the run; empty if it can.
+ * @property {protocol.FormatInfo[]} formats Export formats of annotations.
+ * @property {AnnotationProject | null} project The annotation project.
+ * @property {boolean} isDetecting True while keypoints of the project are detected.
+ * @property {protocol.Rejected[]} fileNotes Notes on files added to the project.
+ * @property {boolean} loading True until the engine has answered a load.
  * @property {Message | null} message
  */
 
-/** A probe as it is, before anybody touches it.
- * @param {number} probe
+/** A preview image without edits.
+ * @param {number} preview Index.
  * @returns {protocol.Edits}
  */
-export const untouched = (probe) => ({ preview: probe, mask: { kind: "usual" }, keypoints: null, edges: [] });
+export const noEdits = (preview) => ({ preview, mask: { kind: "usual" }, keypoints: null, edges: [] });
 
-/** A run that begins.
+/** A new run with an id of its own.
  * @param {string} name
  * @param {protocol.Source | null} source
  * @returns {Run}
  */
 export function newRun(name, source) {
-  return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, keptStep: 0 };
+  return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, savedStep: 0 };
 }
 
-/** @returns {PageState} */
+/** The state before the engine has started. @returns {PageState} */
 export const initialState = () => ({
   engine: "starting",
   backend: null,
@@ -117,9 +117,9 @@ export const initialState = () => ({
   phase: "empty",
   config: null,
   staged: {},
-  pictures: 0,
+  imageCount: 0,
   read: { count: 0 },
-  leftOut: [],
+  removedImages: [],
   files: [],
   about: "",
   rejected: [],
@@ -128,41 +128,41 @@ export const initialState = () => ({
   loss: null,
   stepsPerSecond: null,
   elapsed: 0,
-  plays: false,
-  pausing: false,
+  isPlaying: false,
+  isPausing: false,
   resetting: false,
   history: { steps: [], losses: [] },
   historyLength: 0,
-  recorded: null,
+  demo: null,
   views: null,
-  parts: null,
-  touch: untouched(0),
+  stages: null,
+  edits: noEdits(0),
   edge: null,
   pickedEdge: null,
   point: null,
-  faintest: FAINTEST,
+  minStrength: MIN_STRENGTH,
   slow: false,
-  until: null,
-  moments: [],
+  stopStep: null,
+  snapshots: [],
   scores: [],
   model: "",
   run: newRun("", null),
   saves: [],
   models: [],
   formats: [],
-  desk: null,
-  finding: false,
-  noted: [],
-  gone: null,
+  project: null,
+  isDetecting: false,
+  fileNotes: [],
+  replacedRun: null,
   persisted: "",
-  unkept: "",
+  autosaveError: "",
   progress: null,
   loading: false,
   message: null,
 });
 
 /**
- * Holds the state and tells, once a frame, what has changed.
+ * Holds the state and notifies its watchers once per frame.
  */
 export class Store {
   /** @type {PageState} */ #state = initialState();
@@ -181,11 +181,11 @@ export class Store {
     for (const key of keys) this.#changed.add(key);
     this.#state = { ...this.#state, ...patch };
     if (first && this.#changed.size > 0) requestAnimationFrame(() => this.#show());
-    if (keys.length) tell(this.#reactions, this.#state, new Set(keys));
+    if (keys.length) notify(this.#reactions, this.#state, new Set(keys));
   }
 
   /**
-   * Calls `act` after each change of one of `keys`, at once: also in a tab that shows no frames.
+   * Calls `act` immediately after each change of one of `keys`, also in a hidden tab.
    * @param {(keyof PageState)[]} keys
    * @param {(state: PageState) => void} act
    */
@@ -196,7 +196,7 @@ export class Store {
   }
 
   /**
-   * Calls `show` at once, and after each change of one of `keys`.
+   * Calls `show` now, and in the frame after each change of one of `keys`.
    * @param {(keyof PageState)[]} keys
    * @param {(state: PageState) => void} show
    */
@@ -204,22 +204,22 @@ export class Store {
     this.#views.push((state, changed) => {
       if (keys.some((key) => changed.has(key))) show(state);
     });
-    tell([show], this.#state, new Set());
+    notify([show], this.#state, new Set());
   }
 
   #show() {
     const changed = this.#changed;
     this.#changed = new Set();
-    tell(this.#views, this.#state, changed);
+    notify(this.#views, this.#state, changed);
   }
 }
 
-/** Calls every listener; one that throws is reported, and the others hear all the same.
+/** Calls every listener. A listener that throws is reported and does not block the others.
  * @param {((state: PageState, changed: Set<keyof PageState>) => void)[]} listeners
  * @param {PageState} state
  * @param {Set<keyof PageState>} changed
  */
-function tell(listeners, state, changed) {
+function notify(listeners, state, changed) {
   for (const listener of [...listeners]) {
     try {
       listener(state, changed);
@@ -229,19 +229,19 @@ function tell(listeners, state, changed) {
   }
 }
 
-/** Appends what belongs to a step; one that does not follow starts anew.
+/** Appends an entry to a list in order of steps. An entry that does not follow the last one starts a new list.
  * @template {{ step: number }} T
  * @param {T[]} list
  * @param {T} next
  */
-export const followed = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
+export const appendByStep = (list, next) => (next.step > (list.at(-1)?.step ?? -1) ? [...list, next] : [next]);
 
-/** Appends a step to the history; a step that does not follow starts it anew.
+/** Appends the loss of a step to the history. A step that does not follow the last one starts a new history.
  * @param {PageState["history"]} history
  * @param {number} step
  * @param {number} loss
  */
-export function recorded(history, step, loss) {
+export function appendLoss(history, step, loss) {
   const last = history.steps.at(-1) ?? 0;
   if (step <= last) return { steps: [step], losses: [loss] };
   history.steps.push(step);
@@ -249,39 +249,39 @@ export function recorded(history, step, loss) {
   return history;
 }
 
-/** What is left of a run that went back to a step.
+/** Truncates history, snapshots and scores of a run that went back to a step.
  * @param {PageState} state
  * @param {number} step
  */
-export function backTo({ history, moments, scores }, step) {
+export function backTo({ history, snapshots, scores }, step) {
   const steps = history.steps.filter((taken) => taken <= step);
   const losses = history.losses.slice(0, steps.length);
   return {
     history: { steps, losses },
     historyLength: steps.length,
     loss: losses.at(-1) ?? null,
-    moments: moments.filter((moment) => moment.step <= step),
+    snapshots: snapshots.filter((snapshot) => snapshot.step <= step),
     scores: scores.filter((score) => score.step <= step),
   };
 }
 
-/** Whether play, step and reset do something.
+/** Returns true if the engine can train now.
  * @param {PageState} state
  */
-export function canTrain({ engine, phase, pictures, loading, resetting }) {
-  return engine === "running" && phase !== "loading" && pictures > 0 && !loading && !resetting;
+export function canTrain({ engine, phase, imageCount, loading, resetting }) {
+  return engine === "running" && phase !== "loading" && imageCount > 0 && !loading && !resetting;
 }
 
-/** Whether play and step mean something now, or soon.
+/** Returns true if Play and Step can be pressed: training is possible, or will be soon.
  * @param {PageState} state
  */
-export function isPressable({ engine, pictures, loading, phase }) {
-  return engine === "starting" || (engine === "running" && (pictures > 0 || loading || phase === "loading"));
+export function isPressable({ engine, imageCount, loading, phase }) {
+  return engine === "starting" || (engine === "running" && (imageCount > 0 || loading || phase === "loading"));
 }
 
-/** Whether the run has come to the step at which it was to stop.
+/** Returns true if the run has reached its last step.
  * @param {PageState} state
  */
-export function isFinished({ step, until }) {
-  return until !== null && step >= until;
+export function isFinished({ step, stopStep }) {
+  return stopStep !== null && step >= stopStep;
 }

@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * Files that this browser keeps for the page, under plain names: in the origin's private file system, or in IndexedDB where that
- * is missing.
+ * Files stored in the browser under plain names: in the origin private file system, or in IndexedDB if that is missing.
  *
  * @module
  */
@@ -12,16 +11,16 @@ import { createStore, del, get, keys, set } from "./vendor/idb-keyval/index.js";
  * @typedef {object} Storage
  * @property {() => Promise<string[]>} names
  * @property {(name: string) => Promise<Blob>} read
- * @property {(name: string, content: Blob) => Promise<void>} write Whole, or not at all.
+ * @property {(name: string, content: Blob) => Promise<void>} write Writes atomically.
  * @property {(name: string) => Promise<void>} remove
  */
 
-/** What is kept has a folder of its own. @typedef {"runs" | "projects"} Folder */
+/** Folder of the stored files. @typedef {"runs" | "projects"} Folder */
 
 /**
- * Where files can be kept here.
+ * Opens the storage of the browser.
  * @param {Folder} [name]
- * @returns {Promise<Storage>} Rejects where the browser admits nothing.
+ * @returns {Promise<Storage>} Rejects if the browser allows no storage.
  */
 export async function openStorage(name = "runs") {
   return fileSystem(name).catch(() => database(name));
@@ -41,7 +40,7 @@ async function fileSystem(name) {
     read: async (name) => (await folder.getFileHandle(name)).getFile(),
     write: async (name, content) => {
       const file = await folder.getFileHandle(name, { create: true });
-      // It writes elsewhere, and takes the file's place when it is closed.
+      // The stream writes a temporary file, which replaces the file on close.
       const writable = await file.createWritable();
       try {
         await writable.write(content);
@@ -57,14 +56,14 @@ async function fileSystem(name) {
 
 /** @param {Folder} folder @returns {Promise<Storage>} */
 async function database(folder) {
-  // A database has the one store that it was made with.
+  // A database keeps the one store that it was created with.
   const store = createStore(folder === "runs" ? "autolink" : `autolink-${folder}`, folder);
-  await keys(store); // rejects where it is not allowed
+  await keys(store); // rejects if storage is not allowed
   return {
     names: async () => (await keys(store)).map(String),
     read: async (name) => {
       const content = await get(name, store);
-      if (!(content instanceof Blob)) throw new Error(`There is no ${name}.`);
+      if (!(content instanceof Blob)) throw new Error(`${name} is missing.`);
       return content;
     },
     write: (name, content) => set(name, content, store),

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A tour over the live page, from "what is hidden here?" to "now your own pictures". It is loaded when somebody asks for it.
+ * The tour of the page in nine stops, loaded on demand.
  *
  * @module
  */
@@ -8,10 +8,10 @@
 /** @import { DriveStep } from "driver.js" */
 
 /**
- * A stop: what is lit, and what is said. What a link hides, or what is not there, is left out.
+ * A stop of the tour: the highlighted element and its text. Stops whose element is hidden or missing are skipped.
  * @typedef {object} Stop
- * @property {string} at A selector; the smallest ancestor that `within` names is lit.
- * @property {string} [within]
+ * @property {string} at Selector of the element.
+ * @property {string} [within] Selector of the ancestor to highlight in its place.
  * @property {string} title
  * @property {string} text
  */
@@ -22,58 +22,58 @@ const STOPS = [
     at: '[data-stage="masked"], [data-view="masked"]',
     within: "figure",
     title: "What is hidden here?",
-    text: "Most of the picture is covered. Could you draw what stood there? From these scraps alone, hardly: an arm may go up or down. Two networks now play this game together.",
+    text: "This is the masked input: most of the image is covered. Could you draw the rest? From these scraps alone, hardly: an arm may go up or down. Two networks play this game together.",
   },
   {
-    at: '[data-stage="linked"], [data-view="skeleton"]',
+    at: '[data-stage="keypoints"], [data-view="skeleton"]',
     within: "figure",
-    title: "The first one leaves a hint",
-    text: "It sees the whole picture, but may say only where a few points are. Nobody tells it which points. Before training they lie in a heap.",
+    title: "The detector leaves a hint",
+    text: "It sees the whole image, but passes on only the positions of a few keypoints. Nobody tells it which ones. Before training they lie close together.",
   },
   {
     at: '[data-stage="edge-map"], [data-view="edge-map"]',
     within: "figure",
-    title: "The points are joined by lines",
-    text: "Which pairs are joined, and how strongly, is learned once for all pictures. These lines are all that is passed on.",
+    title: "Edges join the keypoints",
+    text: "Training learns which pairs are joined, and how strongly, once for all images. The decoder sees the keypoints only through this edge map.",
   },
   {
-    at: '[data-stage="rebuilt"], [data-view="reconstruction"]',
+    at: '[data-stage="reconstruction"], [data-view="reconstruction"]',
     within: "figure",
-    title: "The second one fills the gaps",
-    text: "It gets the scraps and the lines, and paints the whole picture. The better the lines follow the body, the better it paints.",
+    title: "The decoder fills the gaps",
+    text: "It gets the masked input and the edge map, and reconstructs the whole image. The better the edges follow the body, the better the reconstruction.",
   },
   {
     at: "#play",
-    title: "Let them practise",
-    text: "Press Play now, or the space bar later. Each step shows them a few pictures, and both change a little so that the painting becomes better.",
+    title: "Start training",
+    text: "Press Play now, or the space bar later. Each step shows both networks a few images and changes them a little, so that the reconstruction improves.",
   },
   {
     at: "#loss-chart",
     within: "section",
-    title: "How far off they are",
-    text: "The loss measures the difference between painting and picture. It should fall fast, then slowly. A wobble is normal.",
+    title: "The loss measures the error",
+    text: "The loss is the difference between reconstruction and image. It should fall fast, then slowly. A wobble is normal.",
   },
   {
     at: "#edge-matrix",
     within: "section",
-    title: "A skeleton falls out",
-    text: "Each cell is the weight of one line. At first all are alike; useful ones grow dark, the rest fade. What stays is the skeleton, and nobody drew it.",
+    title: "A skeleton appears",
+    text: "Each cell is the weight of one edge. At first all are alike. Useful edges grow dark, the others fade. The edges that stay are the skeleton, and nobody drew it.",
   },
   {
     at: "#settings-live",
     within: "fieldset",
     title: "Change the rules",
-    text: "Hide less, and the painter needs no hint: the points stop meaning anything. Hide everything, and it must guess the colours. These act while it runs.",
+    text: "Lower the mask ratio, and the decoder needs no edge map: the keypoints lose their meaning. Raise it to 1, and the decoder must guess the colours. You can change these settings during training.",
   },
   {
     at: "#drop",
-    title: "Now your own pictures",
-    text: "A hundred or more of one kind of thing, one in each picture, about centred: hands, faces, chairs. They never leave this device. The whole story is told below, in the article.",
+    title: "Now your own images",
+    text: "Drop in a hundred images or more of one kind of object, one per image and roughly centred: hands, faces, chairs. They never leave this device. The article below tells the whole story.",
   },
 ];
 
-/** Starts it; the focus comes back to where it was.
- * @returns {Promise<void>} Settles when it is over.
+/** Starts the tour and restores the focus at its end.
+ * @returns {Promise<void>} Settles when the tour has ended.
  */
 export async function startTour() {
   const { driver } = await import("./vendor/driver/driver.js.mjs");
@@ -103,7 +103,7 @@ export async function startTour() {
       doneBtnText: "Done",
       popoverClass: "tour",
       onPopoverRender: ({ wrapper, title, footer, closeButton }) => {
-        // Its landmarks are none of the page's.
+        // The popover must not add landmarks to the page.
         const heading = document.createElement("h2");
         heading.append(...title.childNodes);
         title.replaceChildren(heading);
@@ -114,7 +114,7 @@ export async function startTour() {
         wrapper.dataset.testid = "tour";
       },
       onHighlighted: (element, _step, { state }) => {
-        // What is lit is no button that opens something.
+        // driver.js marks the element as a button that opens the popover, which it is not.
         for (const name of ["aria-haspopup", "aria-expanded", "aria-controls"]) element?.removeAttribute(name);
         state.popover?.nextButton.focus();
       },
@@ -127,14 +127,14 @@ export async function startTour() {
   });
 }
 
-/** The tour's own style, once. */
+/** Loads the stylesheet of driver.js once. */
 function styled() {
   if (document.querySelector("link[href$='driver.css']")) return;
   const link = document.createElement("link");
   link.rel = "stylesheet";
   link.href = "vendor/driver/driver.css";
   const loaded = new Promise((resolve) => ["load", "error"].forEach((name) => link.addEventListener(name, resolve)));
-  // Before the page's, which has the last word.
+  // Placed first, so that the stylesheet of the page overrides it.
   document.head.prepend(link);
   return loaded;
 }

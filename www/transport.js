@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Play, Pause and Step: what people asked for last, and the engine brought to it.
+ * Play, Pause and Step.
  *
- * A press only says what is wanted. One training command at a time is under way; when its answer comes, or the engine becomes able to
- * train, what is wanted then is asked of it. So no press is swallowed by what was under way when it came.
+ * A press only changes the wanted state. One training command runs at a time. When its answer arrives, or when the engine becomes able
+ * to train, the engine gets the command for the state that is wanted then. So no press is lost while a command runs.
  *
  * @module
  */
@@ -14,21 +14,21 @@ import { canTrain, isFinished, isPressable } from "./state.js";
 /** @import { Session } from "./autolink.js" */
 /** @import { Store } from "./state.js" */
 
-/** In slow motion a step is taken this often, ms. */
+/** Interval between steps in slow motion, ms. */
 const SLOW_STEP = 1000;
 
 /**
  * @typedef {object} Engine
- * @property {() => Session | null} session The one that runs now.
+ * @property {() => Session | null} session Returns the current session.
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
- * @property {() => void} rested Called when training ended and nothing more is wanted.
+ * @property {() => void} onRest Called when training has ended and no more is wanted.
  */
 
-/** The training command under way. */
+/** The training command that is running. */
 class Command {
-  /** Whether the engine was asked to pause it. */ isPaused = false;
+  /** True if the engine was told to pause it. */ isPaused = false;
 
-  /** @param {string} wish What it does: "step", or slow motion and end of a training. */
+  /** @param {string} wish "step", or the slow-motion and stop-step settings of a training. */
   constructor(wish) {
     this.wish = wish;
   }
@@ -37,11 +37,11 @@ class Command {
 export class Transport {
   #store;
   #engine;
-  /** Presses of Step that are not answered yet. */ #steps = 0;
-  /** Whoever wants the engine for himself, and has not given it back. */ #holds = 0;
+  /** Presses of Step that are not executed yet. */ #steps = 0;
+  /** Number of actions that currently keep training paused. */ #interruptions = 0;
   /** @type {Command | null} */ #command = null;
-  /** Settles when that is answered. */ #answered = Promise.resolve();
-  /** Whether training was under way when the engine failed. */ #goesOn = false;
+  /** Settles when the running command is answered. */ #answered = Promise.resolve();
+  /** True if the engine failed during training. */ #resumesAfterRestart = false;
 
   /**
    * @param {Store} store
@@ -50,99 +50,99 @@ export class Transport {
   constructor(store, engine) {
     this.#store = store;
     this.#engine = engine;
-    store.react(["engine", "phase", "pictures", "loading", "resetting", "slow", "until", "plays"], () => this.#follow());
+    store.react(["engine", "phase", "imageCount", "loading", "resetting", "slow", "stopStep", "isPlaying"], () => this.#sync());
   }
 
-  /** Trains as soon as that is possible, or stops after the step under way. */
+  /** Starts training as soon as possible, or pauses it after the current step. */
   toggle() {
     if (!isPressable(this.#store.state)) return;
     const { state } = this.#store;
     this.#steps = 0;
-    if (state.plays) return this.#store.set({ plays: false });
-    this.#forgive();
-    // Whoever goes on after the end wants no end.
-    this.#store.set({ plays: true, ...(isFinished(state) ? { until: null } : {}) });
+    if (state.isPlaying) return this.#store.set({ isPlaying: false });
+    this.#clearMessage();
+    // Play after the last step removes the limit.
+    this.#store.set({ isPlaying: true, ...(isFinished(state) ? { stopStep: null } : {}) });
   }
 
-  /** Takes one more step. While it trains, that says nothing. */
+  /** Takes one more step. Has no effect during training. */
   step() {
-    if (!isPressable(this.#store.state) || this.#store.state.plays) return;
+    if (!isPressable(this.#store.state) || this.#store.state.isPlaying) return;
     this.#steps += 1;
-    this.#forgive();
-    this.#follow();
+    this.#clearMessage();
+    this.#sync();
   }
 
-  /** A message that has been read gives way. */
-  #forgive() {
+  /** Removes the message if training is possible. */
+  #clearMessage() {
     if (canTrain(this.#store.state)) this.#store.set({ message: null });
   }
 
-  /** Wants no training any more. */
+  /** Requests that training stops. */
   stop() {
     this.#steps = 0;
-    this.#store.set({ plays: false });
+    this.#store.set({ isPlaying: false });
   }
 
   /**
-   * Ends training for something that takes its place; what is pressed meanwhile holds afterwards.
+   * Stops training for an action that replaces the run. Presses during the action take effect afterwards.
    * @template T
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
    */
-  instead(act) {
-    if (this.#holds === 0) this.stop();
-    return this.during(act);
+  replace(act) {
+    if (this.#interruptions === 0) this.stop();
+    return this.whilePaused(act);
   }
 
   /**
-   * Does something between two steps, for which training pauses; afterwards it goes on, or what was pressed meanwhile holds.
+   * Pauses training for an action between two steps. Afterwards training continues, or presses during the action take effect.
    * @template T
    * @param {() => Promise<T>} act
    * @returns {Promise<T>}
    */
-  async during(act) {
-    this.#holds += 1;
-    this.#follow();
+  async whilePaused(act) {
+    this.#interruptions += 1;
+    this.#sync();
     try {
       await this.#answered;
       return await act();
     } finally {
-      this.#holds -= 1;
-      if (this.#holds === 0 && !canTrain(this.#store.state)) this.stop();
-      this.#follow();
+      this.#interruptions -= 1;
+      if (this.#interruptions === 0 && !canTrain(this.#store.state)) this.stop();
+      this.#sync();
     }
   }
 
-  /** The engine failed: whether it trained is remembered for the next one. */
+  /** Stops after a failure of the engine, and remembers whether it was training. */
   fail() {
-    this.#goesOn ||= this.#store.state.plays;
+    this.#resumesAfterRestart ||= this.#store.state.isPlaying;
     this.stop();
   }
 
-  /** Whether a new engine is to go on training by itself; told once. */
-  takeGoesOn() {
-    const goesOn = this.#goesOn;
-    this.#goesOn = false;
+  /** Returns once whether a new engine should continue training. */
+  takeResumesAfterRestart() {
+    const goesOn = this.#resumesAfterRestart;
+    this.#resumesAfterRestart = false;
     return goesOn;
   }
 
-  /** Brings the engine to what is wanted, as far as that can be done now. */
-  #follow() {
+  /** Sends the command for the wanted state, if the engine can take it now. */
+  #sync() {
     const { state } = this.#store;
-    const { plays, slow, until } = state;
+    const { isPlaying, slow, stopStep } = state;
     const command = this.#command;
     if (command) {
-      const isWanted = command.wish === "step" || (plays && this.#holds === 0 && command.wish === `${slow} ${until}`);
+      const isWanted = command.wish === "step" || (isPlaying && this.#interruptions === 0 && command.wish === `${slow} ${stopStep}`);
       if (!isWanted) this.#pause(command);
       return;
     }
-    if (this.#holds > 0 || !canTrain(state)) return;
+    if (this.#interruptions > 0 || !canTrain(state)) return;
     const session = this.#engine.session();
     if (!session) return;
-    if (plays) {
-      const steps = until === null ? null : until - session.state().step;
-      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${until}`, { steps, everyMs: slow ? SLOW_STEP : null });
-      else this.#store.set({ plays: false });
+    if (isPlaying) {
+      const steps = stopStep === null ? null : stopStep - session.state().step;
+      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${stopStep}`, { steps, everyMs: slow ? SLOW_STEP : null });
+      else this.#store.set({ isPlaying: false });
     } else if (this.#steps > 0) {
       this.#steps -= 1;
       this.#answered = this.#train("step", { steps: 1 });
@@ -151,7 +151,7 @@ export class Transport {
 
   /** @param {Command} command */
   #pause(command) {
-    if (!this.#store.state.plays) this.#store.set({ pausing: true });
+    if (!this.#store.state.isPlaying) this.#store.set({ isPausing: true });
     if (command.isPaused) return;
     command.isPaused = true;
     this.#engine.attempt((session) => session.pause());
@@ -167,7 +167,7 @@ export class Transport {
     await this.#engine.attempt(async (session) => {
       try {
         await session.train(options);
-        // It came to its end, or something else took the engine. Who paused it from here may want more.
+        // Training came to its end, or another action took the engine. After a pause from here, more may be wanted.
         if (!command.isPaused && wish !== "step") this.stop();
       } catch (error) {
         const isOver = error instanceof EngineError && (error.kind === "backend" || error.kind === "crash");
@@ -179,8 +179,8 @@ export class Transport {
     this.#command = null;
     const session = this.#engine.session();
     const { state } = this.#store;
-    if (session && state.engine === "running" && !state.loading) this.#store.set({ phase: session.state().phase, pausing: false, progress: null });
-    this.#follow();
-    if (wish !== "step" && !this.#store.state.plays) this.#engine.rested();
+    if (session && state.engine === "running" && !state.loading) this.#store.set({ phase: session.state().phase, isPausing: false, progress: null });
+    this.#sync();
+    if (wish !== "step" && !this.#store.state.isPlaying) this.#engine.onRest();
   }
 }

@@ -1,43 +1,44 @@
 // @ts-check
 /**
- * The probe pictures: one canvas a row (input, skeleton, edge map, masked input, reconstruction), one column a picture.
- * On a narrow screen each canvas folds into two rows.
+ * The preview images: one canvas per view (input, skeleton, edge map, masked input, reconstruction), one column per image. On a narrow
+ * screen each canvas has two rows.
  *
  * @module
  */
 
+import { counted, grouped } from "./format.js";
 import { drawSkeleton } from "./skeleton.js";
 
 /** @import * as protocol from "./protocol.js" */
-/** @import { Looks } from "./skeleton.js" */
+/** @import { Highlight } from "./skeleton.js" */
 
-/** The largest number of pictures in a canvas. */
+/** Largest number of images in a canvas. */
 const COLUMNS = 8;
-/** Gap between pictures, as a share of their side; `style.css` reserves the same shape. */
+/** Gap between images as a fraction of their side; `style.css` assumes the same. */
 const GAP = 0.08;
-/** Canvases are described anew at most this often, ms. */
+/** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
 
 /**
  * @typedef {object} Row
  * @property {HTMLCanvasElement} canvas
- * @property {number} channel Which of the four stored pictures lies underneath.
- * @property {boolean} skeleton Whether keypoints and edges are drawn over it.
+ * @property {number} channel Index of the stored image that is drawn.
+ * @property {boolean} skeleton True to draw keypoints and edges over it.
  * @property {string} title
  */
 
-/** Where each view is among the pixels of all; skeletons are drawn over the input. */
+/** Index of each view in the pixels of {@link protocol.PreviewViews}; the skeleton is drawn over the input. */
 export const CHANNELS = { input: 0, masked: 1, "edge-map": 2, reconstruction: 3, skeleton: 0 };
 
 /** Draws {@link protocol.PreviewViews} into the page's five canvases. */
-export class ProbeViews {
+export class PreviewCanvases {
   /** @type {Row[]} */ #rows;
   /** @type {protocol.PreviewViews | null} */ #views = null;
   /** @type {string[]} */ #palette = [];
   #source = document.createElement("canvas");
-  #isRecorded = false;
+  #isDemo = false;
   #described = -Infinity;
-  /** @type {Looks} */ #looks = {};
+  /** @type {Highlight} */ #highlight = {};
   #chosen = -1;
 
   /** @param {HTMLElement} root Holds the canvases, each with `data-view`. */
@@ -55,28 +56,28 @@ export class ProbeViews {
     new ResizeObserver(() => this.#draw()).observe(root);
   }
 
-  /** Marks a probe and what is pointed at.
-   * @param {number} probe
-   * @param {Looks} looks
+  /** Marks the selected preview image and the highlighted edge and keypoint.
+   * @param {number} preview
+   * @param {Highlight} highlight
    */
-  mark(probe, looks) {
-    const isSame = probe === this.#chosen && looks.edge === this.#looks.edge && looks.point === this.#looks.point && looks.faintest === this.#looks.faintest;
+  mark(preview, highlight) {
+    const isSame = preview === this.#chosen && highlight.edge === this.#highlight.edge && highlight.point === this.#highlight.point && highlight.minStrength === this.#highlight.minStrength;
     if (isSame) return;
-    this.#chosen = probe;
-    this.#looks = looks;
+    this.#chosen = preview;
+    this.#highlight = highlight;
     this.#draw();
   }
 
-  /** Tells which probe was pressed.
-   * @param {(probe: number) => void} choose
+  /** Calls back when a preview image is clicked.
+   * @param {(preview: number) => void} choose
    */
   onChoose(choose) {
     for (const { canvas } of this.#rows) {
       canvas.classList.add("is-choosable");
       canvas.addEventListener("click", ({ offsetX, offsetY }) => {
         const { columns, side } = this.#layout(canvas.clientWidth, canvas.clientHeight);
-        const probe = Math.floor(offsetX / (side * (1 + GAP))) + columns * Math.floor(offsetY / (side * (1 + GAP)));
-        if (probe < (this.#views?.count ?? 0)) choose(probe);
+        const preview = Math.floor(offsetX / (side * (1 + GAP))) + columns * Math.floor(offsetY / (side * (1 + GAP)));
+        if (preview < (this.#views?.count ?? 0)) choose(preview);
       });
     }
   }
@@ -84,18 +85,18 @@ export class ProbeViews {
   /**
    * @param {protocol.PreviewViews | null} views
    * @param {string[]} palette
-   * @param {boolean} isRecorded Whether they are of a run that was recorded.
+   * @param {boolean} isDemo True if the views come from the recorded run.
    */
-  show(views, palette, isRecorded) {
+  show(views, palette, isDemo) {
     this.#views = views;
-    this.#isRecorded = isRecorded;
+    this.#isDemo = isDemo;
     this.#palette = palette;
     if (views) this.#upload(views);
     this.#draw();
     this.#describe();
   }
 
-  /** Copies the pixels into one tall canvas of `4 * count` squares, from which the rows are drawn scaled.
+  /** Copies the pixels to one tall canvas of `4 * count` squares, from which the views are drawn scaled.
    * @param {protocol.PreviewViews} views
    */
   #upload({ size, count, pixels }) {
@@ -150,7 +151,7 @@ export class ProbeViews {
     }
   }
 
-  /** The canvas' shape, which `style.css` sets, says how many columns it has.
+  /** Columns and size of the images, from the aspect ratio of the canvas, which `style.css` sets.
    * @param {number} width
    * @param {number} height
    */
@@ -171,10 +172,10 @@ export class ProbeViews {
     context.fillStyle = "rgb(0 0 0 / 0.3)";
     context.fillRect(left, top, side, side);
     const skeleton = { points: keypoints[index] ?? [], strengths: edge_strengths, palette: this.#palette };
-    drawSkeleton(context, skeleton, { left, top, side }, this.#looks);
+    drawSkeleton(context, skeleton, { left, top, side }, this.#highlight);
   }
 
-  /** The first picture with its skeleton, as a data URL; empty where there is none. */
+  /** Returns the first image with its skeleton as a data URL; empty if there are no views. */
   thumbnail(side = 128) {
     const views = this.#views;
     const canvas = document.createElement("canvas");
@@ -191,11 +192,11 @@ export class ProbeViews {
     const now = performance.now();
     const views = this.#views;
     if (views && views.step > 0 && now - this.#described < DESCRIBE_EVERY) return;
-    if (views && !this.#isRecorded) this.#described = now;
+    if (views && !this.#isDemo) this.#described = now;
     for (const { canvas, title } of this.#rows) {
       const label = views
-        ? `${title} of ${views.count} ${views.count === 1 ? "picture" : "pictures"} at step ${views.step}${this.#isRecorded ? " of a recorded run" : ""}`
-        : `${title}: no pictures yet`;
+        ? `${title} of ${counted(views.count, "image")} at step ${grouped(views.step)}${this.#isDemo ? " of a recorded run" : ""}`
+        : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

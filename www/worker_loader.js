@@ -1,31 +1,31 @@
 // @ts-check
 /**
- * The worker: loads the engine and starts it. What the engine itself can no longer tell of (it was not loaded, it ran
- * out of memory, it stopped in the middle of something) is told from here, in the form of an event of the engine.
+ * The worker: loads the engine and starts it. Failures that the engine cannot report itself (it was not loaded, ran out of memory or
+ * stopped) are sent from here as events of the engine.
  *
  * @module
  */
 
 import init from "./worker.js";
 
-/** Of this file; put in when the page is built. */
+/** Build id of this file. The build replaces the placeholder (`xtask/stamp.mjs`). */
 const BUILD = "unstamped";
 
 /** @param {string} message */
 const fail = (message) => self.postMessage({ type: "failed", id: null, kind: "crash", message });
 
 /** @param {unknown} reason */
-const said = (reason) => (reason instanceof Error ? reason.message : String(reason));
+const textOf = (reason) => (reason instanceof Error ? reason.message : String(reason));
 
 let loaded = false;
 
 self.addEventListener("unhandledrejection", (event) => {
   if (!loaded) return;
   event.preventDefault();
-  fail(`The engine stopped unexpectedly (${said(event.reason)}).`);
+  fail(`The engine stopped unexpectedly (${textOf(event.reason)}).`);
 });
 
-// Our kernels use subgroups where the adapter has them; wgpu 30 does not ask the browser for them.
+// The kernels use subgroups if the adapter has them, but wgpu 30 does not request the feature.
 if (globalThis.GPUAdapter) {
   const requestDevice = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
@@ -36,8 +36,8 @@ if (globalThis.GPUAdapter) {
 }
 
 /**
- * Lets the engine use a GPU that cannot measure times. CubeCL asks for `timestamp-query`, which it needs for profiling alone, and
- * panics without; the engine never profiles. So adapters and devices say that they have it, and nobody is asked for it.
+ * Allows GPUs without `timestamp-query`. CubeCL requests this feature for profiling, which the engine does not use, and panics without
+ * it. So adapters and devices claim to have it, and it is removed from requests.
  */
 function allowUntimedGpus() {
   const timed = "timestamp-query";
@@ -56,7 +56,7 @@ function allowUntimedGpus() {
   };
 }
 
-/** The engine's code. Hosts that do not know what wasm is have it compiled after it came, not meanwhile. */
+/** Compiles the engine. If the host sends another type than wasm, it is compiled after download, not during it. */
 async function compiled() {
   const answer = await fetch(new URL("worker_bg.wasm", import.meta.url));
   if (!answer.ok) throw new Error(`worker_bg.wasm: ${answer.status}`);
@@ -71,13 +71,13 @@ const start = async (module) => {
 };
 
 if (self.name === "helper") {
-  // What the engine, in `spawn_workers`, sends with the first message.
+  // The first message brings what `spawn_workers` of the engine sends.
   self.addEventListener(
     "message",
     ({ data }) => {
       const { module, arena, index } = data;
       Object.assign(self, { arena, index });
-      // It helps for ever; should that end, or never begin, whoever waits for it must know: state 4, "gone", in its header.
+      // A compute worker runs until the page closes. If it fails, it sets state 4 ("gone") in its header, so that nothing waits for it.
       start(module).catch((error) => {
         const headers = new Int32Array(arena);
         Atomics.store(headers, 16 * index, 4);
@@ -90,15 +90,15 @@ if (self.name === "helper") {
 } else {
   try {
     const module = await compiled();
-    // The page compares them before anything is asked of the engine.
+    // The page compares the build ids before it sends a command.
     const [section] = WebAssembly.Module.customSections(module, "build");
     self.postMessage({ type: "builds", builds: [BUILD, section ? new TextDecoder().decode(section) : "unstamped"] });
     Object.assign(self, {
       /**
-       * Starts helpers, which are workers of this same address: `src/web/cores.rs`.
+       * Starts compute workers from this same file (`src/web/cores.rs`).
        *
-       * @param {number} bytes
-       * @param {number} count
+       * @param {number} bytes Size of the shared memory.
+       * @param {number} count Number of workers.
        */
       spawn_workers(bytes, count) {
         const arena = new SharedArrayBuffer(bytes);
@@ -111,6 +111,6 @@ if (self.name === "helper") {
     if (globalThis.GPUAdapter) allowUntimedGpus();
     await start(module);
   } catch (error) {
-    fail(`The engine could not be loaded (${said(error)}).`);
+    fail(`The engine could not be loaded (${textOf(error)}).`);
   }
 }

@@ -1,4 +1,4 @@
-// The annotation half of the page, as a person uses it: find, name, label, correct, take home.
+// Annotate: detecting, naming, labelling, correcting and exporting points.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
@@ -29,7 +29,7 @@ async function downloaded(page, button) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
-/** The same without the browser, which stops a page that downloads more than ten files.
+/** Presses a button that downloads a file and reads it without a download, because browsers stop a page after ten downloads.
  * @param {import("@playwright/test").Page} page
  * @param {string} button
  */
@@ -51,32 +51,32 @@ async function taken(page, button) {
   return { name, bytes: Buffer.from(base64, "base64") };
 }
 
-test("a folder of pictures becomes annotations: found, named, labelled, corrected, exported", async ({ page }) => {
+test("annotate detects, names, labels and corrects points and exports every format", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  // The first visit offers a trained model, which brings pictures to look at.
+  // The first visit offers a trained model, which loads example images.
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
-  await expect(id("pictures-count")).toHaveText("10");
-  await expect(id("message")).toContainText("Now drop in pictures of yours");
+  await expect(id("images-count")).toHaveText("10");
+  await expect(id("message")).toContainText("Now drop in your own images");
 
   await id("half-annotate").click();
   await expect(id("gallery")).toBeHidden();
   const files = await photographsAndDiscs(100);
-  await id("desk-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
-  await expect(id("desk-count")).toHaveText("100 pictures");
+  await id("annotate-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
+  await expect(id("annotate-count")).toHaveText("100 images");
   await expect(id("message")).toHaveText("Keypoints of 100 images.");
-  await expect(id("noted-files")).toContainText("notes.txt");
-  expect(await id("sheet").count(), "only those in sight exist").toBeLessThan(80);
-  await expect.poll(() => id("sheet").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
+  await expect(id("file-notes-files")).toContainText("notes.txt");
+  expect(await id("gallery-image").count(), "only those in sight exist").toBeLessThan(80);
+  await expect.poll(() => id("gallery-image").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
 
-  // Names, with what breaks careless writers.
-  const names = id("desk-keypoints").getByTestId("keypoint-name");
+  // Names with quotes, commas and non-ASCII characters.
+  const names = id("annotate-keypoints").getByTestId("keypoint-name");
   await names.nth(0).fill('Daumen, "links" ü');
   await names.nth(0).press("Enter");
   await names.nth(1).fill("手 #1");
   await names.nth(1).press("Enter");
-  await expect(id("desk-undo")).toBeEnabled();
+  await expect(id("annotate-undo")).toBeEnabled();
   await names.nth(2).fill("手 #1");
   await names.nth(2).press("Enter");
   await expect(id("message")).toContainText("called \"手 #1\" already");
@@ -86,8 +86,8 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await id("edge-slider").fill("5");
   await expect(edges.locator("output")).toHaveText("5");
 
-  // Landmarks: five pictures by mouse and keyboard.
-  await id("desk-layer").selectOption("landmarks");
+  // Landmarks on five images, by mouse and keyboard.
+  await id("annotate-layer").selectOption("landmarks");
   for (const name of ["tip", "wrist"]) {
     await id("landmark-new").fill(name);
     await id("landmark-new").press("Enter");
@@ -103,7 +103,7 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     const place = [box.x + box.width * (0.45 + 0.02 * picture), box.y + box.height * (0.3 + 0.03 * picture)];
     await page.mouse.click(place[0], place[1]);
     await expect(points.nth(0)).toContainText("by hand");
-    // The second by keyboard: it starts in the middle, or where it is predicted.
+    // The second landmark by keyboard: it starts in the middle or at its prediction.
     await expect(points.nth(1)).toHaveAttribute("aria-pressed", "true");
     for (let i = 0; i <= picture; i++) await page.keyboard.press("Shift+ArrowDown");
     await page.keyboard.press("ArrowLeft");
@@ -111,14 +111,14 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     await id("editor-close").click();
     await expect(id("landmarks").locator("li").first()).toContainText(`placed on ${picture + 1}`);
   }
-  await expect(id("landmark-error").first()).toContainText("% of the picture");
+  await expect(id("landmark-error").first()).toContainText("% of the image");
   await expect(id("landmarks-missing")).toBeEmpty();
 
-  // Predictions are there, and one is corrected by dragging it.
-  await id("desk-order").selectOption("name");
-  await id("sheet").nth(0).click();
+  // A prediction is corrected by dragging.
+  await id("annotate-order").selectOption("name");
+  await id("gallery-image").nth(0).click();
   const placedBefore = await points.nth(0).textContent();
-  if (placedBefore?.includes("by hand")) await id("editor-after").click();
+  if (placedBefore?.includes("by hand")) await id("editor-next").click();
   await expect(points.nth(0)).toContainText("predicted");
   const label = (await canvas.getAttribute("aria-label")) ?? "";
   expect(label).toMatch(/tip at [\d.]+, [\d.]+ px/);
@@ -143,25 +143,25 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
   await expect.poll(async () => Math.hypot((await where())[0] - before[0], (await where())[1] - before[1])).toBeLessThan(0.2);
   await page.keyboard.press("Control+Shift+z");
   await expect.poll(async () => Math.hypot((await where())[0] - 30, (await where())[1] - 20)).toBeLessThan(1);
-  // By the buttons, too: whoever has no keyboard.
+  // The buttons do the same as the keys.
   await id("editor-occluded").click();
   await expect(points.nth(0)).toContainText("by hand, occluded");
-  await id("editor-take-back").click();
+  await id("editor-reset-point").click();
   await expect(points.nth(0)).toContainText("predicted");
-  await expect(id("editor-take-back")).toBeDisabled();
+  await expect(id("editor-reset-point")).toBeDisabled();
   for (let i = 0; i < 2; i++) await page.keyboard.press("Control+z");
   await expect(points.nth(0)).toHaveText(/by hand$/);
   await page.keyboard.press("Escape");
   await expect(id("editor")).toBeHidden();
   await expect(id("landmarks").locator("li").first()).toContainText("placed on 6");
 
-  // Each format, read back.
+  // Each format is exported and read back.
   const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(coco.categories[0].keypoints).toEqual(["tip", "wrist"]);
   expect(coco.images).toHaveLength(100);
   const annotations = coco.annotations.map((/** @type {{ keypoints: number[] }} */ { keypoints }) => keypoints);
-  expect(annotations.some(([x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
-  await id("desk-layer").selectOption("keypoints");
+  expect(annotations.some((/** @type {number[]} */ [x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
+  await id("annotate-layer").selectOption("keypoints");
   const named = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(named.categories[0].keypoints.slice(0, 2)).toEqual(['Daumen, "links" ü', "手 #1"]);
   expect(named.categories[0].skeleton).toHaveLength(5);
@@ -170,45 +170,45 @@ test("a folder of pictures becomes annotations: found, named, labelled, correcte
     const { name, bytes } = await taken(page, `export-${format}`);
     expect(bytes.length, name).toBeGreaterThan(100);
     const text = name.endsWith(".zip") ? new AdmZip(bytes).getEntries().map((entry) => entry.getData().toString()).join("\n") : `${bytes}`;
-    // Names are escaped in some formats.
+    // Some formats escape names.
     if (!["yolo", "svg"].includes(format)) expect(text, format).toMatch(/手 #1|\\u624b #1/);
   }
-  await id("with-pictures").check();
+  await id("with-images").check();
   const overlays = new AdmZip((await taken(page, "export-png")).bytes);
   expect(overlays.getEntries()).toHaveLength(100);
   expect(overlays.getEntries()[0].getData().subarray(1, 4).toString()).toBe("PNG");
   const cvat = new AdmZip((await taken(page, "export-cvat")).bytes);
   expect(cvat.getEntries().filter((entry) => entry.entryName.startsWith("images/"))).toHaveLength(100);
 
-  // What was exported comes back as labels.
-  await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
+  // Exported labels can be imported.
+  await id("annotate-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
   await expect(id("message")).toContainText("Labels for 100 images.");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
-  await id("desk-labels").setInputFiles({ name: "broken.json", mimeType: "application/json", buffer: Buffer.from('{"images": []}') });
+  await id("annotate-labels").setInputFiles({ name: "broken.json", mimeType: "application/json", buffer: Buffer.from('{"images": []}') });
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
 
   const others = { ...named, images: named.images.map((/** @type {any} */ image) => ({ ...image, file_name: `other ${image.id}.png` })) };
-  await id("desk-labels").setInputFiles({ name: "others.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(others)) });
+  await id("annotate-labels").setInputFiles({ name: "others.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(others)) });
   await expect(id("message")).toContainText("None of the 100 images in this file is in the project");
-  await id("desk-labels").setInputFiles({ name: "few.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ images: named.images, annotations: named.annotations })) });
+  await id("annotate-labels").setInputFiles({ name: "few.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ images: named.images, annotations: named.annotations })) });
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("categories");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
 
-  // The names go with the model.
+  // The model file contains the names.
   await id("half-train").click();
   const model = await taken(page, "save-model");
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
 
-test("keypoints are recoloured, hidden, merged, reordered, and scored against labels", async ({ page }) => {
+test("keypoint list recolours, hides, merges and reorders keypoints and shows their errors against labels", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
+  await id("annotate-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
   await expect(id("message")).toHaveText("Keypoints of 6 images.");
 
   const read = async () => JSON.parse(`${(await taken(page, "export-json")).bytes}`);
@@ -223,39 +223,39 @@ test("keypoints are recoloured, hidden, merged, reordered, and scored against la
   await expect.poll(names).toEqual(all.filter((/** @type {string} */ name) => name !== all[1]));
   await page.locator("#keypoint-down-0").click();
   await expect.poll(names).toEqual([all[0], ...all.slice(2)]);
-  await expect(id("desk-keypoints").getByTestId("keypoint-name").first()).toHaveValue(all[1]);
+  await expect(id("annotate-keypoints").getByTestId("keypoint-name").first()).toHaveValue(all[1]);
   await page.locator("#keypoint-merge-3").selectOption({ label: `into ${all[2]}` });
   await expect.poll(names).toEqual([all[0], all[2], ...all.slice(4)]);
   const merged = await read();
   const [x, y] = [before.images[0].points[2], before.images[0].points[3]].map(({ x_px, y_px }) => [x_px, y_px]);
   expect(merged.images[0].points[1].x_px).toBeGreaterThanOrEqual(Math.min(x[0], y[0]));
   expect(merged.images[0].points[1].x_px).toBeLessThanOrEqual(Math.max(x[0], y[0]));
-  for (let i = 0; i < 4; i++) await id("desk-undo").click();
+  for (let i = 0; i < 4; i++) await id("annotate-undo").click();
   await expect.poll(read).toEqual(before);
 
-  // The same as labels: each keypoint lies where the landmark of its name was put, one of another name is not scored.
+  // Imported as labels, each keypoint is compared with the landmark of its name; a landmark of another name has no error.
   await page.locator("#keypoint-name-0").fill("thumb");
   await page.locator("#keypoint-name-0").press("Enter");
   await expect.poll(names).toContain("thumb");
-  await id("desk-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(before)) });
+  await id("annotate-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(before)) });
   await expect(id("message")).toContainText("Labels for 6 images.");
-  const notes = id("desk-keypoints").getByTestId("keypoint-note");
+  const notes = id("annotate-keypoints").getByTestId("keypoint-note");
   await expect(notes).toHaveCount(11);
-  await expect(notes.first()).toContainText("off its landmark by 0.0 % of the picture (its mean place: ");
+  await expect(notes.first()).toContainText("0.0% of the image off its landmark (mean position: ");
 });
 
-test("labels outlive the tab, and wait for their pictures", async ({ page }) => {
+test("project keeps labels after a reload until their images are added again", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
   const files = await photographsAndDiscs(10);
-  await id("desk-files").setInputFiles(files);
-  await expect(id("desk-count")).toHaveText("10 pictures");
-  await id("desk-layer").selectOption("landmarks");
+  await id("annotate-files").setInputFiles(files);
+  await expect(id("annotate-count")).toHaveText("10 images");
+  await id("annotate-layer").selectOption("landmarks");
   await id("landmark-new").fill("tip");
   await id("landmark-new").press("Enter");
-  await id("sheet").first().click();
+  await id("gallery-image").first().click();
   const box = await id("editor-canvas").boundingBox();
   if (!box) throw new Error("no canvas");
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
@@ -267,23 +267,23 @@ test("labels outlive the tab, and wait for their pictures", async ({ page }) => 
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  // What is known of them waits for them.
-  await expect(id("desk-missing")).toContainText("10 images are not here");
-  await expect(id("sheet").first()).toContainText("not here");
-  await id("desk-layer").selectOption("landmarks");
+  // Labels wait for their images.
+  await expect(id("annotate-missing")).toContainText("10 images are missing");
+  await expect(id("gallery-image").first()).toContainText("file missing");
+  await id("annotate-layer").selectOption("landmarks");
   await expect(id("landmarks").locator("li")).toContainText("placed on 1");
-  await id("desk-files").setInputFiles(files);
-  await expect(id("desk-missing")).toBeEmpty();
-  await expect(id("desk-count")).toHaveText("10 pictures");
-  await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
+  await id("annotate-files").setInputFiles(files);
+  await expect(id("annotate-missing")).toBeEmpty();
+  await expect(id("annotate-count")).toHaveText("10 images");
+  await expect(id("annotate-labelled")).toHaveText("1 of 10 labelled");
   expect(await kept(page)).toBe(work);
-  await id("desk-clear").click();
+  await id("annotate-clear").click();
   await expect(id("gallery")).toBeHidden();
   await id("project-undo-button").click();
-  await expect(id("desk-labelled")).toHaveText("1 of 10 labelled");
+  await expect(id("annotate-labelled")).toHaveText("1 of 10 labelled");
 });
 
-/** The newest state of the one project that the browser keeps.
+/** The newest save of the one stored project, as text.
  * @param {import("@playwright/test").Page} page
  */
 const kept = (page) =>
@@ -294,65 +294,65 @@ const kept = (page) =>
     return (await projects.states(id))[0].project.text();
   });
 
-test("two files of one name, nothing but junk, and stopping half way lose nothing", async ({ page }) => {
+test("adding files of one name, unreadable files and stopping half way loses no image", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
   const [first, second, third] = await photographsAndDiscs(20);
-  await id("desk-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
-  await expect(id("desk-count")).toHaveText("2 pictures");
-  await expect(id("noted-files")).toContainText("same (2).jpg");
+  await id("annotate-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
+  await expect(id("annotate-count")).toHaveText("2 images");
+  await expect(id("file-notes-files")).toContainText("same (2).jpg");
   const zip = new AdmZip();
   zip.addFile("deep/er/a.jpg", third.buffer);
   zip.addFile("deep/notes.txt", Buffer.from("junk"));
   zip.addFile("__MACOSX/._a.jpg", Buffer.from("junk"));
   zip.addFile("deep/cut.png", Buffer.from("89504e470d0a1a0a", "hex"));
-  await id("desk-files").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
-  await expect(id("desk-count")).toHaveText("3 pictures");
-  await expect(id("noted-files")).toContainText("cut.png");
-  // A picture in a zip can be looked at.
-  await id("sheet").nth(0).click();
+  await id("annotate-files").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
+  await expect(id("annotate-count")).toHaveText("3 images");
+  await expect(id("file-notes-files")).toContainText("cut.png");
+  // An image in a zip can be opened.
+  await id("gallery-image").nth(0).click();
   await expect.poll(() => id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3])).toBe(255);
   await page.keyboard.press("Escape");
-  await id("desk-files").setInputFiles({ name: "empty.zip", mimeType: "application/zip", buffer: new AdmZip().toBuffer() });
-  await expect(id("noted-files")).toContainText("empty.zip");
-  await expect(id("desk-count")).toHaveText("3 pictures");
-  await id("desk-clear").click();
+  await id("annotate-files").setInputFiles({ name: "empty.zip", mimeType: "application/zip", buffer: new AdmZip().toBuffer() });
+  await expect(id("file-notes-files")).toContainText("empty.zip");
+  await expect(id("annotate-count")).toHaveText("3 images");
+  await id("annotate-clear").click();
   await expect(id("gallery")).toBeHidden();
 
-  // Stopped half way: what was found so far is there.
+  // After stopping half way, the images added so far stay.
   const many = await photographsAndDiscs(60);
   await page.evaluate(() => {
-    // Pressed in the page with the first count: from out here a quick machine might be done before.
-    const [count, cancel] = ["desk-count", "desk-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
+    // Pressed within the page at the first count, because a fast machine could finish before a click from here.
+    const [count, cancel] = ["annotate-count", "annotate-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
     const observer = new MutationObserver(() => {
-      if (!/^[1-9]\d* pictures$/.test(count.textContent ?? "")) return;
+      if (!/^[1-9]\d* images$/.test(count.textContent ?? "")) return;
       observer.disconnect();
       cancel.click();
     });
     observer.observe(document.body, { childList: true, characterData: true, subtree: true, attributes: true });
   });
-  await id("desk-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
+  await id("annotate-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
   await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ images so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
-  await expect(id("desk-count")).toHaveText(`${found} pictures`);
+  await expect(id("annotate-count")).toHaveText(`${found} images`);
 });
 
-test("a video becomes frames, motion and a table; one that cannot be decoded is said", async ({ page }) => {
+test("video gives frames, motion chart and table; an undecodable video is reported", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
   const video = await movie(page);
-  await id("desk-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
+  await id("annotate-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
   await expect(id("message")).toHaveText("Keypoints of 20 frames.");
-  await expect(id("desk-count")).toHaveText("20 pictures");
-  await expect(id("noted-files")).toContainText("bad.mp4 cannot be decoded by this browser");
-  await expect(id("sheet").first()).toContainText("walk/img000000.png");
-  // The right frames: the disc moves.
+  await expect(id("annotate-count")).toHaveText("20 images");
+  await expect(id("file-notes-files")).toContainText("This browser cannot decode bad.mp4");
+  await expect(id("gallery-image").first()).toContainText("walk/img000000.png");
+  // The frames are the right ones: the disc moves.
   const disc = (/** @type {number} */ place) =>
-    id("sheet").nth(place).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+    id("gallery-image").nth(place).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
       const { width, height } = canvas;
       const { data } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? { data: [] };
       let [sum, count] = [0, 0];
@@ -379,63 +379,63 @@ test("a video becomes frames, motion and a table; one that cannot be decoded is 
   expect(lines[8]).toMatch(/^walk\.webm,7,0\.70\d*,[\d.]+,[\d.]+$/);
   const predictions = `${(await taken(page, "export-deeplabcut-predictions")).bytes}`;
   expect(predictions.trim().split("\n")).toHaveLength(23);
-  await id("with-pictures").check();
+  await id("with-images").check();
   const labels = new AdmZip((await taken(page, "export-deeplabcut")).bytes);
   const frames = labels.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
   expect(frames).toHaveLength(20);
   expect(frames[3].getData().subarray(1, 4).toString()).toBe("PNG");
 
-  await id("desk-clear").click();
-  await id("desk-every").selectOption("5");
-  await id("desk-files").setInputFiles(video);
-  await expect(id("desk-count")).toHaveText("4 pictures");
-  await expect(id("sheet").last()).toContainText("img000015");
+  await id("annotate-clear").click();
+  await id("annotate-every").selectOption("5");
+  await id("annotate-files").setInputFiles(video);
+  await expect(id("annotate-count")).toHaveText("4 images");
+  await expect(id("gallery-image").last()).toContainText("img000015");
 });
 
-test("where WebCodecs is missing, a video element gives the frames", async ({ page }) => {
+test("video element gives the frames without WebCodecs", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
   const video = await movie(page);
   await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
-  await id("desk-every").selectOption("10");
-  await id("desk-files").setInputFiles(video);
+  await id("annotate-every").selectOption("10");
+  await id("annotate-files").setInputFiles(video);
   await expect(id("message")).toHaveText("Keypoints of 2 frames.");
 });
 
-test("the camera shows keypoints live, and stops", async ({ page }) => {
+test("camera shows live keypoints and stops", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-camera").click();
-  await expect(id("camera-readout")).toHaveText(/[1-9]\d* pictures\/s, \d+ ms behind/);
+  await id("annotate-camera").click();
+  await expect(id("camera-readout")).toHaveText(/[1-9]\d* images\/s, \d+ ms behind/);
   const shown = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL().length);
   const first = await shown();
   await expect.poll(shown).not.toBe(first);
-  await id("desk-camera").click();
+  await id("annotate-camera").click();
   await expect(id("camera")).toBeHidden();
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
-  await id("desk-camera").click();
-  await expect(id("message")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
+  await id("annotate-camera").click();
+  await expect(id("message")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`axe finds nothing to mend in the annotations, ${colorScheme}`, async ({ page }) => {
+  test(`axe reports no violations in Annotate, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await open(page, QUICK);
     const id = at(page);
     const check = async (/** @type {string} */ what) => expect(await violations(page), what).toEqual([]);
     await id("half-annotate").click();
-    await check("an empty desk");
-    await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("40 pictures");
+    await check("an empty project");
+    await id("annotate-training").click();
+    await expect(id("annotate-count")).toHaveText("40 images");
     await check("keypoints");
-    await id("desk-layer").selectOption("landmarks");
+    await id("annotate-layer").selectOption("landmarks");
     await id("landmark-new").fill("tip");
     await id("landmark-new").press("Enter");
     await expect(id("landmarks").locator("li")).toHaveCount(1);
     await check("landmarks");
-    await id("sheet").first().click();
+    await id("gallery-image").first().click();
     await check("editor");
   });
 }

@@ -1,23 +1,23 @@
-// The processor's other cores: that they compute, that it changes nothing, and that a page without them works.
+// Multithreading on the CPU: workers compute, results do not change, and the page works without them.
 
 import { spawn } from "node:child_process";
 import { expect, test } from "@playwright/test";
 import { SMALL, inWorker, open } from "./helpers.js";
 
-/** Losses of three steps, from an engine that this page starts.
+/** Losses of three steps of an engine that the page starts.
  * @param {import("@playwright/test").Page} page
  */
 async function losses(page) {
-  await page.goto("style.css"); // of the same origin, with no engine of its own
+  await page.goto("style.css"); // same origin, without an engine of its own
   return page.evaluate(async (settings) => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
     await session.configure({ ...settings, width: 8, batch: 6, micro_batch: 6 });
     await session.load({ kind: "puppets", count: 16, seed: 0 });
-    await new Promise((wake) => setTimeout(wake, 1000)); // helpers come when they are loaded
+    await new Promise((wake) => setTimeout(wake, 1000)); // workers join when they are loaded
     /** @type {number[]} */
     const losses = [];
-    session.on("step", ({ loss }) => losses.push(loss));
+    session.on("step", (/** @type {any} */ { loss }) => losses.push(loss));
     await session.train({ steps: 3 });
     return { losses, reason: session.state().reason };
   }, SMALL);
@@ -25,12 +25,12 @@ async function losses(page) {
 
 const CORES = (/** @type {number} */ count) => `Object.defineProperty(navigator, "hardwareConcurrency", { value: ${count} });`;
 
-test("helpers compute parts of convolutions, and the losses stay the same bit for bit", async ({ page, context }) => {
+test("compute workers run shards of convolutions and keep losses bit-identical", async ({ page, context }) => {
   await inWorker(page, `${CORES(3)} const notify = Atomics.notify; self.asked = 0; Atomics.notify = (...to) => ((self.asked += 1), notify(...to));`);
   const shared = await losses(page);
   expect(shared.reason).toContain("3 cores");
   const [engine] = page.workers();
-  // In three steps, for two helpers each: some forty convolutions, forward and by both gradients.
+  // Three steps with two workers: some forty convolutions, forward and both gradients.
   expect(await engine.evaluate(() => /** @type {any} */ (self).asked)).toBeGreaterThan(100);
 
   const other = await context.newPage();
@@ -40,10 +40,10 @@ test("helpers compute parts of convolutions, and the losses stay the same bit fo
   expect(alone.losses).toEqual(shared.losses);
 });
 
-test("a helper that is gone is waited for once, and done without", async ({ page, context }) => {
+test("engine waits once for a lost worker and continues without it", async ({ page, context }) => {
   await page.route("**/worker_loader.js", async (route) => {
     const response = await route.fetch();
-    // It is ready, and there is nobody. (What a worker of a worker loads does not pass by here.)
+    // The worker reports ready but does not exist. (Requests of workers of a worker are not routed here.)
     const alive = /new Worker\(location\.href.*;/;
     const dead = "Atomics.store(new Int32Array(arena), 16 * index, 1);";
     const impatient = `${CORES(2)} const wait = Atomics.wait; self.given = 0;
@@ -60,8 +60,8 @@ test("a helper that is gone is waited for once, and done without", async ({ page
   expect(found.losses).toEqual((await losses(other)).losses);
 });
 
-test("cores are counted when they have answered, and no longer when they are gone", async ({ page, context }) => {
-  // Of three helpers one never comes, and one breaks down at its first task.
+test("core count includes workers that answered and excludes lost ones", async ({ page, context }) => {
+  // Of three workers, one never starts and one crashes at its first task.
   const breaksDown = `onmessage = ({ data: { arena, index } }) => {
     const headers = new Int32Array(arena);
     Atomics.store(headers, 16 * index, 1);
@@ -81,14 +81,14 @@ test("cores are counted when they have answered, and no longer when they are gon
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
     const reasons = [session.state().reason];
-    session.on("cores", ({ reason }) => reasons.push(reason));
-    // Before there is anything to compute, at which one breaks down.
+    session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
+    // Read before the first task, at which one worker crashes.
     while (!reasons.at(-1)?.includes("3 cores")) await new Promise((wake) => setTimeout(wake, 50));
     await session.configure({ ...settings, width: 8, batch: 6, micro_batch: 6 });
     await session.load({ kind: "puppets", count: 16, seed: 0 });
     /** @type {number[]} */
     const losses = [];
-    session.on("step", ({ loss }) => losses.push(loss));
+    session.on("step", (/** @type {any} */ { loss }) => losses.push(loss));
     await session.train({ steps: 3 });
     return { losses, reasons, last: session.state().reason };
   }, SMALL);
@@ -100,8 +100,8 @@ test("cores are counted when they have answered, and no longer when they are gon
   expect(seen.losses).toEqual((await losses(other)).losses);
 });
 
-test("a helper that comes after others have gone is counted", async ({ page }) => {
-  // Two come at once and are gone before the third comes.
+test("core count includes a worker that starts after others were lost", async ({ page }) => {
+  // Two workers start at once and are lost before the third starts.
   const leaves = `onmessage = ({ data: { arena, index } }) => {
     const headers = new Int32Array(arena);
     Atomics.store(headers, 16 * index, 1);
@@ -119,7 +119,7 @@ test("a helper that comes after others have gone is counted", async ({ page }) =
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
     /** @type {string[]} */ const reasons = [];
-    session.on("cores", ({ reason }) => reasons.push(reason));
+    session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
     const isCounted = () => reasons.includes("CPU, as requested.") && reasons.at(-1)?.includes("2 cores");
     for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
     return reasons;
@@ -128,7 +128,7 @@ test("a helper that comes after others have gone is counted", async ({ page }) =
   expect(reasons.at(-1)).toBe("CPU, 2 cores, as requested.");
 });
 
-test("a host that does not know wasm serves the engine, too", async ({ page }) => {
+test("engine loads from a host that sends no wasm type", async ({ page }) => {
   await page.route("**/worker_bg.wasm", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, headers: { ...response.headers(), "content-type": "application/octet-stream" } });
@@ -136,7 +136,7 @@ test("a host that does not know wasm serves the engine, too", async ({ page }) =
   expect((await losses(page)).losses).toHaveLength(3);
 });
 
-test("on a host without headers the page isolates itself; where it cannot, one core computes", async ({ browser }) => {
+test("page isolates itself on a host without headers, else it computes on one core", async ({ browser }) => {
   const port = 40_000 + (process.pid % 20_000);
   const host = spawn("node", ["tests/browser/server.js", `${port}`, "plain"]);
   const baseURL = `http://127.0.0.1:${port}/dist/`;

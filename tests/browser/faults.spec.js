@@ -1,16 +1,16 @@
-// Faults, counted: what is killed, full, lost or broken at a random moment may not take along what was saved before.
+// Faults at random moments: killed workers and tabs, full disks, lost GPUs and crashes must not lose saved runs.
 //
-// AUTOLINK_FAULTS says how often; `cargo xtask test` does it once, `cargo xtask faults page` fifty times and prints the table.
+// AUTOLINK_FAULTS is the number of rounds: `cargo xtask test` runs one, `cargo xtask faults page` runs fifty and prints the table.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, number, open, playTo, root } from "./helpers.js";
+import { FEW, QUICK, at, grouped, number, open, playTo, root } from "./helpers.js";
 
 const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 1);
-/** A run that trains is kept this often, ms: www/keeper.js. */
+/** Interval between saves of a run in training, ms (`www/autosave.js`). */
 const KEEP_EVERY = 25_000;
-/** No more of a run may be lost, s. */
+/** Largest loss of training time, s. */
 const MOST_LOST = 30;
 
 /** A row of the table in docs/reliability.md.
@@ -22,7 +22,7 @@ const report = (fault, count, outcome) => console.log(`FAULTS | page | ${fault} 
 
 const random = (/** @type {number} */ most) => Math.floor(Math.random() * most);
 
-/** What the browser keeps, read by the page's own module.
+/** The stored runs, read by the module of the page.
  * @param {import("@playwright/test").Page} page
  * @returns {Promise<{ id: string, step: number }[]>} The newest first.
  */
@@ -32,7 +32,7 @@ const kept = (page) =>
     return (await new Saves().list()).map((/** @type {any} */ { id, step }) => ({ id, step }));
   });
 
-/** Nothing saved before may be missing, or older than it was.
+/** Expects that no saved run is missing or older than before.
  * @param {{ id: string, step: number }[]} before
  * @param {{ id: string, step: number }[]} after
  */
@@ -40,7 +40,7 @@ function expectNothingLost(before, after) {
   for (const { id, step } of before) expect(after.find((run) => run.id === id)?.step ?? -1, id).toBeGreaterThanOrEqual(step);
 }
 
-test("a worker or a tab is killed at a random moment: the newest kept run opens, at most 30 s old", async ({ context }) => {
+test("killing a worker or tab loses at most 30 s of a run", async ({ context }) => {
   test.setTimeout(480_000 + 60_000 * ROUNDS);
   await context.addInitScript(() => {
     const { Worker } = window;
@@ -52,7 +52,7 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
       }
     };
   });
-  // The clock can be put forward, to the moment at which the run is kept.
+  // The clock can be advanced to the next save.
   await context.clock.install();
   let page = await context.newPage();
   await open(page, QUICK);
@@ -73,10 +73,10 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
     await page.exposeFunction("seen", (/** @type {number} */ step, /** @type {number} */ now) => seen.push([step, now]));
     await open(page, FEW);
     await id("resume-last").click();
-    await expect(id("step-count")).toHaveText(`${before[0].step}`);
+    await expect(id("step-count")).toHaveText(grouped(before[0].step));
     const resumed = await page.evaluate(() => {
       const count = /** @type {HTMLElement} */ (document.getElementById("step-count"));
-      const tell = () => /** @type {any} */ (window).seen(Number(count.textContent), performance.now());
+      const tell = () => /** @type {any} */ (window).seen(Number(count.textContent?.replaceAll(",", "")), performance.now());
       new MutationObserver(tell).observe(count, { childList: true, characterData: true, subtree: true });
       tell();
       return performance.now();
@@ -112,12 +112,12 @@ test("a worker or a tab is killed at a random moment: the newest kept run opens,
     before = after;
   }
   await at(page)("resume-last").click();
-  await expect(at(page)("step-count")).toHaveText(`${before[0].step}`);
+  await expect(at(page)("step-count")).toHaveText(grouped(before[0].step));
   const kinds = Object.entries(kills).map(([kind, count]) => `${kind}: ${count}`);
   report("worker or tab killed at a random moment", ROUNDS, `0 saved runs lost; at most ${oldest.toFixed(1)} s of training lost (${kinds.join(", ")})`);
 });
 
-test("the disk is full: a sentence, the earlier save stays, training goes on, and later saves are made again", async ({ page, context, baseURL }) => {
+test("a full disk is reported, keeps the earlier save, and later saves succeed", async ({ page, context, baseURL }) => {
   test.setTimeout(480_000 + 30_000 * ROUNDS);
   const { origin } = new URL(baseURL ?? "");
   const session = await context.newCDPSession(page);
@@ -134,18 +134,18 @@ test("the disk is full: a sentence, the earlier save stays, training goes on, an
     await expect(id("message")).toContainText("its space for this page is used up");
     expect(await kept(page)).toEqual(before);
     await page.reload();
-    await expect(id("message")).toContainText(`Kept from last time: Puppets, ${before[0].step} steps`);
+    await expect(id("message")).toContainText(`From your last visit: Puppets, ${grouped(before[0].step)} steps`);
     await id("resume-last").click();
-    await expect(id("step-count")).toHaveText(`${before[0].step}`);
+    await expect(id("step-count")).toHaveText(grouped(before[0].step));
     await session.send("Storage.overrideQuotaForOrigin", { origin });
     const reached = await playTo(page, before[0].step + 1);
     await expect.poll(async () => (await kept(page))[0].step).toBe(reached);
-    await expect(id("unkept")).toHaveText("");
+    await expect(id("autosave-error")).toHaveText("");
   }
   report("disk full while a run is kept (quota)", ROUNDS, "0 saved runs lost; every one said");
 });
 
-/** A graphics card that looks like one, and is lost when a channel says so. */
+/** A stub of a GPU that is lost on a message of a channel. */
 const CARD = `
   Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
   const requestDevice = GPUAdapter.prototype.requestDevice;
@@ -155,7 +155,7 @@ const CARD = `
     return device;
   };`;
 
-test("a GPU is lost while it trains: the run goes on from its last save", async ({ page }) => {
+test("a GPU lost in training continues the run from its last save", async ({ page }) => {
   const rounds = Math.min(ROUNDS, 10);
   test.setTimeout(480_000 + 60_000 * rounds);
   await page.route("**/worker_loader.js", async (route) => {
@@ -163,8 +163,8 @@ test("a GPU is lost while it trains: the run goes on from its last save", async 
     await route.fulfill({ response, body: (await response.text()).replace(/^ *try \{/m, `${CARD}\n$&`) });
   });
   const id = at(page);
-  // A run of each round is kept; from the fourth on the page asks which one may go.
-  await page.addLocatorHandler(id("choose"), () => id("choose-close").click());
+  // Each round stores a run; from the fourth on the dialog for deleting runs opens.
+  await page.addLocatorHandler(id("delete-runs"), () => id("delete-runs-close").click());
   for (let round = 0; round < rounds; round++) {
     await open(page, QUICK.replace("backend=cpu&", ""));
     await expect(id("backend")).toHaveText("GPU");
@@ -175,10 +175,10 @@ test("a GPU is lost while it trains: the run goes on from its last save", async 
     await expect.poll(() => number(id("step-count")), { intervals: [20] }).toBeGreaterThan(safe);
     await page.waitForTimeout(random(400));
     await page.evaluate(() => new BroadcastChannel("fault").postMessage("lose"));
-    await expect(id("message")).toContainText(`safe up to step ${safe}`);
+    await expect(id("message")).toContainText(`safe up to step ${grouped(safe)}`);
     await id("use-cpu").click();
     await expect(id("backend")).toHaveText("CPU");
-    // By itself, from there.
+    // Training continues by itself.
     await expect(id("play")).toHaveText("Pause");
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
     await id("play").click();
@@ -192,7 +192,7 @@ test("a GPU is lost while it trains: the run goes on from its last save", async 
   report("GPU lost while it trains", rounds, "0 saved runs lost; every run went on, on the CPU");
 });
 
-/** An example of each command: what belongs to it, and what comes with it.
+/** An example of each command: its fields and attachments.
  * @type {Record<string, { fields?: object, file?: string, pixels?: number }>}
  */
 const COMMANDS = {
@@ -201,7 +201,7 @@ const COMMANDS = {
   thumbnails: { fields: { first: 0, count: 2 } },
   "remove-images": { fields: { indices: [1] } },
   "cancel-load": {},
-  configure: { fields: { config: null } }, // the one in force
+  configure: { fields: { config: null } }, // the current settings
   train: { fields: { steps: 2, every_ms: null } },
   pause: {},
   reset: {},
@@ -231,17 +231,17 @@ const COMMANDS = {
   "image-file": { fields: { image: 0 } },
 };
 
-test("the engine breaks down inside a command, each of them: what was kept is there, and a new engine goes on", async ({ page }) => {
+test("a crash inside each command loses no saved run, and a new engine continues", async ({ page }) => {
   const protocol = await readFile(path.join(root, "www/protocol.d.ts"), "utf8");
   const declared = /export type Command = ([\s\S]*?);\n/.exec(protocol)?.[1] ?? "";
   const names = [...declared.matchAll(/\{ "type": "([a-z-]+)"/g)].map(([, name]) => name);
-  // A command that is new needs an example here.
+  // Every new command needs an example here.
   expect(Object.keys(COMMANDS).sort()).toEqual(names.sort());
   const every = Math.max(1, Math.floor(names.length / ROUNDS));
   const chosen = names.filter((_, index) => index % every === 0);
   test.setTimeout(480_000 + 30_000 * chosen.length);
 
-  // It breaks down where it makes its next object, which is inside of wasm: as a trap does, without any clearing up.
+  // The engine crashes inside wasm at its next allocation of a JavaScript object, like a trap: without cleaning up.
   await page.route("**/worker.js", async (route) => {
     const response = await route.fetch();
     const text = await response.text();
@@ -289,18 +289,18 @@ test("the engine breaks down inside a command, each of them: what was kept is th
       { name, ...COMMANDS[name] },
     );
     await expect(id("message"), name).toContainText(`unreachable, in ${name}`);
-    await expect(id("message"), name).toContainText(`safe up to step ${step}`);
+    await expect(id("message"), name).toContainText(`safe up to step ${grouped(step)}`);
     await id("start-again").click();
-    await expect(id("step-count"), name).toHaveText(`${step}`);
-    await expect(id("pictures-count"), name).toHaveText("40");
+    await expect(id("step-count"), name).toHaveText(grouped(step));
+    await expect(id("images-count"), name).toHaveText("40");
     expect(await kept(page), name).toEqual(before);
   }
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   report("engine breaks down inside a command", chosen.length, `0 saved runs lost; ${chosen.length} of ${names.length} commands`);
 });
 
-test("two tabs take up one run at the same moment: each keeps its own", async ({ context }) => {
+test("two tabs that open one run at the same time save separate runs", async ({ context }) => {
   test.setTimeout(480_000 + 60_000 * ROUNDS);
   const [first, second] = [await context.newPage(), await context.newPage()];
   await open(first, QUICK);
@@ -312,13 +312,13 @@ test("two tabs take up one run at the same moment: each keeps its own", async ({
       [first, second].map(async (page) => {
         await open(page, FEW);
         await at(page)("resume-last").click();
-        // Whoever comes second may meet what the first has saved since.
+        // The second tab may find a newer save of the first.
         await expect.poll(() => number(at(page)("step-count"))).toBeGreaterThanOrEqual(before.step);
         return playTo(page, (await number(at(page)("step-count"))) + 1 + random(5));
       }),
     );
     await expect.poll(async () => (await kept(first)).map(({ step }) => step).sort((a, b) => a - b)).toEqual(reached.sort((a, b) => a - b));
-    // The run and one of its own: the second is not needed any more.
+    // Two runs are stored; the second is no longer needed.
     await second.goto("style.css");
     await first.goto("style.css");
     const [, other] = await kept(first);

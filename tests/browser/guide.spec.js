@@ -1,14 +1,14 @@
-// What can be handed on (links, figures), the tour, the article, and bringing pictures.
+// Links, figures, the tour, the article, and loading images.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { QUICK, at, movie, number, open, pictures, violations } from "./helpers.js";
+import { QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
 
 /** A quick run of few keypoints. */
 const FIVE = `${QUICK}&keypoints=5`;
 
-/** The losses that the chart was told of, up to a step.
+/** The losses of the first steps.
  * @param {import("@playwright/test").Page} page
  * @param {number} step
  */
@@ -16,12 +16,12 @@ async function lossAt(page, step) {
   const id = at(page);
   for (let i = 1; i <= step; i++) {
     await id("step").click();
-    await expect(id("step-count")).toHaveText(`${i}`);
+    await expect(id("step-count")).toHaveText(grouped(i));
   }
   return id("loss").textContent();
 }
 
-test("a link gives the same run: every setting, the sample, the seed, and the loss at step 20", async ({ page, context }) => {
+test("link restores settings, sample and seed, and gives the same loss at step 20", async ({ page, context }) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await open(page, `${FIVE}&seed=3&mask_ratio=0.5&flip=true&sample_seed=7`);
   const id = at(page);
@@ -30,7 +30,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   await expect(id("mask-ratio")).toHaveValue("0.5");
   await expect(id("micro-batch")).toHaveValue("2");
   await expect(id("link-note")).toBeHidden();
-  // A setting by hand goes into the address, too.
+  // A changed setting is in the address.
   await id("keypoints").fill("6");
   await id("keypoints").press("Enter");
   await expect(page).toHaveURL(/keypoints=6/);
@@ -42,7 +42,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   const link = await page.evaluate(() => navigator.clipboard.readText());
   expect(new URL(link).searchParams.get("seed")).toBe("3");
   expect(new URL(link).searchParams.has("micro_batch"), "what follows from the rest is not said").toBe(false);
-  expect(new URL(link).searchParams.has("learning_rate"), "nor what is the preset's").toBe(false);
+  expect(new URL(link).searchParams.has("learning_rate"), "nor are the values of the preset").toBe(false);
   expect(await id("share-link").inputValue()).toBe(link);
 
   await open(page, link);
@@ -53,7 +53,7 @@ test("a link gives the same run: every setting, the sample, the seed, and the lo
   expect(await lossAt(page, 20), "another seed is another run").not.toBe(loss);
 });
 
-test("what an address says wrongly is named and left out", async ({ page }) => {
+test("address with wrong parameters ignores and lists them", async ({ page }) => {
   await open(page, `${FIVE}&mask_ratio=3&colour=red&preset=huge&fit=round&hide=moon,seed&sample=cats&start=soon&steps=0`);
   const note = at(page)("link-note");
   for (const [what, why] of [
@@ -64,7 +64,7 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
     ["hide=moon", "no part of this page"],
     ["sample=cats", "puppets and hands"],
     ["start=soon", "1 or 0"],
-    ["steps=0", "a whole number from 1 to 1000000"],
+    ["steps=0", "a whole number from 1 to 1,000,000"],
   ]) {
     await expect(note.locator("p").filter({ hasText: `“${what}”` })).toContainText(why);
   }
@@ -73,13 +73,13 @@ test("what an address says wrongly is named and left out", async ({ page }) => {
   await note.getByRole("button").click();
   await expect(note).toBeHidden();
 
-  // What only the engine can tell.
+  // Only the engine can reject these.
   await page.goto("?backend=cpu&batch=4&micro_batch=3&count=40");
   await expect(note).toContainText("divisor");
   await expect(at(page)("batch")).toHaveValue("16");
 });
 
-test("a teacher's link hides what it names, and starts", async ({ page }) => {
+test("lesson link hides the named parts and starts training", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("open-share").click();
@@ -95,7 +95,7 @@ test("a teacher's link hides what it names, and starts", async ({ page }) => {
   for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
 });
 
-test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", async ({ page }) => {
+test("share exports the figure as SVG with vector skeletons and as PNG", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await lossAt(page, 2);
@@ -136,13 +136,13 @@ test("the moment as a figure: an SVG with the skeleton as shapes, and a PNG", as
     return { width: bitmap.width, colours: colours.size };
   }, png.bytes.toString("base64"));
   expect(shown.width).toBeGreaterThan(2000);
-  expect(shown.colours, "pictures are in it").toBeGreaterThan(200);
+  expect(shown.colours, "images are in it").toBeGreaterThan(200);
   await page.keyboard.press("Escape");
   await expect(id("share")).toBeHidden();
   await expect(id("open-share")).toBeFocused();
 });
 
-test("? lists the keys, Esc closes the list, and meanwhile no key trains", async ({ page }) => {
+test("? opens the list of keys, Esc closes it, and no key trains meanwhile", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("step").focus();
@@ -153,19 +153,19 @@ test("? lists the keys, Esc closes the list, and meanwhile no key trains", async
   await expect(id("keys")).toBeHidden();
   await expect(id("step")).toBeFocused();
   await expect(id("step-count")).toHaveText("0");
-  // In a field it is a question mark.
+  // In a field, ? is a character.
   await page.goto("?backend=cpu#annotate");
   await expect(page.locator("#backend")).toHaveText("CPU");
   await page.keyboard.press("?");
   await expect(id("keys")).toBeVisible();
 });
 
-test("the tour is completed by keyboard alone, and gives the focus back", async ({ page }) => {
-  const errors = [];
+test("tour works by keyboard alone and restores the focus", async ({ page }) => {
+  const errors = /** @type {string[]} */ ([]);
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   await open(page, FIVE);
   const id = at(page);
-  // Only keys from here on.
+  // From here on, only keys are used.
   await expect
     .poll(async () => {
       await page.keyboard.press("Tab");
@@ -180,11 +180,11 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
     await expect(tour).toContainText(`${stop} of 9`);
     await expect(tour.getByRole("button", { name: stop === 9 ? "Done" : "Next" })).toBeFocused();
     titles.push(await tour.getByRole("heading").textContent());
-    // Both ways on: the arrow and the button.
+    // The arrow key and the button both continue.
     await page.keyboard.press(stop % 2 ? "Enter" : stop === 9 ? "Enter" : "ArrowRight");
   }
   expect(new Set(titles).size).toBe(9);
-  expect(titles.at(-1)).toBe("Now your own pictures");
+  expect(titles.at(-1)).toBe("Now your own images");
   await expect(tour).toHaveCount(0);
   await expect(id("open-tour")).toBeFocused();
   await expect(id("step-count"), "the arrow led the tour and took no step").toHaveText("0");
@@ -197,17 +197,17 @@ test("the tour is completed by keyboard alone, and gives the focus back", async 
   expect(errors, "nothing that the page's policy forbids").toEqual([]);
 });
 
-/** Loads files by hand into a page that is open.
+/** Loads files by the file input.
  * @param {import("@playwright/test").Page} page
  * @param {{ name: string, mimeType: string, buffer: Buffer }[]} files
  */
 async function loadFiles(page, files) {
   await page.getByTestId("file-input").setInputFiles(files);
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${files.length}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${files.length}`);
   await expect(page.getByTestId("play")).toBeEnabled();
 }
 
-test("a removed thumbnail is not trained on, and undo brings it back", async ({ page }) => {
+test("removing a thumbnail removes its image from training, and Undo restores it", async ({ page }) => {
   const all = pictures(6);
   const losses = [];
   for (const files of [all, all.filter((_, index) => index !== 2)]) {
@@ -226,23 +226,23 @@ test("a removed thumbnail is not trained on, and undo brings it back", async ({ 
   await expect(id("thumbnails").locator("canvas")).toHaveCount(6);
   await tiles.nth(2).click();
   await expect(tiles).toHaveCount(5);
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   expect(await lossAt(page, 4), "as if it had never been there").toBe(ofFive);
 
-  // A run is under way: nothing is thrown away before somebody says so.
+  // The run has steps, so the new run must be confirmed.
   await id("removed-undo").click();
   await expect(tiles).toHaveCount(6);
   await expect(tiles.nth(2)).toHaveAccessibleName("Remove disc 2.bmp");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   await expect(id("step-count")).toHaveText("4");
   await id("removed-apply").click();
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await expect(id("removed-apply")).toBeHidden();
   expect(await lossAt(page, 4)).toBe(ofSix);
 });
 
-test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and no key trains", async ({ page }) => {
+test("thumbnails support arrow keys and Delete, keep two images, and no key trains", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await loadFiles(page, pictures(4));
@@ -257,12 +257,12 @@ test("thumbnails by keyboard: arrows go, Delete removes, two pictures stay, and 
   await expect(tiles).toHaveCount(2);
   await page.keyboard.press("Delete");
   await expect(tiles).toHaveCount(2);
-  await expect(page.getByText("2 pictures have to stay.")).toBeVisible();
-  await expect(id("pictures-count")).toHaveText("2");
+  await expect(page.getByText("At least 2 images must stay.")).toBeVisible();
+  await expect(id("images-count")).toHaveText("2");
   await expect(id("step-count")).toHaveText("0");
 });
 
-/** Drops files one lot after the other, the next before the first is read.
+/** Drops groups of files in succession, each before the previous one is read.
  * @param {import("@playwright/test").Page} page
  * @param {{ name: string, mimeType: string, buffer: Buffer }[][]} lots
  */
@@ -278,7 +278,7 @@ const dropAtOnce = (page, lots) =>
     lots.map((files) => files.map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }))),
   );
 
-test("what is dropped while other files are read waits for them, and is added", async ({ page }) => {
+test("files dropped during a load are added after it", async ({ page }) => {
   const all = pictures(66);
   await open(page, FIVE);
   const id = at(page);
@@ -287,24 +287,24 @@ test("what is dropped while other files are read waits for them, and is added", 
 
   await open(page, FIVE);
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
-  await expect(id("pictures-count")).toHaveText("66");
+  await expect(id("images-count")).toHaveText("66");
   await expect(id("thumbnails-more")).toHaveText("and 6 more");
-  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
   expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("removed-undo").click();
-  await expect(id("pictures-count"), "the last two went").toHaveText("64");
+  await expect(id("images-count"), "the last two went").toHaveText("64");
 
-  // Whoever chooses a sample meanwhile wants nothing else.
+  // A sample chosen meanwhile replaces queued files.
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60)]);
   await id("sample-puppets").click();
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("images-count")).toHaveText("400");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("400");
+  await expect(id("images-count")).toHaveText("400");
 });
 
-test("what is dropped while a sample is read comes beside it if that is wanted, else in its place", async ({ page }) => {
+test("files dropped while a sample loads are added to it or replace it", async ({ page }) => {
   const all = pictures(6);
   await page.route("**/some-hands/**", async (route) => {
     await new Promise((resolve) => setTimeout(resolve, 150));
@@ -318,21 +318,21 @@ test("what is dropped while a sample is read comes beside it if that is wanted, 
   await expect(id("cancel")).toBeVisible();
   await expect(id("adds")).toBeChecked();
   await dropAtOnce(page, [all.slice(4)]);
-  await expect(id("pictures-count"), "the hands and two more").toHaveText("32");
+  await expect(id("images-count"), "the hands and two more").toHaveText("32");
   await expect(id("thumbnails").getByRole("button")).toHaveCount(32);
   await id("removed-undo").click();
-  await expect(id("pictures-count")).toHaveText("30");
+  await expect(id("images-count")).toHaveText("30");
 
   await id("sample-hands").click();
   await expect(id("cancel")).toBeVisible();
   await id("adds").uncheck();
   await dropAtOnce(page, [all]);
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await page.waitForTimeout(1000);
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
 });
 
-test("a run stops at the step that is set, says what it took, and goes on if that is wanted", async ({ page }) => {
+test("run stops at the set step, reports its duration, and can continue", async ({ page }) => {
   await open(page, `${FIVE}&steps=12&start=1`);
   const id = at(page);
   await expect(id("message")).toHaveText(/^Finished: 12 steps in 0:\d\d\./);
@@ -342,27 +342,27 @@ test("a run stops at the step that is set, says what it took, and goes on if tha
     await page.emulateMedia({ colorScheme });
     expect(await violations(page), `finished, ${colorScheme}`).toEqual([]);
   }
-  await page.locator("#remedies").getByRole("button", { name: "Look back" }).click();
+  await page.locator("#remedies").getByRole("button", { name: "Training history" }).click();
   await expect(page.locator("#look-back")).toBeFocused();
-  await expect(id("moment-b")).toBeInViewport();
-  await expect(id("moment-b")).toHaveText("12");
-  // On from there, without an end.
+  await expect(id("snapshot-b")).toBeInViewport();
+  await expect(id("snapshot-b")).toHaveText("12");
+  // Continues without a limit.
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(16);
   await expect(page).not.toHaveURL(/steps=/);
   await expect(id("steps")).toHaveValue("");
-  // An end that is set while it trains.
+  // A limit set during training.
   const end = (await number(id("step-count"))) + 120;
   await id("steps").fill(`${end}`);
   await id("steps").press("Enter");
   await expect(id("message")).toContainText(`Finished: ${end} steps`);
-  await expect(id("step-count")).toHaveText(`${end}`);
+  await expect(id("step-count")).toHaveText(grouped(end));
   await expect(page).toHaveURL(new RegExp(`steps=${end}`));
   await id("reset").click();
-  await expect(id("message")).toHaveText("Ready. Press play to train.");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
 });
 
-/** The colours in the middle of each thumbnail, as text.
+/** The centre colour of each thumbnail, as text.
  * @param {import("@playwright/test").Page} page
  */
 const middles = (page) =>
@@ -370,39 +370,39 @@ const middles = (page) =>
     /** @type {HTMLCanvasElement[]} */ (canvases).map((canvas) => `${canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 3, 3).data}`),
   );
 
-test("a sample has thumbnails, too, and a puppet that is left out is not learned from", async ({ page }) => {
+test("sample shows thumbnails, and a removed puppet is not trained on", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(40);
-  expect(new Set(await middles(page)).size, "different pictures").toBeGreaterThan(30);
+  expect(new Set(await middles(page)).size, "different images").toBeGreaterThan(30);
   const whole = await lossAt(page, 4);
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await tiles.nth(3).click();
-  await expect(id("pictures-count")).toHaveText("39");
-  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  await expect(id("images-count")).toHaveText("39");
+  await expect(id("images-removed")).toHaveText(", 1 removed");
   await id("open-share").click();
-  await expect(id("share")).toContainText("The pictures that you left out are back in it.");
+  await expect(id("share")).toContainText("The link includes the images that you removed.");
   await page.keyboard.press("Escape");
   expect(await lossAt(page, 4)).not.toBe(whole);
-  // Another size reads them again, and still leaves it out.
+  // Another size reads the images again, and the removed one stays removed.
   await id("advanced").locator("summary").click();
   await id("size").fill("64");
   await id("size").press("Enter");
   await id("start-new-run").click();
   await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 64);
-  await expect(id("pictures-count")).toHaveText("39");
+  await expect(id("images-count")).toHaveText("39");
   await id("size").fill("32");
   await id("size").press("Enter");
   await expect(id("thumbnails").locator("canvas").first()).toHaveJSProperty("width", 32);
   await id("removed-undo").click();
-  await expect(id("pictures-count")).toHaveText("40");
-  await expect(id("pictures-left-out")).toBeEmpty();
+  await expect(id("images-count")).toHaveText("40");
+  await expect(id("images-removed")).toBeEmpty();
   expect(await lossAt(page, 4)).toBe(whole);
 });
 
-test("what is left out is not annotated, either; by the public module", async ({ page }) => {
+test("removeImages excludes images from annotation", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
@@ -410,31 +410,31 @@ test("what is left out is not annotated, either; by the public module", async ({
     await session.configure({ keypoints: 4, size: 32, width: 4, loss: "pixel" });
     await session.load({ kind: "puppets", count: 6, seed: 0 });
     await session.removeImages([0, 3]);
-    const { pictures } = session.state();
+    const { images } = session.state();
     const refused = await session.removeImages([0, 1, 2, 3, 4]).catch((/** @type {Error} */ error) => error.message);
-    let names = [];
+    let names = /** @type {string[]} */ ([]);
     session.on("project", (/** @type {any} */ { rows }) => (names = rows?.map((/** @type {any} */ { name }) => name) ?? names));
-    await session.find([]);
+    await session.addImages([]);
     const all = await session.thumbnails(4, 9);
     session.close();
-    return { pictures, refused, names, shown: all.names.length, pixels: all.pixels.length };
+    return { images, refused, names, shown: all.names.length, pixels: all.pixels.length };
   });
   expect(seen).toEqual({
-    pictures: 4,
-    refused: expect.stringContaining("one picture only"),
+    images: 4,
+    refused: expect.stringContaining("only one image"),
     names: ["puppet-1.png", "puppet-2.png", "puppet-4.png", "puppet-5.png"],
     shown: 2,
     pixels: 2 * 32 * 32 * 4,
   });
 });
 
-test("a zip has a thumbnail for each of its pictures, some dozens at a time", async ({ page }) => {
+test("zip shows a thumbnail for each image, page by page", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const zip = new AdmZip();
   for (let i = 0; i < 70; i++) zip.addFile(`${`${i}`.padStart(2, "0")}.bmp`, pictures(12)[i % 12].buffer);
   await id("file-input").setInputFiles({ name: "set.zip", mimeType: "application/zip", buffer: zip.toBuffer() });
-  await expect(id("pictures-count")).toHaveText("70");
+  await expect(id("images-count")).toHaveText("70");
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(60);
   await expect(tiles.first()).toHaveAccessibleName("Remove 00.bmp");
@@ -447,16 +447,16 @@ test("a zip has a thumbnail for each of its pictures, some dozens at a time", as
   expect([colours[12], colours[60]]).toEqual([colours[0], colours[0]]);
   expect(colours[61]).not.toBe(colours[0]);
   await page.keyboard.press("Delete");
-  await expect(id("pictures-count")).toHaveText("69");
+  await expect(id("images-count")).toHaveText("69");
   await expect(tiles.nth(60)).toHaveAccessibleName("Remove 61.bmp");
 });
 
-test("what comes next is added to what a person brought, or replaces it; undo takes it away again", async ({ page }) => {
+test("new images are added to the user's images or replace them, and Undo removes them", async ({ page }) => {
   const all = pictures(6);
   await open(page, FIVE);
   const id = at(page);
-  // Every run of this test is kept; from the fourth on the page asks which one may go.
-  await page.addLocatorHandler(id("choose"), () => id("choose-close").click());
+  // Each run of this test is stored; from the fourth on the dialog for deleting runs opens.
+  await page.addLocatorHandler(id("delete-runs"), () => id("delete-runs-close").click());
   await expect(id("adds"), "a sample gives way").not.toBeChecked();
   await loadFiles(page, all);
   const ofSix = await lossAt(page, 4);
@@ -466,43 +466,43 @@ test("what comes next is added to what a person brought, or replaces it; undo ta
 
   await expect(id("adds")).toBeChecked();
   await id("file-input").setInputFiles(all.slice(4));
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(6);
-  await expect(page.getByText("Added 2 pictures.")).toBeVisible();
+  await expect(page.getByText("Added 2 images.")).toBeVisible();
   expect(await lossAt(page, 4), "as if all had come at once").toBe(ofSix);
-  // What is no picture changes nothing.
+  // A file that is not an image changes nothing.
   await id("file-input").setInputFiles({ name: "bad.png", mimeType: "image/png", buffer: Buffer.alloc(99, 7) });
   await expect(id("message")).toContainText("There are no images in these files");
-  await expect(id("moments-count"), "nor what is looked back on").toHaveText(/^[2-9] moments$/);
+  await expect(id("snapshots-count"), "nor the training history").toHaveText(/^[2-9] snapshots$/);
   await expect(id("step-count")).toHaveText("4");
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("removed-undo").click();
   await expect(tiles).toHaveCount(4);
-  await expect(id("pictures-count")).toHaveText("4");
+  await expect(id("images-count")).toHaveText("4");
   expect(await lossAt(page, 4)).toBe(ofFour);
 
-  // Frames of a video, and the camera.
+  // Frames of a video, and images of the camera.
   await id("file-input").setInputFiles(await movie(page));
   await id("frames-every").fill("4");
   await id("frames-take").click();
-  await expect(id("pictures-count")).toHaveText("9");
+  await expect(id("images-count")).toHaveText("9");
   await id("open-record").click();
   await id("record-count").fill("2");
   await id("record-pace").selectOption("0.1");
   await id("record-start").click();
   await expect(id("record-use")).toHaveText("Add these 2");
   await id("record-use").click();
-  await expect(id("pictures-count")).toHaveText("11");
+  await expect(id("images-count")).toHaveText("11");
   await expect(tiles.last()).toHaveAccessibleName(/^Remove camera/);
   await id("adds").uncheck();
   await loadFiles(page, all.slice(0, 3));
   await expect(tiles).toHaveCount(3);
 });
 
-test("how pictures become square is chosen by looking", async ({ page }) => {
+test("fit previews show the image and choose the fit", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await expect(id("fits"), "drawn puppets are square").toBeHidden();
@@ -526,27 +526,27 @@ test("how pictures become square is chosen by looking", async ({ page }) => {
   await expect(id("fit-choice")).toHaveValue("pad");
 });
 
-test("a video becomes training pictures: every n-th frame", async ({ page }) => {
+test("video gives every n-th frame as training image", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("file-input").setInputFiles(await movie(page));
   await expect(id("frames")).toContainText("walk.webm: 2.0 s, 10 frames/s.");
   await id("frames-every").fill("4");
-  await expect(id("frames")).toContainText("about 5 pictures");
+  await expect(id("frames")).toContainText("about 5 images");
   await id("frames-take").click();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   await expect(id("frames")).toBeHidden();
   await expect(id("thumbnails").getByRole("button")).toHaveCount(5);
   await expect(id("thumbnails").getByRole("button").nth(2)).toHaveAccessibleName("Remove walk.webm/0.80 s.jpg");
 
   await id("file-input").setInputFiles({ name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) });
-  await expect(id("frames")).toContainText("bad.mp4 cannot be decoded");
+  await expect(id("frames")).toContainText("This browser cannot decode bad.mp4");
   await id("frames-cancel").click();
   await expect(id("frames")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
 });
 
-test("the camera gives n pictures after a countdown, and bad ones are left out", async ({ page }) => {
+test("camera records n images after a countdown, and bad ones can be removed", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   await id("open-record").click();
@@ -561,17 +561,17 @@ test("the camera gives n pictures after a countdown, and bad ones are left out",
   await expect(id("record-use")).toHaveText("Train on these 5");
   await id("record-use").click();
   await expect(id("record")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("5");
+  await expect(id("images-count")).toHaveText("5");
   expect(await page.evaluate(() => document.querySelector("video")?.srcObject ?? null), "the camera is off").toBe(null);
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-said")).toHaveText("The camera cannot be used (it was not allowed: allow the camera for this page in the browser, then try again).");
+  await expect(id("record-status")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });
 
-test("the article's figures follow their sliders and the page's pictures", async ({ page }) => {
+test("article figures follow their sliders and the loaded images", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
   const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
@@ -596,11 +596,11 @@ test("the article's figures follow their sliders and the page's pictures", async
   await expect(id("figure-shift")).toContainText("Pixel loss: 0.000");
   const before = await drawn("figure-shift");
   await loadFiles(page, pictures(6));
-  await expect.poll(() => drawn("figure-shift"), { message: "other pictures" }).not.toBe(before);
+  await expect.poll(() => drawn("figure-shift"), { message: "other images" }).not.toBe(before);
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`axe finds nothing to mend in what is new, ${colorScheme}`, async ({ page }) => {
+  test(`axe reports no violations in thumbnails, tour, dialogs and article, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await open(page, `${FIVE}&colour=red`);
     const id = at(page);
@@ -626,7 +626,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.keyboard.press("Escape");
     await expect(id("keys")).toBeHidden();
     await id("open-record").click();
-    // Its module comes first: before, its buttons are as they lie in the page, and nothing is there that Esc could close.
+    // Waits until the module is loaded: before, its buttons do nothing and Esc closes nothing.
     await expect(id("record")).toBeVisible();
     await expect(id("record-start")).toBeEnabled();
     await check("camera");
@@ -639,37 +639,37 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   });
 }
 
-test("an engine that could not be loaded at first still follows the address", async ({ page }) => {
+test("address is applied after a failed start of the engine", async ({ page }) => {
   await page.route("**/worker_bg.wasm", (route) => route.abort());
   await page.goto(FIVE);
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
   await expect(page.getByTestId("keypoints")).toHaveValue("5");
 });
 
-test("hands are in the address, and come back by it", async ({ page }) => {
+test("address contains the hands sample and restores it", async ({ page }) => {
   const spare = pictures(6);
   let answered = 0;
   await page.route("**/some-hands/**", (route) => route.fulfill({ contentType: "image/bmp", body: spare[answered++ % 6].buffer }));
   await page.goto(`${FIVE}&hands=some-hands/`);
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
   const id = at(page);
   await id("hands-count").fill("7");
   await id("sample-hands").click();
-  await expect(id("pictures-count")).toHaveText("7");
+  await expect(id("images-count")).toHaveText("7");
   await expect(page).toHaveURL(/sample=hands&count=7/);
   await page.reload();
-  await expect(id("pictures-count")).toHaveText("7");
+  await expect(id("images-count")).toHaveText("7");
   await expect(page.locator("#about")).toContainText("Sign Language Digits");
   await expect(id("keypoints")).toHaveValue("5");
 });
 
-test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
+test("camera images are mirrored on request", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
-  // A camera that sees red at its left and blue at its right.
+  // A camera image that is red on the left and blue on the right.
   await page.evaluate(() => {
     const canvas = document.createElement("canvas");
     canvas.width = 64;
@@ -684,7 +684,7 @@ test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
     navigator.mediaDevices.getUserMedia = async () => canvas.captureStream();
   });
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
-  /** What is at the left of a recorded picture. */
+  /** Colour at the left of a recorded image. */
   const left = (/** @type {number} */ at) =>
     tiles.nth(at).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
       const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];
@@ -701,7 +701,7 @@ test("a camera's pictures are mirrored if that is wanted", async ({ page }) => {
   expect([await left(0), await left(3)]).toEqual(["blue", "red"]);
 });
 
-test("progress is not read out step by step, its end is; the tour rests where motion is unwelcome", async ({ page }) => {
+test("progress is announced at its end only, and the tour respects reduced motion", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
   await open(page, FIVE);
   await page.evaluate(() => {
@@ -714,13 +714,13 @@ test("progress is not read out step by step, its end is; the tour rests where mo
   const heard = await page.evaluate(() => /** @type {any} */ (window).heard);
   expect(heard.filter((/** @type {string} */ text) => text.startsWith("off: Reading")).length).toBeGreaterThan(0);
   expect(heard.filter((/** @type {string} */ text) => text.startsWith("polite: Reading"))).toEqual([]);
-  expect(heard.at(-1)).toBe("polite: Ready. Press play to train.");
+  expect(heard.at(-1)).toBe("polite: Ready. Press Play to train.");
   await page.getByTestId("open-tour").click();
   await expect(page.getByTestId("tour")).toContainText("1 of 9");
   await expect(page.locator("body")).toHaveClass(/driver-simple/);
 });
 
-test("every address that the page writes is read as what was meant, and says no more than it must", async ({ page }) => {
+test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
@@ -734,7 +734,7 @@ test("every address that the page writes is read as what was meant, and says no 
       { ...preset, seed: 9007199254740991, learning_rate: 1.5e-5 },
       { ...preset, batch: 8, micro_batch: 8, flip: true, fit: "pad" },
       { ...preset, batch: 8, micro_batch: 4, loss: "pixel", thickness: 1e-5 },
-      // Every number at its ends.
+      // Every number at the ends of its range.
       { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, min }) => [name, min])) },
       { ...preset, ...Object.fromEntries(settings.map((/** @type {any} */ { name, max }) => [name, max])) },
     ]);
@@ -746,15 +746,15 @@ test("every address that the page writes is read as what was meant, and says no 
     const wrong = [];
     for (const [index, config] of configs.entries()) {
       const source = sources[index % sources.length];
-      const until = index % 3 === 0 ? 500 : null;
-      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const stopStep = index % 3 === 0 ? 500 : null;
+      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0 });
       const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
-      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], until: read.until, hide: read.hide, start: read.start, notes: read.notes };
-      const meant = { config, source, until, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
+      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], stopStep: read.stopStep, hide: read.hide, start: read.start, notes: read.notes };
+      const meant = { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
       const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
       if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
     }
-    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], until: null, hide: [], start: false });
+    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], stopStep: null, hide: [], start: false });
     return { wrong, tried: configs.length, bare: bare.search };
   });
   expect(seen.wrong).toEqual([]);

@@ -1,4 +1,4 @@
-// What several test files need.
+// Helpers shared by the test files.
 
 import { readFile, readdir } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -17,9 +17,9 @@ export const SMALL = { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 
 /** @param {import("@playwright/test").Page} page */
 export const at = (page) => (/** @type {string} */ id) => page.getByTestId(id);
 
-/** The page as it is, but for fewer puppets than the 400 that take a second or two to draw, as an address. */
+/** Address of the page with 40 puppets, because 400 take a second or two to draw. */
 export const FEW = "?backend=cpu&count=40";
-/** A run whose steps take milliseconds, too. */
+/** Address of a run whose steps take milliseconds. */
 export const QUICK = `${FEW}&size=32&width=4&loss=pixel&batch=2`;
 
 /** Opens the page and waits for the puppets, which it loads by itself.
@@ -28,13 +28,13 @@ export const QUICK = `${FEW}&size=32&width=4&loss=pixel&batch=2`;
  */
 export async function open(page, query = "?backend=cpu") {
   await page.goto(query);
-  await expect(page.getByTestId("pictures-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
+  await expect(page.getByTestId("images-count")).toHaveText(new URL(query, "http://localhost").searchParams.get("count") ?? "400");
   await expect(page.getByTestId("play")).toBeEnabled();
-  // Play can be pressed before that.
+  // Play can be pressed before the images are loaded.
   await expect(page.locator("body")).toHaveAttribute("data-phase", /paused|training/);
 }
 
-/** Makes steps cheap by the controls that a person would use; an address is quicker.
+/** Makes steps cheap by the controls of the page; an address is faster.
  * @param {import("@playwright/test").Page} page
  */
 export async function small(page) {
@@ -49,7 +49,7 @@ export async function small(page) {
   await expect(page.getByTestId("play")).toBeEnabled();
 }
 
-/** Runs something in the worker before the engine starts there.
+/** Runs a script in the worker before the engine starts.
  * @param {import("@playwright/test").Page} page
  * @param {string} script
  */
@@ -59,10 +59,24 @@ export const inWorker = (page, script) =>
     await route.fulfill({ response, body: `${await response.text()}`.replace(/^ *try \{/m, `${script}\n$&`) });
   });
 
-/** @param {import("@playwright/test").Locator} locator */
-export const number = async (locator) => Number(await locator.textContent());
+/** A whole number as the page writes it: `20,001`.
+ * @param {number} value
+ */
+export const grouped = (value) => value.toLocaleString("en");
 
-/** What axe-core finds to mend on the page as it is.
+/** @param {import("@playwright/test").Locator} locator */
+export const number = async (locator) => Number((await locator.textContent())?.replaceAll(",", ""));
+
+/** The bounding box of a visible element, px of the page.
+ * @param {import("@playwright/test").Locator} locator
+ */
+export async function boxOf(locator) {
+  const box = await locator.boundingBox();
+  if (!box) throw new Error("The element is not visible.");
+  return box;
+}
+
+/** Runs axe-core on the page.
  * @param {import("@playwright/test").Page} page
  * @returns {Promise<string[]>}
  */
@@ -74,7 +88,7 @@ export async function violations(page) {
   });
 }
 
-/** A picture as BMP: 24 bits a pixel, rows padded to four bytes, bottom row first, no compression.
+/** An image as BMP: 24 bits per pixel, rows padded to four bytes, bottom row first, no compression.
  * @param {number} width
  * @param {number} height
  * @param {(x: number, y: number) => [number, number, number]} rgb
@@ -97,7 +111,7 @@ export function bmp(width, height, rgb) {
   return buffer;
 }
 
-/** Small pictures of discs here and there.
+/** Small images of discs at different positions.
  * @param {number} count
  */
 export function pictures(count = 6) {
@@ -125,7 +139,7 @@ export async function photographs(count) {
   return Promise.all(names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
 }
 
-/** What should be here, because `cargo xtask test` has set it up, fails a test that lacks it; else the test is skipped.
+/** Skips a test that lacks its data. If AUTOLINK_REQUIRE names the data, as in `cargo xtask test`, the test fails instead.
  * @param {"shared"} what
  * @param {boolean} isHere
  */
@@ -134,7 +148,7 @@ export function needs(what, isHere) {
   test.skip(!isHere, `${what} is not here`);
 }
 
-/** Plays up to a step at least, and pauses.
+/** Trains to a step at least, and pauses.
  * @param {import("@playwright/test").Page} page
  * @param {number} step
  */
@@ -146,7 +160,7 @@ export async function playTo(page, step) {
   return number(page.getByTestId("step-count"));
 }
 
-/** Twenty frames of a disc that moves, ten a second, as the browser itself encodes them.
+/** A video of twenty frames of a moving disc, ten per second, encoded by the browser.
  * @param {import("@playwright/test").Page} page
  */
 export async function movie(page) {

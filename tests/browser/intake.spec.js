@@ -1,4 +1,4 @@
-// Videos, cameras, drops and labels as a person brings them, with the engine at work.
+// Videos, cameras, drops and labels, with the engine running.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -6,7 +6,7 @@ import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
 import { QUICK, at, open, pictures, root } from "./helpers.js";
 
-/** A video of `tests/data/videos`, to be picked.
+/** A video of `tests/data/videos` for a file input.
  * @param {string} name
  * @param {string} [called]
  */
@@ -14,7 +14,7 @@ async function video(name, called = path.basename(name)) {
   return { name: called, mimeType: "video/webm", buffer: await readFile(path.join(root, "tests/data/videos", name)) };
 }
 
-/** Presses a button that downloads a file, without the browser, which stops a page that downloads many.
+/** Presses a button that downloads a file and reads it without a download, because browsers stop a page after many downloads.
  * @param {import("@playwright/test").Page} page
  * @param {string} button
  */
@@ -35,23 +35,23 @@ async function taken(page, button) {
   return Buffer.from(base64, "base64");
 }
 
-test("two videos of one name are two in every table, and each frame shows its own image", async ({ page }) => {
+test("two videos of one name get two names in every export, and frames show their own images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles(await video("cam1/video.webm"));
+  await id("annotate-files").setInputFiles(await video("cam1/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 20 frames.", { timeout: 300_000 });
-  await id("desk-files").setInputFiles(await video("cam2/video.webm"));
+  await id("annotate-files").setInputFiles(await video("cam2/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
-  await expect(id("noted-files")).toContainText("this one is video (2).webm here and in what is exported");
-  await expect(id("desk-count")).toHaveText("60 pictures");
-  // The same once more, under another name: nothing comes, and the note tells its name here.
-  await id("desk-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
-  await expect(id("noted-files")).toContainText("This video is in the project already, as video.webm.");
-  await expect(id("desk-count")).toHaveText("60 pictures");
+  await expect(id("file-notes-files")).toContainText("this one is video (2).webm here and in what is exported");
+  await expect(id("annotate-count")).toHaveText("60 images");
+  // The same video under another name adds nothing, and the note gives its name in the project.
+  await id("annotate-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));
+  await expect(id("file-notes-files")).toContainText("This video is already in the project, as video.webm.");
+  await expect(id("annotate-count")).toHaveText("60 images");
 
-  // While the page still hands out addresses of blobs: the frames themselves.
-  await id("with-pictures").check();
+  // The frames themselves, read while their blob addresses are valid.
+  await id("with-images").check();
   const zip = new AdmZip(await taken(page, "export-cvat"));
   const images = zip.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
   expect(new Set(images.map(({ entryName }) => entryName)).size).toBe(60);
@@ -80,13 +80,13 @@ test("two videos of one name are two in every table, and each frame shows its ow
   await expect(page.locator("#motion-video option")).toHaveText(["video.webm", "video (2).webm"]);
 });
 
-test("three landmarks are placed by three clicks while a model trains", async ({ page }) => {
+test("three clicks place three landmarks during training", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles(pictures(3));
-  await expect(id("desk-count")).toHaveText("3 pictures");
-  await id("desk-layer").selectOption("landmarks");
+  await id("annotate-files").setInputFiles(pictures(3));
+  await expect(id("annotate-count")).toHaveText("3 images");
+  await id("annotate-layer").selectOption("landmarks");
   for (const name of ["tip", "wrist", "elbow"]) {
     await id("landmark-new").fill(name);
     await id("landmark-new").press("Enter");
@@ -95,7 +95,7 @@ test("three landmarks are placed by three clicks while a model trains", async ({
   await id("half-train").click();
   await id("play").click();
   await id("half-annotate").click();
-  await id("sheet").first().click();
+  await id("gallery-image").first().click();
   const box = await id("editor-canvas").boundingBox();
   if (!box) throw new Error("no canvas");
   for (const part of [0.4, 0.5, 0.6]) await page.mouse.click(box.x + part * box.width, box.y + part * box.height);
@@ -104,7 +104,7 @@ test("three landmarks are placed by three clicks while a model trains", async ({
   for (let item = 0; item < 3; item++) await expect(id("landmarks").locator("li").nth(item)).toContainText("placed on 1");
 });
 
-test("labels dropped beside their images come after them, and training leaves them to Annotate", async ({ page }) => {
+test("labels dropped with images are imported after them, and Train rejects labels", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const files = pictures(3);
@@ -115,17 +115,17 @@ test("labels dropped beside their images come after them, and training leaves th
   };
   const json = { name: "annotations.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(labels)) };
   await id("file-input").setInputFiles([...files, json]);
-  await expect(id("pictures-count")).toHaveText("3");
-  await expect(page.locator("#rejected-files")).toContainText("drop it in Annotate, beside its images");
+  await expect(id("images-count")).toHaveText("3");
+  await expect(page.locator("#rejected-files")).toContainText("Drop this file in Annotate, together with its images");
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
-  await expect(id("desk-count")).toHaveText("3 pictures");
+  await id("annotate-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
+  await expect(id("annotate-count")).toHaveText("3 images");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveValue("middle");
   await expect(id("landmarks").locator("li")).toContainText("placed on 3");
-  await expect(id("noted-files")).toContainText("other.json");
+  await expect(id("file-notes-files")).toContainText("other.json");
 });
 
-/** A camera of the test's own, one of two: `window.camera` is its canvas, `window.unplug()` unplugs it, `window.asked` are the cameras asked for.
+/** Stubs two cameras: `window.camera` is the canvas, `window.unplug()` unplugs it, `window.asked` lists the requested cameras.
  * @param {import("@playwright/test").Page} page
  */
 const stubCamera = (page) =>
@@ -155,7 +155,7 @@ const stubCamera = (page) =>
     };
   });
 
-test("a camera that is turned or unplugged while it records leaves what it recorded", async ({ page }) => {
+test("camera recorder keeps recorded images when the camera is turned or unplugged", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await stubCamera(page);
@@ -169,21 +169,21 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
-  await expect(id("record-said")).toContainText("The camera was turned: it began with 64 × 48 px, and now has 48 × 64 px.");
-  // Read at once: the next shot says something else.
+  await expect(id("record-status")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
+  // Read at once, because the next image changes the text.
   const [muted, unmuted] = await page.evaluate(() =>
     ["mute", "unmute"].map((what) => {
       /** @type {any} */ (window).tell(what);
-      return document.querySelector("#record-said")?.textContent;
+      return document.querySelector("#record-status")?.textContent;
     }),
   );
   expect(muted).toContain("The camera sends no images. Close other programs that use it");
   expect(unmuted).toBe("");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
-  await expect(id("record-said")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images so far are still here\. Press Record to try again\.$/);
+  await expect(id("record-status")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
   const count = await tiles.count();
   await expect(id("record-use")).toBeEnabled();
-  // It goes on with the camera that was chosen.
+  // Recording continues with the chosen camera.
   await id("record-start").click();
   await expect.poll(() => tiles.count()).toBeGreaterThan(count);
   expect(await page.evaluate(() => /** @type {any} */ (window).asked.at(-1))).toBe("back");
@@ -191,15 +191,15 @@ test("a camera that is turned or unplugged while it records leaves what it recor
   await expect(id("record-use")).toBeEnabled();
   const all = await tiles.count();
   await id("record-use").click();
-  await expect(id("pictures-count")).toHaveText(`${all}`);
+  await expect(id("images-count")).toHaveText(`${all}`);
 });
 
-test("a camera that is turned or unplugged while keypoints are shown is followed, and its end is reported", async ({ page }) => {
+test("live camera follows a turned camera and reports an unplugged one", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await stubCamera(page);
   await id("half-annotate").click();
-  await id("desk-camera").click();
+  await id("annotate-camera").click();
   const shape = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => [canvas.width, canvas.height]);
   await expect.poll(shape).toEqual([64, 48]);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
@@ -208,32 +208,32 @@ test("a camera that is turned or unplugged while keypoints are shown is followed
   await page.evaluate(() => /** @type {any} */ (window).unplug());
   await expect(id("message")).toHaveText("The camera stopped: it was unplugged, or another program took it.");
   await expect(id("camera")).toBeHidden();
-  for (const [name, sentence] of [["NotFoundError", "there is none"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "it was not allowed"]]) {
+  for (const [name, sentence] of [["NotFoundError", "there is no camera"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "the browser does not allow it"]]) {
     await page.evaluate((name) => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name))), name);
-    await id("desk-camera").click();
+    await id("annotate-camera").click();
     await expect(id("message")).toContainText(`The camera cannot be used (${sentence}`);
   }
 });
 
-test("without https the page says what is missing, and the camera why it is not there", async ({ page }) => {
+test("page without https reports what is missing", async ({ page }) => {
   await page.addInitScript(() => {
     Object.defineProperty(globalThis, "isSecureContext", { get: () => false });
     Object.defineProperty(navigator, "mediaDevices", { get: () => undefined });
   });
   await open(page, QUICK);
   const id = at(page);
-  await expect(id("link-note")).toContainText("This page was not opened over https, so the browser gives it no camera, no GPU, one core only");
+  await expect(id("link-note")).toContainText("This page was not opened over https. The browser gives it no camera, no GPU, only one core");
   await id("open-record").click();
-  await expect(id("record-said")).toContainText("not opened over https");
+  await expect(id("record-status")).toContainText("not opened over https");
 });
 
-test("a dropped link or text leads nowhere and is reported; files dropped while the editor is open are read", async ({ page }) => {
+test("dropped links and text are reported, and files dropped on the editor are added", async ({ page }) => {
   const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   await open(page, QUICK);
   const id = at(page);
-  // The last that the page says by itself.
-  await expect(id("message")).toContainText("or see a trained model");
+  // The last message that the page shows by itself.
+  await expect(id("message")).toContainText("or open a trained model");
   await id("half-annotate").click();
   /** Drops something on an element. @param {string} target @param {Record<string, string>} data @param {[string, string][]} files Names and bytes in base64. */
   const drop = (target, data, files = []) =>
@@ -248,21 +248,21 @@ test("a dropped link or text leads nowhere and is reported; files dropped while 
       { target, data, files },
     );
   expect(await drop("main", { "text/uri-list": "https://example.com/cat.jpg" }), "the browser does not follow it").toEqual([true, true]);
-  await expect(id("message")).toContainText("save the image first, then drop its file");
+  await expect(id("message")).toContainText("Save the image first, then drop its file");
   await drop("main", { "text/plain": "hello" });
   await expect(id("message")).toContainText("This is text, not a file");
   expect(await drop("#project-name", { "text/plain": "hand" }), "fields take text").toEqual([false, false]);
 
   const files = pictures(4).map(({ name, buffer }) => /** @type {[string, string]} */ ([name, buffer.toString("base64")]));
   await drop("main", {}, files.slice(0, 2));
-  await expect(id("desk-count")).toHaveText("2 pictures");
-  await id("sheet").first().click();
+  await expect(id("annotate-count")).toHaveText("2 images");
+  await id("gallery-image").first().click();
   const painted = () =>
     id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3]);
   await expect.poll(painted).toBe(255);
   const title = await page.locator("#editor-title").textContent();
   await drop("#editor", {}, files.slice(2));
-  await expect(id("desk-count")).toHaveText("4 pictures");
+  await expect(id("annotate-count")).toHaveText("4 images");
   await expect(id("editor")).toBeVisible();
   await expect(page.locator("#editor-title")).toHaveText(`${title}`.replace("of 2", "of 4"));
   expect(await painted()).toBe(255);

@@ -1,20 +1,20 @@
-// The laboratory: what is touched has an effect, with the real engine on the CPU. A trained model is touched, tiny ones are trained.
+// The laboratory with the real engine on the CPU: edits of a trained model, and training of tiny ones.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, number, open, playTo, root, sixty, violations } from "./helpers.js";
+import { FEW, QUICK, at, boxOf, number, open, playTo, root, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
 
-/** Opens the trained hands that come with the page.
+/** Opens the trained hands model of the page.
  * @param {import("@playwright/test").Page} page
  */
 async function openHands(page) {
   await open(page, FEW);
   await page.getByTestId("open-model").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("10");
+  await expect(page.getByTestId("images-count")).toHaveText("10");
   await expect(page.getByTestId("message")).toContainText("trained for");
   await settled(page);
 }
@@ -24,7 +24,7 @@ async function openHands(page) {
  */
 const pixels = (canvas) => canvas.evaluate((element) => /** @type {HTMLCanvasElement} */ (element).toDataURL());
 
-/** How much of a canvas' pixels differ from an earlier picture of it, in [0, 1].
+/** Share of the pixels of a canvas that differ from an earlier copy, in [0, 1].
  * @param {import("@playwright/test").Locator} canvas
  * @param {string} before
  */
@@ -35,21 +35,22 @@ const changed = (canvas, before) =>
     image.src = url;
     await image.decode();
     const then = Object.assign(document.createElement("canvas"), { width: now.width, height: now.height });
-    then.getContext("2d").drawImage(image, 0, 0);
-    const [a, b] = [now, then].map((canvas) => canvas.getContext("2d").getImageData(0, 0, now.width, now.height).data);
+    then.getContext("2d")?.drawImage(image, 0, 0);
+    const pixels = (/** @type {HTMLCanvasElement} */ canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, now.width, now.height).data;
+    const [a, b] = [now, then].map(pixels);
     let count = 0;
     for (let i = 0; i < a.length; i += 4) count += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]) > 24 ? 1 : 0;
     return count / (a.length / 4);
   }, before);
 
-/** Waits until what the flow shows no longer changes.
+/** Waits until the stages no longer change.
  * @param {import("@playwright/test").Page} page
  */
 async function settled(page) {
   let before = "";
   await expect
     .poll(async () => {
-      const now = (await pixels(page.getByTestId("flow-rebuilt"))) + (await pixels(page.getByTestId("flow-edge-map")));
+      const now = (await pixels(page.getByTestId("flow-reconstruction"))) + (await pixels(page.getByTestId("flow-edge-map")));
       const same = now === before;
       before = now;
       return same;
@@ -57,59 +58,59 @@ async function settled(page) {
     .toBe(true);
 }
 
-/** All stages as they are.
+/** Copies of all stages.
  * @param {import("@playwright/test").Page} page
  */
 async function stages(page) {
-  const names = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"];
+  const names = ["image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton"];
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
 }
 
-test("every stage shows its own tensor, of the picture that is chosen", async ({ page }) => {
+test("stages show the tensors of the selected image", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const first = await stages(page);
   expect(new Set(Object.values(first)).size).toBe(10);
-  await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)? %$/);
-  // The paper's argument: without keypoints it is further off.
+  await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)?%$/);
+  // Without keypoints the error is larger, as the paper argues.
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
   expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
 
-  // A press on the fourth picture of the grid.
+  // Clicks the fourth preview image.
   const input = id("view-input");
-  const box = await input.boundingBox();
+  const box = await boxOf(input);
   await input.click({ position: { x: (3.5 / 8) * box.width, y: box.height / 2 } });
-  await expect(id("flow-probes").getByRole("radio").nth(3)).toBeChecked();
+  await expect(id("flow-previews").getByRole("radio").nth(3)).toBeChecked();
   await settled(page);
-  for (const stage of ["picture", "heatmaps", "linked", "edge-map", "masked", "rebuilt", "difference"]) {
+  for (const stage of ["image", "heatmaps", "keypoints", "edge-map", "masked", "reconstruction", "difference"]) {
     expect(await changed(id(`flow-${stage}`), first[stage]), stage).toBeGreaterThan(0.02);
   }
-  expect(await changed(id("flow-graph"), first.graph), "one graph for all").toBeLessThan(SAME);
-  // By keyboard, back again.
-  await id("flow-probes").getByRole("radio").nth(3).focus();
+  expect(await changed(id("flow-skeleton"), first.skeleton), "one graph for all").toBeLessThan(SAME);
+  // Back by keyboard.
+  await id("flow-previews").getByRole("radio").nth(3).focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
-  await expect(id("flow-probes").getByRole("radio").nth(0)).toBeChecked();
+  await expect(id("flow-previews").getByRole("radio").nth(0)).toBeChecked();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), first.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), first.reconstruction)).toBeLessThan(SAME);
 });
 
-test("a painted mask changes what is left and what is rebuilt", async ({ page }) => {
+test("painting the mask changes masked input and reconstruction", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
   const mask = id("flow-mask");
-  const { width } = await mask.boundingBox();
-  // A stroke through the middle: the first cell says whether it hides or shows.
+  const { width } = await boxOf(mask);
+  // A stroke through the middle: the first cell decides whether it hides or shows.
   await id("hide-all").click();
   await settled(page);
   const hidden = await stages(page);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.05);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.05);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 
   await mask.hover({ position: { x: width * 0.2, y: width * 0.6 } });
   await page.mouse.down();
-  const box = await mask.boundingBox();
+  const box = await boxOf(mask);
   await page.mouse.move(box.x + width * 0.8, box.y + width * 0.6, { steps: 4 });
   await page.mouse.up();
   await settled(page);
@@ -117,50 +118,50 @@ test("a painted mask changes what is left and what is rebuilt", async ({ page })
   expect(share, "a row of cells").toBeGreaterThan(0.02);
   expect(share).toBeLessThan(0.1);
   expect(await changed(id("flow-masked"), hidden.masked)).toBeGreaterThan(0.01);
-  expect(await changed(id("flow-rebuilt"), hidden.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), hidden.reconstruction)).toBeGreaterThan(0.01);
 
-  // With the keyboard: the cell in the corner.
+  // The corner cell by keyboard.
   await id("show-all").click();
   await settled(page);
   const shown = await stages(page);
-  expect(await changed(id("flow-masked"), shown.picture), "all of it is left").toBeLessThan(0.03);
+  expect(await changed(id("flow-masked"), shown.image), "nothing is hidden").toBeLessThan(0.03);
   await mask.focus();
   await page.keyboard.press(" ");
   await settled(page);
   expect(await changed(mask, shown.mask)).toBeCloseTo(1 / 256, 3);
   await expect(page.locator("#announcer")).toHaveText("Row 1, column 1: hidden");
 
-  await id("put-back").click();
+  await id("reset-edits").click();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeLessThan(SAME);
 });
 
-test("a keypoint that is dragged takes the edge map and the reconstruction along", async ({ page }) => {
+test("dragging a keypoint changes edge map and reconstruction", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
-  const linked = id("flow-linked");
-  // The first keypoint, by the keyboard, so that its place is known.
+  const linked = id("flow-keypoints");
+  // The first keypoint by keyboard, so that its position is known.
   await linked.focus();
   await page.keyboard.press("n");
-  await expect(id("touch-readout")).toContainText("of its heatmap");
+  await expect(id("edit-readout")).toContainText("of its heatmap");
   expect(await changed(id("flow-heatmaps"), before.heatmaps), "its heatmap alone").toBeGreaterThan(0.05);
   for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowLeft");
   for (let i = 0; i < 12; i++) await page.keyboard.press("Shift+ArrowUp");
   await settled(page);
   const corner = await stages(page);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.02);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeLessThan(SAME);
 
-  // Pointed at, a keypoint shows its heatmap alone, and an edge lights up wherever it is.
+  // Under the pointer, a keypoint shows its heatmap only, and an edge is highlighted everywhere.
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
   const places = Array.from({ length: 17 * 17 }, (_, i) => [(i % 17) / 16, Math.floor(i / 17) / 16]);
   const pointAt = async (/** @type {string} */ what) => {
-    const { x, y, width } = await linked.boundingBox();
+    const { x, y, width } = await boxOf(linked);
     for (const [column, row] of places) {
       await page.mouse.move(x + (0.02 + 0.96 * column) * width, y + (0.02 + 0.96 * row) * width);
-      if ((await id("touch-readout").textContent())?.startsWith(what)) return;
+      if ((await id("edit-readout").textContent())?.startsWith(what)) return;
     }
     throw new Error(`There is no ${what} to point at.`);
   };
@@ -169,25 +170,25 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   await pointAt("Keypoint");
   await expect.poll(() => changed(id("flow-heatmaps"), rest.heatmaps)).toBeGreaterThan(0.02);
   await pointAt("Edge");
-  for (const [canvas, then] of [[id("flow-graph"), rest.graph], [id("flow-edge-map"), rest["edge-map"]], [id("edge-matrix"), matrix]]) {
+  for (const [canvas, then] of [[id("flow-skeleton"), rest.skeleton], [id("flow-edge-map"), rest["edge-map"]], [id("edge-matrix"), matrix]]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.mouse.move(0, 0);
 
-  // Now with the pointer, from the corner to the right.
-  const box = await linked.boundingBox();
+  // By pointer, from the corner to the right.
+  const box = await boxOf(linked);
   await page.mouse.move(box.x + 3, box.y + 3);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.9, box.y + 6, { steps: 6 });
   await settled(page);
   expect(await changed(id("flow-edge-map"), corner["edge-map"])).toBeGreaterThan(0.02);
-  expect(await changed(id("flow-rebuilt"), corner.rebuilt)).toBeGreaterThan(0.01);
+  expect(await changed(id("flow-reconstruction"), corner.reconstruction)).toBeGreaterThan(0.01);
   await expect(id("pose")).toHaveValue("moved");
-  // Both follow each of the pointer's moves; how long that takes, up to the frame in which they are other ones, is printed.
+  // Both views follow each move of the pointer; the delay until they change is printed.
   await page.evaluate(() => {
     const waits = /** @type {number[]} */ ([]);
     Object.assign(window, { waits });
-    const canvases = ["edge-map", "rebuilt"].map((name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)));
+    const canvases = ["edge-map", "reconstruction"].map((name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)));
     const small = new OffscreenCanvas(32, 32);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d", { willReadFrequently: true }));
     const look = (/** @type {HTMLCanvasElement} */ canvas) => (context.drawImage(canvas, 0, 0, 32, 32), `${context.getImageData(0, 0, 32, 32).data}`);
@@ -208,28 +209,28 @@ test("a keypoint that is dragged takes the edge map and the reconstruction along
   console.log(`a dragged keypoint is followed within ${waits.map((ms) => ms.toFixed(0)).join(", ")} ms`);
   await page.mouse.up();
   await page.mouse.move(0, 0);
-  await id("put-back").click();
+  await id("reset-edits").click();
   await settled(page);
   await linked.evaluate((element) => /** @type {HTMLElement} */ (element).blur());
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeLessThan(SAME);
 });
 
-test("an edge is picked in the matrix, lights up everywhere, and is switched off and up", async ({ page }) => {
+test("picking an edge in the matrix highlights it everywhere and allows edits", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   const before = await stages(page);
   const grid = await pixels(id("view-skeleton"));
   const matrix = id("edge-matrix");
   await matrix.focus();
-  // To the first edge of the first row, which the model weighs little; Enter picks it.
+  // The first edge of the first row has a small weight; Enter picks it.
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
-  for (const [canvas, then] of [[id("flow-linked"), before.linked], [id("flow-graph"), before.graph], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
+  for (const [canvas, then] of [[id("flow-keypoints"), before.keypoints], [id("flow-skeleton"), before.skeleton], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.keyboard.press("Enter");
   await expect(id("edge-off")).toBeEnabled();
-  await expect(id("touch-edge")).toContainText("1 – ");
+  await expect(id("edit-edge")).toContainText("1 – ");
   await settled(page);
   const picked = await stages(page);
   await id("edge-up").click();
@@ -240,16 +241,16 @@ test("an edge is picked in the matrix, lights up everywhere, and is switched off
   await id("edge-off").click();
   await expect(id("edge-up")).toHaveAttribute("aria-pressed", "false");
   await settled(page);
-  await expect(id("touch-readout")).toContainText("weight 0.000, switched off");
+  await expect(id("edit-readout")).toContainText("weight 0.000, switched off");
   expect(await changed(id("flow-edge-map"), up["edge-map"])).toBeGreaterThan(0);
 
-  // The slider takes all edges away but the strongest.
-  await id("faintest").fill("1");
-  await expect.poll(() => changed(id("flow-graph"), picked.graph)).toBeGreaterThan(0.05);
+  // The slider hides all edges but the strongest.
+  await id("min-strength").fill("1");
+  await expect.poll(() => changed(id("flow-skeleton"), picked.skeleton)).toBeGreaterThan(0.05);
 });
 
-test("it is touched while it trains, and the training goes on as if it were not", async ({ page }) => {
-  // Steps that take longer than frames, so that the page shows nearly each.
+test("edits during training leave the losses bit-identical", async ({ page }) => {
+  // Steps take longer than frames, so that the page shows nearly each one.
   await open(page, QUICK.replace("batch=2", "batch=8"));
   const id = at(page);
   /** The losses of the first steps, by their step. */
@@ -267,12 +268,12 @@ test("it is touched while it trains, and the training goes on as if it were not"
       const from = await number(id("step-count"));
       await id("hide-all").click();
       await expect.poll(() => changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.05);
-      const box = await id("flow-linked").boundingBox();
-      await id("flow-linked").focus();
+      const box = await boxOf(id("flow-keypoints"));
+      await id("flow-keypoints").focus();
       for (let i = 0; i < 5; i++) await page.keyboard.press("Shift+ArrowUp");
       await page.mouse.move(box.x + 10, box.y + 10);
       await expect.poll(() => number(id("step-count"))).toBeGreaterThan(from + 5);
-      await expect(id("touch-readout")).not.toBeEmpty();
+      await expect(id("edit-readout")).not.toBeEmpty();
     }
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(60);
     await id("play").click();
@@ -288,12 +289,12 @@ test("it is touched while it trains, and the training goes on as if it were not"
   for (const step of both) expect(touched[step], `step ${step}`).toBe(alone[step]);
 });
 
-test("a picture in its own pose is itself, in another's it is not", async ({ page }) => {
+test("pose transfer gives an image in its own pose on the diagonal only", async ({ page }) => {
   await openHands(page);
   const id = at(page);
   await id("poses").locator("summary").click();
-  await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 pictures at step/);
-  // The first of the diagonal against the flow, both brought to 32 px.
+  await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 images at step/);
+  // The first image of the diagonal is compared with the flow at 32 px.
   const distance = (/** @type {number} */ row, /** @type {number} */ column) =>
     page.evaluate(([row, column]) => {
       const of = (/** @type {string} */ name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="${name}"]`));
@@ -303,32 +304,32 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
       const inner = side * 0.1; // inside the frame
       const small = (/** @type {HTMLCanvasElement} */ canvas, /** @type {number[]} */ [x, y, side]) => {
         const made = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
-        const context = made.getContext("2d");
+        const context = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
         context.imageSmoothingQuality = "high";
         context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
         return context.getImageData(0, 0, 32, 32).data;
       };
-      const rebuilt = of("flow-rebuilt");
+      const rebuilt = of("flow-reconstruction");
       const a = small(grid, [x + inner, y + inner, side - 2 * inner]);
       const b = small(rebuilt, [rebuilt.width * 0.1, rebuilt.width * 0.1, rebuilt.width * 0.8]);
       return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
     }, [row, column]);
   expect(await distance(0, 0)).toBeLessThan(1.5);
   expect(await distance(4, 0), "the pose of an open hand").toBeGreaterThan(4);
-  // By the public module, number by number.
+  // By the public module, numerically.
   const differences = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { shippedModels, fileOf, picturesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
-    const [hands] = await shippedModels();
+    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
+    const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });
-    await session.load(await picturesOf(hands));
+    await session.load(await imagesOf(hands));
     await session.resume(await fileOf(hands));
-    const { size, pixels } = await session.transfer([2, 5]);
+    const { size, pixels } = await session.transferPoses([2, 5]);
     const area = 4 * size * size;
     const found = [];
-    for (const [i, probe] of [2, 5].entries()) {
+    for (const [i, preview] of [2, 5].entries()) {
       const inspected = new Promise((resolve) => session.on("inspected", resolve));
-      await session.inspect({ preview: probe, mask: { kind: "usual" }, keypoints: null, edges: [] });
+      await session.inspect({ preview, mask: { kind: "usual" }, keypoints: null, edges: [] });
       const rebuilt = (await inspected).pixels.subarray(3 * area, 4 * area);
       const most = (/** @type {number} */ cell) => rebuilt.reduce((/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) => Math.max(most, Math.abs(value - pixels[cell * area + at])), 0);
       found.push({ own: most(i * 2 + i), other: most((1 - i) * 2 + i) });
@@ -340,63 +341,63 @@ test("a picture in its own pose is itself, in another's it is not", async ({ pag
     expect(own, "A onto A is A").toBeLessThanOrEqual(1);
     expect(other, "B's pose is not A's").toBeGreaterThan(50);
   }
-  // The same by the list of poses.
+  // The same with the list of poses.
   await id("pose").selectOption("4");
   await settled(page);
   expect(await distance(4, 0)).toBeLessThan(1.5);
 });
 
-test("hands that somebody brings: watched, touched, looked back on and handed on", async ({ page }) => {
-  const requests = [];
+test("lab works on own images: views, edits, history and share", async ({ page }) => {
+  const requests = /** @type {string[]} */ ([]);
   page.context().on("request", (request) => requests.push(request.url()));
   await open(page, "?backend=cpu&loss=pixel&size=32&width=8&batch=8&learning_rate=0.002");
   const id = at(page);
   await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
-  await expect(id("pictures-count")).toHaveText("60");
+  await expect(id("images-count")).toHaveText("60");
   await settled(page);
   const untrained = await stages(page);
   const step = await playTo(page, 120);
   await settled(page);
   const trained = await stages(page);
-  expect(await changed(id("flow-picture"), untrained.picture), "the same picture").toBeLessThan(SAME);
-  for (const stage of ["heatmaps", "linked", "edge-map", "rebuilt", "without", "difference", "graph"]) {
+  expect(await changed(id("flow-image"), untrained.image), "the same image").toBeLessThan(SAME);
+  for (const stage of ["heatmaps", "keypoints", "edge-map", "reconstruction", "without", "difference", "skeleton"]) {
     expect(await changed(id(`flow-${stage}`), untrained[stage]), stage).toBeGreaterThan(0.02);
   }
   await expect(id("diagnosis")).not.toContainText("Too early to tell");
-  // Half is hidden: the half that is left is the picture's, the other is not.
+  // Half is hidden: the visible half equals the image, the other does not.
   await id("hide-half").click();
   await settled(page);
-  expect(await changed(id("flow-masked"), trained.picture)).toBeGreaterThan(0.4);
-  expect(await changed(id("flow-masked"), trained.picture)).toBeLessThan(0.6);
-  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeGreaterThan(0.01);
-  await id("put-back").click();
+  expect(await changed(id("flow-masked"), trained.image)).toBeGreaterThan(0.4);
+  expect(await changed(id("flow-masked"), trained.image)).toBeLessThan(0.6);
+  expect(await changed(id("flow-reconstruction"), trained.reconstruction)).toBeGreaterThan(0.01);
+  await id("reset-edits").click();
   await settled(page);
-  expect(await changed(id("flow-rebuilt"), trained.rebuilt)).toBeLessThan(SAME);
+  expect(await changed(id("flow-reconstruction"), trained.reconstruction)).toBeLessThan(SAME);
   await id("pose").selectOption("2");
   await settled(page);
   expect(await changed(id("flow-edge-map"), trained["edge-map"]), "another hand's pose").toBeGreaterThan(0.005);
-  await id("put-back").click();
-  await expect(id("moment-b")).not.toHaveText("0");
-  await expect(id("moments-count")).toHaveText(/^\d\d moments$/);
+  await id("reset-edits").click();
+  await expect(id("snapshot-b")).not.toHaveText("0");
+  await expect(id("snapshots-count")).toHaveText(/^\d\d snapshots$/);
   await id("open-share").click();
-  await expect(id("share")).toContainText("These pictures are not in it: they stay on this device.");
-  await expect(id("share-preview")).toHaveAttribute("alt", `6 pictures at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
+  await expect(id("share")).toContainText("Your images are not included: they stay on this device.");
+  await expect(id("share-preview")).toHaveAttribute("alt", `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
   await page.keyboard.press("Escape");
   const { origin } = new URL(page.url());
-  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "pictures stay").toEqual([]);
+  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "images stay on the device").toEqual([]);
 });
 
-test("the trained puppets, touched", async ({ page }) => {
+test("edits act on the trained puppets", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  await id("open-shipped").filter({ hasText: "Puppets" }).click();
+  await id("open-trained").filter({ hasText: "Puppets" }).click();
   await expect(id("message")).toContainText("Puppets, trained for");
   await settled(page);
   const before = await stages(page);
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
   expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
   await id("flow-mask").hover();
-  const { x, y, width } = await id("flow-mask").boundingBox();
+  const { x, y, width } = await boxOf(id("flow-mask"));
   await page.mouse.move(x + 0.3 * width, y + 0.3 * width);
   await page.mouse.down();
   await page.mouse.move(x + 0.7 * width, y + 0.7 * width, { steps: 5 });
@@ -404,19 +405,19 @@ test("the trained puppets, touched", async ({ page }) => {
   await settled(page);
   expect(await changed(id("flow-mask"), before.mask)).toBeGreaterThan(0.01);
   expect(await changed(id("flow-masked"), before.masked)).toBeGreaterThan(0.005);
-  expect(await changed(id("flow-edge-map"), before["edge-map"]), "lines do not mind the mask").toBeLessThan(SAME);
-  await id("put-back").click();
-  await id("flow-linked").focus();
+  expect(await changed(id("flow-edge-map"), before["edge-map"]), "the edge map does not depend on the mask").toBeLessThan(SAME);
+  await id("reset-edits").click();
+  await id("flow-keypoints").focus();
   for (let i = 0; i < 4; i++) await page.keyboard.press("Shift+ArrowUp");
   await settled(page);
   expect(await changed(id("flow-edge-map"), before["edge-map"])).toBeGreaterThan(0.01);
-  expect(await changed(id("flow-rebuilt"), before.rebuilt)).toBeGreaterThan(0.005);
+  expect(await changed(id("flow-reconstruction"), before.reconstruction)).toBeGreaterThan(0.005);
 });
 
-test("slow motion takes step after step and shows each stage in turn", async ({ page }) => {
+test("slow motion shows each stage of each step", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  // What is lit, and at which step, whenever either changes.
+  // Records the lit stage and the step whenever one of them changes.
   await page.evaluate(() => {
     const seen = /** @type {[number, string][]} */ ([]);
     Object.assign(window, { seen });
@@ -438,11 +439,11 @@ test("slow motion takes step after step and shows each stage in turn", async ({ 
   const order = await page.evaluate(() => Array.from(document.querySelectorAll(".tile[data-stage]"), (tile) => /** @type {HTMLElement} */ (tile).dataset.stage));
   const lit = seen.map(([, stage]) => stage).filter(Boolean);
   expect(new Set(lit).size, "stages that were lit").toBeGreaterThan(5);
-  // Going through the model is the tiles' own order, so few of the changes lead back: one at each step.
+  // Stages are lit in the order of the tiles, so only one change per step goes back.
   const back = lit.filter((stage, i) => i > 0 && order.indexOf(stage) < order.indexOf(lit[i - 1])).length;
   expect(back).toBeLessThanOrEqual(steps.length);
   const from = await number(id("step-count"));
-  // Switched off while it runs, it goes on at full speed.
+  // Switching slow motion off during training gives full speed.
   await id("slow").click();
   await expect.poll(() => number(id("step-count")), { timeout: 20_000 }).toBeGreaterThan(from + 30);
   await expect(id("play")).toHaveText("Pause");
@@ -450,21 +451,21 @@ test("slow motion takes step after step and shows each stage in turn", async ({ 
   await expect(id("play")).toHaveText("Play");
 });
 
-test("a training is looked back on, and taken home as a film that plays", async ({ page }) => {
+test("training history can be scrubbed and exported as WebM and GIF", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await playTo(page, 30);
-  const count = await number(id("moment-b")).then(() => id("moments-count").textContent()).then((text) => parseInt(text ?? "", 10));
+  const count = await number(id("snapshot-b")).then(() => id("snapshots-count").textContent()).then((text) => parseInt(text ?? "", 10));
   expect(count).toBeGreaterThanOrEqual(5);
-  await expect(id("moment-a")).toHaveText("0");
-  const [first, last] = [await pixels(id("moment-a-view")), await pixels(id("moment-b-view"))];
+  await expect(id("snapshot-a")).toHaveText("0");
+  const [first, last] = [await pixels(id("snapshot-a-view")), await pixels(id("snapshot-b-view"))];
   expect(first).not.toBe(last);
-  const step = await number(id("moment-b"));
-  expect(step, "the last moment is the present one").toBe(await number(id("step-count")));
-  // Scrubbed to the same moment, both are the same.
-  await id("moment-b-slider").fill("0");
-  await expect(id("moment-b")).toHaveText("0");
-  expect(await pixels(id("moment-b-view"))).toBe(first);
+  const step = await number(id("snapshot-b"));
+  expect(step, "the last snapshot is the current state").toBe(await number(id("step-count")));
+  // Both sliders at the same snapshot show the same.
+  await id("snapshot-b-slider").fill("0");
+  await expect(id("snapshot-b")).toHaveText("0");
+  expect(await pixels(id("snapshot-b-view"))).toBe(first);
 
   const save = async (/** @type {string} */ button) => {
     const waiting = page.waitForEvent("download");
@@ -476,7 +477,7 @@ test("a training is looked back on, and taken home as a film that plays", async 
   expect(gif.name).toBe("autolink-training.gif");
   const webm = await save("save-webm");
   expect(webm.name).toBe("autolink-training.webm");
-  const kept = parseInt((await id("moments-count").textContent()) ?? "", 10);
+  const kept = parseInt((await id("snapshots-count").textContent()) ?? "", 10);
   const played = await page.evaluate(
     async ([gif, webm]) => {
       const blob = (/** @type {number[]} */ bytes, /** @type {string} */ type) => new Blob([new Uint8Array(bytes)], { type });
@@ -505,31 +506,31 @@ test("a training is looked back on, and taken home as a film that plays", async 
   expect(played.width).toBeGreaterThan(400);
   expect(played.duration).toBeGreaterThan(1);
 
-  // A run that is saved keeps its moments; another one has its own.
+  // Saving a run keeps its snapshots; a new run has its own.
   const run = await save("save-run");
   await id("reset").click();
-  await expect(id("moments-count")).toHaveText("Moments are kept while it trains");
+  await expect(id("snapshots-count")).toHaveText("Snapshots appear during training");
   await id("model-input").setInputFiles({ name: run.name, mimeType: "application/octet-stream", buffer: run.bytes });
   await expect(id("message")).toContainText("Opened");
-  await expect(id("moments-count")).toHaveText(`${kept} moments`);
-  expect(await pixels(id("moment-a-view"))).toBe(first);
+  await expect(id("snapshots-count")).toHaveText(`${kept} snapshots`);
+  expect(await pixels(id("snapshot-a-view"))).toBe(first);
 });
 
-test("what goes wrong is said, and puppets' joints are scored", async ({ page }) => {
-  // The mean loss of two pictures says little of how it goes.
+test("health card reports issues, and the chart shows the joint error of puppets", async ({ page }) => {
+  // The loss of a batch of two is too noisy for issues.
   await open(page, "?backend=cpu&size=32&width=4&loss=pixel&batch=16");
   const id = at(page);
   await expect(id("diagnosis")).toContainText("Too early to tell");
-  // With the smallest steps nothing is learned.
+  // With the smallest learning rate nothing is learned.
   await id("learning-rate").fill("0.000001");
   await id("learning-rate").press("Enter");
   await id("play").click();
   await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();
-  await expect(id("score-readout")).toHaveText(/Joints told by keypoints: \d+\.\d % of the side off/);
+  await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the side/);
 });
 
-/** A run of few and small pictures, as an address. */
+/** Address of a run with few and small images. */
 const TINY = "?backend=cpu&size=32&width=4&loss=pixel&keypoints=4";
 
 for (const { trouble, address, says, until, then } of /** @type {{ trouble: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
@@ -542,7 +543,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
     trouble: "exploding",
     address: `${TINY}&batch=8&count=40&learning_rate=0.003`,
     until: 120,
-    then: "0.1", // far too much, once it has learned something
+    then: "0.1", // far too high after some training
     says: /The loss is rising: it was [\d.]+ and is [\d.]+ now\. Halve the learning rate/,
   },
   {
@@ -556,7 +557,7 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
     says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects off the middle\. Then use images of one kind of object/,
   },
 ])) {
-  test(`a run that goes wrong is told so, and what to try: ${trouble}`, async ({ page }) => {
+  test(`health card reports an issue and its remedy: ${trouble}`, async ({ page }) => {
     await open(page, address);
     const id = at(page);
     const finding = id("diagnosis").locator(`[data-trouble=${trouble}]`);
@@ -573,15 +574,15 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   });
 }
 
-test("keypoints on one another, and one that never moves, are named", async ({ page }) => {
+test("health card names coinciding and constant keypoints", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
-  // The trained puppets; then keypoint 2 is found as keypoint 1 is, and keypoint 3 is as likely anywhere.
+  // The trained puppets, with keypoint 2 made equal to keypoint 1, and keypoint 3 with a uniform heatmap.
   const model = await readFile(path.join(root, "models/puppets.safetensors"));
   const give = (/** @type {string} */ name) => id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
   await give("whole.safetensors");
   await expect(id("message")).toContainText("Opened");
-  await expect(id("diagnosis")).toContainText("Nothing looks wrong.");
+  await expect(id("diagnosis")).toContainText("No issues found.");
   const header = 8 + Number(model.readBigUInt64LE());
   const [from, to] = JSON.parse(model.toString("utf8", 8, header))["encoder.detector.conv.6.weight"].data_offsets.map((/** @type {number} */ at) => header + at);
   const each = (to - from) / 12;
@@ -594,22 +595,22 @@ test("keypoints on one another, and one that never moves, are named", async ({ p
   ]);
 });
 
-test("nothing moves while it trains, and dashes stand still for those who want them to", async ({ page }) => {
+test("layout is stable during training, and reduced motion stops animations", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
-  await page.setViewportSize({ width: 1440, height: 3000 }); // all of the page is in sight
+  await page.setViewportSize({ width: 1440, height: 3000 }); // the whole page is visible
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(() => scrollTo(0, 0));
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
-  await page.waitForTimeout(1000); // the first numbers have come
+  await page.waitForTimeout(1000); // the first numbers are shown
   await page.evaluate(() => {
     const moved = /** @type {string[]} */ ([]);
     Object.assign(window, { moved });
     new PerformanceObserver((list) => {
       for (const shift of /** @type {any[]} */ (list.getEntries())) {
         for (const { node } of shift.sources ?? []) {
-          // The word on the button that was pressed changes.
+          // The label of the pressed button changes.
           if ((node?.nodeType === 1 ? node : node?.parentElement)?.closest("#play")) continue;
           moved.push(`${(node?.nodeType === 1 ? node : node?.parentElement)?.outerHTML.slice(0, 120)}: ${shift.value}`);
         }
@@ -618,7 +619,7 @@ test("nothing moves while it trains, and dashes stand still for those who want t
   });
   await playTo(page, 130);
   expect(await page.evaluate(() => /** @type {any} */ (window).moved)).toEqual([]);
-  // Motion that was not asked for.
+  // Animations with reduced motion.
   const running = () => page.evaluate(() => document.getAnimations().filter((animation) => animation.playState === "running").length);
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(135);
@@ -629,7 +630,7 @@ test("nothing moves while it trains, and dashes stand still for those who want t
 });
 
 for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["light", 1440], ["dark", 360]])) {
-  test(`axe finds nothing in the laboratory, ${scheme}, ${width} px, touched`, async ({ page }) => {
+  test(`axe reports no violations in the laboratory with edits, ${scheme}, ${width} px`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });
     await openHands(page);
@@ -639,7 +640,7 @@ for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["li
     await page.keyboard.press("ArrowRight");
     await page.keyboard.press("Enter");
     await id("poses").locator("summary").click();
-    await expect(id("poses-grid")).toHaveAttribute("aria-label", /pictures at step/);
+    await expect(id("poses-grid")).toHaveAttribute("aria-label", /images at step/);
     expect(await violations(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
   });

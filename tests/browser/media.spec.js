@@ -1,4 +1,4 @@
-// Videos, the camera, drops and the editor: what comes in is named right, and nothing that was done is lost.
+// Videos, bitmaps, drops and the editor: correct numbers and names, and no lost edits.
 
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -7,7 +7,7 @@ import { root } from "./helpers.js";
 
 const folder = path.join(root, "tests/data/videos");
 
-/** A video of `tests/data/videos`, to be picked.
+/** A video of `tests/data/videos` for a file input.
  * @param {string} name
  * @param {string} [called]
  */
@@ -15,12 +15,12 @@ async function video(name, called = path.basename(name)) {
   return { name: called, mimeType: "video/webm", buffer: await readFile(path.join(folder, name)) };
 }
 
-/** A page of this origin without anything on it, where modules are tried by themselves.
+/** An empty page of this origin for tests of single modules.
  * @param {import("@playwright/test").Page} page
  */
 const nothing = (page) => page.goto("style.css");
 
-/** All frames of a video as the module reads them: number, time, and the number that is drawn in each; and those that `picture` gives by time.
+/** All frames of a video as the module reads them: number, time, and the number drawn in the frame; and the frames that `image` returns.
  * @param {import("@playwright/test").Page} page
  * @param {{ name: string, buffer: Buffer }} file
  */
@@ -39,10 +39,10 @@ const framesOf = (page, { name, buffer }) =>
       } catch (error) {
         failed = `${error}`;
       }
-      // In an order that no decoder expects.
+      // In random order.
       const pictures = [];
       for (const { frame, seconds } of [...frames].sort((a, b) => (a.frame * 7) % 11 - (b.frame * 7) % 11 || b.frame - a.frame)) {
-        const bitmap = await createImageBitmap(await video.picture(seconds));
+        const bitmap = await createImageBitmap(await video.image(seconds));
         const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
         context.drawImage(bitmap, 0, 0);
         pictures.push([frame, drawn(context.getImageData(0, 0, 96, 64).data)]);
@@ -57,7 +57,7 @@ const framesOf = (page, { name, buffer }) =>
   );
 
 for (const without of ["", "VideoDecoder"]) {
-  test(`frames have the file's own numbers and times, ${without ? `without ${without}` : "by WebCodecs"}`, async ({ page }) => {
+  test(`frames have the numbers and times of the file, ${without ? `without ${without}` : "with WebCodecs"}`, async ({ page }) => {
     await nothing(page);
     if (without) await page.evaluate((name) => Reflect.deleteProperty(globalThis, name), without);
     const up = (/** @type {number} */ count) => Array.from({ length: count }, (_, i) => i);
@@ -71,14 +71,14 @@ for (const without of ["", "VideoDecoder"]) {
       expect(found.failed, name).toBe("");
       expect(found.frames.map(({ frame }) => frame), name).toEqual(up(count));
       expect(found.frames.map(({ drawn }) => drawn), `${name}: each frame shows its own image`).toEqual(up(count));
-      expect(found.pictures.filter(([frame, drawn]) => frame !== drawn), `${name}: and so it does when it is looked for`).toEqual([]);
+      expect(found.pictures.filter(([frame, drawn]) => frame !== drawn), `${name}: frames found by time`).toEqual([]);
       expect(found.every, name).toEqual(up(count).filter((frame) => frame % 7 === 0));
       found.frames.forEach(({ frame, seconds }) => expect(Math.abs(seconds - first - frame / rate), `${name} ${frame}`).toBeLessThan(0.0011));
       expect(found.count).toBe(count);
       expect(found.duration, name).toBeCloseTo(first + count / rate, 1);
       expect(found.guessed).toBe("");
     }
-    // The rate varies: the numbers are those of the frames that there are.
+    // With a variable rate, frames are numbered as they occur.
     const taken = up(60).filter((n) => n % 7 === 0 || n % 5 === 0);
     const varying = await framesOf(page, await video("varying.webm"));
     expect(varying.frames.map(({ frame }) => frame)).toEqual(up(taken.length));
@@ -90,7 +90,7 @@ for (const without of ["", "VideoDecoder"]) {
   });
 }
 
-test("what nobody can read of a video is guessed, and called so, and has an end", async ({ page }) => {
+test("unknown frame times are estimated and reported", async ({ page }) => {
   await nothing(page);
   const { buffer } = await video("no-duration.webm");
   const found = await page.evaluate(async (base64) => {
@@ -103,13 +103,13 @@ test("what nobody can read of a video is guessed, and called so, and has an end"
     for await (const { frame } of video.frames(1)) frames.push(frame);
     return { frames, guessed: video.guessed };
   }, buffer.toString("base64"));
-  // Up to 1.96 s, where the last frame begins, or to 2 s, where it ends, by the browser.
+  // Browsers report the end at 1.96 s, where the last frame starts, or at 2 s, where it ends.
   expect([59, 60]).toContain(found.frames.length);
   expect(found.frames).toEqual(found.frames.map((/** @type {number} */ _, /** @type {number} */ i) => i));
-  expect(found.guessed).toContain("they are taken 30 times a second, and their numbers may not be the file's");
+  expect(found.guessed).toContain("Frames are taken 30 times a second, and their numbers may differ from the file's");
 });
 
-test("a hundred phone photos take the memory of a few, and none is closed while it is drawn", async ({ page }) => {
+test("bitmap cache limits the memory of a hundred photos and closes none in use", async ({ page }) => {
   await nothing(page);
   const found = await page.evaluate(async () => {
     const open = new Map();
@@ -128,49 +128,49 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
       open.delete(this);
       return close.call(this);
     };
-    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
     const [width_px, height_px] = [4000, 3000];
     const photo = new OffscreenCanvas(width_px, height_px);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext("2d"));
     context.fillRect(0, 0, 2000, 3000);
     const blob = await photo.convertToBlob({ type: "image/jpeg" });
     let reads = 0;
-    const pictures = new Pictures((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
+    const bitmaps = new BitmapCache((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
     const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(40, 30).getContext("2d"));
-    // Page down through all of them, each held while the next one comes, as an editor does; thumbnails come with some.
+    // Pages through all images and keeps each until the next one is decoded, as the editor does, with some thumbnails.
     let held = null;
     for (let image = 0; image < 100; image++) {
-      const thumbnail = await pictures.lease(image - (image % 10), 256);
-      const lease = await pictures.lease(image, null);
+      const thumbnail = await bitmaps.lease(image - (image % 10), 256);
+      const lease = await bitmaps.lease(image, null);
       for (const { bitmap } of [lease, thumbnail, ...(held ? [held] : [])]) canvas.drawImage(bitmap, 0, 0, 40, 30);
       held?.release();
       thumbnail.release();
       held = lease;
     }
     const paged = { most, reads, sides: [held?.bitmap.width, held?.bitmap.height], scale: held?.scale };
-    // Other images: what is in use stays until it is released.
-    pictures.clear();
+    // After clearing the cache, a bitmap in use stays open until it is released.
+    bitmaps.clear();
     canvas.drawImage(held?.bitmap, 0, 0);
     held?.release();
     await Promise.resolve();
     await new Promise((resolve) => setTimeout(resolve));
-    // Fast: nobody waits for what was passed.
+    // Fast paging skips images that were passed.
     reads = 0;
     let at = 0;
     const passing = Array.from({ length: 50 }, (_, image) => {
       at = image;
-      return pictures.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
+      return bitmaps.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
     });
     const shown = (await Promise.all(passing)).filter((image) => image >= 0);
-    const missing = await pictures.lease(100, null).catch((/** @type {Error} */ error) => error.message);
-    pictures.clear();
+    const missing = await bitmaps.lease(100, null).catch((/** @type {Error} */ error) => error.message);
+    bitmaps.clear();
     await new Promise((resolve) => setTimeout(resolve));
-    // One that has no room is held smaller, and says so.
-    const small = new Pictures(() => ({ width_px, height_px, read: async () => blob }), 12e6);
+    // An image beyond the budget is scaled down.
+    const small = new BitmapCache(() => ({ width_px, height_px, read: async () => blob }), 12e6);
     const lease = await small.lease(0, null);
     const bounded = { bytes: lease.bitmap.width * lease.bitmap.height * 4, scale: lease.scale };
     lease.release();
-    const broken = new Pictures(() => ({ width_px, height_px, read: async () => new Blob(["x"]) }));
+    const broken = new BitmapCache(() => ({ width_px, height_px, read: async () => new Blob(["x"]) }));
     const refused = await broken.lease(0, null).catch((/** @type {Error} */ error) => error.message);
     return { paged, shown, reads, missing, bounded, refused, left: open.size - 1, bytes: broken.bytes };
   });
@@ -180,14 +180,14 @@ test("a hundred phone photos take the memory of a few, and none is closed while 
   expect(found.shown).toContain(49);
   expect(found.shown.length).toBeLessThan(10);
   expect(found.reads).toBe(found.shown.length);
-  expect(found.missing).toContain("is not here");
+  expect(found.missing).toContain("is missing");
   expect(found.bounded.bytes, "half of the budget, but for whole rows").toBeLessThanOrEqual(6e6 + 4 * 4000);
   expect(found.bounded.scale).toBeCloseTo(Math.sqrt(6e6 / 48e6), 2);
   expect(found.refused).toMatch(/^The image cannot be shown \(.+\)\.$/);
   expect([found.left, found.bytes], "all others are closed").toEqual([0, 0]);
 });
 
-test("a drop of which one entry fails is read but for that, which is named", async ({ page }) => {
+test("droppedFiles reads all entries but a failing one, which it lists", async ({ page }) => {
   await nothing(page);
   const found = await page.evaluate(async () => {
     const { droppedFiles } = await import(new URL("files.js", location.href).href);
@@ -229,11 +229,11 @@ test("a drop of which one entry fails is read but for that, which is named", asy
   expect(found.names).toContain("saved.png");
   expect(found.names).toContain("plain.png");
   expect(found.names).toHaveLength(351);
-  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "One of the files", "One of the files"]);
-  expect(found.failed[0].reason).toContain("could not read this folder to its end");
+  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["half/", "lost.png", "many/123.png", "A file", "A file"]);
+  expect(found.failed[0].reason).toContain("could not read all of this folder");
 });
 
-/** The editor by itself, over an engine that takes its time. Images have three landmarks; what is done comes to `window.edits`, and is answered by
+/** The editor with a slow stub of the engine. Images have three landmarks; edits are collected in `window.edits` and answered by
  * `window.answer()`, as the engine would between two steps.
  * @param {import("@playwright/test").Page} page
  */
@@ -241,11 +241,11 @@ async function openEditor(page) {
   await nothing(page);
   await page.evaluate(async () => {
     const { Editor } = await import(new URL("annotate/editor.js", location.href).href);
-    const { Pictures } = await import(new URL("annotate/pictures.js", location.href).href);
+    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
     const html = new DOMParser().parseFromString(await (await fetch("index.html")).text(), "text/html");
     const style = document.createElement("link");
     Object.assign(style, { rel: "stylesheet", href: "style.css" });
-    const dialog = /** @type {HTMLDialogElement} */ (document.importNode(html.getElementById("editor"), true));
+    const dialog = /** @type {HTMLDialogElement} */ (document.importNode(/** @type {Element} */ (html.getElementById("editor")), true));
     document.head.append(style);
     document.body.replaceChildren(dialog);
     await new Promise((resolve) => (style.onload = resolve));
@@ -278,8 +278,8 @@ async function openEditor(page) {
     })));
     test.show = () => test.editor.show(desk(), "landmarks", rows.map(({ id }) => id));
     test.answer = () => waiting.splice(0).forEach((answer) => answer());
-    test.pictures = new Pictures((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
-    test.editor = new Editor(dialog, test.pictures, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
+    test.bitmaps = new BitmapCache((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
+    test.editor = new Editor(dialog, test.bitmaps, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
     test.show();
     test.editor.open(0);
   });
@@ -291,7 +291,7 @@ async function openEditor(page) {
   return { canvas, at, points: page.getByTestId("editor-points").locator("button"), edits: () => page.evaluate(() => /** @type {any} */ (window).edits) };
 }
 
-test("three clicks while the engine is busy place three landmarks, each where it was pressed", async ({ page }) => {
+test("three clicks during a busy engine place three landmarks at their positions", async ({ page }) => {
   const { at, points, edits } = await openEditor(page);
   const places = [[20, 30], [100, 50], [150, 80]];
   for (const [x, y] of places) await page.mouse.click(...at(x, y));
@@ -299,7 +299,7 @@ test("three clicks while the engine is busy place three landmarks, each where it
   expect(sent.map((/** @type {any} */ { kind, image, index }) => [kind, image, index])).toEqual([["place", 0, 0], ["place", 0, 1], ["place", 0, 2]]);
   sent.forEach((/** @type {any} */ { at_px }, /** @type {number} */ k) => expect(Math.hypot(at_px[0] - places[k][0], at_px[1] - places[k][1])).toBeLessThan(1));
   await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
-  // The answers change nothing that is seen; until they come, other news does not either.
+  // The answers do not change what is shown, nor do other updates before them.
   await page.evaluate(() => /** @type {any} */ (window).show());
   await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
   await page.evaluate(() => /** @type {any} */ (window).answer());
@@ -307,7 +307,7 @@ test("three clicks while the engine is busy place three landmarks, each where it
   await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
 });
 
-test("a point is marked absent and an image removed by key and by button, and the next one follows", async ({ page }) => {
+test("keys and buttons mark a point absent and remove an image, and select the next", async ({ page }) => {
   const { at, canvas, points, edits } = await openEditor(page);
   const answer = () => page.evaluate(() => /** @type {any} */ (window).answer());
   await page.keyboard.press("a");
@@ -316,7 +316,7 @@ test("a point is marked absent and an image removed by key and by button, and th
   await page.getByTestId("editor-absent").click();
   await expect(points.nth(1)).toHaveText("wristabsent");
   await answer();
-  // Taken back, or placed after all.
+  // Reset, or placed again.
   await points.nth(0).click();
   await expect(page.getByTestId("editor-absent")).toHaveAttribute("aria-pressed", "true");
   await page.getByTestId("editor-absent").click();
@@ -329,7 +329,7 @@ test("a point is marked absent and an image removed by key and by button, and th
   await canvas.focus();
   await page.keyboard.press("Shift+Delete");
   await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
-  await expect(page.getByTestId("editor-said")).toHaveText("Removed 0.png. Undo brings it back.");
+  await expect(page.getByTestId("editor-status")).toHaveText("Removed 0.png. Undo brings it back.");
   await answer();
   await page.keyboard.press("PageDown");
   await expect(canvas).toHaveAttribute("aria-label", /^2\.png/);
@@ -341,7 +341,7 @@ test("a point is marked absent and an image removed by key and by button, and th
   expect((await edits()).slice(4).map((/** @type {any} */ { images }) => images)).toEqual([[0], [2], [1]]);
 });
 
-test("news that come while a point is dragged do not drop it, and a page turned meanwhile does not move it elsewhere", async ({ page }) => {
+test("updates during a drag keep the point, and paging during a drag moves no other point", async ({ page }) => {
   const { at, canvas, edits } = await openEditor(page);
   await page.mouse.move(...at(40, 40));
   await page.mouse.down();
@@ -356,18 +356,18 @@ test("news that come while a point is dragged do not drop it, and a page turned 
   await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
 });
 
-test("the editor's image stays while others are found and forgotten", async ({ page }) => {
+test("editor keeps its image when the bitmap cache is cleared", async ({ page }) => {
   const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   const { canvas } = await openEditor(page);
   const painted = () => canvas.evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2 - 20, canvas.height / 2, 1, 1).data[3]);
   await expect.poll(painted).toBe(255);
-  // A drop: the bitmaps are forgotten, and the editor is shown what is new.
+  // A drop clears the cache and updates the editor.
   await page.evaluate(() => {
-    const { pictures, show } = /** @type {any} */ (window);
-    pictures.clear();
+    const { bitmaps, show } = /** @type {any} */ (window);
+    bitmaps.clear();
     show();
-    pictures.clear();
+    bitmaps.clear();
     show();
   });
   await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
@@ -375,5 +375,5 @@ test("the editor's image stays while others are found and forgotten", async ({ p
   expect(await painted()).toBe(255);
   expect(errors).toEqual([]);
   await page.getByTestId("editor-close").click();
-  expect(await page.evaluate(() => /** @type {any} */ (window).pictures.bytes)).toBe(0);
+  expect(await page.evaluate(() => /** @type {any} */ (window).bitmaps.bytes)).toBe(0);
 });

@@ -7,26 +7,26 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync, constants } from "node:zlib";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, SMALL, at, bmp, inWorker, needs, number, open, photographs, pictures, root, sixty, small, violations } from "./helpers.js";
+import { FEW, QUICK, SMALL, at, grouped, bmp, inWorker, needs, number, open, photographs, pictures, root, sixty, small, violations } from "./helpers.js";
 
 const VIEWS = ["view-input", "view-masked", "view-edge-map", "view-reconstruction", "view-skeleton"];
 /** After so many steps of the tiny preset the loss must have fallen. */
 const STEPS = 25;
 
-/** How many different colours a canvas shows, of some thousand pixels looked at.
+/** Number of different colours among some thousand pixels of a canvas.
  * @param {import("@playwright/test").Locator} canvas
  */
 const colours = (canvas) =>
   canvas.evaluate((/** @type {HTMLCanvasElement} */ element) => {
     const { width, height } = element;
-    const { data } = element.getContext("2d").getImageData(0, 0, width, height);
+    const { data } = /** @type {CanvasRenderingContext2D} */ (element.getContext("2d")).getImageData(0, 0, width, height);
     const seen = new Set();
     const stride = 4 * Math.max(1, Math.floor((width * height) / 5000));
     for (let i = 0; i + 3 < data.length; i += stride) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
     return seen.size;
   });
 
-/** Answers in place of the host of the hands, with photographs of hands in turn; says how often it did.
+/** Serves photographs of hands in place of the host of the hands sample, and counts requests.
  * @param {import("@playwright/test").Page} page
  * @param {{ delay?: number, fail?: boolean }} behaviour May be changed while it serves.
  */
@@ -45,7 +45,7 @@ async function serveHands(page, behaviour = {}) {
   return () => answered;
 }
 
-/** Where the page has the hands from.
+/** Folder of the hands sample in the page.
  * @param {import("@playwright/test").Page} page
  */
 const handsHost = async (page) => `${await page.locator("meta[name=autolink-hands]").getAttribute("content")}`;
@@ -56,10 +56,10 @@ const BAD = [
   { name: "cut.png", mimeType: "image/png", buffer: Buffer.from("89504e470d0a1a0a0000000d49484452", "hex") },
 ];
 
-test("it opens on puppets, trains, pauses and starts over, and asks no other host for anything", async ({ page }) => {
-  const requests = [];
+test("page loads puppets, trains, pauses and resets, and contacts no other host", async ({ page }) => {
+  const requests = /** @type {URL[]} */ ([]);
   page.context().on("request", (request) => requests.push(new URL(request.url())));
-  const errors = [];
+  const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
 
@@ -86,7 +86,7 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   expect(await number(id("step-count"))).toBe(paused);
 
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${paused + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(paused + 1));
   await expect(id("play")).toHaveText("Play");
 
   await id("reset").click();
@@ -98,7 +98,7 @@ test("it opens on puppets, trains, pauses and starts over, and asks no other hos
   expect(errors).toEqual([]);
 });
 
-test("a first visit paints before the engine has come, and brings at most 3.5 MB", async ({ page }) => {
+test("first visit paints before the engine is loaded and transfers at most 3.5 MB", async ({ page }) => {
   const files = new Set();
   page.context().on("request", (request) => request.url().startsWith("http") && files.add(new URL(request.url()).pathname));
   let release = () => {};
@@ -112,10 +112,10 @@ test("a first visit paints before the engine has come, and brings at most 3.5 MB
   await expect.poll(paint).toBeGreaterThan(0);
   const painted = await paint();
   release();
-  await expect(page.getByTestId("pictures-count")).toHaveText("400");
+  await expect(page.getByTestId("images-count")).toHaveText("400");
   await expect(page.getByTestId("play")).toBeEnabled();
-  await page.waitForTimeout(1000); // what is fetched once all is shown
-  // As a host with brotli sends them.
+  await page.waitForTimeout(1000); // late requests
+  // Sizes with brotli compression.
   const wire = await Promise.all(
     Array.from(files, async (name) => {
       const bytes = await readFile(path.join(root, name.endsWith("/") ? `${name}index.html` : decodeURIComponent(name)));
@@ -130,7 +130,7 @@ test("a first visit paints before the engine has come, and brings at most 3.5 MB
 });
 
 for (const [width, height] of [[360, 800], [768, 1024], [1440, 900]]) {
-  test(`nothing moves while the page loads, ${width} px`, async ({ page }) => {
+  test(`layout is stable while the page loads, ${width} px`, async ({ page }) => {
     await page.setViewportSize({ width, height });
     await page.addInitScript(() => {
       const seen = { shift: 0, what: /** @type {string[]} */ ([]) };
@@ -147,12 +147,12 @@ for (const [width, height] of [[360, 800], [768, 1024], [1440, 900]]) {
     await expect(page.getByTestId("thumbnails").locator("canvas")).toHaveCount(60);
     await page.waitForTimeout(300);
     const { shift, what } = await page.evaluate(() => /** @type {any} */ (window).seen);
-    // A word within a line may: what a hundredth would be is a card that jumps.
+    // A word within a line may move; a shift of 0.01 is a card that jumps.
     expect(shift, what.join("\n")).toBeLessThan(0.004);
   });
 }
 
-test("while the engine loads, a recorded run is shown and called so, and gives way to the visitor's own", async ({ page }) => {
+test("recorded run is shown and labelled until the engine is loaded", async ({ page }) => {
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
   await page.route("**/worker_bg.wasm", async (route) => {
@@ -161,25 +161,25 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
   });
   await page.goto("?backend=cpu");
   const id = at(page);
-  const stages = ["picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph"].map((stage) => `flow-${stage}`);
+  const stages = ["image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton"].map((stage) => `flow-${stage}`);
   for (const canvas of [...VIEWS, ...stages, "edge-matrix"]) await expect.poll(() => colours(id(canvas)), { message: canvas }).toBeGreaterThan(1);
-  await expect(id("flow-says")).toContainText("recorded");
+  await expect(id("flow-caption")).toContainText("recorded");
   await expect(id("view-input")).toHaveAttribute("aria-label", /of a recorded run$/);
   await expect(id("diagnosis")).toContainText("Too early to tell");
-  // It can be looked at; what only an engine can do waits for one. A press of Play does so, too.
+  // The recorded run can be viewed; actions of the engine wait for it, as does Play.
   await expect(id("play")).toBeEnabled();
   await expect(id("reset")).toBeDisabled();
   await expect(id("hide-all")).toBeDisabled();
   const heatmaps = () => id("flow-heatmaps").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   const every = await heatmaps();
-  await id("flow-linked").focus();
+  await id("flow-keypoints").focus();
   await page.keyboard.press("n");
   await expect.poll(heatmaps, { message: "of one keypoint alone" }).not.toBe(every);
   for (const figure of ["mask", "softmax", "edges", "shift"]) {
     await id(`figure-${figure}`).scrollIntoViewIfNeeded();
     await expect.poll(() => colours(id(`figure-${figure}`).locator("canvas")), { message: figure }).toBeGreaterThan(5);
   }
-  await expect(page.locator("[data-live=edges]")).toContainText("In a recorded run");
+  await expect(page.locator("[data-live=edges]")).toContainText("In the recorded run");
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.emulateMedia({ colorScheme });
     expect(await violations(page), `loading, ${colorScheme}`).toEqual([]);
@@ -188,16 +188,16 @@ test("while the engine loads, a recorded run is shown and called so, and gives w
   const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   const recorded = await input();
   release();
-  await expect(id("pictures-count")).toHaveText("400");
-  await expect(id("flow-says")).not.toContainText("recorded");
+  await expect(id("images-count")).toHaveText("400");
+  await expect(id("flow-caption")).not.toContainText("recorded");
   await expect.poll(input).not.toBe(recorded);
-  await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 pictures at step 0");
-  await expect(id("flow-picture")).toHaveAttribute("aria-label", "Picture, of picture 1 at step 0.");
+  await expect(id("view-input")).toHaveAttribute("aria-label", "Input of 8 images at step 0");
+  await expect(id("flow-image")).toHaveAttribute("aria-label", "Image, image 1 at step 0.");
   await expect(id("hide-all")).toBeEnabled();
   await expect(page.locator("[data-live=edges]")).toContainText("On this page, at step 0");
 });
 
-test("the keyboard plays, steps and resets", async ({ page }) => {
+test("keys play, step and reset", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await page.getByRole("heading", { level: 1 }).click();
@@ -213,14 +213,14 @@ test("the keyboard plays, steps and resets", async ({ page }) => {
   await page.keyboard.press("r");
   await expect(id("step-count")).toHaveText("0");
 
-  // In a field the keys write.
+  // In a field, keys are characters.
   await id("seed").focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("r");
   await expect(id("step-count")).toHaveText("0");
 });
 
-test("a live setting keeps the run, any other asks before it starts a new one", async ({ page }) => {
+test("live settings keep the run, others ask before a new run", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("play").click();
@@ -245,7 +245,7 @@ test("a live setting keeps the run, any other asks before it starts a new one", 
   await expect(id("step-count")).toHaveText("0");
   await expect(id("keypoints")).toHaveValue("5");
 
-  // What the engine refuses is said, and the field goes back.
+  // A rejected value is reported, and the field shows the old one.
   await id("advanced").locator("summary").click();
   await id("batch").fill("4");
   await id("batch").press("Enter");
@@ -256,7 +256,7 @@ test("a live setting keeps the run, any other asks before it starts a new one", 
   await expect(id("micro-batch")).toHaveValue("4");
 });
 
-/** A zip that only stores.
+/** A zip without compression.
  * @param {{ name: string, buffer: Buffer }[]} files
  */
 function zip(files) {
@@ -272,7 +272,7 @@ function zip(files) {
   const directory = [];
   let offset = 0;
   for (const { name, buffer } of files) {
-    const about = Buffer.alloc(26); // what both headers have in common
+    const about = Buffer.alloc(26); // common part of both headers
     about.writeUInt16LE(20, 0);
     about.writeUInt16LE(33, 8); // 1 January 1980
     about.writeUInt32LE(crc(buffer), 10);
@@ -296,7 +296,7 @@ function zip(files) {
   return Buffer.concat([...parts, list, end]);
 }
 
-/** A folder with pictures at two depths, a file that is none, and what systems leave behind.
+/** A folder with images at two depths, a text file, and files of the operating system.
  * @param {import("@playwright/test").TestInfo} info
  */
 async function folder(info) {
@@ -319,7 +319,7 @@ async function expectRejected(page, names) {
   }
 }
 
-test("good files and zips load, bad ones are listed with a reason", async ({ page }) => {
+test("load accepts good files and zips and lists bad ones with reasons", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   const good = pictures(9);
@@ -329,39 +329,39 @@ test("good files and zips load, bad ones are listed with a reason", async ({ pag
     ...BAD,
     { name: "discs.zip", mimeType: "application/zip", buffer: zip(packed) },
   ]);
-  await expect(id("pictures-count")).toHaveText("9");
+  await expect(id("images-count")).toHaveText("9");
   await expectRejected(page, [...BAD.map(({ name }) => name), "discs.zip/inner/broken.png"]);
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
   await expect(id("play")).toBeEnabled();
 });
 
-test("files and a folder dropped together load", async ({ page }, info) => {
+test("load accepts files and a folder in one drop", async ({ page }, info) => {
   await open(page, FEW);
   const dropped = await folder(info);
   const extra = [info.outputPath("alone.bmp"), info.outputPath("empty.png")];
   await writeFile(extra[0], pictures(1)[0].buffer);
   await writeFile(extra[1], "");
-  // As the system's file manager does it.
+  // Dropped as by a file manager.
   const devtools = await page.context().newCDPSession(page);
   const data = { items: [], files: [dropped.path, ...extra], dragOperationsMask: 1 };
   for (const type of /** @type {const} */ (["dragEnter", "dragOver", "drop"])) {
     await devtools.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
     if (type === "dragOver") await expect(page.locator("#drop")).toHaveClass(/is-target/);
   }
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${dropped.count + 1}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${dropped.count + 1}`);
   await expectRejected(page, ["discs/more/notes.txt", "empty.png"]);
   await expect(page.locator("#drop")).not.toHaveClass(/is-target/);
 });
 
-test("a folder can be chosen", async ({ page }, info) => {
+test("load accepts a chosen folder", async ({ page }, info) => {
   await open(page, FEW);
   const chosen = await folder(info);
   await page.getByTestId("folder-input").setInputFiles(chosen.path);
-  await expect(page.getByTestId("pictures-count")).toHaveText(`${chosen.count}`);
+  await expect(page.getByTestId("images-count")).toHaveText(`${chosen.count}`);
   await expectRejected(page, ["discs/more/notes.txt"]);
 });
 
-test("a thousand files load with a progress bar, and the page goes on", async ({ page }) => {
+test("loading a thousand files shows progress and keeps the page responsive", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   const progress = page.getByRole("progressbar");
@@ -384,7 +384,7 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
   const [one, other] = pictures(2);
   const files = Array.from({ length: 1000 }, (_, index) => ({ ...(index % 2 ? one : other), name: `disc ${index}.bmp` }));
   await id("file-input").setInputFiles(files);
-  await expect(id("pictures-count")).toHaveText("1000");
+  await expect(id("images-count")).toHaveText("1,000");
   await expect(progress).toBeHidden();
   const { gaps, bars } = await page.evaluate(() => {
     const { gaps, bars } = /** @type {any} */ (window).seen;
@@ -392,24 +392,24 @@ test("a thousand files load with a progress bar, and the page goes on", async ({
   });
   gaps.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   console.log(`frames while 1000 files load: worst gap ${gaps.at(-1).toFixed(0)} ms; ${bars} states of the bar`);
-  // Frames were drawn all the while, also between two states of the bar.
+  // Frames were drawn between updates of the progress bar.
   expect(bars).toBeGreaterThan(2);
   expect(gaps.length).toBeGreaterThan(bars);
 });
 
-test("no picture and a single picture are said plainly", async ({ page }) => {
+test("load rejects files without images and a single image with a sentence", async ({ page }) => {
   await open(page, FEW);
   const id = at(page);
   const [first] = pictures();
   await id("file-input").setInputFiles([BAD[0]]);
   await expect(id("message")).toHaveClass(/is-error/);
-  await expect(id("message")).toContainText(/picture/i);
+  await expect(id("message")).toContainText(/picture|image/i);
   await id("file-input").setInputFiles([first]);
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText(/one picture|a single picture|only one/i);
 });
 
-test("the hands stream in, can be cancelled, and can be tried again", async ({ page }) => {
+test("hands sample streams, can be cancelled and retried", async ({ page }) => {
   const behaviour = { delay: 100, fail: false };
   await open(page, FEW);
   const answered = await serveHands(page, behaviour);
@@ -422,7 +422,7 @@ test("the hands stream in, can be cancelled, and can be tried again", async ({ p
   await id("cancel").click();
   await expect(id("message")).toContainText("cancelled");
   await expect(id("cancel")).toBeHidden();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   behaviour.delay = 0;
   behaviour.fail = true;
@@ -430,20 +430,20 @@ test("the hands stream in, can be cancelled, and can be tried again", async ({ p
   await id("sample-hands").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("retry")).toBeVisible();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
   behaviour.fail = false;
   await id("retry").click();
-  await expect(id("pictures-count")).toHaveText("12");
+  await expect(id("images-count")).toHaveText("12");
   await expect(id("retry")).toBeHidden();
   await expect(page.getByText("Apache-2.0").first()).toBeVisible();
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
 });
 
-test("no other host is asked for anything, but for the hands by who wants them; workers could not, either", async ({ browser, baseURL }) => {
-  // All that leaves this machine comes by here, whoever sends it, and no farther.
+test("page and workers contact no host but that of the hands sample", async ({ browser, baseURL }) => {
+  // A proxy receives all requests of the browser and forwards none.
   const outside = /** @type {string[]} */ ([]);
-  // Chromium itself asks its maker about fields in pages.
+  // Chromium sends requests of its own about form fields.
   const note = (/** @type {string | undefined} */ url) => url !== "content-autofill.googleapis.com:443" && outside.push(`${url}`);
   const proxy = createServer(({ url }, response) => (note(url), response.writeHead(502).end()));
   proxy.on("connect", ({ url }, socket) => (note(url), socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n")));
@@ -460,9 +460,9 @@ test("no other host is asked for anything, but for the hands by who wants them; 
     const hands = await handsHost(page);
     const { origin } = new URL(page.url());
     const foreign = () => seen.filter((url) => url.startsWith("http") && new URL(url).origin !== origin);
-    // What a visitor does: bring pictures, train, annotate, share, read on.
+    // A visit: load images, train, annotate, share, and read the article.
     await id("file-input").setInputFiles(pictures());
-    await expect(id("pictures-count")).toHaveText("6");
+    await expect(id("images-count")).toHaveText("6");
     await id("play").click();
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(3);
     await id("play").click();
@@ -471,12 +471,12 @@ test("no other host is asked for anything, but for the hands by who wants them; 
     await page.keyboard.press("Escape");
     await id("article").scrollIntoViewIfNeeded();
     await id("half-annotate").click();
-    await id("desk-training").click();
-    await expect(id("desk-count")).toHaveText("6 pictures");
+    await id("annotate-training").click();
+    await expect(id("annotate-count")).toHaveText("6 images");
     await id("half-train").click();
     expect([...foreign(), ...outside]).toEqual([]);
 
-    // The policy holds for the page and for the engine's worker alike.
+    // The policy applies to the page and to the worker.
     const attempt = (/** @type {string} */ url) => fetch(url).then(() => "sent", () => "refused");
     const [engine] = page.workers();
     for (const url of [addresses[1], "https://example.org/"]) {
@@ -485,7 +485,7 @@ test("no other host is asked for anything, but for the hands by who wants them; 
     }
     expect(outside).toEqual([]);
 
-    // The hands: their host alone.
+    // The hands sample contacts its host only.
     seen.length = 0;
     await id("hands-count").fill("4");
     await id("sample-hands").click();
@@ -493,7 +493,7 @@ test("no other host is asked for anything, but for the hands by who wants them; 
     expect(new Set(outside)).toEqual(new Set([`${new URL(hands).host}:443`]));
     await serveHands(page);
     await id("retry").click();
-    await expect(id("pictures-count")).toHaveText("4");
+    await expect(id("images-count")).toHaveText("4");
     expect(foreign().length).toBeGreaterThanOrEqual(4);
     expect(foreign().filter((url) => !url.startsWith(hands))).toEqual([]);
     expect(new Set(outside).size).toBe(1);
@@ -503,13 +503,13 @@ test("no other host is asked for anything, but for the hands by who wants them; 
   }
 });
 
-test("sixty pictures: the preset learns, its weights come once and from the cache on the next visit", async ({ page }) => {
-  const weights = [];
+test("preset learns from sixty images, and its weights are fetched once and then cached", async ({ page }) => {
+  const weights = /** @type {string[]} */ ([]);
   page.context().on("request", (request) => request.url().includes("/weights/") && weights.push(path.basename(request.url())));
   await open(page, FEW);
   const id = at(page);
   await id("file-input").setInputFiles(/** @type {any} */ (await sixty()));
-  await expect(id("pictures-count")).toHaveText("60");
+  await expect(id("images-count")).toHaveText("60");
   expect(weights, "before a loss needs them").toEqual([]);
   await page.evaluate(() => {
     const seen = { losses: /** @type {Record<string, number>} */ ({}), messages: /** @type {string[]} */ ([]) };
@@ -532,7 +532,7 @@ test("sixty pictures: the preset learns, its weights come once and from the cach
   // 1.00 to 1.01 (seeds 0 to 2).
   expect(last).toBeLessThan(0.9 * first);
   expect(weights).toEqual(["vgg16_relu3_3.safetensors"]);
-  expect(messages.some((text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
+  expect(messages.some((/** @type {string} */ text) => /weights: .* of \d+\.\d MB/.test(text)), "progress of the weights").toBe(true);
 
   await open(page, FEW);
   await id("step").click();
@@ -540,7 +540,7 @@ test("sixty pictures: the preset learns, its weights come once and from the cach
   expect(weights, "on the next visit").toEqual(["vgg16_relu3_3.safetensors"]);
 });
 
-test("weights that cannot be fetched are said, and the next attempt fetches them", async ({ page }) => {
+test("missing weights are reported, and the next attempt fetches them", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("advanced").locator("summary").click();
@@ -557,7 +557,7 @@ test("weights that cannot be fetched are said, and the next attempt fetches them
   await expect(id("message")).not.toHaveClass(/is-error/);
 });
 
-/** Trains three steps by the public module and returns the losses.
+/** Losses of three steps, trained by the public module.
  * @param {import("@playwright/test").Page} page
  * @param {"cpu" | "gpu"} backend
  */
@@ -569,8 +569,8 @@ const threeLosses = (page, backend) =>
       try {
         await session.configure(settings);
         await session.load({ kind: "puppets", count: 8, seed: 3 });
-        const losses = [];
-        session.on("step", (event) => losses.push(event.loss));
+        const losses = /** @type {number[]} */ ([]);
+        session.on("step", (/** @type {any} */ event) => losses.push(event.loss));
         await session.train({ steps: 3 });
         return { losses, backend: session.state().backend };
       } finally {
@@ -580,7 +580,7 @@ const threeLosses = (page, backend) =>
     /** @type {const} */ ([backend, SMALL]),
   );
 
-test("the GPU computes what the CPU computes", async ({ page }) => {
+test("GPU and CPU give the same losses", async ({ page }) => {
   await open(page, FEW);
   const cpu = await threeLosses(page, "cpu");
   expect(cpu.losses).toHaveLength(3);
@@ -596,7 +596,7 @@ test("the GPU computes what the CPU computes", async ({ page }) => {
   });
 });
 
-test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ page }) => {
+test("autolink.js configures, loads, trains, pauses, previews and detects", async ({ page }) => {
   await open(page, FEW);
   const files = pictures().map(({ name, buffer }) => ({ name, base64: buffer.toString("base64") }));
   const seen = await page.evaluate(
@@ -614,14 +614,14 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
       const afterTwo = session.state();
       const endless = session.train();
       await new Promise((resolve) => {
-        const stop = session.on("step", ({ step }) => step >= 4 && (stop(), resolve(undefined)));
+        const stop = session.on("step", (/** @type {any} */ { step }) => step >= 4 && (stop(), resolve(undefined)));
       });
       await session.pause();
       await endless;
       const afterPause = session.state();
-      const views = await session.snapshot();
+      const views = await session.previewViews();
       const found = await session.detect(files[0]);
-      const refused = await session.configure({ keypoints: 1 }).catch((error) => ({
+      const refused = await session.configure({ keypoints: 1 }).catch((/** @type {any} */ error) => ({
         engine: error instanceof EngineError,
         kind: error.kind,
         message: error.message,
@@ -629,7 +629,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
       await session.reset();
       const afterReset = session.state();
       session.close();
-      const closed = await session.train({ steps: 1 }).catch((error) => error.message);
+      const closed = await session.train({ steps: 1 }).catch((/** @type {any} */ error) => error.message);
       return {
         settings: session.settings,
         loaded,
@@ -646,9 +646,9 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
     /** @type {const} */ ([SMALL, files]),
   );
   expect(seen.settings).toMatchObject({ ...SMALL, seed: 7 });
-  expect(seen.loaded?.pictures).toBe(files.length);
+  expect(seen.loaded?.images).toBe(files.length);
   expect(seen.afterNone).toMatchObject({ phase: "paused", step: 0, loss: null });
-  expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, pictures: files.length, backend: "cpu" });
+  expect(seen.afterTwo).toMatchObject({ phase: "paused", step: 2, images: files.length, backend: "cpu" });
   expect(seen.afterTwo.loss).toBeGreaterThan(0);
   expect(seen.afterPause.phase).toBe("paused");
   expect(seen.afterPause.step).toBeGreaterThanOrEqual(4);
@@ -668,7 +668,7 @@ test("autolink.js: configure, load, train, pause, snapshot, detect", async ({ pa
   expect(seen.closed).toContain("closed");
 });
 
-test("a run is saved, opened again and goes on exactly there; wrong files lose nothing", async ({ page }) => {
+test("saved run continues bit-identically, and wrong files are rejected without loss", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const saved = async (/** @type {string} */ button) => {
@@ -705,7 +705,7 @@ test("a run is saved, opened again and goes on exactly there; wrong files lose n
     await id("step").focus();
   }
 
-  // A closed tab. The page comes back with the tiny preset's larger pictures; the run has its own size.
+  // After a reload the preset has larger images; the run keeps its own size.
   await open(page, FEW);
   await expect(id("step-count")).toHaveText("0");
   await id("model-input").setInputFiles(run);
@@ -718,8 +718,8 @@ test("a run is saved, opened again and goes on exactly there; wrong files lose n
   await expect(id("loss")).toHaveText(fourth ?? "");
 });
 
-test("the authors' checkpoints, dropped, compute what they compute natively", async ({ page }, info) => {
-  // Natively they reproduce the authors' numbers (tests/parity.rs), on pictures that are not rounded to bytes.
+test("dropped checkpoints of the authors give the native results", async ({ page }, info) => {
+  // Natively, checkpoints reproduce the authors' numbers on images that are not rounded to bytes (`tests/parity.rs`).
   const reference = path.resolve(root, "../shared/reference");
   const program = path.resolve(root, "target/debug/autolink");
   await open(page, FEW);
@@ -743,7 +743,7 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
     await promisify(execFile)(program, ["detect", folder, "--model", path.join(reference, `${name}.ckpt`), "--out", out]);
     const native = JSON.parse(`${await readFile(out)}`);
 
-    // Dropped like a picture: the page sees that it is a model.
+    // Dropped like an image; the page recognises a model.
     const transfer = await page.evaluateHandle(
       ({ base64, name }) => {
         const transfer = new DataTransfer();
@@ -766,7 +766,7 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
         await session.resume(new File([bytes(base64)], "theirs.ckpt"));
         const found = [];
         for (const picture of pictures) found.push(await session.detect(picture));
-        const { edge_weights } = await session.snapshot();
+        const { edge_weights } = await session.previewViews();
         session.close();
         return { found, edge_weights };
       },
@@ -777,11 +777,11 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
     for (const [i, edge] of edges.entries()) expect(Math.abs(edge - data.readFloatLE(wanted + 4 * i))).toBeLessThan(1e-6);
     for (const [index, { keypoints, confidence }] of browser.found.entries()) {
       const twin = native.images[`${index}.bmp`] ?? native.images[path.join(folder, `${index}.bmp`)];
-      // Keypoints are within 1e-4 of [-1, 1]: 5e-5 of the side.
+      // Tolerance 1e-4 in [-1, 1], which is 5e-5 of the side.
       const points = twin.keypoints.flat();
       for (const [i, value] of keypoints.flat().entries()) expect(Math.abs(value - points[i])).toBeLessThan(5e-5);
       for (const [k, value] of confidence.entries()) expect(Math.abs(value - twin.confidence[k])).toBeLessThan(1e-4);
-      // And near the authors' own, which saw the pictures before they were rounded.
+      // Close to the numbers of the authors, whose images were not rounded.
       const authors = header["eval/keypoints"].data_offsets[0] + 4 * index * keypoints.length * 2;
       for (const [k, [x, y]] of keypoints.entries()) {
         const [row, col] = [0, 4].map((at) => (((data.readFloatLE(authors + 8 * k + at) + 1) / 2) * (size - 1) + 0.5) / size);
@@ -791,7 +791,7 @@ test("the authors' checkpoints, dropped, compute what they compute natively", as
   }
 });
 
-test("a run that diverges goes back to its last finite state, says so, and can go on", async ({ page }) => {
+test("diverging run returns to its last finite step and can continue", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   for (const step of ["1", "2", "3"]) {
@@ -813,8 +813,8 @@ test("a run that diverges goes back to its last finite state, says so, and can g
   await expect(id("message")).toContainText("The run is back at step 3, the last good one");
   await expect(id("step-count")).toHaveText("3");
   await expect(id("play")).toHaveText("Play");
-  await expect(page.getByRole("button", { name: "Go on from step 3" })).toBeVisible();
-  await expect(id("kept-runs").locator("li").first()).toContainText(" 3 steps, today");
+  await expect(page.getByRole("button", { name: "Continue from step 3" })).toBeVisible();
+  await expect(id("stored-runs").locator("li").first()).toContainText(" 3 steps, today");
 });
 
 /** Header and data of a safetensors file.
@@ -825,7 +825,7 @@ function safetensors(file) {
   return { header: JSON.parse(file.toString("utf8", 8, 8 + length)), data: file.subarray(8 + length) };
 }
 
-test("it answers every click while it trains", async ({ page }) => {
+test("page answers every click during training", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(() => {
@@ -843,23 +843,23 @@ test("it answers every click while it trains", async ({ page }) => {
   });
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(0);
-  // Count the clicks on help only, not the one on Play.
+  // Counts the clicks on help, not the one on Play.
   await page.evaluate(() => (/** @type {any} */ (window).seen.answers.length = 0));
   const help = page.getByRole("button", { name: "What is Preset?" });
   for (let i = 0; i < 20; i++) {
     const step = await number(id("step-count"));
     await help.click();
-    // Answered by a frame, and training went on.
+    // Answered within a frame, and training continued.
     await expect.poll(() => page.evaluate(() => /** @type {any} */ (window).seen.answers.length)).toBe(i + 1);
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(step);
   }
   const { answers, long } = await page.evaluate(() => /** @type {any} */ (window).seen);
-  answers.sort((a, b) => a - b);
+  answers.sort((/** @type {number} */ a, /** @type {number} */ b) => a - b);
   console.log(`answers to ${answers.length} clicks: median ${answers[10].toFixed(0)} ms, worst ${answers.at(-1).toFixed(0)} ms; tasks over 50 ms: ${long.length}`);
   expect(answers.length).toBe(20);
 });
 
-test("no task keeps the main thread for over 50 ms in 30 s of training", async ({ page, browser }) => {
+test("no task blocks the main thread for over 50 ms in 30 s of training", async ({ page, browser }) => {
   await open(page, `${QUICK}&keypoints=5`);
   await page.waitForTimeout(1000);
   await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
@@ -868,7 +868,7 @@ test("no task keeps the main thread for over 50 ms in 30 s of training", async (
   expect(await number(page.getByTestId("step-count"))).toBeGreaterThan(50);
   /** @type {{ traceEvents: { name: string, pid: number, tid: number, tdur?: number, args: { name?: string } }[] }} */
   const { traceEvents } = JSON.parse(`${await browser.stopTracing()}`);
-  // The thread that draws the page, and what its tasks took of the processor: other programs may hold them up.
+  // CPU time of tasks of the main thread, because other programs may delay them.
   const thread = (/** @type {{ pid: number, tid: number }} */ { pid, tid }) => `${pid} ${tid}`;
   const mains = new Set(traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain").map(thread));
   const tasks = traceEvents.filter((event) => event.name.endsWith("RunTask") && mains.has(thread(event))).map(({ tdur = 0 }) => tdur / 1000);
@@ -879,7 +879,7 @@ test("no task keeps the main thread for over 50 ms in 30 s of training", async (
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  test(`axe finds nothing to mend, ${colorScheme}`, async ({ page }) => {
+  test(`axe reports no violations, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
     await open(page, FEW);
     const check = async (/** @type {string} */ state) => expect(await violations(page), state).toEqual([]);
@@ -896,7 +896,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await id("file-input").setInputFiles(BAD);
     await expect(id("message")).toHaveClass(/is-error/);
     await check("failed");
-    // The engine itself fails, and the page has nothing of its own to show.
+    // The engine fails to load, so the page shows no views.
     await page.route("**/worker_bg.wasm", (route) => route.abort());
     await page.reload();
     await expect(id("start-again")).toBeVisible();
@@ -904,19 +904,19 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   });
 }
 
-test("it fits a phone", async ({ page }) => {
+test("page fits a phone", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 800 });
   await open(page, FEW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expect(page.getByTestId("play")).toBeInViewport();
-  await expect(page.getByTestId("flow-probes")).toBeInViewport();
+  await expect(page.getByTestId("flow-previews")).toBeInViewport();
 });
 
-test("what the keyboard scrolls to is not under the buttons that stay in sight", async ({ page }) => {
+test("focused elements are not covered by the sticky buttons", async ({ page }) => {
   for (const [width, height] of [[1440, 700], [360, 640]]) {
     await page.setViewportSize({ width, height });
     await open(page, "?backend=cpu&count=400&size=32&width=4&loss=pixel");
-    // Both ways: from below under what sticks at the top, from above under what sticks at the bottom.
+    // In both directions: under the sticky part at the top and at the bottom.
     for (const [from, keys] of /** @type {const} */ ([[page.getByTestId("advanced").locator("summary"), "Shift+Tab"], [page.getByTestId("open-share"), "Tab"]])) {
       await from.focus();
       for (let i = 0; i < 40; i++) {
@@ -935,22 +935,22 @@ test("what the keyboard scrolls to is not under the buttons that stay in sight",
   }
 });
 
-test("an engine that cannot be loaded is said, and can be started again", async ({ page }) => {
+test("engine load failure is reported and can be retried", async ({ page }) => {
   await page.route("**/worker_bg.wasm", (route) => route.abort());
   await page.goto(FEW);
   await expect(page.getByTestId("message")).toHaveClass(/is-error/);
   await expect(page.getByTestId("message")).toContainText("could not be loaded");
   await page.unroute("**/worker_bg.wasm");
   await page.getByTestId("start-again").click();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
 });
 
-test("an engine that breaks down is said, and starts again with the same pictures and settings", async ({ page }) => {
+test("engine crash is reported, and the restart restores images and settings", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
   await open(page, QUICK);
   const id = at(page);
   await id("file-input").setInputFiles(pictures());
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await page.evaluate(() => new BroadcastChannel("test").postMessage("break"));
@@ -958,13 +958,13 @@ test("an engine that breaks down is said, and starts again with the same picture
   await expect(id("message")).toContainText("out of memory");
   await expect(id("play")).toBeDisabled();
   await id("start-again").click();
-  await expect(id("pictures-count")).toHaveText("6");
+  await expect(id("images-count")).toHaveText("6");
   await expect(id("width")).toHaveValue("4");
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
 });
 
-test("without WebGPU a forced GPU is declined with a sentence, and the CPU offered", async ({ page }) => {
+test("forced GPU without WebGPU is reported, and the CPU is offered", async ({ page }) => {
   await inWorker(page, `Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });`);
   await page.goto(FEW.replace("cpu", "gpu"));
   const id = at(page);
@@ -972,27 +972,27 @@ test("without WebGPU a forced GPU is declined with a sentence, and the CPU offer
   await expect(id("message")).toContainText("no WebGPU");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
-  // Nobody forced anything: the CPU does it, and the page says why.
+  // Without a forced backend the CPU is used, with a reason.
   await open(page, "?count=40");
   await expect(id("backend")).toHaveText("CPU");
   await expect(page.locator("#backend-reason")).toContainText("no WebGPU");
 });
 
-/** A graphics card that looks like one, so that the engine takes it by itself. */
+/** A stub of a GPU that the engine selects by itself. */
 const CARD = `
   Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
   const requestDevice = GPUAdapter.prototype.requestDevice;`;
 
-test("a GPU that cannot be opened leaves the work to the CPU, with a sentence", async ({ page }) => {
+test("GPU that cannot be opened is reported, and the CPU is used", async ({ page }) => {
   await inWorker(page, `${CARD} GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("The card is busy."); };`);
   await open(page, "?count=40");
   await expect(page.getByTestId("backend")).toHaveText("CPU");
   await expect(page.locator("#backend-reason")).toContainText("acme one could not be opened");
 });
 
-test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
+test("lost GPU is reported, and the CPU continues", async ({ page }) => {
   await inWorker(
     page,
     `${CARD} GPUAdapter.prototype.requestDevice = async function (...args) {
@@ -1019,7 +1019,7 @@ test("a GPU that is lost is said, and the CPU goes on", async ({ page }) => {
   await expect(id("message")).not.toContainText("Backtrace");
   await id("use-cpu").click();
   await expect(id("backend")).toHaveText("CPU");
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
   await small(page);
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");

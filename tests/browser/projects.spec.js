@@ -1,10 +1,10 @@
-// Projects: what labels belong to, and that none of them is lost or mixed up.
+// Projects: labels belong to the content of images and are not lost or mixed up.
 
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import { QUICK, at, bmp, number, open } from "./helpers.js";
 
-/** Images of the same names, but for each `shade` of another content.
+/** Images of the same names, with other content for each `shade`.
  * @param {number} shade
  * @param {number} count
  */
@@ -33,7 +33,7 @@ async function downloaded(page, button) {
 async function annotating(page, files) {
   await open(page, QUICK);
   await page.getByTestId("half-annotate").click();
-  await page.getByTestId("desk-files").setInputFiles(files);
+  await page.getByTestId("annotate-files").setInputFiles(files);
   await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} images.`);
 }
 
@@ -43,19 +43,19 @@ async function annotating(page, files) {
  */
 async function landmark(page, name) {
   const id = at(page);
-  await id("desk-layer").selectOption("landmarks");
+  await id("annotate-layer").selectOption("landmarks");
   await id("landmark-new").fill(name);
   await id("landmark-new").press("Enter");
   await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue(name);
 }
 
-/** Places the landmark that is missing on an image, in its middle.
+/** Places the missing landmark in the middle of an image.
  * @param {import("@playwright/test").Page} page
  * @param {string} name
  */
 async function label(page, name) {
   const id = at(page);
-  await id("sheet").filter({ hasText: name }).click();
+  await id("gallery-image").filter({ hasText: name }).click();
   const box = await id("editor-canvas").boundingBox();
   if (!box) throw new Error("no canvas");
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
@@ -65,37 +65,37 @@ async function label(page, name) {
 
 const saved = "Saved in this browser";
 
-test("images of the same names on another day start without labels", async ({ page }) => {
+test("images of the same names but other content get no labels", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
   for (const name of ["img_0", "img_1", "img_2"]) await label(page, name);
-  await expect(id("desk-labelled")).toHaveText("3 of 6 labelled");
+  await expect(id("annotate-labelled")).toHaveText("3 of 6 labelled");
   await expect(id("project-saved")).toHaveText(saved);
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  await expect(id("desk-missing")).toContainText("6 images are not here");
-  await id("desk-files").setInputFiles(images(90));
-  await expect(id("noted-files")).toContainText("img_0 (2).bmp");
-  await id("desk-layer").selectOption("landmarks");
-  await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
-  for (let i = 0; i < 6; i++) await expect(id("sheet").filter({ hasText: `img_${i} (2).bmp` })).not.toContainText("by hand");
-  // A project of their own is a clean one, and the other one stays.
+  await expect(id("annotate-missing")).toContainText("6 images are missing");
+  await id("annotate-files").setInputFiles(images(90));
+  await expect(id("file-notes-files")).toContainText("img_0 (2).bmp");
+  await id("annotate-layer").selectOption("landmarks");
+  await expect(id("annotate-labelled")).toHaveText("3 of 12 labelled");
+  for (let i = 0; i < 6; i++) await expect(id("gallery-image").filter({ hasText: `img_${i} (2).bmp` })).not.toContainText("by hand");
+  // A new project is empty, and the other one stays.
   await id("project-new").click();
-  await expect(id("desk-empty")).toBeVisible();
-  await id("desk-files").setInputFiles(images(90));
-  await expect(id("desk-count")).toHaveText("6 pictures");
+  await expect(id("annotate-empty")).toBeVisible();
+  await id("annotate-files").setInputFiles(images(90));
+  await expect(id("annotate-count")).toHaveText("6 images");
   await landmark(page, "end");
   await expect(id("project-saved")).toHaveText(saved);
   await page.locator("#projects summary").click();
   await expect(id("project-list").locator("li")).toHaveCount(2);
   await expect(id("project-list")).toContainText(/12 images, 3 labelled/);
   await id("project-list").locator("li").filter({ hasText: "12 images" }).getByTestId("project-open").click();
-  await expect(id("desk-labelled")).toHaveText("3 of 12 labelled");
+  await expect(id("annotate-labelled")).toHaveText("3 of 12 labelled");
 });
 
-test("a second tab is told, works on a copy, and takes over", async ({ page, context }) => {
+test("second tab reports a locked project, opens a copy, and takes over", async ({ page, context }) => {
   await annotating(page, images(20));
   await landmark(page, "tip");
   await label(page, "img_0");
@@ -106,15 +106,15 @@ test("a second tab is told, works on a copy, and takes over", async ({ page, con
   const id = at(second);
   await id("half-annotate").click();
   await expect(id("project-busy")).toContainText("“Project 1” is open in another tab.");
-  await expect(id("desk-empty")).toBeVisible();
-  // What the first tab does meanwhile is there when it is closed.
+  await expect(id("annotate-empty")).toBeVisible();
+  // Edits of the first tab are there when it is closed.
   await label(page, "img_1");
   await expect(at(page)("project-saved")).toHaveText(saved);
   await page.close();
   await expect(id("project-name")).toHaveValue("Project 1");
   await expect(id("project-busy")).toBeHidden();
-  await id("desk-layer").selectOption("landmarks");
-  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+  await id("annotate-layer").selectOption("landmarks");
+  await expect(id("annotate-labelled")).toHaveText("2 of 6 labelled");
 
   const third = await context.newPage();
   await open(third, QUICK);
@@ -127,14 +127,14 @@ test("a second tab is told, works on a copy, and takes over", async ({ page, con
   await expect(id("project-saved")).toHaveText(saved);
   await third.close();
   await second.reload();
-  await expect(second.getByTestId("pictures-count")).toHaveText("40");
+  await expect(second.getByTestId("images-count")).toHaveText("40");
   await second.locator("#projects summary").click();
   await expect(id("project-list").locator("li")).toHaveCount(2);
-  await id("desk-layer").selectOption("landmarks");
+  await id("annotate-layer").selectOption("landmarks");
   await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue("of the first");
 });
 
-test("a project is saved to a file, renamed, deleted, brought back and opened", async ({ page }) => {
+test("project can be saved to a file, renamed, deleted, restored and opened", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
@@ -151,36 +151,36 @@ test("a project is saved to a file, renamed, deleted, brought back and opened", 
   await page.locator("#projects summary").click();
   await id("project-delete").click();
   await expect(id("project-undo")).toContainText("Deleted “Hands: left/right”.");
-  await expect(id("desk-empty")).toBeVisible();
+  await expect(id("annotate-empty")).toBeVisible();
   await id("project-undo-button").click();
   await expect(id("project-name")).toHaveValue("Hands: left/right");
-  await expect(id("desk-missing")).toContainText("6 images are not here");
+  await expect(id("annotate-missing")).toContainText("6 images are missing");
 
   await id("project-delete").click();
   await expect(id("project-undo-button")).toBeVisible();
   await page.reload();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
+  await expect(page.getByTestId("images-count")).toHaveText("40");
   await expect(page.locator("#projects")).toBeHidden();
   await id("project-file").setInputFiles({ name: file.name, mimeType: "application/json", buffer: file.bytes });
   await expect(id("project-name")).toHaveValue("Hands: left/right");
-  await id("desk-layer").selectOption("landmarks");
-  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
-  // Images find their labels under any name.
-  await id("desk-files").setInputFiles(images(20).map((image) => ({ ...image, name: `renamed ${image.name}` })));
-  await expect(id("desk-missing")).toBeEmpty();
-  await expect(id("sheet").filter({ hasText: "img_3" })).toContainText("1 by hand");
+  await id("annotate-layer").selectOption("landmarks");
+  await expect(id("annotate-labelled")).toHaveText("1 of 6 labelled");
+  // Labels are found under any file name.
+  await id("annotate-files").setInputFiles(images(20).map((image) => ({ ...image, name: `renamed ${image.name}` })));
+  await expect(id("annotate-missing")).toBeEmpty();
+  await expect(id("gallery-image").filter({ hasText: "img_3" })).toContainText("1 by hand");
   await id("project-file").setInputFiles({ name: "bad.autolink-project.json", mimeType: "application/json", buffer: Buffer.from("{}") });
   await expect(id("message")).toContainText("not a saved project");
-  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
+  await expect(id("annotate-labelled")).toHaveText("1 of 6 labelled");
 });
 
-test("a project that is edited while it is being deleted stays deleted", async ({ page }) => {
+test("edits during deletion do not restore a project", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
   await label(page, "img_3");
   await expect(id("project-saved")).toHaveText(saved);
-  // A slow disk: an edit is due to be saved (after 0.5 s) before the project's files are gone.
+  // A slow disk: a save is due (after 0.5 s) before the files of the project are deleted.
   await page.evaluate(() => {
     const { removeEntry } = FileSystemDirectoryHandle.prototype;
     FileSystemDirectoryHandle.prototype.removeEntry = async function (name) {
@@ -190,58 +190,58 @@ test("a project that is edited while it is being deleted stays deleted", async (
   });
   await page.locator("#projects summary").click();
   await id("project-delete").click();
-  await id("desk-undo").click();
+  await id("annotate-undo").click();
   await expect(id("project-undo-button")).toBeVisible();
-  await page.waitForTimeout(1500); // a save that was due would have come
+  await page.waitForTimeout(1500); // a due save would have happened
   await page.reload();
-  await expect(page.getByTestId("pictures-count")).toHaveText("40");
-  await expect(id("desk-empty")).toBeVisible();
+  await expect(page.getByTestId("images-count")).toHaveText("40");
+  await expect(id("annotate-empty")).toBeVisible();
   await expect(page.locator("#projects")).toBeHidden();
 });
 
-test("more training keeps the project and offers to detect again", async ({ page }) => {
+test("training keeps the project and offers Detect again", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("half-annotate").click();
-  await id("desk-training").click();
-  await expect(id("desk-count")).toHaveText("40 pictures");
+  await id("annotate-training").click();
+  await expect(id("annotate-count")).toHaveText("40 images");
   await landmark(page, "tip");
   await label(page, "puppet-7.png");
-  await expect(id("desk-again")).toBeHidden();
+  await expect(id("annotate-again")).toBeHidden();
   await id("half-train").click();
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
   await id("half-annotate").click();
-  await expect(id("desk-again")).toContainText("Keypoints of 40 images were found at step 0. The model is at step 1.");
-  await id("desk-files").setInputFiles(images(20, 1));
-  await expect(id("desk-count")).toHaveText("41 pictures");
-  await expect(id("desk-labelled")).toHaveText("1 of 41 labelled");
-  await id("desk-detect-again").click();
-  await expect(id("desk-again")).toBeHidden();
-  await expect(id("desk-labelled")).toHaveText("1 of 41 labelled");
-  await id("desk-undo").click();
-  await expect(id("desk-labelled")).toHaveText("0 of 41 labelled");
+  await expect(id("annotate-again")).toContainText("Keypoints of 40 images were detected at step 0. The model is at step 1.");
+  await id("annotate-files").setInputFiles(images(20, 1));
+  await expect(id("annotate-count")).toHaveText("41 images");
+  await expect(id("annotate-labelled")).toHaveText("1 of 41 labelled");
+  await id("annotate-detect-again").click();
+  await expect(id("annotate-again")).toBeHidden();
+  await expect(id("annotate-labelled")).toHaveText("1 of 41 labelled");
+  await id("annotate-undo").click();
+  await expect(id("annotate-labelled")).toHaveText("0 of 41 labelled");
 });
 
-test("names belong to the run that they were given to", async ({ page }) => {
+test("keypoint names belong to their run", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
   await id("half-annotate").click();
-  await id("desk-files").setInputFiles(images(20, 2));
-  await expect(id("desk-count")).toHaveText("2 pictures");
-  const name = id("desk-keypoints").getByTestId("keypoint-name").first();
+  await id("annotate-files").setInputFiles(images(20, 2));
+  await expect(id("annotate-count")).toHaveText("2 images");
+  const name = id("annotate-keypoints").getByTestId("keypoint-name").first();
   await name.fill("nose");
   await name.press("Enter");
-  await expect(id("desk-undo")).toBeEnabled();
+  await expect(id("annotate-undo")).toBeEnabled();
   await id("half-train").click();
   const model = await downloaded(page, "save-model");
   await id("reset").click();
   await expect.poll(() => number(id("step-count"))).toBe(0);
   await id("half-annotate").click();
-  await expect(id("desk-again")).toContainText("of another run");
-  await id("desk-detect-again").click();
+  await expect(id("annotate-again")).toContainText("of another run");
+  await id("annotate-detect-again").click();
   await expect(name).toHaveValue("kp0");
   await id("half-train").click();
   await page.locator("#model-file").setInputFiles({ name: model.name, mimeType: "application/octet-stream", buffer: model.bytes });
@@ -250,42 +250,42 @@ test("names belong to the run that they were given to", async ({ page }) => {
   await expect(name).toHaveValue("nose");
 });
 
-test("images are removed, points marked absent, and images filtered", async ({ page }) => {
+test("gallery removes and filters images, and editor marks points absent", async ({ page }) => {
   await annotating(page, images(20));
   const id = at(page);
   await landmark(page, "tip");
   await label(page, "img_0");
-  await id("sheet").filter({ hasText: "img_1" }).click();
+  await id("gallery-image").filter({ hasText: "img_1" }).click();
   await id("editor-absent").click();
   await expect(id("editor-points").locator("button").first()).toContainText("absent");
   await id("editor-close").click();
-  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+  await expect(id("annotate-labelled")).toHaveText("2 of 6 labelled");
   const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(coco.annotations.map((/** @type {any} */ { num_keypoints }) => num_keypoints).reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0)).toBe(1);
 
-  await id("desk-filter").selectOption("unlabelled");
-  await expect(id("sheet")).toHaveCount(4);
-  await id("desk-filter").selectOption("corrected");
-  await expect(id("sheet")).toHaveCount(2);
-  await id("desk-filter").selectOption("unsure");
-  await expect.poll(() => id("sheet").count()).toBeGreaterThan(0);
-  expect(await id("sheet").count()).toBeLessThan(6);
-  await id("desk-filter").selectOption("all");
+  await id("annotate-filter").selectOption("unlabelled");
+  await expect(id("gallery-image")).toHaveCount(4);
+  await id("annotate-filter").selectOption("corrected");
+  await expect(id("gallery-image")).toHaveCount(2);
+  await id("annotate-filter").selectOption("unsure");
+  await expect.poll(() => id("gallery-image").count()).toBeGreaterThan(0);
+  expect(await id("gallery-image").count()).toBeLessThan(6);
+  await id("annotate-filter").selectOption("all");
 
-  await id("sheet-remove").first().click();
+  await id("gallery-remove").first().click();
   await expect(id("project-undo")).toContainText("Removed img_0.bmp.");
-  await expect(id("desk-labelled")).toHaveText("1 of 5 labelled");
+  await expect(id("annotate-labelled")).toHaveText("1 of 5 labelled");
   await id("project-undo-button").click();
-  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+  await expect(id("annotate-labelled")).toHaveText("2 of 6 labelled");
 
-  // Without the landmark its images are unlabelled again.
+  // Without the landmark the images are unlabelled.
   await page.locator("#landmark-remove-0").click();
-  await expect(id("desk-labelled")).toHaveText("0 of 6 labelled");
-  await id("desk-undo").click();
-  await expect(id("desk-labelled")).toHaveText("2 of 6 labelled");
+  await expect(id("annotate-labelled")).toHaveText("0 of 6 labelled");
+  await id("annotate-undo").click();
+  await expect(id("annotate-labelled")).toHaveText("2 of 6 labelled");
 });
 
-test("what an earlier version kept waits for a word", async ({ page }) => {
+test("labels of an earlier version wait until they are attached", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(async () => {
@@ -300,12 +300,12 @@ test("what an earlier version kept waits for a word", async ({ page }) => {
   await open(page, QUICK);
   await id("half-annotate").click();
   await expect(id("project-name")).toHaveValue("Earlier work");
-  await expect(id("desk-waiting")).toContainText("Labels of 1 image from an earlier version");
-  await expect(id("desk-attach")).toBeDisabled();
-  await id("desk-files").setInputFiles(images(20));
-  await id("desk-layer").selectOption("landmarks");
-  await expect(id("desk-labelled")).toHaveText("0 of 6 labelled");
-  await id("desk-attach").click();
-  await expect(id("desk-labelled")).toHaveText("1 of 6 labelled");
-  await expect(id("desk-waiting")).toBeHidden();
+  await expect(id("annotate-waiting")).toContainText("Labels of 1 image from an earlier version");
+  await expect(id("annotate-attach")).toBeDisabled();
+  await id("annotate-files").setInputFiles(images(20));
+  await id("annotate-layer").selectOption("landmarks");
+  await expect(id("annotate-labelled")).toHaveText("0 of 6 labelled");
+  await id("annotate-attach").click();
+  await expect(id("annotate-labelled")).toHaveText("1 of 6 labelled");
+  await expect(id("annotate-waiting")).toBeHidden();
 });

@@ -1,10 +1,10 @@
-// The page keeps working: whatever throws, is missing, or is pressed in the middle of something.
+// Robustness: the page keeps working when code throws, modules are missing, or buttons are pressed at any time.
 
 import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, inWorker, number, open } from "./helpers.js";
 
-test("a watcher or listener that throws is reported once, and keeps nothing from the others", async ({ page }) => {
-  await page.goto("style.css"); // of the same origin, with no page of its own
+test("a throwing watcher or listener is reported once and does not block others", async ({ page }) => {
+  await page.goto("style.css"); // same origin, without the page
   const seen = await page.evaluate(async (settings) => {
     const { Store } = await import(new URL("state.js", document.baseURI).href);
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
@@ -37,7 +37,7 @@ test("a watcher or listener that throws is reported once, and keeps nothing from
   expect(seen.last).toEqual(["listener", "listener"]);
 });
 
-test("where a canvas cannot be drawn, training goes on, and the page says so once", async ({ page }) => {
+test("a failing canvas is reported once, and training continues", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   await page.evaluate(() => {
@@ -49,13 +49,13 @@ test("where a canvas cannot be drawn, training goes on, and the page says so onc
   });
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(5);
-  await expect(id("fault-note")).toContainText("A part of the page failed (No memory for a canvas). The rest goes on.");
+  await expect(id("fault-note")).toContainText("A part of the page failed (No memory for a canvas). The rest still works.");
   await expect(id("fault-note").locator("p")).toHaveCount(1);
   await id("play").click();
   await expect(id("message")).toHaveText("Paused.");
 });
 
-test("a module that is missing is named, and a part that is not needed does not take the page along", async ({ page }) => {
+test("a missing module is named, and a missing optional part does not stop the page", async ({ page }) => {
   const id = at(page);
   for (const module of ["main.js", "state.js", "saves.js", "annotate/annotate.js", "lab/lab.js", "vendor/idb-keyval/index.js"]) {
     await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
@@ -65,7 +65,7 @@ test("a module that is missing is named, and a part that is not needed does not 
     await page.unroute(`**/${module}`);
   }
   await id("fault-reload").click();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
   await expect(id("fault-note")).toBeHidden();
 
   await page.route("**/start.js", (route) => route.fulfill({ status: 404, body: "" }));
@@ -84,10 +84,10 @@ test("a module that is missing is named, and a part that is not needed does not 
   await expect(id("step-count")).toHaveText("1");
 });
 
-test("a browser language that Intl refuses changes nothing", async ({ page }) => {
+test("a language that Intl rejects does not stop the page", async ({ page }) => {
   await page.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, "language", { get: () => "C" });
-    // Nor does it have one of its own.
+    // Intl has no default language either.
     const { DateTimeFormat } = Intl;
     Object.defineProperty(Intl, "DateTimeFormat", {
       writable: true,
@@ -106,11 +106,11 @@ test("a browser language that Intl refuses changes nothing", async ({ page }) =>
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
   await expect(id("loss-chart").locator("canvas")).toBeVisible();
   await id("play").click();
-  await expect(id("kept-runs").locator("li")).toContainText(/ \d+ steps, today \d/);
+  await expect(id("stored-runs").locator("li")).toContainText(/ \d+ steps, today \d/);
   expect(errors).toEqual([]);
 });
 
-test("Play, pressed at the first moment, trains as soon as there is an engine; pressed again, it does not", async ({ page }) => {
+test("Play before the engine is loaded trains after loading, and a second press cancels it", async ({ page }) => {
   const id = at(page);
   for (const presses of [1, 2, 3]) {
     /** @type {() => void} */ let release = () => {};
@@ -122,12 +122,12 @@ test("Play, pressed at the first moment, trains as soon as there is an engine; p
     await page.goto(QUICK);
     for (let press = 0; press < presses; press++) await id("play").click();
     await expect(id("play")).toHaveText(presses % 2 ? "Pause" : "Play");
-    if (presses % 2) await expect(id("message")).toContainText("Training starts then.");
+    if (presses % 2) await expect(id("message")).toContainText("Training starts after that.");
     release();
     if (presses % 2) {
       await expect.poll(() => number(id("step-count")), { message: `${presses} presses` }).toBeGreaterThan(2);
     } else {
-      await expect(id("message")).toContainText("Press play");
+      await expect(id("message")).toContainText("Press Play");
       await page.waitForTimeout(1000);
       await expect(id("step-count")).toHaveText("0");
     }
@@ -135,20 +135,20 @@ test("Play, pressed at the first moment, trains as soon as there is an engine; p
   }
 });
 
-test("Play, pressed while images are read, trains afterwards", async ({ page }) => {
+test("Play during a load trains after the load", async ({ page }) => {
   await page.goto(QUICK.replace("count=40", "count=800"));
   const id = at(page);
-  // On arrival, ...
+  // On load, ...
   await expect(id("message")).toContainText("Drawing puppets");
   await id("play").click();
   await expect(id("play")).toHaveText("Pause");
   await expect.poll(() => number(id("step-count")), { timeout: 180_000 }).toBeGreaterThan(2);
-  // ... of a sample that takes the place of a run, which ends that one's training, ...
+  // ... of a sample that replaces a run and stops its training, ...
   await id("sample-puppets").click();
   await expect(id("play")).toHaveText("Play");
-  await expect(id("pictures-count")).toHaveText("400", { timeout: 180_000 });
+  await expect(id("images-count")).toHaveText("400", { timeout: 180_000 });
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
-  // ... and of the same at another size.
+  // ... and of the same images at another size.
   await id("advanced").locator("summary").click();
   await id("size").fill("48");
   await id("size").press("Enter");
@@ -157,7 +157,7 @@ test("Play, pressed while images are read, trains afterwards", async ({ page }) 
   await expect(id("size")).toHaveValue("48");
 });
 
-test("Play, Pause and Play within a moment train; Play and Pause do not; two presses of Step are two steps", async ({ page }) => {
+test("quick presses of Play, Pause and Step have the effect of the last state, and each Step counts", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
   const press = (/** @type {string[]} */ ...buttons) =>
@@ -170,7 +170,7 @@ test("Play, Pause and Play within a moment train; Play and Pause do not; two pre
   await press("play", "play", "play");
   await expect(id("play")).toHaveText("Pause");
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(6);
-  // In the middle of training, too.
+  // During training.
   await press("play", "play");
   const before = await number(id("step-count"));
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(before + 5);
@@ -182,10 +182,10 @@ test("Play, Pause and Play within a moment train; Play and Pause do not; two pre
   const paused = await number(id("step-count"));
   await press("play", "play");
   await page.waitForTimeout(1000);
-  // What was under way when it was pressed is finished.
+  // The step that was running is finished.
   expect(await number(id("step-count"))).toBeLessThanOrEqual(paused + 1);
   await expect(id("play")).toHaveText("Play");
-  // Step, pressed while the last step of a training is under way.
+  // Step is pressed during the last step of a training.
   await press("play");
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(paused + 3);
   await press("play", "step");
@@ -196,8 +196,8 @@ test("Play, Pause and Play within a moment train; Play and Pause do not; two pre
   expect(await number(id("step-count"))).toBe(stopped);
 });
 
-test("Pause, within the step in which slow motion was switched, pauses", async ({ page }) => {
-  // Steps of some tenths of a second at least.
+test("Pause during the step in which slow motion was switched pauses", async ({ page }) => {
+  // Steps take some tenths of a second.
   await open(page, `${FEW}&loss=pixel&batch=4&size=64&width=8`);
   const id = at(page);
   for (const wait of [0, 150]) {
@@ -217,21 +217,21 @@ test("Pause, within the step in which slow motion was switched, pauses", async (
   }
 });
 
-test("whatever an address says, the page goes on, with a note", async ({ page }) => {
+test("page with an unreadable address loads and shows a note", async ({ page }) => {
   const wrong = ["hands=http://[", "keypoints=1e999", "seed=-1", "preset=]", "hide=%22%5D,a%20b", "steps=NaN", "sample_seed=0.5", "backend=%00", "start=%E0%A4%A", "fit=%", "x%5B=%5D", "sample=http://["];
   await page.goto(`?count=40&${wrong.join("&")}`);
   const id = at(page);
-  await expect(id("pictures-count")).toHaveText("40");
-  await expect(id("link-note")).toContainText("“hands=http://[” was left out: it is not an address.");
+  await expect(id("images-count")).toHaveText("40");
+  await expect(id("link-note")).toContainText("“hands=http://[” was ignored: it is not an address.");
   expect(await id("link-note").locator("p").count()).toBeGreaterThanOrEqual(wrong.length);
   for (const hands of ["javascript:alert(1)", "http://", "https://[::1/", "data:,"]) {
     await page.goto(`${FEW}&hands=${encodeURIComponent(hands)}`);
-    await expect(id("pictures-count"), hands).toHaveText("40");
+    await expect(id("images-count"), hands).toHaveText("40");
     await expect(id("link-note"), hands).toContainText("it is not an address");
   }
 });
 
-test("a page and an engine of different builds are told apart, and reloading mends it", async ({ page }) => {
+test("different builds of page and engine are reported, and a reload fixes it", async ({ page }) => {
   let served = 0;
   let build = "";
   await page.route("**/worker_loader.js", async (route) => {
@@ -247,9 +247,9 @@ test("a page and an engine of different builds are told apart, and reloading men
   const id = at(page);
   await expect(id("message")).toHaveText("The page and its engine are of different builds. Reload the page.");
   await id("reload").click();
-  await expect(id("pictures-count")).toHaveText("40");
+  await expect(id("images-count")).toHaveText("40");
 
-  // The engine's own code says of which build it is, too.
+  // The wasm file carries the build id, too.
   await page.route("**/worker_bg.wasm", async (route) => {
     const response = await route.fetch();
     const body = await response.body();
@@ -262,7 +262,7 @@ test("a page and an engine of different builds are told apart, and reloading men
   await expect(id("message")).toContainText("different builds");
 });
 
-test("a GPU without timestamp-query trains", async ({ page }) => {
+test("GPU without timestamp-query trains", async ({ page }) => {
   await inWorker(
     page,
     `Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });

@@ -1,38 +1,38 @@
-// Runs that the browser keeps by itself.
+// Runs stored in the browser.
 
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
+import { FEW, QUICK, at, grouped, inWorker, number, open, pictures, playTo, violations } from "./helpers.js";
 
 /** @param {number} step */
-const steps = (step) => new RegExp(` ${step} steps?, today`);
+const steps = (step) => new RegExp(` ${grouped(step)} steps?, today`);
 
-test("a kept run goes on without what was left out", async ({ page }) => {
+test("stored run continues without its removed images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const all = await number(id("pictures-count"));
+  const all = await number(id("images-count"));
   await id("thumbnails").getByRole("button").nth(3).click();
-  await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+  await expect(id("images-removed")).toHaveText(", 1 removed");
   const step = await playTo(page, 3);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   const next = (await id("loss").textContent()) ?? "";
 
   await open(page, FEW);
-  await expect(id("pictures-count")).toHaveText(`${all}`);
+  await expect(id("images-count")).toHaveText(`${all}`);
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
-  await expect(id("pictures-count")).toHaveText(`${all - 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
+  await expect(id("images-count")).toHaveText(`${all - 1}`);
   await expect(id("thumbnails").locator("li").nth(3)).toBeHidden();
   await id("step").click();
   await expect(id("loss")).toHaveText(next);
 });
 
-test("a run outlives its tab, a damaged save and a crash of the engine", async ({ page }) => {
+test("stored run survives a closed tab, a damaged save and an engine crash", async ({ page }) => {
   await inWorker(page, `new BroadcastChannel("test").onmessage = () => Promise.reject(new RangeError("out of memory"));`);
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   await expect(kept).toHaveCount(0);
   const first = await playTo(page, 3);
   await expect(kept).toHaveText(steps(first));
@@ -42,41 +42,45 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
   const second = await playTo(page, first + 2);
   await expect(kept).toHaveText(steps(second));
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${second + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(second + 1));
   const next = await id("loss").textContent();
 
-  // The tab is closed; the page offers the run, and it goes on exactly.
+  // After closing the tab the page offers the run, which continues exactly.
   await open(page, FEW);
   await expect(id("message")).toHaveText(new RegExp(`Kept from last time: Puppets, ${second} steps`));
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${second}`);
+  await expect(id("step-count")).toHaveText(grouped(second));
   await expect(id("size")).toHaveValue("32");
   await id("step").click();
   await expect(id("loss")).toHaveText(next ?? "");
 
-  // The newest save is cut short: the one before it is there.
+  // The newest save is truncated; the previous one is used.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
     const files = [];
-    for await (const [name, handle] of /** @type {AsyncIterable<[string, FileSystemFileHandle]>} */ (folder.entries())) files.push({ name, handle, date: (await handle.getFile()).lastModified });
+    for await (const entry of folder.values()) {
+      const handle = /** @type {FileSystemFileHandle} */ (entry);
+      files.push({ handle, date: (await handle.getFile()).lastModified });
+    }
     files.sort((a, b) => b.date - a.date);
     if (files.length !== 2) throw new Error(`${files.length} files`);
     const writable = await files[0].handle.createWritable({ keepExistingData: true });
     await writable.truncate(5000);
     await writable.close();
   });
-  // From here on the page's clock can be put forward.
+  // From here on the clock of the page can be advanced.
   await page.clock.install();
   await open(page, FEW);
   await expect(kept).toHaveText(steps(first));
-  await id("kept-resume").click();
-  await expect(id("step-count")).toHaveText(`${first}`);
+  await id("stored-resume").click();
+  await expect(id("step-count")).toHaveText(grouped(first));
   await expect(id("loss")).toHaveText(loss ?? "");
 
-  // Of the same length, but no run inside: the engine says so, and nothing is lost.
+  // A save of the right length without a run is rejected by the engine, and nothing is lost.
   await page.evaluate(async () => {
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs");
-    for await (const handle of /** @type {AsyncIterable<FileSystemFileHandle>} */ (folder.values())) {
+    for await (const entry of folder.values()) {
+      const handle = /** @type {FileSystemFileHandle} */ (entry);
       const file = await handle.getFile();
       const start = (await file.text()).indexOf("\n") + 1;
       const writable = await handle.createWritable({ keepExistingData: true });
@@ -84,34 +88,34 @@ test("a run outlives its tab, a damaged save and a crash of the engine", async (
       await writable.close();
     }
   });
-  await id("kept-resume").click();
+  await id("stored-resume").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("not a model");
-  await expect(id("step-count")).toHaveText(`${first}`);
+  await expect(id("step-count")).toHaveText(grouped(first));
 
-  // The engine breaks down while it trains: a new one goes on from the last save, by itself.
+  // If the engine crashes during training, a new one continues from the last save.
   const third = await playTo(page, first + 2);
   await expect(kept).toHaveText(steps(third));
   await id("play").click();
-  // It is kept while it trains, too: twice a minute.
+  // The run is stored during training, twice a minute.
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(third);
   await page.clock.fastForward(30_000);
   await expect(kept).not.toHaveText(steps(third));
-  const safe = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
+  const safe = Number(/ ([\d,]+) steps/.exec((await kept.textContent()) ?? "")?.[1].replaceAll(",", ""));
   expect(safe).toBeGreaterThan(third);
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
   await page.evaluate(() => new BroadcastChannel("test").postMessage("break"));
-  await expect(id("message")).toContainText(`safe up to step ${safe}`);
+  await expect(id("message")).toContainText(`safe up to step ${grouped(safe)}`);
   await id("start-again").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(safe);
   await expect(id("play")).toHaveText("Pause");
 });
 
-test("a fourth kept run asks which one may go; each can be opened, taken home and forgotten", async ({ page }) => {
+test("fourth stored run opens the dialog; runs can be opened, downloaded and deleted", async ({ page }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   const reached = [];
   for (const runs of [1, 2, 3]) {
     reached.push(await playTo(page, 2 + reached.length));
@@ -120,67 +124,67 @@ test("a fourth kept run asks which one may go; each can be opened, taken home an
     await id("reset").click();
     await expect(id("step-count")).toHaveText("0");
   }
-  // All four stay until somebody says which one goes. By keyboard alone: Esc keeps them.
+  // All four stay until one is deleted. By keyboard, Esc keeps them.
   reached.push(await playTo(page, 2 + reached.length));
-  await expect(id("choose")).toBeVisible();
+  await expect(id("delete-runs")).toBeVisible();
   await expect(kept).toHaveCount(4);
   expect(await violations(page)).toEqual([]);
   await page.keyboard.press("Escape");
-  await expect(id("choose")).toBeHidden();
+  await expect(id("delete-runs")).toBeHidden();
   await expect(kept).toHaveCount(4);
-  await expect(id("kept-many")).toContainText("4 runs are kept");
-  // It asks once for a run, not at every save.
+  await expect(id("stored-many")).toContainText("4 runs are stored");
+  // The dialog opens once per run, not at every save.
   reached[3] = await playTo(page, reached[3] + 2);
   await expect(kept.first()).toHaveText(steps(reached[3]));
-  await expect(id("choose")).toBeHidden();
-  await id("kept-choose").press("Enter");
-  const last = id("choose-runs").locator("li").last();
-  await expect(last).toContainText(` ${reached[0]} steps`);
-  await last.getByTestId("choose-drop").focus();
+  await expect(id("delete-runs")).toBeHidden();
+  await id("stored-choose").press("Enter");
+  const last = id("delete-runs-list").locator("li").last();
+  await expect(last).toContainText(` ${grouped(reached[0])} steps`);
+  await last.getByTestId("delete-runs-delete").focus();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(3);
-  // A slip is undone, and the focus is there.
-  await expect(id("choose-undo")).toBeFocused();
+  // Undo restores the run and has the focus.
+  await expect(id("delete-runs-undo")).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(kept).toHaveCount(4);
-  await last.getByTestId("choose-drop").click();
-  await expect(id("choose-said")).toContainText(`Dropped: Puppets, ${reached[0]} steps`);
-  await id("choose-close").click();
-  await expect(id("kept-many")).toBeHidden();
+  await last.getByTestId("delete-runs-delete").click();
+  await expect(id("delete-runs-status")).toContainText(`Deleted Puppets, ${grouped(reached[0])} steps`);
+  await id("delete-runs-close").click();
+  await expect(id("stored-many")).toBeHidden();
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   for (const [index, step] of reached.reverse().slice(0, 3).entries()) await expect(kept.nth(index)).toHaveText(steps(step));
 
   const download = page.waitForEvent("download");
-  await kept.nth(1).getByTestId("kept-download").click();
+  await kept.nth(1).getByTestId("stored-download").click();
   const file = await download;
   expect(file.suggestedFilename()).toBe(`autolink-run-${reached[1]}-steps.safetensors`);
   await id("model-input").setInputFiles(await file.path());
-  await expect(id("step-count")).toHaveText(`${reached[1]}`);
+  await expect(id("step-count")).toHaveText(grouped(reached[1]));
 
-  await kept.nth(0).getByTestId("kept-open").click();
-  await expect(id("step-count")).toHaveText(`${reached[0]}`);
-  // Other pictures: what was opened stays, for them.
+  await kept.nth(0).getByTestId("stored-open").click();
+  await expect(id("step-count")).toHaveText(grouped(reached[0]));
+  // The opened model stays for other images.
   await id("file-input").setInputFiles(pictures());
-  await expect(id("pictures-count")).toHaveText("6");
-  await expect(id("step-count")).toHaveText(`${reached[0]}`);
-  await kept.nth(0).getByTestId("kept-delete").click();
+  await expect(id("images-count")).toHaveText("6");
+  await expect(id("step-count")).toHaveText(grouped(reached[0]));
+  await kept.nth(0).getByTestId("stored-delete").click();
   await expect(kept).toHaveCount(2);
   await open(page, FEW);
   await expect(kept).toHaveCount(2);
 });
 
-test("without the private file system IndexedDB keeps the run; without both it is said once", async ({ page }) => {
+test("runs are stored in IndexedDB without the private file system; missing storage is reported once", async ({ page }) => {
   await page.addInitScript(() => {
     navigator.storage.getDirectory = () => Promise.reject(new DOMException("Not here.", "SecurityError"));
   });
   await open(page, QUICK);
   const id = at(page);
   const step = await playTo(page, 2);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
   await open(page, FEW);
   await id("resume-last").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
 
   await page.addInitScript(() => {
     indexedDB.open = () => {
@@ -191,12 +195,12 @@ test("without the private file system IndexedDB keeps the run; without both it i
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
-  await expect(id("message")).toContainText("cannot keep the run for you (Storage is disabled)");
-  await expect(id("unkept")).toContainText("press Save run");
+  await expect(id("message")).toContainText("cannot store this run: Storage is disabled");
+  await expect(id("autosave-error")).toContainText("Press Save run");
   await playTo(page, 5);
 });
 
-test("a full disk is said once, and training goes on", async ({ page }) => {
+test("full disk is reported once, and training continues", async ({ page }) => {
   await page.addInitScript(() => {
     FileSystemFileHandle.prototype.createWritable = () => Promise.reject(new DOMException("full", "QuotaExceededError"));
   });
@@ -206,11 +210,11 @@ test("a full disk is said once, and training goes on", async ({ page }) => {
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
   await id("play").click();
   await expect(id("message")).toContainText("its space for this page is used up");
-  await expect(id("kept-runs").locator("li")).toHaveCount(0);
+  await expect(id("stored-runs").locator("li")).toHaveCount(0);
   await playTo(page, 5);
 });
 
-/** Training under way, with some steps behind it.
+/** Starts training and waits for some steps.
  * @param {import("@playwright/test").Page} page
  */
 async function playing(page) {
@@ -218,48 +222,48 @@ async function playing(page) {
   await expect.poll(() => number(page.getByTestId("step-count")), { intervals: [20] }).toBeGreaterThanOrEqual(3);
 }
 
-test("R, pressed by accident, is undone by a click or Ctrl+Z, to the very step", async ({ page }) => {
+test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   await playing(page);
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press("r");
   await expect(id("step-count")).toHaveText("0");
   await expect(id("play")).toHaveText("Play");
   await expect(kept).toHaveCount(1);
-  const step = Number(/ (\d+) steps/.exec((await kept.textContent()) ?? "")?.[1]);
+  const step = Number(/ ([\d,]+) steps/.exec((await kept.textContent()) ?? "")?.[1].replaceAll(",", ""));
   expect(step).toBeGreaterThanOrEqual(3);
   await id("undo-run").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
-  await expect(id("message")).toContainText(`is back, at step ${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
+  await expect(id("message")).toContainText(`is restored at step ${grouped(step)}`);
   await id("step").click();
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   const loss = await id("loss").textContent();
 
-  // Once more, from a run that a step was added to; and as exactly.
+  // Again, after another step.
   await page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
   await page.keyboard.press("R");
   await expect(id("step-count")).toHaveText("0");
   await page.keyboard.press("Control+z");
-  await expect(id("step-count")).toHaveText(`${step + 1}`);
+  await expect(id("step-count")).toHaveText(grouped(step + 1));
   await expect(id("loss")).toHaveText(loss ?? "");
   await expect(id("undo-run")).toHaveCount(0);
-  // The run is the same one: it has one place among the kept.
+  // The run is the same one and stored once.
   await expect(kept).toHaveCount(1);
 });
 
-test("every other way in which a run goes keeps it, and is undone with its images", async ({ page }) => {
+test("every replacement of a run stores it and can be undone with its images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  const kept = id("kept-runs").locator("li");
+  const kept = id("stored-runs").locator("li");
   const download = page.waitForEvent("download");
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
   await id("save-model").click();
   const model = await (await download).path();
 
-  const all = await id("pictures-count").textContent();
+  const all = await id("images-count").textContent();
   /** @type {Record<string, () => Promise<unknown>>} */
   const ways = {
     "a setting": async () => {
@@ -270,7 +274,7 @@ test("every other way in which a run goes keeps it, and is undone with its image
     },
     "other images": async () => {
       await id("file-input").setInputFiles(pictures());
-      await expect(id("pictures-count")).toHaveText("6");
+      await expect(id("images-count")).toHaveText("6");
     },
     "a model that is opened": async () => {
       await id("model-input").setInputFiles(model);
@@ -279,27 +283,27 @@ test("every other way in which a run goes keeps it, and is undone with its image
     "an image that is removed": async () => {
       await id("thumbnails").getByRole("button").nth(2).click();
       await id("removed-apply").click();
-      await expect(id("pictures-left-out")).toHaveText(", 1 left out");
+      await expect(id("images-removed")).toHaveText(", 1 removed");
     },
   };
   for (const [name, go] of Object.entries(ways)) {
     const reached = (await number(id("step-count"))) + 2;
     await id("step").click();
     await id("step").click();
-    await expect(id("step-count"), name).toHaveText(`${reached}`);
+    await expect(id("step-count"), name).toHaveText(grouped(reached));
     const keypoints = await id("keypoints").inputValue();
     await go();
-    await expect(kept.filter({ hasText: ` ${reached} steps` }), name).toHaveCount(1);
+    await expect(kept.filter({ hasText: ` ${grouped(reached)} steps` }), name).toHaveCount(1);
     await id("undo-run").click();
-    await expect(id("step-count"), name).toHaveText(`${reached}`);
-    await expect(id("pictures-count"), name).toHaveText(all ?? "");
+    await expect(id("step-count"), name).toHaveText(grouped(reached));
+    await expect(id("images-count"), name).toHaveText(all ?? "");
     await expect(id("keypoints"), name).toHaveValue(keypoints);
   }
 });
 
-test("a run that cannot be kept goes only if a person says so", async ({ page }) => {
+test("replacing a run that cannot be stored asks first", async ({ page }) => {
   await page.addInitScript(() => {
-    // Whatever is thrown makes a true sentence.
+    // Any thrown value gives a sentence.
     FileSystemFileHandle.prototype.createWritable = () => Promise.reject(null);
   });
   /** @type {string[]} */ const asked = [];
@@ -314,19 +318,19 @@ test("a run that cannot be kept goes only if a person says so", async ({ page })
   await id("play").click();
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   const step = await number(id("step-count"));
-  await expect(id("unkept")).toContainText("cannot keep the run for you (it does not say why)");
+  await expect(id("autosave-error")).toContainText("cannot store this run: it does not say why");
   await id("reset").click();
   await expect.poll(() => asked.length).toBe(1);
-  expect(asked[0]).toContain(`This run of ${step} steps cannot be kept: it does not say why. Undo brings it back`);
-  await expect(id("step-count")).toHaveText(`${step}`);
+  expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it does not say why. You can undo this`);
+  await expect(id("step-count")).toHaveText(grouped(step));
   answer = true;
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   await id("undo-run").click();
-  await expect(id("step-count")).toHaveText(`${step}`);
+  await expect(id("step-count")).toHaveText(grouped(step));
 });
 
-test("the browser is asked to keep what is worth it, and its answer is said", async ({ page }) => {
+test("persistent storage is requested after a save, and the answer is shown", async ({ page }) => {
   await page.addInitScript(() => {
     const asked = { times: 0 };
     Object.assign(window, { asked });
@@ -338,7 +342,7 @@ test("the browser is asked to keep what is worth it, and its answer is said", as
   const id = at(page);
   expect(await times()).toBe(0);
   await playTo(page, 2);
-  await expect(id("persisted")).toHaveText(/may clear it when space runs low/);
+  await expect(id("persisted")).toHaveText(/may delete this when space runs low/);
   await playTo(page, 5);
   expect(await times()).toBe(1);
   await open(page, `${QUICK}&keypoints=5`);
@@ -346,12 +350,12 @@ test("the browser is asked to keep what is worth it, and its answer is said", as
   await expect(id("persisted")).toHaveText(/until you delete it/);
 });
 
-test("two tabs never write one run: the second goes on with its own, and is told", async ({ page, context }) => {
+test("second tab with one run continues as a separate run and reports it", async ({ page, context }) => {
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
   const step = await playTo(page, 3);
-  await expect(id("kept-runs").locator("li")).toHaveText(steps(step));
+  await expect(id("stored-runs").locator("li")).toHaveText(steps(step));
 
   const second = await context.newPage();
   second.on("dialog", (dialog) => dialog.accept());
@@ -359,26 +363,26 @@ test("two tabs never write one run: the second goes on with its own, and is told
   const there = at(second);
   await there("resume-last").click();
   await expect(there("message")).toContainText("Another tab trains this run too");
-  await expect(there("step-count")).toHaveText(`${step}`);
+  await expect(there("step-count")).toHaveText(grouped(step));
   const further = await playTo(second, step + 3);
-  const kept = there("kept-runs").locator("li");
+  const kept = there("stored-runs").locator("li");
   await expect(kept).toHaveCount(2);
   await expect(kept.first()).toHaveText(steps(further));
   await expect(kept.last()).toHaveText(steps(step));
-  // Nor does it take it away.
-  await kept.last().getByTestId("kept-delete").click();
+  // It does not delete it either.
+  await kept.last().getByTestId("stored-delete").click();
   await expect(there("message")).toContainText("Another tab trains this run");
   await expect(kept).toHaveCount(2);
 
-  // The first goes on where it was, in its own place; once it is closed, the run is free.
+  // The first tab continues its own run; when it closes, the run can be claimed.
   await page.bringToFront();
   const own = await playTo(page, step + 1);
-  await expect(id("kept-runs").locator("li").first()).toHaveText(steps(own));
-  await expect(id("kept-runs").locator("li")).toHaveCount(2);
+  await expect(id("stored-runs").locator("li").first()).toHaveText(steps(own));
+  await expect(id("stored-runs").locator("li")).toHaveCount(2);
   await page.close();
   await second.bringToFront();
   await second.reload();
-  await there("kept-runs").locator("li").first().getByTestId("kept-resume").click();
-  await expect(there("step-count")).toHaveText(`${own}`);
+  await there("stored-runs").locator("li").first().getByTestId("stored-resume").click();
+  await expect(there("step-count")).toHaveText(grouped(own));
   await expect(there("message")).not.toContainText("Another tab");
 });

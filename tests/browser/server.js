@@ -1,5 +1,5 @@
-// The project's folder over HTTP, as `cargo xtask serve` serves the page: `node tests/browser/server.js PORT`.
-// With `plain` behind the port, without headers, as a host does that lets nobody set any.
+// Serves the folder of the project over HTTP, as `cargo xtask serve` serves the page: `node tests/browser/server.js PORT`.
+// With `plain` after the port, without headers, like a host that allows none.
 
 import { createServer } from "node:http";
 import sirv from "sirv";

@@ -1,19 +1,20 @@
 // @ts-check
 /**
- * The page's second half: keypoints found in pictures, named and corrected, and taken home.
+ * The Annotate half of the page: detects keypoints in images, to be named, corrected and exported.
  *
  * @module
  */
 
 import { Camera } from "./camera.js";
-import { Desk } from "./desk.js";
+import { AnnotationProject } from "./annotation_project.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { EngineError } from "../autolink.js";
+import { counted, grouped } from "../format.js";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
-import { Pictures } from "./pictures.js";
-import { ProjectPanel } from "./project.js";
+import { BitmapCache } from "./bitmaps.js";
+import { ProjectPanel } from "./project_panel.js";
 import { isVideo, openVideo } from "./video.js";
 
 /** @import * as protocol from "../protocol.js" */
@@ -21,10 +22,10 @@ import { isVideo, openVideo } from "./video.js";
 /** @import { PageState, Store } from "../state.js" */
 /** @import { Video } from "./video.js" */
 
-/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Which images are shown. */
+/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Images to show. */
 
 /**
- * What this half of the page asks of the other.
+ * Parts of the page that this half uses.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
@@ -34,7 +35,7 @@ import { isVideo, openVideo } from "./video.js";
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ find: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, openProject: (file: NamedFile) => void, restore: () => Promise<void> }} Where
+ * @returns {{ detect: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, openProject: (file: NamedFile) => void, restore: () => Promise<void> }} Where
  *   what is dropped goes; and what was done on an earlier visit, to be called when an engine is new.
  */
 export function openAnnotate(store, { attempt, download, saves }) {
@@ -42,131 +43,129 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const select = (/** @type {string} */ id) => /** @type {HTMLSelectElement} */ (byId(id));
   const say = (/** @type {string} */ text) => store.set({ message: { kind: "info", text } });
 
-  /** Videos whose frames are in the project, by content. @type {Map<string, Video>} */
+  /** Videos whose frames are in the project, by content hash. @type {Map<string, Video>} */
   const videos = new Map();
-  const pictures = new Pictures((image) => {
-    const row = store.state.desk?.row(image);
+  const bitmaps = new BitmapCache((image) => {
+    const row = store.state.project?.row(image);
     if (!row?.is_here) return null;
     const { width_px, height_px } = row;
     const video = row.video && videos.get(row.video.content);
     /** @type {() => Promise<Blob>} */
     const read = () =>
       new Promise((resolve, reject) => {
-        attempt(async (session) => resolve(await session.picture(image))).then(() => reject(new Error("the engine does not have it")));
+        attempt(async (session) => resolve(await session.imageFile(image))).then(() => reject(new Error("the engine does not have the file")));
       });
     const seconds = row.video?.seconds ?? 0;
-    return { width_px, height_px, read: video ? () => video.picture(seconds) : read };
+    return { width_px, height_px, read: video ? () => video.image(seconds) : read };
   });
-  // Work is kept at once, and comes back on the next visit.
-  const project = new ProjectPanel(store, { attempt, download, saves }, () => {
+  // Edits are stored in the browser and restored on the next visit.
+  const projectPanel = new ProjectPanel(store, { attempt, download, saves }, () => {
     for (const video of videos.values()) video.close();
     videos.clear();
-    pictures.clear();
-    store.set({ noted: [] });
+    bitmaps.clear();
+    store.set({ fileNotes: [] });
   });
   const edit = (/** @type {protocol.Edit} */ edit) =>
     attempt(async (session) => {
       await session.edit(edit);
-      project.edited(true);
+      projectPanel.edited(true);
       if (store.state.message?.kind === "error") store.set({ message: null });
     }).then(() => {
-      // A field that was refused shows what holds.
-      if (store.state.message?.kind === "error" && store.state.desk) store.set({ desk: new Desk(store.state.desk.view, store.state.desk) });
+      // A field whose edit was rejected shows the old value.
+      if (store.state.message?.kind === "error" && store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
     });
-  const layer = () => /** @type {protocol.Layer} */ (select("desk-layer").value);
+  const layer = () => /** @type {protocol.Layer} */ (select("annotate-layer").value);
   const order = () => {
-    const { desk } = store.state;
-    const all = desk?.order(/** @type {"name"} */ (select("desk-order").value)) ?? [];
-    return desk ? desk.filtered(all, /** @type {Filter} */ (select("desk-filter").value), layer()) : all;
+    const { project } = store.state;
+    const all = project?.order(/** @type {"name"} */ (select("annotate-order").value)) ?? [];
+    return project ? project.filtered(all, /** @type {Filter} */ (select("annotate-filter").value), layer()) : all;
   };
   const remove = (/** @type {number[]} */ images) => {
     const [first] = images;
-    const name = store.state.desk?.row(first)?.name;
-    const text = images.length === 1 ? `Removed ${name}.` : `Removed ${images.length} images.`;
-    return edit({ kind: "remove", images }).then(() => project.offerUndo(text, () => edit({ kind: "undo" }), true));
+    const name = store.state.project?.row(first)?.name;
+    const text = images.length === 1 ? `Removed ${name}.` : `Removed ${counted(images.length, "image")}.`;
+    return edit({ kind: "remove", images }).then(() => projectPanel.offerUndo(text, () => edit({ kind: "undo" }), true));
   };
 
-  const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), pictures, edit, (image) => remove([image]));
+  const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), bitmaps, edit, (image) => remove([image]));
   const motion = new MotionPanel(byId("motion"), attempt, download);
-  const gallery = new Gallery(byId("gallery"), pictures, (image) => editor.open(image), (image) => remove([image]));
+  const gallery = new Gallery(byId("gallery"), bitmaps, (image) => editor.open(image), (image) => remove([image]));
 
   const show = () => {
-    const { desk } = store.state;
+    const { project } = store.state;
     const isLandmarks = layer() === "landmarks";
-    gallery.show(desk, layer(), order());
-    editor.show(desk, layer(), order());
-    byId("desk-empty").hidden = Boolean(desk?.count);
-    byId("desk-full").hidden = !desk?.count;
+    gallery.show(project, layer(), order());
+    editor.show(project, layer(), order());
+    byId("annotate-empty").hidden = Boolean(project?.count);
+    byId("annotate-full").hidden = !project?.count;
     byId("keypoints-part").hidden = isLandmarks;
     byId("landmarks-part").hidden = !isLandmarks;
-    if (!desk) return;
-    const { view } = desk;
-    byId("desk-count").textContent = `${desk.count} ${desk.count === 1 ? "picture" : "pictures"}`;
-    byId("desk-labelled").textContent = isLandmarks
-      ? `${view.labelled} of ${desk.count} labelled`
-      : `${desk.rows.filter(({ id }) => desk.placed(id, "keypoints") > 0).length} of ${desk.count} corrected`;
-    byId("desk-filtered").hidden = order().length > 0;
-    const waiting = byId("desk-waiting");
+    if (!project) return;
+    const { view } = project;
+    byId("annotate-count").textContent = counted(project.count, "image");
+    byId("annotate-labelled").textContent = isLandmarks
+      ? `${grouped(view.labelled)} of ${grouped(project.count)} labelled`
+      : `${grouped(project.rows.filter(({ id }) => project.placed(id, "keypoints") > 0).length)} of ${grouped(project.count)} corrected`;
+    byId("annotate-filtered").hidden = order().length > 0;
+    const waiting = byId("annotate-waiting");
     waiting.hidden = view.waiting === 0;
     const [labels, here] = [view.waiting, view.attachable];
     /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
-      `Labels of ${labels} ${labels === 1 ? "image" : "images"} from an earlier version know their images by name alone. ` +
-      (here ? `${here} of these names ${here === 1 ? "is" : "are"} here. Are these the same images?` : "Drop the images in, then attach the labels to them.");
-    /** @type {HTMLButtonElement} */ (byId("desk-attach")).disabled = here === 0;
-    const missing = desk.rows.filter((row) => !row.is_here).length;
-    byId("desk-missing").textContent = missing ? `${missing} ${missing === 1 ? "image is" : "images are"} not here. Drop the images to see them: their labels wait for them.` : "";
+      `Labels of ${counted(labels, "image")} from an earlier version know their images by name only. ` +
+      (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Are these the same images?` : "Drop in the images, then attach the labels.");
+    /** @type {HTMLButtonElement} */ (byId("annotate-attach")).disabled = here === 0;
+    const missing = project.rows.filter((row) => !row.is_here).length;
+    byId("annotate-missing").textContent = missing ? `${counted(missing, "image")} ${missing === 1 ? "is" : "are"} missing. Drop in the files to see them; their labels are waiting.` : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
-    showKeypoints(byId("keypoints"), desk, edit);
-    motion.show(desk, layer());
-    showEdges(byId("edges"), desk, edit);
-    showLandmarks(byId("landmarks"), desk, edit, (index) => editor.open(index));
+    showKeypoints(byId("keypoints"), project, edit);
+    motion.show(project, layer());
+    showEdges(byId("edges"), project, edit);
+    showLandmarks(byId("landmarks"), project, edit, (index) => editor.open(index));
     byId("landmarks-missing").textContent = view.missing;
     const next = /** @type {HTMLButtonElement} */ (byId("label-next"));
     next.disabled = view.next.length === 0;
-    next.textContent = view.next.length ? `Label next: ${desk.row(view.next[0])?.name}` : "Label next";
-    /** @type {HTMLButtonElement} */ (byId("desk-undo")).disabled = !view.can_undo;
-    /** @type {HTMLButtonElement} */ (byId("desk-redo")).disabled = !view.can_redo;
+    next.textContent = view.next.length ? `Label next: ${project.row(view.next[0])?.name}` : "Label next";
+    /** @type {HTMLButtonElement} */ (byId("annotate-undo")).disabled = !view.can_undo;
+    /** @type {HTMLButtonElement} */ (byId("annotate-redo")).disabled = !view.can_redo;
   };
-  store.watch(["desk"], show);
-  // The message is behind the dialog.
-  store.watch(["message"], ({ message }) => message?.kind === "error" && editor.isOpen && editor.tell(message.text));
-  // Keypoints stay as they were found until somebody asks for others.
-  store.watch(["desk", "step", "runId", "finding", "engine"], ({ desk, step, runId, finding, engine }) => {
-    const isOther = desk?.view.run !== runId;
-    const old = desk?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
-    byId("desk-again").hidden = old.length === 0 || finding || engine !== "running";
+  store.watch(["project"], show);
+  // The dialog hides the message.
+  store.watch(["message"], ({ message }) => message?.kind === "error" && editor.isOpen && editor.setStatus(message.text));
+  // Keypoints stay as they were detected until the user detects them again.
+  store.watch(["project", "step", "runId", "isDetecting", "engine"], ({ project, step, runId, isDetecting, engine }) => {
+    const isOther = project?.view.run !== runId;
+    const old = project?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
+    byId("annotate-again").hidden = old.length === 0 || isDetecting || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
-    const found = steps.length ? `found at step ${steps.join(", ")}${isOther ? " of another run" : ""}` : "not found yet";
-    const images = `${old.length} ${old.length === 1 ? "image" : "images"}`;
-    /** @type {HTMLElement} */ (byId("desk-again").querySelector("span")).textContent = `Keypoints of ${images} were ${found}. The model is at step ${step}.`;
+    const origin = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
+    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
   });
-  // The names of a run that is opened again come back with it.
-  store.watch(["runId"], ({ desk, runId }) => {
-    if (desk && runId) attempt((session) => session.showDesk());
+  // A run that is opened brings back its keypoint names.
+  store.watch(["runId"], ({ project, runId }) => {
+    if (project && runId) attempt((session) => session.showProject());
   });
-  select("desk-filter").addEventListener("change", show);
-  select("desk-layer").addEventListener("change", show);
-  select("desk-order").addEventListener("change", show);
+  select("annotate-filter").addEventListener("change", show);
+  select("annotate-layer").addEventListener("change", show);
+  select("annotate-order").addEventListener("change", show);
 
   store.watch(["formats"], ({ formats }) => {
     byId("formats").replaceChildren(
       ...formats.map(({ format, title, about, holds_images }) => {
         const button = make("button", { type: "button", class: "small", "data-testid": `export-${format}`, "aria-label": `Download: ${title}` }, "Download");
-        const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-pictures")).checked;
+        const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-images")).checked;
         button.addEventListener("click", () =>
           attempt(async (session) => {
-            if (withImages() || format === "png") await giveFrames(session);
+            if (withImages() || format === "png") await provideFrames(session);
             const file = await session.export({ layer: layer(), format, withImages: withImages() });
             download(file);
             store.set({ progress: null });
-            const { desk } = store.state;
-            const without = layer() === "keypoints" ? (desk?.rows.filter((row) => row.step === null).length ?? 0) : 0;
-            const missing = withImages() ? (desk?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
-            const images = (/** @type {number} */ count) => `${count} ${count === 1 ? "image" : "images"}`;
+            const { project } = store.state;
+            const without = layer() === "keypoints" ? (project?.rows.filter((row) => row.step === null).length ?? 0) : 0;
+            const missing = withImages() ? (project?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
             const notes = [
-              without ? ` ${images(without)} ${without === 1 ? "is" : "are"} not in it: no keypoints were found there yet.` : "",
-              missing ? ` The pixels of ${images(missing)} are not in it: drop the images in first.` : "",
+              without ? ` It leaves out ${counted(without, "image")} without keypoints: press Detect again first.` : "",
+              missing ? ` It lacks the files of ${counted(missing, "image")}: drop them in first.` : "",
             ];
             say(`Saved ${file.name}.${notes.join("")}`);
           }),
@@ -176,43 +175,43 @@ export function openAnnotate(store, { attempt, download, saves }) {
     );
   });
 
-  store.watch(["noted"], ({ noted }) => {
-    const section = /** @type {HTMLDetailsElement} */ (byId("noted"));
-    section.hidden = noted.length === 0;
-    section.open = noted.length > 0 && noted.length <= 3;
-    byId("noted-summary").textContent = noted.length === 1 ? "1 file needs a word" : `${noted.length} files need a word`;
-    byId("noted-files").replaceChildren(...noted.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
+  store.watch(["fileNotes"], ({ fileNotes }) => {
+    const section = /** @type {HTMLDetailsElement} */ (byId("file-notes"));
+    section.hidden = fileNotes.length === 0;
+    section.open = fileNotes.length > 0 && fileNotes.length <= 3;
+    byId("file-notes-summary").textContent = `Notes on ${counted(fileNotes.length, "file")}`;
+    byId("file-notes-files").replaceChildren(...fileNotes.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
   });
 
-  store.watch(["engine", "finding", "step", "pictures"], ({ engine, finding, step }) => {
-    byId("desk-cancel").hidden = !finding;
-    byId("desk-untrained").hidden = step > 0 || engine !== "running";
-    /** @type {HTMLButtonElement} */ (byId("desk-training")).disabled = engine !== "running" || finding || store.state.pictures === 0;
+  store.watch(["engine", "isDetecting", "step", "imageCount"], ({ engine, isDetecting, step }) => {
+    byId("annotate-cancel").hidden = !isDetecting;
+    byId("annotate-untrained").hidden = step > 0 || engine !== "running";
+    /** @type {HTMLButtonElement} */ (byId("annotate-training")).disabled = engine !== "running" || isDetecting || store.state.imageCount === 0;
   });
 
-  /** Frames go into an export as pictures. @param {Session} session */
-  const giveFrames = async (session) => {
-    const rows = store.state.desk?.rows ?? [];
+  /** Provides the images of video frames for an export. @param {Session} session */
+  const provideFrames = async (session) => {
+    const rows = store.state.project?.rows ?? [];
     const frames = rows.flatMap(({ id, video }) => (video && videos.has(video.content) ? [{ id, video }] : []));
     for (const [done, { id, video }] of frames.entries()) {
       store.set({ progress: { what: "Taking frames", done, total: frames.length, isBytes: false } });
-      const picture = await /** @type {Video} */ (videos.get(video.content)).picture(video.seconds);
-      await session.giveFrame(id, new File([picture], "frame.png"));
+      const image = await /** @type {Video} */ (videos.get(video.content)).image(video.seconds);
+      await session.provideFrame(id, new File([image], "frame.png"));
     }
   };
 
-  /** The frames of a video in the project by their numbers, and whether the model as it is now looked at each.
+  /** Returns the frames of a video in the project by number, each with true if its keypoints come from the current model.
    * @param {string} content
    * @returns {Map<number, boolean>}
    */
   const framesOf = (content) => {
-    const { desk, step, runId } = store.state;
-    const rows = desk?.rows.filter(({ video }) => video?.content === content) ?? [];
-    return new Map(rows.map((row) => [row.video?.frame ?? 0, row.is_here && row.step === step && desk?.view.run === runId]));
+    const { project, step, runId } = store.state;
+    const rows = project?.rows.filter(({ video }) => video?.content === content) ?? [];
+    return new Map(rows.map((row) => [row.video?.frame ?? 0, row.is_here && row.step === step && project?.view.run === runId]));
   };
-  /** Puts the frames of videos on the desk, one at a time. @param {Session} session @param {NamedFile[]} files */
-  const findInVideos = async (session, files) => {
-    const every = Number(select("desk-every").value);
+  /** Adds the frames of videos to the project, one at a time. @param {Session} session @param {NamedFile[]} files */
+  const detectInVideos = async (session, files) => {
+    const every = Number(select("annotate-every").value);
     /** @type {protocol.Rejected[]} */ const rejected = [];
     let count = 0;
     await session.pause();
@@ -228,94 +227,94 @@ export function openAnnotate(store, { attempt, download, saves }) {
         try {
           for await (const frame of video.frames(every)) {
             if (stopped) break;
-            // The same video once more brings what is not here yet.
+            // A video that is added again adds only missing frames.
             if (before.get(frame.frame)) continue;
             await session.addFrame({ name, content }, frame);
             added += 1;
-            const what = `Finding keypoints in ${name}, seconds`;
+            const what = `Detecting keypoints in ${name}, seconds`;
             store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
           }
         } finally {
           count += added;
         }
-        await session.showDesk();
-        const called = store.state.desk?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
+        await session.showProject();
+        const called = store.state.project?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
         if (video.guessed) rejected.push({ name, reason: video.guessed });
-        if (isKnown && added === 0) rejected.push({ name, reason: `This video is in the project already, as ${called}.` });
-        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `There is another video of this name: this one is ${called} here and in what is exported.` });
+        if (isKnown && added === 0) rejected.push({ name, reason: `This video is already in the project, as ${called}.` });
+        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `Another video has this name. This one is called ${called} here and in exports.` });
       } catch (error) {
         if (error instanceof EngineError) throw error;
         rejected.push({ name, reason: error instanceof Error ? error.message : String(error) });
       }
     }
-    await session.showDesk();
-    return { about: `Keypoints of ${count} ${count === 1 ? "frame" : "frames"}.`, rejected };
+    await session.showProject();
+    return { about: `Keypoints of ${counted(count, "frame")}.`, rejected };
   };
   let stopped = false;
 
   /**
-   * @param {NamedFile[]} files Without any: in the training pictures.
-   * @param {protocol.Rejected[]} [failed] What came with them and cannot be used.
-   * @param {NamedFile[]} [labels] Files of labels that came with them; they belong to images, which come first.
+   * @param {NamedFile[]} files Without any: the training images.
+   * @param {protocol.Rejected[]} [failed] Files dropped with them that cannot be used.
+   * @param {NamedFile[]} [labels] Files of labels dropped with them; they are imported after the images.
    */
-  const find = (files, failed = [], labels = []) => {
+  const detect = (files, failed = [], labels = []) => {
     stopped = false;
-    const inVideos = files.filter(isVideo);
-    const others = files.filter((file) => !isVideo(file));
-    store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints", done: 0, total: null, isBytes: false } });
+    const videoFiles = files.filter(isVideo);
+    const imageFiles = files.filter((file) => !isVideo(file));
+    store.set({ isDetecting: true, fileNotes: [], message: null, progress: { what: "Detecting keypoints", done: 0, total: null, isBytes: false } });
     attempt(async (session) => {
-      pictures.clear();
-      const found = [];
-      if (others.length || files.length === 0) found.push(await session.find(others));
-      if (inVideos.length) found.push(await findInVideos(session, inVideos));
-      pictures.clear();
-      if (store.state.desk) store.set({ desk: new Desk(store.state.desk.view, store.state.desk) });
-      for (const file of labels) found.push(await labelsOf(session, file));
-      project.edited(false);
-      store.set({ noted: [...failed, ...found.flatMap((found) => found?.rejected ?? [])], progress: null });
-      const about = found.map((found) => found?.about ?? "").join(" ").trim();
+      bitmaps.clear();
+      const results = [];
+      if (imageFiles.length || files.length === 0) results.push(await session.addImages(imageFiles));
+      if (videoFiles.length) results.push(await detectInVideos(session, videoFiles));
+      bitmaps.clear();
+      if (store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
+      for (const file of labels) results.push(await labelsOf(session, file));
+      projectPanel.edited(false);
+      store.set({ fileNotes: [...failed, ...results.flatMap((results) => results?.rejected ?? [])], progress: null });
+      const about = results.map((results) => results?.about ?? "").join(" ").trim();
       if (about) say(about);
-    }).finally(() => store.set({ finding: false, progress: null }));
+    }).finally(() => store.set({ isDetecting: false, progress: null }));
   };
-  /** Labels that came beside images: where one file holds none, the others do. @param {Session} session @param {NamedFile} labels */
+  /** Imports labels dropped with images. A file that is not one of labels becomes a note. @param {Session} session @param {NamedFile} labels */
   const labelsOf = async (session, { file, name }) => {
     try {
-      const found = await session.importLabels(file);
-      if (found) showLabels();
-      return found;
+      const results = await session.importLabels(file);
+      if (results) showLabels();
+      return results;
     } catch (error) {
       if (error instanceof EngineError && error.kind === "crash") throw error;
       return { about: "", rejected: [{ name, reason: error instanceof Error ? error.message : `${error}` }] };
     }
   };
   const showLabels = () => {
-    project.edited(true);
-    select("desk-layer").value = "landmarks";
+    projectPanel.edited(true);
+    select("annotate-layer").value = "landmarks";
     show();
   };
   const importLabels = (/** @type {NamedFile[]} */ files, /** @type {protocol.Rejected[]} */ failed = []) =>
     void attempt(async (session) => {
       /** @type {protocol.Rejected[]} */ const rejected = [...failed];
       for (const { file } of files) {
-        const found = await session.importLabels(file);
-        if (!found) continue;
-        rejected.push(...found.rejected);
+        const results = await session.importLabels(file);
+        if (!results) continue;
+        rejected.push(...results.rejected);
         showLabels();
-        say(found.about);
+        say(results.about);
       }
-      store.set({ noted: rejected });
+      store.set({ fileNotes: rejected });
     });
 
-  /** Finds keypoints anew where they are not of the model as it is now; names, corrections and landmarks stay. */
-  const findAgain = () => {
+  /** Detects keypoints again where they come from an older model. Names, corrections and landmarks stay. */
+  const detectAgain = () => {
     stopped = false;
-    store.set({ finding: true, noted: [], message: null, progress: { what: "Finding keypoints again", done: 0, total: null, isBytes: false } });
+    store.set({ isDetecting: true, fileNotes: [], message: null, progress: { what: "Detecting keypoints again", done: 0, total: null, isBytes: false } });
     attempt(async (session) => {
-      const found = await session.findAgain();
+      const results = await session.detectAgain();
       for (const [content, video] of videos) {
-        const { desk, step, runId } = store.state;
-        const isOld = (/** @type {protocol.ImageRow} */ row) => row.video?.content === content && (row.step !== step || desk?.view.run !== runId);
-        const rows = desk?.rows.filter(isOld) ?? [];
+        const { project, step, runId } = store.state;
+        const isOld = (/** @type {protocol.ImageRow} */ row) => row.video?.content === content && (row.step !== step || project?.view.run !== runId);
+        const rows = project?.rows.filter(isOld) ?? [];
         const wanted = new Set(rows.map((row) => row.video?.frame));
         if (wanted.size === 0) continue;
         for await (const frame of video.frames(1)) {
@@ -323,66 +322,66 @@ export function openAnnotate(store, { attempt, download, saves }) {
           if (wanted.has(frame.frame)) await session.addFrame({ name: rows[0].video?.name ?? "", content }, frame);
         }
       }
-      await session.showDesk();
-      store.set({ noted: found?.rejected ?? [], progress: null });
-      if (found) say(found.about);
-    }).finally(() => store.set({ finding: false, progress: null }));
+      await session.showProject();
+      store.set({ fileNotes: results?.rejected ?? [], progress: null });
+      if (results) say(results.about);
+    }).finally(() => store.set({ isDetecting: false, progress: null }));
   };
-  byId("desk-detect-again").addEventListener("click", findAgain);
-  byId("desk-attach").addEventListener("click", () => edit({ kind: "attach-waiting" }));
+  byId("annotate-detect-again").addEventListener("click", detectAgain);
+  byId("annotate-attach").addEventListener("click", () => edit({ kind: "attach-waiting" }));
 
-  byId("desk-training").addEventListener("click", () => find([]));
-  byId("desk-cancel").addEventListener("click", () => {
+  byId("annotate-training").addEventListener("click", () => detect([]));
+  byId("annotate-cancel").addEventListener("click", () => {
     stopped = true;
     attempt((session) => session.cancelLoad());
   });
 
   const camera = new Camera(/** @type {HTMLCanvasElement} */ (byId("camera")), byId("camera-readout"), select("camera-choice"));
-  byId("desk-camera").addEventListener("click", () => {
+  byId("annotate-camera").addEventListener("click", () => {
     if (camera.isOn) return camera.stop();
     attempt(async (session) => {
-      await session.pause(); // a step would make the picture stop
-      const { keypoints, edges } = await graph(session);
+      await session.pause(); // a training step would delay the images
+      const { keypoints, edges } = await skeletonOf(session);
       byId("camera-card").hidden = false;
-      byId("desk-camera").textContent = "Stop the camera";
+      byId("annotate-camera").textContent = "Stop the camera";
       await camera.show(session, () => ({ labels: keypoints, edges }));
     }).finally(() => {
       camera.stop();
       byId("camera-card").hidden = true;
-      byId("desk-camera").textContent = "Camera";
+      byId("annotate-camera").textContent = "Camera";
     });
   });
   addEventListener("hashchange", () => camera.stop());
-  byId("desk-clear").addEventListener("click", () => {
-    const { desk } = store.state;
-    if (desk?.count) remove(desk.rows.map(({ id }) => id));
+  byId("annotate-clear").addEventListener("click", () => {
+    const { project } = store.state;
+    if (project?.count) remove(project.rows.map(({ id }) => id));
   });
-  byId("desk-undo").addEventListener("click", () => edit({ kind: "undo" }));
-  byId("desk-redo").addEventListener("click", () => edit({ kind: "redo" }));
+  byId("annotate-undo").addEventListener("click", () => edit({ kind: "undo" }));
+  byId("annotate-redo").addEventListener("click", () => edit({ kind: "redo" }));
   byId("label-next").addEventListener("click", () => {
-    const next = store.state.desk?.view.next[0];
+    const next = store.state.project?.view.next[0];
     if (next !== undefined) editor.open(next);
   });
   byId("landmark-add").addEventListener("submit", (event) => {
     event.preventDefault();
     const field = /** @type {HTMLInputElement} */ (byId("landmark-new"));
-    edit({ kind: "add-landmark", name: field.value || `landmark ${(store.state.desk?.view.landmarks.length ?? 0) + 1}` });
+    edit({ kind: "add-landmark", name: field.value || `landmark ${(store.state.project?.view.landmarks.length ?? 0) + 1}` });
     field.value = "";
     field.focus();
   });
   byId("category").addEventListener("change", (event) => edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }));
-  /** The keypoints' names and edges: from the desk, or as the model has them. @param {Session} session */
-  const graph = async (session) => {
-    const view = store.state.desk?.view;
+  /** Names and edges of the keypoints, from the project or from the model. @param {Session} session */
+  const skeletonOf = async (session) => {
+    const view = store.state.project?.view;
     if (view && view.keypoints.length > 0) return { keypoints: view.keypoints, edges: view.skeleton };
-    await session.showDesk();
-    const desk = /** @type {Desk} */ (/** @type {PageState} */ (store.state).desk);
-    return { keypoints: desk.view.keypoints, edges: desk.view.skeleton };
+    await session.showProject();
+    const project = /** @type {AnnotationProject} */ (/** @type {PageState} */ (store.state).project);
+    return { keypoints: project.view.keypoints, edges: project.view.skeleton };
   };
 
   const openProject = (/** @type {NamedFile} */ { file }) => {
     location.hash = "#annotate";
-    project.openFile(file);
+    projectPanel.openFile(file);
   };
-  return { find, importLabels, openProject, restore: () => project.start() };
+  return { detect, importLabels, openProject, restore: () => projectPanel.start() };
 }

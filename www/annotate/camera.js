@@ -1,17 +1,17 @@
 // @ts-check
 /**
- * The camera, live: each answer asks for the newest image, so that what is too fast is dropped and nothing lags.
+ * Live detection in camera images. After each answer the newest image is sent, so that slow devices skip images and do not lag.
  *
  * @module
  */
 
-import { drawPoints } from "./desk.js";
-import { Feed, offerCameras, rememberCamera } from "./feed.js";
+import { drawPoints } from "./annotation_project.js";
+import { Feed, offerCameras, rememberCamera } from "./camera_feed.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
-/** Rate and delay are averaged over so many images. */
+/** Number of images over which rate and delay are averaged. */
 const RECENT = 15;
 
 export class Camera {
@@ -20,14 +20,14 @@ export class Camera {
   #choice;
   #video = document.createElement("video");
   /** @type {Feed | null} */ #feed = null;
-  /** Counts what was started and stopped, so that a camera that comes late is not shown. */ #turn = 0;
+  /** Counts starts and stops, so that a camera that opens too late is closed. */ #request = 0;
   #isOn = false;
-  /** Why the camera stopped by itself. */ #ended = "";
+  /** Reason why the camera stopped by itself. */ #ended = "";
 
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLElement} readout
-   * @param {HTMLSelectElement} choice Of a camera.
+   * @param {HTMLSelectElement} choice Select of the camera.
    */
   constructor(canvas, readout, choice) {
     this.#canvas = canvas;
@@ -43,65 +43,65 @@ export class Camera {
     return this.#isOn;
   }
 
-  /** Shows what it sees until it is stopped.
+  /** Shows the camera images with keypoints until the camera is stopped.
    * @param {Session} session
-   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} look How points are drawn.
-   * @returns {Promise<void>} Settles when it is stopped; rejects with a sentence where there is no camera, or no longer.
+   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} style Returns labels and edges for drawing.
+   * @returns {Promise<void>} Settles when the camera is stopped; rejects with a sentence if it fails.
    */
-  async show(session, look) {
+  async show(session, style) {
     this.#isOn = true;
     this.#ended = "";
     try {
       await this.#open();
-      while (this.#isOn) await this.#showFeed(session, look);
+      while (this.#isOn) await this.#showFeed(session, style);
     } finally {
       this.stop();
     }
     if (this.#ended) throw new Error(this.#ended);
   }
 
-  /** Opens the chosen camera, in place of the one before. */
+  /** Opens the chosen camera in place of the previous one. */
   async #open() {
-    const turn = ++this.#turn;
+    const request = ++this.#request;
     this.#feed?.stop();
     const feed = await Feed.open(
       this.#video,
-      (reason) => turn === this.#turn && this.#end(reason),
-      (reason) => turn === this.#turn && (this.#readout.textContent = reason),
+      (reason) => request === this.#request && this.#end(reason),
+      (reason) => request === this.#request && (this.#readout.textContent = reason),
     );
-    if (turn !== this.#turn || !this.#isOn) return feed.stop();
+    if (request !== this.#request || !this.#isOn) return feed.stop();
     this.#feed = feed;
     await offerCameras(this.#choice, feed.deviceId);
   }
 
-  /** Shows one camera until it is stopped, or another one is chosen.
+  /** Shows one camera until it is stopped or another one is chosen.
    * @param {Session} session
-   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} look
+   * @param {() => { labels: protocol.Label[], edges: [number, number][] }} style
    */
-  async #showFeed(session, look) {
+  async #showFeed(session, style) {
     const feed = this.#feed;
     const context = this.#canvas.getContext("2d");
-    // Another one is being opened.
+    // Another camera is being opened.
     if (!feed?.isOn || !context) return void (await new Promise((resolve) => setTimeout(resolve, 50)));
     let reader = /** @type {OffscreenCanvasRenderingContext2D | null} */ (null);
     /** @type {number[]} */ const ends = [];
     /** @type {number[]} */ const delays = [];
-    let turned = "";
+    let sizeNote = "";
     while (await feed.next()) {
       const { videoWidth: width, videoHeight: height } = this.#video;
       if (!width || !height) continue;
-      // A phone that is turned gives images of another size.
+      // Turning a phone changes the size of its images.
       if (reader?.canvas.width !== width || reader.canvas.height !== height) {
-        if (reader) turned = `, turned: now ${width} × ${height} px`;
+        if (reader) sizeNote = `, sizeNote: now ${width} × ${height} px`;
         reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-        if (!reader) throw new Error("There is no canvas to read the camera with.");
+        if (!reader) throw new Error("This browser has no canvas to read the camera with.");
       }
       const start = performance.now();
       reader.drawImage(this.#video, 0, 0, width, height);
       const { data } = reader.getImageData(0, 0, width, height);
-      const { keypoints, confidence } = await session.look({ width, height, pixels: new Uint8Array(data.buffer) });
+      const { keypoints, confidence } = await session.detectPixels({ width, height, pixels: new Uint8Array(data.buffer) });
       if (!feed.isOn) break;
-      const { labels, edges } = look();
+      const { labels, edges } = style();
       if (this.#canvas.width !== width || this.#canvas.height !== height) {
         this.#canvas.width = width;
         this.#canvas.height = height;
@@ -124,7 +124,7 @@ export class Camera {
       }
       const rate = ends.length > 1 ? ((ends.length - 1) * 1000) / (now - ends[0]) : 0;
       const delay = delays.reduce((a, b) => a + b, 0) / delays.length;
-      this.#readout.textContent = `${rate.toFixed(0)} pictures/s, ${delay.toFixed(0)} ms behind${turned}`;
+      this.#readout.textContent = `${rate.toFixed(0)} images/s, ${delay.toFixed(0)} ms behind${sizeNote}`;
     }
   }
 
@@ -136,7 +136,7 @@ export class Camera {
 
   stop() {
     this.#isOn = false;
-    this.#turn += 1;
+    this.#request += 1;
     this.#feed?.stop();
     this.#feed = null;
   }

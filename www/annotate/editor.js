@@ -1,87 +1,88 @@
 // @ts-check
 /**
- * One image, large: place landmarks, correct points, mark them absent, by mouse, touch and keyboard.
+ * The editor of one image: places, corrects and marks points by mouse, touch and keyboard.
  *
  * @module
  */
 
-import { drawPoints } from "./desk.js";
+import { grouped } from "../format.js";
+import { drawPoints } from "./annotation_project.js";
 
 /** @import * as protocol from "../protocol.js" */
-/** @import { Desk, DeskPoint } from "./desk.js" */
-/** @import { Lease, Pictures } from "./pictures.js" */
+/** @import { AnnotationProject, ProjectPoint } from "./annotation_project.js" */
+/** @import { Lease, BitmapCache } from "./bitmaps.js" */
 
 /**
- * A point of an image.
+ * A point of an image: id of the image row, layer, and index of the point in the layer.
  * @typedef {{ image: number, layer: protocol.Layer, index: number }} Target
  */
 
-/** How far beside a point one may press and still mean it, px of the screen. */
-const REACH = 18;
-/** A press that moves less is a click, px of the screen. */
-const STILL = 4;
-const MOST_ZOOM = 16;
-/** The arrow keys rest when none was pressed for so long, ms. */
-const REST = 300;
+/** Radius in which a press selects a point, px of the screen. */
+const CLICK_RADIUS = 18;
+/** Shortest movement that counts as a drag, px of the screen. */
+const DRAG_THRESHOLD = 4;
+const MAX_ZOOM = 16;
+/** Pause after the last arrow key before the point is placed, ms. */
+const NUDGE_PAUSE = 300;
 
 export class Editor {
   #dialog;
   #canvas;
   #list;
-  #pictures;
+  #bitmaps;
   #edit;
   #remove;
-  #said;
-  /** @type {Desk | null} */ #desk = null;
+  #status;
+  /** @type {AnnotationProject | null} */ #project = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
   /** @type {number[]} */ #order = [];
   #index = 0;
   #selected = 0;
   #zoom = 1;
-  /** What lies in the middle, as fractions of the picture. */
-  #middle = [0.5, 0.5];
+  /** Centre of the view, as fractions of the image. */
+  #center = [0.5, 0.5];
   /** @type {Lease | null} */ #lease = null;
-  /** Counts what was looked at, so that an older image that comes late is not shown. */ #loads = 0;
-  /** Where the image was among those that are paged through; it may leave them as it is labelled. */ #place = 0;
-  /** A point on its way. @type {(Target & { x: number, y: number }) | null} */ #held = null;
-  /** What the engine has not confirmed yet, the oldest first: who presses thrice within a second means three points.
-   * @type {(Target & { to: Partial<DeskPoint> })[]} */
-  #underway = [];
-  /** Places what the arrow keys moved. @type {(() => void) | null} */ #rest = null;
-  #resting = 0;
+  /** Counts loads, so that an older image that arrives late is not shown. */ #loads = 0;
+  /** Last position of the image in the order; labelling may remove it from the filter. */ #position = 0;
+  /** The point that is dragged or nudged. @type {(Target & { x: number, y: number }) | null} */ #moving = null;
+  /** Edits that the engine has not confirmed yet, oldest first. Three quick presses mean three points.
+   * @type {(Target & { to: Partial<ProjectPoint> })[]} */
+  #pendingEdits = [];
+  /** Places the point that arrow keys have moved. @type {(() => void) | null} */ #finishNudge = null;
+  #nudgeTimer = 0;
 
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {Pictures} pictures
+   * @param {BitmapCache} bitmaps
    * @param {(edit: protocol.Edit) => Promise<unknown>} edit Settles when the engine has answered.
    * @param {(image: number) => Promise<unknown>} remove Removes an image.
    */
-  constructor(dialog, pictures, edit, remove) {
+  constructor(dialog, bitmaps, edit, remove) {
     this.#dialog = dialog;
-    this.#pictures = pictures;
+    this.#bitmaps = bitmaps;
     this.#edit = edit;
     this.#remove = remove;
-    this.#said = /** @type {HTMLElement} */ (dialog.querySelector(".editor-said"));
+    this.#status = /** @type {HTMLElement} */ (dialog.querySelector(".editor-status"));
     this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
     this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
     const on = (/** @type {string} */ id, /** @type {() => void} */ act) => dialog.querySelector(`[data-act="${id}"]`)?.addEventListener("click", act);
     on("close", () => dialog.close());
-    on("before", () => this.#go(-1));
-    on("after", () => this.#go(1));
+    on("before", () => this.#page(-1));
+    on("after", () => this.#page(1));
     on("closer", () => this.#zoomTo(this.#zoom * 1.5));
     on("farther", () => this.#zoomTo(this.#zoom / 1.5));
-    on("occluded", () => this.#hide());
+    on("occluded", () => this.#toggleOccluded());
     on("absent", () => this.#setAbsent());
-    on("take-back", () => this.#takeBack());
+    on("reset-point", () => this.#resetPoint());
     on("remove", () => this.#removeImage());
     on("undo", () => this.#edit({ kind: "undo" }));
     on("redo", () => this.#edit({ kind: "redo" }));
     dialog.addEventListener("keydown", (event) => this.#key(event));
     dialog.addEventListener("close", () => {
-      this.#rest?.();
-      this.#held = null;
-      this.#letGo();
+      this.#finishNudge?.();
+      this.#moving = null;
+      this.#releaseImage();
     });
     this.#canvas.addEventListener("pointerdown", (event) => this.#press(event));
     this.#canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
@@ -91,22 +92,23 @@ export class Editor {
     return this.#dialog.open;
   }
 
-  /** Says something below the image.
+  /** Shows a text below the image.
    * @param {string} text
    */
-  tell(text) {
-    if (this.#said.textContent !== text) this.#said.textContent = text;
+  setStatus(text) {
+    if (this.#status.textContent !== text) this.#status.textContent = text;
   }
 
   /**
-   * @param {number} index The image, by the id of its row.
+   * Opens an image.
+   * @param {number} index Id of the image row.
    */
   open(index) {
-    this.#rest?.();
-    this.#held = null;
+    this.#finishNudge?.();
+    this.#moving = null;
     this.#index = index;
     this.#zoomTo(1);
-    this.#middle = [0.5, 0.5];
+    this.#center = [0.5, 0.5];
     this.#selected = this.#firstMissing();
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#load();
@@ -115,39 +117,39 @@ export class Editor {
   }
 
   /**
-   * @param {Desk | null} desk
+   * @param {AnnotationProject | null} project
    * @param {protocol.Layer} layer
    * @param {number[]} order
    */
-  show(desk, layer, order) {
+  show(project, layer, order) {
     if (layer !== this.#layer) this.#selected = 0;
     const wasHere = this.#isHere;
-    this.#desk = desk;
+    this.#project = project;
     this.#layer = layer;
     this.#order = order;
-    if (!desk?.row(this.#index)) this.#dialog.close();
-    // It was not here, and was dropped meanwhile.
+    if (!project?.row(this.#index)) this.#dialog.close();
+    // The missing file was dropped in.
     if (this.#dialog.open && !wasHere && this.#isHere) this.#load();
     this.#draw();
   }
 
   get #isHere() {
-    return this.#sheet?.is_here === true;
+    return this.#currentRow?.is_here === true;
   }
 
-  get #sheet() {
+  get #currentRow() {
     return this.#row(this.#index);
   }
 
   /** @param {number} image */
   #row(image) {
-    return this.#desk?.row(image);
+    return this.#project?.row(image);
   }
 
-  /** As the engine has them, with what is on its way to it. */
+  /** Points of the image, including edits that the engine has not confirmed. */
   get #points() {
-    const points = this.#desk?.points(this.#index, this.#layer) ?? [];
-    for (const { image, layer, index, to } of this.#underway) {
+    const points = this.#project?.points(this.#index, this.#layer) ?? [];
+    for (const { image, layer, index, to } of this.#pendingEdits) {
       if (image === this.#index && layer === this.#layer && points[index]) points[index] = { ...points[index], ...to };
     }
     return points;
@@ -158,87 +160,87 @@ export class Editor {
     return { image: this.#index, layer: this.#layer, index: this.#selected };
   }
 
-  /** Has an edit of a point done, and counts on it until the engine says what came of it.
+  /** Sends an edit of a point, and shows its expected result until the engine answers.
    * @param {Target} target
    * @param {protocol.Edit} edit
-   * @param {Partial<DeskPoint>} to What becomes of the point.
+   * @param {Partial<ProjectPoint>} to Expected change of the point.
    */
   async #send(target, edit, to) {
     const change = { ...target, to };
-    this.#underway.push(change);
-    this.tell("");
+    this.#pendingEdits.push(change);
+    this.setStatus("");
     this.#draw();
     await this.#edit(edit);
-    // What the engine says is shown with this frame.
+    // The answer of the engine is shown in the same frame.
     requestAnimationFrame(() => {
-      this.#underway.splice(this.#underway.indexOf(change), 1);
+      this.#pendingEdits.splice(this.#pendingEdits.indexOf(change), 1);
       this.#draw();
     });
   }
 
-  /** The first landmark that is not placed here. */
+  /** Index of the first point that is not placed. */
   #firstMissing() {
     return Math.max(0, this.#points.findIndex((point) => !point.placed));
   }
 
-  #letGo() {
+  #releaseImage() {
     this.#loads += 1;
     this.#lease?.release();
     this.#lease = null;
   }
 
   async #load() {
-    this.#letGo();
+    this.#releaseImage();
     const load = this.#loads;
     const isWanted = () => load === this.#loads;
-    this.tell("");
+    this.setStatus("");
     try {
-      const lease = await this.#pictures.lease(this.#index, null, isWanted);
+      const lease = await this.#bitmaps.lease(this.#index, null, isWanted);
       if (!isWanted()) return lease.release();
       this.#lease = lease;
-      const { width_px, height_px } = this.#sheet ?? { width_px: 0, height_px: 0 };
-      if (lease.scale < 1) this.tell(`The image has ${width_px} × ${height_px} px, more than there is memory for: it is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact places.`);
+      const { width_px, height_px } = this.#currentRow ?? { width_px: 0, height_px: 0 };
+      if (lease.scale < 1) this.setStatus(`The image (${grouped(width_px)} × ${grouped(height_px)} px) does not fit into memory and is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact positions.`);
       this.#draw();
     } catch (error) {
-      if (isWanted()) this.tell(error instanceof Error ? error.message : `${error}`);
+      if (isWanted()) this.setStatus(error instanceof Error ? error.message : `${error}`);
     }
   }
 
   /** @param {number} by */
-  #go(by) {
+  #page(by) {
     const next = this.#neighbour(by);
     if (next !== undefined) this.open(next);
   }
 
-  /** The image before or after this one.
+  /** Returns the id of the previous or next image.
    * @param {number} by
    * @returns {number | undefined}
    */
   #neighbour(by) {
-    const place = this.#order.indexOf(this.#index);
-    // Where it left those that are shown, the next one took its place.
-    return this.#order[place >= 0 ? place + by : by > 0 ? this.#place : this.#place - 1];
+    const position = this.#order.indexOf(this.#index);
+    // If the filter no longer includes the image, the next one has its position.
+    return this.#order[position >= 0 ? position + by : by > 0 ? this.#position : this.#position - 1];
   }
 
-  /** Scale and place of the picture, px of the canvas. */
+  /** Scale and position of the image, px of the canvas. */
   #frame() {
-    const { width_px, height_px } = this.#sheet ?? { width_px: 1, height_px: 1 };
+    const { width_px, height_px } = this.#currentRow ?? { width_px: 1, height_px: 1 };
     const { width, height } = this.#canvas;
     const fit = Math.min(width / width_px, height / height_px);
     const scale = fit * this.#zoom;
-    const start = (/** @type {number} */ room, /** @type {number} */ length, /** @type {number} */ middle) =>
-      length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, room / 2 - middle * length));
+    const start = (/** @type {number} */ room, /** @type {number} */ length, /** @type {number} */ center) =>
+      length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, room / 2 - center * length));
     return {
       scale,
-      left: start(width, width_px * scale, this.#middle[0]),
-      top: start(height, height_px * scale, this.#middle[1]),
+      left: start(width, width_px * scale, this.#center[0]),
+      top: start(height, height_px * scale, this.#center[1]),
     };
   }
 
   #draw() {
-    const desk = this.#desk;
-    const sheet = this.#sheet;
-    if (!this.#dialog.open || !desk || !sheet) return;
+    const project = this.#project;
+    const row = this.#currentRow;
+    if (!this.#dialog.open || !project || !row) return;
     const ratio = devicePixelRatio || 1;
     const [width, height] = [this.#canvas.clientWidth, this.#canvas.clientHeight].map((side) => Math.round(side * ratio));
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
@@ -249,33 +251,33 @@ export class Editor {
     if (!context) return;
     const { scale, left, top } = this.#frame();
     context.clearRect(0, 0, width, height);
-    // Zoomed in, the pixels themselves.
+    // At high zoom, single pixels are shown.
     context.imageSmoothingEnabled = this.#zoom === 1 || scale < 8;
     context.imageSmoothingQuality = "high";
-    if (this.#lease) context.drawImage(this.#lease.bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
+    if (this.#lease) context.drawImage(this.#lease.bitmap, left, top, row.width_px * scale, row.height_px * scale);
     const points = this.#points;
-    const held = this.#held;
-    if (held?.image === this.#index && held.layer === this.#layer && points[held.index]) {
-      points[held.index] = { ...points[held.index], x: held.x, y: held.y, visibility: "visible", placed: true };
+    const moving = this.#moving;
+    if (moving?.image === this.#index && moving.layer === this.#layer && points[moving.index]) {
+      points[moving.index] = { ...points[moving.index], x: moving.x, y: moving.y, visibility: "visible", placed: true };
     }
     const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
-    drawPoints(context, desk.labels(this.#layer), desk.edges(this.#layer), points, on, { radius: 7 * ratio, selected: this.#selected });
+    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), points, on, { radius: 7 * ratio, selected: this.#selected });
     this.#describe(points);
   }
 
-  /** @param {DeskPoint[]} points */
+  /** @param {ProjectPoint[]} points */
   #describe(points) {
-    const desk = /** @type {Desk} */ (this.#desk);
-    const place = this.#order.indexOf(this.#index);
-    if (place >= 0) this.#place = place;
+    const project = /** @type {AnnotationProject} */ (this.#project);
+    const position = this.#order.indexOf(this.#index);
+    if (position >= 0) this.#position = position;
     const title = /** @type {HTMLElement} */ (this.#dialog.querySelector("h2"));
-    title.textContent = `${this.#sheet?.name} (${place >= 0 ? `${place + 1} of ${this.#order.length}` : "no longer among those shown"})`;
-    const labels = desk.labels(this.#layer);
+    title.textContent = `${this.#currentRow?.name} (${position >= 0 ? `${position + 1} of ${this.#order.length}` : "outside the filter"})`;
+    const labels = project.labels(this.#layer);
     while (this.#list.children.length > labels.length) this.#list.lastElementChild?.remove();
     labels.forEach((label, k) => {
       const button = /** @type {HTMLButtonElement} */ (this.#list.children[k]?.firstElementChild ?? this.#entry(k));
       const point = points[k];
-      const what = this.#layer === "landmarks" ? "predicted" : "found";
+      const what = this.#layer === "landmarks" ? "predicted" : "detected";
       const state = point.visibility === "absent" ? (point.placed ? "absent" : "not placed") : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
       const text = `${label.name} ${state}`;
       if (button.dataset.text !== text + label.color) {
@@ -294,15 +296,15 @@ export class Editor {
     const hide = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="occluded"]'));
     hide.disabled = !selected || selected.visibility === "absent";
     hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
-    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="take-back"]')).disabled = !selected?.placed;
+    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="reset-point"]')).disabled = !selected?.placed;
     const absent = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="absent"]'));
     absent.disabled = !selected;
     absent.setAttribute("aria-pressed", `${Boolean(selected?.placed && selected.visibility === "absent")}`);
     const isSomewhere = selected && selected.visibility !== "absent";
     const where = isSomewhere ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : selected?.placed ? ", absent" : "";
     const label = labels[this.#selected];
-    this.#canvas.setAttribute("aria-label", `${this.#sheet?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
-    for (const [act, can] of /** @type {[string, boolean][]} */ ([["undo", desk.view.can_undo], ["redo", desk.view.can_redo]])) {
+    this.#canvas.setAttribute("aria-label", `${this.#currentRow?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
+    for (const [act, can] of /** @type {[string, boolean][]} */ ([["undo", project.view.can_undo], ["redo", project.view.can_redo]])) {
       const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
       if (button) button.disabled = !can;
     }
@@ -326,7 +328,7 @@ export class Editor {
 
   /** @param {number} k */
   #select(k) {
-    this.#rest?.();
+    this.#finishNudge?.();
     const count = this.#points.length;
     if (count) this.#selected = (k + count) % count;
     this.#draw();
@@ -334,11 +336,11 @@ export class Editor {
 
   /** @param {number} zoom */
   #zoomTo(zoom) {
-    this.#zoom = Math.min(MOST_ZOOM, Math.max(1, zoom));
+    this.#zoom = Math.min(MAX_ZOOM, Math.max(1, zoom));
     this.#draw();
   }
 
-  /** Where an event lies on the picture, px of the original.
+  /** Position of an event, px of the original image.
    * @param {MouseEvent} event
    */
   #at(event) {
@@ -350,15 +352,15 @@ export class Editor {
 
   /** @param {PointerEvent} event */
   #press(event) {
-    if (event.button !== 0 || !this.#sheet) return;
+    if (event.button !== 0 || !this.#currentRow) return;
     const start = this.#at(event);
     const distances = this.#points.map((point, k) =>
-      point.visibility === "absent" || this.#desk?.labels(this.#layer)[k].hidden ? Infinity : Math.hypot(point.x - start.x, point.y - start.y),
+      point.visibility === "absent" || this.#project?.labels(this.#layer)[k].hidden ? Infinity : Math.hypot(point.x - start.x, point.y - start.y),
     );
     const nearest = distances.indexOf(Math.min(...distances));
-    const onPoint = nearest >= 0 && distances[nearest] < REACH * start.unit;
-    // Landmarks are placed one after the other: a press elsewhere, or on another's prediction, is meant for the selected one. So is
-    // one for a point that is absent.
+    const onPoint = nearest >= 0 && distances[nearest] < CLICK_RADIUS * start.unit;
+    // Landmarks are placed one after the other: a press elsewhere, or on the prediction of another landmark, places the selected one. The
+    // same holds for an absent point.
     const selected = this.#points[this.#selected];
     const isMissing = selected && (selected.placed ? selected.visibility === "absent" : this.#layer === "landmarks");
     const isPlacing = isMissing && !(onPoint && this.#points[nearest].placed);
@@ -366,122 +368,122 @@ export class Editor {
     const target = this.#target;
     const holds = onPoint || isPlacing;
     const [fromX, fromY] = [event.clientX, event.clientY];
-    const middle = [...this.#middle];
+    const center = [...this.#center];
     const { scale } = this.#frame();
     let moved = false;
-    /** Where the point was dragged to. @type {{ x: number, y: number } | null} */ let dragged = null;
+    /** Position to which the point was dragged. @type {{ x: number, y: number } | null} */ let dragged = null;
     this.#canvas.setPointerCapture(event.pointerId);
     const listening = new AbortController();
     const on = (/** @type {"pointermove" | "pointerup" | "pointercancel"} */ name, /** @type {(event: PointerEvent) => void} */ act) =>
-      // Another finger is another press.
+      // Events of other pointers are ignored.
       this.#canvas.addEventListener(name, (other) => other.pointerId === event.pointerId && act(other), { signal: listening.signal });
     on("pointermove", (event) => {
       const [dx, dy] = [event.clientX - fromX, event.clientY - fromY];
-      if (!moved && Math.hypot(dx, dy) < STILL) return;
+      if (!moved && Math.hypot(dx, dy) < DRAG_THRESHOLD) return;
       moved = true;
       if (holds) {
-        // Another image may be shown meanwhile.
+        // The image may have changed meanwhile.
         if (target.image !== this.#index) return;
         const { x, y } = this.#at(event);
         dragged = { x, y };
-        this.#held = { ...target, x, y };
-      } else if (this.#sheet) {
+        this.#moving = { ...target, x, y };
+      } else if (this.#currentRow) {
         const ratio = devicePixelRatio || 1;
-        const { width_px, height_px } = this.#sheet;
-        this.#middle = [middle[0] - (dx * ratio) / (width_px * scale), middle[1] - (dy * ratio) / (height_px * scale)];
+        const { width_px, height_px } = this.#currentRow;
+        this.#center = [center[0] - (dx * ratio) / (width_px * scale), center[1] - (dy * ratio) / (height_px * scale)];
       }
       this.#draw();
     });
     on("pointerup", () => {
       listening.abort();
-      this.#held = null;
+      this.#moving = null;
       if (dragged) this.#placeAt(target, dragged);
       else if (!moved && isPlacing) this.#placeAt(target, start);
     });
     on("pointercancel", () => {
       listening.abort();
-      this.#held = null;
+      this.#moving = null;
       this.#draw();
     });
   }
 
-  /** Places a point, and goes on to the next landmark that is not placed.
+  /** Places a point, and selects the next landmark that is not placed.
    * @param {Target} target
-   * @param {{ x: number, y: number }} at px of the original.
+   * @param {{ x: number, y: number }} at px of the original image.
    */
   #placeAt(target, { x, y }, occluded = false) {
     const { image, layer, index } = target;
     const { width_px, height_px } = this.#row(image) ?? { width_px: 0, height_px: 0 };
     const within = (/** @type {number} */ v, /** @type {number} */ side) => Math.min(side, Math.max(0, v));
     const [atX, atY] = [within(x, width_px), within(y, height_px)];
-    const wasPlaced = this.#desk?.points(image, layer)[index]?.placed || this.#underway.some((other) => other.image === image && other.layer === layer && other.index === index);
+    const wasPlaced = this.#project?.points(image, layer)[index]?.placed || this.#pendingEdits.some((other) => other.image === image && other.layer === layer && other.index === index);
     this.#send(target, { kind: "place", image, layer, index, at_px: [atX, atY], occluded }, { x: atX, y: atY, visibility: occluded ? "occluded" : "visible", placed: true });
-    if (!wasPlaced) this.#goOn(target);
+    if (!wasPlaced) this.#selectNext(target);
   }
 
-  /** Selects the next landmark that is not placed, if one was just placed. @param {Target} target */
-  #goOn({ image, layer, index }) {
+  /** Selects the next landmark that is not placed. @param {Target} target */
+  #selectNext({ image, layer, index }) {
     if (layer !== "landmarks" || image !== this.#index) return;
     const next = this.#points.findIndex((point, k) => k > index && !point.placed);
     if (next >= 0) this.#select(next);
   }
 
-  /** Says that something is in front of the selected point, or no longer. */
-  #hide() {
+  /** Marks the selected point as occluded or visible. */
+  #toggleOccluded() {
     const point = this.#points[this.#selected];
     if (point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility !== "occluded");
   }
 
-  /** Says that the selected point is not on this image, or may be. */
+  /** Marks the selected point as absent, or resets it. */
   #setAbsent() {
     const point = this.#points[this.#selected];
     if (!point) return;
-    this.#held = null;
-    this.#rest?.();
-    if (point.placed && point.visibility === "absent") return this.#takeBack();
+    this.#moving = null;
+    this.#finishNudge?.();
+    if (point.placed && point.visibility === "absent") return this.#resetPoint();
     const target = this.#target;
     this.#send(target, { kind: "absent", ...target }, { visibility: "absent", placed: true });
-    if (!point.placed) this.#goOn(target);
+    if (!point.placed) this.#selectNext(target);
   }
 
-  /** Removes this image, and goes on to the next one. */
+  /** Removes the image and opens the next one. */
   #removeImage() {
-    const [image, name] = [this.#index, this.#sheet?.name];
+    const [image, name] = [this.#index, this.#currentRow?.name];
     const next = this.#neighbour(1) ?? this.#neighbour(-1);
     if (next === undefined) this.#dialog.close();
     else this.open(next);
-    this.tell(`Removed ${name}. Undo brings it back.`);
+    this.setStatus(`Removed ${name}. Undo restores it.`);
     this.#remove(image);
   }
 
-  /** What was placed goes back to where it was found or predicted. */
-  #takeBack() {
+  /** Resets the selected point to its detected or predicted position. */
+  #resetPoint() {
     if (!this.#points[this.#selected]?.placed) return;
     this.#send(this.#target, { kind: "unplace", ...this.#target }, { placed: false });
-    this.#canvas.focus(); // its button is off now
+    this.#canvas.focus(); // its button is disabled now
   }
 
   /** @param {WheelEvent} event */
   #wheel(event) {
     event.preventDefault();
-    const sheet = this.#sheet;
-    if (!sheet) return;
+    const row = this.#currentRow;
+    if (!row) return;
     const { x, y } = this.#at(event);
-    this.#zoom = Math.min(MOST_ZOOM, Math.max(1, this.#zoom * 1.2 ** (-Math.sign(event.deltaY))));
-    // What lies under the pointer stays there.
+    this.#zoom = Math.min(MAX_ZOOM, Math.max(1, this.#zoom * 1.2 ** (-Math.sign(event.deltaY))));
+    // The position under the pointer stays in place.
     const box = this.#canvas.getBoundingClientRect();
     const ratio = this.#canvas.width / box.width;
     const { scale } = this.#frame();
-    this.#middle = [
-      (x - ((event.clientX - box.left) * ratio - this.#canvas.width / 2) / scale) / sheet.width_px,
-      (y - ((event.clientY - box.top) * ratio - this.#canvas.height / 2) / scale) / sheet.height_px,
+    this.#center = [
+      (x - ((event.clientX - box.left) * ratio - this.#canvas.width / 2) / scale) / row.width_px,
+      (y - ((event.clientY - box.top) * ratio - this.#canvas.height / 2) / scale) / row.height_px,
     ];
     this.#draw();
   }
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    event.stopPropagation(); // the page's own keys rest while a picture is open
+    event.stopPropagation(); // the keys of the page do not act while the editor is open
     if (event.ctrlKey || event.metaKey) {
       if (event.key.toLowerCase() !== "z") return;
       event.preventDefault();
@@ -498,46 +500,46 @@ export class Editor {
       ArrowDown: () => this.#nudge(0, by),
       n: () => this.#select(this.#selected + 1),
       p: () => this.#select(this.#selected - 1),
-      PageDown: () => this.#go(1),
-      PageUp: () => this.#go(-1),
+      PageDown: () => this.#page(1),
+      PageUp: () => this.#page(-1),
       "+": () => this.#zoomTo(this.#zoom * 1.5),
       "=": () => this.#zoomTo(this.#zoom * 1.5),
       "-": () => this.#zoomTo(this.#zoom / 1.5),
-      o: () => this.#hide(),
+      o: () => this.#toggleOccluded(),
       a: () => this.#setAbsent(),
-      Delete: () => (event.shiftKey ? this.#removeImage() : this.#takeBack()),
-      Backspace: () => (event.shiftKey ? this.#removeImage() : this.#takeBack()),
+      Delete: () => (event.shiftKey ? this.#removeImage() : this.#resetPoint()),
+      Backspace: () => (event.shiftKey ? this.#removeImage() : this.#resetPoint()),
     };
-    // Enter presses the button that has the focus; on the picture it confirms a prediction.
+    // On a focused button, Enter presses it; on the image it confirms the point.
     if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility === "occluded");
     else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();
   }
 
-  /** Moves the selected point by px of the original; what is nowhere yet starts in the middle. It is placed when the keys rest.
+  /** Moves the selected point, px of the original image. An absent point starts in the middle. The point is placed after a pause.
    * @param {number} dx
    * @param {number} dy
    */
   #nudge(dx, dy) {
     const point = this.#points[this.#selected];
-    const sheet = this.#sheet;
-    if (!point || !sheet) return;
+    const row = this.#currentRow;
+    if (!point || !row) return;
     const target = this.#target;
-    const from = this.#held ?? (point.visibility === "absent" ? { x: sheet.width_px / 2, y: sheet.height_px / 2 } : point);
-    this.#held = { ...target, x: Math.min(sheet.width_px, Math.max(0, from.x + dx)), y: Math.min(sheet.height_px, Math.max(0, from.y + dy)) };
+    const from = this.#moving ?? (point.visibility === "absent" ? { x: row.width_px / 2, y: row.height_px / 2 } : point);
+    this.#moving = { ...target, x: Math.min(row.width_px, Math.max(0, from.x + dx)), y: Math.min(row.height_px, Math.max(0, from.y + dy)) };
     this.#draw();
     const occluded = point.visibility === "occluded";
-    clearTimeout(this.#resting);
-    this.#rest = () => {
-      const at = this.#held;
-      this.#rest = null;
-      this.#held = null;
-      clearTimeout(this.#resting);
+    clearTimeout(this.#nudgeTimer);
+    this.#finishNudge = () => {
+      const at = this.#moving;
+      this.#finishNudge = null;
+      this.#moving = null;
+      clearTimeout(this.#nudgeTimer);
       if (!at) return;
       const to = /** @type {const} */ ({ x: at.x, y: at.y, visibility: occluded ? "occluded" : "visible", placed: true });
       this.#send(target, { kind: "place", ...target, at_px: [at.x, at.y], occluded }, to);
     };
-    this.#resting = window.setTimeout(this.#rest, REST);
+    this.#nudgeTimer = window.setTimeout(this.#finishNudge, NUDGE_PAUSE);
   }
 }

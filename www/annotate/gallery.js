@@ -1,61 +1,61 @@
 // @ts-check
 /**
- * The images of the project with their points: only those in sight exist as elements, so that ten thousand scroll as ten do.
+ * The images of the project with their points. Only visible cards exist as elements, so that ten thousand images scroll smoothly.
  *
  * @module
  */
 
-import { drawPoints } from "./desk.js";
+import { drawPoints } from "./annotation_project.js";
 
 /** @import * as protocol from "../protocol.js" */
-/** @import { Desk } from "./desk.js" */
-/** @import { Pictures } from "./pictures.js" */
+/** @import { AnnotationProject } from "./annotation_project.js" */
+/** @import { BitmapCache } from "./bitmaps.js" */
 
-/** Least width of a card and height of its caption, px. */
+/** Smallest width of a card, height of its caption, and gap between cards, px. */
 const CARD = 130;
 const CAPTION = 44;
 const GAP = 12;
 /** Width of a bitmap, px. */
 const THUMBNAIL = 256;
-/** Rows drawn beyond the ones in sight. */
-const SPARE = 1;
+/** Number of rows that are drawn beyond the visible ones. */
+const EXTRA_ROWS = 1;
 
 export class Gallery {
   #root;
-  #pictures;
+  #bitmaps;
   #onOpen;
   #onRemove;
   #list = document.createElement("ul");
-  /** @type {Desk | null} */ #desk = null;
+  /** @type {AnnotationProject | null} */ #project = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
   /** @type {number[]} */ #order = [];
-  /** @type {Map<number, { item: HTMLElement, drawn: string }>} By place. */ #cards = new Map();
+  /** @type {Map<number, { item: HTMLElement, drawn: string }>} By position. */ #cards = new Map();
   #version = 0;
 
   /**
-   * @param {HTMLElement} root Scrolls.
-   * @param {Pictures} pictures
+   * @param {HTMLElement} root Element that scrolls.
+   * @param {BitmapCache} bitmaps
    * @param {(image: number) => void} onOpen
    * @param {(image: number) => void} onRemove
    */
-  constructor(root, pictures, onOpen, onRemove) {
+  constructor(root, bitmaps, onOpen, onRemove) {
     this.#root = root;
-    this.#pictures = pictures;
+    this.#bitmaps = bitmaps;
     this.#onOpen = onOpen;
     this.#onRemove = onRemove;
-    this.#list.className = "sheets";
+    this.#list.className = "gallery-list";
     root.append(this.#list);
     root.addEventListener("scroll", () => requestAnimationFrame(() => this.#draw()), { passive: true });
     new ResizeObserver(() => this.#draw()).observe(root);
   }
 
   /**
-   * @param {Desk | null} desk
+   * @param {AnnotationProject | null} project
    * @param {protocol.Layer} layer
    * @param {number[]} order
    */
-  show(desk, layer, order) {
-    this.#desk = desk;
+  show(project, layer, order) {
+    this.#project = project;
     this.#layer = layer;
     this.#order = order;
     this.#version += 1;
@@ -71,64 +71,64 @@ export class Gallery {
 
   #draw() {
     const { columns, width, height } = this.#shape();
-    const count = this.#desk ? this.#order.length : 0;
+    const count = this.#project ? this.#order.length : 0;
     this.#list.style.height = `${Math.max(0, Math.ceil(count / columns) * height - GAP)}px`;
-    const first = Math.max(0, Math.floor(this.#root.scrollTop / height) - SPARE) * columns;
-    const last = Math.min(count, (Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + SPARE) * columns);
-    for (const [place, { item }] of this.#cards) {
-      if (place >= first && place < last) continue;
-      // Whoever is on it keeps it.
-      if (item.contains(document.activeElement) && place < count) continue;
+    const first = Math.max(0, Math.floor(this.#root.scrollTop / height) - EXTRA_ROWS) * columns;
+    const last = Math.min(count, (Math.ceil((this.#root.scrollTop + this.#root.clientHeight) / height) + EXTRA_ROWS) * columns);
+    for (const [position, { item }] of this.#cards) {
+      if (position >= first && position < last) continue;
+      // The focused card stays.
+      if (item.contains(document.activeElement) && position < count) continue;
       item.remove();
-      this.#cards.delete(place);
+      this.#cards.delete(position);
     }
-    for (let place = first; place < last; place++) {
-      const card = this.#cards.get(place) ?? this.#card(place);
+    for (let position = first; position < last; position++) {
+      const card = this.#cards.get(position) ?? this.#card(position);
       const { style } = card.item;
       style.width = `${width}px`;
-      style.transform = `translate(${(place % columns) * (width + GAP)}px, ${Math.floor(place / columns) * height}px)`;
+      style.transform = `translate(${(position % columns) * (width + GAP)}px, ${Math.floor(position / columns) * height}px)`;
       const drawn = `${this.#version} ${width}`;
       if (card.drawn !== drawn) {
         card.drawn = drawn;
-        this.#fill(card.item, place, width);
+        this.#fill(card.item, position, width);
       }
     }
   }
 
-  /** @param {number} place */
-  #card(place) {
+  /** @param {number} position */
+  #card(position) {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
-    button.dataset.testid = "sheet";
+    button.dataset.testid = "gallery-image";
     button.append(document.createElement("canvas"), document.createElement("span"), document.createElement("small"));
-    button.addEventListener("click", () => this.#onOpen(this.#order[place]));
-    button.addEventListener("keydown", (event) => this.#move(event, place));
+    button.addEventListener("click", () => this.#onOpen(this.#order[position]));
+    button.addEventListener("keydown", (event) => this.#move(event, position));
     const remove = document.createElement("button");
     remove.type = "button";
     remove.className = "small icon";
     remove.textContent = "×";
-    remove.dataset.testid = "sheet-remove";
-    remove.addEventListener("click", () => this.#onRemove(this.#order[place]));
+    remove.dataset.testid = "gallery-remove";
+    remove.addEventListener("click", () => this.#onRemove(this.#order[position]));
     item.append(button, remove);
-    // In their order, for whoever goes through them by keyboard.
-    const after = [...this.#cards.keys()].filter((other) => other > place).sort((a, b) => a - b)[0];
+    // In order of their positions, for Tab.
+    const after = [...this.#cards.keys()].filter((other) => other > position).sort((a, b) => a - b)[0];
     this.#list.insertBefore(item, after === undefined ? null : (this.#cards.get(after)?.item ?? null));
     const card = { item, drawn: "" };
-    this.#cards.set(place, card);
+    this.#cards.set(position, card);
     return card;
   }
 
-  /** The arrows go from card to card.
+  /** Arrow keys move the focus between cards; Delete removes the image.
    * @param {KeyboardEvent} event
-   * @param {number} place
+   * @param {number} position
    */
-  #move(event, place) {
-    if (event.key === "Delete") return this.#onRemove(this.#order[place]);
+  #move(event, position) {
+    if (event.key === "Delete") return this.#onRemove(this.#order[position]);
     const { columns, height } = this.#shape();
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
-    const to = place + (step ?? 0);
+    const to = position + (step ?? 0);
     if (!step || to < 0 || to >= this.#order.length) return;
     event.preventDefault();
     event.stopPropagation();
@@ -141,32 +141,32 @@ export class Gallery {
 
   /**
    * @param {HTMLElement} item
-   * @param {number} place
+   * @param {number} position
    * @param {number} width px
    */
-  async #fill(item, place, width) {
-    const desk = this.#desk;
-    const index = this.#order[place];
-    const sheet = desk?.row(index);
+  async #fill(item, position, width) {
+    const project = this.#project;
+    const index = this.#order[position];
+    const row = project?.row(index);
     const canvas = item.querySelector("canvas");
     const [name, note] = item.querySelectorAll("span, small");
     const button = item.querySelector("button");
-    if (!desk || !sheet || !canvas || !button) return;
-    const placed = desk.points(index, this.#layer).filter((point) => point.placed).length;
-    name.textContent = sheet.name;
-    const found = sheet.step === null ? "keypoints not found yet" : `${sheet.confidence.toFixed(2)} confidence`;
+    if (!project || !row || !canvas || !button) return;
+    const placed = project.points(index, this.#layer).filter((point) => point.placed).length;
+    name.textContent = row.name;
+    const found = row.step === null ? "keypoints not detected yet" : `${row.confidence.toFixed(2)} confidence`;
     const hand = placed ? `${placed} by hand` : "";
-    note.textContent = sheet.is_here ? hand || found : ["not here: drop it to see it", hand].filter(Boolean).join(", ");
-    button.title = sheet.name;
-    item.classList.toggle("is-missing", !sheet.is_here);
+    note.textContent = row.is_here ? hand || found : ["file missing: drop it in", hand].filter(Boolean).join(", ");
+    button.title = row.name;
+    item.classList.toggle("is-missing", !row.is_here);
     const remove = item.querySelector("button.icon");
-    remove?.setAttribute("aria-label", `Remove ${sheet.name}`);
-    remove?.setAttribute("title", `Remove ${sheet.name}`);
+    remove?.setAttribute("aria-label", `Remove ${row.name}`);
+    remove?.setAttribute("title", `Remove ${row.name}`);
     const version = this.#version;
     const pixels = Math.round(width * (devicePixelRatio || 1));
-    // Meanwhile it may show something else.
-    const isWanted = () => version === this.#version && this.#order[place] === index && this.#cards.get(place)?.item === item;
-    const lease = await this.#pictures.lease(index, THUMBNAIL, isWanted).catch(() => null);
+    // The card may show another image meanwhile.
+    const isWanted = () => version === this.#version && this.#order[position] === index && this.#cards.get(position)?.item === item;
+    const lease = await this.#bitmaps.lease(index, THUMBNAIL, isWanted).catch(() => null);
     if (isWanted()) this.#paint(canvas, lease?.bitmap ?? null, index, pixels);
     lease?.release();
   }
@@ -178,18 +178,18 @@ export class Gallery {
    * @param {number} pixels Side of the canvas.
    */
   #paint(canvas, bitmap, index, pixels) {
-    const desk = this.#desk;
-    const sheet = desk?.row(index);
-    if (!desk || !sheet) return;
+    const project = this.#project;
+    const row = project?.row(index);
+    if (!project || !row) return;
     if (canvas.width !== pixels || canvas.height !== pixels) canvas.width = canvas.height = pixels;
     const context = canvas.getContext("2d");
     if (!context) return;
     context.clearRect(0, 0, pixels, pixels);
-    const scale = pixels / Math.max(sheet.width_px, sheet.height_px);
-    const left = (pixels - sheet.width_px * scale) / 2;
-    const top = (pixels - sheet.height_px * scale) / 2;
-    if (bitmap) context.drawImage(bitmap, left, top, sheet.width_px * scale, sheet.height_px * scale);
+    const scale = pixels / Math.max(row.width_px, row.height_px);
+    const left = (pixels - row.width_px * scale) / 2;
+    const top = (pixels - row.height_px * scale) / 2;
+    if (bitmap) context.drawImage(bitmap, left, top, row.width_px * scale, row.height_px * scale);
     const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
-    drawPoints(context, desk.labels(this.#layer), desk.edges(this.#layer), desk.points(index, this.#layer), on, { radius: pixels * 0.026 });
+    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), project.points(index, this.#layer), on, { radius: pixels * 0.026 });
   }
 }

@@ -1,19 +1,20 @@
 // @ts-check
 /**
- * The names: of the discovered keypoints with their skeleton, and of a person's own landmarks with how well they are predicted.
+ * The lists of keypoints, edges and landmarks with their names and errors.
  *
  * @module
  */
 
 /** @import * as protocol from "../protocol.js" */
-/** @import { Desk } from "./desk.js" */
+/** @import { AnnotationProject } from "./annotation_project.js" */
 
-/** Edges offered by hand: the strongest ones and those of the skeleton. */
+/** Number of the strongest edges that are listed in addition to those of the skeleton. */
 const OFFERED = 24;
 
-/** @typedef {(edit: protocol.Edit) => Promise<unknown>} Do */
+/** @typedef {(edit: protocol.Edit) => Promise<unknown>} SendEdit */
 
 /**
+ * Makes an element.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {Record<string, string>} [attributes]
@@ -26,10 +27,10 @@ export function make(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Lists that wait until a name in them is typed. @type {WeakMap<HTMLElement, HTMLElement[]>} */
+/** Updates of lists that wait until the user has finished typing a name. @type {WeakMap<HTMLElement, HTMLElement[]>} */
 const waiting = new WeakMap();
 
-/** Replaces a list; whoever was in it stays there with what was selected, and whoever is typing is not interrupted.
+/** Replaces the items of a list and keeps focus and selection. While the user types a name, the update waits.
  * @param {HTMLElement} list
  * @param {HTMLElement[]} items
  */
@@ -48,9 +49,9 @@ function replace(list, items) {
   }
   const selected = active instanceof HTMLInputElement && active.type === "text" ? [active.selectionStart, active.selectionEnd] : null;
   list.replaceChildren(...items);
-  const again = active && document.getElementById(active.id);
-  again?.focus();
-  if (selected && again instanceof HTMLInputElement) again.setSelectionRange(selected[0], selected[1]);
+  const replacement = active && document.getElementById(active.id);
+  replacement?.focus();
+  if (selected && replacement instanceof HTMLInputElement) replacement.setSelectionRange(selected[0], selected[1]);
 }
 
 /**
@@ -86,15 +87,15 @@ function button(id, text, label, act) {
   return made;
 }
 
-const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)} %`;
+const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(1)}%`;
 
-/** The discovered keypoints.
+/** Shows the discovered keypoints.
  * @param {HTMLElement} list
- * @param {Desk} desk
- * @param {Do} edit
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
  */
-export function showKeypoints(list, desk, edit) {
-  const { keypoints } = desk.view;
+export function showKeypoints(list, project, edit) {
+  const { keypoints } = project.view;
   const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
     const order = keypoints.map((_, index) => index);
     order.splice(to, 0, ...order.splice(from, 1));
@@ -105,7 +106,7 @@ export function showKeypoints(list, desk, edit) {
     keypoints.map(({ name, color, hidden, placed_on, error, baseline }, index) => {
       const colour = make("input", { id: `keypoint-color-${index}`, type: "color", value: color, "aria-label": `Colour of ${name}` });
       colour.addEventListener("change", () => edit({ kind: "recolor", index, color: colour.value }));
-      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Shown and exported" });
+      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Show and export" });
       shown.checked = !hidden;
       shown.addEventListener("change", () => edit({ kind: "hide", index, hidden: !shown.checked }));
       const merge = make("select", { id: `keypoint-merge-${index}`, "aria-label": `Merge ${name} into another`, title: "Merge into" });
@@ -118,30 +119,30 @@ export function showKeypoints(list, desk, edit) {
       const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) => edit({ kind: "rename", index, name }));
       field.dataset.testid = "keypoint-name";
       const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
-      const told = [];
-      if (placed_on) told.push(`corrected on ${placed_on}`);
+      const notes = [];
+      if (placed_on) notes.push(`corrected on ${placed_on}`);
       if (error != null) {
-        const mean = baseline == null ? "" : ` (its mean place: ${percent(baseline)})`;
-        told.push(`off its landmark by ${percent(error)} of the picture${mean}`);
+        const mean = baseline == null ? "" : ` (mean position: ${percent(baseline)})`;
+        notes.push(`${percent(error)} of the image off its landmark${mean}`);
       }
-      if (told.length) item.append(make("small", { "data-testid": "keypoint-note" }, told.join(", ")));
+      if (notes.length) item.append(make("small", { "data-testid": "keypoint-note" }, notes.join(", ")));
       return item;
     }),
   );
 }
 
-/** The skeleton: which edges count.
- * @param {HTMLElement} root Holds a slider and a list.
- * @param {Desk} desk
- * @param {Do} edit
+/** Shows the edges, and which of them belong to the skeleton.
+ * @param {HTMLElement} root Contains a slider and a list.
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
  */
-export function showEdges(root, desk, edit) {
-  const { keypoints, skeleton, edge_weights } = desk.view;
+export function showEdges(root, project, edit) {
+  const { keypoints, skeleton, edge_weights } = project.view;
   const slider = /** @type {HTMLInputElement} */ (root.querySelector("input[type=range]"));
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   const key = (/** @type {[number, number]} */ [a, b]) => `${Math.min(a, b)}-${Math.max(a, b)}`;
   const chosen = new Set(skeleton.map(key));
-  // The slider counts edges: how many of the strongest.
+  // The slider sets the number of edges, strongest first.
   slider.max = `${edge_weights.length}`;
   if (document.activeElement !== slider) slider.value = `${skeleton.length}`;
   slider.setAttribute("aria-valuetext", `${skeleton.length} of ${edge_weights.length} edges`);
@@ -165,14 +166,14 @@ export function showEdges(root, desk, edit) {
   );
 }
 
-/** A person's landmarks.
+/** Shows the landmarks with their errors.
  * @param {HTMLElement} list
- * @param {Desk} desk
- * @param {Do} edit
- * @param {(index: number) => void} open Opens a picture.
+ * @param {AnnotationProject} project
+ * @param {SendEdit} edit
+ * @param {(index: number) => void} open Opens an image in the editor.
  */
-export function showLandmarks(list, desk, edit, open) {
-  const { landmarks } = desk.view;
+export function showLandmarks(list, project, edit, open) {
+  const { landmarks } = project.view;
   replace(
     list,
     landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {
@@ -184,12 +185,12 @@ export function showLandmarks(list, desk, edit, open) {
       const text =
         error == null
           ? `placed on ${placed_on}`
-          : `placed on ${placed_on}, off by ${percent(error)} of the picture${baseline == null ? "" : ` (its mean place: ${percent(baseline)})`}`;
+          : `placed on ${placed_on}, predicted with an error of ${percent(error)} of the image${baseline == null ? "" : ` (mean position: ${percent(baseline)})`}`;
       const item = make("li", {}, dot, field, remove, make("small", { "data-testid": "landmark-error" }, text));
       if (error != null && worst.length) {
-        const links = make("small", {}, "worst: ");
+        const links = make("small", {}, "Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
-          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, desk.row(image)?.name ?? "");
+          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, project.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));
           links.append(place ? ", " : "", link);
         });

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How points move through a video: chosen measures over time, as a chart and as a table.
+ * Motion of points in a video: measurements over time, as a chart and as a table.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { make } from "./labels.js";
 /** @import uPlot from "../vendor/uPlot.esm.js" */
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
-/** @import { Desk } from "./desk.js" */
+/** @import { AnnotationProject } from "./annotation_project.js" */
 
-/** What can be followed, and of how many points. @type {Record<protocol.Measure["kind"], [string, number]>} */
+/** Title and number of points of each kind of measurement. @type {Record<protocol.Measure["kind"], [string, number]>} */
 const KINDS = { speed: ["Speed", 1], x: ["Across (x)", 1], y: ["Down (y)", 1], distance: ["Distance", 2], angle: ["Angle", 3] };
-/** Moderate: 1 Hz at rest. */
+/** Parameters of the one-euro filter: moderate smoothing, 1 Hz at rest. */
 const SMOOTHING = { cutoff: 1, beta: 20 };
 
 export class MotionPanel {
   #root;
   #run;
-  /** @type {Desk | null} */ #desk = null;
+  /** @type {AnnotationProject | null} */ #project = null;
   /** @type {protocol.Layer} */ #layer = "keypoints";
   /** @type {protocol.Measure[]} */ #measures = [];
   /** @type {uPlot | null} */ #plot = null;
-  #asked = 0;
+  #request = 0;
 
   /**
    * @param {HTMLElement} root
@@ -37,12 +37,12 @@ export class MotionPanel {
     this.#run = run;
     this.#field("motion-kind").append(...Object.entries(KINDS).map(([kind, [title]]) => make("option", { value: kind }, title)));
     this.#field("motion-kind").addEventListener("change", () => this.#offer());
-    this.#field("motion-smooth").addEventListener("change", () => this.#ask());
-    this.#field("motion-video").addEventListener("change", () => this.#ask());
+    this.#field("motion-smooth").addEventListener("change", () => this.#update());
+    this.#field("motion-video").addEventListener("change", () => this.#update());
     this.#field("motion-add").addEventListener("click", () => {
       this.#measures.push(this.#chosen());
       this.#list();
-      this.#ask();
+      this.#update();
     });
     this.#field("motion-csv").addEventListener("click", () =>
       run(async (session) => download(await session.exportMotion({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() }))),
@@ -68,88 +68,88 @@ export class MotionPanel {
   }
 
   /**
-   * @param {Desk | null} desk
+   * @param {AnnotationProject | null} project
    * @param {protocol.Layer} layer
    */
-  show(desk, layer) {
-    this.#desk = desk;
-    const videos = [...new Set(desk?.rows.flatMap(({ video }) => (video ? [video.name] : [])))];
+  show(project, layer) {
+    this.#project = project;
+    const videos = [...new Set(project?.rows.flatMap(({ video }) => (video ? [video.name] : [])))];
     this.#root.hidden = videos.length === 0;
-    if (!desk || videos.length === 0) return;
+    if (!project || videos.length === 0) return;
     const select = this.#field("motion-video");
     if ([...select.options].map(({ value }) => value).join("\n") !== videos.join("\n")) {
       select.replaceChildren(...videos.map((video) => make("option", {}, video)));
     }
-    const names = this.#exported(desk, layer);
+    const names = this.#exported(project, layer);
     const isOther = layer !== this.#layer;
     this.#layer = layer;
-    // Measures of points that are gone go with them.
+    // Measurements of points that no longer exist are removed.
     const most = names.length;
     this.#measures = isOther ? [] : this.#measures.filter((measure) => pointsOf(measure).every((k) => k < most));
     if (this.#measures.length === 0 && most > 0) this.#measures = [{ kind: "speed", keypoint: 0 }];
     this.#offer();
     this.#list();
-    this.#ask();
+    this.#update();
   }
 
-  /** Hidden keypoints are not exported, and not counted.
-   * @param {Desk} desk
+  /** Names of the exported points; hidden keypoints are not exported.
+   * @param {AnnotationProject} project
    * @param {protocol.Layer} layer
    */
-  #exported(desk, layer) {
-    return desk.labels(layer).filter(({ hidden }) => !hidden).map(({ name }) => name);
+  #exported(project, layer) {
+    return project.labels(layer).filter(({ hidden }) => !hidden).map(({ name }) => name);
   }
 
   #offer() {
-    if (!this.#desk) return;
+    if (!this.#project) return;
     const [, count] = KINDS[/** @type {protocol.Measure["kind"]} */ (this.#field("motion-kind").value)];
-    const names = this.#exported(this.#desk, this.#layer);
-    [0, 1, 2].forEach((place) => {
-      const select = this.#field(`motion-point-${place}`);
+    const names = this.#exported(this.#project, this.#layer);
+    [0, 1, 2].forEach((index) => {
+      const select = this.#field(`motion-point-${index}`);
       const before = select.value;
-      select.hidden = place >= count;
+      select.hidden = index >= count;
       select.replaceChildren(...names.map((name, k) => make("option", { value: `${k}` }, name)));
-      select.value = before && Number(before) < names.length ? before : `${Math.min(place, names.length - 1)}`;
+      select.value = before && Number(before) < names.length ? before : `${Math.min(index, names.length - 1)}`;
     });
   }
 
   /** @returns {protocol.Measure} */
   #chosen() {
     const kind = /** @type {protocol.Measure["kind"]} */ (this.#field("motion-kind").value);
-    const [a, b, c] = [0, 1, 2].map((place) => Number(this.#field(`motion-point-${place}`).value));
+    const [a, b, c] = [0, 1, 2].map((index) => Number(this.#field(`motion-point-${index}`).value));
     if (kind === "distance") return { kind, ends: [a, b] };
     if (kind === "angle") return { kind, points: [a, b, c] };
     return { kind, keypoint: a };
   }
 
   #list() {
-    const names = this.#desk ? this.#exported(this.#desk, this.#layer) : [];
+    const names = this.#project ? this.#exported(this.#project, this.#layer) : [];
     const list = /** @type {HTMLElement} */ (this.#root.querySelector(".measures-list"));
     list.replaceChildren(
-      ...this.#measures.map((measure, place) => {
+      ...this.#measures.map((measure, index) => {
         const text = `${KINDS[measure.kind][0]}: ${pointsOf(measure).map((k) => names[k]).join(", ")}`;
         const remove = make("button", { type: "button", class: "small icon", "aria-label": `Remove ${text}` }, "×");
         remove.addEventListener("click", () => {
-          this.#measures.splice(place, 1);
+          this.#measures.splice(index, 1);
           this.#list();
-          this.#ask();
+          this.#update();
         });
         const dot = make("i", {});
-        dot.style.background = strokeOf(place);
+        dot.style.background = strokeOf(index);
         return make("li", {}, dot, text, remove);
       }),
     );
   }
 
-  async #ask() {
-    const turn = ++this.#asked;
+  async #update() {
+    const request = ++this.#request;
     await this.#run(async (session) => {
-      const { videos } = await session.follow({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() });
-      if (turn !== this.#asked) return;
+      const { videos } = await session.measureMotion({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() });
+      if (request !== this.#request) return;
       const wanted = this.#field("motion-video").value;
       const found = videos.find(([name]) => name === wanted) ?? videos[0];
       const module = await optional(() => import("../vendor/uPlot.esm.js"), "The chart", (text) => (this.#chart.textContent = text));
-      if (module && found && turn === this.#asked) this.#draw(module.default, found[1], found[2]);
+      if (module && found && request === this.#request) this.#draw(module.default, found[1], found[2]);
     });
   }
 
@@ -169,16 +169,16 @@ export class MotionPanel {
         legend: { show: false },
         scales: { x: { time: false } },
         axes: [{ ...axis, size: 30, values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toFixed(3))} s`) }, { ...axis, size: 62 }],
-        series: [{}, ...series.map((_, place) => ({ stroke: strokeOf(place), width: 2, points: { show: false } }))],
+        series: [{}, ...series.map((_, index) => ({ stroke: strokeOf(index), width: 2, points: { show: false } }))],
       },
       [seconds, ...series.map(({ values }) => values)],
       this.#chart,
     );
-    const said = series.map(({ title, values }) => {
-      const there = values.filter((value) => value !== null);
-      return there.length ? `${title}: ${Math.min(...there).toFixed(1)} to ${Math.max(...there).toFixed(1)}` : `${title}: nothing`;
+    const ranges = series.map(({ title, values }) => {
+      const known = values.filter((value) => value !== null);
+      return known.length ? `${title}: ${Math.min(...known).toFixed(1)} to ${Math.max(...known).toFixed(1)}` : `${title}: no values`;
     });
-    this.#chart.setAttribute("aria-label", `Over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${said.join("; ")}`);
+    this.#chart.setAttribute("aria-label", `Over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${ranges.join("; ")}`);
   }
 }
 
@@ -189,7 +189,7 @@ function pointsOf(measure) {
   return [measure.keypoint];
 }
 
-/** Colours that are told apart in both modes. @param {number} place */
-function strokeOf(place) {
-  return ["#4a7fd6", "#d6682a", "#1f9e77", "#b05cc0", "#a88a12", "#d6487a"][place % 6];
+/** Colour of a curve, distinguishable in light and dark mode. @param {number} index */
+function strokeOf(index) {
+  return ["#4a7fd6", "#d6682a", "#1f9e77", "#b05cc0", "#a88a12", "#d6487a"][index % 6];
 }

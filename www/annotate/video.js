@@ -1,15 +1,17 @@
 // @ts-check
 /**
- * Frames of a video file. Their numbers and times are read from the file itself; their images come from WebCodecs where the
- * browser has it and knows the codec, else from a video element that is moved from frame to frame.
+ * Frames of a video file. Their numbers and times are read from the file. Their images come from WebCodecs if the browser supports it and
+ * the codec, else from a video element that seeks from frame to frame.
  *
  * @module
  */
 
+import { counted, grouped } from "../format.js";
+
 /**
  * @typedef {object} Frame
- * @property {number} frame From 0, in the order in which they are shown.
- * @property {number} seconds When it is shown.
+ * @property {number} frame Number of the frame from 0, in order of presentation.
+ * @property {number} seconds Time of presentation, s.
  * @property {number} width px
  * @property {number} height px
  * @property {Uint8Array<ArrayBuffer>} pixels RGBA, `[height, width, 4]`.
@@ -17,25 +19,25 @@
 
 /**
  * @typedef {object} Still
- * @property {number} frame From 0.
- * @property {number} seconds When it is shown.
- * @property {Blob} picture
+ * @property {number} frame Number of the frame from 0.
+ * @property {number} seconds Time of presentation, s.
+ * @property {Blob} image JPEG.
  */
 
 /**
  * @typedef {object} Video
  * @property {number} duration s
- * @property {number} rate Frames per second, on average.
- * @property {number} count Frames.
- * @property {string} guessed A sentence where numbers and times of frames are guesses; empty where they are the file's own.
- * @property {(every: number) => AsyncGenerator<Frame>} frames Every so many; throws a sentence where the video cannot be decoded on.
- * @property {(every: number, longest: number) => AsyncGenerator<Still>} stills The same as JPEG, their longer side at most so many px.
- * @property {(seconds: number) => Promise<Blob>} picture The frame that begins then, as PNG.
+ * @property {number} rate Mean number of frames per second.
+ * @property {number} count Number of frames.
+ * @property {string} guessed Sentence if numbers and times of frames are estimates; empty if they come from the file.
+ * @property {(every: number) => AsyncGenerator<Frame>} frames Yields every n-th frame; throws a sentence if decoding fails.
+ * @property {(every: number, longest: number) => AsyncGenerator<Still>} stills Yields every n-th frame as JPEG, its longer side at most `longest` px.
+ * @property {(seconds: number) => Promise<Blob>} image Returns the frame at a time as PNG.
  * @property {() => void} close
  */
 
 /**
- * Where an image comes from: draws the next frame, or the one at a time, and says how large it is.
+ * A decoded frame that can be drawn.
  * @typedef {object} Drawable
  * @property {number} width px
  * @property {number} height px
@@ -45,48 +47,49 @@
 /**
  * A way of decoding.
  * @typedef {object} Decoder
- * @property {(every: number) => AsyncGenerator<{ frame: number, image: Drawable }>} each Every so many frames; an image lasts until the next.
- * @property {<T>(frame: number, take: (image: Drawable) => T | Promise<T>) => Promise<T>} at One frame.
+ * @property {(every: number) => AsyncGenerator<{ frame: number, image: Drawable }>} each Yields every n-th frame; its image is valid until the next one.
+ * @property {<T>(frame: number, take: (image: Drawable) => T | Promise<T>) => Promise<T>} at Decodes one frame.
  * @property {() => void} close
  */
 
 /**
- * When frames are shown.
+ * Times of the frames of a video.
  * @typedef {object} Times
- * @property {number[]} starts s, ascending.
- * @property {number} end s
- * @property {number[]} keys When those begin that are decoded without any other, s.
+ * @property {number[]} starts Start of each frame, ascending, s.
+ * @property {number} end End of the last frame, s.
+ * @property {number[]} keys Starts of the key frames, s.
  */
 
-/** Where a file's times cannot be read, frames are taken this far apart, s. */
+/** Interval of assumed frames if a file's times cannot be read, s. */
 const STEP = 1 / 30;
-/** Times are rounded by less, s. */
-const LITTLE = 1e-6;
-/** Frames that a video element does not come to within this are not there, ms. */
-const PATIENCE = 10_000;
-/** A video element that came to a frame paints it within this, ms. */
-const PAINT = 250;
+/** Tolerance for rounded times, s. */
+const EPSILON = 1e-6;
+/** Longest time to seek to a frame, ms. */
+const SEEK_TIMEOUT = 10_000;
+/** Longest time between seeking to a frame and painting it, ms. */
+const PAINT_TIMEOUT = 250;
 
-/** What the browser's own names for videos end in. */
+/** Returns true if type or name is that of a video. */
 export const isVideo = (/** @type {{ name: string, file: File }} */ { name, file }) =>
   file.type.startsWith("video/") || /\.(mp4|m4v|mov|webm|mkv|ogv|avi|mpe?g|ts|wmv)$/i.test(name);
 
 /**
+ * Opens a video.
  * @param {File} file
- * @returns {Promise<Video>} Rejects with a sentence where the video cannot be decoded.
+ * @returns {Promise<Video>} Rejects with a sentence if the video cannot be decoded.
  */
 export async function openVideo(file) {
-  // Whether it can be read at all: a file that was moved since it was chosen fails everywhere else without a reason.
+  // Checks that the file can be read: a file that was moved fails elsewhere without a reason.
   await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new Error(`${file.name} cannot be read, or no longer: choose it again.`);
+    throw new Error(`${file.name} cannot be read. Choose it again.`);
   });
   const track = await readTrack(file);
-  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no frames that can be read: it may be cut off.`);
-  const decoder = (track && (await byCodec(track).catch(() => null))) ?? (await byElement(file, track?.times ?? null).catch(() => null));
+  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off.`);
+  const decoder = (track && (await decodeWithWebCodecs(track).catch(() => null))) ?? (await decodeWithElement(file, track?.times ?? null).catch(() => null));
   if (!decoder) {
     track?.close();
     const holds = track?.codec ? ` (it holds ${track.codec})` : "";
-    throw new Error(`${file.name} cannot be decoded by this browser${holds}: save it as MP4 (H.264) or WebM, and drop it again.`);
+    throw new Error(`This browser cannot decode ${file.name}${holds}. Save it as MP4 (H.264) or WebM and drop it again.`);
   }
   return videoOf(file, decoder.times, decoder, Boolean(track));
 }
@@ -95,7 +98,7 @@ export async function openVideo(file) {
  * @param {File} file
  * @param {Times} times
  * @param {Decoder} decoder
- * @param {boolean} isExact Whether the times are the file's own.
+ * @param {boolean} isExact True if the times come from the file.
  * @returns {Video}
  */
 function videoOf(file, { starts, end }, decoder, isExact) {
@@ -110,16 +113,16 @@ function videoOf(file, { starts, end }, decoder, isExact) {
         yield value;
       }
     } catch (error) {
-      const said = error instanceof Error ? error.message : `${error}`;
-      throw new Error(`${file.name} cannot be decoded to its end (${said.replace(/\.$/, "")}): ${count} of ${Math.ceil(starts.length / every)} frames are here.`);
+      const reason = error instanceof Error ? error.message : `${error}`;
+      throw new Error(`Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${reason.replace(/\.$/, "")}).`);
     }
   };
-  const canvases = canvasesOf();
+  const canvases = frameCanvases();
   return {
     duration,
     rate: starts.length / Math.max(end - starts[0], 1e-9),
     count: starts.length,
-    guessed: isExact ? "" : `This browser does not tell when the frames of ${file.name} begin: they are taken ${Math.round(1 / STEP)} times a second, and their numbers may not be the file's.`,
+    guessed: isExact ? "" : `This browser does not report the frame times of ${file.name}. Frames are taken ${Math.round(1 / STEP)} times a second, and their numbers may differ from the file's.`,
     frames: (every) =>
       taken(every, (frame, image) => {
         const context = canvases.full(image);
@@ -129,15 +132,15 @@ function videoOf(file, { starts, end }, decoder, isExact) {
       }),
     stills: (every, longest) =>
       taken(every, async (frame, image) => {
-        const picture = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
-        return { frame, seconds: starts[frame], picture };
+        const blob = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
+        return { frame, seconds: starts[frame], image: blob };
       }),
-    picture: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.alone(image).convertToBlob()),
+    image: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.alone(image).convertToBlob()),
     close: () => decoder.close(),
   };
 }
 
-/** The place of the number that is nearest.
+/** Index of the nearest number.
  * @param {number[]} ascending
  * @param {number} wanted
  */
@@ -151,29 +154,29 @@ function nearest(ascending, wanted) {
   return low > 0 && wanted - ascending[low - 1] < ascending[low] - wanted ? low - 1 : low;
 }
 
-/** The middle of a frame's time, s: whatever rounds a little stays within the frame.
+/** Middle of the time of a frame, s, so that rounding does not leave the frame.
  * @param {Times} times
  * @param {number} frame
  */
 const middle = ({ starts, end }, frame) => (starts[frame] + Math.max(starts[frame], starts[frame + 1] ?? end)) / 2;
 
-/** Canvases that frames are drawn on; one that is used again is not made again. */
-function canvasesOf() {
-  /** @type {OffscreenCanvasRenderingContext2D | null} */ let kept = null;
+/** Canvases for frames; the one for full frames is reused. */
+function frameCanvases() {
+  /** @type {OffscreenCanvasRenderingContext2D | null} */ let fullFrame = null;
   /** @param {number} width @param {number} height @param {CanvasRenderingContext2DSettings} [how] */
   const made = (width, height, how) => {
     const context = new OffscreenCanvas(width, height).getContext("2d", how);
-    if (!context) throw new Error("There is no canvas to draw frames on.");
+    if (!context) throw new Error("This browser has no canvas to draw frames on.");
     return context;
   };
   return {
     /** @param {Drawable} image */
     full(image) {
       const { width, height } = image;
-      // A frame of another size, as in a recording of a phone that was turned, has its own.
-      if (kept?.canvas.width !== width || kept.canvas.height !== height) kept = made(width, height, { willReadFrequently: true });
-      image.draw(kept, width, height);
-      return kept;
+      // Frames can change their size, as when a phone is turned.
+      if (fullFrame?.canvas.width !== width || fullFrame.canvas.height !== height) fullFrame = made(width, height, { willReadFrequently: true });
+      image.draw(fullFrame, width, height);
+      return fullFrame;
     },
     /** @param {Drawable} image @param {number} longest px */
     small(image, longest) {
@@ -194,17 +197,17 @@ function canvasesOf() {
 }
 
 /**
- * The video in a file, as far as it can be read without decoding it.
+ * The video track of a file.
  * @typedef {object} Track
- * @property {Times} times Of its frames.
- * @property {string} codec As people call it; empty where it is not known.
+ * @property {Times} times Times of its frames.
+ * @property {string} codec Name of the codec; empty if unknown.
  * @property {import("../vendor/mediabunny/mediabunny.min.mjs").InputVideoTrack} track
  * @property {() => void} close
  */
 
 /**
  * @param {File} file
- * @returns {Promise<Track | null>} Nothing where its container is not known; rejects with a sentence where it holds no video.
+ * @returns {Promise<Track | null>} Null if the container is unknown; rejects with a sentence if the file has no frames.
  */
 async function readTrack(file) {
   const { ALL_FORMATS, BlobSource, EncodedPacketSink, Input } = await import("../vendor/mediabunny/mediabunny.min.mjs");
@@ -214,42 +217,42 @@ async function readTrack(file) {
     if (!track) {
       const hasSound = await input.getPrimaryAudioTrack();
       input.dispose();
-      if (hasSound) throw new Silent(`${file.name} has sound, but no frames.`);
+      if (hasSound) throw new NoFramesError(`${file.name} has sound but no frames.`);
       return null;
     }
     /** @type {[number, number][]} */ const shown = [];
     /** @type {number[]} */ const keys = [];
     for await (const { timestamp, duration, type } of new EncodedPacketSink(track).packets(undefined, undefined, { metadataOnly: true })) {
-      // What an edit list cuts off begins before 0, and is never shown.
-      if (timestamp >= -LITTLE) shown.push([timestamp, duration]);
+      // Frames that an edit list cuts off have negative times.
+      if (timestamp >= -EPSILON) shown.push([timestamp, duration]);
       if (type === "key") keys.push(timestamp);
     }
-    // They come in the order in which they are decoded.
+    // Packets are in decoding order.
     shown.sort((a, b) => a[0] - b[0]);
     const starts = shown.map(([start]) => start);
     const last = shown.at(-1) ?? [0, 0];
-    // The last frame may not say how long it is: as long as the others.
+    // Without a duration, the last frame gets the mean duration.
     const usual = starts.length > 1 ? (last[0] - starts[0]) / (starts.length - 1) : STEP;
     return { times: { starts, end: last[0] + (last[1] || usual), keys }, codec: (await track.getCodec())?.toUpperCase() ?? "", track, close: () => input.dispose() };
   } catch (error) {
     input.dispose();
-    if (error instanceof Silent) throw error;
+    if (error instanceof NoFramesError) throw error;
     return null;
   }
 }
 
 /** A file without frames. */
-class Silent extends Error {}
+class NoFramesError extends Error {}
 
 /** @param {Track} read @returns {Promise<Decoder & { times: Times } | null>} */
-async function byCodec({ track, times, close }) {
+async function decodeWithWebCodecs({ track, times, close }) {
   const { VideoSampleSink } = await import("../vendor/mediabunny/mediabunny.min.mjs");
   if (!("VideoDecoder" in globalThis) || !(await track.canDecode())) return null;
   const sink = new VideoSampleSink(track);
   /** @typedef {import("../vendor/mediabunny/mediabunny.min.mjs").VideoSample} Sample */
   /** @param {Sample} sample @returns {Drawable} */
   const drawable = (sample) => ({ width: sample.displayWidth, height: sample.displayHeight, draw: (context, width, height) => sample.draw(context, 0, 0, width, height) });
-  /** Recordings without an index: on from the last key frame. @param {number} frame */
+  /** Decodes from the last key frame, for files without an index. @param {number} frame */
   const walkTo = async (frame) => {
     const wanted = middle(times, frame);
     const from = times.keys.filter((key) => key <= wanted).sort((a, b) => b - a)[0] ?? 0;
@@ -264,7 +267,7 @@ async function byCodec({ track, times, close }) {
     }
     return found;
   };
-  // Some browsers know a codec by name, and fail at its first frame.
+  // Some browsers claim to support a codec and fail at its first frame.
   const first = await sink.getSample(middle(times, 0));
   if (!first) return null;
   first.close();
@@ -274,8 +277,8 @@ async function byCodec({ track, times, close }) {
       let frame = 0;
       for await (const sample of sink.samples()) {
         try {
-          if (sample.timestamp < -LITTLE) continue;
-          // The number is the file's, also where the decoder left out a broken frame.
+          if (sample.timestamp < -EPSILON) continue;
+          // Finds the number by time, because decoders skip broken frames.
           while (Math.abs((times.starts[frame + 1] ?? Infinity) - sample.timestamp) < Math.abs(times.starts[frame] - sample.timestamp)) frame += 1;
           if (frame % every === 0) yield { frame, image: drawable(sample) };
         } finally {
@@ -286,7 +289,7 @@ async function byCodec({ track, times, close }) {
     },
     async at(frame, take) {
       const sample = (await sink.getSample(middle(times, frame))) ?? (await walkTo(frame));
-      if (!sample) throw new Error("There is no such frame.");
+      if (!sample) throw new Error("The video has no such frame.");
       try {
         return await take(drawable(sample));
       } finally {
@@ -299,10 +302,10 @@ async function byCodec({ track, times, close }) {
 
 /**
  * @param {File} file
- * @param {Times | null} known Where the file says them.
+ * @param {Times | null} known Times from the file, if it has them.
  * @returns {Promise<Decoder & { times: Times }>}
  */
-async function byElement(file, known) {
+async function decodeWithElement(file, known) {
   const video = document.createElement("video");
   video.muted = true;
   video.preload = "auto";
@@ -323,16 +326,16 @@ async function byElement(file, known) {
       };
       video.addEventListener(name, end(() => resolve(undefined)), { signal });
       video.addEventListener("error", end(() => reject(new Error(video.error?.message || `no ${name}`))), { signal });
-      const late = setTimeout(end(() => reject(new Error("the browser does not come to this frame"))), PATIENCE);
+      const late = setTimeout(end(() => reject(new Error("the browser did not reach this frame"))), SEEK_TIMEOUT);
       start();
     });
-  /** When the frame that is painted next begins, by the element's clock, s; nothing where the browser does not tell. @returns {Promise<number | null>} */
+  /** Media time of the next painted frame, s; null if the browser does not report it. @returns {Promise<number | null>} */
   const painted = () =>
     new Promise((resolve) => {
       if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
       else resolve(null);
     });
-  const soon = (/** @type {Promise<number | null>} */ paint) => Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT, null))]);
+  const soon = (/** @type {Promise<number | null>} */ paint) => Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT_TIMEOUT, null))]);
   const moveTo = async (/** @type {number} */ seconds) => {
     if (video.currentTime === seconds) return;
     const paint = painted();
@@ -344,26 +347,26 @@ async function byElement(file, known) {
     await after("loadeddata", () => void (video.src = address));
     const begins = await soon(paint);
     if (!video.videoWidth || !video.videoHeight) throw new Error("no frames");
-    const times = known ?? (await guessedTimes(video, moveTo));
-    // Where an edit list cuts within a frame, the element's clock begins elsewhere than the file's.
-    const shift = known && begins !== null && video.currentTime <= begins + LITTLE ? begins - times.starts[0] : 0;
-    /** One after the other: an element has one place at a time. */
-    let turn = Promise.resolve();
+    const times = known ?? (await assumeTimes(video, moveTo));
+    // If an edit list cuts within a frame, the clock of the element starts at another time than the file.
+    const shift = known && begins !== null && video.currentTime <= begins + EPSILON ? begins - times.starts[0] : 0;
+    /** Seeks run one after the other. */
+    let lastSeek = Promise.resolve();
     /** @type {Decoder["at"]} */
     const at = (frame, take) => {
-      const result = turn.then(async () => {
+      const result = lastSeek.then(async () => {
         await moveTo(Math.max(0, middle(times, frame) + shift));
         return take({ width: video.videoWidth, height: video.videoHeight, draw: (context, width, height) => context.drawImage(video, 0, 0, width, height) });
       });
-      turn = result.then(() => {}, () => {});
+      lastSeek = result.then(() => {}, () => {});
       return result;
     };
     return {
       times,
       async *each(every) {
         for (let frame = 0; frame < times.starts.length; frame += every) {
-          // Moved on before whoever takes it draws: nothing else moves the element meanwhile.
-          yield await at(frame, async (image) => ({ frame, image: await held(image) }));
+          // The image is copied, because the element seeks on before the caller draws it.
+          yield await at(frame, async (image) => ({ frame, image: await copyImage(image) }));
         }
       },
       at,
@@ -375,24 +378,24 @@ async function byElement(file, known) {
   }
 }
 
-/** An image that stays, whatever its source shows next.
+/** Copies an image, so that it stays valid when its source changes.
  * @param {Drawable} image
  * @returns {Promise<Drawable>}
  */
-async function held({ width, height, draw }) {
+async function copyImage({ width, height, draw }) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("There is no canvas to draw frames on.");
+  if (!context) throw new Error("This browser has no canvas to draw frames on.");
   draw(context, width, height);
   return { width, height, draw: (context, width, height) => context.drawImage(canvas, 0, 0, width, height) };
 }
 
-/** A grid of times up to the end of a video, which some files do not tell before one has been there.
+/** Regular frame times up to the end of a video. Some files report their end only after seeking there.
  * @param {HTMLVideoElement} video
  * @param {(seconds: number) => Promise<void>} moveTo
  * @returns {Promise<Times>}
  */
-async function guessedTimes(video, moveTo) {
+async function assumeTimes(video, moveTo) {
   if (!Number.isFinite(video.duration)) await moveTo(Number.MAX_SAFE_INTEGER);
   const end = Number.isFinite(video.duration) ? video.duration : video.currentTime;
   if (!(end > 0)) throw new Error("no end");

@@ -1,20 +1,21 @@
 // @ts-check
 /**
- * The article's figures. Those about the method show what its formulas do; those about pictures show the ones that are loaded.
+ * The figures of the article. Some show the formulas of the method on made-up inputs, others the preview images.
  *
  * @module
  */
 
+import { grouped } from "../format.js";
 import { edgesFigure } from "./edges.js";
 import { maskFigure } from "./mask.js";
 import { shiftFigure } from "./shift.js";
 import { softmaxFigure } from "./softmax.js";
 
 /** @import { Store } from "../state.js" */
-/** @import { Ask } from "./easel.js" */
+/** @import { Ask } from "./controls.js" */
 
-/** The sentence about the edges is renewed at most this often, ms. */
-const TELL_EVERY = 5_000;
+/** Shortest interval between updates of the sentence about edges, ms. */
+const UPDATE_EVERY = 5_000;
 
 /**
  * @param {HTMLElement} article
@@ -29,12 +30,12 @@ export function showFigures(article, store, ask) {
   shiftFigure(figure("shift"), store, ask);
 
   const sentence = /** @type {HTMLElement} */ (article.querySelector('[data-live="edges"]'));
-  let told = -Infinity;
-  store.watch(["views", "recorded", "phase"], ({ views, recorded, phase }) => {
+  let updatedAt = -Infinity;
+  store.watch(["views", "demo", "phase"], ({ views, demo, phase }) => {
     const now = performance.now();
-    if (phase === "training" && now - told < TELL_EVERY) return;
-    told = now;
-    sentence.textContent = views ? aboutEdges(views.edge_weights, recorded ? `In a recorded run, at step ${views.step},` : `On this page, at step ${views.step},`) : "";
+    if (phase === "training" && now - updatedAt < UPDATE_EVERY) return;
+    updatedAt = now;
+    sentence.textContent = views ? aboutEdges(views.edge_weights, demo ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`) : "";
   });
 }
 
@@ -44,5 +45,5 @@ function aboutEdges(weights, where) {
   if (edges.length === 0) return "";
   const [{ weight, i, j }] = edges;
   const middle = edges[Math.floor(edges.length / 2)].weight;
-  return `${where} the strongest joins ${j + 1} and ${i + 1} with ${weight.toFixed(3)}; half of them are below ${middle.toFixed(3)}.`;
+  return `${where} the strongest edge joins keypoints ${j + 1} and ${i + 1} with weight ${weight.toFixed(3)}. Half of all edges are below ${middle.toFixed(3)}.`;
 }

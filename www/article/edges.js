@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * Two lines that cross, drawn as the model draws them: `w exp(-d^2 / thickness)`, the greater one where they meet.
+ * Two crossing edges, drawn as in the edge map: `w exp(-d^2 / thickness)`, and the maximum where they meet.
  *
  * @module
  */
 
-import { answers, box, describe, easel, picture, say, slider } from "./easel.js";
+import { illustrations, checkbox, describe, drawOnCanvas, imageCanvas, setReadout, slider } from "./controls.js";
 
 /** @import { Store } from "../state.js" */
-/** @import { Ask } from "./easel.js" */
+/** @import { Ask } from "./controls.js" */
 
 /**
  * @param {HTMLElement} figure
@@ -16,17 +16,17 @@ import { answers, box, describe, easel, picture, say, slider } from "./easel.js"
  * @param {Ask} ask
  */
 export function edgesFigure(figure, store, ask) {
-  const redraw = easel(figure, (context, side) => {
+  const redraw = drawOnCanvas(figure, (context, side) => {
     const shown = drawn.answer();
     if (!shown) return;
     const rgba = new Uint8ClampedArray(4 * shown.size ** 2);
     shown.pixels.forEach((value, at) => rgba.set([9 + 0.965 * value, 10 + 0.902 * value, 28 + 0.706 * value, 255], 4 * at));
-    context.drawImage(picture(rgba, shown.size), 0, 0, side, side);
-    say(figure, shown.caption);
-    describe(figure, `Two lines that cross, weights 1 and ${weight().toFixed(2)}. ${shown.caption}`);
+    context.drawImage(imageCanvas(rgba, shown.size), 0, 0, side, side);
+    setReadout(figure, shown.caption);
+    describe(figure, `Two edges that cross, weights 1 and ${weight().toFixed(2)}. ${shown.caption}`);
   });
-  const drawn = answers(store, ask, "lines", () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), sum: sum() }), redraw);
-  const thickness = slider(figure, "thickness", (value) => `${Number((10 ** value).toPrecision(2))}`, drawn.renew);
-  const weight = slider(figure, "weight", (value) => value.toFixed(2), drawn.renew);
-  const sum = box(figure, "sum", drawn.renew);
+  const drawn = illustrations(store, ask, "lines", () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), sum: sum() }), redraw);
+  const thickness = slider(figure, "thickness", (value) => `${Number((10 ** value).toPrecision(2))}`, drawn.request);
+  const weight = slider(figure, "weight", (value) => value.toFixed(2), drawn.request);
+  const sum = checkbox(figure, "sum", drawn.request);
 }

@@ -1,16 +1,17 @@
 // @ts-check
 /**
- * How much can be hidden: one of the loaded pictures under a mask.
+ * The mask: one of the preview images with a mask over it.
  *
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawSkeleton } from "../skeleton.js";
-import { box, describe, easel, picture, pixelsOf, slider } from "./easel.js";
+import { checkbox, describe, drawOnCanvas, imageCanvas, pixelsOf, slider } from "./controls.js";
 
 /** @import { Store } from "../state.js" */
 
-/** The finest grid. */
+/** Largest mask grid. */
 const MOST = 32;
 
 /**
@@ -18,11 +19,11 @@ const MOST = 32;
  * @param {Store} store
  */
 export function maskFigure(figure, store) {
-  // One number a cell whatever the share is: more hidden is the same hidden, and more.
+  // One random number per cell: a higher mask ratio hides the same cells and more.
   const chances = Float64Array.from({ length: MOST * MOST }, () => Math.random());
   let index = 0;
 
-  const redraw = easel(figure, (context, side) => {
+  const redraw = drawOnCanvas(figure, (context, side) => {
     const { views, palette } = store.state;
     if (!views || views.count === 0) {
       context.fillStyle = "#808080";
@@ -30,7 +31,7 @@ export function maskFigure(figure, store) {
       return;
     }
     const shown = index % views.count;
-    context.drawImage(picture(pixelsOf(views, shown), views.size), 0, 0, side, side);
+    context.drawImage(imageCanvas(pixelsOf(views, shown), views.size), 0, 0, side, side);
     const cells = grid();
     context.fillStyle = "#808080";
     let hidden = 0;
@@ -42,11 +43,11 @@ export function maskFigure(figure, store) {
       context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
     }
     if (hint()) drawSkeleton(context, { points: views.keypoints[shown] ?? [], strengths: views.edge_strengths, palette }, { left: 0, top: 0, side });
-    describe(figure, `Picture ${shown + 1} of ${views.count}: ${hidden} of ${cells * cells} cells are hidden${hint() ? ", and the hint is drawn over it" : ""}`);
+    describe(figure, `Image ${shown + 1} of ${views.count}: ${hidden} of ${grouped(cells * cells)} cells are hidden${hint() ? ", and the skeleton is drawn over them" : ""}`);
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
   const grid = slider(figure, "grid", (value) => `${value}`, redraw);
-  const hint = box(figure, "hint", redraw);
+  const hint = checkbox(figure, "hint", redraw);
   figure.querySelector("button")?.addEventListener("click", () => {
     index += 1;
     redraw();

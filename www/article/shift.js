@@ -1,16 +1,16 @@
 // @ts-check
 /**
- * What the pixel loss makes of a picture that is only moved aside.
+ * The pixel loss between an image and the same image shifted.
  *
  * @module
  */
 
-import { answers, describe, easel, picture, say, slider } from "./easel.js";
+import { illustrations, describe, drawOnCanvas, imageCanvas, setReadout, slider } from "./controls.js";
 
 /** @import { Store } from "../state.js" */
-/** @import { Ask } from "./easel.js" */
+/** @import { Ask } from "./controls.js" */
 
-/** Between the three pictures, as a share of their side. */
+/** Gap between the three images, as a fraction of their side. */
 const GAP = 0.06;
 
 /**
@@ -19,27 +19,27 @@ const GAP = 0.06;
  * @param {Ask} ask
  */
 export function shiftFigure(figure, store, ask) {
-  const redraw = easel(figure, (context, width) => {
+  const redraw = drawOnCanvas(figure, (context, width) => {
     const shown = drawn.answer();
     if (!shown) return;
     const side = width / (3 + 2 * GAP);
     const area = 4 * shown.size ** 2;
     for (let at = 0; at < 3; at++) {
       const rgba = new Uint8ClampedArray(shown.pixels.slice(at * area, (at + 1) * area));
-      context.drawImage(picture(rgba, shown.size), at * side * (1 + GAP), 0, side, side);
+      context.drawImage(imageCanvas(rgba, shown.size), at * side * (1 + GAP), 0, side, side);
     }
-    say(figure, shown.caption);
-    describe(figure, "A picture, the same picture moved aside, and their difference");
+    setReadout(figure, shown.caption);
+    describe(figure, "An image, the same image shifted, and their difference");
   });
-  const drawn = answers(store, ask, "shift", () => (store.state.views && !store.state.recorded ? { kind: "shift", by: shift() } : null), redraw);
+  const drawn = illustrations(store, ask, "shift", () => (store.state.views && !store.state.demo ? { kind: "shift", by: shift() } : null), redraw);
   const size = () => store.state.views?.size ?? 64;
-  const shift = slider(figure, "shift", (value) => `${Math.round(value * size())} of ${size()} px`, drawn.renew);
-  // Pictures change when there are others, not at each step.
+  const shift = slider(figure, "shift", (value) => `${Math.round(value * size())} of ${size()} px`, drawn.request);
+  // The illustration changes with the images, not at each step.
   /** @type {unknown[]} */ let known = [];
-  store.watch(["views"], ({ views, read, leftOut, config }) => {
-    const now = [read, leftOut, views?.count, views?.size, config?.fit];
+  store.watch(["views"], ({ views, read, removedImages, config }) => {
+    const now = [read, removedImages, views?.count, views?.size, config?.fit];
     if (now.every((part, at) => part === known[at])) return;
     known = now;
-    drawn.renew();
+    drawn.request();
   });
 }

@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * From scores to a keypoint: two bumps of scores, their softmax, and the mean place.
+ * From scores to a keypoint: scores with two peaks, their softmax, and the mean position.
  *
  * @module
  */
 
-import { answers, colour, describe, easel, say, slider } from "./easel.js";
+import { illustrations, colour, describe, drawOnCanvas, setReadout, slider } from "./controls.js";
 
 /** @import { Store } from "../state.js" */
-/** @import { Ask } from "./easel.js" */
+/** @import { Ask } from "./controls.js" */
 
 /**
  * @param {HTMLElement} figure
@@ -16,7 +16,7 @@ import { answers, colour, describe, easel, say, slider } from "./easel.js";
  * @param {Ask} ask
  */
 export function softmaxFigure(figure, store, ask) {
-  const redraw = easel(figure, (context, side) => {
+  const redraw = drawOnCanvas(figure, (context, side) => {
     const shown = drawn.answer();
     if (!shown?.keypoint) return;
     const [low, high] = [colour(figure, "--heat-low"), colour(figure, "--heat-high")];
@@ -33,10 +33,10 @@ export function softmaxFigure(figure, store, ask) {
     context.lineWidth = 2.5;
     context.strokeStyle = "#000000";
     context.stroke();
-    say(figure, shown.caption);
-    describe(figure, `Shares of two places with high scores. ${shown.caption}`);
+    setReadout(figure, shown.caption);
+    describe(figure, `A heatmap with two peaks. ${shown.caption}`);
   });
-  const drawn = answers(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
-  const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.renew);
-  const sharpness = slider(figure, "sharpness", (value) => value.toFixed(1), drawn.renew);
+  const drawn = illustrations(store, ask, "heatmap", () => ({ kind: "heatmap", highest: sharpness(), second: second() }), redraw);
+  const second = slider(figure, "second", (value) => `${Math.round(100 * value)}%`, drawn.request);
+  const sharpness = slider(figure, "sharpness", (value) => value.toFixed(1), drawn.request);
 }

@@ -1,34 +1,34 @@
 // @ts-check
 /**
- * What goes wrong, in plain words, and what to try.
+ * The card Training health: issues of the run and their remedies.
  *
  * @module
  */
 
 /** @import { Store } from "../state.js" */
 
-/** Before this step the engine says nothing of keypoints. */
+/** The engine reports issues of keypoints from this step on. */
 const FIRST_STEP = 100;
-/** A list that changes at every look helps nobody, ms. */
+/** Shortest interval between changes of the list during training, ms. */
 const CHANGE_EVERY = 4_000;
 
 /**
  * @param {Store} store
  * @param {HTMLElement} root
  */
-export function openDiagnosis(store, root) {
+export function openHealth(store, root) {
   const summary = /** @type {HTMLElement} */ (root.querySelector("p"));
   const list = /** @type {HTMLElement} */ (root.querySelector("ul"));
   let shown = "";
   let changed = -Infinity;
-  store.watch(["views", "recorded"], ({ views: latest, recorded, phase }) => {
-    const views = recorded ? null : latest;
+  store.watch(["views", "demo"], ({ views: latest, demo, phase }) => {
+    const views = demo ? null : latest;
     const findings = views?.findings ?? [];
     const text = findings.length
       ? ""
       : !views || views.step < FIRST_STEP
-        ? `Too early to tell: from step ${FIRST_STEP} on it is said here if something goes wrong.`
-        : "Nothing looks wrong.";
+        ? `Too early to tell. Issues appear here from step ${FIRST_STEP} on.`
+        : "No issues found.";
     const next = JSON.stringify([text, findings]);
     const now = performance.now();
     if (next === shown || (phase === "training" && now - changed < CHANGE_EVERY)) return;

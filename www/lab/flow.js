@@ -1,94 +1,95 @@
 // @ts-check
 /**
- * The method as it flows: one picture's way through the model, every stage with its real tensor.
+ * How it works: one image's way through the model, each stage with its real tensor.
  *
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawEdge, drawSkeleton } from "../skeleton.js";
 import { Wires } from "./wires.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { PageState } from "../state.js" */
 
-/** The stages in the order in which they are reached, and what happens there. */
+/** Captions of the stages, in the order of computation. */
 export const STAGES = /** @type {const} */ ({
-  picture: "One of the pictures. Nobody has said what is in it.",
-  heatmaps: "The detector answers with a heatmap for each keypoint: where it may be.",
-  linked: "Each heatmap's centre is a keypoint. Each pair is an edge, with one weight for all pictures.",
-  "edge-map": "The edges are drawn, each as bright as its weight: all that the keypoints may say.",
-  mask: "A random mask: dark cells are hidden from the decoder.",
-  masked: "What is left of the picture tells the looks, and hardly the pose.",
-  rebuilt: "From the edge map and what is left the decoder rebuilds the picture. The number says how far off it is.",
-  without: "The same decoder given an empty edge map. What is missing is what the keypoints tell.",
-  difference: "How far off it is. Training changes detector, edges and decoder so that this shrinks.",
+  image: "One of the preview images. It has no labels.",
+  heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
+  keypoints: "The mean of each heatmap is a keypoint. Each pair is an edge, with one weight for all images.",
+  "edge-map": "All edges, each as bright as its weight. The decoder sees the keypoints only through this map.",
+  mask: "A random mask. Dark cells are hidden from the decoder.",
+  masked: "The masked input shows the appearance, and little of the pose.",
+  reconstruction: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
+  without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
+  difference: "The difference between reconstruction and image. Training makes it smaller.",
 });
 
-/** @typedef {keyof typeof STAGES | "graph"} Stage */
+/** @typedef {keyof typeof STAGES | "skeleton"} Stage */
 
 const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
-/** Which of the pictures in `Parts.pixels` a stage shows. @type {Partial<Record<Stage, number>>} */
-const CHANNELS = { picture: 0, heatmaps: 0, linked: 0, masked: 1, "edge-map": 2, rebuilt: 3, without: 4, difference: 5 };
+/** Index of the image in `Stages.pixels` that a stage shows. @type {Partial<Record<Stage, number>>} */
+const CHANNELS = { image: 0, heatmaps: 0, keypoints: 0, masked: 1, "edge-map": 2, reconstruction: 3, without: 4, difference: 5 };
 const CHANNEL_COUNT = 6;
-/** What the keyboard does there. @type {Partial<Record<Stage, string>>} */
+/** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
-  linked: "N and P choose a keypoint, arrow keys move it, with Shift farther.",
-  mask: "Arrow keys choose a cell, space hides or shows it.",
+  keypoints: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
+  mask: "Arrow keys select a cell. Space hides or shows it.",
 };
-/** In slow motion a stage is lit so long, ms; all of them take less than a step. */
+/** Time that a stage is lit in slow motion, ms; all stages together take less than a step. */
 const LIT = 100;
-/** Canvases are described anew at most this often, ms. */
+/** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
-const REST = "Follow one picture through the model. Paint on the mask, drag a keypoint, press an edge.";
-const RECORDED = "A run that was recorded, on photographs of hands. It gives way to yours as soon as the engine is here.";
+const REST = "Follow one image through the model. Paint on the mask, drag a keypoint, or click an edge.";
+const RECORDED = "A recorded run on photographs of hands. Your run replaces it as soon as the engine is loaded.";
 
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
   #root;
-  #says;
+  #caption;
   #errors;
   #wires;
   /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
   /** @type {PageState | null} */ #state = null;
-  /** What each stage shows; in slow motion they change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
+  /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
   /** @type {protocol.Stages | null} */ #latest = null;
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
-  /** What the line is about. @type {[Stage | null, boolean]} */ #said = [null, false];
+  /** Stage of the caption, and whether it is about keys. @type {[Stage | null, boolean]} */ #captionOf = [null, false];
   #isInSight = true;
   #described = -Infinity;
-  /** @type {protocol.Stages | null} */ #describedParts = null;
+  /** @type {protocol.Stages | null} */ #describedStages = null;
 
   /**
-   * @param {HTMLElement} root Holds a figure for each stage, with `data-stage`.
-   * @param {HTMLElement} says A line about the stage of the moment.
+   * @param {HTMLElement} root Contains a figure for each stage, with `data-stage`.
+   * @param {HTMLElement} caption Text about the current stage.
    * @param {{ with: HTMLElement, without: HTMLElement }} errors
    */
-  constructor(root, says, errors) {
+  constructor(root, caption, errors) {
     this.#root = root;
-    this.#says = says;
+    this.#caption = caption;
     this.#errors = errors;
     for (const figure of root.querySelectorAll("figure")) {
       const stage = /** @type {Stage} */ (figure.dataset.stage);
       const canvas = figure.querySelector("canvas");
       if (!canvas) continue;
       this.#tiles.set(stage, { figure, canvas });
-      figure.addEventListener("pointerenter", () => this.#say(stage));
-      figure.addEventListener("pointerleave", () => this.#say(null));
-      canvas.addEventListener("focus", () => this.#say(stage, canvas.matches(":focus-visible")));
-      canvas.addEventListener("blur", () => this.#say(null));
+      figure.addEventListener("pointerenter", () => this.#showCaption(stage));
+      figure.addEventListener("pointerleave", () => this.#showCaption(null));
+      canvas.addEventListener("focus", () => this.#showCaption(stage, canvas.matches(":focus-visible")));
+      canvas.addEventListener("blur", () => this.#showCaption(null));
     }
     this.#wires = new Wires(root);
     new ResizeObserver(() => {
-      this.#wires.lay();
+      this.#wires.draw();
       this.draw();
     }).observe(root);
     new IntersectionObserver(([{ isIntersecting }]) => {
       this.#isInSight = isIntersecting;
       if (isIntersecting) this.draw();
     }).observe(root);
-    this.#say(null);
+    this.#showCaption(null);
   }
 
   /** @param {Stage} stage */
@@ -100,40 +101,40 @@ export class Flow {
 
   /** @param {PageState} state */
   show(state) {
-    const isOther = state.recorded !== this.#state?.recorded;
+    const isOther = state.demo !== this.#state?.demo;
     this.#state = state;
-    if (isOther) this.#say(...this.#said);
-    const { parts, slow, phase } = state;
-    if (parts !== this.#latest) {
-      this.#latest = parts;
+    if (isOther) this.#showCaption(...this.#captionOf);
+    const { stages, slow, phase } = state;
+    if (stages !== this.#latest) {
+      this.#latest = stages;
       for (const timer of this.#timers.splice(0)) clearTimeout(timer);
       for (const stage of ORDER) this.#light(stage, false);
-      if (!parts) this.#shown.clear();
+      if (!stages) this.#shown.clear();
       else {
-        this.#upload(parts);
-        if (slow && phase === "training") this.#unfold(parts);
-        else for (const stage of this.#tiles.keys()) this.#shown.set(stage, parts);
+        this.#upload(stages);
+        if (slow && phase === "training") this.#unfold(stages);
+        else for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
       }
     }
     this.draw();
     this.#describe();
   }
 
-  /** The stages change one after another, each lit for a moment.
-   * @param {protocol.Stages} parts
+  /** Updates the stages one after another, each lit for a short time.
+   * @param {protocol.Stages} stages
    */
-  #unfold(parts) {
+  #unfold(stages) {
     ORDER.forEach((stage, i) => {
       const light = () => {
-        this.#shown.set(stage, parts);
+        this.#shown.set(stage, stages);
         if (i > 0) this.#light(ORDER[i - 1], false);
         this.#light(stage, true);
-        this.#say(stage);
+        this.#showCaption(stage);
         this.draw();
       };
       this.#timers.push(setTimeout(light, i * LIT));
     });
-    this.#shown.set("graph", parts);
+    this.#shown.set("skeleton", stages);
     this.#timers.push(setTimeout(() => this.#light(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
   }
 
@@ -150,15 +151,15 @@ export class Flow {
    * @param {Stage | null} stage
    * @param {boolean} [isByKeyboard]
    */
-  #say(stage, isByKeyboard = false) {
-    this.#said = [stage, isByKeyboard];
+  #showCaption(stage, isByKeyboard = false) {
+    this.#captionOf = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "graph" ? "The learned graph alone, at the mean pose of the pictures: one for all of them." : stage ? STAGES[stage] : this.#state?.recorded ? RECORDED : REST);
-    if (this.#says.textContent !== text) this.#says.textContent = text;
+    const text = keys ?? (stage === "skeleton" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.demo ? RECORDED : REST);
+    if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
-  /** Copies the pictures into one tall canvas, and the heatmaps into another, from which the tiles are drawn scaled.
-   * @param {protocol.Stages} parts
+  /** Copies the images to one tall canvas, and the heatmaps to another, from which the tiles are drawn scaled.
+   * @param {protocol.Stages} stages
    */
   #upload({ size, pixels, heatmap_size, heatmaps, keypoints }) {
     /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
@@ -175,56 +176,56 @@ export class Flow {
 
   draw() {
     const state = this.#state;
-    // While it trains, nobody needs what is out of sight.
+    // During training, invisible tiles are not drawn.
     if (!state || (!this.#isInSight && state.phase === "training")) return;
     for (const [stage, { canvas }] of this.#tiles) {
-      const parts = this.#shown.get(stage);
+      const stages = this.#shown.get(stage);
       const side = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
       if (side === 0) continue;
       if (canvas.width !== side || canvas.height !== side) canvas.width = canvas.height = side;
       const context = canvas.getContext("2d");
       if (!context) continue;
       context.clearRect(0, 0, side, side);
-      canvas.classList.toggle("is-empty", !parts);
-      if (!parts || (this.#latest && parts.size !== this.#latest.size)) continue;
-      // In slow motion the pictures of later stages are not there yet, though uploaded: they stay dark until they are lit.
-      if (parts !== this.#latest) context.globalAlpha = 0.35;
+      canvas.classList.toggle("is-empty", !stages);
+      if (!stages || (this.#latest && stages.size !== this.#latest.size)) continue;
+      // In slow motion, stages that are not reached yet are dimmed.
+      if (stages !== this.#latest) context.globalAlpha = 0.35;
       context.imageSmoothingQuality = "high";
-      this.#drawStage(context, stage, parts, side, state);
+      this.#drawStage(context, stage, stages, side, state);
       context.globalAlpha = 1;
     }
-    const { parts } = state;
-    this.#errors.with.textContent = parts ? percent(parts.error) : "";
-    this.#errors.without.textContent = parts ? percent(parts.error_without_edge_map) : "";
+    const { stages } = state;
+    this.#errors.with.textContent = stages ? percent(stages.error) : "";
+    this.#errors.without.textContent = stages ? percent(stages.error_without_edge_map) : "";
   }
 
   /**
    * @param {CanvasRenderingContext2D} context
    * @param {Stage} stage
-   * @param {protocol.Stages} parts
+   * @param {protocol.Stages} stages
    * @param {number} side
    * @param {PageState} state
    */
-  #drawStage(context, stage, parts, side, { views, touch, palette, edge, point, faintest }) {
+  #drawStage(context, stage, stages, side, { views, edits, palette, edge, point, minStrength }) {
     const square = { left: 0, top: 0, side };
-    const points = touch.keypoints?.length === parts.keypoints.length ? touch.keypoints : parts.keypoints;
+    const points = edits.keypoints?.length === stages.keypoints.length ? edits.keypoints : stages.keypoints;
     const channel = CHANNELS[stage];
-    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * parts.size, parts.size, parts.size, 0, 0, side, side);
+    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * stages.size, stages.size, stages.size, 0, 0, side, side);
     if (stage === "heatmaps") {
       context.fillStyle = "rgb(8 9 14 / 0.72)";
       context.fillRect(0, 0, side, side);
       for (let k = 0; k < points.length; k++) {
         if (point !== null && point !== k) continue;
-        context.drawImage(this.#heat, 0, k * parts.heatmap_size, parts.heatmap_size, parts.heatmap_size, 0, 0, side, side);
+        context.drawImage(this.#heat, 0, k * stages.heatmap_size, stages.heatmap_size, stages.heatmap_size, 0, 0, side, side);
       }
-    } else if (stage === "linked") {
+    } else if (stage === "keypoints") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
       context.fillRect(0, 0, side, side);
-      drawSkeleton(context, { points, strengths: parts.edge_strengths, palette }, square, { edge, point, faintest });
+      drawSkeleton(context, { points, strengths: stages.edge_strengths, palette }, square, { edge, point, minStrength });
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
-      const cells = touch.mask.kind === "painted" ? touch.mask.cells : parts.mask;
+      const cells = edits.mask.kind === "painted" ? edits.mask.cells : stages.mask;
       const count = Math.round(Math.sqrt(cells.length));
       cells.forEach((/** @type {number} */ kept, /** @type {number} */ i) => {
         context.fillStyle = kept ? "#e9eaee" : "#3b414d";
@@ -232,25 +233,25 @@ export class Flow {
         const next = (/** @type {number} */ at) => Math.round(((at + 1) * side) / count);
         context.fillRect(x, y, next(i % count) - x, next(Math.floor(i / count)) - y);
       });
-    } else if (stage === "graph") {
+    } else if (stage === "skeleton") {
       context.fillStyle = "#14161d";
       context.fillRect(0, 0, side, side);
-      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, faintest });
+      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });
     }
   }
 
   #describe() {
-    const parts = this.#latest;
+    const stages = this.#latest;
     const now = performance.now();
-    // Another picture, and a run that begins, are said at once.
-    const before = this.#describedParts;
-    if (parts?.preview === before?.preview && parts && before && parts.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
+    // Another image or a new run updates the descriptions at once.
+    const before = this.#describedStages;
+    if (stages?.preview === before?.preview && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
     this.#described = now;
-    this.#describedParts = parts;
+    this.#describedStages = stages;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = parts ? `${title}, of picture ${parts.preview + 1} at step ${parts.step}. ${how}`.trim() : `${title}: no pictures yet`;
+      const label = stages ? `${title}, image ${stages.preview + 1} at step ${grouped(stages.step)}. ${how}`.trim() : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }
@@ -258,5 +259,5 @@ export class Flow {
 
 /** @param {number} share */
 function percent(share) {
-  return `${(100 * share).toPrecision(2)} %`;
+  return `${(100 * share).toPrecision(2)}%`;
 }

@@ -1,22 +1,22 @@
 // @ts-check
 /**
- * The laboratory: one picture's way through the model, to watch, to touch and to look back on.
+ * The laboratory: How it works, edits, pose transfer, training history and training health.
  *
  * @module
  */
 
-import { untouched } from "../state.js";
-import { openDiagnosis } from "./diagnosis.js";
+import { noEdits } from "../state.js";
+import { openHealth } from "./diagnosis.js";
 import { Flow } from "./flow.js";
-import { openMoments } from "./moments.js";
-import { openPoses } from "./poses.js";
-import { layHands } from "./touch.js";
+import { openHistory } from "./history.js";
+import { openPoseTransfer } from "./pose_transfer.js";
+import { enableEdits } from "./edits.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { EdgeMatrix } from "../matrix.js" */
 /** @import { Store } from "../state.js" */
-/** @import { ProbeViews } from "../views.js" */
+/** @import { PreviewCanvases } from "../views.js" */
 
 /**
  * @param {Store} store
@@ -25,20 +25,20 @@ import { layHands } from "./touch.js";
  *   download: (file: File) => void,
  *   announce: (text: string) => void,
  *   byId: (id: string) => HTMLElement,
- *   probes: ProbeViews,
+ *   previews: PreviewCanvases,
  *   matrix: EdgeMatrix,
  * }} page
  */
-export function openLab(store, { attempt, download, announce, byId, probes, matrix }) {
-  const flow = new Flow(byId("flow-tiles"), byId("flow-says"), { with: byId("flow-error"), without: byId("flow-error-without") });
-  layHands(store, flow, byId("flow"), announce);
-  openPoses(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
-  openMoments(store, byId("look-back"), { attempt, download });
-  openDiagnosis(store, byId("diagnosis"));
-  // Parts come right after the views that they belong to.
-  store.watch(["parts", "recorded", "touch", "palette", "edge", "point", "faintest", "slow"], (state) => flow.show(state));
+export function openLab(store, { attempt, download, announce, byId, previews, matrix }) {
+  const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), { with: byId("flow-error"), without: byId("flow-error-without") });
+  enableEdits(store, flow, byId("flow"), announce);
+  openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
+  openHistory(store, byId("look-back"), { attempt, download });
+  openHealth(store, byId("diagnosis"));
+  // Stages arrive right after the views that they belong to.
+  store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow"], (state) => flow.show(state));
 
-  // The engine is asked for one picture at a time; while it works, only the last wish waits.
+  // One request at a time; while the engine works, only the last one waits.
   let asking = false;
   let stale = false;
   const ask = async () => {
@@ -47,31 +47,31 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
     asking = true;
     while (stale) {
       stale = false;
-      const { engine, pictures, touch } = store.state;
-      if (engine === "running" && pictures > 0) await attempt((session) => session.inspect(touch));
+      const { engine, imageCount, edits } = store.state;
+      if (engine === "running" && imageCount > 0) await attempt((session) => session.inspect(edits));
     }
     asking = false;
   };
-  store.watch(["touch", "engine", "pictures"], ask);
+  store.watch(["edits", "engine", "imageCount"], ask);
 
-  // A new run has other keypoints and edges; what hides the picture may stay.
+  // A new run has other keypoints and edges; the mask edit can stay.
   let run = store.state.run.id;
   let count = 0;
-  store.watch(["run", "config", "pictures"], (state) => {
+  store.watch(["run", "config", "imageCount"], (state) => {
     const isOther = state.run.id !== run || (state.config?.keypoints ?? 0) !== count;
     run = state.run.id;
     count = state.config?.keypoints ?? 0;
     if (!isOther) return;
-    const { mask, preview } = state.touch;
-    store.set({ touch: { ...untouched(preview), mask }, pickedEdge: null, edge: null, point: null });
+    const { mask, preview } = state.edits;
+    store.set({ edits: { ...noEdits(preview), mask }, pickedEdge: null, edge: null, point: null });
   });
 
-  const choose = (/** @type {number} */ probe) => {
-    if (probe !== store.state.touch.preview && !store.state.recorded) store.set({ touch: { ...untouched(probe), edges: store.state.touch.edges } });
+  const choose = (/** @type {number} */ preview) => {
+    if (preview !== store.state.edits.preview && !store.state.demo) store.set({ edits: { ...noEdits(preview), edges: store.state.edits.edges } });
   };
-  probes.onChoose(choose);
-  followProbes(store, byId("flow-probes"), choose);
-  store.watch(["touch", "edge", "point", "faintest"], ({ touch, edge, point, faintest }) => probes.mark(touch.preview, { edge, point, faintest }));
+  previews.onChoose(choose);
+  followPreviews(store, byId("flow-previews"), choose);
+  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) => previews.mark(edits.preview, { edge, point, minStrength }));
   matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
   store.watch(["edge"], ({ edge }) => matrix.mark(edge));
 
@@ -80,7 +80,7 @@ export function openLab(store, { attempt, download, announce, byId, probes, matr
   store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
 }
 
-/** Whether two views are of the same pictures.
+/** Returns true if two views show the same images.
  * @param {protocol.PreviewViews} a
  * @param {protocol.PreviewViews | null} b
  */
@@ -92,12 +92,12 @@ function isSame(a, b) {
   return true;
 }
 
-/** The probes as small pictures to choose from: a group of radio buttons.
+/** The preview images as a group of radio buttons.
  * @param {Store} store
  * @param {HTMLElement} root
- * @param {(probe: number) => void} choose
+ * @param {(preview: number) => void} choose
  */
-function followProbes(store, root, choose) {
+function followPreviews(store, root, choose) {
   const side = 48;
   /** @type {HTMLInputElement[]} */
   let inputs = [];
@@ -105,13 +105,13 @@ function followProbes(store, root, choose) {
   let canvases = [];
   /** @type {protocol.PreviewViews | null} */
   let drawn = null;
-  store.watch(["views", "recorded", "touch"], ({ views, recorded, touch }) => {
+  store.watch(["views", "demo", "edits"], ({ views, demo, edits }) => {
     const count = views?.count ?? 0;
     if (inputs.length !== count) {
       canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
       inputs = canvases.map((canvas, i) => {
-        const input = Object.assign(document.createElement("input"), { type: "radio", name: "probe", value: `${i}`, className: "visually-hidden" });
-        input.setAttribute("aria-label", `Picture ${i + 1}`);
+        const input = Object.assign(document.createElement("input"), { type: "radio", name: "preview", value: `${i}`, className: "visually-hidden" });
+        input.setAttribute("aria-label", `Image ${i + 1}`);
         input.addEventListener("change", () => choose(i));
         canvas.setAttribute("aria-hidden", "true");
         return input;
@@ -124,11 +124,11 @@ function followProbes(store, root, choose) {
         }),
       );
     }
-    const chosen = Math.min(touch.preview, count - 1);
+    const chosen = Math.min(edits.preview, count - 1);
     inputs.forEach((input, i) => {
       input.checked = i === chosen;
-      // Of a recorded run one picture is taken apart.
-      input.disabled = recorded !== null && i !== chosen;
+      // The recorded run has the stages of one image only.
+      input.disabled = demo !== null && i !== chosen;
     });
     if (!views || isSame(views, drawn)) return;
     drawn = views;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A moment of a training in a picture.
+ * Draws snapshots.
  *
  * @module
  */
@@ -9,20 +9,20 @@ import { drawSkeleton } from "../skeleton.js";
 
 /** @import * as protocol from "../protocol.js" */
 
-/** Gap between pictures, as a share of their side. */
+/** Gap between images, as a fraction of their side. */
 const GAP = 0.06;
 
-/** Draws moments: skeletons over the pictures, and the reconstructions under them. */
-export class MomentPainter {
+/** Draws a snapshot: skeletons over the preview images, with the reconstructions below. */
+export class SnapshotPainter {
   #inputs = document.createElement("canvas");
   #source = document.createElement("canvas");
   /** @type {protocol.PreviewViews | null} */ #views = null;
-  /** @type {protocol.SnapshotView | null} */ #moment = null;
+  /** @type {protocol.SnapshotView | null} */ #snapshot = null;
 
-  /** The pictures that lie under the skeletons.
+  /** Sets the preview images that are drawn under the skeletons.
    * @param {protocol.PreviewViews | null} views
    */
-  give(views) {
+  setViews(views) {
     if (views === this.#views) return;
     this.#views = views;
     if (views) fill(this.#inputs, views.size, views.count * views.size, views.pixels);
@@ -30,15 +30,15 @@ export class MomentPainter {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {protocol.SnapshotView} moment
+   * @param {protocol.SnapshotView} snapshot
    * @param {string[]} palette
-   * @param {{ left: number, top: number, side: number, columns: number }} place Of the first picture, and how many go in a row.
+   * @param {{ left: number, top: number, side: number, columns: number }} place Position and size of the first image, and images per row.
    */
-  draw(context, moment, palette, { left, top, side, columns }) {
-    const { size, count, keypoints, edge_strengths } = moment;
-    if (moment !== this.#moment) {
-      fill(this.#source, size, count * size, moment.pixels);
-      this.#moment = moment;
+  draw(context, snapshot, palette, { left, top, side, columns }) {
+    const { size, count, keypoints, edge_strengths } = snapshot;
+    if (snapshot !== this.#snapshot) {
+      fill(this.#source, size, count * size, snapshot.pixels);
+      this.#snapshot = snapshot;
     }
     context.imageSmoothingQuality = "high";
     const views = this.#views?.count === count ? this.#views : null;
@@ -53,7 +53,7 @@ export class MomentPainter {
     }
   }
 
-  /** The height of that many pictures with their reconstructions, in sides.
+  /** Height of images with their reconstructions, in sides of an image.
    * @param {number} count
    * @param {number} columns
    */
@@ -62,7 +62,7 @@ export class MomentPainter {
     return rows + (rows - 1) * GAP;
   }
 
-  /** @param {number} columns */
+  /** Width of a row, in sides of an image. @param {number} columns */
   static width(columns) {
     return columns + (columns - 1) * GAP;
   }
@@ -72,7 +72,7 @@ export class MomentPainter {
  * @param {HTMLCanvasElement} canvas
  * @param {number} width
  * @param {number} height
- * @param {Uint8Array<ArrayBuffer>} pixels Of which the first are taken.
+ * @param {Uint8Array<ArrayBuffer>} pixels RGBA; the first `width * height` pixels are used.
  */
 function fill(canvas, width, height, pixels) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The lines from stage to stage, laid over the tiles where these stand in five columns.
+ * The arrows between stages, drawn over the tiles if these have five columns.
  *
  * @module
  */
@@ -8,23 +8,23 @@
 const SVG = "http://www.w3.org/2000/svg";
 /** Radius of a bend, px. */
 const BEND = 8;
-/** Between a line's end and the tile, px. */
+/** Gap between the end of an arrow and the tile, px. */
 const GAP = 4;
 
 /** @typedef {{ left: number, right: number, top: number, bottom: number, middle: number, centre: number, captionTop: number }} Box */
 
-/** Lines that are laid anew when the tiles have moved. */
+/** Arrows, which are updated when the tiles move. */
 export class Wires {
   #root;
   #svg;
-  /** @type {Map<string, SVGPathElement>} By the stage that they lead to, and a letter where there are several. */ #paths = new Map();
-  #laid = "";
+  /** @type {Map<string, SVGPathElement>} By the stage that they lead to, with a letter if there are several. */ #paths = new Map();
+  #layout = "";
 
-  /** @param {HTMLElement} root Holds the tiles and `svg.wires`. */
+  /** @param {HTMLElement} root Contains the tiles and `svg.wires`. */
   constructor(root) {
     this.#root = root;
     const svg = root.querySelector("svg");
-    if (!svg) throw new Error("The flow has no place for lines.");
+    if (!svg) throw new Error("The flow has no SVG for arrows.");
     this.#svg = svg;
     const marker = document.createElementNS(SVG, "marker");
     for (const [name, value] of Object.entries({ id: "wire-end", viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto" })) {
@@ -44,7 +44,7 @@ export class Wires {
     for (const [to, path] of this.#paths) if (to.split(" ")[0] === stage) path.classList.toggle("is-lit", isLit);
   }
 
-  lay() {
+  draw() {
     const frame = this.#root.getBoundingClientRect();
     /** @param {string} stage @returns {Box} */
     const box = (stage) => {
@@ -54,40 +54,40 @@ export class Wires {
       const captionTop = (figure?.getBoundingClientRect().top ?? frame.top) - frame.top;
       return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
     };
-    const [picture, heat, linked, map, mask, masked, rebuilt, without, difference, graph] = [
-      "picture", "heatmaps", "linked", "edge-map", "mask", "masked", "rebuilt", "without", "difference", "graph",
+    const [image, heat, linked, map, mask, masked, reconstruction, without, difference, skeleton] = [
+      "image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton",
     ].map(box);
-    const laid = JSON.stringify([frame.width, frame.height, picture, without]);
-    if (laid === this.#laid) return;
-    this.#laid = laid;
-    // Fewer columns: the numbers tell the order.
-    const isWide = Math.abs(picture.top - rebuilt.top) < 2 && frame.width > 0;
-    this.#svg.classList.toggle("is-laid", isWide);
+    const layout = JSON.stringify([frame.width, frame.height, image, without]);
+    if (layout === this.#layout) return;
+    this.#layout = layout;
+    // With fewer columns, only the numbers show the order.
+    const isWide = Math.abs(image.top - reconstruction.top) < 2 && frame.width > 0;
+    this.#svg.classList.toggle("is-wide", isWide);
     if (!isWide) return;
     this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
     const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [[a.right + GAP, a.middle], [b.left - GAP, b.middle]];
     const gutter = (/** @type {Box} */ a, /** @type {Box} */ b) => (a.right + b.left) / 2;
-    const between = (picture.bottom + mask.captionTop) / 2;
+    const between = (image.bottom + mask.captionTop) / 2;
     const below = frame.height - 2;
-    this.#put("heatmaps", across(picture, heat));
-    this.#put("linked", across(heat, linked));
+    this.#put("heatmaps", across(image, heat));
+    this.#put("keypoints", across(heat, linked));
     this.#put("edge-map", across(linked, map));
-    this.#put("rebuilt a", across(map, rebuilt));
+    this.#put("reconstruction a", across(map, reconstruction));
     this.#put("masked", across(mask, masked));
     this.#put("without", across(masked, without));
-    // The picture goes to the mask, and below to be compared.
-    const start = gutter(picture, heat);
-    this.#put("mask", [[start, picture.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
-    this.#put("difference a", [[picture.centre, picture.bottom + GAP], [picture.centre, difference.captionTop - 1]]);
-    // The graph is shared by all pictures.
+    // The image goes to the mask, and to the difference below.
+    const start = gutter(image, heat);
+    this.#put("mask", [[start, image.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
+    this.#put("difference a", [[image.centre, image.bottom + GAP], [image.centre, difference.captionTop - 1]]);
+    // All images share the edges of the skeleton.
     const joint = gutter(heat, linked);
-    this.#put("linked b", [[graph.right + GAP, graph.middle], [joint, graph.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
-    // What is left goes to the decoder as well.
-    const decoder = gutter(map, rebuilt);
-    this.#put("rebuilt b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [rebuilt.left - GAP, map.middle + BEND * 2]]);
-    // What was rebuilt comes back to be compared.
-    const outside = Math.min(frame.width - 1, rebuilt.right + 12);
-    this.#put("difference b", [[rebuilt.right + GAP, rebuilt.middle], [outside, rebuilt.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
+    this.#put("keypoints b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
+    // The masked input goes to the decoder as well.
+    const decoder = gutter(map, reconstruction);
+    this.#put("reconstruction b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
+    // The reconstruction goes to the difference.
+    const outside = Math.min(frame.width - 1, reconstruction.right + 12);
+    this.#put("difference b", [[reconstruction.right + GAP, reconstruction.middle], [outside, reconstruction.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
   }
 
   /**
@@ -106,7 +106,7 @@ export class Wires {
   }
 }
 
-/** Straight lines with round corners.
+/** SVG path of straight lines with rounded corners.
  * @param {number[][]} corners
  */
 function rounded(corners) {

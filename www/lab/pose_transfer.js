@@ -1,18 +1,19 @@
 // @ts-check
 /**
- * Every pose in every look: keypoints of one picture, what is left of another.
+ * Pose transfer: keypoints of one image, masked input of another.
  *
  * @module
  */
 
+import { grouped } from "../format.js";
 import { drawSkeleton } from "../skeleton.js";
 
 /** @import { EventOf, Session } from "../autolink.js" */
 /** @import { Store } from "../state.js" */
 
-/** At most so many pictures a side. */
+/** Largest number of rows and columns. */
 const MOST = 6;
-/** Gap between pictures, as a share of their side. */
+/** Gap between images, as a fraction of their side. */
 const GAP = 0.06;
 
 /**
@@ -20,31 +21,31 @@ const GAP = 0.06;
  * @param {HTMLDetailsElement} details
  * @param {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt
  */
-export function openPoses(store, details, attempt) {
+export function openPoseTransfer(store, details, attempt) {
   const canvas = /** @type {HTMLCanvasElement} */ (details.querySelector("canvas"));
   const step = /** @type {HTMLElement} */ (details.querySelector("#poses-step"));
-  const again = /** @type {HTMLButtonElement} */ (details.querySelector("#poses-draw"));
+  const update = /** @type {HTMLButtonElement} */ (details.querySelector("#poses-draw"));
   /** @type {EventOf<"transferred"> | null} */
   let grid = null;
-  let drawing = false;
+  let isAsking = false;
   /** @type {unknown} */
-  let shown = null;
+  let shownViews = null;
 
   async function ask() {
     const { views, engine } = store.state;
-    if (!views || engine !== "running" || drawing) return;
-    drawing = true;
-    again.disabled = true;
+    if (!views || engine !== "running" || isAsking) return;
+    isAsking = true;
+    update.disabled = true;
     const count = Math.min(MOST, views.count);
-    // The chosen picture is always among them.
-    const probes = Array.from({ length: count }, (_, i) => i);
-    if (store.state.touch.preview >= count) probes[count - 1] = Math.min(store.state.touch.preview, views.count - 1);
+    // The selected image is always included.
+    const previews = Array.from({ length: count }, (_, i) => i);
+    if (store.state.edits.preview >= count) previews[count - 1] = Math.min(store.state.edits.preview, views.count - 1);
     await attempt(async (session) => {
-      grid = await session.transfer(probes);
+      grid = await session.transferPoses(previews);
       draw();
     });
-    drawing = false;
-    again.disabled = false;
+    isAsking = false;
+    update.disabled = false;
   }
 
   function draw() {
@@ -52,8 +53,8 @@ export function openPoses(store, details, attempt) {
     const context = canvas.getContext("2d");
     const width = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
     if (!grid || !views || !context || width === 0) return;
-    const { previews: probes, size, pixels } = grid;
-    const count = probes.length;
+    const { previews, size, pixels } = grid;
+    const count = previews.length;
     const columns = count + 1;
     canvas.width = canvas.height = width;
     context.imageSmoothingQuality = "high";
@@ -66,31 +67,31 @@ export function openPoses(store, details, attempt) {
     const length = 4 * views.count * views.size ** 2;
     inputs.getContext("2d")?.putImageData(new ImageData(bytes(views.pixels, length), views.size, views.count * views.size), 0, 0);
     const style = getComputedStyle(canvas);
-    probes.forEach((probe, i) => {
+    previews.forEach((preview, i) => {
       for (const [left, top, isPose] of /** @type {[number, number, boolean][]} */ ([[at(i + 1), 0, false], [0, at(i + 1), true]])) {
-        context.drawImage(inputs, 0, probe * views.size, views.size, views.size, left, top, side, side);
+        context.drawImage(inputs, 0, preview * views.size, views.size, views.size, left, top, side, side);
         if (!isPose) continue;
         context.fillStyle = "rgb(0 0 0 / 0.55)";
         context.fillRect(left, top, side, side);
-        drawSkeleton(context, { points: views.keypoints[probe], strengths: views.edge_strengths, palette }, { left, top, side });
+        drawSkeleton(context, { points: views.keypoints[preview], strengths: views.edge_strengths, palette }, { left, top, side });
       }
-      probes.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
-      // A picture in its own pose.
+      previews.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
+      // Marks the image in its own pose.
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = Math.max(2, side * 0.025);
       context.strokeRect(at(i + 1), at(i + 1), side, side);
     });
-    const text = `At step ${grid.step}.`;
+    const text = `At step ${grouped(grid.step)}.`;
     if (step.textContent !== text) step.textContent = text;
-    canvas.setAttribute("aria-label", `Every pose in every look: ${count} by ${count} pictures at step ${grid.step}; on the diagonal each picture in its own pose`);
+    canvas.setAttribute("aria-label", `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; on the diagonal each image in its own pose`);
   }
 
   details.addEventListener("toggle", () => details.open && ask());
-  again.addEventListener("click", ask);
+  update.addEventListener("click", ask);
   new ResizeObserver(draw).observe(canvas);
-  // Other pictures, another model: the grid is not theirs. While it is open and nothing trains, it follows.
+  // Other images or another model need a new grid. While it is open and nothing trains, it is updated.
   store.watch(["views", "phase"], ({ views, phase }) => {
-    if (details.open && views && phase === "paused" && (grid?.step !== views.step || shown !== views)) ask();
-    shown = views;
+    if (details.open && views && phase === "paused" && (grid?.step !== views.step || shownViews !== views)) ask();
+    shownViews = views;
   });
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How a picture that is not square becomes one, shown on the first such picture.
+ * The choice of the fit to a square, previewed with the first image that is not square.
  *
  * @module
  */
@@ -8,17 +8,17 @@
 /** @import * as protocol from "../protocol.js" */
 /** @import { NamedFile } from "../autolink.js" */
 
-/** So many are looked at for one that is not square. */
+/** Number of images that are searched for one that is not square. */
 const LOOKED_AT = 12;
 /** Side of a preview, px. */
 const SIDE = 144;
 
 export class FitChoice {
   #field;
-  #turn = 0;
+  #request = 0;
 
   /**
-   * @param {HTMLElement} field Holds a radio button and a canvas for each fit.
+   * @param {HTMLElement} field Contains a radio button and a canvas for each fit.
    * @param {(fit: protocol.Fit) => void} choose
    */
   constructor(field, choose) {
@@ -33,10 +33,10 @@ export class FitChoice {
 
   /** @param {NamedFile[]} files */
   async show(files) {
-    const turn = ++this.#turn;
+    const request = ++this.#request;
     for (const { file } of files.slice(0, LOOKED_AT)) {
       const bitmap = await createImageBitmap(file, { resizeHeight: 2 * SIDE, resizeQuality: "medium" }).catch(() => null);
-      if (turn !== this.#turn) return bitmap?.close();
+      if (request !== this.#request) return bitmap?.close();
       if (bitmap && bitmap.width !== bitmap.height) {
         for (const input of this.#inputs()) {
           const canvas = input.closest("label")?.querySelector("canvas");
@@ -81,7 +81,7 @@ function preview(canvas, bitmap, fit) {
     if (!reader) return;
     reader.imageSmoothingQuality = "high";
     reader.drawImage(bitmap, 0, 0, inner, tall);
-    // Bars in the mean colour of the border that they touch, as the engine makes them.
+    // Bars have the mean colour of the border that they touch, as in the engine.
     const isWide = width > height;
     const borders = isWide ? [reader.getImageData(0, 0, inner, 1), reader.getImageData(0, tall - 1, inner, 1)] : [reader.getImageData(0, 0, 1, tall), reader.getImageData(inner - 1, 0, 1, tall)];
     borders.forEach(({ data }, end) => {
@@ -93,7 +93,7 @@ function preview(canvas, bitmap, fit) {
   }
 }
 
-/** The mean colour of pixels.
+/** Mean colour of pixels.
  * @param {Uint8ClampedArray} rgba
  */
 function mean(rgba) {

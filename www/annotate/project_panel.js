@@ -1,24 +1,24 @@
 // @ts-check
 /**
- * The project at hand: opened, kept at once after each edit, and others beside it.
+ * The project panel: name, list of stored projects, saving after each edit, opening and deleting.
  *
  * @module
  */
 
-import { when } from "../kept.js";
+import { counted, dateText, grouped } from "../format.js";
 import { persist, persistSentence } from "../persist.js";
-import { PROJECT_FILE, Projects, hold, newProjectId } from "../projects.js";
+import { PROJECT_FILE, Projects, lockProject, newProjectId } from "../projects.js";
 import { make } from "./labels.js";
 
 /** @import { Session } from "../autolink.js" */
 /** @import { SavedProject } from "../projects.js" */
 /** @import { Store } from "../state.js" */
 
-/** A project is kept so long after an edit at the latest, ms. */
-const KEEP_AFTER = 500;
+/** Delay between an edit and the save, ms. */
+const SAVE_AFTER = 500;
 
 /**
- * What it needs of the page.
+ * Parts of the page that the panel uses.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
@@ -28,86 +28,86 @@ const KEEP_AFTER = 500;
 export class ProjectPanel {
   #store;
   #page;
-  #forget;
+  #onChange;
   #projects = new Projects();
-  /** @type {SavedProject[]} What the browser keeps. */ #list = [];
+  /** @type {SavedProject[]} Projects stored in the browser. */ #list = [];
   #id = newProjectId();
   #name = "Project 1";
-  /** Whether there is something in it that is worth keeping. */ #isWorth = false;
-  /** Gives the project back to other tabs. @type {(() => void) | null} */ #release = null;
-  /** Ends the wait for a project that another tab has. @type {AbortController | null} */ #waits = null;
+  /** True if the project contains work of a person, and is stored. */ #isWorthSaving = false;
+  /** Releases the lock of the project. @type {(() => void) | null} */ #release = null;
+  /** Ends the wait for a project that another tab has locked. @type {AbortController | null} */ #waiting = null;
   #timer = 0;
-  /** The newest change of what is open or kept; one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
-  /** Why the browser does not keep it. */ #unkept = "";
-  /** Whether what is offered to be undone is the last edit, so that the next one ends the offer. */ #undoesEdit = false;
+  /** The last change of the open or stored projects; changes run one at a time. @type {Promise<unknown>} */ #last = Promise.resolve();
+  /** Sentence that says why the project could not be saved; empty if it could. */ #saveError = "";
+  /** True if Undo refers to the last edit, so that the next edit hides it. */ #undoesEdit = false;
 
   /**
    * @param {Store} store
    * @param {Page} page
-   * @param {() => void} forget Another project is there now: its images are others.
+   * @param {() => void} onChange Called when another project is open.
    */
-  constructor(store, page, forget) {
+  constructor(store, page, onChange) {
     this.#store = store;
     this.#page = page;
-    this.#forget = forget;
+    this.#onChange = onChange;
     const name = this.#nameField;
     name.addEventListener("change", () => this.#rename(name.value));
     name.addEventListener("keydown", (event) => event.key === "Enter" && name.blur());
-    element("project-new").addEventListener("click", () => this.#begin());
+    element("project-new").addEventListener("click", () => this.#new());
     element("project-save").addEventListener("click", () => this.#download());
     document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.flush());
     addEventListener("pagehide", () => this.flush());
     this.#show();
   }
 
-  /** Opens what was open, once an engine is new: in this tab, or on the last visit. */
+  /** Restores the project of this tab or of the last visit in a new engine. */
   start() {
-    return this.#alone(async () => {
+    return this.#inOrder(async () => {
       this.#list = await this.#projects.list().catch(() => []);
       const open = this.#release ? this.#list.find(({ id }) => id === this.#id) : undefined;
-      if (open) await this.#read(open.id);
+      if (open) await this.#openStored(open.id);
       else if (!this.#release && !(await this.#migrate()) && this.#list[0]) await this.#openOrWait(this.#list[0]);
       this.#show();
     });
   }
 
-  /** Something was done in the project; it is kept soon.
-   * @param {boolean} isWork Whether a person did it; what others did is kept with that.
+  /** Saves the project soon after an edit.
+   * @param {boolean} isWork True for work of a person; other changes are saved with it.
    */
   edited(isWork) {
     this.#stopWaiting();
-    this.#isWorth ||= isWork;
+    this.#isWorthSaving ||= isWork;
     if (isWork && this.#undoesEdit) element("project-undo").hidden = true;
-    if (!this.#isWorth) return;
-    this.#timer ||= window.setTimeout(() => this.flush(), KEEP_AFTER);
+    if (!this.#isWorthSaving) return;
+    this.#timer ||= window.setTimeout(() => this.flush(), SAVE_AFTER);
     this.#show();
   }
 
-  /** Keeps at once what was not kept yet. */
+  /** Saves pending edits now. */
   flush() {
     if (!this.#timer) return this.#last;
     clearTimeout(this.#timer);
     this.#timer = 0;
-    // It may have been deleted since, or another one begun.
-    return this.#alone(async () => void (this.#isWorth && (await this.#keep())));
+    // The project may have been deleted or replaced meanwhile.
+    return this.#inOrder(async () => void (this.#isWorthSaving && (await this.#save())));
   }
 
-  /** Opens a project from a file, beside those that the browser keeps.
+  /** Opens a project from a file, as another stored project.
    * @param {File} file
    */
   openFile(file) {
-    return this.#alone(async () => {
-      const name = await this.#into(file);
+    return this.#inOrder(async () => {
+      const name = await this.#openInEngine(file);
       if (name === null) return;
-      await this.#become(newProjectId(), this.#free(name || file.name.replace(PROJECT_FILE, "")), true);
-      await this.#keep();
+      await this.#setCurrent(newProjectId(), this.#freeName(name || file.name.replace(PROJECT_FILE, "")), true);
+      await this.#save();
     });
   }
 
-  /** Says what was done, with a way back.
+  /** Shows what was done, with an Undo button.
    * @param {string} text
    * @param {() => void} undo
-   * @param {boolean} isEdit Whether it undoes the last edit.
+   * @param {boolean} isEdit True if it undoes the last edit.
    */
   offerUndo(text, undo, isEdit) {
     this.#undoesEdit = isEdit;
@@ -125,76 +125,76 @@ export class ProjectPanel {
     return /** @type {HTMLInputElement} */ (element("project-name"));
   }
 
-  /** One after the other, so that nothing is kept under another project's name.
+  /** Runs changes one after the other, so that no project is saved under the name of another.
    * @template T
    * @param {() => Promise<T>} change
    */
-  #alone(change) {
+  #inOrder(change) {
     const next = this.#last.then(change);
     this.#last = next.catch(() => {});
     return next;
   }
 
-  /** A name that no kept project has.
+  /** Returns a name that no stored project has.
    * @param {string} wanted
    */
-  #free(wanted) {
+  #freeName(wanted) {
     const isTaken = (/** @type {string} */ name) => this.#list.some((other) => other.name === name);
     let name = wanted;
     for (let number = 2; isTaken(name); number++) name = `${wanted} (${number})`;
     return name;
   }
 
-  #fresh() {
+  #newName() {
     let number = this.#list.length + 1;
     while (this.#list.some(({ name }) => name === `Project ${number}`)) number++;
     return `Project ${number}`;
   }
 
-  /** The engine's project is this one from now on.
+  /** Sets the name and id of the project that is open in the engine.
    * @param {string} id
    * @param {string} name
    * @param {boolean} isWorth
-   * @param {(() => void) | null} [release] Where this tab has it already.
+   * @param {(() => void) | null} [release] Releases the lock, if this tab has it already.
    */
-  async #become(id, name, isWorth, release = null) {
+  async #setCurrent(id, name, isWorth, release = null) {
     this.#stopWaiting();
     const before = this.#release;
-    this.#release = release ?? (await hold(id));
+    this.#release = release ?? (await lockProject(id));
     if (before !== this.#release) before?.();
     this.#id = id;
     this.#name = name;
-    this.#isWorth = isWorth;
-    this.#unkept = "";
+    this.#isWorthSaving = isWorth;
+    this.#saveError = "";
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#forget();
+    this.#onChange();
     this.#show();
   }
 
-  /** Lets the engine open a project.
+  /** Opens a project in the engine, after saving the current one.
    * @param {Blob} project
-   * @returns {Promise<string | null>} Its name; null where it was refused, which is shown.
+   * @returns {Promise<string | null>} Its name; null if the engine rejected it, which is shown.
    */
-  async #into(project) {
+  async #openInEngine(project) {
     if (this.#timer) {
       clearTimeout(this.#timer);
       this.#timer = 0;
-      await this.#keep();
+      await this.#save();
     }
     /** @type {string | null} */ let name = null;
     await this.#page.attempt(async (session) => (name = await session.openProject(project)));
     return name;
   }
 
-  /** From its newest state that the engine accepts.
+  /** Opens the newest save of a project that the engine accepts.
    * @param {string} id
    */
-  async #read(id) {
+  async #openStored(id) {
     for (const { project } of await this.#projects.states(id)) {
-      const name = await this.#into(project);
+      const name = await this.#openInEngine(project);
       if (name !== null) {
-        this.#forget();
+        this.#onChange();
         this.#store.set({ message: null });
         return true;
       }
@@ -204,90 +204,90 @@ export class ProjectPanel {
 
   /** @param {SavedProject} saved */
   async #openOrWait(saved) {
-    const release = await hold(saved.id);
+    const release = await lockProject(saved.id);
     if (!release) return this.#wait(saved);
-    if (await this.#read(saved.id)) await this.#become(saved.id, saved.name, true, release);
+    if (await this.#openStored(saved.id)) await this.#setCurrent(saved.id, saved.name, true, release);
     else release();
   }
 
-  /** Another tab has it: says so, and opens it when that tab is done.
+  /** Shows that another tab has the project, and opens it when that tab closes.
    * @param {SavedProject} saved
    */
   #wait(saved) {
     this.#stopWaiting();
     const waits = new AbortController();
-    this.#waits = waits;
+    this.#waiting = waits;
     const copy = make("button", { type: "button", class: "small", "data-testid": "project-copy" }, "Open a copy");
     copy.addEventListener("click", () => this.#copy(saved));
     const text = `“${saved.name}” is open in another tab. It opens here when that tab is closed.`;
     element("project-busy").replaceChildren(make("span", {}, text), copy);
     element("project-busy").hidden = false;
-    hold(saved.id, waits.signal).then((release) => {
+    lockProject(saved.id, waits.signal).then((release) => {
       if (release && waits.signal.aborted) return release();
       if (!release) return;
-      this.#alone(async () => {
+      this.#inOrder(async () => {
         this.#list = await this.#projects.list().catch(() => this.#list);
         const newest = this.#list.find(({ id }) => id === saved.id);
-        if (newest && !waits.signal.aborted && (await this.#read(saved.id))) await this.#become(saved.id, newest.name, true, release);
+        if (newest && !waits.signal.aborted && (await this.#openStored(saved.id))) await this.#setCurrent(saved.id, newest.name, true, release);
         else release();
       });
     });
   }
 
   #stopWaiting() {
-    this.#waits?.abort();
-    this.#waits = null;
+    this.#waiting?.abort();
+    this.#waiting = null;
     element("project-busy").hidden = true;
   }
 
   /** @param {SavedProject} saved */
   #copy(saved) {
-    return this.#alone(async () => {
-      if (!(await this.#read(saved.id))) return;
-      await this.#become(newProjectId(), this.#free(`${saved.name} (copy)`), true);
-      await this.#keep();
+    return this.#inOrder(async () => {
+      if (!(await this.#openStored(saved.id))) return;
+      await this.#setCurrent(newProjectId(), this.#freeName(`${saved.name} (copy)`), true);
+      await this.#save();
     });
   }
 
-  /** What an earlier version kept becomes a project. */
+  /** Turns the annotations of an earlier version into a project. */
   async #migrate() {
-    const work = await this.#page.saves.work().catch(() => null);
-    if (!work || (await this.#into(work)) === null) return false;
-    await this.#become(newProjectId(), this.#free("Earlier work"), true);
-    if (await this.#keep()) await this.#page.saves.forgetWork();
+    const work = await this.#page.saves.legacyProject().catch(() => null);
+    if (!work || (await this.#openInEngine(work)) === null) return false;
+    await this.#setCurrent(newProjectId(), this.#freeName("Earlier work"), true);
+    if (await this.#save()) await this.#page.saves.removeLegacyProject();
     return true;
   }
 
-  #begin() {
-    return this.#alone(async () => {
-      if (this.#timer) await this.#keep();
+  #new() {
+    return this.#inOrder(async () => {
+      if (this.#timer) await this.#save();
       await this.#page.attempt(async (session) => {
         await session.newProject();
-        await this.#become(newProjectId(), this.#fresh(), false);
+        await this.#setCurrent(newProjectId(), this.#newName(), false);
       });
     });
   }
 
-  /** Keeps the project as it is.
+  /** Saves the project.
    * @returns {Promise<boolean>}
    */
-  async #keep() {
-    const [id, name, desk] = [this.#id, this.#name, this.#store.state.desk];
-    this.#release ??= await hold(id);
+  async #save() {
+    const [id, name, current] = [this.#id, this.#name, this.#store.state.project];
+    this.#release ??= await lockProject(id);
     let isKept = false;
     await this.#page.attempt(async (session) => {
       const project = await session.saveProject(name);
-      const saved = { id, name, date: Date.now(), images: desk?.count ?? 0, labelled: desk?.view.labelled ?? 0 };
+      const saved = { id, name, date: Date.now(), images: current?.count ?? 0, labelled: current?.view.labelled ?? 0 };
       try {
-        await this.#projects.keep(saved, project);
+        await this.#projects.write(saved, project);
         this.#list = [{ ...saved, bytes: project.size }, ...this.#list.filter((other) => other.id !== id)];
-        this.#unkept = "";
+        this.#saveError = "";
         isKept = true;
         persist().then((answer) => (element("project-persisted").textContent = persistSentence(answer)));
       } catch (error) {
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
-        this.#unkept = `Not kept (${reason.replace(/\.$/, "")}): press Save to a file.`;
+        this.#saveError = `Not saved (${reason.replace(/\.$/, "")}). Press Save to a file.`;
       }
     });
     this.#show();
@@ -309,15 +309,15 @@ export class ProjectPanel {
       const project = await session.saveProject(this.#name);
       const file = new File([project], fileName(this.#name), { type: "application/json" });
       this.#page.download(file);
-      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names; keep the images beside it.` } });
+      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. The file holds labels and names but no images: keep them with it.` } });
     });
   }
 
   /** @param {SavedProject} saved */
   #delete(saved) {
-    return this.#alone(async () => {
+    return this.#inOrder(async () => {
       const isOpen = saved.id === this.#id;
-      const release = isOpen ? () => {} : await hold(saved.id);
+      const release = isOpen ? () => {} : await lockProject(saved.id);
       if (!release) {
         const text = `“${saved.name}” is open in another tab. Close that tab to delete the project.`;
         return this.#store.set({ message: { kind: "error", text } });
@@ -330,15 +330,15 @@ export class ProjectPanel {
       if (isOpen) {
         await this.#page.attempt(async (session) => {
           await session.newProject();
-          await this.#become(newProjectId(), this.#fresh(), false);
+          await this.#setCurrent(newProjectId(), this.#newName(), false);
         });
       }
       this.#show();
       this.offerUndo(`Deleted “${saved.name}”.`, () =>
-        this.#alone(async () => {
+        this.#inOrder(async () => {
           await restore();
           this.#list = await this.#projects.list();
-          if (isOpen && !this.#isWorth) await this.#openOrWait(saved);
+          if (isOpen && !this.#isWorthSaving) await this.#openOrWait(saved);
           this.#show();
         }),
         false,
@@ -350,8 +350,8 @@ export class ProjectPanel {
     const name = this.#nameField;
     if (document.activeElement !== name) name.value = this.#name;
     const isKept = this.#list.some(({ id }) => id === this.#id);
-    element("project-saved").textContent = this.#unkept || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
-    element("project-saved").classList.toggle("unkept", this.#unkept !== "");
+    element("project-saved").textContent = this.#saveError || (this.#timer ? "Saving" : isKept ? "Saved in this browser" : "");
+    element("project-saved").classList.toggle("save-error", this.#saveError !== "");
     element("projects").hidden = this.#list.length === 0;
     element("projects-count").textContent = `${this.#list.length}`;
     const list = element("project-list");
@@ -368,17 +368,17 @@ export class ProjectPanel {
       made.addEventListener("click", () => press());
       return made;
     };
-    const open = button("open", "Open", () => this.#alone(() => this.#openOrWait(saved)));
+    const open = button("open", "Open", () => this.#inOrder(() => this.#openOrWait(saved)));
     /** @type {HTMLButtonElement} */ (open).disabled = isOpen;
     const { images, labelled } = saved;
-    const about = `${when(saved.date)}, ${images} ${images === 1 ? "image" : "images"}, ${labelled} labelled, ${size(saved.bytes)}`;
+    const about = `${dateText(saved.date)}, ${counted(images, "image")}, ${grouped(labelled)} labelled, ${size(saved.bytes)}`;
     return make("li", isOpen ? { "aria-current": "true" } : {}, make("p", {}, make("b", {}, saved.name), make("small", {}, ` ${about}`)), make("div", { class: "row" }, open, button("copy-of", "Copy", () => this.#copy(saved)), button("delete", "Delete", () => this.#delete(saved))));
   }
 }
 
 const element = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-/** What a project's file is called, on Windows as well. @param {string} name */
+/** Name of a project file, valid on Windows as well. @param {string} name */
 function fileName(name) {
   const stem = name.replace(/[\\/:*?"<>|\s\p{Cc}]+/gu, " ").trim() || "project";
   return `${stem}${/^(con|prn|aux|nul|com\d|lpt\d)$/i.test(stem) ? "_" : ""}${PROJECT_FILE}`;

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * A camera: which one, what it sees now, and what happens to it meanwhile.
+ * Access to a camera: choice of the device, its images, and its end.
  *
  * @module
  */
@@ -8,38 +8,38 @@
 import { insecure } from "../secure.js";
 import { make } from "./labels.js";
 
-/** The camera that was chosen last is used again. */
+/** Storage key of the last chosen camera. */
 const REMEMBERED = "camera";
-/** What a model sees is smaller. */
+/** Requested size of images, px. Models use smaller ones. */
 const WANTED = { width: { ideal: 640 }, height: { ideal: 480 } };
 
-/** What browsers call a camera that cannot be had, for people. @type {Record<string, string>} */
+/** Reasons for the errors of `getUserMedia`. @type {Record<string, string>} */
 const REASONS = {
-  NotAllowedError: "it was not allowed: allow the camera for this page in the browser, then try again",
+  NotAllowedError: "the browser does not allow it: allow the camera for this page, then try again",
   SecurityError: "this browser allows no camera here",
-  NotFoundError: "there is none: connect one, then try again",
-  OverconstrainedError: "the chosen one is gone: connect it, or choose another one",
-  NotReadableError: "another program uses it: close that, then try again",
+  NotFoundError: "there is no camera: connect one, then try again",
+  OverconstrainedError: "the chosen camera is gone: connect it, or choose another one",
+  NotReadableError: "another program uses it: close that program, then try again",
   AbortError: "it did not start: try again",
 };
 
-const MUTED = "The camera sends no images. Close other programs that use it, or uncover it; the page then goes on by itself.";
+const MUTED = "The camera sends no images. Close other programs that use it, or uncover it. The page then continues by itself.";
 
-/** What a camera sees. Stops by itself when it is unplugged. */
+/** The images of a camera. Ends by itself when the camera is unplugged. */
 export class Feed {
   #stream;
   #video;
   #ended = "";
-  /** Ends the wait for a frame that will not come. */
+  /** Ends the wait for a frame when the camera stops. */
   #wake = () => {};
   #onEnd;
   #listening = new AbortController();
 
   /**
    * @param {MediaStream} stream
-   * @param {HTMLVideoElement} video Shows it.
-   * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
-   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images for a while, with nothing when it does again.
+   * @param {HTMLVideoElement} video Element that plays it.
+   * @param {(reason: string) => void} onEnd Called with a sentence when the camera stops by itself.
+   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images, and with an empty string when it does again.
    */
   constructor(stream, video, onEnd, onMute) {
     this.#stream = stream;
@@ -51,21 +51,21 @@ export class Feed {
       track.addEventListener("mute", () => onMute(MUTED), { signal });
       track.addEventListener("unmute", () => onMute(""), { signal });
       if (track.muted) onMute(MUTED);
-      if (track.readyState === "ended") this.#end("The camera stopped as soon as it began.");
+      if (track.readyState === "ended") this.#end("The camera stopped as soon as it started. Try again.");
     }
-    if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images.");
+    if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images. Choose another one.");
   }
 
   /**
-   * Opens the camera that was used last, or the one that is chosen.
-   * @param {HTMLVideoElement} video Plays what it sees.
-   * @param {(reason: string) => void} onEnd Called when the camera stops by itself, with a sentence.
-   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images for a while, with nothing when it does again.
-   * @returns {Promise<Feed>} Rejects with a sentence where there is no camera.
+   * Opens the chosen camera, which is remembered between visits.
+   * @param {HTMLVideoElement} video Element that plays it.
+   * @param {(reason: string) => void} onEnd Called with a sentence when the camera stops by itself.
+   * @param {(reason: string) => void} onMute Called with a sentence when the camera sends no images, and with an empty string when it does again.
+   * @returns {Promise<Feed>} Rejects with a sentence if the camera cannot be used.
    */
   static async open(video, onEnd, onMute) {
     const missing = insecure();
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives a page no camera.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives pages no access to cameras.");
     const chosen = remembered();
     let stream;
     try {
@@ -79,7 +79,7 @@ export class Feed {
     video.muted = true;
     video.playsInline = true;
     video.srcObject = stream;
-    // Rejects where it is stopped before it plays.
+    // Rejects if the camera is stopped before it plays.
     video.play().catch(() => {});
     return feed;
   }
@@ -88,13 +88,13 @@ export class Feed {
     return this.#ended === "" && this.#stream.active;
   }
 
-  /** Which camera this is. */
+  /** Device id of the camera. */
   get deviceId() {
     return this.#stream.getVideoTracks()[0]?.getSettings().deviceId ?? "";
   }
 
   /** Waits for the next image.
-   * @returns {Promise<boolean>} Whether there is one: not if it was stopped meanwhile.
+   * @returns {Promise<boolean>} False if the camera has stopped.
    */
   async next() {
     if (!this.isOn) return false;
@@ -119,7 +119,7 @@ export class Feed {
   }
 }
 
-/** The next image that a video shows.
+/** Resolves at the next image of a video.
  * @param {HTMLVideoElement} video
  */
 function newFrame(video) {
@@ -129,9 +129,9 @@ function newFrame(video) {
   });
 }
 
-/** Offers the cameras where there are several. Their names are known once one was allowed.
- * @param {HTMLSelectElement} select Its label is hidden where there is no choice.
- * @param {string} current The one in use.
+/** Lists the cameras in a select. Their names are known once the user has allowed one.
+ * @param {HTMLSelectElement} select Its label is hidden if there is only one camera.
+ * @param {string} current Device id of the camera in use.
  */
 export async function offerCameras(select, current) {
   const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
@@ -142,14 +142,14 @@ export async function offerCameras(select, current) {
   if (row) row.hidden = cameras.length < 2;
 }
 
-/** Uses this camera from now on.
+/** Remembers the chosen camera.
  * @param {string} deviceId
  */
 export function rememberCamera(deviceId) {
   try {
     localStorage.setItem(REMEMBERED, deviceId);
   } catch {
-    // Where nothing is stored it is used this time.
+    // Without storage the choice lasts until the page is closed.
   }
   chosenNow = deviceId;
 }

@@ -1,21 +1,21 @@
 // @ts-check
 /**
- * Images of the project as bitmaps: the ones in use, and those used last, up to a number of bytes.
+ * A cache of image bitmaps, limited by size.
  *
  * @module
  */
 
-/** All bitmaps together hold no more than this, bytes; a phone's photo holds 48 MB. */
+/** Largest size of all bitmaps together, bytes. A photo of a phone takes 48 MB. */
 const BUDGET = 256 * 2 ** 20;
-/** One that is larger than this part of the budget is held smaller: the ones before and after it need room, too. */
+/** Largest share of the budget for one bitmap; larger images are scaled down, to leave room for their neighbours. */
 const LARGEST = 0.5;
-/** Of RGBA. */
+/** Bytes per RGBA pixel. */
 const PIXEL = 4;
-/** So many are decoded at once: while it is decoded, each takes the room of the whole image, however small it is held. */
+/** Number of images decoded at the same time. During decoding, each takes the memory of the full image. */
 const AT_ONCE = 2;
 
 /**
- * Where an image comes from.
+ * Size and source of an image.
  * @typedef {object} Original
  * @property {number} width_px
  * @property {number} height_px
@@ -23,32 +23,32 @@ const AT_ONCE = 2;
  */
 
 /**
- * A bitmap that is in use, and so stays open.
+ * A bitmap in use, which stays open until it is released.
  * @typedef {object} Lease
  * @property {ImageBitmap} bitmap
- * @property {number} scale Its width by that of the image; 1 where it is whole.
- * @property {() => void} release To be called when it is not drawn any more.
+ * @property {number} scale Width of the bitmap divided by that of the image, at most 1.
+ * @property {() => void} release Call this when the bitmap is no longer needed.
  */
 
 /**
  * @typedef {object} Entry
  * @property {Promise<ImageBitmap>} bitmap
- * @property {number} bytes Of it, as far as its size is known.
- * @property {number} uses
- * @property {(() => boolean)[]} wanted By whom, until it is decoded.
- * @property {boolean} isGone To be closed with its last use.
+ * @property {number} bytes Size of the bitmap; an estimate until it is decoded.
+ * @property {number} uses Number of leases.
+ * @property {(() => boolean)[]} wanted Functions that tell, until it is decoded, whether a lease is still wanted.
+ * @property {boolean} isGone True if it is to be closed with its last lease.
  */
 
-export class Pictures {
-  /** @type {Map<string, Entry>} By image and width; the one that was used last at the end. */ #entries = new Map();
-  /** Those that are still in use although they are forgotten. @type {Set<Entry>} */ #leaving = new Set();
+export class BitmapCache {
+  /** @type {Map<string, Entry>} By image and width, least recently used first. */ #entries = new Map();
+  /** Entries that were dropped but are still in use. @type {Set<Entry>} */ #leaving = new Set();
   #find;
   #budget;
-  /** Decodings that wait for their turn, whole images first. @type {(() => void)[]} */ #waiting = [];
+  /** Waiting decodings, full images first. @type {(() => void)[]} */ #waiting = [];
   #busy = 0;
 
   /**
-   * @param {(image: number) => Original | null} find An image by the id of its row; nothing where it is not here.
+   * @param {(image: number) => Original | null} find Returns an image by the id of its row, or null if its file is missing.
    * @param {number} [budget] bytes
    */
   constructor(find, budget = BUDGET) {
@@ -56,25 +56,26 @@ export class Pictures {
     this.#budget = budget;
   }
 
-  /** How many bytes all bitmaps hold. */
+  /** Size of all bitmaps, bytes. */
   get bytes() {
     return [...this.#entries.values(), ...this.#leaving].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Forgets all. What is in use stays open until it is released. */
+  /** Drops all entries. Bitmaps in use stay open until they are released. */
   clear() {
     for (const key of [...this.#entries.keys()]) this.#drop(key);
   }
 
   /**
-   * @param {number} image
-   * @param {number | null} width px; null: the whole image, or as much of its size as there is room for.
-   * @param {() => boolean} [isWanted] Asked when its turn comes: whoever pages on does not wait for what was passed.
-   * @returns {Promise<Lease>} Rejects with a sentence where it cannot be shown.
+   * Decodes an image, or takes it from the cache.
+   * @param {number} image Id of the image row.
+   * @param {number | null} width px; null: the full size, or the largest that fits the budget.
+   * @param {() => boolean} [isWanted] Asked before decoding, so that images that were paged past are skipped.
+   * @returns {Promise<Lease>} Rejects with a sentence if the image cannot be shown.
    */
   async lease(image, width, isWanted = () => true) {
     const original = this.#find(image);
-    if (!original) throw new Error("The image is not here: drop it to see it.");
+    if (!original) throw new Error("The image file is missing. Drop it in to see it.");
     const { width_px, height_px } = original;
     const largest = Math.floor(width_px * Math.min(1, Math.sqrt((this.#budget * LARGEST) / (PIXEL * Math.max(1, width_px * height_px)))));
     const side = Math.max(1, Math.min(width ?? width_px, largest));
@@ -82,7 +83,7 @@ export class Pictures {
     const entry = this.#entries.get(key) ?? this.#open(key, original, side, width === null);
     entry.uses += 1;
     entry.wanted.push(isWanted);
-    // The newest last.
+    // Most recently used last.
     if (this.#entries.delete(key)) this.#entries.set(key, entry);
     this.#shrink();
     let isReleased = false;
@@ -98,21 +99,21 @@ export class Pictures {
       return { bitmap, scale: Math.min(1, bitmap.width / width_px), release };
     } catch (error) {
       release();
-      throw error instanceof Unwanted ? error : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
+      throw error instanceof UnwantedImage ? error : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
     }
   }
 
   /**
    * @param {string} key
    * @param {Original} original
-   * @param {number} side Its width, px.
-   * @param {boolean} isUrgent Whether others wait for it.
+   * @param {number} side Width of the bitmap, px.
+   * @param {boolean} isUrgent True to decode it before others.
    * @returns {Entry}
    */
   #open(key, { width_px, height_px, read }, side, isUrgent) {
     const isWhole = side >= width_px;
     const decode = async () => {
-      if (!entry.wanted.some((isWanted) => isWanted())) throw new Unwanted("It is not looked at any more.");
+      if (!entry.wanted.some((isWanted) => isWanted())) throw new UnwantedImage("The image is no longer needed.");
       const blob = await read();
       const bitmap = await createImageBitmap(blob, isWhole ? {} : { resizeWidth: side, resizeQuality: "medium" });
       entry.bytes = PIXEL * bitmap.width * bitmap.height;
@@ -141,7 +142,7 @@ export class Pictures {
       });
       if (isUrgent) this.#waiting.unshift(start);
       else this.#waiting.push(start);
-      // Not at once: whoever asks has not said yet that it is used.
+      // Not at once, because the caller has not yet added its lease.
       queueMicrotask(() => this.#next());
     });
   }
@@ -155,7 +156,7 @@ export class Pictures {
     }
   }
 
-  /** Closes those that were not used for longest, until the rest fits. */
+  /** Drops the least recently used entries until the rest fits. */
   #shrink() {
     let bytes = this.bytes;
     for (const [key, entry] of this.#entries) {
@@ -183,5 +184,5 @@ export class Pictures {
   }
 }
 
-/** A bitmap that nobody waits for any more. */
-export class Unwanted extends Error {}
+/** Rejection of a lease that is no longer wanted. */
+export class UnwantedImage extends Error {}

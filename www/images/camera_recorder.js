@@ -1,36 +1,36 @@
 // @ts-check
 /**
- * Pictures from the camera: a countdown, then so many frames; bad ones go before training begins.
+ * Training images from the camera: a countdown, then a number of images; removed ones can be removed.
  *
  * @module
  */
 
-import { Feed, offerCameras, rememberCamera } from "../annotate/feed.js";
+import { Feed, offerCameras, rememberCamera } from "../annotate/camera_feed.js";
 import { LONGEST } from "./frames.js";
-import { Tray } from "./tray.js";
+import { Thumbnails } from "./thumbnails.js";
 
 /** @import { NamedFile } from "../autolink.js" */
 
-/** Seconds to get ready. */
+/** Countdown, s. */
 const COUNTDOWN = 3;
 const QUALITY = 0.92;
 /** Side of a thumbnail, px. */
 const SIDE = 112;
-/** Nothing is learned from fewer. */
+/** Smallest number of images for training. */
 const FEWEST = 2;
 
-/** What was recorded stays when the camera goes. */
-const USABLE = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image so far is still here." : ` The ${count} images so far are still here.`);
+/** Says that recorded images stay when the camera stops. */
+const stillHere = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image taken so far is still here." : ` The ${count} images taken so far are still here.`);
 
-/** So many were taken since the page was opened: each has its own name. */
-let taken = 0;
+/** Number of images taken since the page was opened, for unique names. */
+let takenCount = 0;
 
 /**
  * @param {HTMLDialogElement} dialog
- * @param {string} verb What is done with them, as its button says: "Train on".
- * @returns {Promise<NamedFile[]>} What was recorded; nothing if it was closed.
+ * @param {string} verb Start of the label of the button that uses the images, such as "Train on".
+ * @returns {Promise<NamedFile[]>} Recorded images; empty if the dialog was closed.
  */
-export async function record(dialog, verb) {
+export async function recordImages(dialog, verb) {
   if (dialog.open) return [];
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
   const video = /** @type {HTMLVideoElement} */ (find("video"));
@@ -40,21 +40,21 @@ export async function record(dialog, verb) {
   const start = /** @type {HTMLButtonElement} */ (find("#record-start"));
   const choice = /** @type {HTMLSelectElement} */ (find("#record-camera"));
   const use = /** @type {HTMLButtonElement} */ (find("#record-use"));
-  const say = (/** @type {string} */ text) => void (find("#record-said").textContent = text);
+  const say = (/** @type {string} */ text) => void (find("#record-status").textContent = text);
   const listening = new AbortController();
   const { signal } = listening;
 
-  /** All that were recorded. @type {NamedFile[]} */ const shots = [];
-  /** The places of those that went wrong. @type {Set<number>} */ const bad = new Set();
-  const files = () => shots.filter((_, place) => !bad.has(place));
+  /** All recorded images. @type {NamedFile[]} */ const shots = [];
+  /** Indices of removed images. @type {Set<number>} */ const removed = new Set();
+  const files = () => shots.filter((_, index) => !removed.has(index));
   let isRecording = false;
   const list = document.createElement("ul");
   list.className = "thumbnails";
-  list.setAttribute("aria-label", "Recorded pictures");
+  list.setAttribute("aria-label", "Recorded images");
   find("#record-thumbnails").replaceChildren(list);
-  const tray = new Tray(list, (place) => {
-    bad.add(place);
-    tray.removeImages([...bad]);
+  const tray = new Thumbnails(list, (index) => {
+    removed.add(index);
+    tray.removeImages([...removed]);
     show();
   });
   const show = () => {
@@ -64,32 +64,32 @@ export async function record(dialog, verb) {
     start.textContent = isRecording ? "Stop" : count ? "Record more" : "Record";
     wanted.disabled = pace.disabled = mirror.disabled = isRecording;
   };
-  const look = () => video.classList.toggle("is-mirrored", mirror.checked);
+  const showMirroring = () => video.classList.toggle("is-mirrored", mirror.checked);
 
   /** @type {Feed | null} */ let feed = null;
-  /** Counts the cameras that were opened, so that one that comes late is not shown. */
-  let turn = 0;
-  /** Opens the camera in place of the one before; whether it runs. */
+  /** Counts openings of cameras, so that one that opens too late is closed. */
+  let request = 0;
+  /** Opens the camera in index of the previous one. */
   const openFeed = async () => {
-    const mine = ++turn;
+    const own = ++request;
     feed?.stop();
     feed = null;
     start.disabled = true;
     try {
       const onEnd = (/** @type {string} */ reason) => {
-        if (mine !== turn) return;
+        if (own !== request) return;
         isRecording = false;
-        say(`${reason}${USABLE(files().length)} Press Record to try again.`);
+        say(`${reason}${stillHere(files().length)} Press Record to try again.`);
         show();
       };
-      const opened = await Feed.open(video, onEnd, (reason) => mine === turn && say(reason));
-      if (mine !== turn || !dialog.open) return opened.stop();
+      const opened = await Feed.open(video, onEnd, (reason) => own === request && say(reason));
+      if (own !== request || !dialog.open) return opened.stop();
       feed = opened;
       await offerCameras(choice, opened.deviceId);
     } catch (error) {
-      if (mine === turn) say(`${error instanceof Error ? error.message : error}${USABLE(files().length)}`);
+      if (own === request) say(`${error instanceof Error ? error.message : error}${stillHere(files().length)}`);
     } finally {
-      if (mine === turn) start.disabled = false;
+      if (own === request) start.disabled = false;
     }
   };
   const shoot = async () => {
@@ -113,36 +113,36 @@ export async function record(dialog, verb) {
       if (!(await camera.next())) break;
       const { videoWidth, videoHeight } = video;
       if (!videoWidth || !videoHeight) continue;
-      // Each as the camera is now: a phone may be turned meanwhile.
+      // The size can change, as when a phone is turned.
       const scale = Math.min(1, LONGEST / Math.max(videoWidth, videoHeight));
       const canvas = new OffscreenCanvas(Math.max(1, Math.round(videoWidth * scale)), Math.max(1, Math.round(videoHeight * scale)));
       const context = canvas.getContext("2d");
       if (mirror.checked) context?.setTransform(-1, 0, 0, 1, canvas.width, 0);
       context?.drawImage(video, 0, 0, canvas.width, canvas.height);
-      const picture = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
-      taken += 1;
+      const image = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
+      takenCount += 1;
       shot += 1;
-      const file = new File([picture], `${`${taken}`.padStart(4, "0")}.jpg`, { type: picture.type });
+      const file = new File([image], `${`${takenCount}`.padStart(4, "0")}.jpg`, { type: image.type });
       tray.put(shots.length, `camera/${file.name}`, square(canvas));
       shots.push({ file, name: `./camera/${file.name}` });
       const now = `${videoWidth} × ${videoHeight} px`;
       const isTurned = sides !== "" && sides !== now;
       if (sides === "") sides = now;
-      say(`${shot} of ${count}${isTurned ? `. The camera was turned: it began with ${sides}, and now has ${now}.` : ""}`);
+      say(`${shot} of ${count}${isTurned ? `. The camera was turned: images had ${sides}, now they have ${now}.` : ""}`);
       show();
     }
-    // Stopped by itself, it said so.
-    if (isRecording || camera.isOn) say(shots.length ? "Click a picture that went wrong to remove it." : "");
+    // If the camera stopped by itself, that was reported.
+    if (isRecording || camera.isOn) say(shots.length ? "Click an image to remove it." : "");
     isRecording = false;
     show();
   };
 
   say("");
   show();
-  look();
+  showMirroring();
   dialog.showModal();
   try {
-    mirror.addEventListener("change", look, { signal });
+    mirror.addEventListener("change", showMirroring, { signal });
     choice.addEventListener("change", () => {
       rememberCamera(choice.value);
       isRecording = false;
@@ -160,7 +160,7 @@ export async function record(dialog, verb) {
     return isUsed ? files() : [];
   } finally {
     isRecording = false;
-    turn += 1;
+    request += 1;
     listening.abort();
     /** @type {Feed | null} */ (feed)?.stop();
     if (dialog.open) dialog.close();
@@ -170,15 +170,15 @@ export async function record(dialog, verb) {
 /** @param {number} ms */
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
-/** The middle of a picture.
- * @param {OffscreenCanvas} picture
+/** Thumbnail of the square middle of an image.
+ * @param {OffscreenCanvas} image
  */
-function square(picture) {
+function square(image) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = SIDE;
-  const side = Math.min(picture.width, picture.height);
+  const side = Math.min(image.width, image.height);
   const context = canvas.getContext("2d");
   if (context) context.imageSmoothingQuality = "high";
-  context?.drawImage(picture, (picture.width - side) / 2, (picture.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+  context?.drawImage(image, (image.width - side) / 2, (image.height - side) / 2, side, side, 0, 0, SIDE, SIDE);
   return canvas;
 }

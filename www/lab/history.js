@@ -1,21 +1,22 @@
 // @ts-check
 /**
- * Looking back: the probes at log-spaced steps, to scrub through, to compare and to take home as a film.
+ * The training history: snapshots of the preview images at log-spaced steps, to scrub through, compare and export as an animation.
  *
  * @module
  */
 
-import { filmAsGif, filmAsWebM } from "./film.js";
+import { grouped } from "../format.js";
+import { animationAsGif, animationAsWebM } from "./animation.js";
 import { CHANNELS } from "../views.js";
-import { MomentPainter } from "./painter.js";
+import { SnapshotPainter } from "./painter.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { PageState, Store } from "../state.js" */
 
-/** Pictures in a row beside each other, where two moments are compared. */
+/** Images per row of each snapshot. */
 const COLUMNS = 4;
-/** When it plays, a moment is shown so long, ms. */
+/** Duration of a snapshot during playback, ms. */
 const FRAME = 150;
 
 /**
@@ -26,23 +27,23 @@ const FRAME = 150;
  *   download: (file: File) => void,
  * }} page
  */
-export function openMoments(store, root, { attempt, download }) {
+export function openHistory(store, root, { attempt, download }) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
-  const painter = new MomentPainter();
+  const painter = new SnapshotPainter();
   const sides = Array.from(root.querySelectorAll("figure"), (figure) => ({
     canvas: /** @type {HTMLCanvasElement} */ (figure.querySelector("canvas")),
     slider: /** @type {HTMLInputElement} */ (figure.querySelector("input")),
     step: /** @type {HTMLElement} */ (figure.querySelector("output")),
   }));
   const [, later] = sides;
-  const play = /** @type {HTMLButtonElement} */ (find("#moments-play"));
+  const play = /** @type {HTMLButtonElement} */ (find("#snapshots-play"));
   const saves = /** @type {HTMLButtonElement[]} */ (Array.from(root.querySelectorAll("button[data-film]")));
-  /** Whether the later moment follows the newest. */
+  /** True if the second slider follows the newest snapshot. */
   let follows = true;
   let playing = 0;
 
-  /** What there is to look at. @type {protocol.SnapshotView[]} */
-  let moments = [];
+  /** Snapshots, the current state included. @type {protocol.SnapshotView[]} */
+  let snapshots = [];
   let isInSight = true;
   new IntersectionObserver(([entry]) => {
     isInSight = entry.isIntersecting;
@@ -51,24 +52,24 @@ export function openMoments(store, root, { attempt, download }) {
 
   function draw() {
     const { palette, views, phase } = store.state;
-    // While it trains, nobody needs what is out of sight.
+    // During training, invisible canvases are not drawn.
     if (!isInSight && phase === "training") return;
-    painter.give(views);
+    painter.setViews(views);
     for (const { canvas, slider, step } of sides) {
-      const moment = moments[Math.min(slider.valueAsNumber, moments.length - 1)];
+      const snapshot = snapshots[Math.min(slider.valueAsNumber, snapshots.length - 1)];
       const width = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
-      canvas.classList.toggle("is-empty", !moment);
-      const text = moment ? `${moment.step}` : "–";
+      canvas.classList.toggle("is-empty", !snapshot);
+      const text = snapshot ? grouped(snapshot.step) : "–";
       if (step.textContent !== text) step.textContent = text;
-      slider.setAttribute("aria-valuetext", moment ? `Step ${moment.step}` : "No moments yet");
+      slider.setAttribute("aria-valuetext", snapshot ? `Step ${grouped(snapshot.step)}` : "No snapshots yet");
       if (width === 0) continue;
       if (canvas.width !== width) Object.assign(canvas, { width, height: width });
       const context = canvas.getContext("2d");
       context?.clearRect(0, 0, width, width);
-      const label = moment ? `The probes at step ${moment.step}: keypoints over the pictures, and what was rebuilt` : "No moments yet";
+      const label = snapshot ? `Preview images at step ${grouped(snapshot.step)}: keypoints over the images, and the reconstructions` : "No snapshots yet";
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
-      if (!moment || !context) continue;
-      painter.draw(context, moment, palette, { left: 0, top: 0, side: width / MomentPainter.width(COLUMNS), columns: COLUMNS });
+      if (!snapshot || !context) continue;
+      painter.draw(context, snapshot, palette, { left: 0, top: 0, side: width / SnapshotPainter.width(COLUMNS), columns: COLUMNS });
     }
   }
 
@@ -79,18 +80,18 @@ export function openMoments(store, root, { attempt, download }) {
       draw();
     });
   }
-  store.watch(["moments", "views"], (state) => {
-    moments = upToNow(state);
-    const last = Math.max(0, moments.length - 1);
+  store.watch(["snapshots", "views"], (state) => {
+    snapshots = upToNow(state);
+    const last = Math.max(0, snapshots.length - 1);
     for (const { slider } of sides) {
       slider.max = `${last}`;
       slider.disabled = last === 0;
     }
-    if (moments.length <= 1) follows = true;
+    if (snapshots.length <= 1) follows = true;
     if (follows) later.slider.value = `${last}`;
     play.disabled = last === 0;
-    for (const button of saves) button.disabled = last === 0 || filming;
-    find("#moments-count").textContent = moments.length > 1 ? `${moments.length} moments` : "Moments are kept while it trains";
+    for (const button of saves) button.disabled = last === 0 || isExporting;
+    find("#snapshots-count").textContent = snapshots.length > 1 ? `${snapshots.length} snapshots` : "Snapshots appear during training";
     draw();
   });
   store.watch(["palette", "phase"], draw);
@@ -108,7 +109,7 @@ export function openMoments(store, root, { attempt, download }) {
     draw();
     playing = setInterval(() => {
       const next = later.slider.valueAsNumber + 1;
-      if (next >= moments.length) {
+      if (next >= snapshots.length) {
         follows = true;
         return stop();
       }
@@ -118,27 +119,27 @@ export function openMoments(store, root, { attempt, download }) {
     }, FRAME);
   });
 
-  let filming = false;
+  let isExporting = false;
   for (const button of saves) {
     button.addEventListener("click", async () => {
       const { palette, views } = store.state;
-      filming = true;
+      isExporting = true;
       for (const other of saves) other.disabled = true;
-      const film = { moments, palette, views };
-      await attempt(async (session) => download(await (button.dataset.film === "gif" ? filmAsGif(film, session) : filmAsWebM(film))));
-      filming = false;
-      for (const other of saves) other.disabled = moments.length < 2;
+      const animation = { snapshots, palette, views };
+      await attempt(async (session) => download(await (button.dataset.film === "gif" ? animationAsGif(animation, session) : animationAsWebM(animation))));
+      isExporting = false;
+      for (const other of saves) other.disabled = snapshots.length < 2;
     });
   }
 }
 
-/** The moments that were kept, and the present one.
+/** Returns the stored snapshots and the current state.
  * @param {PageState} state
  */
-function upToNow({ moments, views }) {
-  const last = moments.at(-1);
-  if (!last || !views || views.step <= last.step) return moments;
+function upToNow({ snapshots, views }) {
+  const last = snapshots.at(-1);
+  if (!last || !views || views.step <= last.step) return snapshots;
   const { step, size, count, keypoints, edge_strengths } = views;
   const pixels = views.pixels.subarray(CHANNELS.reconstruction * count * size * size * 4);
-  return [...moments, { step, size, count, pixels, keypoints, edge_strengths }];
+  return [...snapshots, { step, size, count, pixels, keypoints, edge_strengths }];
 }

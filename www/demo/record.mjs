@@ -1,5 +1,5 @@
 // Records what the page shows until its engine answers, from the trained hands that come with it, as the built page computes
-// them: `cargo xtask dist && node www/recorded/record.mjs`, with CHROME naming the browser.
+// them: `cargo xtask dist && node www/demo/record.mjs`, with CHROME naming the browser.
 
 import { writeFile } from "node:fs/promises";
 import { spawn } from "node:child_process";
@@ -14,15 +14,15 @@ try {
   await page.goto(`http://127.0.0.1:${port}/dist/?backend=cpu`);
   const { run, webp } = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { shippedModels, fileOf, picturesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
-    const [hands] = await shippedModels();
+    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
+    const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });
-    await session.load(await picturesOf(hands));
+    await session.load(await imagesOf(hands));
     await session.resume(await fileOf(hands));
-    const views = await session.snapshot();
+    const views = await session.previewViews();
     const inspected = new Promise((resolve) => session.on("inspected", resolve));
     await session.inspect({ preview: 0, mask: { kind: "usual" }, keypoints: null, edges: [] });
-    const parts = await inspected;
+    const stages = await inspected;
     // The figures as their sliders stand at first.
     const figure = (/** @type {string} */ name) => Number(/** @type {HTMLInputElement} */ (document.querySelector(`#article input[name="${name}"]`)).getAttribute("value"));
     const illustrated = {
@@ -33,8 +33,8 @@ try {
     const { palette } = session;
     session.close();
 
-    // All pictures in one tall one, which compresses well.
-    const tall = [views.pixels, parts.pixels, illustrated.shift.pixels];
+    // All images in one tall image, which compresses well.
+    const tall = [views.pixels, stages.pixels, illustrated.shift.pixels];
     const size = views.size;
     const height = tall.reduce((sum, { length }) => sum + length, 0) / (4 * size);
     const canvas = new OffscreenCanvas(size, height);
@@ -52,7 +52,7 @@ try {
       name: hands.name,
       palette,
       views: { ...rest(views), pixels: "" },
-      parts: { ...rest(parts), pixels: "", heatmaps: base64(parts.heatmaps), mask: base64(parts.mask) },
+      stages: { ...rest(stages), pixels: "", heatmaps: base64(stages.heatmaps), mask: base64(stages.mask) },
       illustrated: Object.fromEntries(
         Object.entries(illustrated).map(([name, shown]) => [name, { ...rest(shown), pixels: name === "shift" ? "" : base64(shown.pixels) }]),
       ),
@@ -62,7 +62,7 @@ try {
   // Four digits are finer than a pixel.
   const text = JSON.stringify(run, (_, value) => (typeof value === "number" ? Number(value.toPrecision(4)) : value));
   await writeFile(new URL("run.json", import.meta.url), `${text}\n`);
-  await writeFile(new URL("pictures.webp", import.meta.url), Buffer.from(webp, "base64"));
+  await writeFile(new URL("images.webp", import.meta.url), Buffer.from(webp, "base64"));
 } finally {
   await browser.close();
   server.kill();

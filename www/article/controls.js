@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What the article's figures have in common: a canvas that follows its size and the theme, and sliders with what they say.
+ * Common parts of the figures of the article: a canvas that follows its size and the theme, sliders with readouts, and checkboxes.
  *
  * @module
  */
@@ -9,12 +9,12 @@
 /** @import { Store } from "../state.js" */
 
 /**
- * Draws when asked, when the canvas gets another size, and when the theme changes; out of sight, not before it is seen again.
+ * Draws on request, when the canvas changes its size and when the theme changes. Invisible figures are drawn when they become visible.
  * @param {HTMLElement} figure
- * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw In CSS px.
- * @returns {() => void} Draws anew.
+ * @param {(context: CanvasRenderingContext2D, width: number, height: number) => void} draw Draws the figure; sizes in CSS px.
+ * @returns {() => void} Requests a drawing.
  */
-export function easel(figure, draw) {
+export function drawOnCanvas(figure, draw) {
   const canvas = /** @type {HTMLCanvasElement} */ (figure.querySelector("canvas"));
   let isSeen = false;
   const redraw = () => {
@@ -42,20 +42,20 @@ export function easel(figure, draw) {
 }
 
 /**
- * Asks the engine for an illustration; nothing while there is no engine.
+ * Requests an illustration from the engine; undefined while there is no engine.
  * @typedef {(what: protocol.Illustration) => Promise<protocol.Illustrated | undefined>} Ask
  */
 
 /**
- * What the engine makes of a figure's sliders: asked for one at a time, the newest last; until then the one before stays, or
- * what was recorded.
+ * Illustrations of the engine for the values of the sliders, requested one at a time. Until a new one arrives, the previous one or that of
+ * the recorded run is shown.
  * @param {Store} store
  * @param {Ask} ask
  * @param {protocol.Illustration["kind"]} kind
- * @param {() => protocol.Illustration | null} wish What the sliders say; nothing while there are no pictures for it.
- * @param {() => void} arrived
+ * @param {() => protocol.Illustration | null} wish Returns the illustration for the sliders; null without images for it.
+ * @param {() => void} arrived Called when an illustration has arrived.
  */
-export function answers(store, ask, kind, wish, arrived) {
+export function illustrations(store, ask, kind, wish, arrived) {
   /** @type {protocol.Illustrated | null} */ let answer = null;
   let isAsking = false;
   let isStale = false;
@@ -73,16 +73,16 @@ export function answers(store, ask, kind, wish, arrived) {
     }
     isAsking = false;
   };
-  store.watch(["recorded"], ({ recorded }) => {
-    if (answer || !recorded) return;
-    answer = recorded.illustrated[kind];
+  store.watch(["demo"], ({ demo }) => {
+    if (answer || !demo) return;
+    answer = demo.illustrated[kind];
     arrived();
   });
   store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(renew));
-  return { answer: () => answer, renew: () => void renew() };
+  return { answer: () => answer, request: () => void renew() };
 }
 
-/** What a figure's canvas shows, for those who do not see it.
+/** Sets the description of the canvas of a figure.
  * @param {HTMLElement} figure
  * @param {string} text
  */
@@ -91,22 +91,22 @@ export function describe(figure, text) {
   if (canvas?.getAttribute("aria-label") !== text) canvas?.setAttribute("aria-label", text);
 }
 
-/** What is said below the controls.
+/** Sets the readout below the controls.
  * @param {HTMLElement} figure
  * @param {string} text
  */
-export function say(figure, text) {
-  const line = figure.querySelector(".said");
+export function setReadout(figure, text) {
+  const line = figure.querySelector(".figure-readout");
   if (line && line.textContent !== text) line.textContent = text;
 }
 
 /**
- * A slider.
+ * Connects a slider and its output.
  * @param {HTMLElement} figure
  * @param {string} name
- * @param {(value: number) => string} format What its output says.
+ * @param {(value: number) => string} format Formats the value for its output.
  * @param {() => void} changed
- * @returns {() => number} Its value.
+ * @returns {() => number} Returns its value.
  */
 export function slider(figure, name, format, changed) {
   const input = control(figure, name);
@@ -125,13 +125,13 @@ export function slider(figure, name, format, changed) {
 }
 
 /**
- * A box to tick.
+ * Connects a checkbox.
  * @param {HTMLElement} figure
  * @param {string} name
  * @param {() => void} changed
  * @returns {() => boolean}
  */
-export function box(figure, name, changed) {
+export function checkbox(figure, name, changed) {
   const input = control(figure, name);
   input.addEventListener("change", changed);
   return () => input.checked;
@@ -140,7 +140,7 @@ export function box(figure, name, changed) {
 /** @param {HTMLElement} figure @param {string} name */
 const control = (figure, name) => /** @type {HTMLInputElement} */ (figure.querySelector(`input[name="${name}"]`));
 
-/** One of the loaded pictures: RGBA, `[size, size, 4]`.
+/** One of the preview images: RGBA, `[size, size, 4]`.
  * @param {protocol.PreviewViews} views
  * @param {number} index
  */
@@ -149,17 +149,17 @@ export function pixelsOf({ size, pixels }, index) {
   return new Uint8ClampedArray(pixels.buffer, pixels.byteOffset + index * area, area);
 }
 
-/** A small picture, to be drawn enlarged.
+/** A small image on a canvas, to be drawn enlarged.
  * @param {Uint8ClampedArray<ArrayBuffer>} rgba
  * @param {number} size
  */
-export function picture(rgba, size) {
+export function imageCanvas(rgba, size) {
   const canvas = new OffscreenCanvas(size, size);
   canvas.getContext("2d")?.putImageData(new ImageData(rgba, size, size), 0, 0);
   return canvas;
 }
 
-/** A colour of the page as `[r, g, b]`.
+/** A CSS colour variable as `[r, g, b]`.
  * @param {HTMLElement} element
  * @param {string} name
  * @returns {number[]}

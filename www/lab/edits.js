@@ -1,20 +1,20 @@
 // @ts-check
 /**
- * Hands on what was learned: the mask is painted, keypoints are dragged, edges are switched.
+ * Edits of the selected preview image: painting the mask, dragging keypoints, switching edges. They do not affect training.
  *
  * @module
  */
 
 import { edgeAt, pointAt } from "../skeleton.js";
-import { untouched } from "../state.js";
+import { noEdits } from "../state.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Store } from "../state.js" */
 /** @import { Flow } from "./flow.js" */
 
-/** How near the pointer must be to a keypoint, as a share of the picture's side; and to an edge. */
+/** Largest distance of the pointer from a keypoint (mouse, touch) or an edge, as a fraction of the image's side. */
 const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };
-/** How far an arrow key moves a keypoint, as a share of the picture's side; with Shift. */
+/** Distance that an arrow key moves a keypoint (far: with Shift), as a fraction of the image's side. */
 const NUDGE = { near: 0.02, far: 0.1 };
 const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
 
@@ -22,15 +22,15 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1
  * @param {Store} store
  * @param {Flow} flow
  * @param {HTMLElement} tools
- * @param {(text: string) => void} announce To screen readers.
+ * @param {(text: string) => void} announce Announces a text to screen readers.
  */
-export function layHands(store, flow, tools, announce) {
-  // What was recorded can be looked at; what is touched, the engine has to answer.
-  const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.recorded || store.set({ touch: { ...store.state.touch, ...patch } });
-  const points = () => store.state.touch.keypoints ?? store.state.parts?.keypoints ?? [];
-  handleKeypoints(store, flow.canvas("linked"), set, points, announce);
-  handleLooks(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.parts?.edge_strengths ?? [] }));
-  handleLooks(store, flow.canvas("graph"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
+export function enableEdits(store, flow, tools, announce) {
+  // The recorded run cannot be edited, because edits need the engine.
+  const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.demo || store.set({ edits: { ...store.state.edits, ...patch } });
+  const points = () => store.state.edits.keypoints ?? store.state.stages?.keypoints ?? [];
+  handleKeypoints(store, flow.canvas("keypoints"), set, points, announce);
+  handleHighlight(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.stages?.edge_strengths ?? [] }));
+  handleHighlight(store, flow.canvas("skeleton"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
   for (const stage of /** @type {const} */ (["mask", "masked"])) handleMask(store, flow.canvas(stage), set, announce);
 
   const find = (/** @type {string} */ selector) => {
@@ -39,23 +39,23 @@ export function layHands(store, flow, tools, announce) {
     return found;
   };
   const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
-  const covers = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
-  for (const button of covers) {
-    button.addEventListener("click", () => set({ mask: coverOf(button.dataset.cover ?? "", store.state.parts?.mask.length ?? 256) }));
+  const maskButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
+  for (const button of maskButtons) {
+    button.addEventListener("click", () => set({ mask: maskEditOf(button.dataset.cover ?? "", store.state.stages?.mask.length ?? 256) }));
   }
-  store.watch(["parts", "recorded"], ({ parts, recorded }) => {
-    for (const control of [pose, ...covers]) control.disabled = !parts || recorded !== null;
+  store.watch(["stages", "demo"], ({ stages, demo }) => {
+    for (const control of [pose, ...maskButtons]) control.disabled = !stages || demo !== null;
   });
   pose.addEventListener("change", () => set({ keypoints: pose.value === "" ? null : (store.state.views?.keypoints[Number(pose.value)] ?? null) }));
-  store.watch(["views", "touch"], ({ views, touch }) => {
+  store.watch(["views", "edits"], ({ views, edits }) => {
     const count = views?.count ?? 0;
     if (pose.options.length !== count + 2) {
       const option = (/** @type {string} */ value, /** @type {string} */ text) => Object.assign(document.createElement("option"), { value, textContent: text });
-      const moved = Object.assign(option("moved", "by hand"), { hidden: true });
-      pose.replaceChildren(option("", "its own"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of picture ${i + 1}`)), moved);
+      const custom = Object.assign(option("moved", "by hand"), { hidden: true });
+      pose.replaceChildren(option("", "detected"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of image ${i + 1}`)), custom);
     }
-    if (!touch.keypoints) pose.value = "";
-    else if (!views?.keypoints.includes(touch.keypoints) && pose.value === "") pose.value = "moved";
+    if (!edits.keypoints) pose.value = "";
+    else if (!views?.keypoints.includes(edits.keypoints) && pose.value === "") pose.value = "moved";
   });
 
   const becomes = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-becomes]")));
@@ -64,54 +64,54 @@ export function layHands(store, flow, tools, announce) {
       const edge = store.state.pickedEdge;
       if (!edge) return;
       const wanted = /** @type {protocol.EdgeState} */ (button.dataset.becomes);
-      const others = store.state.touch.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
-      const isOn = becomesOf(store.state.touch, edge) === wanted;
+      const others = store.state.edits.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
+      const isOn = edgeStateOf(store.state.edits, edge) === wanted;
       set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], state: wanted }] });
     });
   }
-  const name = find("#touch-edge");
-  store.watch(["pickedEdge", "touch", "palette", "recorded"], ({ pickedEdge, touch, palette, recorded }) => {
-    const now = pickedEdge && becomesOf(touch, pickedEdge);
+  const name = find("#edit-edge");
+  store.watch(["pickedEdge", "edits", "palette", "demo"], ({ pickedEdge, edits, palette, demo }) => {
+    const now = pickedEdge && edgeStateOf(edits, pickedEdge);
     for (const button of becomes) {
-      button.disabled = !pickedEdge || recorded !== null;
+      button.disabled = !pickedEdge || demo !== null;
       button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.becomes === now}`);
     }
-    name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["press one"]));
+    name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["Pick one"]));
   });
 
-  const faintest = /** @type {HTMLInputElement} */ (find("#faintest"));
-  faintest.value = `${store.state.faintest}`;
-  faintest.addEventListener("input", () => store.set({ faintest: faintest.valueAsNumber }));
-  store.watch(["faintest"], (state) => faintest.setAttribute("aria-valuetext", `${Math.round(100 * state.faintest)} % of the strongest`));
+  const minStrength = /** @type {HTMLInputElement} */ (find("#min-strength"));
+  minStrength.value = `${store.state.minStrength}`;
+  minStrength.addEventListener("input", () => store.set({ minStrength: minStrength.valueAsNumber }));
+  store.watch(["minStrength"], (state) => minStrength.setAttribute("aria-valuetext", `${Math.round(100 * state.minStrength)}% of the strongest`));
 
-  const back = /** @type {HTMLButtonElement} */ (find("#put-back"));
-  back.addEventListener("click", () => store.set({ touch: untouched(store.state.touch.preview), pickedEdge: null, edge: null }));
-  store.watch(["touch"], ({ touch: { mask, keypoints, edges } }) => (back.disabled = mask.kind === "usual" && !keypoints && edges.length === 0));
+  const reset = /** @type {HTMLButtonElement} */ (find("#reset-edits"));
+  reset.addEventListener("click", () => store.set({ edits: noEdits(store.state.edits.preview), pickedEdge: null, edge: null }));
+  store.watch(["edits"], ({ edits: { mask, keypoints, edges } }) => (reset.disabled = mask.kind === "usual" && !keypoints && edges.length === 0));
 
-  const readout = find("#touch-readout");
-  store.watch(["point", "edge", "parts", "palette", "touch"], ({ point, edge, parts, palette, touch }) => {
+  const readout = find("#edit-readout");
+  store.watch(["point", "edge", "stages", "palette", "edits"], ({ point, edge, stages, palette, edits }) => {
     /** @type {(string | Node)[]} */
-    let says = [];
-    if (parts && point !== null && parts.confidence[point] !== undefined) {
-      says = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * parts.confidence[point])} % of its heatmap lies near it`];
-    } else if (parts && edge && parts.edge_weights[edge[0]]?.[edge[1]] !== undefined) {
-      const state = becomesOf(touch, edge);
+    let readoutParts = [];
+    if (stages && point !== null && stages.confidence[point] !== undefined) {
+      readoutParts = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * stages.confidence[point])}% of its heatmap lies near it`];
+    } else if (stages && edge && stages.edge_weights[edge[0]]?.[edge[1]] !== undefined) {
+      const state = edgeStateOf(edits, edge);
       const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
-      says = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${parts.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
-    } else if (parts && (touch.keypoints || touch.edges.length || touch.mask.kind !== "usual")) {
-      says = ["You have changed something here; the training has not noticed."];
+      readoutParts = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${stages.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
+    } else if (stages && (edits.keypoints || edits.edges.length || edits.mask.kind !== "usual")) {
+      readoutParts = ["Edits are active. They do not affect training."];
     }
-    readout.replaceChildren(...says);
+    readout.replaceChildren(...readoutParts);
   });
 }
 
 /**
- * @param {protocol.Edits} touch
+ * @param {protocol.Edits} edits
  * @param {[number, number]} edge
  */
-const becomesOf = (touch, edge) => touch.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.state ?? null;
+const edgeStateOf = (edits, edge) => edits.edges.find(({ from, to }) => from === edge[0] && to === edge[1])?.state ?? null;
 
-/** A keypoint as its colour with its number.
+/** A keypoint as a swatch of its colour with its number.
  * @param {number} k
  * @param {string[]} palette
  * @returns {(string | Node)[]}
@@ -127,10 +127,10 @@ let freshSeed = 0;
 
 /**
  * @param {string} kind
- * @param {number} count Of cells.
+ * @param {number} count Number of cells.
  * @returns {protocol.MaskEdit}
  */
-function coverOf(kind, count) {
+function maskEditOf(kind, count) {
   const side = Math.round(Math.sqrt(count));
   const painted = (/** @type {(column: number) => boolean} */ isKept) => ({
     kind: /** @type {const} */ ("painted"),
@@ -142,7 +142,7 @@ function coverOf(kind, count) {
   return { kind: "fresh", seed: ++freshSeed };
 }
 
-/** Where the pointer is, as fractions of the canvas.
+/** Position of the pointer, as fractions of the canvas.
  * @param {HTMLCanvasElement} canvas
  * @param {PointerEvent} event
  * @returns {[number, number]}
@@ -155,39 +155,39 @@ function placeOf(canvas, event) {
 /** @param {number} value */
 const within = (value) => Math.min(1, Math.max(0, value));
 
-/** Lights a keypoint and an edge up, wherever they are shown.
+/** Highlights a keypoint and an edge in all views.
  * @param {Store} store
  * @param {number | null} point
  * @param {[number, number] | null} edge
  */
-function lookAt(store, point, edge) {
+function highlight(store, point, edge) {
   const now = store.state.edge;
   const isSame = now?.[0] === edge?.[0] && now?.[1] === edge?.[1];
   store.set({ point, edge: isSame ? now : edge });
 }
 
-/** A picture of the skeleton that is only looked at and pressed.
+/** Highlights and picks edges in a view that cannot be edited.
  * @param {Store} store
  * @param {HTMLCanvasElement} canvas
  * @param {() => { points: [number, number][], strengths: number[][] }} skeleton
  */
-function handleLooks(store, canvas, skeleton) {
+function handleHighlight(store, canvas, skeleton) {
   const under = (/** @type {PointerEvent} */ event) => {
     const { points, strengths } = skeleton();
     const place = placeOf(canvas, event);
     const point = pointAt(points, place, REACH.mouse);
-    return { point, edge: point === null ? edgeAt(points, strengths, place, REACH.edge, store.state.faintest) : null };
+    return { point, edge: point === null ? edgeAt(points, strengths, place, REACH.edge, store.state.minStrength) : null };
   };
   canvas.addEventListener("pointermove", (event) => {
     const { point, edge } = under(event);
     canvas.style.cursor = edge ? "pointer" : "";
-    lookAt(store, point, edge ?? store.state.pickedEdge);
+    highlight(store, point, edge ?? store.state.pickedEdge);
   });
   canvas.addEventListener("pointerdown", (event) => {
     const { edge } = under(event);
     store.set({ pickedEdge: edge, edge });
   });
-  canvas.addEventListener("pointerleave", () => lookAt(store, null, store.state.pickedEdge));
+  canvas.addEventListener("pointerleave", () => highlight(store, null, store.state.pickedEdge));
 }
 
 /**
@@ -198,56 +198,56 @@ function handleLooks(store, canvas, skeleton) {
  * @param {(text: string) => void} announce
  */
 function handleKeypoints(store, canvas, set, points, announce) {
-  /** The keypoint that is dragged, and how far from its middle it was taken. @type {{ k: number, off: [number, number] } | null} */
-  let held = null;
+  /** The dragged keypoint, and its offset from the pointer. @type {{ k: number, off: [number, number] } | null} */
+  let dragged = null;
   const move = (/** @type {number} */ k, /** @type {[number, number]} */ to) =>
     set({ keypoints: points().map((point, i) => (i === k ? [within(to[0]), within(to[1])] : point)) });
 
   canvas.addEventListener("pointermove", (event) => {
     const place = placeOf(canvas, event);
-    if (held) return move(held.k, [place[0] + held.off[0], place[1] + held.off[1]]);
-    const { parts, faintest, pickedEdge } = store.state;
+    if (dragged) return move(dragged.k, [place[0] + dragged.off[0], place[1] + dragged.off[1]]);
+    const { stages, minStrength, pickedEdge } = store.state;
     const point = pointAt(points(), place, REACH.mouse);
-    const edge = point === null && parts ? edgeAt(points(), parts.edge_strengths, place, REACH.edge, faintest) : null;
+    const edge = point === null && stages ? edgeAt(points(), stages.edge_strengths, place, REACH.edge, minStrength) : null;
     canvas.style.cursor = point === null ? (edge ? "pointer" : "default") : "grab";
-    lookAt(store, point, edge ?? pickedEdge);
+    highlight(store, point, edge ?? pickedEdge);
   });
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     const place = placeOf(canvas, event);
-    const { parts, faintest } = store.state;
+    const { stages, minStrength } = store.state;
     const k = pointAt(points(), place, event.pointerType === "mouse" ? REACH.mouse : REACH.touch);
     if (k !== null) {
       const [x, y] = points()[k];
-      held = { k, off: [x - place[0], y - place[1]] };
+      dragged = { k, off: [x - place[0], y - place[1]] };
       canvas.setPointerCapture(event.pointerId);
       canvas.style.cursor = "grabbing";
       store.set({ point: k });
-    } else if (parts) {
-      const edge = edgeAt(points(), parts.edge_strengths, place, REACH.edge, faintest);
+    } else if (stages) {
+      const edge = edgeAt(points(), stages.edge_strengths, place, REACH.edge, minStrength);
       store.set({ pickedEdge: edge, edge });
     }
   });
   const release = () => {
-    held = null;
+    dragged = null;
     canvas.style.cursor = "";
   };
   canvas.addEventListener("pointerup", release);
   canvas.addEventListener("pointercancel", release);
-  canvas.addEventListener("pointerleave", () => held || lookAt(store, null, store.state.pickedEdge));
+  canvas.addEventListener("pointerleave", () => dragged || highlight(store, null, store.state.pickedEdge));
   canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && store.set({ point: store.state.point ?? 0 }));
   canvas.addEventListener("blur", () => store.set({ point: null }));
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const count = points().length;
     const { point } = store.state;
-    const turn = { n: 1, p: -1 }[event.key.toLowerCase()];
+    const direction = { n: 1, p: -1 }[event.key.toLowerCase()];
     const arrow = ARROWS[event.key];
-    if (count === 0 || (!turn && !arrow)) return;
+    if (count === 0 || (!direction && !arrow)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (turn) {
-      const next = ((point ?? (turn > 0 ? -1 : 0)) + turn + count) % count;
+    if (direction) {
+      const next = ((point ?? (direction > 0 ? -1 : 0)) + direction + count) % count;
       store.set({ point: next });
       announce(`Keypoint ${next + 1} of ${count}`);
     } else if (arrow) {
@@ -268,10 +268,10 @@ function handleKeypoints(store, canvas, set, points, announce) {
  */
 function handleMask(store, canvas, set, announce) {
   const cells = () => {
-    const { touch, parts } = store.state;
-    return touch.mask.kind === "painted" ? [...touch.mask.cells] : Array.from(parts?.mask ?? []);
+    const { edits, stages } = store.state;
+    return edits.mask.kind === "painted" ? [...edits.mask.cells] : Array.from(stages?.mask ?? []);
   };
-  /** What the brush leaves behind, and where it was last; while it is down. @type {{ kept: number, column: number, row: number } | null} */
+  /** Value that the brush paints and its last cell, while it is down. @type {{ kept: number, column: number, row: number } | null} */
   let brush = null;
   let cursor = 0;
   const cellOf = (/** @type {PointerEvent} */ event, /** @type {number} */ side) => {
@@ -283,7 +283,7 @@ function handleMask(store, canvas, set, announce) {
     const side = Math.round(Math.sqrt(all.length));
     if (side === 0) return;
     const { column, row } = cellOf(event, side);
-    // The first cell says what the brush does: it becomes the other.
+    // The brush paints the opposite of the first cell.
     brush ??= { kept: 1 - all[row * side + column], column, row };
     const steps = Math.max(Math.abs(column - brush.column), Math.abs(row - brush.row), 1);
     for (let i = 0; i <= steps; i++) {

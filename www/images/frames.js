@@ -1,37 +1,38 @@
 // @ts-check
 /**
- * Videos become training pictures: every n-th frame of them.
+ * Training images from videos: every n-th frame.
  *
  * @module
  */
 
 import { openVideo } from "../annotate/video.js";
+import { counted, grouped } from "../format.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { NamedFile } from "../autolink.js" */
 /** @import { Video } from "../annotate/video.js" */
 
-/** So many pictures are proposed; more of one video are hardly different. */
+/** Number of images that is proposed; more frames of one video hardly differ. */
 const USUAL = 200;
-/** Longer side of a frame that is kept, px: twice what a model ever sees. */
+/** Longer side of the stored frames, px: twice the size that models use. */
 export const LONGEST = 512;
 
-/** Asks how many frames, and takes them. */
+/** The panel that asks for the frame interval and takes the frames. */
 export class FramePanel {
   #panel;
   #load;
   #identify;
   /** @type {{ name: string, video: Video }[]} */ #videos = [];
-  /** What came with them. @type {NamedFile[]} */ #others = [];
-  /** What cannot be used. @type {protocol.Rejected[]} */ #failed = [];
-  /** What each video is called whose frames were taken, by its content: two of one name are two videos. @type {Map<string, string>} */
+  /** Other files of the same drop. @type {NamedFile[]} */ #others = [];
+  /** Files that cannot be used. @type {protocol.Rejected[]} */ #failed = [];
+  /** Name of each video by its content hash: two videos of one name get two names. @type {Map<string, string>} */
   #names = new Map();
-  /** Counts what is opened or given up, so that an older one ends. */ #turn = 0;
+  /** Counts openings and cancellations, so that an older one stops. */ #request = 0;
 
   /**
    * @param {HTMLElement} panel
    * @param {(files: NamedFile[], failed: protocol.Rejected[]) => Promise<void>} load
-   * @param {(file: File) => Promise<string>} identify What a file is known by, whatever its name.
+   * @param {(file: File) => Promise<string>} identify Returns the content hash of a file.
    */
   constructor(panel, load, identify) {
     this.#panel = panel;
@@ -48,35 +49,35 @@ export class FramePanel {
   /**
    * @param {NamedFile[]} videos
    * @param {NamedFile[]} others
-   * @param {protocol.Rejected[]} failed What came with them and cannot be used.
+   * @param {protocol.Rejected[]} failed Files of the same drop that cannot be used.
    */
   async open(videos, others, failed) {
     this.#close();
-    const turn = ++this.#turn;
+    const request = ++this.#request;
     this.#others = others;
     this.#failed = failed;
     this.#panel.hidden = false;
     this.#find("form").hidden = true;
     this.#say("Opening the video.");
     /** @type {string[]} */ const notes = [];
-    /** @type {Set<string>} */ const here = new Set();
+    /** @type {Set<string>} */ const seen = new Set();
     for (const { name, file } of videos) {
-      const said = (/** @type {unknown} */ error) => void notes.push(error instanceof Error ? error.message : `${error}`);
-      // Without an engine, the file's own facts have to do.
+      const addNote = (/** @type {unknown} */ error) => void notes.push(error instanceof Error ? error.message : `${error}`);
+      // Without an engine, the properties of the file identify it.
       const content = await this.#identify(file).catch(() => `${file.name} ${file.size} ${file.lastModified}`);
-      if (turn !== this.#turn) return;
-      const called = this.#name(content, name);
-      if (here.has(content)) {
-        notes.push(`${name} is the same video as ${called}: it is taken once.`);
+      if (request !== this.#request) return;
+      const uniqueName = this.#name(content, name);
+      if (seen.has(content)) {
+        notes.push(`${name} is the same video as ${uniqueName} and is used once.`);
         continue;
       }
-      here.add(content);
-      const video = await openVideo(file).catch(said);
-      if (turn !== this.#turn) return video?.close();
+      seen.add(content);
+      const video = await openVideo(file).catch(addNote);
+      if (request !== this.#request) return video?.close();
       if (!video) continue;
-      this.#videos.push({ name: called, video });
-      const other = called === name ? "" : " There is another video of this name.";
-      notes.push(`${called}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`, ...(video.guessed ? [video.guessed] : []));
+      this.#videos.push({ name: uniqueName, video });
+      const other = uniqueName === name ? "" : " Another video has this name.";
+      notes.push(`${uniqueName}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`, ...(video.guessed ? [video.guessed] : []));
     }
     this.#say(notes.join(" "));
     if (this.#videos.length === 0) return;
@@ -91,7 +92,7 @@ export class FramePanel {
 
   async #take() {
     const every = this.#every().valueAsNumber;
-    const turn = this.#turn;
+    const request = this.#request;
     const total = this.#frames(every);
     this.#busy(true);
     /** @type {NamedFile[]} */ const files = [];
@@ -99,23 +100,23 @@ export class FramePanel {
     for (const { name, video } of this.#videos) {
       /** @type {Set<string>} */ const times = new Set();
       try {
-        for await (const { frame, seconds, picture } of video.stills(every, LONGEST)) {
-          if (turn !== this.#turn) return;
+        for await (const { frame, seconds, image } of video.stills(every, LONGEST)) {
+          if (request !== this.#request) return;
           const time = `${seconds.toFixed(2)} s`;
-          // Of fast videos, several frames begin within a hundredth of a second.
-          const file = new File([picture], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: picture.type });
+          // At high frame rates, several frames start within 0.01 s.
+          const file = new File([image], `${times.has(time) ? `${time}, frame ${frame}` : time}.jpg`, { type: image.type });
           times.add(time);
-          // Below the folder that was dropped; where none was, the video is no folder to leave out.
+          // The frames are in a folder named after the video, inside the dropped folder if there is one.
           files.push({ file, name: `${name.includes("/") ? "" : "./"}${name}/${file.name}` });
-          this.#say(`Taking frames: ${files.length} of about ${total}.`);
+          this.#say(`Taking frames: ${grouped(files.length)} of about ${grouped(total)}.`);
         }
       } catch (error) {
-        if (turn !== this.#turn) return;
-        // What came before is as good as it was.
+        if (request !== this.#request) return;
+        // The frames taken before stay.
         failed.push({ name, reason: error instanceof Error ? error.message : `${error}` });
       }
     }
-    if (turn !== this.#turn) return;
+    if (request !== this.#request) return;
     if (files.length === 0) {
       this.#busy(false);
       return this.#say(failed.map(({ reason }) => reason).join(" "));
@@ -125,7 +126,7 @@ export class FramePanel {
     await this.#load([...others, ...files], failed);
   }
 
-  /** What a video is called here: its name, or one that no other video has.
+  /** Returns a unique name for a video.
    * @param {string} content
    * @param {string} name
    */
@@ -135,10 +136,10 @@ export class FramePanel {
     const taken = new Set(this.#names.values());
     const dot = name.lastIndexOf(".");
     const [stem, ending] = dot > name.lastIndexOf("/") + 1 ? [name.slice(0, dot), name.slice(dot)] : [name, ""];
-    let called = name;
-    for (let number = 2; taken.has(called); number++) called = `${stem} (${number})${ending}`;
-    this.#names.set(content, called);
-    return called;
+    let uniqueName = name;
+    for (let number = 2; taken.has(uniqueName); number++) uniqueName = `${stem} (${number})${ending}`;
+    this.#names.set(content, uniqueName);
+    return uniqueName;
   }
 
   /** @param {number} every */
@@ -148,11 +149,11 @@ export class FramePanel {
 
   #count() {
     const every = this.#every();
-    if (every.validity.valid) this.#find("output").textContent = `about ${this.#frames(every.valueAsNumber)} pictures`;
+    if (every.validity.valid) this.#find("output").textContent = `about ${counted(this.#frames(every.valueAsNumber), "image")}`;
   }
 
   #close() {
-    this.#turn += 1;
+    this.#request += 1;
     for (const { video } of this.#videos) video.close();
     this.#videos = [];
     this.#panel.hidden = true;

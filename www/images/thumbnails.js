@@ -1,63 +1,63 @@
 // @ts-check
 /**
- * Thumbnails, each a button that leaves its picture out. Arrow keys go from one to the next.
+ * Thumbnails, each a button that removes its image. Arrow keys move the focus.
  *
  * @module
  */
 
-export class Tray {
+export class Thumbnails {
   #list;
   #onRemove;
-  /** By place. @type {HTMLLIElement[]} */ #tiles = [];
+  /** By index. @type {HTMLLIElement[]} */ #tiles = [];
 
   /**
-   * @param {HTMLElement} list Scrolls.
-   * @param {(place: number) => void} onRemove
+   * @param {HTMLElement} list Element that scrolls.
+   * @param {(index: number) => void} onRemove
    */
   constructor(list, onRemove) {
     this.#list = list;
     this.#onRemove = onRemove;
     list.addEventListener("keydown", (event) => this.#walk(event));
-    list.addEventListener("focusin", (event) => this.#make(event.target instanceof Element ? event.target.closest("button") : null));
+    list.addEventListener("focusin", (event) => this.#makeTabStop(event.target instanceof Element ? event.target.closest("button") : null));
     list.addEventListener("click", (event) => {
       const tile = event.target instanceof Element ? event.target.closest("li") : null;
       if (tile) this.#remove(/** @type {HTMLLIElement} */ (tile));
     });
   }
 
-  /** How many there are, those left out included. */
+  /** Number of thumbnails, removed ones included. */
   get count() {
     return this.#tiles.length;
   }
 
-  /** Shows a picture, at a place where another one is or as the next.
-   * @param {number} place
+  /** Adds a thumbnail, or replaces the one at an index.
+   * @param {number} index
    * @param {string} name
-   * @param {HTMLCanvasElement} picture
+   * @param {HTMLCanvasElement} image
    */
-  put(place, name, picture) {
-    const tile = (this.#tiles[place] ??= this.#list.appendChild(document.createElement("li")));
+  put(index, name, image) {
+    const tile = (this.#tiles[index] ??= this.#list.appendChild(document.createElement("li")));
     const button = tile.querySelector("button") ?? tile.appendChild(document.createElement("button"));
     button.type = "button";
     button.title = name;
     button.setAttribute("aria-label", `Remove ${name}`);
-    button.replaceChildren(picture);
-    if (place === 0 && !this.#list.querySelector("button[tabindex='0']")) this.#make(button);
+    button.replaceChildren(image);
+    if (index === 0 && !this.#list.querySelector("button[tabindex='0']")) this.#makeTabStop(button);
     else if (!button.hasAttribute("tabindex")) button.tabIndex = -1;
   }
 
-  /** Forgets all from a place on.
-   * @param {number} count So many stay.
+  /** Removes all thumbnails after the first `count`.
+   * @param {number} count
    */
-  cut(count) {
+  truncate(count) {
     for (const tile of this.#tiles.splice(count)) tile.remove();
   }
 
-  /** @param {number[]} places These are not shown. */
-  removeImages(places) {
-    const out = new Set(places);
-    for (const [place, tile] of this.#tiles.entries()) tile.hidden = out.has(place);
-    if (!this.#list.querySelector("li:not([hidden]) button[tabindex='0']")) this.#make(this.#shown()[0]?.querySelector("button"));
+  /** @param {number[]} indices Indices of the thumbnails to hide. */
+  removeImages(indices) {
+    const out = new Set(indices);
+    for (const [index, tile] of this.#tiles.entries()) tile.hidden = out.has(index);
+    if (!this.#list.querySelector("li:not([hidden]) button[tabindex='0']")) this.#makeTabStop(this.#shown()[0]?.querySelector("button"));
   }
 
   #shown() {
@@ -71,7 +71,7 @@ export class Tray {
     const neighbour = shown[at + 1] ?? shown[at - 1];
     const hadFocus = tile.contains(document.activeElement);
     this.#onRemove(this.#tiles.indexOf(tile));
-    // Whoever removes several goes on with the next.
+    // The focus moves to the next image, so that several can be removed.
     if (hadFocus && tile.hidden) neighbour?.querySelector("button")?.focus();
   }
 
@@ -94,10 +94,10 @@ export class Tray {
     event.stopPropagation();
   }
 
-  /** The one tile that Tab reaches.
+  /** Sets the one tile that Tab reaches.
    * @param {HTMLButtonElement | null | undefined} button
    */
-  #make(button) {
+  #makeTabStop(button) {
     if (!button) return;
     this.#list.querySelector("button[tabindex='0']")?.setAttribute("tabindex", "-1");
     button.tabIndex = 0;

@@ -1,39 +1,39 @@
 // @ts-check
 /**
- * The annotation project, in a form that is easy to draw from.
+ * The annotation project as the engine reports it, with points per image, and the drawing of points.
  *
  * @module
  */
 
 /** @import * as protocol from "../protocol.js" */
 
-/** Names with numbers, as people count. */
+/** Natural order of names with numbers. */
 const byName = new Intl.Collator("en", { numeric: true });
-/** Of each point: x, y, confidence, state. */
+/** Numbers per point: x, y, confidence, state. */
 const FIELDS = 4;
 
 /**
- * @typedef {object} DeskPoint
- * @property {number} x px of the original picture.
- * @property {number} y
+ * @typedef {object} ProjectPoint
+ * @property {number} x px of the original image.
+ * @property {number} y px of the original image.
  * @property {number} confidence
  * @property {"absent" | "occluded" | "visible"} visibility
- * @property {boolean} placed By a person, or marked absent by one.
+ * @property {boolean} placed True if a person placed it or marked it absent.
  */
 
-/** The project as it is shown, and its points. Images are told apart by the ids of their rows, which stay when others come or go. */
-export class Desk {
+/** A project and its points. Images are identified by the ids of their rows, which do not change when images are added or removed. */
+export class AnnotationProject {
   #numbers;
-  /** @type {Map<number, number>} Places by id. */ #places;
+  /** @type {Map<number, number>} Indices by id. */ #indices;
 
   /**
    * @param {protocol.ProjectView} view
-   * @param {Desk | null} [before] Whose rows hold on where the view has none.
+   * @param {AnnotationProject | null} [before] Previous project, whose rows stay valid if the view has none.
    */
   constructor(view, before = null) {
     this.view = view;
     this.rows = view.rows ?? before?.rows ?? [];
-    this.#places = !view.rows && before ? before.#places : new Map(this.rows.map(({ id }, place) => [id, place]));
+    this.#indices = !view.rows && before ? before.#indices : new Map(this.rows.map(({ id }, place) => [id, place]));
     const { buffer, byteOffset, byteLength } = view.points;
     this.#numbers = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
   }
@@ -42,12 +42,14 @@ export class Desk {
     return this.rows.length;
   }
 
-  /** @param {number} image */
+  /** Returns the row of an image.
+   * @param {number} image Id.
+   */
   row(image) {
-    return this.rows[this.#places.get(image) ?? -1];
+    return this.rows[this.#indices.get(image) ?? -1];
   }
 
-  /** The names of a layer.
+  /** Returns the labels of a layer.
    * @param {protocol.Layer} layer
    * @returns {protocol.Label[]}
    */
@@ -55,13 +57,13 @@ export class Desk {
     return layer === "keypoints" ? this.view.keypoints : this.view.landmarks;
   }
 
-  /** The points of a layer on an image; none where it is gone.
+  /** Returns the points of a layer in an image; empty if the image is not in the project.
    * @param {number} image
    * @param {protocol.Layer} layer
-   * @returns {DeskPoint[]}
+   * @returns {ProjectPoint[]}
    */
   points(image, layer) {
-    const place = this.#places.get(image);
+    const place = this.#indices.get(image);
     if (place === undefined) return [];
     const { keypoints, landmarks } = this.view;
     const first = layer === "keypoints" ? 0 : keypoints.length;
@@ -74,14 +76,14 @@ export class Desk {
     });
   }
 
-  /** The edges between the points of a layer.
+  /** Returns the edges between the points of a layer.
    * @param {protocol.Layer} layer
    */
   edges(layer) {
     return layer === "keypoints" ? this.view.skeleton : [];
   }
 
-  /** How many points of a layer a person placed on an image.
+  /** Counts the points of a layer that a person placed in an image.
    * @param {number} image
    * @param {protocol.Layer} layer
    */
@@ -89,7 +91,7 @@ export class Desk {
     return this.points(image, layer).filter(({ placed }) => placed).length;
   }
 
-  /** Those of some images that a person looks for.
+  /** Returns the images that match a filter.
    * @param {number[]} images
    * @param {"all" | "unlabelled" | "unsure" | "corrected"} filter
    * @param {protocol.Layer} layer
@@ -98,13 +100,13 @@ export class Desk {
     if (filter === "unlabelled") return images.filter((id) => this.placed(id, layer) === 0);
     if (filter === "corrected") return images.filter((id) => this.placed(id, layer) > 0);
     if (filter === "all") return images;
-    // The lowest quarter of all.
+    // "unsure": the quarter with the lowest confidence.
     const found = this.rows.filter(({ step }) => step !== null).map(({ confidence }) => confidence).sort((a, b) => a - b);
     const limit = found[Math.floor(found.length / 4)] ?? 0;
     return images.filter((id) => this.row(id).step !== null && this.row(id).confidence <= limit);
   }
 
-  /** Images in the order in which they are looked at, by id.
+  /** Returns the ids of all images in an order.
    * @param {"name" | "unsure" | "sure" | "next"} order
    */
   order(order) {
@@ -121,13 +123,13 @@ export class Desk {
 }
 
 /**
- * Draws the points of a picture.
+ * Draws the points of an image.
  * @param {CanvasRenderingContext2D} context
  * @param {protocol.Label[]} labels
  * @param {[number, number][]} edges
- * @param {DeskPoint[]} points
- * @param {(point: DeskPoint) => [number, number]} place Where a point lies on the canvas.
- * @param {{ radius: number, selected?: number }} how Radius of a point, px of the canvas.
+ * @param {ProjectPoint[]} points
+ * @param {(point: ProjectPoint) => [number, number]} place Returns the position of a point on the canvas.
+ * @param {{ radius: number, selected?: number }} how `radius`: radius of a point, px of the canvas.
  */
 export function drawPoints(context, labels, edges, points, place, { radius, selected = -1 }) {
   const isShown = (/** @type {number} */ k) => !labels[k]?.hidden && points[k] && points[k].visibility !== "absent";
@@ -149,7 +151,7 @@ export function drawPoints(context, labels, edges, points, place, { radius, sele
     const size = k === selected ? radius * 1.5 : radius;
     context.beginPath();
     context.arc(x, y, size, 0, 2 * Math.PI);
-    // What a person placed has a white heart; what is occluded is a ring.
+    // Placed points have a white centre; occluded points are rings.
     context.fillStyle = point.visibility === "occluded" ? "rgb(0 0 0 / 0.25)" : labels[k].color;
     context.fill();
     context.lineWidth = Math.max(1, radius * 0.3);
