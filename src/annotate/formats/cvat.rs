@@ -216,17 +216,4 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
     }
-
-    #[test]
-    fn old_and_new_are_the_same() {
-        let sample = sample();
-        let mut empty = sample.clone();
-        empty.images.clear();
-        for sample in [sample, empty] {
-            assert_eq!(
-                String::from_utf8(images(&sample).bytes).expect("text"),
-                String::from_utf8(super::super::cvat_old::images(&sample).bytes).expect("text")
-            );
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Files of annotation tools: annotations are exported as bytes ([`export`]), and labels imported from them ([`import`]). Each
 //! format has a file of its own, of pure functions.
 //!
-//! To add a format, write its file with a [`FormatSpec`], and register that with one line in the list below.
+//! To add a format, write its file with a `FormatSpec`, and register that with one line in the list below.
 //! `tests/annotation/tools.py` loads what the formats write with the tools' own readers.
 
 use std::borrow::Cow;
@@ -20,8 +20,6 @@ use crate::error::{Error, Result};
 pub mod coco;
 mod csv; // tables, and what tables of videos share
 pub mod cvat;
-#[cfg(test)]
-mod cvat_old;
 pub mod deeplabcut;
 mod images; // boxes, sizes, the validation split, images beside labels
 pub mod label_studio;
