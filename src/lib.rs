@@ -9,10 +9,11 @@ pub mod config; // every hyper-parameter: default, range, unit, preset
 pub mod data; // bytes -> pictures -> batches
 pub mod error; // what can go wrong, each with a sentence for the person in front of it
 pub mod eval; // how well keypoints predict landmarks
+pub mod io; // reading files by byte ranges
 pub mod loss; // pixel and perceptual
 pub mod model; // detector, edge weights, edge map, decoder
 pub mod ops; // what burn lacks
-pub mod palette; // the colours of keypoints
+pub mod render; // the one drawing of a skeleton, and its colours
 pub mod session; // the engine: Command in, Event out
 pub mod train; // Trainer::step
 

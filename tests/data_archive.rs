@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 
 use autolink::data::inputs::{self, Inputs};
-use autolink::data::slices::Slices;
+use autolink::io::RangeReader;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -287,11 +287,11 @@ fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
         end: Vec<u8>,
         most: std::cell::Cell<usize>,
     }
-    impl Slices for Sparse {
+    impl RangeReader for Sparse {
         fn size(&self) -> u64 {
             self.end_at + self.end.len() as u64
         }
-        fn slice(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        fn read_range(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
             self.most.set(self.most.get().max(length));
             let byte = |at: u64| match at.checked_sub(self.end_at) {
                 Some(at) => self.end[at as usize],
@@ -402,12 +402,12 @@ fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
 fn reading_each_file_of_a_zip_reads_each_byte_a_few_times() {
     /// Counts what is read.
     struct Counted(Vec<u8>, std::cell::Cell<usize>);
-    impl Slices for Counted {
+    impl RangeReader for Counted {
         fn size(&self) -> u64 {
             self.0.len() as u64
         }
-        fn slice(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-            let bytes = self.0.slice(offset, length)?;
+        fn read_range(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+            let bytes = self.0.read_range(offset, length)?;
             self.1.set(self.1.get() + bytes.len());
             Ok(bytes)
         }

@@ -18,7 +18,7 @@ use super::formats::{self, Format};
 use super::landmarks::{self, Fit};
 use super::{Annotations, Image, Imported, Keypoint, Placed, Point, check_name};
 use crate::error::{Error, Result};
-use crate::palette;
+use crate::render::palette;
 
 /// How many images are suggested to be labelled next.
 const SUGGESTIONS: usize = 5;

@@ -12,7 +12,7 @@ use zip::{CompressionMethod, ZipReadOptions};
 
 use crate::data::legacy;
 use crate::data::nfc::nfc;
-use crate::data::slices::{PIECE_BYTES, Reader, Slices};
+use crate::io::{BufferedReader, CHUNK_BYTES, RangeReader};
 
 /// What one file may unpack to, and how large a file is read at all, bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -76,9 +76,10 @@ pub fn is_zip(start: &[u8]) -> bool {
 ///
 /// # Errors
 /// A sentence about the zip: it is damaged, or only part of one, or its files overlap.
-pub fn index(file: &(impl Slices + ?Sized)) -> Result<Zip, String> {
+pub fn index(file: &(impl RangeReader + ?Sized)) -> Result<Zip, String> {
     let mut walk =
-        ZipIterable::try_new(Reader::new(file, 0, PIECE_BYTES), Config::default()).map_err(said)?;
+        ZipIterable::try_new(BufferedReader::new(file, 0, CHUNK_BYTES), Config::default())
+            .map_err(said)?;
     let (mut zip, mut found) = (Zip::default(), Vec::new());
     let (mut names_bytes, mut is_locked) = (0, false);
     let entries = walk.files().map_err(said)?;
@@ -150,13 +151,13 @@ pub fn index(file: &(impl Slices + ?Sized)) -> Result<Zip, String> {
 ///
 /// # Errors
 /// A sentence about the file: damaged, packed in an unknown way, or larger than [`MAX_FILE_BYTES`].
-pub fn unpack(file: &(impl Slices + ?Sized), place: &Place) -> Result<Vec<u8>, String> {
+pub fn unpack(file: &(impl RangeReader + ?Sized), place: &Place) -> Result<Vec<u8>, String> {
     if place.size > MAX_FILE_BYTES {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
     // What the directory says of the size is not to be trusted: the limit is on what comes.
-    data(file, place, PIECE_BYTES)?
+    data(file, place, CHUNK_BYTES)?
         .take(place.size + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| DAMAGED_FILE)?;
@@ -173,7 +174,7 @@ pub fn unpack(file: &(impl Slices + ?Sized), place: &Place) -> Result<Vec<u8>, S
 /// # Errors
 /// As [`unpack`].
 pub fn start(
-    file: &(impl Slices + ?Sized),
+    file: &(impl RangeReader + ?Sized),
     place: &Place,
     length: usize,
 ) -> Result<Vec<u8>, String> {
@@ -193,15 +194,15 @@ pub fn too_large() -> String {
     )
 }
 
-/// Unpacks a file as it is read, some `piece_bytes` of it at once.
+/// Unpacks a file as it is read, some `chunk_bytes` of it at once.
 fn data<'f>(
-    file: &'f (impl Slices + ?Sized),
+    file: &'f (impl RangeReader + ?Sized),
     place: &Place,
-    piece_bytes: usize,
+    chunk_bytes: usize,
 ) -> Result<Box<dyn Read + 'f>, String> {
     // Before the data come a header of 30 bytes, the name, and other fields, mostly short ones.
-    let piece_bytes = place.packed.min(piece_bytes as u64) as usize + 512;
-    let mut reader = Reader::new(file, place.header, piece_bytes);
+    let chunk_bytes = place.packed.min(chunk_bytes as u64) as usize + 512;
+    let mut reader = BufferedReader::new(file, place.header, chunk_bytes);
     let mut header = [0; 30];
     reader.read_exact(&mut header).map_err(|_| DAMAGED_FILE)?;
     let length = |at: usize| i64::from(u16::from_le_bytes([header[at], header[at + 1]]));
@@ -224,9 +225,9 @@ pub fn unreadable(error: io::Error) -> String {
 }
 
 /// The path that a packer of another code page gives beside the name, in UTF-8.
-fn unicode_path<F: Slices + ?Sized>(
+fn unicode_path<F: RangeReader + ?Sized>(
     entry: ZipFileEntry<'static>,
-    reader: &mut Reader<'_, F>,
+    reader: &mut BufferedReader<'_, F>,
     raw: &[u8],
 ) -> Option<Vec<u8>> {
     let file = entry.with_reader(reader, ZipReadOptions::new()).ok()?;

@@ -2,9 +2,9 @@
 
 use crate::data::archive::{self, MAX_FILE_BYTES, Place};
 use crate::data::names::{self, Origin};
-use crate::data::slices::Slices;
 use crate::data::sniff::{self, Kind, START_BYTES};
 use crate::error::legible;
+use crate::io::RangeReader;
 
 /// A file, or one in a zip, that is to be read.
 #[derive(Clone, Debug)]
@@ -37,12 +37,18 @@ pub struct Inputs {
 impl Inputs {
     /// Looks at one file: number `number`, at `path` below `given`. Of a plain file half a kilobyte is read, of a zip its
     /// directory and the first bytes of files whose names do not tell.
-    pub fn add(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
+    pub fn add(
+        &mut self,
+        number: usize,
+        given: &str,
+        path: &str,
+        file: &(impl RangeReader + ?Sized),
+    ) {
         self.look(number, given, path, file);
     }
 
-    fn look(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
-        let start = match file.slice(0, START_BYTES) {
+    fn look(&mut self, number: usize, given: &str, path: &str, file: &(impl RangeReader + ?Sized)) {
+        let start = match file.read_range(0, START_BYTES) {
             Ok(start) => start,
             Err(error) => return self.reject(path, archive::unreadable(error)),
         };
@@ -65,7 +71,7 @@ impl Inputs {
 
     /// Looks at file number `number` of a page, whose name has the folder before it that was dropped; so have the paths that
     /// people are told.
-    pub fn add_named(&mut self, number: usize, name: &str, file: &(impl Slices + ?Sized)) {
+    pub fn add_named(&mut self, number: usize, name: &str, file: &(impl RangeReader + ?Sized)) {
         let (given, path) = name.split_once('/').unwrap_or(("", name));
         let before = (self.images.len(), self.labels.len(), self.rejected.len());
         self.look(number, given, path, file);
@@ -80,7 +86,13 @@ impl Inputs {
         }
     }
 
-    fn add_zip(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
+    fn add_zip(
+        &mut self,
+        number: usize,
+        given: &str,
+        path: &str,
+        file: &(impl RangeReader + ?Sized),
+    ) {
         let zip = match archive::index(file) {
             Ok(zip) => zip,
             Err(reason) => return self.reject(path, reason),
@@ -149,12 +161,12 @@ impl Inputs {
 ///
 /// # Errors
 /// A sentence: it cannot be read, is damaged in its zip, or has more than [`MAX_FILE_BYTES`].
-pub fn read(file: &(impl Slices + ?Sized), place: Option<&Place>) -> Result<Vec<u8>, String> {
+pub fn read(file: &(impl RangeReader + ?Sized), place: Option<&Place>) -> Result<Vec<u8>, String> {
     match place {
         Some(place) => archive::unpack(file, place),
         None if file.size() > MAX_FILE_BYTES => Err(archive::too_large()),
         None => file
-            .slice(0, file.size() as usize)
+            .read_range(0, file.size() as usize)
             .map_err(archive::unreadable),
     }
 }

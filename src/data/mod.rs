@@ -10,7 +10,6 @@ pub mod mask; // what the decoder does not get to see
 pub mod names; // what an image is called
 pub mod nfc; // names in one Unicode form
 mod resize; // one filter for all
-pub mod slices; // files that are read by slices
 mod sniff; // what a file is, by its first bytes
 pub mod synthetic; // drawn puppets, with known joints
 pub mod table; // texts and tables as other programs save them

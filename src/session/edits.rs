@@ -11,9 +11,9 @@ use super::{fractions, images, read};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
-use crate::model::edges::median_and_contrast;
 use crate::model::{AutoLink, enlarge};
-use crate::{ops, palette};
+use crate::ops;
+use crate::render::{median_and_contrast, palette};
 
 /// A probe picture, and what is changed on its way through the model. What no longer fits the model is left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]

@@ -34,7 +34,7 @@ use crate::error::{Error, Result};
 use crate::eval::{self, Score};
 use crate::loss::{Perceptual, WEIGHTS_FILES};
 use crate::model::AutoLink;
-use crate::palette;
+use crate::render::palette;
 use crate::train::diagnosis::{self, ExposureStats, PreviewStats};
 use crate::train::{Snapshots, TrainState, Trainer};
 

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::model::edges::{median_and_contrast, relative_strengths};
+use crate::render::{median_and_contrast, relative_strengths};
 
 /// Seed of the probes' masks: the same in every view, so that views can be compared.
 pub(super) const MASK_SEED: u64 = 0xa1;

@@ -24,7 +24,7 @@ use crate::data::inputs::{self, Inputs};
 use crate::data::{Dataset, decode, synthetic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ops::{self, cpu::helpers};
-use crate::palette;
+use crate::render::palette;
 use crate::session::{
     Backend, Command, Edits, Event, Keypoints, Phase, Rejected, Session, SnapshotView, Source,
     StepReport, ViewSchedule, animation, open_gpu,
