@@ -234,7 +234,7 @@ fn what_is_no_image_is_told_by_its_first_bytes() {
     assert_eq!(names, ["a.png"]);
     for sentence in [
         "left out video.mp4: This is a video",
-        "left out zeros.bin: This is not a picture",
+        "left out zeros.bin: This is not an image",
         "left out huge.png: The file has more than 256 MiB",
         "left out huge.zip: The zip file is damaged or incomplete",
         "left out empty.png: The file is empty",

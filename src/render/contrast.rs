@@ -22,7 +22,8 @@ pub fn median_and_contrast(weights: &[Vec<f32>]) -> (f32, f32) {
     (median, (strongest - median).max(MIN_CONTRAST))
 }
 
-/// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`].
+/// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`] and
+/// `tests/session.rs`.
 pub fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let (median, contrast) = median_and_contrast(weights);
     let strength = |w: &f32| ((w - median) / contrast).max(0.0);

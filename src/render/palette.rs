@@ -20,6 +20,12 @@ const FIRST: [[u8; 3]; 12] = [
 ];
 
 /// Returns `[64]` RGB colours: keypoint k is drawn in the k-th, everywhere.
+///
+/// ```
+/// use autolink::render::palette::{colours, hex};
+///
+/// assert_eq!(hex(colours()[0]), "#e69f00");
+/// ```
 pub fn colours() -> Vec<[u8; 3]> {
     let most = SETTINGS
         .iter()

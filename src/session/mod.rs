@@ -215,10 +215,10 @@ impl Session {
     /// # Errors
     /// Nothing could be learned from what stays; then everything stays as it was.
     pub fn leave_out(&mut self, places: &[usize]) -> Result<()> {
-        let before = self.pictures.left_out();
-        self.pictures.leave_out(places);
+        let before = self.pictures.removed();
+        self.pictures.set_removed(places);
         if let Err(error) = self.pictures.check() {
-            self.pictures.leave_out(&before);
+            self.pictures.set_removed(&before);
             return Err(error);
         }
         self.begin_anew(true);
@@ -517,9 +517,8 @@ impl Session {
     /// Pictures as they were read, by their place, also those that are left out: their names, and RGBA `[n, S, S, 4]`.
     pub fn thumbnails(&self, first: usize, count: usize) -> (Vec<String>, Vec<u8>) {
         let end = first.saturating_add(count).min(self.pictures.read_len());
-        let (names, pixels): (Vec<_>, Vec<_>) = (first..end)
-            .map(|place| self.pictures.read_at(place))
-            .unzip();
+        let (names, pixels): (Vec<_>, Vec<_>) =
+            (first..end).map(|place| self.pictures.entry(place)).unzip();
         let pixels = (pixels.iter())
             .flat_map(|pixels| pixels.chunks_exact(3))
             .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
@@ -527,7 +526,7 @@ impl Session {
         (names.into_iter().map(String::from).collect(), pixels)
     }
 
-    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: [`eval::fitted`] many of them teach a
+    /// How well the keypoints tell where landmarks `[N][L][x, y]` of the first pictures are: [`eval::fit_count`] many of them teach a
     /// linear regression, the others are what it is scored on.
     ///
     /// # Errors
@@ -540,7 +539,7 @@ impl Session {
         let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
         let placed = |row: &Vec<[f32; 2]>| row.iter().map(|p| Some(p.map(f64::from))).collect();
         let landmarks: Vec<_> = landmarks[..count].iter().map(placed).collect();
-        eval::score(&keypoints, &landmarks, eval::fitted(count, None)?, 0)
+        eval::score(&keypoints, &landmarks, eval::fit_count(count, None)?, 0)
     }
 
     /// One of the probes, taken apart and changed on its way. Training goes on as if nobody had looked.

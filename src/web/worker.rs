@@ -743,11 +743,11 @@ impl Engine {
 
     /// The pictures once more, at the size of `config`, without those that are left out; nothing if cancelled.
     async fn read_again(&mut self, config: &Config) -> Result<Option<Dataset>> {
-        let left_out = self.session()?.pictures().left_out();
+        let left_out = self.session()?.pictures().removed();
         let piles = self.piles.clone();
         let piles: Vec<&ImageSource> = piles.iter().map(|(pile, _)| pile).collect();
         Ok(self.read(&piles, config).await?.map(|(mut pictures, _)| {
-            pictures.leave_out(&left_out);
+            pictures.set_removed(&left_out);
             pictures
         }))
     }
@@ -763,7 +763,7 @@ impl Engine {
         for pile in piles {
             match pile {
                 ImageSource::Puppets { count, seed } => {
-                    Dataset::check_room(pictures.read_len() + count, config.size)?;
+                    Dataset::check_memory(pictures.read_len() + count, config.size)?;
                     let mut progress = Progress::of("Drawing puppets");
                     for index in 0..*count {
                         pictures.push(synthetic::puppet(index, *seed, config.size).0);
@@ -784,9 +784,9 @@ impl Engine {
                     }));
                     let mut progress = Progress::of("Reading pictures");
                     let (names, total) = (inputs.names(|_| false), inputs.images.len());
-                    Dataset::check_room(pictures.read_len() + total, config.size)?;
+                    Dataset::check_memory(pictures.read_len() + total, config.size)?;
                     for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
-                        let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+                        let bytes = inputs::read(&files[input.file].1, input.entry.as_ref());
                         match bytes.and_then(|bytes| {
                             decode::decode(&name, &bytes, config.size, config.fit)
                         }) {

@@ -421,7 +421,7 @@ test("what is left out is not annotated, either; by the public module", async ({
   });
   expect(seen).toEqual({
     pictures: 4,
-    refused: expect.stringContaining("one picture only"),
+    refused: expect.stringContaining("only one image"),
     names: ["puppet-1.png", "puppet-2.png", "puppet-4.png", "puppet-5.png"],
     shown: 2,
     pixels: 2 * 32 * 32 * 4,

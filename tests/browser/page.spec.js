@@ -403,7 +403,7 @@ test("no picture and a single picture are said plainly", async ({ page }) => {
   const [first] = pictures();
   await id("file-input").setInputFiles([BAD[0]]);
   await expect(id("message")).toHaveClass(/is-error/);
-  await expect(id("message")).toContainText(/picture/i);
+  await expect(id("message")).toContainText(/picture|image/i);
   await id("file-input").setInputFiles([first]);
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText(/one picture|a single picture|only one/i);

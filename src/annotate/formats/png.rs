@@ -17,7 +17,7 @@ use crate::render::encode_png;
 /// [`Error::File`] if the image cannot be decoded, or the PNG cannot be written.
 pub fn overlay(annotations: &Annotations, image: &Image, path: &str, bytes: &[u8]) -> Result<File> {
     let cannot = |what: String| Error::File(format!("{path} cannot be drawn on: {what}"));
-    let (rgb, [width, height]) = decode::whole(bytes).map_err(cannot)?;
+    let (rgb, [width, height]) = decode::full_size(bytes).map_err(cannot)?;
     let too_large = || cannot("it is too large.".into());
     let mut canvas = Pixmap::new(width, height).ok_or_else(too_large)?;
     for (to, from) in canvas
@@ -76,7 +76,7 @@ mod tests {
         let path = &Format::Png.picture_paths(&annotations)[0];
         let file = overlay(&annotations, &image, path, &grey).expect("draws");
         assert_eq!(file.path, "set/a b.jpg.png");
-        let (pixels, size) = decode::whole(&file.bytes).expect("decodes");
+        let (pixels, size) = decode::full_size(&file.bytes).expect("decodes");
         assert_eq!(size, [200, 100]);
         let at = |x: usize, y: usize| &pixels[3 * (y * 200 + x)..][..3];
         assert_eq!(at(20, 30), [255, 0, 0]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use autolink::annotate::{self, Imported, Point};
-use autolink::data::{Dataset, Picture};
+use autolink::data::{Dataset, SquareImage};
 use autolink::eval::{self, Score};
 use autolink::session::Keypoints;
 
@@ -13,7 +13,7 @@ use crate::output::warn;
 /// Pictures with landmarks, to be scored again and again.
 pub struct LabelledSet {
     pub pictures: Dataset,
-    pub landmarks: Vec<Vec<eval::Place>>,
+    pub landmarks: Vec<Vec<eval::Position>>,
     pub n_fit: usize,
     pub seed: u64,
 }
@@ -42,7 +42,7 @@ impl LabelledSet {
         };
         let points: BTreeMap<usize, Vec<Point>> = placed.images.into_iter().collect();
         for (i, points) in points {
-            exam.pictures.push(Picture {
+            exam.pictures.push(SquareImage {
                 name: pictures.name(i).to_string(),
                 pixels: pictures.pixels(i).to_vec(),
                 placement: pictures.placement(i).clone(),
@@ -54,7 +54,7 @@ impl LabelledSet {
         if exam.landmarks.is_empty() {
             bail!("None of the files in the table of landmarks is among the pictures.");
         }
-        exam.n_fit = eval::fitted(exam.landmarks.len(), n_fit)?;
+        exam.n_fit = eval::fit_count(exam.landmarks.len(), n_fit)?;
         // Whatever is wrong with the landmarks shows with any keypoints.
         let anywhere = vec![vec![[0.5; 2]]; exam.landmarks.len()];
         eval::score(&anywhere, &exam.landmarks, exam.n_fit, exam.seed)?;
@@ -76,7 +76,7 @@ impl LabelledSet {
             .map(|&i| self.landmarks[i].iter().flatten().copied().collect())
             .collect();
         let places = places(found);
-        let places: Vec<Vec<eval::Place>> = (whole.iter())
+        let places: Vec<Vec<eval::Position>> = (whole.iter())
             .map(|&i| places[i].iter().copied().map(Some).collect())
             .collect();
         if whole.len() < 2 {

@@ -516,7 +516,7 @@ fn training_pictures(
         let count = count
             .parse()
             .with_context(|| format!("{from} should be synthetic: and a number"))?;
-        Dataset::check_room(count, config.size)?;
+        Dataset::check_memory(count, config.size)?;
         let puppets = synthetic::puppets(count, config.seed, config.size);
         let (pictures, landmarks) = (puppets.dataset, joints(&puppets.joints));
         pictures.check()?;
@@ -532,7 +532,7 @@ fn training_pictures(
     let gathered = Gathered::new(&[from.into()])?;
     let mut pictures = Dataset::new(config.size);
     let rejected = gathered.read_all(config, voice, |picture| {
-        Dataset::check_room(pictures.read_len() + 1, config.size)?;
+        Dataset::check_memory(pictures.read_len() + 1, config.size)?;
         pictures.push(picture);
         Ok(())
     })?;

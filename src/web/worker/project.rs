@@ -20,7 +20,7 @@ use crate::annotate::{
 use crate::checkpoint::torch::ReadAt;
 use crate::config::Config;
 use crate::data::inputs::{self, Input};
-use crate::data::{Dataset, Picture, Placement, archive, decode, synthetic};
+use crate::data::{Dataset, Placement, SquareImage, archive, decode, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{Command, Event, Keypoints, Rejected, discovered};
 use crate::web::fetch;
@@ -35,7 +35,7 @@ const PUPPET_PX: usize = 192;
 const PIECE: usize = 4 << 20;
 
 /// The file of an image, and where in it the image lies if it is a zip.
-pub(super) type Place = (Blob, Option<archive::Place>);
+pub(super) type Place = (Blob, Option<archive::ZipEntry>);
 
 impl Engine {
     /// Does what a command asks of the desk; whether it is done and nobody was told yet.
@@ -238,7 +238,7 @@ impl Engine {
         let (files, left_out) = match files.is_empty() {
             false => (files, Vec::new()),
             true => match self.training_files().await? {
-                Some(files) => (files, self.session()?.pictures().left_out()),
+                Some(files) => (files, self.session()?.pictures().removed()),
                 None => return Ok(()),
             },
         };
@@ -259,7 +259,7 @@ impl Engine {
         rejected.extend(inputs.numbered(&names).iter().map(reject));
         for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
             let file = &files[input.file].1;
-            let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
+            let decoded = inputs::read(file, input.entry.as_ref()).and_then(|bytes| {
                 let picture = decode::decode(&name, &bytes, config.size, config.fit)?;
                 Ok((content::of_bytes(&bytes), picture))
             });
@@ -269,7 +269,7 @@ impl Engine {
                         batch.push(Wanted {
                             content,
                             picture,
-                            place: (file.clone(), input.place),
+                            place: (file.clone(), input.entry),
                         });
                     }
                     read += 1;
@@ -367,7 +367,7 @@ impl Engine {
     fn label(&mut self, files: &Files, labels: &[Input], rejected: &mut Vec<Rejected>) {
         for input in labels {
             let name = input.path();
-            let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+            let bytes = inputs::read(&files[input.file].1, input.entry.as_ref());
             let note = |reason| Rejected {
                 name: name.clone(),
                 reason,
@@ -574,7 +574,7 @@ impl Engine {
 /// An image that keypoints are to be found in.
 struct Wanted {
     content: String,
-    picture: Picture,
+    picture: SquareImage,
     place: Place,
 }
 
