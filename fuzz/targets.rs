@@ -56,7 +56,7 @@ fn image(bytes: &[u8]) {
             assert!(numbers.into_iter().all(|number| number.is_finite()));
             let [width, height] = placement.original_px;
             if u64::from(width) * u64::from(height) <= 1 << 16 {
-                let (pixels, size_px) = decode::whole(bytes).expect("it was decoded just now");
+                let (pixels, size_px) = decode::full_size(bytes).expect("it was read just now");
                 assert_eq!(size_px, placement.original_px);
                 assert_eq!(pixels.len(), 3 * width as usize * height as usize);
             }
@@ -77,7 +77,7 @@ fn zip(bytes: &[u8]) {
     }
     let mut unpacked = 0;
     for input in inputs.images.iter().chain(&inputs.labels) {
-        match inputs::read(bytes, input.place.as_ref()) {
+        match inputs::read(bytes, input.entry.as_ref()) {
             Ok(file) => unpacked += file.len(),
             Err(message) => assert_message(&message),
         }

@@ -10,10 +10,11 @@ pub mod data; // bytes -> images -> batches
 pub mod device; // opening a GPU, what its adapter can do, which kernels run on it
 pub mod error; // all errors: kind, message, source
 pub mod eval; // how well keypoints predict landmarks
+pub mod io; // reading files by byte ranges
 pub mod loss; // pixel and perceptual
 pub mod model; // detector, edge weights, edge map, decoder
 pub mod ops; // operations that Burn lacks, and their kernels
-pub mod palette; // the colours of keypoints
+pub mod render; // the one drawing of a skeleton, and its colours
 pub mod session; // the engine: Command in, Event out
 pub mod train; // Trainer::step
 

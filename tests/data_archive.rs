@@ -1,9 +1,9 @@
-//! Zips: good ones, untidy ones, damaged ones, bombs.
+//! Reading zips: good ones, untidy ones, damaged ones, and zip bombs.
 
 use std::io::{Cursor, Write};
 
 use autolink::data::inputs::{self, Inputs};
-use autolink::data::slices::Slices;
+use autolink::io::RangeReader;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -25,15 +25,15 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().expect("a zip").into_inner()
 }
 
-/// An image's name, and its bytes or why there are none.
+/// Name of an image, and its bytes or the reason why it cannot be read.
 type Opened = (String, Result<Vec<u8>, String>);
 
-/// What a file yields: the names of its images and their bytes, then what is said of the rest.
+/// Reads a file: returns names and bytes of its images, and path and reason for all that is rejected.
 fn read(name: &str, bytes: &[u8]) -> (Vec<Opened>, Vec<(String, String)>) {
     let mut inputs = Inputs::default();
     inputs.add(0, "", name, bytes);
     let images = inputs.names(|_| false).into_iter().zip(&inputs.images);
-    let images = images.map(|(name, image)| (name, inputs::read(bytes, image.place.as_ref())));
+    let images = images.map(|(name, image)| (name, inputs::read(bytes, image.entry.as_ref())));
     (images.collect(), inputs.rejected)
 }
 
@@ -46,8 +46,8 @@ fn names(bytes: &[u8]) -> Vec<String> {
     images.into_iter().map(name).collect()
 }
 
-/// The one sentence that a zip yields, and nothing else.
-fn sentence(bytes: &[u8]) -> String {
+/// Returns the reason for which a zip is rejected; it must have no images.
+fn rejection(bytes: &[u8]) -> String {
     let (images, mut rejected) = read("z.zip", bytes);
     assert_eq!(
         (images.len(), rejected.len()),
@@ -60,7 +60,7 @@ fn sentence(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_plain_file_yields_itself() {
+fn inputs_accept_plain_files() {
     let (images, rejected) = read("a/b.txt", PNG);
     assert_eq!(
         (images, rejected),
@@ -68,8 +68,8 @@ fn a_plain_file_yields_itself() {
     );
     for (bytes, reason) in [
         (&b""[..], "The file is empty"),
-        (b"text", "not a picture"),
-        (b"PK is no zip", "not a picture"),
+        (b"text", "not an image"),
+        (b"PK is no zip", "not an image"),
     ] {
         let (images, rejected) = read("a/b.png", bytes);
         assert_eq!((images.len(), rejected[0].0.as_str()), (0, "a/b.png"));
@@ -78,14 +78,14 @@ fn a_plain_file_yields_itself() {
 }
 
 #[test]
-fn pictures_come_with_their_paths_and_junk_does_not() {
+fn inputs_list_the_images_of_a_zip_and_skip_junk() {
     let bytes = zip(&[
         ("top.png", PNG),
         ("folder/", b""),
         ("folder/deep/Größe.JPG", b"jpeg bytes"),
         ("手/手.webp", b"webp bytes"),
         ("folder/no_extension", PNG),
-        ("folder/notes.txt", b"not a picture"),
+        ("folder/notes.txt", b"not an image"),
         ("folder/data.bin", b""),
         ("__MACOSX/folder/._top.png", PNG),
         (".hidden/a.png", PNG),
@@ -116,7 +116,7 @@ fn pictures_come_with_their_paths_and_junk_does_not() {
 }
 
 #[test]
-fn labels_and_zips_in_a_zip_are_told_apart() {
+fn inputs_list_labels_and_reject_nested_zips() {
     let bytes = zip(&[
         ("a.png", PNG),
         ("inner.zip", b"PK\x03\x04"),
@@ -128,7 +128,7 @@ fn labels_and_zips_in_a_zip_are_told_apart() {
     inputs.add(0, "", "z.zip", &bytes[..]);
     let labels: Vec<String> = inputs.labels.iter().map(|input| input.path()).collect();
     assert_eq!(labels, ["z.zip/CollectedData_me.csv", "z.zip/labels.slp"]);
-    let bytes = inputs::read(&bytes[..], inputs.labels[0].place.as_ref());
+    let bytes = inputs::read(&bytes[..], inputs.labels[0].entry.as_ref());
     assert_eq!(bytes.expect("the table"), b"scorer,me,me\n");
     assert_eq!(inputs.images.len(), 1);
     assert_eq!(inputs.rejected.len(), 1);
@@ -137,7 +137,7 @@ fn labels_and_zips_in_a_zip_are_told_apart() {
 }
 
 #[test]
-fn a_zips_own_name_comes_only_where_two_collide() {
+fn names_include_the_zip_only_where_two_collide() {
     let [one, two] = [&[("a.png", PNG), ("b.png", PNG)][..], &[("a.png", PNG)]].map(zip);
     let mut inputs = Inputs::default();
     inputs.add_named(0, "folder/one.zip", &one[..]);
@@ -158,19 +158,19 @@ fn a_zips_own_name_comes_only_where_two_collide() {
 }
 
 #[test]
-fn names_are_read_as_packers_write_them() {
-    // UTF-8 that is not announced, as macOS writes it: the flag is bit 11. And decomposed, as it does.
-    let mut unannounced = zip(&[("ka\u{308}se.png", PNG)]);
-    set_flags(&mut unannounced, |flags| flags & !0x0800);
-    assert_eq!(names(&unannounced), ["käse.png"]);
-    // Code page 437, as old packers write it: 0x84 is an a with two dots.
+fn names_are_decoded_whatever_the_packer() {
+    // Decomposed UTF-8 without the UTF-8 flag (bit 11), as macOS writes it.
+    let mut unflagged = zip(&[("ka\u{308}se.png", PNG)]);
+    set_flags(&mut unflagged, |flags| flags & !0x0800);
+    assert_eq!(names(&unflagged), ["käse.png"]);
+    // Code page 437, as old packers write it: 0x84 is ä.
     let mut old = zip(&[("k#se.png", PNG)]);
     replace(&mut old, b"k#se", b"k\x84se");
     assert_eq!(names(&old), ["käse.png"]);
 }
 
 #[test]
-fn names_whose_bytes_look_like_paths_are_four_images() {
+fn names_in_shift_jis_are_not_split_at_backslash_bytes() {
     // Shift-JIS for "ソ", "表", "十" and "犬": the second byte of three of them is a backslash.
     let mut bytes = zip(&[
         ("#0.png", PNG),
@@ -190,14 +190,14 @@ fn names_whose_bytes_look_like_paths_are_four_images() {
 }
 
 #[test]
-fn files_of_one_name_are_all_there() {
+fn inputs_keep_all_files_of_one_name() {
     let mut bytes = zip(&[("a.png", PNG), ("b.png", b"another"), ("A.png", PNG)]);
     replace(&mut bytes, b"b.png", b"a.png");
     assert_eq!(names(&bytes), ["a.png", "a (2).png", "A.png"]);
     assert_eq!(read("z.zip", &bytes).0[1].1, Ok(b"another".to_vec()));
 }
 
-/// Puts other bytes in the place of all like `from`.
+/// Replaces all occurrences of `from`.
 fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     for at in 0..bytes.len() - from.len() {
         if bytes[at..].starts_with(from) {
@@ -206,7 +206,7 @@ fn replace(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     }
 }
 
-/// Changes the flags of every file, in both of their places.
+/// Changes the flags of every file, in its local header and in the directory.
 fn set_flags(zip: &mut [u8], change: impl Fn(u16) -> u16) {
     for i in 0..zip.len().saturating_sub(10) {
         let at = match &zip[i..i + 4] {
@@ -220,13 +220,13 @@ fn set_flags(zip: &mut [u8], change: impl Fn(u16) -> u16) {
 }
 
 #[test]
-fn zips_that_cannot_be_read_are_a_sentence() {
-    let none = "There is no picture in this zip.";
-    assert_eq!(sentence(&zip(&[("a.txt", b"text")])), none);
-    assert_eq!(sentence(&zip(&[])), none);
+fn inputs_reject_unreadable_zips_with_a_sentence() {
+    let none = "There is no image in this zip.";
+    assert_eq!(rejection(&zip(&[("a.txt", b"text")])), none);
+    assert_eq!(rejection(&zip(&[])), none);
 
     let whole = zip(&[("a.png", PNG), ("b.png", PNG)]);
-    let reason = sentence(&whole[..whole.len() / 2]);
+    let reason = rejection(&whole[..whole.len() / 2]);
     assert!(
         reason.starts_with("The zip file is damaged or incomplete"),
         "{reason}"
@@ -234,13 +234,13 @@ fn zips_that_cannot_be_read_are_a_sentence() {
 
     let mut locked = whole.clone();
     set_flags(&mut locked, |flags| flags | 1);
-    let reason = sentence(&locked);
+    let reason = rejection(&locked);
     assert!(
-        reason.starts_with("The zip is locked with a password"),
+        reason.starts_with("The zip is protected by a password"),
         "{reason}"
     );
 
-    // One damaged file: named, and the other goes on.
+    // One damaged file is named, and the other is read.
     let mut damaged = zip(&[("a.png", &[7; 1_000]), ("b.png", PNG)]);
     let data = 30 + "a.png".len();
     damaged[data..data + 4].copy_from_slice(&[0xFF; 4]);
@@ -251,7 +251,7 @@ fn zips_that_cannot_be_read_are_a_sentence() {
     );
     assert_eq!(images[1], ("b.png".into(), Ok(PNG.to_vec())));
 
-    // Packed in a way of which nothing is known here (LZMA).
+    // An unsupported compression method (LZMA).
     let mut lzma = whole.clone();
     set_method(&mut lzma, 14);
     let (images, _) = read("z.zip", &lzma);
@@ -263,7 +263,7 @@ fn zips_that_cannot_be_read_are_a_sentence() {
         "{images:?}"
     );
 
-    // A directory that is damaged at its second file: the first is read.
+    // The directory is damaged at its second file: the first is read.
     let mut cut = whole;
     let second = (0..cut.len())
         .filter(|&i| cut[i..].starts_with(b"PK\x01\x02"))
@@ -279,19 +279,19 @@ fn zips_that_cannot_be_read_are_a_sentence() {
 }
 
 #[test]
-fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
-    /// A zip64: a file of 5 GB of zeros, stored, and a small image behind it; of which only what is asked for exists.
+fn zips_of_more_than_four_gigabytes_are_read_by_ranges() {
+    /// A zip64 of a stored file with 5 GB of zeros and a small image, made only where it is read.
     struct Sparse {
         start: Vec<u8>,
         end_at: u64,
         end: Vec<u8>,
         most: std::cell::Cell<usize>,
     }
-    impl Slices for Sparse {
+    impl RangeReader for Sparse {
         fn size(&self) -> u64 {
             self.end_at + self.end.len() as u64
         }
-        fn slice(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+        fn read_range(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
             self.most.set(self.most.get().max(length));
             let byte = |at: u64| match at.checked_sub(self.end_at) {
                 Some(at) => self.end[at as usize],
@@ -321,7 +321,7 @@ fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
     let end_at = start.len() as u64 + big;
     let mut tail = small[..directory].to_vec();
     let directory_at = end_at + tail.len() as u64;
-    // The directory: the large file with its sizes in an extra field, the small one with its offset in one.
+    // In the directory, an extra field holds the sizes of the large file, and another the offset of the small one.
     let sizes = [
         &1_u16.to_le_bytes()[..],
         &16_u16.to_le_bytes(),
@@ -388,7 +388,7 @@ fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
     inputs.add(0, "", "big.zip", &file);
     assert_eq!(inputs.rejected, []);
     assert_eq!(inputs.names(|_| false), ["a.png", "b.png"]);
-    let read = |i: usize| inputs::read(&file, inputs.images[i].place.as_ref());
+    let read = |i: usize| inputs::read(&file, inputs.images[i].entry.as_ref());
     assert!(read(0).is_err_and(|reason| reason.contains("more than 256 MiB")));
     assert_eq!(read(1), Ok(PNG.to_vec()));
     assert!(
@@ -399,15 +399,15 @@ fn zips_of_more_than_four_gigabytes_are_read_by_slices() {
 }
 
 #[test]
-fn reading_each_file_of_a_zip_reads_each_byte_a_few_times() {
-    /// Counts what is read.
+fn reading_all_files_of_a_zip_reads_each_byte_at_most_three_times() {
+    /// Counts the bytes that are read.
     struct Counted(Vec<u8>, std::cell::Cell<usize>);
-    impl Slices for Counted {
+    impl RangeReader for Counted {
         fn size(&self) -> u64 {
             self.0.len() as u64
         }
-        fn slice(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
-            let bytes = self.0.slice(offset, length)?;
+        fn read_range(&self, offset: u64, length: usize) -> std::io::Result<Vec<u8>> {
+            let bytes = self.0.read_range(offset, length)?;
             self.1.set(self.1.get() + bytes.len());
             Ok(bytes)
         }
@@ -425,7 +425,7 @@ fn reading_each_file_of_a_zip_reads_each_byte_a_few_times() {
     inputs.add(0, "", "z.zip", &file);
     for image in &inputs.images {
         assert_eq!(
-            inputs::read(&file, image.place.as_ref()).as_ref(),
+            inputs::read(&file, image.entry.as_ref()).as_ref(),
             Ok(&photo)
         );
     }
@@ -433,7 +433,7 @@ fn reading_each_file_of_a_zip_reads_each_byte_a_few_times() {
     assert!(share < 3.0, "the file was read {share} times");
 }
 
-/// Changes how every file says that it is packed, in both of its places.
+/// Changes the compression method of every file, in its local header and in the directory.
 fn set_method(zip: &mut [u8], method: u16) {
     for i in 0..zip.len().saturating_sub(12) {
         let at = match &zip[i..i + 4] {
@@ -445,7 +445,7 @@ fn set_method(zip: &mut [u8], method: u16) {
     }
 }
 
-/// A zip with 257 MiB of zeros in `a.png`.
+/// Creates a zip with 257 MiB of zeros in `a.png`.
 fn zeros() -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
@@ -459,7 +459,7 @@ fn zeros() -> Vec<u8> {
 }
 
 #[test]
-fn bombs_are_defused() {
+fn unpack_stops_at_the_size_limit() {
     let honest = zeros();
     assert!(honest.len() < 1 << 20);
     let (images, _) = read("z.zip", &honest);
@@ -467,7 +467,7 @@ fn bombs_are_defused() {
     assert_eq!(images[0], ("a.png".into(), Err(too_large.into())));
     assert_eq!(images[1], ("b.png".into(), Ok(PNG.to_vec())));
 
-    // The same, lying about its size: 9 bytes, it says.
+    // The same zip, with a false size of 9 bytes.
     let mut liar = honest;
     let size = (257_u32 << 20).to_le_bytes();
     let mut lies = 0;
@@ -487,8 +487,8 @@ fn bombs_are_defused() {
 }
 
 #[test]
-fn files_that_share_their_data_are_a_bomb() {
-    // One local file of 200 MiB of zeros, and 100 entries of the directory that point at it.
+fn inputs_reject_zips_whose_files_share_data() {
+    // One local file of 200 MiB of zeros, and 100 directory entries that point at it.
     let mut one = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     one.start_file("00.png", options).expect("a file");
@@ -515,5 +515,5 @@ fn files_that_share_their_data_are_a_bomb() {
     tail[12..16].copy_from_slice(&length.to_le_bytes());
     bomb.extend(tail);
 
-    assert!(sentence(&bomb).starts_with("The files in this zip share their bytes"));
+    assert!(rejection(&bomb).starts_with("Files in this zip share their bytes"));
 }

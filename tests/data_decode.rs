@@ -1,17 +1,17 @@
-//! Every format, orientation and fit, and every bad file with its sentence. Pictures: `data/pictures/make.py`.
+//! Decoding: every format, orientation and fit, and every bad file with its message. `data/pictures/make.py` makes the images.
 
 mod needs;
 
 use std::path::Path;
 
 use autolink::config::Fit;
-use autolink::data::dataset::{Picture, Placement};
-use autolink::data::decode::{decode, upright, whole};
+use autolink::data::dataset::{Placement, SquareImage};
+use autolink::data::decode::{decode, full_size, upright};
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The middle of the yellow block, fractions of the 60 x 40 px.
+/// Middle of the yellow block, as fractions of the 60 x 40 px.
 const YELLOW: [f32; 2] = [0.75, 0.625];
 
 fn file(name: &str) -> Vec<u8> {
@@ -21,40 +21,36 @@ fn file(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn decoded(name: &str, size_px: usize, fit: Fit) -> Picture {
+fn decoded(name: &str, size_px: usize, fit: Fit) -> SquareImage {
     decode(name, &file(name), size_px, fit).unwrap_or_else(|reason| panic!("{name}: {reason}"))
 }
 
-/// The pixel at a point of the view, given as fractions.
-fn at(picture: &Picture, size_px: usize, [x, y]: [f32; 2]) -> [u8; 3] {
+/// Returns the pixel at a point `[x, y]`, as fractions of the view.
+fn at(image: &SquareImage, size_px: usize, [x, y]: [f32; 2]) -> [u8; 3] {
     let [x, y] = [x, y].map(|v| ((v * size_px as f32) as usize).min(size_px - 1));
     let i = 3 * (y * size_px + x);
-    [
-        picture.pixels[i],
-        picture.pixels[i + 1],
-        picture.pixels[i + 2],
-    ]
+    [image.pixels[i], image.pixels[i + 1], image.pixels[i + 2]]
 }
 
 fn near(a: [u8; 3], b: [u8; 3], tolerance: u8) -> bool {
     a.iter().zip(b).all(|(&a, b)| a.abs_diff(b) <= tolerance)
 }
 
-/// The middle of what is yellow, as fractions of the view.
-fn yellow(picture: &Picture, size_px: usize) -> [f32; 2] {
+/// Returns the middle of the yellow pixels, as fractions of the view.
+fn yellow(image: &SquareImage, size_px: usize) -> [f32; 2] {
     let (mut sum, mut count) = ([0.0; 2], 0.0);
-    for (i, rgb) in picture.pixels.chunks_exact(3).enumerate() {
+    for (i, rgb) in image.pixels.chunks_exact(3).enumerate() {
         if rgb[0] > 160 && rgb[1] > 140 && rgb[2] < 110 {
             sum[0] += (i % size_px) as f32 + 0.5;
             sum[1] += (i / size_px) as f32 + 0.5;
             count += 1.0;
         }
     }
-    assert!(count > 0.0, "{}: nothing is yellow", picture.name);
+    assert!(count > 0.0, "{}: nothing is yellow", image.name);
     sum.map(|v| v / count / size_px as f32)
 }
 
-/// Whether two points, as fractions of the original, are within 1 px of it.
+/// Checks that two points, as fractions of the original, are within 1 px of each other.
 fn assert_within_a_pixel(found: [f32; 2], truth: [f32; 2], placement: &Placement, what: &str) {
     for axis in 0..2 {
         let apart_px = (found[axis] - truth[axis]).abs() * placement.original_px[axis] as f32;
@@ -63,7 +59,7 @@ fn assert_within_a_pixel(found: [f32; 2], truth: [f32; 2], placement: &Placement
 }
 
 #[test]
-fn every_format_shows_the_same_picture() {
+fn decode_reads_every_format() {
     let names = [
         "rgb.png",
         "palette.png",
@@ -79,34 +75,34 @@ fn every_format_shows_the_same_picture() {
         "animated.webp",
     ];
     for name in names {
-        let picture = decoded(name, 64, Fit::Stretch);
+        let image = decoded(name, 64, Fit::Stretch);
         assert_eq!(
-            (picture.name.as_str(), picture.pixels.len()),
+            (image.name.as_str(), image.pixels.len()),
             (name, 64 * 64 * 3)
         );
-        assert_eq!(picture.placement, Placement::whole([60, 40]), "{name}");
-        // What compression and palettes do to colours is tolerated; a wrong channel order is not.
+        assert_eq!(image.placement, Placement::whole([60, 40]), "{name}");
+        // The tolerance allows for compression and palettes, but not for a wrong channel order.
         for (point, colour) in [
             ([0.05, 0.1], [220, 30, 30]),
             (YELLOW, [230, 210, 40]),
             ([0.5, 0.5], [105, 120, 150]),
         ] {
-            let seen = at(&picture, 64, point);
+            let seen = at(&image, 64, point);
             assert!(near(seen, colour, 28), "{name} at {point:?}: {seen:?}");
         }
     }
     for name in ["grey.png", "grey.jpg"] {
-        let picture = decoded(name, 64, Fit::Stretch);
-        let seen = at(&picture, 64, YELLOW);
+        let image = decoded(name, 64, Fit::Stretch);
+        let seen = at(&image, 64, YELLOW);
         assert!(near(seen, [197; 3], 6), "{name}: {seen:?}");
     }
 }
 
 #[test]
-fn what_is_transparent_shows_white() {
+fn decode_lays_transparency_on_white() {
     for name in ["alpha.png", "alpha.webp"] {
-        let picture = decoded(name, 60, Fit::Crop);
-        let seen = [[0.5, 0.2], [0.3, 0.9]].map(|point| at(&picture, 60, point));
+        let image = decoded(name, 60, Fit::Crop);
+        let seen = [[0.5, 0.2], [0.3, 0.9]].map(|point| at(&image, 60, point));
         assert_eq!(seen[0], [255; 3], "{name}: clear");
         assert!(
             near(seen[1], [127; 3], 1),
@@ -114,16 +110,16 @@ fn what_is_transparent_shows_white() {
             seen[1]
         );
         assert_within_a_pixel(
-            picture.placement.to_original(yellow(&picture, 60)),
+            image.placement.to_original(yellow(&image, 60)),
             YELLOW,
-            &picture.placement,
+            &image.placement,
             name,
         );
     }
 }
 
 #[test]
-fn every_orientation_shows_the_same_picture() {
+fn decode_applies_every_orientation() {
     for fit in [Fit::Stretch, Fit::Crop, Fit::Pad] {
         let upright = decoded("orientation-1.jpg", 61, fit);
         for orientation in 2..=8 {
@@ -156,7 +152,7 @@ fn every_orientation_shows_the_same_picture() {
 }
 
 #[test]
-fn placements_lead_back_to_the_original() {
+fn placement_maps_back_to_the_original() {
     // Wide, high, very wide, very high, square, odd sizes, smaller and larger than the view: yellow at (0.6, 0.4).
     for [width, height] in [
         [300, 200],
@@ -185,17 +181,17 @@ fn placements_lead_back_to_the_original() {
             .flat_map(|fit| [(fit, 64), (fit, 128)])
         {
             let what = format!("{width} x {height} {fit:?} {size_px}");
-            let picture = decode("p", &bytes, size_px, fit).expect(&what);
-            let placement = &picture.placement;
+            let image = decode("p", &bytes, size_px, fit).expect(&what);
+            let placement = &image.placement;
             assert_eq!(placement.original_px, [width, height]);
-            let seen = yellow(&picture, size_px);
+            let seen = yellow(&image, size_px);
             assert_within_a_pixel(placement.to_original(seen), truth, placement, &what);
             let back = placement.to_view(placement.to_original(seen));
             assert!(
                 (back[0] - seen[0]).abs() < 1e-5 && (back[1] - seen[1]).abs() < 1e-5,
                 "{what}"
             );
-            // The fits are what they say.
+            // Crop lies inside of the original; stretch and pad show all of it.
             let corners = [
                 placement.to_original([0.0; 2]),
                 placement.to_original([1.0; 2]),
@@ -217,7 +213,7 @@ fn placements_lead_back_to_the_original() {
 }
 
 #[test]
-fn padding_takes_the_colour_of_the_edge() {
+fn pad_takes_the_colour_of_the_border() {
     let mut original = RgbImage::from_pixel(100, 20, Rgb([10, 10, 10]));
     for x in 0..100 {
         original.put_pixel(x, 0, Rgb([200, 100, 0]));
@@ -227,25 +223,22 @@ fn padding_takes_the_colour_of_the_edge() {
     original
         .write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Png)
         .expect("PNG");
-    let picture = decode("p", &bytes, 100, Fit::Pad).expect("a picture");
-    assert_eq!(at(&picture, 100, [0.5, 0.05]), [200, 100, 0]);
-    assert_eq!(at(&picture, 100, [0.5, 0.95]), [10, 10, 10]);
+    let image = decode("p", &bytes, 100, Fit::Pad).expect("an image");
+    assert_eq!(at(&image, 100, [0.5, 0.05]), [200, 100, 0]);
+    assert_eq!(at(&image, 100, [0.5, 0.95]), [10, 10, 10]);
 }
 
 #[test]
-fn extreme_shapes_are_read() {
+fn decode_reads_extreme_shapes() {
     for [width, height] in [[1, 1], [1, 900], [900, 1], [2, 3]] {
         let mut bytes = Vec::new();
         RgbImage::from_pixel(width, height, Rgb([9, 99, 199]))
             .write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Bmp)
             .expect("BMP");
         for fit in [Fit::Stretch, Fit::Crop, Fit::Pad] {
-            let picture = decode("p", &bytes, 32, fit).expect("a picture");
+            let image = decode("p", &bytes, 32, fit).expect("an image");
             assert!(
-                picture
-                    .pixels
-                    .chunks_exact(3)
-                    .all(|rgb| rgb == [9, 99, 199]),
+                image.pixels.chunks_exact(3).all(|rgb| rgb == [9, 99, 199]),
                 "{width} x {height} {fit:?}"
             );
         }
@@ -253,7 +246,7 @@ fn extreme_shapes_are_read() {
 }
 
 #[test]
-fn bad_files_get_a_sentence() {
+fn decode_rejects_bad_files_with_a_sentence() {
     let fails = |bytes: &[u8], sentence: &str| {
         let reason = decode("p", bytes, 64, Fit::Stretch).expect_err(sentence);
         assert_eq!(reason, sentence);
@@ -261,27 +254,27 @@ fn bad_files_get_a_sentence() {
     fails(b"", "The file is empty (zero bytes).");
     fails(
         b"file,wrist_x\n",
-        "This is not a picture: use PNG, JPEG, WebP, GIF or BMP.",
+        "This is not an image: use PNG, JPEG, WebP, GIF or BMP.",
     );
     fails(
         &[0; 5_000],
-        "This is not a picture: use PNG, JPEG, WebP, GIF or BMP.",
+        "This is not an image: use PNG, JPEG, WebP, GIF or BMP.",
     );
     fails(
         &file("wide.png"),
-        "The picture is 30000 x 2 px, but a side may have at most 16384 px: scale it down first.",
+        "The image is 30000 x 2 px, but a side may have at most 16384 px: scale it down first.",
     );
     fails(
         &file("large.png"),
-        "The picture has 144 megapixels, but may have at most 100: scale it down first.",
+        "The image has 144 megapixels, but may have at most 100: scale it down first.",
     );
     fails(
         b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-        "HEIC pictures cannot be read here: save this one as JPEG or PNG.",
+        "HEIC images cannot be read here: save this one as JPEG or PNG.",
     );
     fails(
         b"II*\0\x08\0\0\0\0\0\0\0",
-        "TIFF pictures cannot be read here: save this one as JPEG or PNG.",
+        "TIFF images cannot be read here: save this one as JPEG or PNG.",
     );
     fails(
         b"\x89PNG\r\n\x1a\n",
@@ -294,7 +287,7 @@ fn bad_files_get_a_sentence() {
 }
 
 #[test]
-fn truncated_files_are_rejected() {
+fn decode_rejects_truncated_files() {
     for name in [
         "rgb.png",
         "palette.png",
@@ -312,7 +305,7 @@ fn truncated_files_are_rejected() {
         "alpha.png",
     ] {
         let bytes = file(name);
-        // Of animations only the first frame is read, so the cut must hit that.
+        // Only the first frame of an animation is read, so the cut must hit it.
         let share = if name.starts_with("animated") {
             0.4
         } else {
@@ -321,27 +314,27 @@ fn truncated_files_are_rejected() {
         for keep in [12, bytes.len() / 3, (bytes.len() as f64 * share) as usize] {
             match decode(name, &bytes[..keep], 64, Fit::Stretch) {
                 Ok(_) => panic!(
-                    "{name}: {keep} of {} bytes are taken for a picture",
+                    "{name}: {keep} of {} bytes are accepted as an image",
                     bytes.len()
                 ),
                 Err(reason) => assert!(reason.contains("incomplete"), "{name}: {reason}"),
             }
         }
     }
-    // Some bytes less than all but the end marker; a thumbnail's would not count as one.
+    // Without the end marker and some bytes before it; the end marker of a thumbnail does not count.
     let jpeg = file("orientation-6.jpg");
     let reason = decode("p", &jpeg[..jpeg.len() - 8], 64, Fit::Stretch).expect_err("incomplete");
     assert_eq!(
         reason,
-        "The JPEG file is incomplete: it ends before its picture does."
+        "The JPEG file is incomplete: some of its pixels are missing."
     );
-    // What cameras append does no harm.
+    // Bytes that cameras append are ignored.
     let longer = [jpeg, vec![0; 100]].concat();
-    decode("p", &longer, 64, Fit::Stretch).expect("a picture with something behind it");
+    decode("p", &longer, 64, Fit::Stretch).expect("an image with bytes behind it");
 }
 
 #[test]
-fn damaged_files_never_panic() {
+fn decode_does_not_panic_on_damaged_files() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     for name in [
         "rgb.png",
@@ -371,7 +364,7 @@ fn damaged_files_never_panic() {
                 damaged[rng.random_range(0..end as u32) as usize] = rng.random();
             }
             match decode(name, &damaged, 32, Fit::Pad) {
-                Ok(picture) => assert_eq!(picture.pixels.len(), 32 * 32 * 3),
+                Ok(image) => assert_eq!(image.pixels.len(), 32 * 32 * 3),
                 Err(reason) => assert!(reason.ends_with('.'), "{name}: {reason}"),
             }
         }
@@ -379,17 +372,17 @@ fn damaged_files_never_panic() {
 }
 
 #[test]
-fn real_pictures_are_read_where_they_are() {
+fn decode_reads_photographs() {
     for folder in ["hands/0", "hands/9", "tshirts", "faces"] {
         let Some(folder) = needs::shared(&format!("data/{folder}")) else {
             continue;
         };
         let files = std::fs::read_dir(folder).expect("a folder");
-        let pictures = files.flatten().map(|file| file.path()).filter(|path| {
+        let images = files.flatten().map(|file| file.path()).filter(|path| {
             path.extension()
                 .is_some_and(|extension| extension.eq_ignore_ascii_case("jpg"))
         });
-        for path in pictures.take(40) {
+        for path in images.take(40) {
             let bytes = std::fs::read(&path).expect("readable");
             for fit in [Fit::Stretch, Fit::Crop, Fit::Pad] {
                 decode("p", &bytes, 64, fit)
@@ -399,8 +392,8 @@ fn real_pictures_are_read_where_they_are() {
     }
 }
 
-/// The mean and the largest difference of two images of one size, over all pixels and colours.
-fn apart(a: &[u8], b: &[u8]) -> (f64, u8) {
+/// Returns mean and largest difference of two images of one size, over all pixels and channels.
+fn differences(a: &[u8], b: &[u8]) -> (f64, u8) {
     assert_eq!(a.len(), b.len());
     let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
     let sum: u64 = differences.clone().map(u64::from).sum();
@@ -410,9 +403,9 @@ fn apart(a: &[u8], b: &[u8]) -> (f64, u8) {
     )
 }
 
-/// `data/pictures/odd.py` makes these, and beside each what Pillow shows of it.
+/// `data/pictures/odd.py` makes these files, and beside each the pixels that Pillow decodes.
 #[test]
-fn odd_pictures_are_shown_as_pillow_shows_them() {
+fn full_size_decodes_odd_files_as_pillow_does() {
     let mut count = 0;
     let odd = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures/odd");
     for entry in std::fs::read_dir(odd).expect("the folder") {
@@ -425,14 +418,14 @@ fn odd_pictures_are_shown_as_pillow_shows_them() {
             "{}/tests/data/pictures/odd/{name}.png",
             env!("CARGO_MANIFEST_DIR")
         )) else {
-            continue; // what Pillow shows
+            continue; // a PNG of the expected pixels
         };
-        let (expected, expected_px) = whole(&expected).expect("a plain PNG");
-        let (seen, sides_px) = whole(&file(&format!("odd/{name}")))
+        let (expected, expected_px) = full_size(&expected).expect("a plain PNG");
+        let (seen, sides_px) = full_size(&file(&format!("odd/{name}")))
             .unwrap_or_else(|reason| panic!("{name}: {reason}"));
         assert_eq!(sides_px, expected_px, "{name}");
-        // JPEG decoders round differently; of two that upsample colours only the means are alike.
-        let (mean, most) = apart(&seen, &expected);
+        // JPEG decoders round differently; where they upsample chrominance, only the means agree.
+        let (mean, most) = differences(&seen, &expected);
         let is_jpeg = name.ends_with(".jpg");
         assert!(
             mean < if is_jpeg { 1.5 } else { 0.5 },
@@ -445,8 +438,8 @@ fn odd_pictures_are_shown_as_pillow_shows_them() {
 }
 
 #[test]
-fn a_jpeg_that_lacks_more_than_its_end_is_incomplete() {
-    // Of the last bytes, the bits that fill up may be all that is missing; of scans and restarts it cannot be told.
+fn decode_rejects_a_jpeg_that_lacks_more_than_its_end() {
+    // The last bytes may hold padding bits only; with several scans or restart markers the loss cannot be detected.
     for (name, more) in [
         ("without-its-end.jpg", 6),
         ("progressive-restarts.jpg", 2),
@@ -465,7 +458,7 @@ fn a_jpeg_that_lacks_more_than_its_end_is_incomplete() {
 }
 
 #[test]
-fn what_goes_beside_labels_is_upright_without_its_tag() {
+fn upright_turns_the_image_and_drops_the_tag() {
     for name in (2..=8)
         .map(|i| format!("orientation-{i}.jpg"))
         .chain(["odd/turned.png".into(), "odd/turned.webp".into()])
@@ -478,13 +471,13 @@ fn what_goes_beside_labels_is_upright_without_its_tag() {
             image::guess_format(&turned).expect("an image"),
             image::guess_format(&bytes).expect("an image")
         );
-        // A reader that knows nothing of EXIF.
+        // A reader that ignores EXIF.
         let plain = image::load_from_memory(&turned)
             .expect("an image")
             .into_rgb8();
-        let (seen, sides_px) = whole(&bytes).expect("an image");
+        let (seen, sides_px) = full_size(&bytes).expect("an image");
         assert_eq!([plain.width(), plain.height()], sides_px, "{name}");
-        let (mean, _) = apart(plain.as_raw(), &seen);
+        let (mean, _) = differences(plain.as_raw(), &seen);
         assert!(mean < 1.5, "{name}: {mean} apart");
         assert_eq!(upright(&turned), Ok(None), "{name}: once is enough");
     }

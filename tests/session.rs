@@ -3,7 +3,7 @@
 mod needs;
 
 use autolink::checkpoint::{self, Precision};
-use autolink::data::{Dataset, Picture, Placement, synthetic};
+use autolink::data::{Dataset, Placement, SquareImage, synthetic};
 use autolink::loss::WEIGHTS_FILES;
 use autolink::session::{Backend, FileKind, Session, StepReport};
 use autolink::{Config, Error, LossKind, Preset, eval};
@@ -187,7 +187,7 @@ fn views_draw_the_preview_images() {
 #[test]
 fn detect_returns_fractions_of_the_original_image() {
     let session = session(small());
-    let at = |placement| Picture {
+    let at = |placement| SquareImage {
         name: String::new(),
         pixels: vec![90; 32 * 32 * 3],
         placement,
@@ -648,5 +648,5 @@ fn score_splits_images_as_the_command_line_does() {
     let joints = synthetic::puppets(20, 1, 32).joints;
     let score = block_on(session.score(&joints)).expect("scores");
     assert_eq!((score.n_fit, score.n_test), (15, 5));
-    assert_eq!(eval::fitted(20, None).expect("enough"), 15);
+    assert_eq!(eval::fit_count(20, None).expect("enough"), 15);
 }

@@ -1,11 +1,11 @@
-//! A test that lacks what should be here fails; others say that they are skipped.
+//! A test whose requirement should be installed but is missing fails; any other such test is reported as skipped.
 
 mod needs;
 
 use needs::{Needed, line};
 
 #[test]
-fn what_should_be_here_and_is_not_fails() {
+fn missing_requirements_fail_only_if_required() {
     let all = [Needed::Gpu, Needed::Python, Needed::Shared];
     for (needed, name) in all.into_iter().zip(["gpu", "python", "shared"]) {
         let skipped = line("", needed, "draws", "none here");

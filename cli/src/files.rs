@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use autolink::Config;
 use autolink::annotate::{Imported, formats};
 use autolink::data::inputs::{self, Input, Inputs};
-use autolink::data::{Picture, decode};
+use autolink::data::{SquareImage, decode};
 use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
 
@@ -66,7 +66,7 @@ impl Gathered {
     pub fn file(&self, index: usize) -> Option<&Path> {
         let image = &self.images[index];
         let file = &self.files[image.file];
-        image.place.is_none().then_some(file)
+        image.entry.is_none().then_some(file)
     }
 
     /// Reads the bytes of an image.
@@ -76,7 +76,7 @@ impl Gathered {
     pub fn bytes(&self, index: usize) -> Result<Vec<u8>, String> {
         let image = &self.images[index];
         let file = File::open(&self.files[image.file]).map_err(|error| unreadable(&error))?;
-        inputs::read(&file, image.place.as_ref())
+        inputs::read(&file, image.entry.as_ref())
     }
 
     /// Decodes the images with the numbers `wanted`, one by one, and returns all files that could not be used.
@@ -85,7 +85,7 @@ impl Gathered {
         wanted: impl ExactSizeIterator<Item = usize>,
         config: &Config,
         reporter: &Reporter,
-        mut take: impl FnMut(Picture) -> anyhow::Result<()>,
+        mut take: impl FnMut(SquareImage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         let bar = reporter.bar(wanted.len(), "{bar:32} {pos}/{len} files read");
         let mut rejected = self.rejected.clone();
@@ -110,7 +110,7 @@ impl Gathered {
         &self,
         config: &Config,
         reporter: &Reporter,
-        take: impl FnMut(Picture) -> anyhow::Result<()>,
+        take: impl FnMut(SquareImage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         self.read(0..self.names.len(), config, reporter, take)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use autolink::annotate::{self, Imported, Point};
-use autolink::data::{Dataset, Picture};
+use autolink::data::{Dataset, SquareImage};
 use autolink::eval::{self, Score};
 use autolink::session::Keypoints;
 
@@ -13,7 +13,7 @@ use crate::output::warn;
 /// Images with landmarks, which keypoints are scored on.
 pub struct LabelledSet {
     pub images: Dataset,
-    pub landmarks: Vec<Vec<eval::Place>>,
+    pub landmarks: Vec<Vec<eval::Position>>,
     pub n_fit: usize,
     pub seed: u64,
 }
@@ -45,7 +45,7 @@ impl LabelledSet {
         };
         let points: BTreeMap<usize, Vec<Point>> = placed.images.into_iter().collect();
         for (i, points) in points {
-            labelled.images.push(Picture {
+            labelled.images.push(SquareImage {
                 name: images.name(i).to_string(),
                 pixels: images.pixels(i).to_vec(),
                 placement: images.placement(i).clone(),
@@ -57,7 +57,7 @@ impl LabelledSet {
         if labelled.landmarks.is_empty() {
             bail!("The table of landmarks names none of these images: check its file names.");
         }
-        labelled.n_fit = eval::fitted(labelled.landmarks.len(), n_fit)?;
+        labelled.n_fit = eval::fit_count(labelled.landmarks.len(), n_fit)?;
         // Any keypoints reveal what is wrong with the landmarks.
         let anywhere = vec![vec![[0.5; 2]]; labelled.landmarks.len()];
         eval::score(
@@ -86,7 +86,7 @@ impl LabelledSet {
             .map(|&i| self.landmarks[i].iter().flatten().copied().collect())
             .collect();
         let places = places(found);
-        let places: Vec<Vec<eval::Place>> = (complete.iter())
+        let places: Vec<Vec<eval::Position>> = (complete.iter())
             .map(|&i| places[i].iter().copied().map(Some).collect())
             .collect();
         if complete.len() < 2 {

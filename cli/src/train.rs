@@ -525,7 +525,7 @@ fn training_images(
         let count = count
             .parse()
             .with_context(|| format!("{from} must be `synthetic:` and a number"))?;
-        Dataset::check_room(count, config.size)?;
+        Dataset::check_memory(count, config.size)?;
         let puppets = synthetic::puppets(count, config.seed, config.size);
         let (images, landmarks) = (puppets.dataset, joints(&puppets.joints));
         images.check()?;
@@ -541,7 +541,7 @@ fn training_images(
     let gathered = Gathered::new(&[from.into()])?;
     let mut images = Dataset::new(config.size);
     let rejected = gathered.read_all(config, reporter, |image| {
-        Dataset::check_room(images.read_len() + 1, config.size)?;
+        Dataset::check_memory(images.read_len() + 1, config.size)?;
         images.push(image);
         Ok(())
     })?;

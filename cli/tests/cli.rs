@@ -361,9 +361,9 @@ fn commands_report_invalid_input() {
     };
     let empty = folder.join("empty");
     fs::create_dir_all(&empty).expect("a folder");
-    fails_with(&train(path(&empty), &[]), "no pictures");
+    fails_with(&train(path(&empty), &[]), "no images");
     fails_with(&train(path(&folder.join("nowhere")), &[]), "cannot be read");
-    fails_with(&train("synthetic:1", &[]), "one picture");
+    fails_with(&train("synthetic:1", &[]), "only one image");
     fails_with(&train("synthetic:many", &[]), "synthetic:");
     fails_with(
         &train("synthetic:8", &["--mask-ratio", "1.5"]),

@@ -233,7 +233,7 @@ fn detect_skips_files_that_are_not_images() {
     assert_eq!(names, ["a.png"]);
     for sentence in [
         "Skipped video.mp4: This is a video",
-        "Skipped zeros.bin: This is not a picture",
+        "Skipped zeros.bin: This is not an image",
         "Skipped huge.png: The file has more than 256 MiB",
         "Skipped huge.zip: The zip file is damaged or incomplete",
         "Skipped empty.png: The file is empty",

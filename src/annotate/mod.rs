@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
-use crate::model::edges::median_and_contrast;
+use crate::render::median_and_contrast;
 
 pub mod content; // hashes that identify images and videos
 pub mod edit; // the table of keypoints: names, merging, hiding, edges

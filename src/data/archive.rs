@@ -1,4 +1,4 @@
-//! Zips: the directory is read once, then each file by its offset.
+//! Reading zips: the directory once, then each file by its offset.
 
 use std::io::{self, Read, Seek};
 
@@ -10,47 +10,47 @@ use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
-use crate::data::legacy;
+use crate::data::code_pages;
 use crate::data::nfc::nfc;
-use crate::data::slices::{PIECE_BYTES, Reader, Slices};
+use crate::io::{BufferedReader, CHUNK_BYTES, RangeReader};
 
-/// What one file may unpack to, and how large a file is read at all, bytes.
+/// Largest file that is read, unpacked, bytes.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
-/// Most files taken out of one zip.
+/// Most files that are read from one zip.
 const MAX_FILES: usize = 100_000;
-/// What the names of all files of a zip may take, bytes.
+/// Most bytes of the names of all files in a zip.
 const MAX_NAMES_BYTES: usize = 32 << 20;
 
 const DAMAGED: &str =
-    "The zip file is damaged or incomplete: pack it again, or add its images by themselves.";
+    "The zip file is damaged or incomplete: pack it again, or add its images on their own.";
 const DAMAGED_FILE: &str = "The file is damaged in the zip: pack it again.";
 
-/// What is in a zip.
+/// Contents of a zip.
 #[derive(Debug, Default)]
 pub struct Zip {
-    /// Its files in their order; no folders, links, locked or hidden files, and no `__MACOSX`.
-    pub files: Vec<Packed>,
-    /// Sentences about the zip: what of it could not be read, and why.
+    /// Files in their order, without folders, links, encrypted or hidden files, and `__MACOSX`.
+    pub files: Vec<ZipFile>,
+    /// Sentences about the parts of the zip that could not be read.
     pub notes: Vec<String>,
 }
 
 /// A file in a zip.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
-    /// Its path in the zip, `/` between the parts. Two files may have the same one.
+pub struct ZipFile {
+    /// Path in the zip, with `/` between its parts. Two files may have the same path.
     pub path: String,
-    /// Where it lies.
-    pub place: Place,
+    /// Position in the zip.
+    pub entry: ZipEntry,
 }
 
-/// Where a file lies in its zip, and what the zip's directory says of it.
+/// Entry of a file in the zip's directory: its position, length and checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Offset of its local header, bytes.
+pub struct ZipEntry {
+    /// Offset of the local header, bytes.
     header: u64,
-    /// Length of its data as they lie there, bytes.
+    /// Length of the packed data, bytes.
     packed: u64,
-    /// Length of the file, bytes.
+    /// Length of the unpacked file, bytes.
     size: u64,
     crc32: u32,
     method: Method,
@@ -63,145 +63,151 @@ enum Method {
     Unknown,
 }
 
-/// Whether a file that starts like this is a zip.
+/// Returns true if a file with these first bytes is a zip.
+///
+/// ```
+/// assert!(autolink::data::archive::is_zip(b"PK\x03\x04\x14"));
+/// ```
 pub fn is_zip(start: &[u8]) -> bool {
     [&b"PK\x03\x04"[..], b"PK\x05\x06", b"PK\x07\x08"]
         .iter()
         .any(|magic| start.starts_with(magic))
 }
 
-/// Reads the directory of a zip; of the files' data nothing. A zip of any size is read by slices of some hundred kilobytes.
+/// Reads the directory of a zip, and none of the files' data. A zip of any size is read in chunks of some hundred kilobytes. See
+/// `tests/data_archive.rs`.
 ///
-/// Names that are not marked as UTF-8 are told apart by `legacy::decode`; none is dropped for its bytes.
+/// `code_pages::decode` decodes the names that are not marked as UTF-8; no file is dropped because of its name's bytes.
 ///
 /// # Errors
-/// A sentence about the zip: it is damaged, or only part of one, or its files overlap.
-pub fn index(file: &(impl Slices + ?Sized)) -> Result<Zip, String> {
+/// A sentence about the zip: it is damaged, or one of several parts, or its files overlap.
+pub fn read_directory(file: &(impl RangeReader + ?Sized)) -> Result<Zip, String> {
     let mut walk =
-        ZipIterable::try_new(Reader::new(file, 0, PIECE_BYTES), Config::default()).map_err(said)?;
+        ZipIterable::try_new(BufferedReader::new(file, 0, CHUNK_BYTES), Config::default())
+            .map_err(error_message)?;
     let (mut zip, mut found) = (Zip::default(), Vec::new());
-    let (mut names_bytes, mut is_locked) = (0, false);
-    let entries = walk.files().map_err(said)?;
-    while let Some(entry) = entries.next() {
-        let Ok(entry) = entry else {
+    let (mut names_bytes, mut is_encrypted) = (0, false);
+    let records = walk.files().map_err(error_message)?;
+    while let Some(record) = records.next() {
+        let Ok(record) = record else {
             zip.notes.push(format!(
-                "{DAMAGED} What its list of files still names was read."
+                "{DAMAGED} The files that its directory still lists were read."
             ));
             break;
         };
-        is_locked |= entry.encrypted();
-        if entry.is_symlink() || entry.encrypted() {
+        is_encrypted |= record.encrypted();
+        if record.is_symlink() || record.encrypted() {
             continue;
         }
-        names_bytes += entry.name_raw().len();
+        names_bytes += record.name_raw().len();
         if found.len() == MAX_FILES || names_bytes > MAX_NAMES_BYTES {
             zip.notes.push(format!(
-                "The zip holds more than {} files; the others were left out.",
+                "The zip has more than {} files; the others were ignored.",
                 found.len()
             ));
             break;
         }
-        let place = Place {
-            header: entry.header_start(),
-            packed: entry.compressed_size(),
-            size: entry.size(),
-            crc32: entry.crc32(),
-            method: match entry.compression() {
+        let entry = ZipEntry {
+            header: record.header_start(),
+            packed: record.compressed_size(),
+            size: record.size(),
+            crc32: record.crc32(),
+            method: match record.compression() {
                 CompressionMethod::Stored => Method::Stored,
                 CompressionMethod::Deflated => Method::Deflated,
                 _ => Method::Unknown,
             },
         };
-        let says_utf8 = entry.flags().as_u16() & 0x0800 != 0;
-        let raw = entry.name_raw().to_vec();
+        let says_utf8 = record.flags().as_u16() & 0x0800 != 0;
+        let raw = record.name_raw().to_vec();
         let unicode = match raw.is_ascii() || says_utf8 {
             true => None,
-            false => unicode_path(entry, entries.reader_mut(), &raw),
+            false => unicode_path(record, records.reader_mut(), &raw),
         };
-        found.push((unicode.unwrap_or(raw), says_utf8, place));
+        found.push((unicode.unwrap_or(raw), says_utf8, entry));
     }
-    if overlaps(found.iter().map(|(_, _, place)| place)) {
-        return Err("The files in this zip share their bytes, as in a zip made to fill memory: pack it again.".into());
+    if overlaps(found.iter().map(|(_, _, entry)| entry)) {
+        return Err("Files in this zip share their bytes, as in a zip that is made to fill memory: pack it again.".into());
     }
-    let names = legacy::decode(
+    let names = code_pages::decode(
         found
             .iter()
             .map(|(raw, says_utf8, _)| (&raw[..], *says_utf8)),
     );
     let files = names.into_iter().zip(found);
     zip.files = files
-        .filter_map(|(name, (_, _, place))| {
-            Some(Packed {
+        .filter_map(|(name, (_, _, entry))| {
+            Some(ZipFile {
                 path: inner_path(&name)?,
-                place,
+                entry,
             })
         })
         .collect();
-    if is_locked {
+    if is_encrypted {
         zip.notes.push(
-            "The zip is locked with a password: unpack it, and add its images by themselves."
+            "The zip is protected by a password: unpack it, and add its images on their own."
                 .into(),
         );
     }
     Ok(zip)
 }
 
-/// The bytes of a file in a zip.
+/// Unpacks a file, and checks its length and CRC-32. See `tests/data_archive.rs`.
 ///
 /// # Errors
-/// A sentence about the file: damaged, packed in an unknown way, or larger than [`MAX_FILE_BYTES`].
-pub fn unpack(file: &(impl Slices + ?Sized), place: &Place) -> Result<Vec<u8>, String> {
-    if place.size > MAX_FILE_BYTES {
-        return Err(too_large());
+/// A sentence about the file: it is damaged, uses an unknown compression method, or has more than [`MAX_FILE_BYTES`].
+pub fn unpack(file: &(impl RangeReader + ?Sized), entry: &ZipEntry) -> Result<Vec<u8>, String> {
+    if entry.size > MAX_FILE_BYTES {
+        return Err(too_large_message());
     }
     let mut bytes = Vec::new();
-    // What the directory says of the size is not to be trusted: the limit is on what comes.
-    data(file, place, PIECE_BYTES)?
-        .take(place.size + 1)
+    // The size in the directory may be wrong, so the limit is on the bytes that arrive.
+    open(file, entry, CHUNK_BYTES)?
+        .take(entry.size + 1)
         .read_to_end(&mut bytes)
         .map_err(|_| DAMAGED_FILE)?;
     let mut crc = Crc::new();
     crc.update(&bytes);
-    if bytes.len() as u64 != place.size || crc.sum() != place.crc32 {
+    if bytes.len() as u64 != entry.size || crc.sum() != entry.crc32 {
         return Err(DAMAGED_FILE.into());
     }
     Ok(bytes)
 }
 
-/// The first bytes of a file in a zip, at most `length`.
+/// Unpacks the first bytes of a file, at most `length`. See `tests/data_archive.rs`.
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn start(
-    file: &(impl Slices + ?Sized),
-    place: &Place,
+pub fn unpack_start(
+    file: &(impl RangeReader + ?Sized),
+    entry: &ZipEntry,
     length: usize,
 ) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    data(file, place, length)?
+    open(file, entry, length)?
         .take(length as u64)
         .read_to_end(&mut bytes)
         .map_err(|_| DAMAGED_FILE)?;
     Ok(bytes)
 }
 
-/// What is said of a file that is too large to be read.
-pub fn too_large() -> String {
+/// Returns the message for a file that is too large to be read.
+pub fn too_large_message() -> String {
     format!(
         "The file has more than {} MiB, which is too large for an image here.",
         MAX_FILE_BYTES >> 20
     )
 }
 
-/// Unpacks a file as it is read, some `piece_bytes` of it at once.
-fn data<'f>(
-    file: &'f (impl Slices + ?Sized),
-    place: &Place,
-    piece_bytes: usize,
+/// Opens a file for reading: it is unpacked as it is read, from chunks of some `chunk_bytes`.
+fn open<'f>(
+    file: &'f (impl RangeReader + ?Sized),
+    entry: &ZipEntry,
+    chunk_bytes: usize,
 ) -> Result<Box<dyn Read + 'f>, String> {
-    // Before the data come a header of 30 bytes, the name, and other fields, mostly short ones.
-    let piece_bytes = place.packed.min(piece_bytes as u64) as usize + 512;
-    let mut reader = Reader::new(file, place.header, piece_bytes);
+    // A header of 30 bytes, the name and extra fields precede the data; they are mostly short.
+    let chunk_bytes = entry.packed.min(chunk_bytes as u64) as usize + 512;
+    let mut reader = BufferedReader::new(file, entry.header, chunk_bytes);
     let mut header = [0; 30];
     reader.read_exact(&mut header).map_err(|_| DAMAGED_FILE)?;
     let length = |at: usize| i64::from(u16::from_le_bytes([header[at], header[at + 1]]));
@@ -210,26 +216,26 @@ fn data<'f>(
     if !is_header || skipped.is_err() {
         return Err(DAMAGED_FILE.into());
     }
-    let packed = reader.take(place.packed);
-    match place.method {
+    let packed = reader.take(entry.packed);
+    match entry.method {
         Method::Stored => Ok(Box::new(packed)),
         Method::Deflated => Ok(Box::new(DeflateDecoder::new(packed))),
-        Method::Unknown => Err("The file is packed in a way that cannot be read here: pack it as an ordinary zip (deflate).".into()),
+        Method::Unknown => Err("The compression method of this file is not supported: pack it as an ordinary zip (deflate).".into()),
     }
 }
 
-/// What the system says of a file that could not be read.
-pub fn unreadable(error: io::Error) -> String {
+/// Returns the message for a file that the system could not read.
+pub fn unreadable_message(error: io::Error) -> String {
     format!("The file cannot be read, or no longer ({error}).")
 }
 
-/// The path that a packer of another code page gives beside the name, in UTF-8.
-fn unicode_path<F: Slices + ?Sized>(
-    entry: ZipFileEntry<'static>,
-    reader: &mut Reader<'_, F>,
+/// Returns the path in UTF-8 that some packers store beside a name in a code page.
+fn unicode_path<F: RangeReader + ?Sized>(
+    record: ZipFileEntry<'static>,
+    reader: &mut BufferedReader<'_, F>,
     raw: &[u8],
 ) -> Option<Vec<u8>> {
-    let file = entry.with_reader(reader, ZipReadOptions::new()).ok()?;
+    let file = record.with_reader(reader, ZipReadOptions::new()).ok()?;
     let mut fields = file.extra_data_fields();
     fields.find_map(|field| match field {
         ExtraField::UnicodePath(path) => Some(path.clone().unwrap_valid(raw).ok()?.into_vec()),
@@ -237,13 +243,13 @@ fn unicode_path<F: Slices + ?Sized>(
     })
 }
 
-/// Whether two files share bytes: only a zip that is made to unpack to more than it holds has such.
-fn overlaps<'a>(places: impl Iterator<Item = &'a Place>) -> bool {
+/// Returns true if two files share bytes, as only zips do that are made to unpack to more than they hold.
+fn overlaps<'a>(places: impl Iterator<Item = &'a ZipEntry>) -> bool {
     let mut spans: Vec<(u64, u64)> = places
-        .map(|place| {
+        .map(|entry| {
             (
-                place.header,
-                place.header.saturating_add(30).saturating_add(place.packed),
+                entry.header,
+                entry.header.saturating_add(30).saturating_add(entry.packed),
             )
         })
         .collect();
@@ -251,7 +257,7 @@ fn overlaps<'a>(places: impl Iterator<Item = &'a Place>) -> bool {
     spans.windows(2).any(|pair| pair[0].1 > pair[1].0)
 }
 
-/// A file's path in the zip; none for folders and what systems leave in zips.
+/// Normalises a file's path in the zip; returns none for folders and for files that operating systems leave in zips.
 fn inner_path(name: &str) -> Option<String> {
     let path = nfc(name).replace('\\', "/");
     let parts: Vec<&str> = path
@@ -263,10 +269,10 @@ fn inner_path(name: &str) -> Option<String> {
     is_file.then(|| parts.join("/"))
 }
 
-/// What is wrong with a zip whose directory cannot be read.
-fn said(error: ZipError) -> String {
+/// Returns the message for a zip whose directory cannot be read.
+fn error_message(error: ZipError) -> String {
     match error {
-        ZipError::UnsupportedArchive(_) => "The zip is one of several parts, or packed in a way that cannot be read here: pack it as one ordinary zip.".into(),
+        ZipError::UnsupportedArchive(_) => "The zip is one of several parts, or of an unsupported kind: pack it as one ordinary zip.".into(),
         _ => DAMAGED.into(),
     }
 }

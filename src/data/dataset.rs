@@ -1,4 +1,4 @@
-//! Pictures in memory, and the order in which training meets them.
+//! Images in memory, and the order in which training visits them.
 
 use std::collections::HashSet;
 
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Where the square view lies in the original picture: the way back for keypoints.
+/// Where the square view lies in the original image: maps keypoints back.
 ///
-/// `original_fraction = offset + scale * view_fraction`, x then y. Both fractions run from 0 at the left or upper border
-/// to 1 at the right or lower one. Where the view is padded, a point in the padding maps outside of `[0, 1]`.
+/// `original_fraction = offset + scale * view_fraction`, x then y. Both fractions run from 0 at the left or upper border to 1 at the
+/// right or lower one. A point in the padding of a view maps outside of `[0, 1]`. See `tests/data_decode.rs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
     /// Width and height of the original after its EXIF orientation, px.
     pub original_px: [u32; 2],
-    /// That orientation, 1 to 8; 1 where the pixels are shown as they are stored.
+    /// EXIF orientation, 1 to 8; 1 if the pixels are shown as they are stored.
     pub exif_orientation: u8,
-    /// Where the view's upper left corner lies, as a fraction of the original.
+    /// Upper left corner of the view, `[x, y]` as fractions of the original.
     pub offset: [f32; 2],
-    /// How much of the original the view spans; more than 1 along a padded side.
+    /// Part of the original that the view spans, `[x, y]`; more than 1 along a padded side.
     pub scale: [f32; 2],
 }
 
 impl Placement {
-    /// A view that shows the whole of a picture of `[width, height]` px and nothing else.
+    /// Creates the placement of a view that shows all of an image of `[width, height]` px, and nothing else.
     pub fn whole(original_px: [u32; 2]) -> Placement {
         Placement {
             original_px,
@@ -35,7 +35,7 @@ impl Placement {
         }
     }
 
-    /// The same image, for points that are fractions of all of it.
+    /// Returns the placement of the same image for points that are fractions of all of it.
     pub fn as_whole(&self) -> Placement {
         Placement {
             exif_orientation: self.exif_orientation,
@@ -43,42 +43,42 @@ impl Placement {
         }
     }
 
-    /// A point of the view (`[x, y]`, fractions of the view) as fractions of the original.
+    /// Maps a point `[x, y]` from fractions of the view to fractions of the original.
     pub fn to_original(&self, view_fraction: [f32; 2]) -> [f32; 2] {
         [0, 1].map(|axis| self.offset[axis] + self.scale[axis] * view_fraction[axis])
     }
 
-    /// A point of the original (`[x, y]`, fractions of it) as fractions of the view; the inverse of
-    /// [`Placement::to_original`].
+    /// Maps a point `[x, y]` from fractions of the original to fractions of the view; the inverse of [`Placement::to_original`].
     pub fn to_view(&self, original_fraction: [f32; 2]) -> [f32; 2] {
         [0, 1].map(|axis| (original_fraction[axis] - self.offset[axis]) / self.scale[axis])
     }
 }
 
-/// One square picture, and where it came from.
+/// A square image, and where it came from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// The file's name, with its folder or zip.
+pub struct SquareImage {
+    /// Name of the file, with its folder or zip.
     pub name: String,
     /// `[S, S, 3]`, RGB.
     pub pixels: Vec<u8>,
-    /// The way back to the original.
+    /// Where the square lies in the original.
     pub placement: Placement,
 }
 
-/// Pictures of one size: `u8 [R, S, S, 3]` in one piece, with their names and placements. Some may be left out: N stay.
+/// Images of one size, `u8 [R, S, S, 3]` in one buffer, with their names and placements. R were read; N of them are in use, and the
+/// others removed.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     size_px: usize,
     pixels: Vec<u8>, // [R, S, S, 3]
     names: Vec<String>,
     placements: Vec<Placement>,
-    /// `[N]`, rising: the places of those that stay.
+    /// Places of the images in use, `[N]`, ascending.
     kept: Vec<usize>,
 }
 
 impl Dataset {
-    /// No pictures yet; they will be `size_px` wide and high.
+    /// Creates an empty data set for images that are `size_px` wide and high.
     pub fn new(size_px: usize) -> Self {
         Dataset {
             size_px,
@@ -89,30 +89,30 @@ impl Dataset {
         }
     }
 
-    /// Adds a picture at the end.
+    /// Adds an image at the end.
     ///
     /// # Panics
-    /// If its pixels are not `[S, S, 3]`: whoever decodes knows the size.
-    pub fn push(&mut self, picture: Picture) {
-        let bytes = self.picture_bytes();
-        assert_eq!(picture.pixels.len(), bytes, "a picture of another size");
+    /// If its pixels are not `[S, S, 3]`.
+    pub fn push(&mut self, image: SquareImage) {
+        let bytes = self.image_bytes();
+        assert_eq!(image.pixels.len(), bytes, "an image of another size");
         if self.pixels.capacity() - self.pixels.len() < bytes {
-            // An eighth more each time: a Vec's own doubling would take twice the memory that the pictures need.
+            // Grows by an eighth: a Vec's own doubling would take twice the memory that the images need.
             self.pixels
                 .reserve_exact((self.pixels.len() / 8).max(64 * bytes));
         }
-        self.pixels.extend_from_slice(&picture.pixels);
+        self.pixels.extend_from_slice(&image.pixels);
         self.kept.push(self.names.len());
-        self.names.push(picture.name);
-        self.placements.push(picture.placement);
+        self.names.push(image.name);
+        self.placements.push(image.placement);
     }
 
-    /// Adds others of the same size at the end.
+    /// Adds all images of another data set at the end.
     ///
     /// # Panics
-    /// If they are of another size.
+    /// If its images have another size.
     pub fn append(&mut self, mut others: Dataset) {
-        assert_eq!(self.size_px, others.size_px, "pictures of another size");
+        assert_eq!(self.size_px, others.size_px, "images of another size");
         let places = self.read_len();
         self.kept.extend(others.kept.iter().map(|at| places + at));
         self.pixels.append(&mut others.pixels);
@@ -120,84 +120,93 @@ impl Dataset {
         self.placements.append(&mut others.placements);
     }
 
-    /// Leaves out the pictures at these places, as if they had never been read; every other one is back.
-    pub fn leave_out(&mut self, places: &[usize]) {
-        let is_out: HashSet<_> = places.iter().collect();
+    /// Removes the images at these places, as if they had never been read, and brings back all others.
+    pub fn set_removed(&mut self, places: &[usize]) {
+        let is_removed: HashSet<_> = places.iter().collect();
         self.kept = (0..self.read_len())
-            .filter(|place| !is_out.contains(place))
+            .filter(|place| !is_removed.contains(place))
             .collect();
     }
 
-    /// The places of those that are left out.
-    pub fn left_out(&self) -> Vec<usize> {
+    /// Returns the places of the removed images, ascending.
+    pub fn removed(&self) -> Vec<usize> {
         (0..self.read_len())
             .filter(|place| self.kept.binary_search(place).is_err())
             .collect()
     }
 
-    /// How many were read, R: those that are left out, too.
+    /// Returns the number of images that were read, R, removed ones included.
     pub fn read_len(&self) -> usize {
         self.names.len()
     }
 
-    /// Name and pixels `[S, S, 3]` of the picture at a place among all that were read.
+    /// Returns name and pixels `[S, S, 3]` of the image at a place among all that were read, removed ones included.
     ///
     /// # Panics
-    /// If there is no such place.
-    pub fn read_at(&self, place: usize) -> (&str, &[u8]) {
-        let bytes = self.picture_bytes();
+    /// If `place` is not below [`Dataset::read_len`].
+    pub fn entry(&self, place: usize) -> (&str, &[u8]) {
+        let bytes = self.image_bytes();
         (
             &self.names[place],
             &self.pixels[place * bytes..(place + 1) * bytes],
         )
     }
 
-    /// How many pictures, N.
+    /// Returns the number of images in use, N.
     pub fn len(&self) -> usize {
         self.kept.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if no image is in use.
     pub fn is_empty(&self) -> bool {
         self.kept.is_empty()
     }
 
-    /// The place of picture `i` among all that were read.
+    /// Returns the place of image `i` among all that were read.
     ///
     /// # Panics
-    /// If there is no picture `i`; so do the methods below.
+    /// If `i` is not below [`Dataset::len`]; so do the methods below.
     pub fn place(&self, i: usize) -> usize {
         self.kept[i]
     }
 
-    /// Side of every picture, S, px.
+    /// Returns the side of every image, S, px.
     pub fn size_px(&self) -> usize {
         self.size_px
     }
 
-    /// Picture `i`: `[S, S, 3]`, RGB.
+    /// Returns the pixels of image `i`: `[S, S, 3]`, RGB.
     pub fn pixels(&self, i: usize) -> &[u8] {
-        self.read_at(self.kept[i]).1
+        self.entry(self.kept[i]).1
     }
 
-    /// The file's name of picture `i`, with its folder or zip.
+    /// Returns the file name of image `i`, with its folder or zip.
     pub fn name(&self, i: usize) -> &str {
         &self.names[self.kept[i]]
     }
 
-    /// Where picture `i` lies in its original.
+    /// Returns where image `i` lies in its original.
     pub fn placement(&self, i: usize) -> &Placement {
         &self.placements[self.kept[i]]
     }
 
-    /// The picked pictures as the model takes them: `[B, 3, S, S]`, `v / 127.5 - 1` in `[-1, 1]`, mirrored left to right
-    /// where [`Pick::flipped`].
+    /// Collects picked images as the model's input: `[B, 3, S, S]`, `v / 127.5 - 1` in `[-1, 1]`, mirrored left to right where
+    /// [`Pick::flipped`].
+    ///
+    /// ```
+    /// use autolink::data::{Dataset, Pick, Placement, SquareImage};
+    ///
+    /// let mut dataset = Dataset::new(1);
+    /// let placement = Placement::whole([1, 1]);
+    /// dataset.push(SquareImage { name: "a.png".into(), pixels: vec![0, 255, 0], placement });
+    /// assert_eq!(dataset.gather(&[Pick { index: 0, flipped: false }]), [-1.0, 1.0, -1.0]);
+    /// ```
     ///
     /// # Panics
-    /// If a pick is not among the pictures.
+    /// If a pick is not below [`Dataset::len`].
     pub fn gather(&self, picks: &[Pick]) -> Vec<f32> {
         let size = self.size_px;
-        let mut batch = Vec::with_capacity(picks.len() * self.picture_bytes());
+        let mut batch = Vec::with_capacity(picks.len() * self.image_bytes());
         for pick in picks {
             let pixels = self.pixels(pick.index);
             for channel in 0..3 {
@@ -217,51 +226,51 @@ impl Dataset {
         batch
     }
 
-    /// Whether there is enough to learn from: what pictures have in common takes at least two.
+    /// Checks that there are enough images to learn what they have in common: at least two.
     ///
     /// # Errors
-    /// [`Error::Pictures`], saying what to do.
+    /// [`Error::Pictures`] if there are fewer.
     pub fn check(&self) -> Result<()> {
         match self.len() {
             0 => Err(Error::Pictures(
-                "There are no pictures yet: add some of one kind of object (a hundred or more work best).".into(),
+                "There are no images yet: add images of one kind of object (a hundred or more work best).".into(),
             )),
             1 => Err(Error::Pictures(
-                "There is one picture only: keypoints are what several pictures of one kind of object have in common, \
-                 so add at least one more (a hundred or more work best)."
+                "There is only one image: keypoints are what several images of one kind of object have in common, so add \
+                 at least one more (a hundred or more work best)."
                     .into(),
             )),
             _ => Ok(()),
         }
     }
 
-    /// Whether so many images, `size_px` wide and high, can be held in memory. To be asked before they are made.
+    /// Checks that memory can hold `count` images of `size_px`. Call this before making them.
     ///
     /// # Errors
-    /// [`Error::Pictures`], saying how many can.
-    pub fn check_room(count: usize, size_px: usize) -> Result<()> {
+    /// [`Error::Pictures`] if it cannot, with the number of images that it can hold.
+    pub fn check_memory(count: usize, size_px: usize) -> Result<()> {
         let bytes = (size_px * size_px * 3) as u64;
         let most = (budget() / bytes.max(1)).min(u32::MAX.into());
         if count as u64 > most {
             return Err(Error::Pictures(format!(
-                "{count} images of {size_px} px are too many for the memory here, which holds {most}: use fewer or smaller ones."
+                "{count} images of {size_px} px are too many for the memory here, which holds {most}: use fewer or smaller images."
             )));
         }
         Ok(())
     }
 
-    fn picture_bytes(&self) -> usize {
+    fn image_bytes(&self) -> usize {
         self.size_px * self.size_px * 3
     }
 }
 
-/// Bytes that images may take: half of what a page can address.
+/// Returns the bytes that images may take: half of what a page can address.
 #[cfg(target_family = "wasm")]
 fn budget() -> u64 {
     2 << 30
 }
 
-/// Bytes that images may take: three quarters of the memory here, or of what this program's container may use.
+/// Returns the bytes that images may take: three quarters of the memory here, or of what this program's container may use.
 #[cfg(not(target_family = "wasm"))]
 fn budget() -> u64 {
     use std::sync::OnceLock;
@@ -272,56 +281,67 @@ fn budget() -> u64 {
         let system = System::new_with_specifics(memory);
         let limit = system.cgroup_limits().map(|limits| limits.total_memory);
         let bytes = system.total_memory().min(limit.unwrap_or(u64::MAX));
-        if bytes == 0 { u64::MAX } else { bytes / 4 * 3 } // 0: this system does not tell
+        if bytes == 0 { u64::MAX } else { bytes / 4 * 3 } // 0: this system does not report it
     })
 }
 
-/// One picture of a batch.
+/// One image of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pick {
-    /// Which picture.
+    /// Index of the image, below N.
     pub index: usize,
-    /// Mirrored left to right.
+    /// True if it is mirrored left to right.
     pub flipped: bool,
 }
 
-/// Seeded epochs without end: each meets every picture once, in an order of its own. Batches run on across epochs, so
-/// none is short, and a batch larger than the data set holds pictures several times.
+/// Endless sequence of seeded epochs, each of which visits every image once in an order of its own. Batches continue across epochs, so
+/// that none is short; a batch that is larger than the data set holds images several times.
+///
+/// ```
+/// use autolink::data::Batches;
+/// use rand::SeedableRng;
+/// use rand_chacha::ChaCha8Rng;
+///
+/// let mut batches = Batches::new(3, ChaCha8Rng::seed_from_u64(0), None);
+/// let mut epoch: Vec<usize> = batches.next(3).iter().map(|pick| pick.index).collect();
+/// epoch.sort_unstable();
+/// assert_eq!(epoch, [0, 1, 2]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Batches {
     order: Vec<u32>,
     next: usize,
     order_rng: ChaCha8Rng,
-    // A stream of its own: flipping changes no order.
+    // A stream of its own, so that mirroring does not change the order.
     flip_rng: Option<ChaCha8Rng>,
 }
 
-/// Where [`Batches`] stand, to be kept in a file.
+/// Position of [`Batches`], to be saved in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BatchesPosition {
-    /// The present epoch's.
+    /// Order of the current epoch.
     order: Vec<u32>,
-    /// How many of it are taken.
+    /// Number of images that the epoch has visited.
     next: usize,
-    /// Words drawn from the two streams.
+    /// Words drawn from the two random streams.
     order_words: u64,
     flip_words: u64,
 }
 
 impl Batches {
-    /// Epochs over that many pictures; with a stream for flips, each pick is mirrored with probability one half.
+    /// Creates epochs over `images` images; with a stream for flips, each pick is mirrored with probability one half.
     ///
-    /// The picks depend on the arguments alone, not on the platform or the size of the batches.
-    pub fn new(pictures: usize, order_rng: ChaCha8Rng, flip_rng: Option<ChaCha8Rng>) -> Self {
+    /// The picks depend on the arguments alone, not on the platform or the batch size.
+    pub fn new(images: usize, order_rng: ChaCha8Rng, flip_rng: Option<ChaCha8Rng>) -> Self {
         Batches {
-            order: (0..pictures as u32).collect(),
-            next: pictures,
+            order: (0..images as u32).collect(),
+            next: images,
             order_rng,
             flip_rng,
         }
     }
 
-    /// Where the epochs stand.
+    /// Returns the current position.
     pub fn position(&self) -> BatchesPosition {
         BatchesPosition {
             order: self.order.clone(),
@@ -334,7 +354,7 @@ impl Batches {
         }
     }
 
-    /// The same epochs from this position on; unchanged if it belongs to another number of pictures.
+    /// Continues from this position; starts anew if the position belongs to another number of images.
     pub fn at(mut self, position: BatchesPosition) -> Self {
         let mut sorted = position.order.clone();
         sorted.sort_unstable();
@@ -350,7 +370,7 @@ impl Batches {
         self
     }
 
-    /// The next `batch` picks; none if there are no pictures.
+    /// Returns the next `batch` picks; none if there are no images.
     pub fn next(&mut self, batch: usize) -> Vec<Pick> {
         let batch = if self.order.is_empty() { 0 } else { batch };
         (0..batch).map(|_| self.pick()).collect()
@@ -368,7 +388,7 @@ impl Batches {
     }
 }
 
-/// Fisher-Yates. Draws are of 32 bits, so that wasm32 and 64-bit machines shuffle alike.
+/// Shuffles by Fisher-Yates. It draws 32-bit numbers, so that wasm32 and 64-bit machines shuffle alike.
 pub(crate) fn shuffle(order: &mut [u32], rng: &mut ChaCha8Rng) {
     for i in (1..order.len()).rev() {
         let j = rng.random_range(0..=i as u32) as usize;
@@ -381,20 +401,20 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
-    fn seeded(pictures: usize, flip: bool, seed: u64) -> Batches {
+    fn seeded(images: usize, flip: bool, seed: u64) -> Batches {
         let [order, mut flips] = [(); 2].map(|()| ChaCha8Rng::seed_from_u64(seed));
         flips.set_stream(1);
-        Batches::new(pictures, order, flip.then_some(flips))
+        Batches::new(images, order, flip.then_some(flips))
     }
 
-    fn picture(size_px: usize, value: impl Fn(usize, usize, usize) -> u8) -> Picture {
+    fn image(size_px: usize, value: impl Fn(usize, usize, usize) -> u8) -> SquareImage {
         let mut pixels = Vec::new();
         for y in 0..size_px {
             for x in 0..size_px {
                 pixels.extend((0..3).map(|c| value(x, y, c)));
             }
         }
-        Picture {
+        SquareImage {
             name: "p".into(),
             pixels,
             placement: Placement::whole([9, 9]),
@@ -402,12 +422,10 @@ mod tests {
     }
 
     #[test]
-    fn gather_is_planar_scaled_and_mirrored() {
+    fn gather_scales_and_mirrors_planes() {
         let mut dataset = Dataset::new(2);
-        dataset.push(picture(2, |_, _, _| 7));
-        dataset.push(picture(2, |x, y, c| {
-            (x * 255 / (1 + y) + c * (y & 1)) as u8
-        }));
+        dataset.push(image(2, |_, _, _| 7));
+        dataset.push(image(2, |x, y, c| (x * 255 / (1 + y) + c * (y & 1)) as u8));
         let batch = dataset.gather(&[
             Pick {
                 index: 1,
@@ -439,65 +457,65 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_as_if_it_had_never_been_read() {
-        let named = |name: usize| Picture {
+    fn set_removed_hides_images_as_if_never_read() {
+        let named = |name: usize| SquareImage {
             name: format!("{name}"),
-            ..picture(1, |_, _, _| name as u8)
+            ..image(1, |_, _, _| name as u8)
         };
         let mut dataset = Dataset::new(1);
         (0..5).for_each(|i| dataset.push(named(i)));
-        dataset.leave_out(&[1, 3]);
+        dataset.set_removed(&[1, 3]);
         assert_eq!((dataset.len(), dataset.read_len()), (3, 5));
         assert_eq!((dataset.name(1), dataset.pixels(1)[0]), ("2", 2));
-        assert_eq!((dataset.place(2), dataset.read_at(3).0), (4, "3"));
+        assert_eq!((dataset.place(2), dataset.entry(3).0), (4, "3"));
         let mut more = Dataset::new(1);
         (5..8).for_each(|i| more.push(named(i)));
-        more.leave_out(&[0]);
+        more.set_removed(&[0]);
         dataset.append(more);
-        assert_eq!(dataset.left_out(), [1, 3, 5]);
+        assert_eq!(dataset.removed(), [1, 3, 5]);
         assert_eq!((dataset.len(), dataset.name(3)), (5, "6"));
-        dataset.leave_out(&[]);
+        dataset.set_removed(&[]);
         assert_eq!((dataset.len(), dataset.name(1)), (8, "1"));
     }
 
     #[test]
-    fn more_than_the_memory_holds_is_said() {
-        Dataset::check_room(400, 256).expect("an ordinary set");
+    fn check_memory_rejects_more_than_memory_holds() {
+        Dataset::check_memory(400, 256).expect("an ordinary set");
         for (count, size) in [
             (999_999_999_999_999_999, 64),
             (usize::MAX, 256),
             (5 << 32, 1),
         ] {
-            let said = Dataset::check_room(count, size).expect_err("too many");
-            let said = said.to_string();
-            assert!(said.contains("too many for the memory"), "{said}");
+            let error = Dataset::check_memory(count, size).expect_err("too many");
+            let message = error.to_string();
+            assert!(message.contains("too many for the memory"), "{message}");
         }
     }
 
     #[test]
-    fn too_few_pictures_are_said() {
+    fn check_requires_two_images() {
         let mut dataset = Dataset::new(1);
         assert!(
             dataset
                 .check()
                 .expect_err("none")
                 .to_string()
-                .starts_with("There are no pictures")
+                .starts_with("There are no images")
         );
-        dataset.push(picture(1, |_, _, _| 0));
+        dataset.push(image(1, |_, _, _| 0));
         assert!(
             dataset
                 .check()
                 .expect_err("one")
                 .to_string()
-                .starts_with("There is one picture only")
+                .starts_with("There is only one image")
         );
-        dataset.push(picture(1, |_, _, _| 0));
+        dataset.push(image(1, |_, _, _| 0));
         dataset.check().expect("two are enough");
     }
 
     #[test]
-    fn every_picture_once_an_epoch_across_batches() {
+    fn batches_visit_every_image_once_per_epoch() {
         let mut batches = seeded(10, false, 3);
         let picks: Vec<usize> = (0..15)
             .flat_map(|_| batches.next(4))
@@ -509,7 +527,7 @@ mod tests {
             assert_eq!(sorted, (0..10).collect::<Vec<_>>());
         }
         assert_ne!(picks[..10], picks[10..20]);
-        // The size of the batches does not matter.
+        // The batch size does not matter.
         let once: Vec<usize> = seeded(10, false, 3)
             .next(60)
             .iter()
@@ -519,13 +537,13 @@ mod tests {
     }
 
     #[test]
-    fn a_position_goes_on_where_it_was_taken() {
+    fn at_continues_from_a_position() {
         let mut batches = seeded(10, true, 5);
         batches.next(13);
         let position = batches.position();
         let mut resumed = seeded(10, true, 5).at(position.clone());
         assert_eq!(resumed.next(40), batches.next(40));
-        // Of other pictures: a fresh start.
+        // A position for another number of images: a fresh start.
         assert_eq!(
             seeded(9, true, 5).at(position).next(20),
             seeded(9, true, 5).next(20)
@@ -533,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn few_pictures_repeat_and_none_give_none() {
+    fn batches_repeat_few_images_and_are_empty_without_any() {
         let picks = seeded(3, false, 0).next(8);
         assert_eq!(picks.len(), 8);
         assert!((0..3).all(|i| picks.iter().filter(|p| p.index == i).count() >= 2));
@@ -541,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn flips_are_fair_and_leave_the_order_alone() {
+    fn flips_are_fair_and_do_not_change_the_order() {
         let plain = seeded(50, false, 9).next(2_000);
         let flipped = seeded(50, true, 9).next(2_000);
         assert!(
@@ -555,7 +573,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_picks_everywhere() {
+    fn seed_determines_the_picks_on_every_platform() {
         let picks = seeded(10, true, 42).next(10);
         let indices: Vec<usize> = picks.iter().map(|p| p.index).collect();
         let flips: Vec<u8> = picks.iter().map(|p| u8::from(p.flipped)).collect();

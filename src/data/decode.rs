@@ -1,4 +1,4 @@
-//! A file's bytes -> a square picture: PNG, JPEG, WebP, GIF (first frame) and BMP.
+//! Decodes a file's bytes to a square image: PNG, JPEG, WebP, GIF (first frame) and BMP.
 
 use std::io::Cursor;
 
@@ -12,63 +12,63 @@ use image::{
 };
 
 use crate::config::Fit;
-use crate::data::dataset::{Picture, Placement};
+use crate::data::dataset::{Placement, SquareImage};
 use crate::data::resize::resize;
 use crate::data::{jpeg, sniff};
 
-/// Longest side of a picture that is read, px.
+/// Longest side of an image that is read, px.
 const MAX_SIDE_PX: u32 = 16_384;
-/// Most pixels of a picture that is read: a tab has at most 4 GiB.
+/// Most pixels of an image that is read: a tab has at most 4 GiB.
 const MAX_PIXELS: u64 = 100_000_000;
-/// What a decoder may allocate, bytes: [`MAX_PIXELS`] of 16-bit RGBA and some.
+/// Most bytes that a decoder may allocate: enough for [`MAX_PIXELS`] of 16-bit RGBA.
 const MAX_ALLOC_BYTES: u64 = 1 << 30;
-/// Of a JPEG that is written again, since it had to be turned.
+/// Quality of a JPEG that is written again because it had to be turned.
 const JPEG_QUALITY: u8 = 95;
 
-/// Decodes a file, turns it as its EXIF orientation says, lays it on white where it is transparent, makes it square as
-/// `fit` says, and resizes it once to `size_px`. What the file is, its first bytes tell, not its name.
+/// Decodes a file, applies its EXIF orientation, lays transparent parts on white, makes the image square as `fit` says, and resizes it
+/// once to `size_px`. The first bytes of the file decide its format, not its name. See `tests/data_decode.rs`.
 ///
 /// # Errors
-/// A sentence for the visitor: not a picture, a kind that is not read here, empty, damaged, incomplete, or too large
-/// (more than 16,384 px a side or 100 megapixels, told from the header before anything is decoded).
-pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<Picture, String> {
+/// A sentence for the user: the file is not an image, of an unsupported format, empty, damaged, incomplete, or too large (more than
+/// 16,384 px per side or 100 megapixels by its header, which is checked before decoding).
+pub fn decode(name: &str, bytes: &[u8], size_px: usize, fit: Fit) -> Result<SquareImage, String> {
     let (image, orientation) = read(name, bytes)?;
     let (pixels, placement) = square(&image, orientation, size_px as u32, fit)?;
-    Ok(Picture {
+    Ok(SquareImage {
         name: name.into(),
         pixels,
         placement,
     })
 }
 
-/// Pixels that are decoded already, RGBA `[H, W, 4]`, as a square picture: a frame of a video. Transparency is not looked at.
+/// Makes a square image of a decoded video frame, RGBA `[H, W, 4]`, whose alpha is ignored. See `tests/browser/annotate.spec.js`.
 ///
 /// # Errors
-/// A sentence: not so many pixels, or too many.
+/// A sentence: the number of pixels does not match the size, or the image cannot be resized.
 pub fn frame(
     name: &str,
     rgba: &[u8],
     [width, height]: [u32; 2],
     size_px: usize,
     fit: Fit,
-) -> Result<Picture, String> {
+) -> Result<SquareImage, String> {
     let rgb = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]);
     let image = RgbImage::from_raw(width, height, rgb.collect())
         .filter(|image| image.width() > 0 && image.height() > 0)
-        .ok_or("The frame has not as many pixels as it should.")?;
+        .ok_or("The frame does not have as many pixels as its size says.")?;
     let (pixels, placement) = square(&image, Orientation::NoTransforms, size_px as u32, fit)?;
-    Ok(Picture {
+    Ok(SquareImage {
         name: name.into(),
         pixels,
         placement,
     })
 }
 
-/// Decodes a file as it is to be seen, turned and on white, in its own size: RGB `[H, W, 3]` and `[width, height]`, px.
+/// Decodes a file in its own size, upright and on white: RGB `[H, W, 3]` and `[width, height]`, px. See `tests/data_decode.rs`.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
+pub fn full_size(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
     let (image, orientation) = read("", bytes)?;
     let mut turned = DynamicImage::ImageRgb8(image);
     turned.apply_orientation(orientation);
@@ -77,13 +77,13 @@ pub fn whole(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
     Ok((turned.into_raw(), size_px))
 }
 
-/// The file as readers that know nothing of EXIF show it upright, without its orientation; none if it is so already.
+/// Turns a file upright and drops its EXIF orientation, for readers that ignore it; returns none if it is upright already. See
+/// `tests/data_decode.rs`.
 ///
-/// What has to be turned is decoded and written anew, in its format: JPEG at quality 95 with its colour profile, PNG and
-/// WebP without loss.
+/// A turned image is decoded and encoded again in its format, with its colour profile: JPEG at quality 95, PNG and WebP without loss.
 ///
 /// # Errors
-/// As [`decode`], or that it cannot be written.
+/// As [`decode`], or if the image cannot be encoded.
 pub fn upright(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let bytes = &jpeg::with_tables(bytes);
     let Opened {
@@ -132,11 +132,11 @@ fn write(
 struct Opened<'b> {
     decoder: Box<dyn ImageDecoder + 'b>,
     format: ImageFormat,
-    /// How it wants to be turned.
+    /// EXIF orientation.
     orientation: Orientation,
 }
 
-/// The picture as it lies in the file, on white, and how it wants to be turned.
+/// Decodes the image as it is stored, on white, with its EXIF orientation.
 fn read(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
     let bytes = &jpeg::with_tables(bytes);
     let Opened {
@@ -147,15 +147,15 @@ fn read(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), String> {
     Ok((on_white(decoded(bytes, format, decoder)?), orientation))
 }
 
-/// Reads the header of a file, which says whether the rest is to be read.
+/// Reads the header of a file, and checks format and size.
 fn open<'b>(name: &str, bytes: &'b [u8]) -> Result<Opened<'b>, String> {
     if bytes.is_empty() {
         return Err("The file is empty (zero bytes).".into());
     }
     let start = &bytes[..bytes.len().min(sniff::START_BYTES)];
-    let format = sniff::image_format(start).ok_or_else(|| sniff::not_read(name, start))?;
+    let format = sniff::image_format(start).ok_or_else(|| sniff::rejection_message(name, start))?;
     let Some(label) = label(format) else {
-        return Err(sniff::not_read(name, start));
+        return Err(sniff::rejection_message(name, start));
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = image::Limits::default();
@@ -163,25 +163,25 @@ fn open<'b>(name: &str, bytes: &'b [u8]) -> Result<Opened<'b>, String> {
     reader.limits(limits);
     let mut decoder = reader
         .into_decoder()
-        .map_err(|error| sentence(label, &error))?;
+        .map_err(|error| error_message(label, &error))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        return Err(format!("The {label} file holds a picture without pixels."));
+        return Err(format!("The {label} file has no pixels."));
     }
     if width.max(height) > MAX_SIDE_PX {
         return Err(format!(
-            "The picture is {width} x {height} px, but a side may have at most {MAX_SIDE_PX} px: scale it down first."
+            "The image is {width} x {height} px, but a side may have at most {MAX_SIDE_PX} px: scale it down first."
         ));
     }
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS {
         return Err(format!(
-            "The picture has {} megapixels, but may have at most {}: scale it down first.",
+            "The image has {} megapixels, but may have at most {}: scale it down first.",
             pixels / 1_000_000,
             MAX_PIXELS / 1_000_000
         ));
     }
-    // A picture whose orientation cannot be read is upright.
+    // An image whose orientation cannot be read is upright.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok(Opened {
         decoder: Box::new(decoder),
@@ -190,7 +190,7 @@ fn open<'b>(name: &str, bytes: &'b [u8]) -> Result<Opened<'b>, String> {
     })
 }
 
-/// What people call a format that is read here.
+/// Returns the name of a supported format; none for all others.
 fn label(format: ImageFormat) -> Option<&'static str> {
     match format {
         ImageFormat::Png => Some("PNG"),
@@ -202,32 +202,32 @@ fn label(format: ImageFormat) -> Option<&'static str> {
     }
 }
 
-/// The pixels of a file whose header was read.
+/// Decodes the pixels of a file whose header was read.
 fn decoded(
     bytes: &[u8],
     format: ImageFormat,
     decoder: Box<dyn ImageDecoder + '_>,
 ) -> Result<DynamicImage, String> {
-    let say = |error| sentence(label(format).unwrap_or("image"), &error);
-    // The decoder would paint what is missing grey, and not tell.
-    if format == ImageFormat::Jpeg && !jpeg::is_ended(bytes) {
-        if !jpeg::tells_its_end(bytes) {
+    let message = |error| error_message(label(format).unwrap_or("image"), &error);
+    // The decoder would fill missing parts with grey, and not report it.
+    if format == ImageFormat::Jpeg && !jpeg::has_end_marker(bytes) {
+        if !jpeg::has_detectable_end(bytes) {
             return Err(
                 "The JPEG file is incomplete: it lacks its end marker, and maybe more.".into(),
             );
         }
-        return without_end(bytes).map_err(say)?.ok_or_else(|| {
-            "The JPEG file is incomplete: it ends before its picture does.".to_string()
+        return without_end(bytes).map_err(message)?.ok_or_else(|| {
+            "The JPEG file is incomplete: some of its pixels are missing.".to_string()
         });
     }
-    DynamicImage::from_decoder(decoder).map_err(say)
+    DynamicImage::from_decoder(decoder).map_err(message)
 }
 
-/// The pixels of a JPEG file without an end marker; none if more than that is missing. Whatever is put behind a file that
-/// has all of its pixels does not change them.
+/// Decodes a JPEG file without an end marker; returns none if more than the marker is missing. Whatever follows a file with all of its
+/// pixels does not change them, so the file is decoded with several endings.
 fn without_end(bytes: &[u8]) -> image::ImageResult<Option<DynamicImage>> {
     let mut ended = jpeg::TAILS.iter().map(|tail| {
-        let bytes = jpeg::ended_by(bytes, tail);
+        let bytes = jpeg::with_end(bytes, tail);
         let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg);
         reader.no_limits();
         reader.decode()
@@ -243,23 +243,23 @@ fn without_end(bytes: &[u8]) -> image::ImageResult<Option<DynamicImage>> {
     Ok(Some(first))
 }
 
-/// What a decoder's complaint means to a visitor.
-fn sentence(label: &str, error: &ImageError) -> String {
+/// Translates a decoder's error for the user.
+fn error_message(label: &str, error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => {
             format!(
-                "This kind of {label} file cannot be read here: save it as an ordinary PNG or JPEG."
+                "This kind of {label} file is not supported: save it as an ordinary PNG or JPEG."
             )
         }
-        ImageError::Limits(_) => "The picture needs too much memory: scale it down first.".into(),
+        ImageError::Limits(_) => "The image needs too much memory: scale it down first.".into(),
         _ => format!("The {label} file is damaged or incomplete."),
     }
 }
 
-/// The picture in 8-bit RGB, transparent parts showing white: `a c + (1 - a) 255`.
+/// Converts an image to 8-bit RGB and lays transparent parts on white: `a c + (1 - a) 255`.
 fn on_white(image: DynamicImage) -> RgbImage {
     let image = match image {
-        DynamicImage::ImageLuma16(grey) => brought_to_light(grey),
+        DynamicImage::ImageLuma16(grey) => stretched_grey(grey),
         other => other,
     };
     if !image.color().has_alpha() {
@@ -275,9 +275,9 @@ fn on_white(image: DynamicImage) -> RgbImage {
     rgb
 }
 
-/// 16-bit grey as cameras of 12 bits or 8 write it, who would otherwise be nearly black: if no pixel is brighter than 12
-/// (8) bits hold, white is what they hold.
-fn brought_to_light(grey: ImageBuffer<Luma<u16>, Vec<u16>>) -> DynamicImage {
+/// Brightens 16-bit grey that uses only 8 or 12 bits, as scientific cameras write it: without this it would be nearly black. White is the
+/// largest value of the bits in use.
+fn stretched_grey(grey: ImageBuffer<Luma<u16>, Vec<u16>>) -> DynamicImage {
     let white = match grey.iter().copied().max().unwrap_or_default() {
         0..=255 => 255,
         256..=4095 => 4095,
@@ -291,9 +291,9 @@ fn brought_to_light(grey: ImageBuffer<Luma<u16>, Vec<u16>>) -> DynamicImage {
     scaled.map_or_else(|| grey.into(), DynamicImage::ImageLuma8)
 }
 
-/// The square view, `[S, S, 3]`, and where it lies in the turned original.
+/// Makes the square view, `[S, S, 3]`, and its placement in the upright original.
 ///
-/// Every fit is centred, so resizing first and turning the small picture afterwards comes to the same, and is cheap.
+/// Every fit is centred, so turning the small image after resizing gives the same result, and is cheap.
 fn square(
     image: &RgbImage,
     orientation: Orientation,
@@ -301,11 +301,11 @@ fn square(
     fit: Fit,
 ) -> Result<(Vec<u8>, Placement), String> {
     let (width, height) = image.dimensions();
-    let (seen_px, inner_px) = shape([width, height], size_px, fit);
+    let (seen_px, inner_px) = fit_sizes([width, height], size_px, fit);
 
     let small = resize(image.as_raw(), [width, height], seen_px, inner_px)
         .and_then(|small| RgbImage::from_raw(inner_px[0], inner_px[1], small))
-        .ok_or("The picture could not be resized.")?;
+        .ok_or("The image could not be resized.")?;
 
     let mut turned = DynamicImage::ImageRgb8(small);
     turned.apply_orientation(orientation);
@@ -340,11 +340,11 @@ fn square(
         offset: [x.0, y.0],
         scale: [x.1, y.1],
     };
-    Ok((surround(turned, size_px, at_px), placement))
+    Ok((pad(turned, size_px, at_px), placement))
 }
 
-/// How much of a picture is seen (centred), and how large it becomes inside of the view; both `[width, height]`, px.
-fn shape(original_px: [u32; 2], size_px: u32, fit: Fit) -> ([u32; 2], [u32; 2]) {
+/// Returns how much of an image is visible (centred), and its size inside of the view; both `[width, height]`, px.
+fn fit_sizes(original_px: [u32; 2], size_px: u32, fit: Fit) -> ([u32; 2], [u32; 2]) {
     let [width, height] = original_px;
     match fit {
         Fit::Stretch => (original_px, [size_px; 2]),
@@ -357,8 +357,8 @@ fn shape(original_px: [u32; 2], size_px: u32, fit: Fit) -> ([u32; 2], [u32; 2]) 
     }
 }
 
-/// The picture at `at_px` of a square view, and around it bars in the mean colour of the border that they touch.
-fn surround(inner: RgbImage, size_px: u32, at_px: [u32; 2]) -> Vec<u8> {
+/// Places the image at `at_px` of a square view, between bars in the mean colour of the border that they touch.
+fn pad(inner: RgbImage, size_px: u32, at_px: [u32; 2]) -> Vec<u8> {
     let (width, height) = inner.dimensions();
     if (width, height) == (size_px, size_px) {
         return inner.into_raw();

@@ -1,77 +1,84 @@
-//! Files that a person gave, looked at by their first bytes: images, those in zips too, labels, and what is neither.
+//! Sorts the files that a person gave, by their first bytes: images (also in zips), labels, and files that are neither.
 
-use crate::data::archive::{self, MAX_FILE_BYTES, Place};
+use crate::data::archive::{self, MAX_FILE_BYTES, ZipEntry};
 use crate::data::names::{self, Origin};
-use crate::data::slices::Slices;
-use crate::data::sniff::{self, Kind, START_BYTES};
+use crate::data::sniff::{self, InputKind, START_BYTES};
 use crate::error::legible;
+use crate::io::RangeReader;
 
-/// A file, or one in a zip, that is to be read.
+/// A file to be read, on its own or in a zip.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Which of the files that were given it is, or is in.
+    /// Number of the given file that it is, or is in.
     pub file: usize,
-    /// Where it lies in that file, if that is a zip.
-    pub place: Option<Place>,
+    /// Entry of the file in its zip; none if it is a file on its own.
+    pub entry: Option<ZipEntry>,
     origin: Origin,
 }
 
 impl Input {
-    /// Where it is found, for a person: the zip's path, and its own in that.
+    /// Returns the path by which a person finds it: that of the zip, and its own in the zip.
     pub fn path(&self) -> String {
         self.origin.path()
     }
 }
 
-/// What is in files.
+/// Files that a person gave, sorted by their use. See `tests/data_archive.rs`.
 #[derive(Debug, Default)]
 pub struct Inputs {
-    /// Images, some of which may turn out to be damaged or of another kind.
+    /// Images; decoding may still reject some of them.
     pub images: Vec<Input>,
     /// Files that may hold labels of the images.
     pub labels: Vec<Input>,
-    /// What cannot be used: its path, and a sentence that says why.
+    /// Unusable files: path, and a sentence with the reason.
     pub rejected: Vec<(String, String)>,
 }
 
 impl Inputs {
-    /// Looks at one file: number `number`, at `path` below `given`. Of a plain file half a kilobyte is read, of a zip its
-    /// directory and the first bytes of files whose names do not tell.
-    pub fn add(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
-        self.look(number, given, path, file);
+    /// Sorts file `number`, which lies at `path` below `given`. It reads half a kilobyte of a plain file, and of a zip the directory and
+    /// the first bytes of files whose names do not show what they are. See `tests/data_archive.rs`.
+    pub fn add(
+        &mut self,
+        number: usize,
+        given: &str,
+        path: &str,
+        file: &(impl RangeReader + ?Sized),
+    ) {
+        self.sort(number, given, path, file);
     }
 
-    fn look(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
-        let start = match file.slice(0, START_BYTES) {
+    fn sort(&mut self, number: usize, given: &str, path: &str, file: &(impl RangeReader + ?Sized)) {
+        let start = match file.read_range(0, START_BYTES) {
             Ok(start) => start,
-            Err(error) => return self.reject(path, archive::unreadable(error)),
+            Err(error) => return self.reject(path, archive::unreadable_message(error)),
         };
         if archive::is_zip(&start) {
             return self.add_zip(number, given, path, file);
         }
         let input = Input {
             file: number,
-            place: None,
+            entry: None,
             origin: Origin::new(given, path),
         };
-        match sniff::kind(path, &start) {
+        match sniff::detect_kind(path, &start) {
             _ if start.is_empty() => self.reject(path, "The file is empty (zero bytes).".into()),
-            Kind::Image if file.size() > MAX_FILE_BYTES => self.reject(path, archive::too_large()),
-            Kind::Image => self.images.push(input),
-            Kind::Labels => self.labels.push(input),
-            Kind::Other => self.reject(path, sniff::not_read(path, &start)),
+            InputKind::Image if file.size() > MAX_FILE_BYTES => {
+                self.reject(path, archive::too_large_message())
+            }
+            InputKind::Image => self.images.push(input),
+            InputKind::Labels => self.labels.push(input),
+            InputKind::Other => self.reject(path, sniff::rejection_message(path, &start)),
         }
     }
 
-    /// Looks at file number `number` of a page, whose name has the folder before it that was dropped; so have the paths that
-    /// people are told.
-    pub fn add_named(&mut self, number: usize, name: &str, file: &(impl Slices + ?Sized)) {
+    /// Sorts file `number` of a page. Its name begins with the folder that was dropped, and so do the paths that messages quote.
+    pub fn add_named(&mut self, number: usize, name: &str, file: &(impl RangeReader + ?Sized)) {
         let (given, path) = name.split_once('/').unwrap_or(("", name));
         let before = (self.images.len(), self.labels.len(), self.rejected.len());
-        self.look(number, given, path, file);
+        self.sort(number, given, path, file);
         let images = self.images[before.0..].iter_mut();
         for input in images.chain(&mut self.labels[before.1..]) {
-            input.origin = input.origin.clone().shown_whole();
+            input.origin = input.origin.clone().with_full_path();
         }
         if !given.is_empty() {
             for (path, _) in &mut self.rejected[before.2..] {
@@ -80,8 +87,14 @@ impl Inputs {
         }
     }
 
-    fn add_zip(&mut self, number: usize, given: &str, path: &str, file: &(impl Slices + ?Sized)) {
-        let zip = match archive::index(file) {
+    fn add_zip(
+        &mut self,
+        number: usize,
+        given: &str,
+        path: &str,
+        file: &(impl RangeReader + ?Sized),
+    ) {
+        let zip = match archive::read_directory(file) {
             Ok(zip) => zip,
             Err(reason) => return self.reject(path, reason),
         };
@@ -93,30 +106,32 @@ impl Inputs {
             let is_named = sniff::is_image_name(&packed.path);
             let start = match is_named {
                 true => Vec::new(),
-                false => archive::start(file, &packed.place, START_BYTES).unwrap_or_default(),
+                false => {
+                    archive::unpack_start(file, &packed.entry, START_BYTES).unwrap_or_default()
+                }
             };
             let shown = format!("{path}/{}", packed.path);
             let kind = match is_named {
-                true => Kind::Image,
-                false => sniff::kind(&packed.path, &start),
+                true => InputKind::Image,
+                false => sniff::detect_kind(&packed.path, &start),
             };
             let input = Input {
                 file: number,
-                place: Some(packed.place),
+                entry: Some(packed.entry),
                 origin: Origin::in_zip(given, path, &packed.path),
             };
             match kind {
-                Kind::Image => self.images.push(input),
-                Kind::Labels => self.labels.push(input),
-                Kind::Other if archive::is_zip(&start) => self.reject(
+                InputKind::Image => self.images.push(input),
+                InputKind::Labels => self.labels.push(input),
+                InputKind::Other if archive::is_zip(&start) => self.reject(
                     &shown,
                     "This is a zip inside of a zip, which is not opened: unpack the outer one first.".into(),
                 ),
-                Kind::Other => {} // a zip may hold what it wants beside its images
+                InputKind::Other => {} // A zip may hold other files beside its images.
             }
         }
         if (self.images.len(), self.labels.len(), self.rejected.len()) == before {
-            self.reject(path, "There is no picture in this zip.".into());
+            self.reject(path, "There is no image in this zip.".into());
         }
     }
 
@@ -124,19 +139,19 @@ impl Inputs {
         self.rejected.push((path.to_string(), legible(&reason)));
     }
 
-    /// What the images are called, in their order; see [`names`]. Names that `taken` says are taken are kept away from.
+    /// Returns the names of the images, in their order; see [`names`]. It avoids names for which `taken` returns true.
     pub fn names(&self, taken: impl Fn(&str) -> bool) -> Vec<String> {
         let origins: Vec<&Origin> = self.images.iter().map(|image| &image.origin).collect();
-        names::tell_apart(&origins, taken)
+        names::unique_names(&origins, taken)
     }
 
-    /// The images that are called by a number, since others have the same path: that path, and a sentence with the name.
+    /// Returns the images that got a number because others have the same path: that path, and a sentence with the new name.
     pub fn numbered(&self, names: &[String]) -> Vec<(String, String)> {
         let numbered = |(image, name): &(&Input, &String)| !name.ends_with(&image.origin.name());
         let images = self.images.iter().zip(names).filter(numbered);
         let sentence = |name| {
             format!(
-                "There is another picture of this name: this one is {name} here and in what is exported."
+                "There is another image of this name: this one is {name} here and in exported files."
             )
         };
         images
@@ -145,16 +160,19 @@ impl Inputs {
     }
 }
 
-/// The bytes of a file, or of one in a zip.
+/// Reads a file, or unpacks the file `entry` of a zip. See `tests/data_archive.rs`.
 ///
 /// # Errors
-/// A sentence: it cannot be read, is damaged in its zip, or has more than [`MAX_FILE_BYTES`].
-pub fn read(file: &(impl Slices + ?Sized), place: Option<&Place>) -> Result<Vec<u8>, String> {
-    match place {
-        Some(place) => archive::unpack(file, place),
-        None if file.size() > MAX_FILE_BYTES => Err(archive::too_large()),
+/// A sentence: the file cannot be read, is damaged in its zip, or has more than [`MAX_FILE_BYTES`].
+pub fn read(
+    file: &(impl RangeReader + ?Sized),
+    entry: Option<&ZipEntry>,
+) -> Result<Vec<u8>, String> {
+    match entry {
+        Some(entry) => archive::unpack(file, entry),
+        None if file.size() > MAX_FILE_BYTES => Err(archive::too_large_message()),
         None => file
-            .slice(0, file.size() as usize)
-            .map_err(archive::unreadable),
+            .read_range(0, file.size() as usize)
+            .map_err(archive::unreadable_message),
     }
 }

@@ -1,13 +1,13 @@
-//! JPEG files that lack their end, as cameras leave them that lose their power, or their Huffman tables.
+//! JPEG files without an end, as cameras leave them that lose power, or without Huffman tables.
 
 use std::borrow::Cow;
 
-/// What is put behind a file that has no end marker, before one: nothing, and bits of two kinds.
+/// Bytes that are put between a file without an end marker and a new one: none, and two bit patterns.
 pub(super) const TAILS: [&[u8]; 3] = [&[], &[0x00; 64], &[0xAA; 64]];
 
-/// Whether a file reaches its end-of-image marker. Walks from segment to segment, because thumbnails inside of a segment
-/// have such markers, too.
-pub(super) fn is_ended(bytes: &[u8]) -> bool {
+/// Returns true if a file has its end-of-image marker. It walks from segment to segment, because thumbnails inside of a segment have such
+/// markers, too.
+pub(super) fn has_end_marker(bytes: &[u8]) -> bool {
     let mut at = 2; // after start of image
     while let Some(&[byte, marker]) = bytes.get(at..at + 2) {
         match (byte, marker) {
@@ -26,21 +26,21 @@ pub(super) fn is_ended(bytes: &[u8]) -> bool {
     false
 }
 
-/// The file with a tail and an end marker behind it; of its own marker there may be the first byte.
-pub(super) fn ended_by(bytes: &[u8], tail: &[u8]) -> Vec<u8> {
+/// Appends a tail and an end marker to a file, which may hold the first byte of its own marker.
+pub(super) fn with_end(bytes: &[u8], tail: &[u8]) -> Vec<u8> {
     let bytes = bytes.strip_suffix(b"\xff").unwrap_or(bytes);
     [bytes, tail, b"\xff\xd9"].concat()
 }
 
-/// The segment of Huffman tables that the standard proposes (ITU-T T.81, K.3), which cameras that send motion JPEG leave out.
+/// Segment of the Huffman tables in the standard (ITU-T T.81, K.3), which motion JPEG omits.
 #[rustfmt::skip]
 const STANDARD_TABLES: [u8; 420] = [
     0xFF, 0xC4, 0x01, 0xA2,
-    // DC of brightness: the class, how many codes of each length from 1 to 16, what they stand for.
+    // DC of luminance: class, number of codes of each length from 1 to 16, their values.
     0x00,
     0x00, 0x01, 0x05, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B,
-    // AC of brightness: the class, how many codes of each length from 1 to 16, what they stand for.
+    // AC of luminance: class, number of codes of each length from 1 to 16, their values.
     0x10,
     0x00, 0x02, 0x01, 0x03, 0x03, 0x02, 0x04, 0x03, 0x05, 0x05, 0x04, 0x04, 0x00, 0x00, 0x01, 0x7D,
     0x01, 0x02, 0x03, 0x00, 0x04, 0x11, 0x05, 0x12, 0x21, 0x31, 0x41, 0x06, 0x13, 0x51, 0x61, 0x07, 0x22, 0x71,
@@ -52,11 +52,11 @@ const STANDARD_TABLES: [u8; 420] = [
     0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xC2, 0xC3,
     0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA, 0xE1, 0xE2,
     0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
-    // DC of colours: the class, how many codes of each length from 1 to 16, what they stand for.
+    // DC of chrominance: class, number of codes of each length from 1 to 16, their values.
     0x01,
     0x00, 0x03, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00,
     0x00, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B,
-    // AC of colours: the class, how many codes of each length from 1 to 16, what they stand for.
+    // AC of chrominance: class, number of codes of each length from 1 to 16, their values.
     0x11,
     0x00, 0x02, 0x01, 0x02, 0x04, 0x04, 0x03, 0x04, 0x07, 0x05, 0x04, 0x04, 0x00, 0x01, 0x02, 0x77,
     0x00, 0x01, 0x02, 0x03, 0x11, 0x04, 0x05, 0x21, 0x31, 0x06, 0x12, 0x41, 0x51, 0x07, 0x61, 0x71, 0x13, 0x22,
@@ -70,7 +70,7 @@ const STANDARD_TABLES: [u8; 420] = [
     0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 ];
 
-/// The file with the standard's Huffman tables, if it has none before its first scan.
+/// Adds the standard's Huffman tables to a file that has none before its first scan.
 pub(super) fn with_tables(bytes: &[u8]) -> Cow<'_, [u8]> {
     let before = segments(bytes);
     let has = |wanted: [u8; 2]| before.iter().any(|(marker, _)| wanted.contains(marker));
@@ -81,18 +81,18 @@ pub(super) fn with_tables(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether it can be told of a file without an end that all of its pixels are there: if they lie in one run of bits, not in
-/// the scans of a progressive file, which get finer, or between restarts.
-pub(super) fn tells_its_end(bytes: &[u8]) -> bool {
+/// Returns true if decoding can show whether a file without an end has all of its pixels: they must lie in one run of bits, not in the
+/// refining scans of a progressive file or between restart markers.
+pub(super) fn has_detectable_end(bytes: &[u8]) -> bool {
     let before = segments(bytes);
     let has = |wanted: u8| before.iter().any(|(marker, _)| *marker == wanted);
     !has(0xC2) && !has(0xDD)
 }
 
-/// The marker of a scan's header.
+/// Marker of a scan header.
 const SCAN: u8 = 0xDA;
 
-/// A file's segments up to its first scan, each its marker and what is in it; those without a length are left out.
+/// Returns marker and content of each segment up to the first scan, without the segments that have no length.
 fn segments(bytes: &[u8]) -> Vec<(u8, &[u8])> {
     let (mut segments, mut at) = (Vec::new(), 2); // after start of image
     while let Some(&[byte, marker]) = bytes.get(at..at + 2) {
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_standard_tables_are_a_segment_of_four() {
+    fn standard_tables_are_one_segment_of_four() {
         let file = [b"\xff\xd8", &STANDARD_TABLES[..]].concat();
         let [segment] = &segments(&file)[..] else {
             panic!("one segment");

@@ -1,10 +1,18 @@
-//! What the decoder does not get to see: whole cells of a grid, chosen anew for every picture of every step.
+//! Masks that hide cells of an image from the decoder, drawn anew for every image of every step.
 
 use rand::{Rng, RngExt};
 
-/// Block masks, `[B, 1, g, g]`: each cell is hidden (0) with probability `ratio`, else kept (1).
+/// Draws block masks, `[B, 1, g, g]`: each cell is hidden (0) with probability `ratio`, else visible (1).
 ///
-/// One number is drawn per cell whatever the ratio is, so a change of the ratio does not disturb what is drawn later.
+/// It draws one number per cell whatever the ratio, so that a change of the ratio does not change later draws.
+///
+/// ```
+/// use rand::SeedableRng;
+/// use rand_chacha::ChaCha8Rng;
+///
+/// let mut rng = ChaCha8Rng::seed_from_u64(7);
+/// assert_eq!(autolink::data::block_mask(&mut rng, 1, 2, 1.0), [0.0; 4]);
+/// ```
 pub fn block_mask(rng: &mut impl Rng, batch: usize, grid: usize, ratio: f64) -> Vec<f32> {
     // A draw lies in [0, 1): ratio 0 hides nothing, ratio 1 everything.
     (0..batch * grid * grid)
@@ -26,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hidden_share_is_the_ratio() {
+    fn block_mask_hides_the_ratio_of_cells() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for ratio in [0.0, 0.3, 0.8, 1.0] {
             let mask = block_mask(&mut rng, 40, 16, ratio);
@@ -39,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_mask_everywhere() {
+    fn seed_determines_the_mask_on_every_platform() {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let mask = block_mask(&mut rng, 1, 4, 0.5);
         let text: String = mask

@@ -1,20 +1,19 @@
-//! Bytes -> pictures -> batches.
+//! From bytes to images to batches.
 
 pub mod archive; // zips: their directory, then a file at a time
-pub mod dataset; // pictures in memory, and the order in which training meets them
-pub mod decode; // a file's bytes -> a square picture
+mod code_pages; // file names in zips that are not UTF-8
+pub mod dataset; // images in memory, and the order in which training visits them
+pub mod decode; // from a file's bytes to a square image
 pub mod inputs; // files, zips and labels, told apart by their first bytes
-mod jpeg; // files without an end
-mod legacy; // names in zips of old code pages
-pub mod mask; // what the decoder does not get to see
-pub mod names; // what an image is called
-pub mod nfc; // names in one Unicode form
-mod resize; // one filter for all
-pub mod slices; // files that are read by slices
-mod sniff; // what a file is, by its first bytes
-pub mod synthetic; // drawn puppets, with known joints
-pub mod table; // texts and tables as other programs save them
-pub(crate) mod tally; // what could not be used, counted
+mod jpeg; // incomplete JPEG files
+pub mod mask; // which cells are hidden from the decoder
+pub mod names; // names of images
+pub mod nfc; // Unicode normalisation of names
+mod resize; // the one filter for all images
+mod sniff; // recognises files by their first bytes
+pub mod synthetic; // drawn puppets with known joints
+pub mod table; // reads texts and tables as other programs save them
+pub(crate) mod tally; // counts what could not be used
 
-pub use dataset::{Batches, BatchesPosition, Dataset, Pick, Picture, Placement};
+pub use dataset::{Batches, BatchesPosition, Dataset, Pick, Placement, SquareImage};
 pub use mask::block_mask;

@@ -1,82 +1,89 @@
 //! The one rule for the names of images, on the command line and on the page.
 //!
-//! An image is called by its path below what was given: `walk/001.png` of the folder `photos`, or of the zip `photos.zip`.
-//! Where two would be called the same, as much is put before as tells them apart: the zip's own name, then the folder's.
-//! Names are Unicode-normalised (NFC), since systems that decompose them would call one image by two names.
+//! The name of an image is its path below the folder or zip that was given: `walk/001.png` of `photos`, or of `photos.zip`. Where two
+//! names would be equal, they are extended by as many parts of the path as they need to differ: the zip's name, then the folder's.
+//! Names are Unicode-normalised (NFC), because systems that decompose them would give one image two names.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::data::nfc::nfc;
 
-/// Where an image comes from.
+/// Path that an image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The parts of its path, as far up as it is known; a zip is a part like a folder.
+    /// Parts of the path, as far up as it is known; a zip is a part like a folder.
     parts: Vec<String>,
-    /// How many of the last parts are its name, if no other image has that.
-    own: usize,
-    /// How many of the last parts a person needs to find it.
-    shown: usize,
+    /// Number of last parts that are the name, if no other image has that name.
+    name_parts: usize,
+    /// Number of last parts that a person needs to find the image.
+    path_parts: usize,
 }
 
 impl Origin {
-    /// An image at `path` below (or in) `given`, both with `/` between their parts; `given` may be empty.
+    /// Creates the origin of an image at `path` below (or in) `given`, both with `/` between their parts; `given` may be empty.
     pub fn new(given: &str, path: &str) -> Origin {
         let (mut all, path) = (parts(given), parts(path));
-        let own = path.len();
+        let count = path.len();
         all.extend(path);
         Origin {
             parts: all,
-            own,
-            shown: own,
+            name_parts: count,
+            path_parts: count,
         }
     }
 
-    /// An image at `path` in the zip at `zip` below `given`.
+    /// Creates the origin of an image at `path` in the zip at `zip` below `given`.
     pub fn in_zip(given: &str, zip: &str, path: &str) -> Origin {
         let whole = Origin::new(given, &format!("{zip}/{path}"));
         Origin {
-            own: parts(path).len(),
+            name_parts: parts(path).len(),
             ..whole
         }
     }
 
-    /// The same, which a person needs the whole path to find.
-    pub fn shown_whole(self) -> Origin {
-        let shown = self.parts.len();
-        Origin { shown, ..self }
+    /// Makes [`Origin::path`] return all known parts.
+    pub fn with_full_path(self) -> Origin {
+        let path_parts = self.parts.len();
+        Origin { path_parts, ..self }
     }
 
-    /// Its path below what was given, with that of its zip.
+    /// Returns the path below what was given, with that of the zip.
     pub fn path(&self) -> String {
-        self.last(self.shown)
+        self.last(self.path_parts)
     }
 
-    /// What it is called, if no other image is.
+    /// Returns the name of the image, if no other has it.
     pub fn name(&self) -> String {
-        self.last(self.own)
+        self.last(self.name_parts)
     }
 
-    /// Its path with so many parts.
+    /// Joins the last `parts` parts of the path.
     fn last(&self, parts: usize) -> String {
         self.parts[self.parts.len().saturating_sub(parts)..].join("/")
     }
 }
 
-/// The parts of a path, normalised.
+/// Splits a path into its parts, normalised.
 fn parts(path: &str) -> Vec<String> {
     let named = path.split('/').filter(|part| !["", "."].contains(part));
     named.map(|part| nfc(part).into_owned()).collect()
 }
 
-/// After so many rounds of putting one more part before a name, all parts are.
-const MOST_ROUNDS: usize = 32;
+/// Number of rounds that add one more part to equal names; after those, all parts are added.
+const MAX_ROUNDS: usize = 32;
 
-/// What each image is called: all differ from each other, and from those that `taken` says are taken.
+/// Names images so that all names differ from each other, and from those for which `taken` returns true.
 ///
-/// Images of one and the same path, which zips may hold, are numbered: `a.png`, `a (2).png`.
-pub fn tell_apart(origins: &[&Origin], taken: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut parts: Vec<usize> = origins.iter().map(|origin| origin.own).collect();
+/// Images with the same path, which zips may hold, get numbers: `a.png`, `a (2).png`.
+///
+/// ```
+/// use autolink::data::names::{Origin, unique_names};
+///
+/// let [one, two] = ["s1", "s2"].map(|folder| Origin::new(folder, "a.png"));
+/// assert_eq!(unique_names(&[&one, &two], |_| false), ["s1/a.png", "s2/a.png"]);
+/// ```
+pub fn unique_names(origins: &[&Origin], taken: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut parts: Vec<usize> = origins.iter().map(|origin| origin.name_parts).collect();
     for round in 0.. {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (i, origin) in origins.iter().enumerate() {
@@ -93,7 +100,7 @@ pub fn tell_apart(origins: &[&Origin], taken: impl Fn(&str) -> bool) -> Vec<Stri
             for i in same {
                 let all = origins[i].parts.len();
                 if parts[i] < all {
-                    parts[i] = if round < MOST_ROUNDS {
+                    parts[i] = if round < MAX_ROUNDS {
                         parts[i] + 1
                     } else {
                         all
@@ -110,7 +117,7 @@ pub fn tell_apart(origins: &[&Origin], taken: impl Fn(&str) -> bool) -> Vec<Stri
         .map(|(origin, &parts)| origin.last(parts))
         .collect();
     let unnumbered: HashSet<&str> = plain.iter().map(String::as_str).collect();
-    // The last number that each name was given, and the names with numbers.
+    // Last number that each name got, and the names that are used.
     let (mut last, mut used) = (HashMap::<&str, usize>::new(), HashSet::new());
     let mut names = Vec::with_capacity(plain.len());
     for name in &plain {
@@ -136,7 +143,11 @@ pub fn tell_apart(origins: &[&Origin], taken: impl Fn(&str) -> bool) -> Vec<Stri
     names
 }
 
-/// A name with a number behind it: `a (2).png`.
+/// Adds a number to a name.
+///
+/// ```
+/// assert_eq!(autolink::data::names::with_number("walk/a.png", 2), "walk/a (2).png");
+/// ```
 pub fn with_number(name: &str, number: usize) -> String {
     let file = name.rfind('/').map_or(0, |slash| slash + 1);
     let stem = match name[file..].rfind('.') {
@@ -150,52 +161,52 @@ pub fn with_number(name: &str, number: usize) -> String {
 mod tests {
     use super::*;
 
-    fn called(files: &[(&str, &str)]) -> Vec<String> {
+    fn names(files: &[(&str, &str)]) -> Vec<String> {
         let origins: Vec<Origin> = files
             .iter()
             .map(|(given, path)| Origin::new(given, path))
             .collect();
-        tell_apart(&origins.iter().collect::<Vec<_>>(), |_| false)
+        unique_names(&origins.iter().collect::<Vec<_>>(), |_| false)
     }
 
     #[test]
-    fn a_name_is_the_path_below_what_was_given() {
+    fn name_is_the_path_below_what_was_given() {
         assert_eq!(
-            called(&[("/home/me/s1", "img.png"), ("/home/me/s1", "more/img.png")]),
+            names(&[("/home/me/s1", "img.png"), ("/home/me/s1", "more/img.png")]),
             ["img.png", "more/img.png"]
         );
         assert_eq!(
-            called(&[("/home/me/z.zip", "a/b.png"), ("", "./c.png")]),
+            names(&[("/home/me/z.zip", "a/b.png"), ("", "./c.png")]),
             ["a/b.png", "c.png"]
         );
     }
 
     #[test]
-    fn only_those_that_collide_are_told_apart() {
+    fn unique_names_extends_only_equal_names() {
         let two = [
             ("/me/s1", "img.png"),
             ("/me/s2", "img.png"),
             ("/me/s2", "x.png"),
         ];
-        assert_eq!(called(&two), ["s1/img.png", "s2/img.png", "x.png"]);
+        assert_eq!(names(&two), ["s1/img.png", "s2/img.png", "x.png"]);
         assert_eq!(
-            called(&[("/me/a/s", "1.png"), ("/me/b/s", "1.png")]),
+            names(&[("/me/a/s", "1.png"), ("/me/b/s", "1.png")]),
             ["a/s/1.png", "b/s/1.png"]
         );
         assert_eq!(
-            called(&[("/me/f/one.zip", "1.png"), ("/me/f/two.zip", "1.png")]),
+            names(&[("/me/f/one.zip", "1.png"), ("/me/f/two.zip", "1.png")]),
             ["one.zip/1.png", "two.zip/1.png"]
         );
-        // What is put before may meet another name, too.
+        // An extended name may equal another name, too.
         let three = [("/s1", "img.png"), ("/s2", "img.png"), ("/t", "s1/img.png")];
-        let names = called(&three);
+        let names = names(&three);
         assert_eq!(names, ["s1/img.png", "s2/img.png", "t/s1/img.png"]);
     }
 
     #[test]
-    fn one_path_twice_is_numbered_and_nothing_is_lost() {
+    fn unique_names_numbers_equal_paths() {
         assert_eq!(
-            called(&[
+            names(&[
                 ("z.zip", "a.png"),
                 ("z.zip", "a.png"),
                 ("z.zip", "a (2).png")
@@ -203,7 +214,7 @@ mod tests {
             ["a.png", "a (3).png", "a (2).png"]
         );
         assert_eq!(
-            called(&[("", "a.png"), ("s", "a.png")]),
+            names(&[("", "a.png"), ("s", "a.png")]),
             ["a.png", "s/a.png"]
         );
         assert_eq!(with_number("d.e/f", 2), "d.e/f (2)");
@@ -211,19 +222,19 @@ mod tests {
     }
 
     #[test]
-    fn taken_names_are_kept_away_from() {
+    fn unique_names_avoids_taken_names() {
         let origins = [Origin::new("s", "a.png"), Origin::new("", "b.png")];
         assert_eq!(
-            tell_apart(&origins.each_ref(), |name| ["a.png", "b.png"]
+            unique_names(&origins.each_ref(), |name| ["a.png", "b.png"]
                 .contains(&name)),
             ["s/a.png", "b (2).png"]
         );
     }
 
     #[test]
-    fn names_are_composed() {
+    fn unique_names_composes_unicode() {
         assert_eq!(
-            called(&[("", "Gro\u{308}ße.png"), ("", "Größe.png")]),
+            names(&[("", "Gro\u{308}ße.png"), ("", "Größe.png")]),
             ["Größe.png", "Größe (2).png"]
         );
     }

@@ -1,13 +1,13 @@
-//! Resizing, with the filter that all pictures go through.
+//! Resizing, with one filter for all images.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-/// The centred part of `part_px` of a picture (RGB, `[height, width, 3]`) at another size, `[height', width', 3]`. All
-/// sizes are width, height. None if they contradict each other or the number of bytes.
+/// Resizes the centred part of `part_px` of an image (RGB, `[height, width, 3]`) to `[height', width', 3]`. All sizes are width, height.
+/// Returns none if they contradict each other or the number of bytes.
 ///
-/// Catmull-Rom, widened with the reduction so that it does not alias; one generic instance, because each is large.
+/// The filter is Catmull-Rom, widened with the reduction so that it does not alias; one generic instance, because each is large.
 pub(super) fn resize(
     rgb: &[u8],
     size_px: [u32; 2],

@@ -1,14 +1,14 @@
-//! What a file is, told by its first bytes; its name only helps where these say too little.
+//! Recognises files by their first bytes; the name only helps where those are ambiguous.
 
 use image::ImageFormat;
 
-/// How many of a file's first bytes tell what it is.
+/// Number of first bytes by which a file is recognised.
 pub(super) const START_BYTES: usize = 512;
 
-/// What may be done with a file.
+/// Use of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// An image, of a kind that is read here or another.
+pub(super) enum InputKind {
+    /// An image, of a supported format or another.
     Image,
     /// A table or project of another tool that may hold labels.
     Labels,
@@ -16,18 +16,18 @@ pub(super) enum Kind {
     Other,
 }
 
-/// What a file is that starts like this.
-pub(super) fn kind(name: &str, start: &[u8]) -> Kind {
+/// Recognises a file by its name and first bytes.
+pub(super) fn detect_kind(name: &str, start: &[u8]) -> InputKind {
     if holds_labels(name, start) {
-        Kind::Labels
-    } else if image_format(start).is_some() || foreign_image(name, start).is_some() {
-        Kind::Image
+        InputKind::Labels
+    } else if image_format(start).is_some() || unsupported_image(name, start).is_some() {
+        InputKind::Image
     } else {
-        Kind::Other
+        InputKind::Other
     }
 }
 
-/// Names that are images, or are taken for images, so that a person is told what is wrong with them.
+/// Returns true for names that look like an image's. Such files count as images, so that a message explains what is wrong with them.
 pub(super) fn is_image_name(name: &str) -> bool {
     let known = [
         "png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "heic", "heif", "avif", "tif",
@@ -36,10 +36,10 @@ pub(super) fn is_image_name(name: &str) -> bool {
     known.contains(&extension(name).as_str())
 }
 
-/// The format of an image that starts like this. Of short marks alone ("BM", "P1") many a text begins.
+/// Returns the format of an image with these first bytes. Texts may begin with a short magic number ("BM", "P1"), so more is checked.
 pub(super) fn image_format(start: &[u8]) -> Option<ImageFormat> {
     let format = image::guess_format(start).ok()?;
-    let is_so = match format {
+    let is_confirmed = match format {
         ImageFormat::Bmp => start.get(14..18).is_none_or(|size| {
             matches!(
                 u32::from_le_bytes([size[0], size[1], size[2], size[3]]),
@@ -49,28 +49,30 @@ pub(super) fn image_format(start: &[u8]) -> Option<ImageFormat> {
         ImageFormat::Pnm => start.get(2).is_some_and(u8::is_ascii_whitespace),
         _ => true,
     };
-    is_so.then_some(format)
+    is_confirmed.then_some(format)
 }
 
-/// Why an image of this format, or another file, is not read here: a sentence for a person.
-pub(super) fn not_read(name: &str, start: &[u8]) -> String {
-    let foreign = foreign_image(name, start).map(str::to_string).or_else(|| {
-        let format = image_format(start)?;
-        Some(
-            format
-                .extensions_str()
-                .first()
-                .unwrap_or(&"such")
-                .to_uppercase(),
-        )
-    });
-    if let Some(kind) = foreign {
-        return format!("{kind} pictures cannot be read here: save this one as JPEG or PNG.");
+/// Returns the message for a file that cannot be read as an image.
+pub(super) fn rejection_message(name: &str, start: &[u8]) -> String {
+    let unsupported = unsupported_image(name, start)
+        .map(str::to_string)
+        .or_else(|| {
+            let format = image_format(start)?;
+            Some(
+                format
+                    .extensions_str()
+                    .first()
+                    .unwrap_or(&"such")
+                    .to_uppercase(),
+            )
+        });
+    if let Some(kind) = unsupported {
+        return format!("{kind} images cannot be read here: save this one as JPEG or PNG.");
     }
     if holds_labels(name, start) {
         return "This file holds labels or settings, not an image.".into();
     }
-    match other(start) {
+    match describe_other(start) {
         Some(video) if video.contains("video") => {
             format!(
                 "This is {video}, not an image: take its frames on the page under \"Annotate\", or with ffmpeg."
@@ -82,12 +84,12 @@ pub(super) fn not_read(name: &str, start: &[u8]) -> String {
         Some(kind) => {
             format!("This is {kind}, not an image: unpack it, or save its images as PNG or JPEG.")
         }
-        None => "This is not a picture: use PNG, JPEG, WebP, GIF or BMP.".into(),
+        None => "This is not an image: use PNG, JPEG, WebP, GIF or BMP.".into(),
     }
 }
 
-/// Images that are known, but not read here, and not by the `image` crate either.
-fn foreign_image(name: &str, start: &[u8]) -> Option<&'static str> {
+/// Returns the name of an image format that neither this program nor the `image` crate reads.
+fn unsupported_image(name: &str, start: &[u8]) -> Option<&'static str> {
     let brand = |brands: &[&[u8]]| {
         start.get(4..8) == Some(b"ftyp")
             && start
@@ -122,8 +124,8 @@ fn foreign_image(name: &str, start: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What a file is that is no image.
-fn other(start: &[u8]) -> Option<&'static str> {
+/// Describes a file that is not an image.
+fn describe_other(start: &[u8]) -> Option<&'static str> {
     let starts = |magics: &[&[u8]]| magics.iter().any(|magic| start.starts_with(magic));
     if start.get(4..8) == Some(b"ftyp")
         || matches!(start.get(4..8), Some(b"moov" | b"mdat" | b"wide"))
@@ -150,13 +152,13 @@ fn other(start: &[u8]) -> Option<&'static str> {
         b"\x28\xb5\x2f\xfd",
     ]) || start.get(257..262) == Some(b"ustar")
     {
-        Some("an archive, but no zip")
+        Some("an archive other than zip")
     } else {
         None
     }
 }
 
-/// Whether a file may hold labels: HDF5 (SLEAP, DeepLabCut), or a text that starts as JSON, XML or a table does.
+/// Returns true if a file may hold labels: HDF5 (SLEAP, DeepLabCut), or a text that starts like JSON, XML or a table.
 fn holds_labels(name: &str, start: &[u8]) -> bool {
     if start.starts_with(b"\x89HDF\r\n\x1a\n") {
         return true;
@@ -169,7 +171,7 @@ fn holds_labels(name: &str, start: &[u8]) -> bool {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
     let is_text = match std::str::from_utf8(start) {
         Ok(_) => true,
-        Err(error) => error.error_len().is_none() || is_table, // cut, or in an old code page
+        Err(error) => error.error_len().is_none() || is_table, // cut off, or in an old code page
     };
     let first = start.trim_ascii_start().first();
     is_text
@@ -184,7 +186,7 @@ fn holds_labels(name: &str, start: &[u8]) -> bool {
         }
 }
 
-/// The end of a name behind its last point, in small letters.
+/// Returns the extension of a file name in lower case.
 fn extension(name: &str) -> String {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.rsplit_once('.')
@@ -197,51 +199,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn first_bytes_tell_and_names_do_not() {
+    fn detect_kind_uses_the_first_bytes() {
         for (name, start, expected) in [
-            ("a.csv", &b"\x89PNG\r\n\x1a\n..."[..], Kind::Image),
-            ("a", b"\xff\xd8\xff\xe0", Kind::Image),
-            ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Kind::Image),
+            ("a.csv", &b"\x89PNG\r\n\x1a\n..."[..], InputKind::Image),
+            ("a", b"\xff\xd8\xff\xe0", InputKind::Image),
+            (
+                "a.heic",
+                b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+                InputKind::Image,
+            ),
             (
                 "a.csv",
                 b"BMI,tip_x,tip_y\nlong enough to be one",
-                Kind::Labels,
+                InputKind::Labels,
             ),
-            ("a.csv", b"P1_x,P1_y\n1,2", Kind::Labels),
-            ("a.csv", b"\xff\xfef\0i\0l\0e\0", Kind::Labels),
-            ("a.csv", "K\u{fc}".as_bytes(), Kind::Labels),
-            ("a.json", b"\xef\xbb\xbf {\"images\": []}", Kind::Labels),
-            ("annotations.xml", b"<?xml version=\"1.0\"?>", Kind::Labels),
-            ("labels.slp", b"\x89HDF\r\n\x1a\n\0", Kind::Labels),
-            ("a.png", b"\0\0\0\x18ftypisom", Kind::Other),
-            ("notes.txt", b"one, two", Kind::Other),
-            ("page.html", b"<html>", Kind::Other),
-            ("P1.txt", b"P1 is a text", Kind::Image), // a bitmap of letters begins so
-            ("a.csv", &[0; 512], Kind::Other),
-            ("", b"", Kind::Other),
+            ("a.csv", b"P1_x,P1_y\n1,2", InputKind::Labels),
+            ("a.csv", b"\xff\xfef\0i\0l\0e\0", InputKind::Labels),
+            ("a.csv", "K\u{fc}".as_bytes(), InputKind::Labels),
+            (
+                "a.json",
+                b"\xef\xbb\xbf {\"images\": []}",
+                InputKind::Labels,
+            ),
+            (
+                "annotations.xml",
+                b"<?xml version=\"1.0\"?>",
+                InputKind::Labels,
+            ),
+            ("labels.slp", b"\x89HDF\r\n\x1a\n\0", InputKind::Labels),
+            ("a.png", b"\0\0\0\x18ftypisom", InputKind::Other),
+            ("notes.txt", b"one, two", InputKind::Other),
+            ("page.html", b"<html>", InputKind::Other),
+            ("P1.txt", b"P1 is a text", InputKind::Image), // a bitmap of letters begins so
+            ("a.csv", &[0; 512], InputKind::Other),
+            ("", b"", InputKind::Other),
         ] {
-            assert_eq!(kind(name, start), expected, "{name}");
+            assert_eq!(detect_kind(name, start), expected, "{name}");
         }
     }
 
     #[test]
-    fn what_is_not_read_is_named() {
+    fn rejection_message_names_the_kind() {
         for (name, start, words) in [
-            ("a", &b"\0\0\0\x18ftypavif\0\0\0\0"[..], "AVIF pictures"),
-            ("a", b"\0\0\0\x18ftypcrx \0\0\0\0", "Camera RAW pictures"),
-            ("a.NEF", b"MM\0*\0\0\0\x08", "Camera RAW pictures"),
-            ("a.tif", b"MM\0*\0\0\0\x08", "TIFF pictures"),
-            ("a", b"\xff\x0a..", "JPEG XL pictures"),
+            ("a", &b"\0\0\0\x18ftypavif\0\0\0\0"[..], "AVIF images"),
+            ("a", b"\0\0\0\x18ftypcrx \0\0\0\0", "Camera RAW images"),
+            ("a.NEF", b"MM\0*\0\0\0\x08", "Camera RAW images"),
+            ("a.tif", b"MM\0*\0\0\0\x08", "TIFF images"),
+            ("a", b"\xff\x0a..", "JPEG XL images"),
             ("a.jpg", b"\0\0\0\x20ftypisom", "a video (MP4"),
             ("a", b"\x1a\x45\xdf\xa3\x01", "a video (WebM"),
             ("a", b"RIFF\0\0\0\0AVI LIST", "a video (AVI)"),
             ("a", b"%PDF-1.7", "a PDF document"),
-            ("a", b"\x1f\x8b\x08", "an archive, but no zip"),
+            ("a", b"\x1f\x8b\x08", "an archive other than zip"),
             ("a.csv", b"file,x,y", "holds labels"),
-            ("a", b"?", "This is not a picture"),
+            ("a", b"?", "This is not an image"),
         ] {
-            let said = not_read(name, start);
-            assert!(said.contains(words), "{said}");
+            let message = rejection_message(name, start);
+            assert!(message.contains(words), "{message}");
         }
     }
 }

@@ -1,16 +1,22 @@
-//! Texts and tables as other programs save them: in any of the usual encodings, with any of the usual separators.
+//! Reads texts and tables as other programs save them, in any of the usual encodings and with any of the usual separators.
 
-/// What spreadsheets and libraries write where there is no number.
+/// Cells that spreadsheets and libraries write in place of a missing number.
 const BLANKS: [&str; 9] = ["", "nan", "na", "n/a", "#n/a", "null", "none", "-", "."];
 
-/// The text of a file: UTF-8, UTF-16 (told by its mark or its zeros), else Latin-1. What it is, if not UTF-8, is noted.
+/// Decodes the text of a file: UTF-8, UTF-16 (recognised by its byte order mark or its zeros), else Latin-1. An encoding other than UTF-8
+/// is added to `notes`.
+///
+/// ```
+/// let text = autolink::data::table::text("a.csv", b"file,tip_x,tip_y\n", &mut Vec::new());
+/// assert_eq!(text.as_deref(), Ok("file,tip_x,tip_y\n"));
+/// ```
 ///
 /// # Errors
-/// A sentence, if it is no text.
+/// A sentence if the file is not a text.
 pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String, String> {
     if bytes.starts_with(b"\x89HDF") {
         return Err(format!(
-            "{name} is an HDF5 file (DeepLabCut's .h5, SLEAP's .slp), which cannot be read here: give the .csv that lies beside it or that the tool exports."
+            "{name} is an HDF5 file (DeepLabCut's .h5, SLEAP's .slp), which cannot be read here: use the .csv beside it, or export one."
         ));
     }
     let wide = |order: fn([u8; 2]) -> u16, bytes: &[u8]| -> Result<String, String> {
@@ -53,9 +59,7 @@ pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String,
         {
             return Err(not_text(name));
         }
-        notes.push(format!(
-            "{name} is in UTF-16 (\"Unicode text\"), and was read as that."
-        ));
+        notes.push(format!("{name} was read as UTF-16 (\"Unicode text\")."));
         return Ok(text);
     }
     match std::str::from_utf8(bytes) {
@@ -71,21 +75,26 @@ pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String,
 }
 
 fn not_text(name: &str) -> String {
-    format!("{name} is not a text: labels come as .csv, .json, .xml or .txt, or as a zip of those.")
+    format!("{name} is not a text: use labels in .csv, .json, .xml or .txt, or a zip of those.")
 }
 
-/// The rows of a table (RFC 4180), with the line on which each begins; empty lines are left out. Cells are separated by commas,
-/// or by semicolons or tabs, if one comes first in its first line, which is noted; lines end in LF, CR LF or CR.
+/// Reads the rows of a table (RFC 4180), each with the line on which it begins, without empty lines. Cells are separated by commas, or by
+/// semicolons or tabs if one comes first in the first line, which is added to `notes`. Lines end in LF, CR LF or CR.
 ///
-/// (The `csv` crate takes a quote that does not end for one cell with all the rest in it, without a word.)
+/// (By hand, since the `csv` crate reads a quote without an end as one cell with all the rest, and counts lines by LF only.)
+///
+/// ```
+/// let rows = autolink::data::table::rows("file,tip_x\n\n\"a, b.png\",1\n", &mut Vec::new()).unwrap();
+/// assert_eq!(rows[1], (3, vec!["a, b.png".to_string(), "1".to_string()]));
+/// ```
 ///
 /// # Errors
-/// A sentence, if a quote does not end.
+/// A clause for a message, if a quote does not end.
 pub fn rows(text: &str, notes: &mut Vec<String>) -> Result<Vec<(usize, Vec<String>)>, String> {
     let mut text = text.trim_start_matches('\u{feff}');
     let mut separator = separator_of(text);
     let mut skipped = 0;
-    // Excel's way to say so.
+    // Excel's way to declare the separator.
     if let Some(rest) = text.strip_prefix("sep=")
         && let Some(c) = rest.chars().next()
     {
@@ -95,15 +104,15 @@ pub fn rows(text: &str, notes: &mut Vec<String>) -> Result<Vec<(usize, Vec<Strin
             .trim_start_matches('\n');
         skipped = 1;
     }
-    let what = match separator {
+    let name = match separator {
         ',' => None,
         '\t' => Some("tabs"),
         ';' => Some("semicolons"),
-        _ => Some("other signs"),
+        _ => Some("other characters"),
     };
-    if let Some(what) = what {
+    if let Some(name) = name {
         notes.push(format!(
-            "The table is separated by {what} instead of commas, and was read as that; a comma in a number is taken for its point."
+            "The table is separated by {name} instead of commas; a comma in a number was read as its decimal point."
         ));
     }
 
@@ -156,7 +165,7 @@ pub fn rows(text: &str, notes: &mut Vec<String>) -> Result<Vec<(usize, Vec<Strin
     }
 }
 
-/// The first separator outside of quotes: the first cell of the tables that are read has none in it.
+/// Returns the first separator outside of quotes: the first cell of supported tables never contains one.
 fn separator_of(text: &str) -> char {
     let mut quoted = false;
     for c in text.trim_start_matches(['\r', '\n']).chars() {
@@ -170,10 +179,16 @@ fn separator_of(text: &str) -> char {
     ','
 }
 
-/// A cell's number: none where it is blank, or what stands there instead of a number.
+/// Reads the number in a cell; returns none for a blank one. A comma may stand for the decimal point.
+///
+/// ```
+/// use autolink::data::table::number;
+///
+/// assert_eq!((number("0,5"), number("NaN"), number("x")), (Ok(Some(0.5)), Ok(None), Err("x")));
+/// ```
 ///
 /// # Errors
-/// The cell's text, if it is no number.
+/// The cell's text, if it is not a number.
 pub fn number(cell: &str) -> Result<Option<f64>, &str> {
     let cell = cell.trim();
     if BLANKS.iter().any(|blank| cell.eq_ignore_ascii_case(blank)) {
@@ -201,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_may_end_in_any_way() {
+    fn rows_accept_any_line_ending() {
         for end in ["\n", "\r\n", "\r"] {
             let text = format!("\u{feff}a,b{end}{end}c,\"d{end}e\"{end}f,g");
             let cells = read(&text);
@@ -221,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn semicolons_and_tabs_are_read_and_said() {
+    fn rows_detect_semicolons_and_tabs() {
         for (text, what) in [
             ("file;a, left_x;a, left_y\nb.png;0,5;0,25\n", "semicolons"),
             ("file\ta, left_x\ta, left_y\nb.png\t0,5\t0,25\n", "tabs"),
@@ -246,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_be_blank() {
+    fn number_reads_blanks_and_commas() {
         for blank in ["", " ", "nan", "NaN", "NA", "#N/A", "null"] {
             assert_eq!(number(blank), Ok(None), "{blank}");
         }
@@ -259,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_read_in_their_encoding() {
+    fn text_detects_the_encoding() {
         let table = "file,größe_x\na.png,0.5\n";
         let utf_16: Vec<u16> = table.encode_utf16().collect();
         let little: Vec<u8> = utf_16.iter().flat_map(|unit| unit.to_le_bytes()).collect();

@@ -1,13 +1,13 @@
-//! What could not be used of a file, told in as many sentences as there are causes, however often each comes.
+//! Counts the parts of a file that could not be used: one sentence per cause, however often it occurs.
 
 use crate::error::legible;
 
-/// Counts what could not be used, by what was wrong with it, with an example of each.
+/// Number of unusable parts by cause, with an example of each.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(Vec<(String, usize, String)>);
 
 impl Tally {
-    /// One more, of which `example` is the first's name.
+    /// Counts one more part with this cause; the first `example` of a cause is kept.
     pub(crate) fn add(&mut self, what: &str, example: &str) {
         match self.0.iter_mut().find(|(known, ..)| known == what) {
             Some((_, count, _)) => *count += 1,
@@ -17,7 +17,7 @@ impl Tally {
         }
     }
 
-    /// Sentences: "Annotations of crowds were left out: 3, for example annotation 7."
+    /// Returns one sentence per cause: "Annotations of crowds were ignored: 3, for example annotation 7."
     pub(crate) fn notes(self) -> Vec<String> {
         let note = |(what, count, example): (String, usize, String)| match count {
             1 => legible(&format!("{what}: 1, {example}.")),
@@ -32,16 +32,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cause_is_told_once() {
+    fn notes_have_one_sentence_per_cause() {
         let mut tally = Tally::default();
-        tally.add("Crowds were left out", "annotation 7");
-        tally.add("Boxes were left out", "annotation 8");
-        tally.add("Crowds were left out", "annotation 9");
+        tally.add("Crowds were ignored", "annotation 7");
+        tally.add("Boxes were ignored", "annotation 8");
+        tally.add("Crowds were ignored", "annotation 9");
         assert_eq!(
             tally.notes(),
             [
-                "Crowds were left out: 2, for example annotation 7.",
-                "Boxes were left out: 1, annotation 8."
+                "Crowds were ignored: 2, for example annotation 7.",
+                "Boxes were ignored: 1, annotation 8."
             ]
         );
     }

@@ -10,7 +10,7 @@ use crate::data::{Dataset, Pick};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score};
 use crate::model::AutoLink;
-use crate::palette;
+use crate::render::palette;
 
 /// Images in one forward pass.
 const DETECT_BATCH: usize = 32;
@@ -25,7 +25,7 @@ impl Session {
     }
 
     /// Scores how well the keypoints predict the landmarks `[N][L][x, y]` of the first N images. A linear regression is fitted on
-    /// [`eval::fitted`] of them and scored on the others.
+    /// [`eval::fit_count`] of them and scored on the others.
     ///
     /// # Errors
     /// Too few images, or a device that does not answer.
@@ -37,7 +37,7 @@ impl Session {
         let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
         let placed = |row: &Vec<[f32; 2]>| row.iter().map(|p| Some(p.map(f64::from))).collect();
         let landmarks: Vec<_> = landmarks[..count].iter().map(placed).collect();
-        eval::score(&keypoints, &landmarks, eval::fitted(count, None)?, 0)
+        eval::score(&keypoints, &landmarks, eval::fit_count(count, None)?, 0)
     }
 }
 

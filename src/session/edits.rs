@@ -13,9 +13,9 @@ use super::views::{MASK_SEED, flat, heat_colour, preview_masks, push_rgb, push_r
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
-use crate::model::edges::median_and_contrast;
 use crate::model::{AutoLink, enlarge};
-use crate::{ops, palette};
+use crate::ops;
+use crate::render::{median_and_contrast, palette};
 
 /// A preview image, and the edits that are applied on its way through the model. Edits that no longer fit the model are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]

@@ -157,10 +157,10 @@ impl Session {
     /// # Errors
     /// Nothing could be learned from the remaining images; then everything stays as it was.
     pub fn remove_images(&mut self, indices: &[usize]) -> Result<()> {
-        let before = self.images.left_out();
-        self.images.leave_out(indices);
+        let before = self.images.removed();
+        self.images.set_removed(indices);
         if let Err(error) = self.images.check() {
-            self.images.leave_out(&before);
+            self.images.set_removed(&before);
             return Err(error);
         }
         self.restart(true);

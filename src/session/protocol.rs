@@ -12,7 +12,7 @@ use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
-use crate::model::edges::relative_strengths;
+use crate::render::relative_strengths;
 use crate::train::Snapshot;
 use crate::train::diagnosis::{Finding, PreviewStats};
 

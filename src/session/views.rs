@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::model::edges::{median_and_contrast, relative_strengths};
+use crate::render::{median_and_contrast, relative_strengths};
 use crate::train::diagnosis::{self, ExposureStats};
 
 /// Number of preview images.
@@ -70,7 +70,7 @@ impl Session {
     pub fn thumbnails(&self, first: usize, count: usize) -> (Vec<String>, Vec<u8>) {
         let end = first.saturating_add(count).min(self.images.read_len());
         let (names, pixels): (Vec<_>, Vec<_>) =
-            (first..end).map(|place| self.images.read_at(place)).unzip();
+            (first..end).map(|place| self.images.entry(place)).unzip();
         let pixels = (pixels.iter())
             .flat_map(|pixels| pixels.chunks_exact(3))
             .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])

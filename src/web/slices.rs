@@ -6,16 +6,16 @@ use js_sys::{Array, Function, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::Blob;
 
-use crate::data::slices::Slices;
+use crate::io::RangeReader;
 use crate::web::fetch;
 
-/// Reads slices synchronously, which a worker may do, so that files are read by the same code as on the command line.
-impl Slices for Blob {
+/// A worker may wait for a slice, so that files are read by the same code as on the command line.
+impl RangeReader for Blob {
     fn size(&self) -> u64 {
         Blob::size(self) as u64
     }
 
-    fn slice(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    fn read_range(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let read = || -> Result<Vec<u8>, JsValue> {
             let (start, end) = (offset as f64, offset as f64 + length as f64);
             let slice = self.slice_with_f64_and_f64(start, end)?;

@@ -1,7 +1,7 @@
-//! What a test needs that not every machine has. A test that goes without says so, and counts as skipped in the totals of
-//! `cargo xtask test`; where that has set up what is missing (AUTOLINK_REQUIRE names it) the test fails.
+//! Requirements of tests that not every machine meets. A test without them prints that it is skipped, and `cargo xtask test` counts it as
+//! skipped in its totals; if AUTOLINK_REQUIRE names the requirement, because `cargo xtask test` has installed it, the test fails.
 
-#![allow(dead_code)] // not every file of tests needs everything
+#![allow(dead_code)] // not every test file needs all of this
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -11,16 +11,16 @@ use std::sync::{Mutex, OnceLock};
 use autolink::device::open_gpu;
 use burn::tensor::Device;
 
-/// What a test may lack.
+/// Requirement of a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
-    /// A graphics adapter, if only one in software.
+    /// A GPU adapter, possibly a software one.
     Gpu,
     /// Python with the packages of `tests/requirements.txt`.
     Python,
     /// The folder `shared` beside the repository.
     Shared,
-    /// Something that no command sets up.
+    /// Something that no command installs.
     Other,
 }
 
@@ -35,41 +35,42 @@ impl Needed {
     }
 }
 
-/// The test that calls this leaves something out, which the totals show.
+/// Reports that the calling test skips something, once per test.
 ///
 /// # Panics
-/// If `cargo xtask test` has set up what is missing.
+/// If AUTOLINK_REQUIRE names the requirement.
 #[track_caller]
 pub fn skip(needed: Needed, why: &str) {
-    static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    static REPORTED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
     let required = std::env::var("AUTOLINK_REQUIRE").unwrap_or_default();
     let test = std::thread::current()
         .name()
         .unwrap_or("a test")
         .to_string();
     let line = line(&required, needed, &test, why);
-    let mut said = SAID.lock().expect("no test panics here");
-    if said.get_or_insert_default().insert(test) {
-        // Not `println!`, of which a passing test shows nothing.
+    let mut reported = REPORTED.lock().expect("no test panics here");
+    if reported.get_or_insert_default().insert(test) {
+        // Not `println!`, which a passing test does not show.
         io::stdout().write_all(line.as_bytes()).expect("a terminal");
     }
 }
 
-/// What a skipped test says.
+/// Returns the line that a skipped test prints.
 ///
 /// # Panics
-/// If what it needs is among the `required`.
+/// If the requirement is among the `required`.
 #[track_caller]
 pub fn line(required: &str, needed: Needed, test: &str, why: &str) -> String {
     let mut required = required.split(',').map(str::trim);
     assert!(
         !required.any(|name| name == needed.name()),
-        "{test} needs what should be here: {why}"
+        "{test} requires {}, which should be installed: {why}",
+        needed.name()
     );
     format!("skipped: {test}: {why}\n")
 }
 
-/// The GPU, as the product opens it; opened once.
+/// Opens the GPU as the product does, once per process; returns none where there is none.
 pub fn gpu() -> Option<Device> {
     static DEVICE: OnceLock<Result<Device, String>> = OnceLock::new();
     let open = || pollster::block_on(open_gpu()).map_err(|error| error.to_string());
@@ -82,14 +83,14 @@ pub fn gpu() -> Option<Device> {
     }
 }
 
-/// Something in the folder `shared` beside the repository.
+/// Returns a path in the folder `shared` beside the repository; none if it does not exist.
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let full = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../shared")
         .join(path);
-    if whole.exists() {
-        return Some(whole);
+    if full.exists() {
+        return Some(full);
     }
-    skip(Needed::Shared, &format!("../shared/{path} is not there"));
+    skip(Needed::Shared, &format!("../shared/{path} does not exist"));
     None
 }

@@ -1,12 +1,15 @@
-//! The skeleton over a picture, as SVG: edges as lines, keypoints as dots with their names as titles, in the picture's
-//! pixels. A point that a person placed has a white rim; an occluded one is hollow.
+//! The skeleton over an image, as SVG: edges as lines, keypoints as dots with their names as titles, in the image's pixels. A point
+//! that a person placed has a white rim; an occluded one is hollow.
 
 use std::fmt::Write as _;
 
 use super::{File, FormatSpec, ImagePlace, at_own_names, px, safe_path, xml};
 use crate::annotate::{Annotations, Image, Visibility};
+use crate::render::{
+    DOT_RADIUS_UNITS, Dot, EDGE_OPACITY, EDGE_WIDTH_UNITS, Ink, Overlay, RIM_WIDTH_UNITS,
+};
 
-/// `<picture>.svg` for each picture of known size, which it refers to beside it.
+/// Writes `<image>.svg` for each image of known size; it refers to the image's file beside it.
 pub fn overlays(annotations: &Annotations) -> Vec<File> {
     annotations
         .images
@@ -22,69 +25,91 @@ pub fn overlays(annotations: &Annotations) -> Vec<File> {
         .collect()
 }
 
-/// One picture's overlay. `picture` is where the picture is: an address, percent-encoded, relative to the SVG, or a
+/// Writes the SVG of one image. `href` is where the image's file is: an address, percent-encoded, relative to the SVG, or a
 /// `data:image/png;base64,...`; without one the skeleton stands alone.
-pub fn overlay(annotations: &Annotations, image: &Image, picture: Option<&str>) -> String {
+pub fn overlay(annotations: &Annotations, image: &Image, href: Option<&str>) -> String {
     let (width, height) = (image.width_px.max(1), image.height_px.max(1));
-    // Seen alike on a thumbnail and on a photograph.
-    let unit_px = f64::from(width.min(height)) / 100.0;
+    let skeleton = skeleton(annotations, image, [width, height]);
+    let unit_px = skeleton.unit_px();
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\">\n"
     );
     // Writing into a string cannot fail.
-    if let Some(picture) = picture {
+    if let Some(href) = href {
         let _ = writeln!(
             text,
             "<image href=\"{}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\"/>",
-            xml(picture)
+            xml(href)
         );
     }
     let _ = writeln!(
         text,
-        "<g stroke=\"#fff\" stroke-opacity=\"0.8\" stroke-linecap=\"round\" stroke-width=\"{}\">",
-        px(unit_px)
+        "<g stroke=\"{}\" stroke-opacity=\"{EDGE_OPACITY}\" stroke-linecap=\"round\" stroke-width=\"{}\">",
+        Ink::White.css(),
+        px(EDGE_WIDTH_UNITS * unit_px)
     );
-    for &[a, b] in &annotations.skeleton {
-        let (a, b) = (&image.points[a], &image.points[b]);
-        if a.is_there() && b.is_there() {
-            let _ = writeln!(
-                text,
-                "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>",
-                px(a.x_px),
-                px(a.y_px),
-                px(b.x_px),
-                px(b.y_px)
-            );
-        }
-    }
-    text += "</g>\n";
-    for (keypoint, point) in annotations.keypoints.iter().zip(&image.points) {
-        if !point.is_there() {
-            continue;
-        }
-        let color = xml(&keypoint.color);
-        let fill = if point.visibility == Visibility::Occluded {
-            "none"
-        } else {
-            &color
-        };
-        let stroke = if point.corrected { "#fff" } else { &color };
+    for [from, to] in &skeleton.edges {
         let _ = writeln!(
             text,
-            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"{}\">\
+            "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>",
+            px(from[0]),
+            px(from[1]),
+            px(to[0]),
+            px(to[1])
+        );
+    }
+    text += "</g>\n";
+    for dot in &skeleton.dots {
+        let _ = writeln!(
+            text,
+            "<circle cx=\"{}\" cy=\"{}\" r=\"{}\" fill=\"{}\" stroke=\"{}\" stroke-width=\"{}\">\
              <title>{}</title></circle>",
-            px(point.x_px),
-            px(point.y_px),
-            px(1.5 * unit_px),
-            px(0.5 * unit_px),
-            xml(&keypoint.name)
+            px(dot.at_px[0]),
+            px(dot.at_px[1]),
+            px(DOT_RADIUS_UNITS * unit_px),
+            xml(dot.fill.map_or("none", Ink::css)),
+            xml(dot.rim.css()),
+            px(RIM_WIDTH_UNITS * unit_px),
+            xml(dot.name)
         );
     }
     text + "</svg>\n"
 }
 
-/// A file's name as an address: percent-encoded, so that `#` and `?` are part of it.
+/// Collects what is drawn of one image's skeleton, in an image of `size_px`: the points that are there, and the edges between two such.
+pub(super) fn skeleton<'a>(
+    annotations: &'a Annotations,
+    image: &Image,
+    size_px: [u32; 2],
+) -> Overlay<'a> {
+    let ends = annotations
+        .skeleton
+        .iter()
+        .map(|ends| ends.map(|end| &image.points[end]));
+    let edges = ends.filter(|ends| ends.iter().all(|point| point.is_there()));
+    let points = annotations.keypoints.iter().zip(&image.points);
+    let dots = points
+        .filter(|(_, point)| point.is_there())
+        .map(|(keypoint, point)| {
+            let own = Ink::Keypoint(&keypoint.color);
+            Dot {
+                name: &keypoint.name,
+                at_px: [point.x_px, point.y_px],
+                fill: (point.visibility != Visibility::Occluded).then_some(own),
+                rim: if point.corrected { Ink::White } else { own },
+            }
+        });
+    Overlay {
+        size_px,
+        edges: edges
+            .map(|ends| ends.map(|point| [point.x_px, point.y_px]))
+            .collect(),
+        dots: dots.collect(),
+    }
+}
+
+/// Percent-encodes a file's name as an address, so that `#` and `?` are part of it.
 fn address(file: &str) -> String {
     let mut address = String::new();
     for byte in file.bytes() {
@@ -110,7 +135,7 @@ mod tests {
     use crate::annotate::tests::sample;
 
     #[test]
-    fn the_skeleton_lies_over_the_picture() {
+    fn overlay_draws_the_skeleton_over_the_image() {
         let sample = sample();
         let files = overlays(&sample);
         assert_eq!(files[0].path, "a.jpg.svg");

@@ -10,7 +10,7 @@ use super::history::Change;
 use crate::annotate::edit::Table;
 use crate::annotate::{Keypoint, Point, Visibility, check_name};
 use crate::error::{Error, Result};
-use crate::palette;
+use crate::render::palette;
 
 /// The result of all edits of a person.
 #[derive(Clone, Debug, Default, PartialEq)]

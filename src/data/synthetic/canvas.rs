@@ -1,4 +1,4 @@
-//! Colours, vectors and a square canvas on which things lie in fractions of its side.
+//! Colours, vectors, and a square canvas with coordinates in fractions of its side.
 
 use std::f32::consts::TAU;
 
@@ -9,7 +9,7 @@ use tiny_skia::{
 
 use crate::data::resize::resize;
 
-/// A colour in OKLCH: lightness `[0, 1]`, chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
+/// Colour in OKLCH: lightness `[0, 1]`, chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lch {
     pub(super) l: f32,
@@ -22,7 +22,7 @@ pub(super) fn lch(l: f32, c: f32, h: f32) -> Lch {
 }
 
 impl Lch {
-    /// Lighter (or darker) by `d`.
+    /// Makes the colour lighter by `d`, or darker if `d` is negative.
     pub(super) fn lit(self, d: f32) -> Lch {
         Lch {
             l: (self.l + d).clamp(0.0, 1.0),
@@ -30,7 +30,7 @@ impl Lch {
         }
     }
 
-    /// As sRGB, `[0, 1]`; what sRGB has not is cut off.
+    /// Converts to sRGB, `[0, 1]`; colours outside of its gamut are clipped.
     fn rgb(self) -> [f32; 3] {
         let (a, b) = (self.c * (TAU * self.h).cos(), self.c * (TAU * self.h).sin());
         let cube = |v: f32| v * v * v;
@@ -77,24 +77,24 @@ pub(super) fn mix(a: Vec2, b: Vec2, t: f32) -> Vec2 {
     add(mul(a, 1.0 - t), mul(b, t))
 }
 
-/// Turned by `angle` radians, clockwise in the picture (y points down).
+/// Rotates a vector by `angle` radians, clockwise in the image (y points down).
 pub(super) fn turned(v: Vec2, angle: f32) -> Vec2 {
     let (sin, cos) = angle.sin_cos();
     [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos]
 }
 
-/// A square picture in which things lie in fractions of its side.
+/// Square canvas with coordinates in fractions of its side.
 pub(super) struct Canvas {
     pub(super) pixmap: Pixmap,
     pub(super) side: f32,
 }
 
-/// A circle: centre and radius, fractions of the picture.
+/// Circle: centre and radius, fractions of the canvas.
 pub(super) type Circle = (Vec2, f32);
 
 impl Canvas {
     pub(super) fn new(side_px: u32) -> Canvas {
-        // None only for no pixels at all, or for more than fit into memory.
+        // None only for zero pixels, or more than memory holds.
         let pixmap =
             Pixmap::new(side_px, side_px).unwrap_or_else(|| panic!("a canvas of {side_px} px"));
         Canvas {
@@ -124,7 +124,7 @@ impl Canvas {
         }
     }
 
-    /// The tightest convex shape around circles: of two it is a limb, of four a torso.
+    /// Builds the convex hull of circles: two make a limb, four a torso.
     pub(super) fn hull(&self, circles: &[Circle]) -> Option<Path> {
         const CORNERS: usize = 28;
         let mut points: Vec<Vec2> = Vec::with_capacity(circles.len() * CORNERS);
@@ -171,7 +171,7 @@ impl Canvas {
         path.finish()
     }
 
-    /// A colour that runs along a line.
+    /// Creates a gradient along a line.
     pub(super) fn linear(
         &self,
         from: Vec2,
@@ -194,7 +194,7 @@ impl Canvas {
         .unwrap_or(fallback)
     }
 
-    /// A soft round spot.
+    /// Draws a soft round spot.
     pub(super) fn glow(
         &mut self,
         centre: Vec2,
@@ -223,7 +223,7 @@ impl Canvas {
         }
     }
 
-    /// The picture at its final size, `[S, S, 3]`.
+    /// Returns the image at its final size, `[S, S, 3]`.
     pub(super) fn reduced(&self, size_px: u32) -> Vec<u8> {
         let (width, height) = (self.pixmap.width(), self.pixmap.height());
         let rgb: Vec<u8> = self

@@ -68,7 +68,8 @@ pub fn step(parameters: Vec<[CubeTensor; 4]>, step: AdamWStep) -> Vec<[CubeTenso
 
     let groups = grid(run_count);
     let [beta1, beta2] = step.betas.map(|beta| beta as f32);
-    let [bias_correction1, bias_correction2] = step.bias_corrections().map(|correction| correction as f32);
+    let [bias_correction1, bias_correction2] =
+        step.bias_corrections().map(|correction| correction as f32);
     let params = Params {
         run_count: run_count as u32,
         group_columns: groups[0] as u32,

@@ -9,7 +9,7 @@ use super::{Engine, Incoming};
 use crate::annotate::formats;
 use crate::config::{Config, Preset, SETTINGS};
 use crate::error::{Error, Result};
-use crate::palette;
+use crate::render::palette;
 use crate::session::{Backend, Event, Phase, Session};
 use crate::web::{cores, fetch, gpu};
 

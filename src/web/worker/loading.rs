@@ -147,11 +147,11 @@ impl Engine {
 
     /// Reads all images again at the size of `config`, and removes those that were removed. Returns none if cancelled.
     async fn read_again(&mut self, config: &Config) -> Result<Option<Dataset>> {
-        let removed = self.session()?.images().left_out();
+        let removed = self.session()?.images().removed();
         let sources = self.sources.clone();
         let sources: Vec<&ImageSource> = sources.iter().map(|(source, _)| source).collect();
         Ok(self.read(&sources, config).await?.map(|(mut images, _)| {
-            images.leave_out(&removed);
+            images.set_removed(&removed);
             images
         }))
     }
@@ -167,7 +167,7 @@ impl Engine {
         for source in sources {
             match source {
                 ImageSource::Puppets { count, seed } => {
-                    Dataset::check_room(images.read_len() + count, config.size)?;
+                    Dataset::check_memory(images.read_len() + count, config.size)?;
                     let mut progress = Progress::new("Drawing puppets");
                     for index in 0..*count {
                         images.push(synthetic::puppet(index, *seed, config.size).0);
@@ -188,9 +188,9 @@ impl Engine {
                     }));
                     let mut progress = Progress::new("Reading images");
                     let (names, total) = (inputs.names(|_| false), inputs.images.len());
-                    Dataset::check_room(images.read_len() + total, config.size)?;
+                    Dataset::check_memory(images.read_len() + total, config.size)?;
                     for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
-                        let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+                        let bytes = inputs::read(&files[input.file].1, input.entry.as_ref());
                         match bytes.and_then(|bytes| {
                             decode::decode(&name, &bytes, config.size, config.fit)
                         }) {

@@ -12,7 +12,7 @@ use crate::annotate::{
 use crate::checkpoint::torch::ReadAt;
 use crate::config::Config;
 use crate::data::inputs::{self, Input};
-use crate::data::{Dataset, Picture, Placement, decode, synthetic};
+use crate::data::{Dataset, Placement, SquareImage, decode, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{Event, Keypoints, Rejected};
 use crate::web::worker::Engine;
@@ -30,7 +30,7 @@ const PUPPET_PX: usize = 192;
 /// An image in which keypoints are to be found.
 struct Undetected {
     content: String,
-    image: Picture,
+    image: SquareImage,
     place: Place,
 }
 
@@ -42,7 +42,7 @@ impl Engine {
         let (files, removed) = match files.is_empty() {
             false => (files, Vec::new()),
             true => match self.training_files().await? {
-                Some(files) => (files, self.session()?.images().left_out()),
+                Some(files) => (files, self.session()?.images().removed()),
                 None => return Ok(()),
             },
         };
@@ -69,7 +69,7 @@ impl Engine {
         rejected.extend(inputs.numbered(&names).iter().map(reject));
         for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
             let file = &files[input.file].1;
-            let decoded = inputs::read(file, input.place.as_ref()).and_then(|bytes| {
+            let decoded = inputs::read(file, input.entry.as_ref()).and_then(|bytes| {
                 let image = decode::decode(&name, &bytes, config.size, config.fit)?;
                 Ok((content::hash_bytes(&bytes), image))
             });
@@ -79,7 +79,7 @@ impl Engine {
                         batch.push(Undetected {
                             content,
                             image,
-                            place: (file.clone(), input.place),
+                            place: (file.clone(), input.entry),
                         });
                     }
                     read += 1;
@@ -184,7 +184,7 @@ impl Engine {
     ) {
         for input in labels {
             let name = input.path();
-            let bytes = inputs::read(&files[input.file].1, input.place.as_ref());
+            let bytes = inputs::read(&files[input.file].1, input.entry.as_ref());
             let note = |reason| Rejected {
                 name: name.clone(),
                 reason,

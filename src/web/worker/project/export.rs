@@ -49,7 +49,13 @@ impl Engine {
                 continue; // the file is missing, or a frame that the page did not provide
             };
             let bytes = inputs::read(file, place.as_ref()).map_err(Error::File)?;
-            zip.add(formats::image_file(&annotations, image, format, path, bytes)?)?;
+            zip.add(formats::image_file(
+                &annotations,
+                image,
+                format,
+                path,
+                bytes,
+            )?)?;
             progress.report(i + 1, Some(total));
         }
         zip.finish()?;

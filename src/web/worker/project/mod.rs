@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::session::{Command, Event, discovered};
 
 /// The file of an image, and the image's place in the file if that is a zip.
-pub(super) type Place = (Blob, Option<archive::Place>);
+pub(super) type Place = (Blob, Option<archive::ZipEntry>);
 
 impl Engine {
     /// Executes a command on the project. Returns true if [`Event::Done`] is still to be sent.
@@ -90,7 +90,8 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
+                let motions =
+                    Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
                 let videos = motions.into_iter().map(|motion| {
                     let series = measures.iter().map(|measure| motion.series(*measure));
                     let series = series.collect::<Result<_>>()?;
@@ -105,7 +106,8 @@ impl Engine {
                 measures,
                 smoothing,
             } => {
-                let motions = Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
+                let motions =
+                    Motion::from_annotations(&self.project()?.annotations(layer)?, smoothing);
                 let text = motion::csv(&motions, &measures)?;
                 post_file(id, "motion.csv".into(), &blob(text.as_bytes())?);
                 return Ok(false);

@@ -1,15 +1,13 @@
-//! Names in zips that are not marked as UTF-8: which encoding their bytes are in, and the names in it.
+//! Decodes names in zips that are not marked as UTF-8.
 //!
-//! Zips made on Windows hold names in the code page of the country they come from, and nothing says which. What is counted
-//! here is how common the characters are that the bytes would be in each. No name gets lost whatever is found: the last
-//! resort, code page 437, has a character for every byte.
+//! Zips made on Windows hold names in the code page of their country, and do not say in which. The encoding is guessed by how common the
+//! characters are that the bytes would stand for. No name is lost: the last resort, code page 437, has a character for every byte.
 
 /// Characters 0x80 to 0xFF of the code pages of the United States and of western Europe.
 const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
 const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
-/// The encodings of several bytes a character, the likelier first where characters do not tell: their labels in the Encoding
-/// Standard, and how common a character is.
+/// Multi-byte encodings, the likelier first in case of equal scores: label in the Encoding Standard, and commonness of its characters.
 const WIDE: [(&str, Commonness); 4] = [
     ("shift_jis", shift_jis),
     ("euc-kr", euc_kr),
@@ -17,13 +15,13 @@ const WIDE: [(&str, Commonness); 4] = [
     ("gbk", gbk),
 ];
 
-/// For the bytes at the start of a character: how many they are, and 2 for a character of everyday texts, 0 for another,
-/// less for one that is hardly ever written. None where no character begins so.
+/// Returns, for the character at the start of the bytes, its length and 2 if it is common, 0 if it is not, and less if it is rare; none if
+/// no character starts so.
 type Commonness = fn(&[u8]) -> Option<(usize, i32)>;
 
-/// Names, each with whether the zip marks it as UTF-8, as text.
+/// Decodes names, each given with true if the zip marks it as UTF-8.
 ///
-/// Names that are not marked are UTF-8 if all of them can be (macOS writes them so), else in one encoding together.
+/// The unmarked names are UTF-8 if all of them can be (macOS writes them so), else they share one encoding.
 pub fn decode<'a>(names: impl Iterator<Item = (&'a [u8], bool)> + Clone) -> Vec<String> {
     let unmarked = names
         .clone()
@@ -36,10 +34,15 @@ pub fn decode<'a>(names: impl Iterator<Item = (&'a [u8], bool)> + Clone) -> Vec<
     };
     let page = [CP437, CP850]
         .into_iter()
-        .rev() // of equals the last is taken
-        .max_by_key(|page| strange.iter().map(|raw| western(raw, page)).sum::<i32>())
+        .rev() // max_by_key returns the last of equal elements
+        .max_by_key(|page| {
+            strange
+                .iter()
+                .map(|raw| western_score(raw, page))
+                .sum::<i32>()
+        })
         .unwrap_or(CP437);
-    let least: i32 = strange.iter().map(|raw| western(raw, page)).sum();
+    let least: i32 = strange.iter().map(|raw| western_score(raw, page)).sum();
     let mut wide: Vec<(i32, &str)> = WIDE
         .iter()
         .filter_map(|(label, commonness)| {
@@ -57,11 +60,12 @@ pub fn decode<'a>(names: impl Iterator<Item = (&'a [u8], bool)> + Clone) -> Vec<
             Ok(text) if says_utf8 || is_utf8 || raw.is_ascii() => text.to_string(),
             _ => label
                 .and_then(|label| converted(label, raw))
-                .unwrap_or_else(|| narrow(raw, page)),
+                .unwrap_or_else(|| decode_page(raw, page)),
         })
         .collect()
 }
 
+/// Sums the commonness of a name's characters in a multi-byte encoding; returns none if the bytes are not valid in it.
 fn wide_score(raw: &[u8], commonness: Commonness) -> Option<i32> {
     let (mut rest, mut score) = (raw, 0);
     while let Some(&first) = rest.first() {
@@ -78,7 +82,7 @@ fn wide_score(raw: &[u8], commonness: Commonness) -> Option<i32> {
 
 fn shift_jis(bytes: &[u8]) -> Option<(usize, i32)> {
     if matches!(bytes[0], 0xA1..=0xDF) {
-        return Some((1, 0)); // katakana of half the width
+        return Some((1, 0)); // half-width katakana
     }
     let (lead, trail) = (bytes[0], *bytes.get(1)?);
     if !matches!(lead, 0x81..=0x9F | 0xE0..=0xFC) || !matches!(trail, 0x40..=0x7E | 0x80..=0xFC) {
@@ -124,9 +128,9 @@ fn gbk(bytes: &[u8]) -> Option<(usize, i32)> {
     Some((2, count))
 }
 
-/// How much a name looks like a western word: its letters with accents stand among plain letters, in words of one case.
-fn western(raw: &[u8], page: &str) -> i32 {
-    let name = narrow(raw, page);
+/// Scores how much a name looks western: its accented letters stand among plain ones, in words of one case.
+fn western_score(raw: &[u8], page: &str) -> i32 {
+    let name = decode_page(raw, page);
     let mut score = 0;
     for word in name.split(|c: char| !c.is_alphabetic()) {
         let plain = word.chars().filter(char::is_ascii).count();
@@ -148,8 +152,8 @@ fn western(raw: &[u8], page: &str) -> i32 {
     score - 2 * signs as i32
 }
 
-/// Bytes as characters of a code page.
-fn narrow(raw: &[u8], page: &str) -> String {
+/// Decodes bytes of a single-byte code page.
+fn decode_page(raw: &[u8], page: &str) -> String {
     let upper: Vec<char> = page.chars().collect();
     raw.iter()
         .map(|&byte| match byte.checked_sub(0x80) {
@@ -159,7 +163,7 @@ fn narrow(raw: &[u8], page: &str) -> String {
         .collect()
 }
 
-/// Bytes in an encoding of the Encoding Standard as text; none if they are not in it.
+/// Decodes bytes in an encoding of the Encoding Standard; returns none if they are not valid in it.
 #[cfg(not(target_family = "wasm"))]
 fn converted(label: &str, raw: &[u8]) -> Option<String> {
     let encoding = encoding_rs::Encoding::for_label(label.as_bytes())?;
@@ -174,9 +178,10 @@ use crate::web::converted;
 mod tests {
     use super::*;
 
-    /// Names in an encoding, taken apart and put together again.
-    fn comes_back(label: &str, names: &[&str]) {
-        let encoding = encoding_rs::Encoding::for_label(label.as_bytes()).expect("a known one");
+    /// Checks that names survive encoding and decoding.
+    fn assert_round_trip(label: &str, names: &[&str]) {
+        let encoding =
+            encoding_rs::Encoding::for_label(label.as_bytes()).expect("a known encoding");
         let raw: Vec<Vec<u8>> = names
             .iter()
             .map(|name| {
@@ -193,21 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn names_come_back_out_of_the_code_pages_of_asia() {
+    fn decode_recognises_asian_code_pages() {
         // The second byte of the first three is a backslash.
-        comes_back("shift_jis", &["ソ.png", "表.png", "十.png", "犬.png"]);
-        comes_back(
+        assert_round_trip("shift_jis", &["ソ.png", "表.png", "十.png", "犬.png"]);
+        assert_round_trip(
             "shift_jis",
             &["写真/テスト01.jpg", "写真/ひらがな.jpg", "a.jpg"],
         );
-        comes_back("big5", &["成功.png", "許.png"]);
-        comes_back("big5", &["照片/測試一.jpg", "照片/臺灣.jpg"]);
-        comes_back("gbk", &["图片/测试1.jpg", "图片/中国.jpg"]);
-        comes_back("euc-kr", &["사진/강아지.jpg", "한글.png"]);
+        assert_round_trip("big5", &["成功.png", "許.png"]);
+        assert_round_trip("big5", &["照片/測試一.jpg", "照片/臺灣.jpg"]);
+        assert_round_trip("gbk", &["图片/测试1.jpg", "图片/中国.jpg"]);
+        assert_round_trip("euc-kr", &["사진/강아지.jpg", "한글.png"]);
     }
 
     #[test]
-    fn western_names_come_back() {
+    fn decode_recognises_western_code_pages() {
         let in_page = |page: &str, names: &[&str]| {
             let byte = |c: char| match c.is_ascii() {
                 true => c as u8,
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn utf8_needs_no_mark_and_every_byte_has_a_name() {
+    fn decode_accepts_unmarked_utf8_and_every_byte() {
         let names = ["käse.png", "手.png", "a.png"];
         assert_eq!(
             decode(names.iter().map(|name| (name.as_bytes(), false))),

@@ -1,8 +1,9 @@
-//! The colours of keypoints, the same on the page and in previews.
+//! The colours of keypoints, the same on the page, in previews and in exports.
 
 use crate::config::SETTINGS;
 
-/// Bright, far apart and, as far as twelve can be, distinct to colour-blind eyes: Okabe and Ito's, lifted for photographs.
+/// Bright colours that are far apart and, as far as twelve can be, distinct to colour-blind eyes: Okabe and Ito's, lightened for
+/// photographs.
 const FIRST: [[u8; 3]; 12] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -18,7 +19,13 @@ const FIRST: [[u8; 3]; 12] = [
     [96, 96, 96],
 ];
 
-/// `[64]` colours: keypoint k is drawn in the k-th, everywhere.
+/// Returns `[64]` RGB colours: keypoint k is drawn in the k-th, everywhere.
+///
+/// ```
+/// use autolink::render::palette::{colours, hex};
+///
+/// assert_eq!(hex(colours()[0]), "#e69f00");
+/// ```
 pub fn colours() -> Vec<[u8; 3]> {
     let most = SETTINGS
         .iter()
@@ -30,12 +37,19 @@ pub fn colours() -> Vec<[u8; 3]> {
     FIRST.into_iter().chain(further).collect()
 }
 
-/// `#rrggbb`
+/// Writes a colour as `#rrggbb`.
 pub fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Hue in degrees, saturation and lightness in `[0, 1]`.
+/// Reads a colour of the form `#rrggbb`; returns white for any other text.
+pub(crate) fn from_hex(hex: &str) -> [u8; 3] {
+    let digits = hex.strip_prefix('#').unwrap_or_default();
+    let value = u32::from_str_radix(digits, 16).unwrap_or(0xff_ffff);
+    [value >> 16, value >> 8, value].map(|byte| (byte & 0xff) as u8)
+}
+
+/// Converts HSL to RGB. Hue is in degrees, saturation and lightness are in `[0, 1]`.
 fn hsl(hue: f32, saturation: f32, lightness: f32) -> [u8; 3] {
     let reach = saturation * lightness.min(1.0 - lightness);
     let channel = |n: f32| {
@@ -65,6 +79,7 @@ mod tests {
                 let least = if j < 12 { 80.0 } else { 10.0 };
                 assert!(distance(a, b) > least, "{i} {} and {j} {}", hex(a), hex(b));
             }
+            assert_eq!(from_hex(&hex(a)), a);
         }
     }
 }

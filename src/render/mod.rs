@@ -1,0 +1,12 @@
+//! The one drawing of a skeleton, shared by the preview PNG, the PNG export and the SVG export: which edges stand out, the colours of
+//! keypoints, and the shapes.
+
+mod contrast;
+pub mod palette; // the colours of keypoints
+mod skeleton;
+
+pub use contrast::{MIN_CONTRAST, median_and_contrast, relative_strengths};
+pub(crate) use skeleton::{
+    DOT_RADIUS_UNITS, Dot, EDGE_OPACITY, EDGE_WIDTH_UNITS, Ink, Overlay, RIM_WIDTH_UNITS,
+    draw_weighted, encode_png,
+};
