@@ -8,7 +8,7 @@ export type Config = {
  */
 keypoints: number, 
 /**
- * Side of the square pictures that the model sees, px.
+ * Side of the square images that the model sees, px; a multiple of 16.
  */
 size: number, 
 /**
@@ -16,35 +16,35 @@ size: number,
  */
 width: number, 
 /**
- * How pictures become square.
+ * Method that makes images square.
  */
 fit: Fit, 
 /**
- * Mirror each picture with probability one half.
+ * Mirrors each image with probability one half.
  */
 flip: boolean, 
 /**
- * Which loss.
+ * Loss between reconstruction and image.
  */
 loss: LossKind, 
 /**
- * How many VGG16 blocks the perceptual loss compares (1: relu1_2 ... 4: relu4_3).
+ * Number of VGG16 blocks that the perceptual loss compares (1: relu1_2 ... 4: relu4_3).
  */
 perceptual_blocks: number, 
 /**
- * Side to which pictures are resized for the perceptual loss, px.
+ * Side to which images are resized for the perceptual loss, px.
  */
 perceptual_size: number, 
 /**
- * Pictures per step.
+ * Images per step.
  */
 batch: number, 
 /**
- * Pictures per forward pass; gradients add up to the batch. Equal to `batch` unless memory is short.
+ * Images per forward pass, a divisor of `batch`; their gradients are added up. Equal to `batch` unless memory is short.
  */
 micro_batch: number, 
 /**
- * Seed of everything random.
+ * Seed of all random streams.
  */
 seed: number, 
 /**
@@ -56,36 +56,36 @@ learning_rate: number,
  */
 weight_decay: number, 
 /**
- * Share of mask cells that are hidden.
+ * Mask ratio: the share of mask cells that are hidden.
  */
 mask_ratio: number, 
 /**
- * Mask cells along a side.
+ * Mask grid: the number of mask cells along each side.
  */
 mask_grid: number, 
 /**
- * Width of a drawn edge: squared distance (pictures span `[-1, 1]`) at which it has faded to 1/e.
+ * Edge thickness (the authors' `thick`): the squared distance at which an edge has faded to 1/e, where images span `[-1, 1]`.
  */
 thickness: number, 
 /**
- * How much faster edge weights learn than the rest (the authors' `sklr`).
+ * Edge learning-rate multiplier (the authors' `sklr`): how much faster edge weights learn than the rest.
  */
 edge_scale: number, 
 /**
- * Weight of every edge before training. Edges that can be seen move keypoints from the first step on.
+ * Initial edge weight. Visible edges move keypoints from the first step on.
  */
 edge_start: number, };
 export type Setting = { 
 /**
- * The field of [`Config`].
+ * Name of the field in [`Config`].
  */
 name: string, 
 /**
- * What people read.
+ * Label that people read.
  */
 label: string, 
 /**
- * One sentence: what it is, and what to expect if it is changed.
+ * Help text: its meaning, and the effect of a change.
  */
 help: string, 
 /**
@@ -97,7 +97,7 @@ min: number,
  */
 max: number, 
 /**
- * Whole numbers only; a multiple of this. `None`: any number.
+ * Allowed values are multiples of this; `None` allows any number.
  */
 step: number | null, 
 /**
@@ -105,11 +105,11 @@ step: number | null,
  */
 unit: string, 
 /**
- * The paper's value.
+ * Value in the paper.
  */
 paper: number, 
 /**
- * May be changed while training runs.
+ * Can be changed during training.
  */
 live: boolean, };
 export type ErrorKind = "setting" | "pictures" | "model" | "landmarks" | "weights" | "backend" | "training" | "file" | "network" | "crash";

@@ -6,6 +6,7 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
+use wasm_bindgen::JsValue;
 use web_sys::console;
 
 use super::fetch;
@@ -36,7 +37,7 @@ impl Subscriber for Console {
         let metadata = event.metadata();
         let mut line = Line(metadata.target().into());
         event.record(&mut line);
-        let line = line.0.into();
+        let line = JsValue::from(line.0);
         match *metadata.level() {
             Level::ERROR => console::error_1(&line),
             Level::WARN => console::warn_1(&line),
