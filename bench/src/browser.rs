@@ -74,7 +74,7 @@ async fn answer(request: JsValue) -> Result<String, String> {
 }
 
 async fn run(request: Request) -> Result<Run, String> {
-    let Question {
+    let Request {
         kind,
         quick,
         steps_only,
