@@ -19,7 +19,7 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(60);
 extern "C" {
     /// Prints progress to the console.
     #[wasm_bindgen(js_namespace = console, js_name = log)]
-    pub fn say(line: &str);
+    pub fn progress(line: &str);
 }
 
 #[derive(Deserialize)]

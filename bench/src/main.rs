@@ -20,14 +20,14 @@ fn main() -> anyhow::Result<()> {
 
 /// Prints progress on standard error.
 #[cfg(not(target_family = "wasm"))]
-fn say(line: &str) {
+fn progress(line: &str) {
     eprintln!("{line}");
 }
 
 #[cfg(target_family = "wasm")]
 mod browser;
 #[cfg(target_family = "wasm")]
-use browser::say;
+use browser::progress;
 
 #[cfg(target_family = "wasm")]
 fn main() {

@@ -15,7 +15,7 @@ use web_time::Instant;
 
 use crate::findings::{Convolutions, EdgeMap, Run, Shape, Step, StepProfile};
 use crate::layers::{self, Layer};
-use crate::say;
+use crate::progress;
 
 /// A GPU with a lower peak is software on the CPU.
 const SLOW_PEAK: f64 = 1e12;
@@ -55,7 +55,7 @@ pub async fn run(
 ) -> Run {
     let peak = plan.cores as f64 * peak(device).await;
     let bandwidth = bandwidth(device, is_slow(device, peak)).await;
-    say(&format!(
+    progress(&format!(
         "{place} ({adapter}): peak {:.1} GFLOP/s, copying {:.1} GB/s",
         peak / 1e9,
         bandwidth / 1e9
@@ -67,7 +67,7 @@ pub async fn run(
         false => Some(convolutions(device, peak, plan).await),
     };
     let detect_ms = detection(device).await * 1e3;
-    say(&format!("detection of one image: {detect_ms:.1} ms"));
+    progress(&format!("detection of one image: {detect_ms:.1} ms"));
     let edge_map = match plan.steps_only {
         true => None,
         false => Some(edge_map(device, is_slow(device, peak)).await),
@@ -185,7 +185,7 @@ async fn convolutions(device: &Device, peak: f64, plan: Plan) -> Convolutions {
         layers.extend(layers::perceptual_loss_layers(&config));
         layers.sort_by_key(|layer| [layer.inputs, layer.outputs, layer.side]);
         layers.dedup_by_key(|layer| [layer.inputs, layer.outputs, layer.side]);
-        say(&format!(
+        progress(&format!(
             "3x3 convolutions of {name}: percent of the peak, and speed-up over Burn"
         ));
         for layer in layers.iter().step_by(if plan.quick { 5 } else { 1 }) {
@@ -245,7 +245,7 @@ async fn convolution(
         format!("{:>8.1}%{times}", percent[i])
     });
     let shape = format!("{inputs}>{outputs} {side}px");
-    say(&format!(
+    progress(&format!(
         "{:>24} {shape:>14} x{batch:<2} {}",
         layer.name,
         shown.concat()
@@ -287,7 +287,7 @@ async fn steps(
             Some(batch) => batch,
             None if preset == Preset::Small => 1,
             None => {
-                say(&format!(
+                progress(&format!(
                     "no step of {name}: a single image takes more than {limit} s"
                 ));
                 continue;
@@ -335,7 +335,7 @@ async fn step(
         speedup_vs_tfjs: None, // Set after TensorFlow.js was measured.
         profile,
     };
-    say(&format!(
+    progress(&format!(
         "a step of {name}, {:?} loss, batch {}: {:.0} ms (the first {:.0} ms), {:.1} GFLOP/s, {:.1}% of the peak{}",
         step.loss,
         step.batch,
@@ -426,7 +426,7 @@ async fn edge_map(device: &Device, is_slow: bool) -> EdgeMap {
         let profile = profile?;
         Some(profile.peak_bytes - profile.bytes_before)
     });
-    say(&format!(
+    progress(&format!(
         "edge map of 496 edges at 128 px, batch {batch}: {:.2} ms, its reference {:.2} ms",
         ours * 1e3,
         reference * 1e3

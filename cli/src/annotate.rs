@@ -180,7 +180,7 @@ pub fn write_annotations(
     }
     reporter.rejected(&rejected);
     let (count, out) = (annotations.images.len(), options.out.display());
-    reporter.say(
+    reporter.print(
         &ProgressBar::hidden(),
         &format!("Wrote the annotations of {count} images to {out}, in {written} files."),
     );

@@ -103,7 +103,7 @@ pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
     };
     write(&options.out, &serde_json::to_vec(&detected)?)?;
     let count = detected.images.len();
-    reporter.say(
+    reporter.print(
         &ProgressBar::hidden(),
         &format!(
             "Wrote the keypoints of {count} images to {}.",

@@ -29,7 +29,7 @@ impl Reporter {
     }
 
     /// Prints a sentence above a progress bar; with `--json` it prints nothing.
-    pub fn say(&self, bar: &ProgressBar, sentence: &str) {
+    pub fn print(&self, bar: &ProgressBar, sentence: &str) {
         if !self.json {
             bar.suspend(|| warn(sentence));
         }

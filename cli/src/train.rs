@@ -74,7 +74,7 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let labelled = (landmarks.or(joints.map(Imported::from)))
         .map(|landmarks| LabelledSet::new(&landmarks, &images, options.eval_fit))
         .transpose()?;
-    reporter.say(&ProgressBar::hidden(), &about);
+    reporter.print(&ProgressBar::hidden(), &about);
     let mut session = Session::new(device, options.backend, config.clone())?;
     session.begin(config.clone(), images)?;
     if let Some(loaded) = resumed {
@@ -275,7 +275,7 @@ impl Run<'_> {
         let Score {
             error, baseline, ..
         } = score;
-        self.reporter.say(
+        self.reporter.print(
             &self.bar,
             &format!("step {step}: error {error:.4}, baseline {baseline:.4}"),
         );
@@ -375,7 +375,7 @@ impl Run<'_> {
         *count += 1;
         if *count == 1 {
             let sentence = format!("A {what} failed: {}.", without_stop(error));
-            self.reporter.say(&self.bar, &sentence);
+            self.reporter.print(&self.bar, &sentence);
             if self.reporter.json {
                 let line = json!({"type": "trouble", "message": sentence});
                 self.reporter.line(&line);
@@ -417,7 +417,7 @@ impl Run<'_> {
                 } else {
                     "Saved"
                 };
-                self.reporter.say(
+                self.reporter.print(
                     &self.bar,
                     &format!("{what} {} after {step} steps.", path.display()),
                 );

@@ -214,7 +214,7 @@ fn json_output_is_reproducible() {
     let [(first, model), (second, same)] = ["a.safetensors", "b.safetensors"].map(run);
     assert_eq!(first.len(), 3);
     assert_eq!(first, second);
-    // After the header, whose entries may stand in any order.
+    // After the header, whose entries have no fixed order.
     let values = |bytes: &[u8]| {
         let header = u64::from_le_bytes(*bytes.first_chunk().expect("a length"));
         bytes[8 + header as usize..].to_vec()
@@ -314,7 +314,7 @@ fn resumed_run_is_converted_and_annotates() {
     let points = fs::read_to_string(out.join("keypoints.csv")).expect("a table");
     assert!(points.contains(",j4,"), "{points}");
 
-    // The joints' table, for keypoints called otherwise and then as the model calls its own.
+    // The table of joints, first with other names than those of the model's keypoints, then with one of them.
     let against = |table: &Path| {
         autolink([
             "annotate",

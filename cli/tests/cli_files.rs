@@ -91,7 +91,7 @@ fn zip(to: &Path, files: &[(&str, &[u8])]) {
 
 /// Runs `detect`, and returns the names of the images and its standard error.
 fn detected(paths: &[&str]) -> (Vec<String>, String) {
-    // A file for each thread: tests run side by side.
+    // One file per thread, since tests run in parallel.
     let name = format!("detected-{:?}.json", std::thread::current().id());
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name.replace(['(', ')'], ""));
     let _ = fs::remove_file(&out);
@@ -119,7 +119,7 @@ fn detect_gives_images_of_the_same_name_unique_names() {
     let [s1, s2] = ["s1", "s2"].map(|name| folder.join(name));
     let (names, _) = detected(&[text(&s1), text(&s2)]);
     assert_eq!(names, ["s1/img.png", "s2/img.png", "x.png"]);
-    // A path given twice is one image.
+    // The same path twice is one image.
     let (names, _) = detected(&[text(&s2), text(&s2.join("x.png"))]);
     assert_eq!(names, ["img.png", "x.png"]);
     // Two zips.
@@ -128,7 +128,7 @@ fn detect_gives_images_of_the_same_name_unique_names() {
     zip(&b, &[("img.png", &two)]);
     let (names, _) = detected(&[text(&a), text(&b)]);
     assert_eq!(names, ["a.zip/img.png", "b.zip/img.png", "only.png"]);
-    // The labels have both as well, and the images lie beside them.
+    // The labels have both images as well, and the images are placed beside them.
     let out = folder.join("yolo");
     succeeds(&[
         "annotate",
@@ -183,7 +183,7 @@ fn detect_expands_patterns() {
     let (names, stderr) = detected(&[text(&folder.join("new/*.png"))]);
     assert_eq!(names, ["[d]*.png", "a.png", "b.png"]);
     assert!(!stderr.contains("Skipped"), "{stderr}");
-    // A file that is called like a pattern is that file.
+    // A pattern that is the name of a file stands for that file.
     let (names, _) = detected(&[text(&folder.join("new/[d]*.png"))]);
     assert_eq!(names, ["[d]*.png"]);
     for (pattern, sentence) in [
@@ -216,7 +216,7 @@ fn detect_skips_files_that_are_not_images() {
             ("empty.png", b""),
         ],
     );
-    // 20 GB of which only the first bytes take space.
+    // Sparse files of 20 GB.
     for (name, start) in [
         ("video.mp4", &b"\0\0\0\x18ftypisom"[..]),
         ("zeros.bin", b""),
@@ -282,7 +282,7 @@ fn detect_skips_pipes_and_circular_links() {
 fn eval_finds_images_in_zips_and_in_any_normal_form() {
     let folder = folder("eval");
     let puppets: Vec<Vec<u8>> = (0..8).map(puppet).collect();
-    // The disk has names in pieces, the table whole.
+    // File names are decomposed (NFD), names in the table composed (NFC).
     let names: Vec<String> = (0..8)
         .map(|i| format!("set/Gro\u{308}\u{df}e-{i}.png"))
         .collect();
@@ -404,7 +404,7 @@ fn annotate_places_upright_images_where_the_tool_expects_them() {
             .map(|path| fs::metadata(path).expect("there").ino());
         assert_eq!(a, b, "one file with two names");
     }
-    // Overlays beside the images themselves leave these alone.
+    // Overlays in the folder of the images leave these unchanged.
     succeeds(&[
         "annotate",
         text(&source),

@@ -110,7 +110,7 @@ fn lies_at(annotations: &Value, image: &str, landmark: usize, at_px: [f64; 2]) -
 #[test]
 fn commands_read_tables_of_other_programs() {
     let place = Place::new("labels");
-    // "ear" is blank on one image, and x.png is not here.
+    // "ear" is blank on one image, and x.png does not exist.
     let rows = "a.png,0.5,0.25,,\nb.png,0.4,0.5,0.2,0.2\nc.png,0.3,0.4,0.1,0.2\nd.png,0.3,0.3,0.2,0.2\nx.png,0.3,0.3,0.2,0.2\n";
     let table = format!("file,\"nose, left_x\",\"nose, left_y\",ear_x,ear_y\n{rows}");
     let blank = place.put("blank.csv", &table);
@@ -135,7 +135,7 @@ fn commands_read_tables_of_other_programs() {
         stderr(&output)
     );
 
-    // Each of these says the same.
+    // All of these tables hold the same landmarks.
     let quoted = table.replace(",0.5,0.25,,", ",\"0.5\",\"0.25\",\"\",\"\"");
     let semicolons = table
         .replace(',', ";")
@@ -165,7 +165,7 @@ fn commands_read_tables_of_other_programs() {
         assert_eq!(same, found, "{name}");
     }
 
-    // Tables of other tools, in px; one animal is no obstacle.
+    // Tables of other tools, in px, one of them with an individual.
     let animal = "scorer,me,me\nindividuals,m1,m1\nbodyparts,nose,nose\ncoords,x,y\na.png,10,20\nb.png,12,21\nc.png,9,22\nsub/f.png,9,20\n";
     let (output, found) = place.landmarks(&place.put("animal.csv", animal));
     assert!(output.status.success(), "{}", stderr(&output));

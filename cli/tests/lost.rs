@@ -29,7 +29,7 @@ const SMALL: [&str; 10] = [
     "pixel",
 ];
 
-/// More steps than any test waits for.
+/// More steps than a test can take.
 const ENDLESS: [&str; 2] = ["--steps", "4000000000"];
 
 /// Creates an empty folder for a test.
@@ -82,7 +82,7 @@ fn opens(file: &Path) -> usize {
     loaded.step
 }
 
-/// The program under way; killed when it is dropped.
+/// The running program, which is killed when this is dropped.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
@@ -101,7 +101,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Reads on until a line of this type.
+    /// Reads up to the next line of this type.
     fn until(&mut self, kind: &str) -> Value {
         let mut lines = self.lines.by_ref().map_while(Result::ok);
         let found = lines.find_map(|line| {
@@ -263,7 +263,7 @@ fn train_rejects_more_previews_than_fit_on_the_disk() {
 fn train_reports_failed_previews_once_and_saves_the_model() {
     let folder = folder("trouble");
     let previews = folder.join("previews");
-    // A preview of steps 2 and 4 cannot be written: folders have their names.
+    // The previews of steps 2 and 4 cannot be written, because folders have their names.
     for step in [2, 4] {
         fs::create_dir_all(previews.join(format!("step_{step:06}.png"))).expect("makes");
     }
@@ -326,7 +326,7 @@ fn train_rescues_files_that_cannot_be_saved() {
         ],
     );
     running.until("kept");
-    // It may be writing into it.
+    // The program may be writing into the folder.
     while fs::remove_dir_all(folder.join("gone")).is_err() {}
     running.until("trouble");
     running.signal("TERM");
@@ -395,7 +395,7 @@ fn nohup_ignores_the_hangup_signal() {
 fn kill_loses_only_steps_after_the_last_save() {
     let folder = folder("kill");
     let every = ["--save-every", "0"];
-    // Without a run, the model is kept.
+    // Without --run, the model is saved.
     for (more, file) in [
         (&["--run", "r.safetensors"][..], "r.safetensors"),
         (&[][..], "m.safetensors"),
@@ -454,7 +454,7 @@ fn existing_files_are_replaced_only_with_force() {
     );
     assert!(fs::read(&model).expect("is there") == kept);
 
-    // The run goes on in its own files; the log and the first preview stay.
+    // The run continues in its own files; the log and the first preview stay.
     let resume = |more: &[&str]| {
         let resume = ["train", "synthetic:8", "--resume", "r.safetensors"];
         autolink(&folder, &[&resume, more])
@@ -467,7 +467,7 @@ fn existing_files_are_replaced_only_with_force() {
         .collect();
     assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
 
-    // Another model, or one of more steps than the run that goes on, is not its own.
+    // A model of another run, or with more steps than the resumed run, is not replaced.
     let other = [
         "train",
         "synthetic:8",
@@ -612,7 +612,7 @@ fn small() -> Config {
     }
 }
 
-/// A run of three steps the next of which makes a parameter infinite, and only the one after that the loss.
+/// Makes a run of three steps whose next step makes a parameter infinite, and only the one after that the loss.
 fn doomed() -> Vec<u8> {
     let config = small();
     let pictures = synthetic::puppets(8, 0, config.size).dataset;
@@ -640,7 +640,7 @@ fn diverged_run_saves_its_last_finite_state() {
     fs::write(folder.join("r.safetensors"), doomed()).expect("writes");
     let resume = ["train", "synthetic:8", "--resume", "r.safetensors", "--out"];
     let more = ["--run", "onward.safetensors", "--save-every", "1000000"];
-    // The loss tells.
+    // The loss shows it.
     let output = autolink(
         &folder,
         &[&resume, &["m.safetensors", "--steps", "90"], &more],
@@ -650,11 +650,11 @@ fn diverged_run_saves_its_last_finite_state() {
     fails_with(&output, "Stopped and saved m.safetensors after 3 steps");
     assert_eq!(opens(&folder.join("m.safetensors")), 3);
     assert_eq!(opens(&folder.join("onward.safetensors")), 3);
-    // The loss of the last step is a number still, and the parameters are none.
+    // The loss of the last step is still finite, the parameters are not.
     let output = autolink(&folder, &[&resume, &["n.safetensors", "--steps", "4"]]);
     fails_with(&output, "no longer holds finite numbers (decoder.conv.");
     assert_eq!(opens(&folder.join("n.safetensors")), 3);
-    // So they are when it is saved on the way.
+    // The same happens when the run is saved during training.
     let every = ["o.safetensors", "--steps", "90", "--save-every", "0"];
     let output = autolink(&folder, &[&resume, &every]);
     fails_with(&output, "no longer holds finite numbers");
