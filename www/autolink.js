@@ -100,7 +100,7 @@ export async function createSession(options = {}) {
  */
 function startWorker(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(script), { type: "module", name: new URLSearchParams(location.search).get("log") ?? "" }); // the level of its log
+  return new Worker(URL.createObjectURL(script), { type: "module", name: `log:${new URLSearchParams(location.search).get("log") ?? "warn"}` }); // the level of its log
 }
 
 /** One engine with its images, its run and its annotation project. {@link createSession} makes one. */

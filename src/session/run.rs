@@ -130,15 +130,14 @@ impl Session {
     /// at its last finite state.
     pub async fn step(&mut self) -> Result<Vec<StepReport>> {
         self.clock.start();
-        let mut training = match std::mem::take(&mut self.run) {
-            Run::Training(training) => training,
-            run => match self.trainer(&run) {
-                Ok(trainer) => Box::new(Training::new(trainer, self.history.losses.len())),
-                Err(error) => {
-                    self.run = run;
-                    return Err(error);
-                }
-            },
+        // The run stays in its place all the time: a panic, as Burn makes of a lost device, must not lose it.
+        if !matches!(self.run, Run::Training(_)) {
+            let trainer = self.trainer()?;
+            let training = Training::new(trainer, self.history.losses.len());
+            self.run = Run::Training(Box::new(training));
+        }
+        let Run::Training(training) = &mut self.run else {
+            unreachable!("made above");
         };
         let output = training.trainer.step(&self.images);
         training.unread.push((output.step, output.loss));
@@ -147,7 +146,6 @@ impl Session {
             || self.backend == Backend::Cpu
             || training.unread.len() >= UNREAD_STEPS
             || self.clock.since_tick() >= UNREAD_TIME;
-        self.run = Run::Training(training);
         let mut reports = Vec::new();
         if is_reading_due {
             reports = self.read_losses().await?;
@@ -158,12 +156,12 @@ impl Session {
         Ok(reports)
     }
 
-    /// Makes the trainer that continues from `run`.
-    fn trainer(&self, run: &Run) -> Result<Trainer> {
+    /// Makes the trainer that continues the run.
+    fn trainer(&self) -> Result<Trainer> {
         self.images.check()?;
         let perceptual = perceptual(&self.config, &self.weights, &self.device)?;
         let count = self.images.len();
-        match run {
+        match &self.run {
             Run::Loaded(state) => {
                 Trainer::resume(TrainState::clone(state), count, &self.device, perceptual)
             }
@@ -316,4 +314,43 @@ fn perceptual(config: &Config, weights: &[Vec<u8>], device: &Device) -> Result<O
     let files: Vec<&[u8]> = weights.iter().map(Vec::as_slice).collect();
     let (blocks, size) = (config.perceptual_blocks, config.perceptual_size);
     Perceptual::from_bytes(&files, blocks, size, device).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use burn::tensor::Device;
+    use pollster::block_on;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::data::{Dataset, synthetic};
+    use crate::session::Backend;
+
+    #[test]
+    fn step_that_panics_leaves_the_run_in_its_place() {
+        let config = Config {
+            keypoints: 4,
+            size: 32,
+            width: 4,
+            batch: 2,
+            micro_batch: 2,
+            loss: LossKind::Pixel,
+            ..Config::default()
+        };
+        let images = synthetic::puppets(4, 0, config.size).dataset;
+        let mut session =
+            Session::new(Device::flex(), Backend::Cpu, config.clone()).expect("a session");
+        session.begin(config.clone(), images).expect("images");
+        block_on(session.step()).expect("a step");
+        // Without images, the indices of the next batch are out of range.
+        session.images = Dataset::new(config.size);
+        let panicked = catch_unwind(AssertUnwindSafe(|| block_on(session.step())));
+        assert!(panicked.is_err(), "the step should panic");
+        assert_eq!(session.steps_taken(), 1);
+        let run = block_on(session.save_run()).expect("the run");
+        let loaded = crate::checkpoint::load(&run, &session.training_device()).expect("loads");
+        assert_eq!(loaded.step, 1);
+    }
 }

@@ -11,13 +11,13 @@ use web_sys::console;
 
 use super::fetch;
 
-/// Writes events from a level on: the level that the page gave the worker as its name, otherwise warnings.
+/// Writes events from a level on: the level in the worker's name, `log:<level>`, otherwise warnings.
 pub fn init() {
     let name = fetch::scope().map_or_else(|_| String::new(), |scope| scope.name());
-    let level = match name.as_str() {
-        "" => LevelFilter::WARN,
-        name => name.parse().unwrap_or(LevelFilter::WARN),
-    };
+    let level = name
+        .strip_prefix("log:")
+        .and_then(|level| level.parse().ok());
+    let level = level.unwrap_or(LevelFilter::WARN);
     let _ = tracing::subscriber::set_global_default(Console(level)); // fails if there is one
 }
 

@@ -93,7 +93,7 @@ pub async fn adapter() -> std::result::Result<Adapter, String> {
         .any(|known| lower.contains(known));
     let smallest = get(&info, "subgroupMinSize").and_then(|size| size.as_f64());
     let lanes = match smallest {
-        Some(size) if has("subgroups") => size as usize,
+        Some(size) if has("subgroups") => (size as usize).max(1),
         _ => 1,
     };
     Ok(Adapter {
