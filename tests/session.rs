@@ -265,7 +265,7 @@ fn begin_rejects_too_few_images() {
         .begin(small(), one)
         .expect_err("one is too few")
         .to_string();
-    assert!(message.contains("one picture"), "{message}");
+    assert!(message.contains("only one image"), "{message}");
 }
 
 #[test]

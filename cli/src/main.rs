@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Command::Export(options) => succeeded(export::export(options)),
     };
     done.unwrap_or_else(|error| {
-        let message = format!("{error:#}").replace(".: ", ": "); // a message, and its source after a colon
+        let message = output::message(&error);
         if cli.json {
             let kind = (error.downcast_ref()).map_or(ErrorKind::File, autolink::Error::kind);
             reporter.event(&Event::Failed {

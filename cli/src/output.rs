@@ -57,3 +57,8 @@ impl Reporter {
 pub fn warn(sentence: &str) {
     let _ = writeln!(std::io::stderr(), "{sentence}");
 }
+
+/// Returns an error's sentence, followed by its technical source after a colon.
+pub fn message(error: &anyhow::Error) -> String {
+    format!("{error:#}").replace(".: ", ": ")
+}

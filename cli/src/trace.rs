@@ -12,5 +12,6 @@ pub fn init() {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .log_internal_errors(false) // a closed terminal must not end a run
         .init();
 }

@@ -27,7 +27,7 @@ use crate::files::{Gathered, read_landmarks};
 use crate::labelled::LabelledSet;
 use crate::log::Log;
 use crate::models::{load, open};
-use crate::output::Reporter;
+use crate::output::{Reporter, message};
 use crate::save::{Outputs, check_room, folder_of, is_same, write};
 use crate::signals::Signals;
 
@@ -363,7 +363,7 @@ impl Run<'_> {
         match guarded(|| work(self)) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.report_failure(what, &format!("{error:#}"));
+                self.report_failure(what, &message(&error));
                 None
             }
         }
@@ -483,7 +483,11 @@ impl Run<'_> {
         let Some(rescued) = rescued else {
             return Err(error);
         };
-        let sentence = format!("{error:#}; it was saved to {} instead", rescued.display());
+        let sentence = format!(
+            "{}; it was saved to {} instead",
+            message(&error),
+            rescued.display()
+        );
         self.report_failure("save", &sentence);
         Ok(rescued)
     }

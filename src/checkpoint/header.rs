@@ -78,7 +78,7 @@ pub(super) fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
     content.digits()
 }
 
-/// Returns the number of training steps of the model or run in a file. Only the header is read. See `tests/lost.rs`.
+/// Returns the number of training steps of the model or run in a file. Only the header is read. See `cli/tests/lost.rs`.
 ///
 /// # Errors
 /// [`Error::Model`] if the file is not a model of AutoLink.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Number of bytes that are read at once.
 const CHUNK: usize = 4 << 20;
 
-/// Opens a model, a run or the authors' checkpoint. See `tests/lost.rs`, which converts such files.
+/// Opens a model, a run or the authors' checkpoint. See `cli/tests/lost.rs`, which converts such files.
 ///
 /// # Errors
 /// [`Error::Model`] if the file is something else or damaged; [`Error::File`] if it cannot be read.

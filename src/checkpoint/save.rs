@@ -24,7 +24,7 @@ pub enum Precision {
     Float16,
 }
 
-/// Returns a model and its settings as the bytes of a `.safetensors` file. See `tests/lost.rs`.
+/// Returns a model and its settings as the bytes of a `.safetensors` file. See `cli/tests/lost.rs`.
 ///
 /// # Errors
 /// [`Error::Backend`] if the device does not answer, [`Error::Model`] if a number is not finite or too large for the precision.

@@ -1,4 +1,4 @@
-//! Operations and GPU readings for the benchmark (`cargo xtask bench`, `benches/measure.rs`), which shows their use.
+//! Operations and GPU readings for the benchmark (`cargo xtask bench`, `bench/src/measure.rs`), which shows their use.
 
 use std::collections::BTreeMap;
 use std::mem::take;

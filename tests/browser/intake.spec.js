@@ -43,7 +43,7 @@ test("two videos of one name get two names in every export, and frames show thei
   await expect(id("message")).toHaveText("Keypoints of 20 frames.", { timeout: 300_000 });
   await id("annotate-files").setInputFiles(await video("cam2/video.webm"));
   await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
-  await expect(id("file-notes-files")).toContainText("this one is video (2).webm here and in what is exported");
+  await expect(id("file-notes-files")).toContainText("one is called video (2).webm here and in exports");
   await expect(id("annotate-count")).toHaveText("60 images");
   // The same video under another name adds nothing, and the note gives its name in the project.
   await id("annotate-files").setInputFiles(await video("cam1/video.webm", "copy.webm"));

@@ -234,7 +234,7 @@ test("live settings keep the run, others ask before a new run", async ({ page })
 
   await id("keypoints").fill("5");
   await id("keypoints").press("Enter");
-  await expect(page.getByText("this needs a new run")).toBeVisible();
+  await expect(page.getByText("needs a new run")).toBeVisible();
   await id("keep-run").click();
   await expect(id("keypoints")).toHaveValue("12");
   await id("play").click();

@@ -47,7 +47,7 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
 
   // After closing the tab the page offers the run, which continues exactly.
   await open(page, FEW);
-  await expect(id("message")).toHaveText(new RegExp(`Kept from last time: Puppets, ${second} steps`));
+  await expect(id("message")).toHaveText(new RegExp(`From your last visit: Puppets, ${grouped(second)} steps`));
   await id("resume-last").click();
   await expect(id("step-count")).toHaveText(grouped(second));
   await expect(id("size")).toHaveValue("32");

@@ -62,7 +62,7 @@ pub(super) fn known_size(image: &Image) -> Result<[f64; 2]> {
 /// Makes an image's file at `path`, one of [`Format::image_paths`], beside the files of [`super::export`]: upright, so that labels
 /// fit in readers that ignore EXIF; for [`Format::Png`] with the skeleton drawn into it. `bytes` are the original file's.
 ///
-/// See `tests/cli_files.rs`.
+/// See `cli/tests/cli_files.rs`.
 ///
 /// # Errors
 /// [`Error::File`] if the image cannot be read, or cannot be written again.

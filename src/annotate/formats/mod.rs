@@ -175,7 +175,7 @@ pub struct FormatInfo {
 impl FormatInfo {
     /// Lists all formats, in the order in which they are offered.
     ///
-    /// See `tests/lost.rs`.
+    /// See `cli/tests/lost.rs`.
     pub fn all() -> Vec<FormatInfo> {
         let info = |format: Format| FormatInfo {
             format,

@@ -22,7 +22,7 @@ pub struct Agreement {
 /// Compares each keypoint of `found` with the landmark of its name in `placed`, in the order of `found`. Corrected keypoints are left
 /// out.
 ///
-/// See `tests/cli_labels.rs`.
+/// See `cli/tests/cli_labels.rs`.
 pub fn agreement(found: &Annotations, placed: &Annotations) -> Vec<Agreement> {
     let at = match_images(found, placed);
     let same = |name: &str| placed.keypoints.iter().position(|k| k.name == name);

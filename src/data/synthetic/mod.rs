@@ -93,7 +93,7 @@ pub fn puppet(index: usize, seed: u64, size_px: usize) -> (SquareImage, Vec<[f32
     (image, pose.joints.to_vec())
 }
 
-/// Draws the same puppet as a PNG file. See `tests/cli_files.rs`.
+/// Draws the same puppet as a PNG file. See `cli/tests/cli_files.rs`.
 ///
 /// # Errors
 /// [`Error::File`] if the PNG cannot be encoded.
