@@ -26,6 +26,7 @@ function ours(/** @type {import("@playwright/test").Page} */ page) {
       return new Promise((found, fail) => {
         worker.onmessage = ({ data }) => {
           if (data === "booted") worker.postMessage({ ...plan, weights });
+          else if (data.type === "builds") return;
           else if (data.found) found(data.found);
           else fail(new Error(data.failed ?? data.message));
         };

@@ -28,7 +28,7 @@ export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
 /** Parameters that are not settings. */
-const OTHERS = ["backend", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
+const OTHERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
 /** Pattern of the names of parts. */
 const PART = /^[a-z][a-z_-]*$/;
 

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { FEW, QUICK, at, bmp, movie, number, open, photographs, violations } from "./helpers.js";
+import { FEW, QUICK, at, bmp, grouped, movie, number, open, photographs, violations } from "./helpers.js";
 
 /** Ten photographs of hands, then discs.
  * @param {number} count
@@ -326,7 +326,7 @@ test("adding files of one name, unreadable files and stopping half way loses no 
     // Pressed within the page at the first count, because a fast machine could finish before a click from here.
     const [count, cancel] = ["annotate-count", "annotate-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
     const observer = new MutationObserver(() => {
-      if (!/^[1-9]\d* images$/.test(count.textContent ?? "")) return;
+      if (!/^[1-9][\d,]* images$/.test(count.textContent ?? "")) return;
       observer.disconnect();
       cancel.click();
     });
@@ -336,7 +336,7 @@ test("adding files of one name, unreadable files and stopping half way loses no 
   await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ images so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
-  await expect(id("annotate-count")).toHaveText(`${found} images`);
+  await expect(id("annotate-count")).toHaveText(`${grouped(found)} images`);
 });
 
 test("video gives frames, motion chart and table; an undecodable video is reported", async ({ page }) => {

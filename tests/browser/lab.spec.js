@@ -422,7 +422,7 @@ test("slow motion shows each stage of each step", async ({ page }) => {
     const seen = /** @type {[number, string][]} */ ([]);
     Object.assign(window, { seen });
     const look = () => {
-      const step = Number(document.getElementById("step-count")?.textContent);
+      const step = Number(document.getElementById("step-count")?.textContent?.replaceAll(",", ""));
       const stage = /** @type {HTMLElement | null} */ (document.querySelector(".tile.is-lit"))?.dataset.stage ?? "";
       const [lastStep, lastStage] = seen.at(-1) ?? [];
       if (step !== lastStep || stage !== lastStage) seen.push([step, stage]);

@@ -84,9 +84,9 @@ for (const without of ["", "VideoDecoder"]) {
     expect(varying.frames.map(({ frame }) => frame)).toEqual(up(taken.length));
     expect(varying.frames.map(({ drawn }) => drawn)).toEqual(taken);
     varying.frames.forEach(({ seconds }, i) => expect(Math.abs(seconds - taken[i] / 30)).toBeLessThan(0.0011));
-    await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound, but no frames.");
-    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no frames that can be read: it may be cut off.");
-    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("bad.mp4 cannot be decoded by this browser: save it as MP4");
+    await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound but no frames.");
+    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no readable frames. The file may be cut off.");
+    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("This browser cannot decode bad.mp4. Save it as MP4");
   });
 }
 
@@ -329,7 +329,7 @@ test("keys and buttons mark a point absent and remove an image, and select the n
   await canvas.focus();
   await page.keyboard.press("Shift+Delete");
   await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
-  await expect(page.getByTestId("editor-status")).toHaveText("Removed 0.png. Undo brings it back.");
+  await expect(page.getByTestId("editor-status")).toHaveText("Removed 0.png. Undo restores it.");
   await answer();
   await page.keyboard.press("PageDown");
   await expect(canvas).toHaveAttribute("aria-label", /^2\.png/);

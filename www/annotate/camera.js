@@ -92,7 +92,7 @@ export class Camera {
       if (!width || !height) continue;
       // Turning a phone changes the size of its images.
       if (reader?.canvas.width !== width || reader.canvas.height !== height) {
-        if (reader) sizeNote = `, sizeNote: now ${width} × ${height} px`;
+        if (reader) sizeNote = `, turned: now ${width} × ${height} px`;
         reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
         if (!reader) throw new Error("This browser has no canvas to read the camera with.");
       }
