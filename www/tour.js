@@ -22,12 +22,12 @@ const STOPS = [
     at: '[data-stage="masked"], [data-view="masked"]',
     within: "figure",
     title: "What is hidden here?",
-    text: "This is the masked input: most of the image is covered. Could you draw the rest? From these scraps alone, hardly: an arm may go up or down. Two networks play this game together.",
+    text: "This is the masked input: most of the image is covered. Could you draw the rest? From this input alone, hardly: an arm may go up or down. Two networks solve this task together.",
   },
   {
     at: '[data-stage="keypoints"], [data-view="skeleton"]',
     within: "figure",
-    title: "The detector leaves a hint",
+    title: "The detector finds keypoints",
     text: "It sees the whole image, but passes on only the positions of a few keypoints. Nobody tells it which ones. Before training they lie close together.",
   },
   {

@@ -1,10 +1,11 @@
-//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `faults`, `fuzz` and `bench`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `sentences`, `faults`, `fuzz` and `bench`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
 mod page;
 mod page_faults;
 mod process;
+mod sentences;
 mod setup;
 mod test;
 
@@ -20,6 +21,7 @@ const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   Build the page, serve it on this machine, and rebuild it on changes.
 cargo xtask dist                           Build the optimised page into dist/, a folder for any static host.
 cargo xtask test                           Run every check and every test.
+cargo xtask sentences [--check]            List every sentence that people read, with its place, or check their words against docs/glossary.md.
 cargo xtask fuzz [TARGET] [--minutes N]    Fuzz everything that reads files: one target or all, ten minutes each or N. See docs/reliability.md.
 cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves, send it signals, fill its disk; count what is lost.
 cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
@@ -54,6 +56,7 @@ fn work() -> Result<()> {
         ["serve", ref options @ ..] => page::serve(options),
         ["dist"] => page::dist(),
         ["test"] => test::all(),
+        ["sentences", ref options @ ..] => sentences::sentences(options),
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["faults", "page", ref options @ ..] => page_faults::faults(options),
         ["faults", ref options @ ..] => faults::faults(options),

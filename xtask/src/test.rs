@@ -38,6 +38,8 @@ pub fn all() -> Result<()> {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
     }
+    let sentences = ["cargo", "xtask", "sentences", "--check"];
+    report.stage("sentences", None, command(&sentences))?;
     let native = [
         "cargo",
         "clippy",
