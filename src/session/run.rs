@@ -323,10 +323,9 @@ mod tests {
     use burn::tensor::Device;
     use pollster::block_on;
 
-    use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, LossKind, Preset};
     use crate::data::{Dataset, synthetic};
-    use crate::session::Backend;
+    use crate::session::{Backend, Session};
 
     #[test]
     fn step_that_panics_leaves_the_run_in_its_place() {
@@ -337,7 +336,7 @@ mod tests {
             batch: 2,
             micro_batch: 2,
             loss: LossKind::Pixel,
-            ..Config::default()
+            ..Config::preset(Preset::Tiny)
         };
         let images = synthetic::puppets(4, 0, config.size).dataset;
         let mut session =
