@@ -170,7 +170,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
             say(`Saved ${file.name}.${notes.join("")}`);
           }),
         );
-        return make("li", {}, make("div", {}, make("b", {}, title), make("small", {}, about)), button);
+        return make("li", {}, make("div", {}, make("b", {}, title), " ", make("small", {}, about)), button);
       }),
     );
   });

@@ -188,7 +188,7 @@ export function showLandmarks(list, project, edit, open) {
           : `placed on ${placed_on}, predicted with an error of ${percent(error)} of the image${baseline == null ? "" : ` (mean position: ${percent(baseline)})`}`;
       const item = make("li", {}, dot, field, remove, make("small", { "data-testid": "landmark-error" }, text));
       if (error != null && worst.length) {
-        const links = make("small", {}, "Largest errors: ");
+        const links = make("small", {}, " Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
           const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, project.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));
