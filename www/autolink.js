@@ -248,7 +248,7 @@ export class Session {
     // Changes are sent one after the other: each patch applies to the result of the previous one.
     const answer = this.#configured.then(async () => {
       const config = this.settings;
-      if (!config) throw new EngineError("setting", "The engine is not ready yet.");
+      if (!config) throw new EngineError("setting", "The engine is not ready yet. Try again in a moment.");
       await this.#send({ type: "configure", config: { ...config, ...patch } });
     });
     this.#configured = answer.catch(() => {});
@@ -590,7 +590,7 @@ export class Session {
   #receive(event) {
     if (this.#ended) return;
     if (event.type === "builds") {
-      if (event.builds.some((build) => build !== BUILD)) this.#end(new EngineError("build", "The page and its engine are of different builds. Reload the page."));
+      if (event.builds.some((build) => build !== BUILD)) this.#end(new EngineError("build", "The page and its engine come from different builds. Reload the page."));
       return;
     }
     if (event.type === "booted") {

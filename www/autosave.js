@@ -104,8 +104,8 @@ export class Autosave {
       return true;
     } catch (error) {
       if (error instanceof EngineError && error.kind === "crash") return false;
-      const comesBack = this.#replacing ? " You can undo this until you close the page." : "";
-      return confirm(`The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without it?`);
+      const comesBack = this.#replacing ? " If you continue, you can restore the run until you close the page." : "";
+      return confirm(`The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without storing it?`);
     }
   }
 
@@ -193,7 +193,7 @@ export class Autosave {
   }
 }
 
-const IN_TWO_TABS = "Another tab trains this run too. It continues here as a separate run.";
+const IN_TWO_TABS = "Another tab is training this run. It continues here as a separate run.";
 
 /** Reason of a failure, whatever was thrown.
  * @param {unknown} error
@@ -202,5 +202,5 @@ const IN_TWO_TABS = "Another tab trains this run too. It continues here as a sep
 export function reasonOf(error) {
   if (error instanceof DOMException && error.name === "QuotaExceededError") return "its space for this page is used up";
   const text = error instanceof Error ? error.message || error.name : error == null ? "" : `${error}`;
-  return text.trim().replace(/\.$/, "") || "it does not say why";
+  return text.trim().replace(/\.$/, "") || "it gives no reason";
 }

@@ -128,7 +128,7 @@ export class LossChart {
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
     const joints = score
-      ? `Joint error: ${(100 * score.error).toFixed(1)}% of the side (mean pose: ${(100 * score.baseline).toFixed(1)}%)`
+      ? `Joint error: ${(100 * score.error).toFixed(1)}% of the image (mean pose: ${(100 * score.baseline).toFixed(1)}%)`
       : "";
     if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
     const text = steps.length && losses[at] !== undefined ? `Step ${grouped(steps[at])}: ${losses[at].toPrecision(4)}` : "";

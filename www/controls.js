@@ -29,7 +29,7 @@ export const CHOICES = [
   {
     name: "loss",
     label: "Loss",
-    help: "How reconstruction and image are compared. Perceptual (VGG16 features) copes with clothes, faces and backgrounds. Pixel (mean squared difference) is fast, and enough on plain backgrounds.",
+    help: "How the reconstruction and the image are compared. Perceptual (VGG16 features) copes with clothes, faces and backgrounds. Pixel (mean squared difference) is fast, and enough on plain backgrounds.",
     paper: "perceptual",
     options: [
       ["perceptual", "Perceptual"],
@@ -50,7 +50,7 @@ export const CHOICES = [
   {
     name: "flip",
     label: "Mirroring",
-    help: "Mirrors each image half of the time. This adds variety, but the model no longer tells left from right.",
+    help: "Mirrors each image half the time. This adds variety, but the model no longer tells left from right.",
     paper: "",
     options: [
       ["false", "Off"],
@@ -128,7 +128,7 @@ export class Controls {
     return field({
       id: "set-steps",
       label: "Stop at step",
-      help: "Training stops at this step. Leave the field empty to train until you pause. A skeleton appears after some hundred steps and improves for a thousand more.",
+      help: "Training stops at this step. Leave the field empty to train until you pause. A skeleton appears after a few hundred steps and improves for a thousand more.",
       paper: "20,001",
       input,
     });
@@ -277,7 +277,7 @@ function field({ id, label, help, input, unit = "", paper = "", slider = null })
     class: "help-toggle",
     "aria-expanded": "false",
     "aria-controls": helpId,
-    "aria-label": `What is ${label}?`,
+    "aria-label": `Help: ${label}`,
   });
   toggle.textContent = "?";
   const explanation = text("p", help, "help");

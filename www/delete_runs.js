@@ -41,7 +41,7 @@ export function openDeleteRuns(store, saves, remove, refresh) {
       setStatus(`Deleted ${titleOf(saved)}.`);
       (deleted ? undo : dialog).focus();
     } catch (error) {
-      setStatus(`${titleOf(saved)} could not be deleted: ${reasonOf(error)}.`);
+      setStatus(`The browser could not delete ${titleOf(saved)}: ${reasonOf(error)}.`);
     }
   };
   undo.addEventListener("click", async () => {
@@ -55,7 +55,7 @@ export function openDeleteRuns(store, saves, remove, refresh) {
       await refresh();
       dialog.querySelector("button")?.focus();
     } catch (error) {
-      setStatus(`The run could not be restored: ${reasonOf(error)}.`);
+      setStatus(`The browser could not restore the run: ${reasonOf(error)}.`);
     }
   });
 
@@ -72,7 +72,7 @@ export function openDeleteRuns(store, saves, remove, refresh) {
     byId("stored-many").hidden = list.length <= MOST_RUNS;
     byId("stored-many-text").textContent = `${count}. Choose which ones to delete.`;
     byId("delete-runs-text").textContent =
-      list.length > MOST_RUNS ? `${count}, and each takes space. Delete one that you no longer need, or keep all of them.` : `${count}.`;
+      list.length > MOST_RUNS ? `${count}, and each takes space. Delete those that you no longer need, or keep them all.` : `${count}.`;
     byId("delete-runs-list").replaceChildren(
       ...list.map((saved) => {
         const item = document.createElement("li");

@@ -41,7 +41,7 @@ export async function loadDemoRun() {
 async function demoPixels() {
   const bitmap = await createImageBitmap(await (await fetched("images.webp")).blob());
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
-  if (!context) throw new Error("This browser has no canvas to read the recording with.");
+  if (!context) throw new Error("This browser cannot read the recording. Use another browser.");
   context.drawImage(bitmap, 0, 0);
   return new Uint8Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data);
 }

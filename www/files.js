@@ -174,7 +174,7 @@ export function acceptDrops(zone, onFiles, say) {
     if (isOurs || !event.dataTransfer) return;
     const { types } = event.dataTransfer;
     if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`The dropped files could not be read (${error instanceof Error ? error.message : error}). Choose them with the button.`));
-    else if (types.includes("text/uri-list")) say("This is a link or an image of another page, not a file. Save the image first, then drop its file.");
-    else say("This is text, not a file. Drop images, videos, zips or folders.");
+    else if (types.includes("text/uri-list")) say("This is a link or an image from another page, not a file. Save the image first, then drop its file.");
+    else say("This is text, not a file. Drop images, videos, folders or zips.");
   });
 }

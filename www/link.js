@@ -69,7 +69,7 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   const count = (/** @type {number} */ most, /** @type {number} */ usual) => {
     const text = query.get("count");
     const value = text === null ? usual : numberOf(text, 2, most, 1);
-    if (value === null) refuse("count", `a sample has from 2 to ${grouped(most)} images`);
+    if (value === null) refuse("count", `a sample has 2 to ${grouped(most)} images`);
     return value ?? usual;
   };
   /** @type {protocol.Source | null} */ let source = null;
@@ -78,11 +78,11 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   if (sample === "puppets" || (sample !== "hands" && (query.has("count") || query.has("sample_seed")))) {
     const text = query.get("sample_seed");
     const seed = text === null ? PUPPETS.seed : numberOf(text, 0, Number.MAX_SAFE_INTEGER, 1);
-    if (seed === null) refuse("sample_seed", "a seed is a whole number from 0");
+    if (seed === null) refuse("sample_seed", "a seed must be a whole number, 0 or more");
     source = { kind: "puppets", count: count(MOST_PUPPETS, PUPPETS.count), seed: seed ?? PUPPETS.seed };
   } else if (sample === "hands") {
     source = { kind: "hands", count: count(HANDS.most, HANDS.usual), base_url: handsUrl };
-    if (query.has("sample_seed")) refuse("sample_seed", "only puppets have a seed, hands are photographs");
+    if (query.has("sample_seed")) refuse("sample_seed", "only puppets have a seed; hands are photographs");
   }
 
   const steps = query.get("steps");

@@ -337,7 +337,7 @@ async function loadNow(source, adds) {
     return false;
   }
   if (Array.isArray(source) && source.length === 0) {
-    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, zips or folders." } });
+    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, folders or zips." } });
     return false;
   }
   const loader = session;
@@ -494,7 +494,7 @@ function openTrained(model) {
   return transport.replace(async () => {
     if (!(await autosave.saveBeforeReplacing())) return;
     await attempt(async (engine) => {
-      store.set({ message: { kind: "info", text: `Loading the model: ${model.name}.` } });
+      store.set({ message: { kind: "info", text: `Opening ${model.name}.` } });
       const [file, ownImages] = await Promise.all([fileOf(model), imagesOf(model)]);
       const hasUserFiles = currentSources.some(isUserFiles);
       if (!hasUserFiles) {
@@ -505,7 +505,7 @@ function openTrained(model) {
       const { step } = engine.state();
       autosave.remember(store.state.run.id, step, file);
       store.set({ model: `${model.name}, a trained model of this page. ${model.about}` });
-      const text = `${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
+      const text = `Opened ${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
       store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: "Example images of the model." }) });
     });
     syncPhase();
@@ -540,7 +540,7 @@ async function openStoredNow(saved, isResumed) {
   await attempt(async (engine) => {
     store.set({ message: { kind: "info", text: `Opening ${saved.name}.` } });
     const files = await saves.files(saved.id);
-    let lastError = new Error(`${saved.name} is missing or damaged.`);
+    let lastError = new Error(`${saved.name} is missing or damaged. Open another run.`);
     for (const file of files) {
       try {
         await engine.resume(file);
@@ -583,7 +583,7 @@ async function restoreRun({ run, step, file, sources, removedImages, model }) {
     await engine.resume(file);
     const { run: opened, note } = await autosave.claimOpened(run);
     autosave.remember(opened.id, step, file);
-    const text = `${run.name || "The run"} is restored at step ${grouped(step)}.${note}`;
+    const text = `Restored ${run.name || "the run"} at step ${grouped(step)}.${note}`;
     const isBack = store.state.replacedRun?.file === file;
     store.set({ run: opened, message: { kind: "info", text }, ...(model ? { model } : {}), ...(isBack ? { replacedRun: null } : {}) });
   });
@@ -649,7 +649,7 @@ function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   const others = files.filter((file) => !isLabels(file));
   if (others.length) annotate.detect(others, failed, labels);
   else if (labels.length) annotate.importLabels(labels, failed);
-  else store.set({ fileNotes: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, zips or folders." } });
+  else store.set({ fileNotes: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, folders or zips." } });
 }
 
 /** Shows Train or Annotate, by the address. */

@@ -159,7 +159,7 @@ export class EdgeMatrix {
       const { row, column } = this.#picked;
       this.#write(
         row === column
-          ? [row, " has no edge to itself"]
+          ? ["Keypoint ", row, " has no edge to itself."]
           : [row, " \u2013 ", column, `: ${this.#weights[row][column].toFixed(3)}`],
       );
     } else {

@@ -43,6 +43,6 @@ export async function imagesOf({ source, pictures }) {
 /** @param {string} name */
 async function fetched(name) {
   const response = await fetch(new URL(name, folder)).catch(() => null);
-  if (!response?.ok) throw new Error(`${name} could not be loaded. Check the network and try again.`);
+  if (!response?.ok) throw new Error(`${name} could not be loaded. Check the connection, then try again.`);
   return new File([await response.blob()], name.split("/").at(-1) ?? name);
 }

@@ -36,7 +36,7 @@ import { PreviewCanvases } from "./views.js";
  */
 
 /** Labels of the buttons next to a message. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore previous run", reload: "Reload", "go-on": "Continue" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open a trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore the previous run", reload: "Reload", "go-on": "Continue" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -112,7 +112,7 @@ function sentenceOf(state) {
   }
   if (state.isPausing && !state.isPlaying) return { kind: "info", text: "Pausing after this step." };
   if (state.phase === "training") return { kind: "info", text: state.step ? "Training." : "Taking the first step." };
-  if (state.isPlaying && state.imageCount > 0) return { kind: "info", text: "Training starts." };
+  if (state.isPlaying && state.imageCount > 0) return { kind: "info", text: "Starting training." };
   if (state.imageCount === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
@@ -211,7 +211,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
         const about = document.createElement("p");
         const card = document.createElement("a");
         card.href = cardOf(model);
-        card.textContent = "Card";
+        card.textContent = "Model card";
         card.setAttribute("aria-label", `Model card: ${model.name}`);
         about.append(`${model.about} `, card);
         item.append(button, about);

@@ -14,7 +14,7 @@ import { counted, dateText } from "./format.js";
 /** @type {[RunAction, string, string][]} Action, label and tooltip. */
 const ACTIONS = [
   ["resume", "Resume", "Continue this run exactly where it stopped"],
-  ["open", "Open", "Use its model on the current images"],
+  ["open", "Open", "Use this run's model on the current images"],
   ["download", "Download", "Save this run as a file"],
   ["delete", "Delete", "Delete this run from the browser"],
 ];

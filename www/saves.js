@@ -97,7 +97,7 @@ export class Saves {
    */
   async remove(id) {
     const release = this.#lock?.id === id ? () => {} : await lockRun(id);
-    if (!release) throw new Error("Another tab trains this run. Close that tab first.");
+    if (!release) throw new Error("Another tab is training this run. Close that tab first.");
     try {
       await this.#exclusively((storage) => this.#removeFiles(storage, id));
     } finally {

@@ -11,5 +11,5 @@
  */
 export function insecure() {
   if (globalThis.isSecureContext) return "";
-  return "This page was not opened over https. The browser gives it no camera, no GPU, only one core and no storage for runs. Open the page over https or from localhost.";
+  return "This page was not opened over HTTPS, so the browser gives it no camera, no GPU, no storage for runs and only one core. Open the page over HTTPS or from localhost.";
 }

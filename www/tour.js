@@ -34,7 +34,7 @@ const STOPS = [
     at: '[data-stage="edge-map"], [data-view="edge-map"]',
     within: "figure",
     title: "Edges join the keypoints",
-    text: "Training learns which pairs are joined, and how strongly, once for all images. The decoder sees the keypoints only through this edge map.",
+    text: "Training finds which pairs are joined, and how strongly, once for all images. The decoder sees the keypoints only through this edge map.",
   },
   {
     at: '[data-stage="reconstruction"], [data-view="reconstruction"]',
@@ -45,13 +45,13 @@ const STOPS = [
   {
     at: "#play",
     title: "Start training",
-    text: "Press Play now, or the space bar later. Each step shows both networks a few images and changes them a little, so that the reconstruction improves.",
+    text: "Press Play now; later the space bar does the same. Each step shows both networks a few images and adjusts the networks a little, so that the reconstruction improves.",
   },
   {
     at: "#loss-chart",
     within: "section",
     title: "The loss measures the error",
-    text: "The loss is the difference between reconstruction and image. It should fall fast, then slowly. A wobble is normal.",
+    text: "The loss is the difference between the reconstruction and the image. It should fall fast, then slowly. A wobble is normal.",
   },
   {
     at: "#edge-matrix",

@@ -109,7 +109,7 @@ test("annotate detects, names, labels and corrects points and exports every form
     await page.keyboard.press("ArrowLeft");
     await expect(points.nth(1)).toContainText("by hand");
     await id("editor-close").click();
-    await expect(id("landmarks").locator("li").first()).toContainText(`placed on ${picture + 1}`);
+    await expect(id("landmarks").locator("li").first()).toContainText(`placed on ${picture + 1} image`);
   }
   await expect(id("landmark-error").first()).toContainText("% of the image");
   await expect(id("landmarks-missing")).toBeEmpty();
@@ -153,7 +153,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(points.nth(0)).toHaveText(/by hand$/);
   await page.keyboard.press("Escape");
   await expect(id("editor")).toBeHidden();
-  await expect(id("landmarks").locator("li").first()).toContainText("placed on 6");
+  await expect(id("landmarks").locator("li").first()).toContainText("placed on 6 images");
 
   // Each format is exported and read back.
   const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
@@ -241,7 +241,7 @@ test("keypoint list recolours, hides, merges and reorders keypoints and shows th
   await expect(id("message")).toContainText("Labels for 6 images.");
   const notes = id("annotate-keypoints").getByTestId("keypoint-note");
   await expect(notes).toHaveCount(11);
-  await expect(notes.first()).toContainText("0.0% of the image off its landmark (mean position: ");
+  await expect(notes.first()).toContainText("0.0% of the image away from its landmark (mean position: ");
 });
 
 test("project keeps labels after a reload until their images are added again", async ({ page }) => {
@@ -268,10 +268,10 @@ test("project keeps labels after a reload until their images are added again", a
   await open(page, QUICK);
   await id("half-annotate").click();
   // Labels wait for their images.
-  await expect(id("annotate-missing")).toContainText("10 images are missing");
+  await expect(id("annotate-missing")).toContainText("10 image files are missing");
   await expect(id("gallery-image").first()).toContainText("file missing");
   await id("annotate-layer").selectOption("landmarks");
-  await expect(id("landmarks").locator("li")).toContainText("placed on 1");
+  await expect(id("landmarks").locator("li")).toContainText("placed on 1 image");
   await id("annotate-files").setInputFiles(files);
   await expect(id("annotate-missing")).toBeEmpty();
   await expect(id("annotate-count")).toHaveText("10 images");
@@ -416,7 +416,7 @@ test("camera shows live keypoints and stops", async ({ page }) => {
   await expect(id("camera")).toBeHidden();
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("annotate-camera").click();
-  await expect(id("message")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
+  await expect(id("message")).toHaveText("The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.");
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {

@@ -84,7 +84,7 @@ test("lesson link hides the named parts and starts training", async ({ page }) =
   const id = at(page);
   await id("open-share").click();
   await id("share-lesson").locator("summary").click();
-  for (const name of ["Start at once", "Hide edge weights", "Hide model", "Hide Annotate"]) await page.getByLabel(name).check();
+  for (const name of ["Start training at once", "Hide edge weights", "Hide model", "Hide Annotate"]) await page.getByLabel(name).check();
   const link = new URL(await id("share-link").inputValue());
   expect(link.searchParams.get("hide")).toBe("edges,model,annotate");
   link.searchParams.set("hide", `${link.searchParams.get("hide")},seed`);
@@ -257,7 +257,7 @@ test("thumbnails support arrow keys and Delete, keep two images, and no key trai
   await expect(tiles).toHaveCount(2);
   await page.keyboard.press("Delete");
   await expect(tiles).toHaveCount(2);
-  await expect(page.getByText("At least 2 images must stay.")).toBeVisible();
+  await expect(page.getByText("Keep at least 2 images.")).toBeVisible();
   await expect(id("images-count")).toHaveText("2");
   await expect(id("step-count")).toHaveText("0");
 });
@@ -288,7 +288,7 @@ test("files dropped during a load are added after it", async ({ page }) => {
   await open(page, FIVE);
   await dropAtOnce(page, [all.slice(0, 60), all.slice(60, 64), all.slice(64)]);
   await expect(id("images-count")).toHaveText("66");
-  await expect(id("thumbnails-more")).toHaveText("and 6 more");
+  await expect(id("thumbnails-more")).toHaveText("Show 6 more");
   await expect(id("message")).toHaveText("Ready. Press Play to train.");
   expect(await lossAt(page, 4), "as if all had come at once").toBe(whole);
   await id("reset").click();
@@ -383,7 +383,7 @@ test("sample shows thumbnails, and a removed puppet is not trained on", async ({
   await expect(id("images-count")).toHaveText("39");
   await expect(id("images-removed")).toHaveText(", 1 removed");
   await id("open-share").click();
-  await expect(id("share")).toContainText("The link includes the images that you removed.");
+  await expect(id("share")).toContainText("The link also loads the images that you removed.");
   await page.keyboard.press("Escape");
   expect(await lossAt(page, 4)).not.toBe(whole);
   // Another size reads the images again, and the removed one stays removed.
@@ -438,7 +438,7 @@ test("zip shows a thumbnail for each image, page by page", async ({ page }) => {
   const tiles = id("thumbnails").getByRole("button");
   await expect(tiles).toHaveCount(60);
   await expect(tiles.first()).toHaveAccessibleName("Remove 00.bmp");
-  await expect(id("thumbnails-more")).toHaveText("and 10 more");
+  await expect(id("thumbnails-more")).toHaveText("Show 10 more");
   await id("thumbnails-more").click();
   await expect(tiles).toHaveCount(70);
   await expect(tiles.nth(60), "the first that is new").toBeFocused();
@@ -566,7 +566,7 @@ test("camera records n images after a countdown, and bad ones can be removed", a
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-status")).toHaveText("The camera cannot be used (the browser does not allow it: allow the camera for this page, then try again).");
+  await expect(id("record-status")).toHaveText("The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.");
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });

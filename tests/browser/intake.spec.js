@@ -101,7 +101,7 @@ test("three clicks place three landmarks during training", async ({ page }) => {
   for (const part of [0.4, 0.5, 0.6]) await page.mouse.click(box.x + part * box.width, box.y + part * box.height);
   await expect(id("editor-points").locator("button").filter({ hasText: "by hand" })).toHaveCount(3);
   await id("editor-close").click();
-  for (let item = 0; item < 3; item++) await expect(id("landmarks").locator("li").nth(item)).toContainText("placed on 1");
+  for (let item = 0; item < 3; item++) await expect(id("landmarks").locator("li").nth(item)).toContainText("placed on 1 image");
 });
 
 test("labels dropped with images are imported after them, and Train rejects labels", async ({ page }) => {
@@ -116,12 +116,12 @@ test("labels dropped with images are imported after them, and Train rejects labe
   const json = { name: "annotations.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(labels)) };
   await id("file-input").setInputFiles([...files, json]);
   await expect(id("images-count")).toHaveText("3");
-  await expect(page.locator("#rejected-files")).toContainText("Drop this file in Annotate, together with its images");
+  await expect(page.locator("#rejected-files")).toContainText("Open Annotate and drop this file there, together with its images");
   await id("half-annotate").click();
   await id("annotate-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
   await expect(id("annotate-count")).toHaveText("3 images");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveValue("middle");
-  await expect(id("landmarks").locator("li")).toContainText("placed on 3");
+  await expect(id("landmarks").locator("li")).toContainText("placed on 3 images");
   await expect(id("file-notes-files")).toContainText("other.json");
 });
 
@@ -169,7 +169,7 @@ test("camera recorder keeps recorded images when the camera is turned or unplugg
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
   await page.evaluate(() => Object.assign(/** @type {any} */ (window).camera, { width: 48, height: 64 }));
-  await expect(id("record-status")).toContainText("The camera was turned: images had 64 × 48 px, now they have 48 × 64 px.");
+  await expect(id("record-status")).toContainText("The camera was turned: images were 64 × 48 px, now they are 48 × 64 px.");
   // Read at once, because the next image changes the text.
   const [muted, unmuted] = await page.evaluate(() =>
     ["mute", "unmute"].map((what) => {
@@ -211,7 +211,7 @@ test("live camera follows a turned camera and reports an unplugged one", async (
   for (const [name, sentence] of [["NotFoundError", "there is no camera"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "the browser does not allow it"]]) {
     await page.evaluate((name) => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name))), name);
     await id("annotate-camera").click();
-    await expect(id("message")).toContainText(`The camera cannot be used (${sentence}`);
+    await expect(id("message")).toContainText(`The camera cannot be used: ${sentence}`);
   }
 });
 
@@ -222,9 +222,9 @@ test("page without https reports what is missing", async ({ page }) => {
   });
   await open(page, QUICK);
   const id = at(page);
-  await expect(id("link-note")).toContainText("This page was not opened over https. The browser gives it no camera, no GPU, only one core");
+  await expect(id("link-note")).toContainText("This page was not opened over HTTPS, so the browser gives it no camera, no GPU, no storage for runs and only one core");
   await id("open-record").click();
-  await expect(id("record-status")).toContainText("not opened over https");
+  await expect(id("record-status")).toContainText("not opened over HTTPS");
 });
 
 test("dropped links and text are reported, and files dropped on the editor are added", async ({ page }) => {

@@ -527,7 +527,7 @@ test("health card reports issues, and the chart shows the joint error of puppets
   await id("play").click();
   await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();
-  await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the side/);
+  await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the image/);
 });
 
 /** Address of a run with few and small images. */

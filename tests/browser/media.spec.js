@@ -84,9 +84,9 @@ for (const without of ["", "VideoDecoder"]) {
     expect(varying.frames.map(({ frame }) => frame)).toEqual(up(taken.length));
     expect(varying.frames.map(({ drawn }) => drawn)).toEqual(taken);
     varying.frames.forEach(({ seconds }, i) => expect(Math.abs(seconds - taken[i] / 30)).toBeLessThan(0.0011));
-    await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound but no frames.");
-    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no readable frames. The file may be cut off.");
-    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("This browser cannot decode bad.mp4. Save it as MP4");
+    await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound but no frames. Choose another file.");
+    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no readable frames. The file may be cut off: copy it again.");
+    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("This browser cannot decode bad.mp4. Convert it to MP4");
   });
 }
 

@@ -845,7 +845,7 @@ test("page answers every click during training", async ({ page }) => {
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(0);
   // Counts the clicks on help, not the one on Play.
   await page.evaluate(() => (/** @type {any} */ (window).seen.answers.length = 0));
-  const help = page.getByRole("button", { name: "What is Preset?" });
+  const help = page.getByRole("button", { name: "Help: Preset" });
   for (let i = 0; i < 20; i++) {
     const step = await number(id("step-count"));
     await help.click();
@@ -886,7 +886,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await check("ready");
     await small(page);
     const id = at(page);
-    await page.getByRole("button", { name: "What is Keypoints?" }).click();
+    await page.getByRole("button", { name: "Help: Keypoints" }).click();
     await id("play").click();
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(1);
     await check("training");

@@ -75,7 +75,7 @@ test("images of the same names but other content get no labels", async ({ page }
 
   await open(page, QUICK);
   await id("half-annotate").click();
-  await expect(id("annotate-missing")).toContainText("6 images are missing");
+  await expect(id("annotate-missing")).toContainText("6 image files are missing");
   await id("annotate-files").setInputFiles(images(90));
   await expect(id("file-notes-files")).toContainText("img_0 (2).bmp");
   await id("annotate-layer").selectOption("landmarks");
@@ -154,7 +154,7 @@ test("project can be saved to a file, renamed, deleted, restored and opened", as
   await expect(id("annotate-empty")).toBeVisible();
   await id("project-undo-button").click();
   await expect(id("project-name")).toHaveValue("Hands: left/right");
-  await expect(id("annotate-missing")).toContainText("6 images are missing");
+  await expect(id("annotate-missing")).toContainText("6 image files are missing");
 
   await id("project-delete").click();
   await expect(id("project-undo-button")).toBeVisible();
@@ -300,7 +300,7 @@ test("labels of an earlier version wait until they are attached", async ({ page 
   await open(page, QUICK);
   await id("half-annotate").click();
   await expect(id("project-name")).toHaveValue("Earlier work");
-  await expect(id("annotate-waiting")).toContainText("Labels of 1 image from an earlier version");
+  await expect(id("annotate-waiting")).toContainText("The labels of 1 image come from an earlier version");
   await expect(id("annotate-attach")).toBeDisabled();
   await id("annotate-files").setInputFiles(images(20));
   await id("annotate-layer").selectOption("landmarks");

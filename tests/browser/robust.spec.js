@@ -245,7 +245,7 @@ test("different builds of page and engine are reported, and a reload fixes it", 
   });
   await page.goto(FEW);
   const id = at(page);
-  await expect(id("message")).toHaveText("The page and its engine are of different builds. Reload the page.");
+  await expect(id("message")).toHaveText("The page and its engine come from different builds. Reload the page.");
   await id("reload").click();
   await expect(id("images-count")).toHaveText("40");
 

@@ -236,7 +236,7 @@ test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({
   expect(step).toBeGreaterThanOrEqual(3);
   await id("undo-run").click();
   await expect(id("step-count")).toHaveText(grouped(step));
-  await expect(id("message")).toContainText(`is restored at step ${grouped(step)}`);
+  await expect(id("message")).toHaveText(new RegExp(`^Restored .+ at step ${grouped(step)}\\.`));
   await id("step").click();
   await expect(id("step-count")).toHaveText(grouped(step + 1));
   const loss = await id("loss").textContent();
@@ -318,10 +318,10 @@ test("replacing a run that cannot be stored asks first", async ({ page }) => {
   await id("play").click();
   await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   const step = await number(id("step-count"));
-  await expect(id("autosave-error")).toContainText("cannot store this run: it does not say why");
+  await expect(id("autosave-error")).toContainText("cannot store this run: it gives no reason");
   await id("reset").click();
   await expect.poll(() => asked.length).toBe(1);
-  expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it does not say why. You can undo this`);
+  expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it gives no reason. If you continue, you can restore the run`);
   await expect(id("step-count")).toHaveText(grouped(step));
   answer = true;
   await id("reset").click();
@@ -362,7 +362,7 @@ test("second tab with one run continues as a separate run and reports it", async
   await open(second, FEW);
   const there = at(second);
   await there("resume-last").click();
-  await expect(there("message")).toContainText("Another tab trains this run too");
+  await expect(there("message")).toContainText("Another tab is training this run. It continues here");
   await expect(there("step-count")).toHaveText(grouped(step));
   const further = await playTo(second, step + 3);
   const kept = there("stored-runs").locator("li");
@@ -371,7 +371,7 @@ test("second tab with one run continues as a separate run and reports it", async
   await expect(kept.last()).toHaveText(steps(step));
   // It does not delete it either.
   await kept.last().getByTestId("stored-delete").click();
-  await expect(there("message")).toContainText("Another tab trains this run");
+  await expect(there("message")).toContainText("Another tab is training this run");
   await expect(kept).toHaveCount(2);
 
   // The first tab continues its own run; when it closes, the run can be claimed.

@@ -111,11 +111,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
     waiting.hidden = view.waiting === 0;
     const [labels, here] = [view.waiting, view.attachable];
     /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
-      `Labels of ${counted(labels, "image")} from an earlier version know their images by name only. ` +
-      (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Are these the same images?` : "Drop in the images, then attach the labels.");
+      `The labels of ${counted(labels, "image")} come from an earlier version, which stored only file names. ` +
+      (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Press Attach by name if ${here === 1 ? "it is the same image" : "they are the same images"}.` : "Drop in the images, then press Attach by name.");
     /** @type {HTMLButtonElement} */ (byId("annotate-attach")).disabled = here === 0;
     const missing = project.rows.filter((row) => !row.is_here).length;
-    byId("annotate-missing").textContent = missing ? `${counted(missing, "image")} ${missing === 1 ? "is" : "are"} missing. Drop in the files to see them; their labels are waiting.` : "";
+    byId("annotate-missing").textContent = missing ? `${counted(missing, "image file")} ${missing === 1 ? "is missing. Drop it in to see the image; its" : "are missing. Drop them in to see the images; their"} labels are kept.` : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), project, edit);
@@ -164,13 +164,13 @@ export function openAnnotate(store, { attempt, download, saves }) {
             const without = layer() === "keypoints" ? (project?.rows.filter((row) => row.step === null).length ?? 0) : 0;
             const missing = withImages() ? (project?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
             const notes = [
-              without ? ` It leaves out ${counted(without, "image")} without keypoints: press Detect again first.` : "",
-              missing ? ` It lacks the files of ${counted(missing, "image")}: drop them in first.` : "",
+              without ? ` It leaves out ${counted(without, "image")} without keypoints: press Detect again, then export once more.` : "",
+              missing ? ` It lacks ${counted(missing, "image file")}: drop ${missing === 1 ? "it" : "them"} in, then export once more.` : "",
             ];
             say(`Saved ${file.name}.${notes.join("")}`);
           }),
         );
-        return make("li", {}, make("div", {}, make("b", {}, title), make("small", {}, about)), button);
+        return make("li", {}, make("div", {}, make("b", {}, title), " ", make("small", {}, about)), button);
       }),
     );
   });

@@ -94,7 +94,7 @@ export class Camera {
       if (reader?.canvas.width !== width || reader.canvas.height !== height) {
         if (reader) sizeNote = `, turned: now ${width} × ${height} px`;
         reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-        if (!reader) throw new Error("This browser has no canvas to read the camera with.");
+        if (!reader) throw new Error("This browser cannot read the camera's images. Use another browser.");
       }
       const start = performance.now();
       reader.drawImage(this.#video, 0, 0, width, height);

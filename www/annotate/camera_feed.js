@@ -15,12 +15,12 @@ const WANTED = { width: { ideal: 640 }, height: { ideal: 480 } };
 
 /** Reasons for the errors of `getUserMedia`. @type {Record<string, string>} */
 const REASONS = {
-  NotAllowedError: "the browser does not allow it: allow the camera for this page, then try again",
-  SecurityError: "this browser allows no camera here",
-  NotFoundError: "there is no camera: connect one, then try again",
-  OverconstrainedError: "the chosen camera is gone: connect it, or choose another one",
-  NotReadableError: "another program uses it: close that program, then try again",
-  AbortError: "it did not start: try again",
+  NotAllowedError: "the browser does not allow it. Allow the camera for this page, then try again",
+  SecurityError: "this browser allows no camera here. Use another browser",
+  NotFoundError: "there is no camera. Connect one, then try again",
+  OverconstrainedError: "the chosen camera is gone. Connect it, or choose another one",
+  NotReadableError: "another program uses it. Close that program, then try again",
+  AbortError: "it did not start. Try again",
 };
 
 const MUTED = "The camera sends no images. Close other programs that use it, or uncover it. The page then continues by itself.";
@@ -53,7 +53,7 @@ export class Feed {
       if (track.muted) onMute(MUTED);
       if (track.readyState === "ended") this.#end("The camera stopped as soon as it started. Try again.");
     }
-    if (stream.getVideoTracks().length === 0) this.#end("This camera gives no images. Choose another one.");
+    if (stream.getVideoTracks().length === 0) this.#end("This camera sends no images. Choose another one.");
   }
 
   /**
@@ -65,7 +65,7 @@ export class Feed {
    */
   static async open(video, onEnd, onMute) {
     const missing = insecure();
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives pages no access to cameras.");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives pages no access to cameras. Use another browser.");
     const chosen = remembered();
     let stream;
     try {
@@ -73,7 +73,7 @@ export class Feed {
     } catch (error) {
       const name = error instanceof DOMException || error instanceof Error ? error.name : "";
       const reason = REASONS[name] ?? (error instanceof Error ? error.message.replace(/\.$/, "") : `${error}`);
-      throw new Error(`The camera cannot be used (${reason}).`);
+      throw new Error(`The camera cannot be used: ${reason}.`);
     }
     const feed = new Feed(stream, video, onEnd, onMute);
     video.muted = true;

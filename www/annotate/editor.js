@@ -288,7 +288,7 @@ export class Editor {
         name.textContent = label.name;
         const small = document.createElement("small");
         small.textContent = state;
-        button.replaceChildren(dot, name, small);
+        button.replaceChildren(dot, name, " ", small);
       }
       button.setAttribute("aria-pressed", `${k === this.#selected}`);
     });

@@ -101,7 +101,7 @@ export class Gallery {
     const button = document.createElement("button");
     button.type = "button";
     button.dataset.testid = "gallery-image";
-    button.append(document.createElement("canvas"), document.createElement("span"), document.createElement("small"));
+    button.append(document.createElement("canvas"), document.createElement("span"), " ", document.createElement("small"));
     button.addEventListener("click", () => this.#onOpen(this.#order[position]));
     button.addEventListener("keydown", (event) => this.#move(event, position));
     const remove = document.createElement("button");

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { counted } from "../format.js";
+
 /** @import * as protocol from "../protocol.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 
@@ -120,10 +122,10 @@ export function showKeypoints(list, project, edit) {
       field.dataset.testid = "keypoint-name";
       const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
       const notes = [];
-      if (placed_on) notes.push(`corrected on ${placed_on}`);
+      if (placed_on) notes.push(`corrected on ${counted(placed_on, "image")}`);
       if (error != null) {
         const mean = baseline == null ? "" : ` (mean position: ${percent(baseline)})`;
-        notes.push(`${percent(error)} of the image off its landmark${mean}`);
+        notes.push(`${percent(error)} of the image away from its landmark${mean}`);
       }
       if (notes.length) item.append(make("small", { "data-testid": "keypoint-note" }, notes.join(", ")));
       return item;
@@ -184,11 +186,11 @@ export function showLandmarks(list, project, edit, open) {
       const remove = button(`landmark-remove-${index}`, "×", `Remove ${name}`, () => edit({ kind: "remove-landmark", index }));
       const text =
         error == null
-          ? `placed on ${placed_on}`
-          : `placed on ${placed_on}, predicted with an error of ${percent(error)} of the image${baseline == null ? "" : ` (mean position: ${percent(baseline)})`}`;
+          ? `placed on ${counted(placed_on, "image")}`
+          : `placed on ${counted(placed_on, "image")}, predicted with an error of ${percent(error)} of the image${baseline == null ? "" : ` (mean position: ${percent(baseline)})`}`;
       const item = make("li", {}, dot, field, remove, make("small", { "data-testid": "landmark-error" }, text));
       if (error != null && worst.length) {
-        const links = make("small", {}, "Largest errors: ");
+        const links = make("small", {}, " Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
           const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, project.row(image)?.name ?? "");
           link.addEventListener("click", () => open(image));

@@ -148,7 +148,7 @@ export class MotionPanel {
       if (request !== this.#request) return;
       const wanted = this.#field("motion-video").value;
       const found = videos.find(([name]) => name === wanted) ?? videos[0];
-      const module = await optional(() => import("../vendor/uPlot.esm.js"), "The chart", (text) => (this.#chart.textContent = text));
+      const module = await optional(() => import("../vendor/uPlot.esm.js"), "The motion chart", (text) => (this.#chart.textContent = text));
       if (module && found && request === this.#request) this.#draw(module.default, found[1], found[2]);
     });
   }
@@ -178,7 +178,7 @@ export class MotionPanel {
       const known = values.filter((value) => value !== null);
       return known.length ? `${title}: ${Math.min(...known).toFixed(1)} to ${Math.max(...known).toFixed(1)}` : `${title}: no values`;
     });
-    this.#chart.setAttribute("aria-label", `Over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${ranges.join("; ")}`);
+    this.#chart.setAttribute("aria-label", `Motion over ${(seconds.at(-1) ?? 0).toFixed(1)} s. ${ranges.join("; ")}`);
   }
 }
 

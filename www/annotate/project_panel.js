@@ -219,7 +219,7 @@ export class ProjectPanel {
     this.#waiting = waits;
     const copy = make("button", { type: "button", class: "small", "data-testid": "project-copy" }, "Open a copy");
     copy.addEventListener("click", () => this.#copy(saved));
-    const text = `“${saved.name}” is open in another tab. It opens here when that tab is closed.`;
+    const text = `“${saved.name}” is open in another tab. Close that tab to open the project here, or open a copy.`;
     element("project-busy").replaceChildren(make("span", {}, text), copy);
     element("project-busy").hidden = false;
     lockProject(saved.id, waits.signal).then((release) => {
@@ -287,7 +287,7 @@ export class ProjectPanel {
       } catch (error) {
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         const reason = isFull ? "its space for this page is used up" : error instanceof Error ? error.message : String(error);
-        this.#saveError = `Not saved (${reason.replace(/\.$/, "")}). Press Save to a file.`;
+        this.#saveError = `The browser cannot store this project: ${reason.replace(/\.$/, "")}. Press Save to a file.`;
       }
     });
     this.#show();
@@ -309,7 +309,7 @@ export class ProjectPanel {
       const project = await session.saveProject(this.#name);
       const file = new File([project], fileName(this.#name), { type: "application/json" });
       this.#page.download(file);
-      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. The file holds labels and names but no images: keep them with it.` } });
+      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names, but no images: keep those as well.` } });
     });
   }
 

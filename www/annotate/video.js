@@ -81,15 +81,15 @@ export const isVideo = (/** @type {{ name: string, file: File }} */ { name, file
 export async function openVideo(file) {
   // Checks that the file can be read: a file that was moved fails elsewhere without a reason.
   await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new Error(`${file.name} cannot be read. Choose it again.`);
+    throw new Error(`The browser could not read ${file.name}. Drop it again, or choose it with the button.`);
   });
   const track = await readTrack(file);
-  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off.`);
+  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off: copy it again.`);
   const decoder = (track && (await decodeWithWebCodecs(track).catch(() => null))) ?? (await decodeWithElement(file, track?.times ?? null).catch(() => null));
   if (!decoder) {
     track?.close();
     const holds = track?.codec ? ` (it holds ${track.codec})` : "";
-    throw new Error(`This browser cannot decode ${file.name}${holds}. Save it as MP4 (H.264) or WebM and drop it again.`);
+    throw new Error(`This browser cannot decode ${file.name}${holds}. Convert it to MP4 (H.264) or WebM, then drop it again.`);
   }
   return videoOf(file, decoder.times, decoder, Boolean(track));
 }
@@ -166,7 +166,7 @@ function frameCanvases() {
   /** @param {number} width @param {number} height @param {CanvasRenderingContext2DSettings} [how] */
   const made = (width, height, how) => {
     const context = new OffscreenCanvas(width, height).getContext("2d", how);
-    if (!context) throw new Error("This browser has no canvas to draw frames on.");
+    if (!context) throw new Error("This browser cannot draw video frames. Use another browser.");
     return context;
   };
   return {
@@ -217,7 +217,7 @@ async function readTrack(file) {
     if (!track) {
       const hasSound = await input.getPrimaryAudioTrack();
       input.dispose();
-      if (hasSound) throw new NoFramesError(`${file.name} has sound but no frames.`);
+      if (hasSound) throw new NoFramesError(`${file.name} has sound but no frames. Choose another file.`);
       return null;
     }
     /** @type {[number, number][]} */ const shown = [];
@@ -385,7 +385,7 @@ async function decodeWithElement(file, known) {
 async function copyImage({ width, height, draw }) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("This browser has no canvas to draw frames on.");
+  if (!context) throw new Error("This browser cannot draw video frames. Use another browser.");
   draw(context, width, height);
   return { width, height, draw: (context, width, height) => context.drawImage(canvas, 0, 0, width, height) };
 }

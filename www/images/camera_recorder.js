@@ -128,7 +128,7 @@ export async function recordImages(dialog, verb) {
       const now = `${videoWidth} × ${videoHeight} px`;
       const isTurned = sides !== "" && sides !== now;
       if (sides === "") sides = now;
-      say(`${shot} of ${count}${isTurned ? `. The camera was turned: images had ${sides}, now they have ${now}.` : ""}`);
+      say(`${shot} of ${count}${isTurned ? `. The camera was turned: images were ${sides}, now they are ${now}.` : ""}`);
       show();
     }
     // If the camera stopped by itself, that was reported.

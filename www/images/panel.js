@@ -52,7 +52,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
 
   const say = (/** @type {string} */ text) => void (byId("removed-text").textContent = text);
   const thumbnailList = new Thumbnails(byId("thumbnails"), (index) => {
-    if (store.state.read.count - removed.length <= MIN_IMAGES) return say(`At least ${MIN_IMAGES} images must stay.`);
+    if (store.state.read.count - removed.length <= MIN_IMAGES) return say(`Keep at least ${MIN_IMAGES} images.`);
     undoStack.push({ removed, undoText: `Restored ${names[index]}.` });
     setRemoved([...removed, index]);
     say(`Removed ${names[index]}.`);
@@ -87,7 +87,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     // Before the first thumbnails arrive, their space is reserved.
     byId("thumbnails-more").classList.toggle("is-waiting", thumbnailList.count === 0);
     byId("thumbnails-more").hidden = more <= 0 && thumbnailList.count > 0;
-    byId("thumbnails-more").textContent = `and ${grouped(more)} more`;
+    byId("thumbnails-more").textContent = `Show ${grouped(more)} more`;
   };
 
   /** Shows the first `count` thumbnails. @param {number} count */
@@ -199,7 +199,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
 
   return {
     loadFiles(files, failed) {
-      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "Training does not use labels. Drop this file in Annotate, together with its images." }));
+      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "Training does not use labels. Open Annotate and drop this file there, together with its images." }));
       const rejected = [...failed, ...labels];
       const videos = files.filter(isVideo);
       const others = files.filter((file) => !isVideo(file) && !isLabels(file));

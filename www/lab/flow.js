@@ -20,9 +20,9 @@ export const STAGES = /** @type {const} */ ({
   "edge-map": "All edges, each as bright as its weight. The decoder sees the keypoints only through this map.",
   mask: "A random mask. Dark cells are hidden from the decoder.",
   masked: "The masked input shows the appearance, and little of the pose.",
-  reconstruction: "The decoder reconstructs the image from edge map and masked input. The number is its mean error.",
+  reconstruction: "The decoder reconstructs the image from the edge map and the masked input. The number is its mean error.",
   without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
-  difference: "The difference between reconstruction and image. Training makes it smaller.",
+  difference: "The difference between the reconstruction and the image. Training makes it smaller.",
 });
 
 /** @typedef {keyof typeof STAGES | "skeleton"} Stage */
@@ -33,7 +33,7 @@ const CHANNELS = { image: 0, heatmaps: 0, keypoints: 0, masked: 1, "edge-map": 2
 const CHANNEL_COUNT = 6;
 /** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
-  keypoints: "N and P select a keypoint. Arrow keys move it, with Shift farther.",
+  keypoints: "N and P select a keypoint. Arrow keys move it; with Shift, they move it farther.",
   mask: "Arrow keys select a cell. Space hides or shows it.",
 };
 /** Time that a stage is lit in slow motion, ms; all stages together take less than a step. */

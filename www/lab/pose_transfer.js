@@ -83,7 +83,7 @@ export function openPoseTransfer(store, details, attempt) {
     });
     const text = `At step ${grouped(grid.step)}.`;
     if (step.textContent !== text) step.textContent = text;
-    canvas.setAttribute("aria-label", `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; on the diagonal each image in its own pose`);
+    canvas.setAttribute("aria-label", `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; the diagonal shows each image in its own pose`);
   }
 
   details.addEventListener("toggle", () => details.open && ask());
