@@ -242,7 +242,7 @@ fn train_rejects_more_images_than_fit_into_memory() {
             &folder,
             &[&["train", count, "--out", "m.safetensors"], &SMALL],
         );
-        fails_with(&output, "too many for the memory");
+        fails_with(&output, "do not fit into memory");
     }
     assert!(names(&folder).is_empty());
 }
