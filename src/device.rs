@@ -112,7 +112,7 @@ pub async fn open_gpu() -> Result<Device> {
     let options = Device::wgpu_options().memory_config(MemoryConfiguration::ExclusivePages);
     options.init_async().await.map_err(|error| {
         Error::Backend(format!(
-            "No graphics adapter can be used here ({error}). Use the CPU backend instead."
+            "No GPU can be used here ({error}). Use the CPU instead."
         ))
     })
 }

@@ -137,13 +137,13 @@ mod tests {
 
     #[test]
     fn with_source_keeps_kind_and_message() {
-        let error = Error::File("The checkpoint could not be read.".into())
+        let error = Error::File("The checkpoint cannot be read.".into())
             .with_source(std::io::Error::other("no such device"));
         assert_eq!(error.kind(), ErrorKind::File);
-        assert_eq!(error.to_string(), "The checkpoint could not be read.");
+        assert_eq!(error.to_string(), "The checkpoint cannot be read.");
         assert_eq!(
             error.message_with_source(),
-            "The checkpoint could not be read. (no such device)"
+            "The checkpoint cannot be read. (no such device)"
         );
         let plain = Error::File("The file is empty.".into());
         assert_eq!(plain.message_with_source(), "The file is empty.");

@@ -133,7 +133,7 @@ fn inputs_list_labels_and_reject_nested_zips() {
     assert_eq!(inputs.images.len(), 1);
     assert_eq!(inputs.rejected.len(), 1);
     assert_eq!(inputs.rejected[0].0, "z.zip/inner.zip");
-    assert!(inputs.rejected[0].1.contains("zip inside of a zip"));
+    assert!(inputs.rejected[0].1.contains("zip inside a zip"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn names_include_the_zip_only_where_two_collide() {
     let numbered = inputs.numbered(&names);
     assert_eq!(numbered[1].0, "folder/one.zip/b.png");
     assert!(
-        numbered[1].1.contains("this one is b (2).png here"),
+        numbered[1].1.contains("This one is called b (2).png here"),
         "{numbered:?}"
     );
 }
@@ -221,7 +221,7 @@ fn set_flags(zip: &mut [u8], change: impl Fn(u16) -> u16) {
 
 #[test]
 fn inputs_reject_unreadable_zips_with_a_sentence() {
-    let none = "There is no image in this zip.";
+    let none = "There are no images in this zip.";
     assert_eq!(rejection(&zip(&[("a.txt", b"text")])), none);
     assert_eq!(rejection(&zip(&[])), none);
 
@@ -247,7 +247,7 @@ fn inputs_reject_unreadable_zips_with_a_sentence() {
     let (images, _) = read("z.zip", &damaged);
     assert_eq!(
         images[0].1,
-        Err("The file is damaged in the zip: pack it again.".into())
+        Err("The file is damaged in the zip. Pack it again.".into())
     );
     assert_eq!(images[1], ("b.png".into(), Ok(PNG.to_vec())));
 
@@ -463,7 +463,7 @@ fn unpack_stops_at_the_size_limit() {
     let honest = zeros();
     assert!(honest.len() < 1 << 20);
     let (images, _) = read("z.zip", &honest);
-    let too_large = "The file has more than 256 MiB, which is too large for an image here.";
+    let too_large = "The file has more than 256 MiB, which is too large for an image.";
     assert_eq!(images[0], ("a.png".into(), Err(too_large.into())));
     assert_eq!(images[1], ("b.png".into(), Ok(PNG.to_vec())));
 
@@ -481,7 +481,7 @@ fn unpack_stops_at_the_size_limit() {
     let (images, _) = read("z.zip", &liar);
     assert_eq!(
         images[0].1,
-        Err("The file is damaged in the zip: pack it again.".into())
+        Err("The file is damaged in the zip. Pack it again.".into())
     );
     assert_eq!(images[1].1, Ok(PNG.to_vec()));
 }

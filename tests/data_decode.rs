@@ -254,27 +254,27 @@ fn decode_rejects_bad_files_with_a_sentence() {
     fails(b"", "The file is empty (zero bytes).");
     fails(
         b"file,wrist_x\n",
-        "This is not an image: use PNG, JPEG, WebP, GIF or BMP.",
+        "This is not an image. Use PNG, JPEG, WebP, GIF or BMP.",
     );
     fails(
         &[0; 5_000],
-        "This is not an image: use PNG, JPEG, WebP, GIF or BMP.",
+        "This is not an image. Use PNG, JPEG, WebP, GIF or BMP.",
     );
     fails(
         &file("wide.png"),
-        "The image is 30000 x 2 px, but a side may have at most 16384 px: scale it down first.",
+        "The image is 30000 x 2 px, but a side may have at most 16384 px. Scale it down first.",
     );
     fails(
         &file("large.png"),
-        "The image has 144 megapixels, but may have at most 100: scale it down first.",
+        "The image has 144 megapixels, but may have at most 100. Scale it down first.",
     );
     fails(
         b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-        "HEIC images cannot be read here: save this one as JPEG or PNG.",
+        "HEIC images cannot be read here. Save this one as PNG or JPEG.",
     );
     fails(
         b"II*\0\x08\0\0\0\0\0\0\0",
-        "TIFF images cannot be read here: save this one as JPEG or PNG.",
+        "TIFF images cannot be read here. Save this one as PNG or JPEG.",
     );
     fails(
         b"\x89PNG\r\n\x1a\n",

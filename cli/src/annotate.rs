@@ -37,7 +37,7 @@ pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<()> {
                 .map(|keypoint| keypoint.name.as_str())
                 .collect();
             bail!(
-                "The model has no keypoint called {} on these images: name its keypoints on the page first.",
+                "The model has no keypoint called {} on these images. Name its keypoints on the page first.",
                 names.join(", ")
             );
         }
@@ -138,7 +138,7 @@ pub fn write_annotations(
         .collect();
     let number = |image: &annotate::Image| {
         let number = numbers.get(image.file_name.as_str()).copied();
-        number.with_context(|| format!("{} is gone", image.file_name))
+        number.with_context(|| format!("{} is missing", image.file_name))
     };
     // An image that is already where the tool looks for it stays as it is.
     let is_in_place = |number: usize, path: &str| {
@@ -197,7 +197,7 @@ fn put(file: &formats::File, source: Option<&Path>, options: &Discover) -> anyho
     let has_same_bytes = |source: &&Path| fs::read(source).is_ok_and(|bytes| bytes == file.bytes);
     match source.filter(has_same_bytes) {
         Some(source) => link(source, &path)
-            .with_context(|| format!("{} cannot be linked, try --images copy", path.display())),
+            .with_context(|| format!("{} cannot be linked (try --images copy)", path.display())),
         None => write(&path, &file.bytes),
     }
 }

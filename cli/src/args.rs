@@ -33,9 +33,9 @@ pub enum Command {
     /// Predict named landmarks on all images from a few labelled images. Prints one line per landmark: its leave-one-out
     /// error.
     Landmarks(Landmarks),
-    /// Convert a model, a run or a checkpoint of the authors to .safetensors or .onnx.
+    /// Convert a model, a run or the authors' checkpoint to .safetensors or .onnx.
     Convert(Convert),
-    /// Export the detector of a model for other programs.
+    /// Export a model's detector for other programs.
     Export(Export),
 }
 
@@ -44,7 +44,7 @@ pub struct Discover {
     /// Images, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The model (.safetensors), or a checkpoint of the authors.
+    /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
     /// The format of the output; png and svg draw the keypoints over the images.
@@ -53,14 +53,14 @@ pub struct Discover {
     /// The folder to write into.
     #[arg(long)]
     pub out: PathBuf,
-    /// How to place the images, upright, where the tool looks for them. Default: copy for coco-cvat, coco-deeplabcut,
-    /// deeplabcut, yolo, cvat and svg, otherwise none.
+    /// How to put the images, upright, where the tool looks for them. Default: copy for coco-cvat, coco-deeplabcut,
+    /// deeplabcut, yolo, cvat and svg; none for the others.
     #[arg(long, value_enum)]
     pub images: Option<Images>,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }
@@ -81,7 +81,7 @@ pub enum Images {
 pub enum Kernels {
     /// AutoLink's own.
     Own,
-    /// Burn's, to compare with.
+    /// Burn's, for comparison.
     Burn,
 }
 
@@ -106,11 +106,11 @@ pub struct Landmarks {
 
 #[derive(Args)]
 pub struct Convert {
-    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
+    /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     pub from: PathBuf,
     /// The output: .safetensors for the model without its run, .onnx for its detector.
     pub to: PathBuf,
-    /// Store weights as float16, which halves the file and keeps three digits; for .safetensors.
+    /// Store weights as float16, which halves the file and keeps three digits (.safetensors only).
     #[arg(long)]
     pub float16: bool,
     /// Replace existing files.
@@ -120,7 +120,7 @@ pub struct Convert {
 
 #[derive(Args)]
 pub struct Export {
-    /// A model or run (.safetensors), or a checkpoint of the authors (.ckpt, .pt).
+    /// A model or run (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
     /// The output: the detector as ONNX, operator set 17.
@@ -149,37 +149,39 @@ pub struct Train {
     pub steps: Option<u32>,
     #[command(flatten)]
     pub settings: Settings,
-    /// Continue from this model or run with its settings; only live settings can be changed. `--steps` counts from its first step.
+    /// Continue from this model or run with its settings. Only --lr, --mask-ratio, --mask-grid, --thickness and
+    /// --edge-scale can be changed. `--steps` counts from its first step.
     #[arg(long, conflicts_with = "preset", requires = "steps")]
     pub resume: Option<PathBuf>,
-    /// The file to save the run to, during training and at the end (.safetensors); `--resume` continues it exactly.
+    /// The file to save the run to, during training and at the end (.safetensors). `--resume` continues it exactly.
     #[arg(long)]
     pub run: Option<PathBuf>,
     /// Seconds between saves of the run or, without `--run`, of the model.
     #[arg(long, default_value_t = 20)]
     pub save_every: u64,
-    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
     /// Whose kernels run on the GPU.
     #[arg(long, value_enum, default_value_t = Kernels::Own)]
     pub ops: Kernels,
-    /// Write one JSON line per step: step, loss, seconds and, when evaluated, error and baseline. `--resume` appends to the log.
+    /// The file to write one JSON line per step to: step, loss, seconds and, when evaluated, error and baseline.
+    /// `--resume` appends to it.
     #[arg(long)]
     pub log: Option<PathBuf>,
-    /// A folder for previews: images of what the model does.
+    /// A folder for previews: images that show what the model does.
     #[arg(long)]
     pub preview: Option<PathBuf>,
-    /// Steps between previews; another one follows the last step.
+    /// Steps between previews. Another one follows the last step.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub preview_every: u32,
     /// Evaluate on the training images against these landmarks. Puppets are always evaluated against their joints.
     #[arg(long)]
     pub eval_landmarks: Option<PathBuf>,
-    /// Steps between evaluations; another one follows the last step.
+    /// Steps between evaluations. Another one follows the last step.
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pub eval_every: u32,
-    /// Number of images that the regression is fitted on. Default: three quarters.
+    /// Number of images to fit the regression on. Default: three quarters.
     #[arg(long)]
     pub eval_fit: Option<usize>,
 }
@@ -214,7 +216,7 @@ pub struct Settings {
     /// Images per step.
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Images that are computed at once; a divisor of the batch.
+    /// Images computed at once; a divisor of the batch.
     #[arg(long)]
     pub micro_batch: Option<usize>,
     /// Seed of all random streams.
@@ -280,7 +282,7 @@ pub struct Detect {
     /// Images, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The model (.safetensors), or a checkpoint of the authors.
+    /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
     /// The file to write the keypoints to (.json).
@@ -289,14 +291,14 @@ pub struct Detect {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }
 
 #[derive(Args)]
 pub struct Eval {
-    /// The model (.safetensors), or a checkpoint of the authors.
+    /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
     /// The folder that the file names in the table are relative to.
@@ -305,13 +307,13 @@ pub struct Eval {
     /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.
     #[arg(long)]
     pub landmarks: PathBuf,
-    /// Number of images that the regression is fitted on. Default: three quarters.
+    /// Number of images to fit the regression on. Default: three quarters.
     #[arg(long, alias = "fit")]
     pub eval_fit: Option<usize>,
-    /// Seed that selects those images.
+    /// Seed that selects the images to fit on.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What computes: the CPU, or the GPU through Vulkan, Metal or DX12.
+    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
     #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
     pub backend: Backend,
 }

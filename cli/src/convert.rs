@@ -20,7 +20,7 @@ pub fn convert(options: &Convert) -> anyhow::Result<()> {
     };
     if is_onnx && options.float16 {
         bail!(
-            "An .onnx file stores float32 weights: remove --float16, or write a .safetensors file."
+            "An .onnx file stores float32 weights. Remove --float16, or write a .safetensors file."
         );
     }
     Outputs::new(options.force).file(&options.to)?;

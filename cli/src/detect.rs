@@ -76,7 +76,9 @@ pub fn detect_all(
     detect_chunk(&chunk)?;
     reporter.rejected(&rejected);
     if all.is_empty() {
-        bail!("None of the files is an image.");
+        bail!(
+            "There are no images in these files. Use PNG, JPEG, WebP, GIF or BMP files, or zips of them."
+        );
     }
     Ok((all, rejected))
 }

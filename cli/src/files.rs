@@ -48,7 +48,7 @@ impl Gathered {
         }
         let names = inputs.names(|_| false);
         for labels in &inputs.labels {
-            let reason = "It holds labels or settings, not an image: pass labels with --landmarks, --against or --eval-landmarks.";
+            let reason = "It holds labels or settings, not an image. Pass labels with --landmarks, --against or --eval-landmarks.";
             inputs.rejected.push((labels.path(), reason.into()));
         }
         let rejected = (inputs.rejected.into_iter())
@@ -134,14 +134,15 @@ fn expanded(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             all.push(path.clone());
             continue;
         }
-        let found = glob_with(&pattern, options)
-            .map_err(|error| anyhow!("{pattern} is neither a file nor a pattern: {error}."))?;
+        let found = glob_with(&pattern, options).map_err(|error| {
+            anyhow!("{pattern} is neither a file nor a valid pattern: {error}.")
+        })?;
         let before = all.len();
         for path in found {
             all.push(path.with_context(|| format!("{pattern} cannot be searched"))?);
         }
         if all.len() == before {
-            bail!("No file matches the pattern {pattern}: check its folder and its ending.");
+            bail!("No file matches the pattern {pattern}. Check its folder and its ending.");
         }
     }
     Ok(all)
@@ -194,7 +195,7 @@ fn files_under(
                 // The link may lead to a folder above it.
                 Ok(about) if about.is_dir() && path.is_symlink() => {
                     reject(
-                        "It is a link to a folder, which is not followed: name that folder as well.",
+                        "It is a link to a folder, which is not followed. Name that folder as well.",
                     );
                 }
                 Ok(about) if about.is_dir() => folders.push((name + "/", path)),

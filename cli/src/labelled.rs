@@ -55,7 +55,7 @@ impl LabelledSet {
             labelled.landmarks.push(points.iter().map(place).collect());
         }
         if labelled.landmarks.is_empty() {
-            bail!("The table of landmarks names none of these images: check its file names.");
+            bail!("The table of landmarks names none of these images. Check its file names.");
         }
         labelled.n_fit = eval::fit_count(labelled.landmarks.len(), n_fit)?;
         // Any keypoints reveal what is wrong with the landmarks.

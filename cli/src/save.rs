@@ -52,7 +52,7 @@ impl Outputs {
     pub fn replace(&mut self, path: &Path) -> anyhow::Result<()> {
         let shown = path.display();
         if path.is_dir() || path.to_string_lossy().ends_with(['/', '\\']) {
-            bail!("{shown} is a folder: give the name of a file in it.");
+            bail!("{shown} is a folder. Give the name of a file in it.");
         }
         let folder = folder_of(path);
         if !folder.is_dir() {
@@ -62,10 +62,10 @@ impl Outputs {
             );
         }
         if self.inputs.iter().any(|input| is_same(input, path)) {
-            bail!("{shown} would replace an input: choose another name.");
+            bail!("{shown} would replace an input. Choose another name.");
         }
         if self.planned.iter().any(|other| is_same(other, path)) {
-            bail!("{shown} is the name of two outputs: choose another name for one of them.");
+            bail!("{shown} is the name of two outputs. Choose another name for one of them.");
         }
         if path.is_file() {
             let permissions = fs::metadata(path).map(|about| about.permissions());
@@ -86,7 +86,7 @@ impl Outputs {
     /// The path is a file, or the folder cannot be created or written into.
     pub fn folder(&mut self, path: &Path) -> anyhow::Result<()> {
         if path.exists() && !path.is_dir() {
-            bail!("{} is a file: give the name of a folder.", path.display());
+            bail!("{} is a file. Give the name of a folder.", path.display());
         }
         fs::create_dir_all(path)
             .with_context(|| format!("The folder {} cannot be created", path.display()))?;
@@ -103,7 +103,7 @@ impl Outputs {
 pub fn check_new(path: &Path, force: bool) -> anyhow::Result<()> {
     if !force && path.is_file() {
         bail!(
-            "{} exists: choose another name, or replace it with --force.",
+            "{} already exists. Choose another name, or replace it with --force.",
             path.display()
         );
     }
@@ -135,7 +135,7 @@ pub fn check_room(needs: &[(PathBuf, u64)]) -> anyhow::Result<()> {
         let free = fs4::available_space(folder).unwrap_or(u64::MAX);
         if needed > free {
             bail!(
-                "There is not enough room in {}: {} are needed, {} are free. Free some, or write elsewhere.",
+                "There is not enough space in {}: {} are needed, {} are free. Free some space, or write elsewhere.",
                 folder.display(),
                 bytes(needed),
                 bytes(free)

@@ -135,7 +135,7 @@ fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()
         outputs.folder(folder)?;
         if options.resume.is_none() && !options.force && folder.join(preview_name(0)).exists() {
             bail!(
-                "{} holds previews of another run: choose another folder, or replace them with --force.",
+                "{} holds previews of another run. Choose another folder, or replace them with --force.",
                 folder.display()
             );
         }
@@ -252,7 +252,7 @@ impl Run<'_> {
         }
         self.bar.set_position(step as u64);
         let score = if score {
-            self.attempt("score", |run| run.score(step))
+            self.attempt("evaluation", |run| run.score(step))
         } else {
             None
         };
@@ -294,7 +294,7 @@ impl Run<'_> {
             if self.reporter.json {
                 self.reporter.line(&line);
             }
-            self.attempt("line of the log", |run| {
+            self.attempt("log", |run| {
                 run.log.as_mut().map_or(Ok(()), |log| log.line(&line))
             });
         }
@@ -374,7 +374,7 @@ impl Run<'_> {
         let (count, _) = (self.failures.entry(what)).or_insert_with(|| (0, error.to_string()));
         *count += 1;
         if *count == 1 {
-            let sentence = format!("A {what} failed: {}.", without_stop(error));
+            let sentence = format!("The {what} failed: {}.", without_stop(error));
             self.reporter.print(&self.bar, &sentence);
             if self.reporter.json {
                 let line = json!({"type": "trouble", "message": sentence});
@@ -439,7 +439,7 @@ impl Run<'_> {
             (None, None) => {
                 let failures = (self.failures.iter()).map(|(what, (count, first))| {
                     format!(
-                        "{count} time{}, a {what} ({})",
+                        "{count} time{}, the {what} ({})",
                         if *count == 1 { "" } else { "s" },
                         without_stop(first)
                     )
@@ -528,7 +528,7 @@ fn training_images(
     if let Some(count) = from.strip_prefix("synthetic:") {
         let count = count
             .parse()
-            .with_context(|| format!("{from} must be `synthetic:` and a number"))?;
+            .with_context(|| format!("{from} must be `synthetic:` followed by a number"))?;
         Dataset::check_memory(count, config.size)?;
         let puppets = synthetic::puppets(count, config.seed, config.size);
         let (images, landmarks) = (puppets.dataset, joints(&puppets.joints));

@@ -413,6 +413,6 @@ fn commands_report_invalid_input() {
             "--out",
             path(&found),
         ]),
-        "None of the files is an image",
+        "There are no images in these files",
     );
 }

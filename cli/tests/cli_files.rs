@@ -188,7 +188,7 @@ fn detect_expands_patterns() {
     assert_eq!(names, ["[d]*.png"]);
     for (pattern, sentence) in [
         ("new/*.jpg", "No file matches the pattern"),
-        ("new/[", "neither a file nor a pattern"),
+        ("new/[", "neither a file nor a valid pattern"),
         ("gone.png", "cannot be read"),
     ] {
         let path = folder.join(pattern);

@@ -175,7 +175,7 @@ fn commands_read_tables_of_other_programs() {
     let (output, found) = place.landmarks(&predictions);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("left out: 1, set"),
+        stderr(&output).contains("ignored: 1, set"),
         "{}",
         stderr(&output)
     );

@@ -59,7 +59,7 @@ impl Table {
         let mut others = self.keypoints.iter().enumerate();
         if others.any(|(i, other)| i != index && other.name == name) {
             return Err(Error::Setting(format!(
-                "Another keypoint is called \"{name}\" already: take another name, or merge the two."
+                "Another keypoint is already called \"{name}\". Choose another name, or merge the two."
             )));
         }
         let mut table = self.clone();
@@ -87,7 +87,7 @@ impl Table {
         let digits = color.strip_prefix('#').unwrap_or_default();
         if digits.len() != 6 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(Error::Setting(format!(
-                "\"{color}\" is not a colour: write it as #rrggbb, #3366ff for example."
+                "\"{color}\" is not a colour. Write it as #rrggbb, for example #3366ff."
             )));
         }
         let mut table = self.clone();
@@ -104,7 +104,7 @@ impl Table {
         self.check(&[into, other])?;
         if into == other {
             return Err(Error::Setting(
-                "A keypoint cannot be merged with itself: choose two.".into(),
+                "A keypoint cannot be merged with itself. Choose two.".into(),
             ));
         }
         let mut table = self.clone();
@@ -132,7 +132,7 @@ impl Table {
         }
         if order.len() != place.len() || place.contains(&usize::MAX) {
             return Err(Error::Setting(
-                "An order must name each keypoint once.".into(),
+                "The order must name each keypoint once.".into(),
             ));
         }
         Ok(Table {
@@ -152,7 +152,7 @@ impl Table {
         self.check(&edge)?;
         let Some(&edge) = unique_edges([edge]).first() else {
             return Err(Error::Setting(
-                "An edge needs two keypoints: choose another one.".into(),
+                "An edge needs two different keypoints. Choose another one.".into(),
             ));
         };
         let mut table = self.clone();
@@ -191,7 +191,7 @@ impl Table {
         let fits = |image: &Image| image.points.len() == count;
         if !self.fits(count) || !discovered.images.iter().all(fits) {
             return Err(Error::Setting(format!(
-                "These names belong to another model's keypoints, but this model has {count}: name its keypoints again."
+                "These names belong to another model's keypoints, but this model has {count}. Name its keypoints again."
             )));
         }
         let shown: Vec<&NamedKeypoint> = self.keypoints.iter().filter(|k| !k.hidden).collect();
@@ -310,7 +310,7 @@ impl Table {
     fn check(&self, indices: &[usize]) -> Result<()> {
         match indices.iter().find(|&&i| i >= self.keypoints.len()) {
             Some(i) => Err(Error::Setting(format!(
-                "There is no keypoint {i}: there are {}.",
+                "There is no keypoint {i}: only {} exist.",
                 self.keypoints.len()
             ))),
             None => Ok(()),
@@ -486,7 +486,7 @@ mod tests {
         fails(table.reorder(&[0, 1, 2]), "each keypoint once");
         fails(table.reorder(&[0, 1, 2, 2]), "each keypoint once");
         fails(table.recolor(0, "red"), "#rrggbb");
-        fails(table.toggle_edge([2, 2]), "two keypoints");
+        fails(table.toggle_edge([2, 2]), "two different keypoints");
         assert_eq!(
             table.rename(0, " 鼻 ").expect("a name").keypoints[0].name,
             "鼻"

@@ -269,7 +269,7 @@ impl Annotations {
         let wrong = |what: String| Err(Error::File(what));
         let count = self.keypoints.len();
         if count == 0 {
-            return wrong("There are no keypoints to export: show at least one.".into());
+            return wrong("There are no keypoints to export. Show at least one.".into());
         }
         check_name(&self.category).map_err(|e| Error::File(format!("The kind of object: {e}")))?;
         let mut names = HashSet::new();
@@ -277,7 +277,7 @@ impl Annotations {
             check_name(&keypoint.name).map_err(|e| Error::File(e.to_string()))?;
             if !names.insert(keypoint.name.as_str()) {
                 return wrong(format!(
-                    "Two keypoints are called \"{}\": rename one of them.",
+                    "Two keypoints are called \"{}\". Rename one of them.",
                     keypoint.name
                 ));
             }
@@ -291,7 +291,7 @@ impl Annotations {
         for image in &self.images {
             let name = image.name();
             if name.trim().is_empty() {
-                return wrong("An image has no file name: rename it.".into());
+                return wrong("An image has no file name. Rename it.".into());
             }
             if image.points.len() != count {
                 return wrong(format!(
@@ -301,11 +301,13 @@ impl Annotations {
             }
             let numbers = |p: &Point| [p.x_px, p.y_px, p.confidence].iter().all(|v| v.is_finite());
             if !image.points.iter().all(numbers) {
-                return wrong(format!("A point on {name} is not a number: detect again."));
+                return wrong(format!(
+                    "A point's position on {name} is not a number. Detect again."
+                ));
             }
             if !files.insert(name.clone()) {
                 return wrong(format!(
-                    "Two images are called {name}: rename one of them, or put them into different folders."
+                    "Two images are called {name}. Rename one of them, or put them into different folders."
                 ));
             }
         }
@@ -326,7 +328,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'))
     {
         return Err(Error::Setting(format!(
-            "The name {name:?} holds a line break or another control character: remove it."
+            "The name {name:?} holds a line break or another control character. Remove it."
         )));
     }
     Ok(())

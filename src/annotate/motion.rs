@@ -133,7 +133,7 @@ impl Motion {
         let path = |k: usize| {
             self.paths_px.get(k).ok_or_else(|| {
                 Error::Setting(format!(
-                    "There is no keypoint {k}: there are {}.",
+                    "There is no keypoint {k}: only {} exist.",
                     self.names.len()
                 ))
             })
@@ -183,7 +183,7 @@ impl Motion {
 pub fn csv(motions: &[Motion], measures: &[Measure]) -> Result<String> {
     let Some(first) = motions.first() else {
         return Err(Error::Setting(
-            "The project has no video: add one first.".into(),
+            "The project has no video. Add one first.".into(),
         ));
     };
     let mut header: Vec<String> = ["video", "frame", "seconds"].map(str::to_string).to_vec();

@@ -76,7 +76,7 @@ impl Imported {
                 }
                 Some(before) => {
                     tally.add(
-                        "Images that are in the file twice; the first labels of each were taken",
+                        "Duplicate images in the file were ignored (the first labels of each were used)",
                         &wanted[i],
                     );
                     // Unless these have exactly the image's name.
@@ -122,12 +122,15 @@ impl Imported {
             match alignment(made, here) {
                 Alignment::Same => Box::new(|at| at),
                 Alignment::Scaled(factor) => {
-                    tally.add("Labels that were made on a copy of another size were scaled to the image here", &example);
+                    tally.add(
+                        "Labels that were made on a copy of another size were scaled to this image",
+                        &example,
+                    );
                     Box::new(move |at| at.map(|v| v * factor))
                 }
                 Alignment::Rotated(factor) => {
                     tally.add(
-                        "Labels that were made without the image's EXIF orientation were rotated with it",
+                        "Labels that were made without the image's EXIF orientation were rotated with the image",
                         &example,
                     );
                     let (orientation, stored) = (here.exif_orientation, [sides[1], sides[0]]);
@@ -135,10 +138,10 @@ impl Imported {
                 }
                 Alignment::Mismatch => {
                     let what = if made == [shown[1], shown[0]] {
-                        "Labels were left out, since they were made before the image was rotated (its EXIF orientation is gone): \
-                         use the image that they were made on"
+                        "Labels were ignored because they were made before the image was rotated and its EXIF \
+                         orientation is gone (use the image that they were made on)"
                     } else {
-                        "Labels were left out, since they were made on an image of another shape: use the image that they were made on"
+                        "Labels were ignored because they were made on an image of another shape (use the image that they were made on)"
                     };
                     tally.add(what, &example);
                     return None;
@@ -149,8 +152,8 @@ impl Imported {
             matches!(here.exif_orientation, 5..=8) && made != [0; 2] && shown[0] != shown[1];
         if here.exif_orientation > 1 && !is_certain {
             tally.add(
-                "Images with an EXIF orientation: the file does not say whether their labels were made on the image as shown, which \
-                 was assumed; check them",
+                "Images have an EXIF orientation, and their labels were assumed to be made on the image as shown because \
+                 the file does not say so (check them)",
                 &name,
             );
         }
@@ -366,6 +369,6 @@ mod tests {
         ]);
         let placed = file.onto(&here);
         assert_eq!(placed.images, [(0, vec![Point::placed([1.0, 2.0])])]);
-        assert!(placed.notes[0].contains("twice"), "{:?}", placed.notes);
+        assert!(placed.notes[0].contains("Duplicate"), "{:?}", placed.notes);
     }
 }

@@ -172,7 +172,7 @@ impl AnnotationProject {
         let at = self.by_id.get(&id);
         at.map(|&at| &self.entries[at]).ok_or_else(|| {
             Error::Setting(
-                "This image was removed from the project: undo its removal first.".into(),
+                "This image was removed from the project. Undo its removal first.".into(),
             )
         })
     }
@@ -209,7 +209,7 @@ impl AnnotationProject {
                 ..image
             };
             let name = entry.image.name();
-            let note = known.then(|| format!("This image is in the project already, as {name}."));
+            let note = known.then(|| format!("This image is already in the project, as {name}."));
             return (entry.id, note);
         }
         let mut number = 1;
@@ -236,7 +236,7 @@ impl AnnotationProject {
         let id = entry.id;
         self.push(entry);
         let note = (number > 1).then(|| {
-            format!("Another image has this name: this one is called {called} here and in exports.")
+            format!("Another image has this name. This one is called {called} here and in exports.")
         });
         (id, note)
     }

@@ -57,7 +57,7 @@ pub(super) fn check_float16(state: &State) -> Result<()> {
     match largest.find(|(_, value)| f16::from_f32(*value).is_infinite()) {
         None => Ok(()),
         Some((name, value)) => Err(Error::Model(format!(
-            "{name} contains {value:e}, but float16 ends at 65504. Save the model as float32."
+            "{name} contains {value:e}, but float16 only reaches 65504. Save the model as float32."
         ))),
     }
 }

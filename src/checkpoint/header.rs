@@ -83,7 +83,7 @@ pub(super) fn id_of(state: &HashMap<String, (Vec<usize>, Vec<f32>)>) -> String {
 /// # Errors
 /// [`Error::Model`] if the file is not a model of AutoLink.
 pub fn steps_of(mut file: impl std::io::Read) -> Result<usize> {
-    let wrong = || Error::Model("This is not a model of AutoLink.".into());
+    let wrong = || Error::Model("This is not an AutoLink model.".into());
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| wrong())?;
     let limit = u64::from_le_bytes(length).min(MAX_HEADER);

@@ -64,7 +64,7 @@ impl Loaded {
 /// [`Error::Model`] if the file is not safetensors, is truncated, is not a model of AutoLink, or has tensors of another shape
 /// or with numbers that are not finite; [`Error::Setting`] if a setting is out of range.
 pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
-    let wrong = |what: String| Error::Model(format!("This is not a model of AutoLink: {what}."));
+    let wrong = |what: String| Error::Model(format!("This is not an AutoLink model: {what}."));
     let file = SafeTensors::deserialize(bytes).map_err(|error| {
         wrong("it is not a safetensors file, or it is incomplete".into()).with_source(error)
     })?;

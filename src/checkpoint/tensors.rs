@@ -33,7 +33,7 @@ pub(super) async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Resul
         transaction = transaction.register(tensor.clone());
     }
     let data = transaction.execute_async().await.map_err(|error| {
-        Error::Backend("The model could not be read from the device.".into())
+        Error::Backend("The model cannot be read from the device.".into())
             .with_source(format!("{error:?}"))
     })?;
     tensors
@@ -42,7 +42,7 @@ pub(super) async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Resul
         .map(|((name, shape, _), data)| {
             let values = data.convert::<f32>().try_into_vec::<f32>();
             values.map(|values| (name, shape, values)).map_err(|error| {
-                Error::Model("The model could not be read from the device.".into())
+                Error::Model("The model cannot be read from the device.".into())
                     .with_source(format!("{error:?}"))
             })
         })

@@ -22,8 +22,8 @@ const MAX_FILES: usize = 100_000;
 const MAX_NAMES_BYTES: usize = 32 << 20;
 
 const DAMAGED: &str =
-    "The zip file is damaged or incomplete: pack it again, or add its images on their own.";
-const DAMAGED_FILE: &str = "The file is damaged in the zip: pack it again.";
+    "The zip file is damaged or incomplete. Pack it again, or add its images on their own.";
+const DAMAGED_FILE: &str = "The file is damaged in the zip. Pack it again.";
 
 /// Contents of a zip.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ pub fn read_directory(file: &(impl RangeReader + ?Sized)) -> Result<Zip, String>
         names_bytes += record.name_raw().len();
         if found.len() == MAX_FILES || names_bytes > MAX_NAMES_BYTES {
             zip.notes.push(format!(
-                "The zip has more than {} files; the others were ignored.",
+                "The zip has more than {} files. The others were ignored.",
                 found.len()
             ));
             break;
@@ -127,7 +127,7 @@ pub fn read_directory(file: &(impl RangeReader + ?Sized)) -> Result<Zip, String>
         found.push((unicode.unwrap_or(raw), says_utf8, entry));
     }
     if overlaps(found.iter().map(|(_, _, entry)| entry)) {
-        return Err("Files in this zip share their bytes, as in a zip that is made to fill memory: pack it again.".into());
+        return Err("Files in this zip share their bytes, as in a zip that is made to fill memory. Pack it again.".into());
     }
     let names = code_pages::decode(
         found
@@ -145,7 +145,7 @@ pub fn read_directory(file: &(impl RangeReader + ?Sized)) -> Result<Zip, String>
         .collect();
     if is_encrypted {
         zip.notes.push(
-            "The zip is protected by a password: unpack it, and add its images on their own."
+            "The zip is protected by a password. Unpack it, and add its images on their own."
                 .into(),
         );
     }
@@ -194,7 +194,7 @@ pub fn unpack_start(
 /// Returns the message for a file that is too large to be read.
 pub fn too_large_message() -> String {
     format!(
-        "The file has more than {} MiB, which is too large for an image here.",
+        "The file has more than {} MiB, which is too large for an image.",
         MAX_FILE_BYTES >> 20
     )
 }
@@ -220,13 +220,13 @@ fn open<'f>(
     match entry.method {
         Method::Stored => Ok(Box::new(packed)),
         Method::Deflated => Ok(Box::new(DeflateDecoder::new(packed))),
-        Method::Unknown => Err("The compression method of this file is not supported: pack it as an ordinary zip (deflate).".into()),
+        Method::Unknown => Err("The compression method of this file is not supported. Pack it as an ordinary zip (deflate).".into()),
     }
 }
 
 /// Returns the message for a file that the system could not read.
 pub fn unreadable_message(error: io::Error) -> String {
-    format!("The file cannot be read, or no longer ({error}).")
+    format!("The file cannot be read ({error}). If it was moved or changed, choose it again.")
 }
 
 /// Returns the path in UTF-8 that some packers store beside a name in a code page.
@@ -272,7 +272,7 @@ fn inner_path(name: &str) -> Option<String> {
 /// Returns the message for a zip whose directory cannot be read.
 fn error_message(error: ZipError) -> String {
     match error {
-        ZipError::UnsupportedArchive(_) => "The zip is one of several parts, or of an unsupported kind: pack it as one ordinary zip.".into(),
+        ZipError::UnsupportedArchive(_) => "The zip is one of several parts, or of an unsupported kind. Pack it as one ordinary zip.".into(),
         _ => DAMAGED.into(),
     }
 }

@@ -233,11 +233,11 @@ impl Dataset {
     pub fn check(&self) -> Result<()> {
         match self.len() {
             0 => Err(Error::Pictures(
-                "There are no images yet: add images of one kind of object (a hundred or more work best).".into(),
+                "There are no images yet. Add images of one kind of object (a hundred or more work best).".into(),
             )),
             1 => Err(Error::Pictures(
-                "There is only one image: keypoints are what several images of one kind of object have in common, so add \
-                 at least one more (a hundred or more work best)."
+                "There is only one image, but keypoints are what several images of one kind of object have in common. \
+                 Add at least one more (a hundred or more work best)."
                     .into(),
             )),
             _ => Ok(()),
@@ -253,7 +253,7 @@ impl Dataset {
         let most = (budget() / bytes.max(1)).min(u32::MAX.into());
         if count as u64 > most {
             return Err(Error::Pictures(format!(
-                "{count} images of {size_px} px are too many for the memory here, which holds {most}: use fewer or smaller images."
+                "{count} images of {size_px} px do not fit into memory, which holds {most}. Use fewer or smaller images."
             )));
         }
         Ok(())
@@ -488,7 +488,7 @@ mod tests {
         ] {
             let error = Dataset::check_memory(count, size).expect_err("too many");
             let message = error.to_string();
-            assert!(message.contains("too many for the memory"), "{message}");
+            assert!(message.contains("do not fit into memory"), "{message}");
         }
     }
 

@@ -55,7 +55,7 @@ pub fn frame(
     let rgb = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]);
     let image = RgbImage::from_raw(width, height, rgb.collect())
         .filter(|image| image.width() > 0 && image.height() > 0)
-        .ok_or("The frame does not have as many pixels as its size says.")?;
+        .ok_or("The frame's pixels do not match its size.")?;
     let (pixels, placement) = square(&image, Orientation::NoTransforms, size_px as u32, fit)?;
     Ok(SquareImage {
         name: name.into(),
@@ -107,7 +107,7 @@ pub fn upright(bytes: &[u8]) -> Result<Option<Vec<u8>>, String> {
         ImageFormat::WebP => write(WebPEncoder::new_lossless(&mut turned), &image, profile),
         _ => write(PngEncoder::new(&mut turned), &image, profile),
     };
-    written.map_err(|error| format!("The turned image cannot be written: {error}."))?;
+    written.map_err(|error| format!("The rotated image cannot be written: {error}."))?;
     Ok(Some(turned))
 }
 
@@ -170,13 +170,13 @@ fn open<'b>(name: &str, bytes: &'b [u8]) -> Result<Opened<'b>, String> {
     }
     if width.max(height) > MAX_SIDE_PX {
         return Err(format!(
-            "The image is {width} x {height} px, but a side may have at most {MAX_SIDE_PX} px: scale it down first."
+            "The image is {width} x {height} px, but a side may have at most {MAX_SIDE_PX} px. Scale it down first."
         ));
     }
     let pixels = u64::from(width) * u64::from(height);
     if pixels > MAX_PIXELS {
         return Err(format!(
-            "The image has {} megapixels, but may have at most {}: scale it down first.",
+            "The image has {} megapixels, but may have at most {}. Scale it down first.",
             pixels / 1_000_000,
             MAX_PIXELS / 1_000_000
         ));
@@ -248,10 +248,10 @@ fn error_message(label: &str, error: &ImageError) -> String {
     match error {
         ImageError::Unsupported(_) => {
             format!(
-                "This kind of {label} file is not supported: save it as an ordinary PNG or JPEG."
+                "This kind of {label} file is not supported. Save it as an ordinary PNG or JPEG."
             )
         }
-        ImageError::Limits(_) => "The image needs too much memory: scale it down first.".into(),
+        ImageError::Limits(_) => "The image needs too much memory. Scale it down first.".into(),
         _ => format!("The {label} file is damaged or incomplete."),
     }
 }

@@ -125,13 +125,14 @@ impl Inputs {
                 InputKind::Labels => self.labels.push(input),
                 InputKind::Other if archive::is_zip(&start) => self.reject(
                     &shown,
-                    "This is a zip inside of a zip, which is not opened: unpack the outer one first.".into(),
+                    "This is a zip inside a zip, which is not opened. Unpack the outer one first."
+                        .into(),
                 ),
                 InputKind::Other => {} // A zip may hold other files beside its images.
             }
         }
         if (self.images.len(), self.labels.len(), self.rejected.len()) == before {
-            self.reject(path, "There is no image in this zip.".into());
+            self.reject(path, "There are no images in this zip.".into());
         }
     }
 
@@ -150,9 +151,7 @@ impl Inputs {
         let numbered = |(image, name): &(&Input, &String)| !name.ends_with(&image.origin.name());
         let images = self.images.iter().zip(names).filter(numbered);
         let sentence = |name| {
-            format!(
-                "There is another image of this name: this one is {name} here and in exported files."
-            )
+            format!("Another image has this name. This one is called {name} here and in exports.")
         };
         images
             .map(|(image, name)| (image.path(), sentence(name)))

@@ -67,7 +67,7 @@ pub(super) fn rejection_message(name: &str, start: &[u8]) -> String {
             )
         });
     if let Some(kind) = unsupported {
-        return format!("{kind} images cannot be read here: save this one as JPEG or PNG.");
+        return format!("{kind} images cannot be read here. Save this one as PNG or JPEG.");
     }
     if holds_labels(name, start) {
         return "This file holds labels or settings, not an image.".into();
@@ -75,16 +75,16 @@ pub(super) fn rejection_message(name: &str, start: &[u8]) -> String {
     match describe_other(start) {
         Some(video) if video.contains("video") => {
             format!(
-                "This is {video}, not an image: take its frames on the page under \"Annotate\", or with ffmpeg."
+                "This is {video}, not an image. Take its frames on the page under \"Annotate\", or with ffmpeg."
             )
         }
         Some("a PDF document") => {
-            "This is a PDF document, not an image: export its pages as PNG or JPEG.".into()
+            "This is a PDF document, not an image. Export its pages as PNG or JPEG.".into()
         }
         Some(kind) => {
-            format!("This is {kind}, not an image: unpack it, or save its images as PNG or JPEG.")
+            format!("This is {kind}, not an image. Unpack it, or save its images as PNG or JPEG.")
         }
-        None => "This is not an image: use PNG, JPEG, WebP, GIF or BMP.".into(),
+        None => "This is not an image. Use PNG, JPEG, WebP, GIF or BMP.".into(),
     }
 }
 

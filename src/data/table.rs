@@ -16,13 +16,13 @@ const BLANKS: [&str; 9] = ["", "nan", "na", "n/a", "#n/a", "null", "none", "-", 
 pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String, String> {
     if bytes.starts_with(b"\x89HDF") {
         return Err(format!(
-            "{name} is an HDF5 file (DeepLabCut's .h5, SLEAP's .slp), which cannot be read here: use the .csv beside it, or export one."
+            "{name} is an HDF5 file (DeepLabCut's .h5, SLEAP's .slp), which cannot be read here. Use the .csv beside it, or export one."
         ));
     }
     let wide = |order: fn([u8; 2]) -> u16, bytes: &[u8]| -> Result<String, String> {
         let units = bytes.chunks_exact(2).map(|pair| order([pair[0], pair[1]]));
         (char::decode_utf16(units).collect::<Result<String, _>>()).map_err(|_| {
-            format!("{name} looks like UTF-16, but is damaged: save it again as UTF-8.")
+            format!("{name} looks like UTF-16, but is damaged. Save it again as UTF-8.")
         })
     };
     let utf_16 = match bytes {
@@ -67,7 +67,7 @@ pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String,
         Err(_) if bytes.iter().any(|b| matches!(b, 0..=8 | 14..=31)) => Err(not_text(name)),
         Err(_) => {
             notes.push(format!(
-                "{name} is not in UTF-8, and was read as Latin-1: if letters in names are wrong, save it as UTF-8."
+                "{name} is not in UTF-8, and was read as Latin-1. If letters in names are wrong, save it as UTF-8."
             ));
             Ok(bytes.iter().map(|b| char::from(*b)).collect())
         }
@@ -75,7 +75,9 @@ pub fn text(name: &str, bytes: &[u8], notes: &mut Vec<String>) -> Result<String,
 }
 
 fn not_text(name: &str) -> String {
-    format!("{name} is not a text: use labels in .csv, .json, .xml or .txt, or a zip of those.")
+    format!(
+        "{name} is not a text file. Use labels in .csv, .json, .xml or .txt, or a zip of those."
+    )
 }
 
 /// Reads the rows of a table (RFC 4180), each with the line on which it begins, without empty lines. Cells are separated by commas, or by
@@ -112,7 +114,7 @@ pub fn rows(text: &str, notes: &mut Vec<String>) -> Result<Vec<(usize, Vec<Strin
     };
     if let Some(name) = name {
         notes.push(format!(
-            "The table is separated by {name} instead of commas; a comma in a number was read as its decimal point."
+            "The table is separated by {name} instead of commas. A comma in a number was read as its decimal point."
         ));
     }
 

@@ -80,10 +80,10 @@ impl Landmarks {
                 .any(|cell| !cell.trim().is_empty())
             {
                 Some(
-                    "Lines with more cells than the header were ignored (do their numbers or names have a comma?)",
+                    "Lines with more cells than the header were ignored (do their numbers or names contain a comma?)",
                 )
             } else if seen.contains(file) {
-                Some("Files that appear twice; the first line of each was used")
+                Some("Duplicate lines of an image were ignored (the first of each was used)")
             } else {
                 None
             };
@@ -144,7 +144,7 @@ impl Landmarks {
                 return Err(at_line(
                     *line,
                     &format!(
-                        "{value} is not a fraction of the image (0 to 1). The coordinates look like pixels: divide x by the \
+                        "{value} is not a fraction of the image (0 to 1). The coordinates look like pixels. Divide x by the \
                          image's width and y by its height."
                     ),
                 ));
@@ -157,7 +157,7 @@ impl Landmarks {
         notes.extend(tally.notes());
         if with_landmarks == 0 {
             let why = match lines {
-                0 => "has a header, but no lines for images",
+                0 => "has a header but no lines for images",
                 _ => "has no image with a landmark: all coordinates are blank or unusable",
             };
             return Err(Error::Landmarks(format!("The table of landmarks {why}.")));
@@ -207,7 +207,7 @@ fn coordinate_columns(
             });
         match columns[at].1[axis] {
             Some(_) => tally.add(
-                "Columns that appear twice; the first of each was used",
+                "Duplicate columns were ignored (the first of each was used)",
                 cell,
             ),
             None => columns[at].1[axis] = Some(column),
@@ -281,7 +281,7 @@ mod tests {
         for part in [
             "not coordinates were ignored: 1, score",
             "only one of x and y were ignored: 1, ear",
-            "appear twice; the first of each was used: 1, tip_x",
+            "columns were ignored (the first of each was used): 1, tip_x",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }
@@ -308,7 +308,7 @@ mod tests {
             (
                 "b,0.3,0.3",
                 Some([0.1, 0.1]),
-                "appear twice; the first line of each was used: 1, line 3",
+                "of an image were ignored (the first of each was used): 1, line 3",
             ),
             (
                 ",0.3,0.3",

@@ -50,7 +50,7 @@ pub fn fit_count(images: usize, n_fit: Option<usize>) -> Result<usize> {
     let n_fit = n_fit.unwrap_or(images * 3 / 4);
     if n_fit == 0 || n_fit >= images {
         return Err(Error::Landmarks(format!(
-            "Of {images} images with landmarks, {n_fit} cannot be fitted: fit at least 1, and leave at least 1 to test on."
+            "Of {images} images with landmarks, {n_fit} cannot be fitted. Fit at least 1, and leave at least 1 to test on."
         )));
     }
     Ok(n_fit)
@@ -73,7 +73,7 @@ pub fn score(
     let images = keypoints.len();
     if images != landmarks.len() {
         return Err(Error::Landmarks(format!(
-            "There are keypoints of {images} images, but landmarks of {}.",
+            "There are keypoints for {images} images, but landmarks for {}.",
             landmarks.len()
         )));
     }
@@ -133,7 +133,7 @@ pub fn score(
     }
     if terms == 0 {
         return Err(Error::Landmarks(
-            "No landmark is both on an image that is fitted and on one that is tested: label more images.".into(),
+            "No landmark is on both a fitted and a tested image. Label more images.".into(),
         ));
     }
     Ok(Score {
@@ -356,7 +356,7 @@ mod tests {
         );
         fails(&keypoints, &landmarks, 0, "0 cannot be fitted");
         fails(&[], &[], 0, "Of 0 images");
-        fails(&keypoints, &landmarks[1..], 2, "landmarks of 4");
+        fails(&keypoints, &landmarks[1..], 2, "landmarks for 4");
         let mut ragged = keypoints.clone();
         ragged[3].pop();
         fails(&ragged, &landmarks, 2, "same number of keypoints");
@@ -415,7 +415,7 @@ mod tests {
         let message = super::score(&keypoints, &nowhere, 45, 0)
             .expect_err("nothing")
             .to_string();
-        assert!(message.contains("label more images"), "{message}");
+        assert!(message.contains("Label more images"), "{message}");
     }
 
     #[test]

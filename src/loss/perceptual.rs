@@ -56,7 +56,7 @@ impl Perceptual {
         }
         let damaged = |what: String| {
             Error::Weights(format!(
-                "The VGG16 weights are damaged ({what}); load them again."
+                "The VGG16 weights are damaged ({what}). Load them again."
             ))
         };
         let files = files
@@ -92,7 +92,10 @@ impl Perceptual {
                         );
                         let outputs = bias.shape()[0];
                         if weight.shape().as_slice() != [outputs, channels, 3, 3] {
-                            return Err(damaged(format!("{name} has shape {:?}", weight.shape())));
+                            return Err(damaged(format!(
+                                "{name} has the shape {:?}",
+                                weight.shape()
+                            )));
                         }
                         channels = outputs;
                         Ok((

@@ -67,7 +67,7 @@ async fn detect_at(
         let confidence = detection.confidence().reshape([indices.len() * count]);
         let points = detection.keypoints.reshape([indices.len() * count * 2]);
         let [points, confidence] = <[Vec<f32>; 2]>::try_from(read(vec![points, confidence]).await?)
-            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+            .map_err(|_| Error::Backend("The values cannot be read from the device.".into()))?;
         for ((&index, points), confidence) in indices
             .iter()
             .zip(points.chunks(2 * count))

@@ -172,7 +172,7 @@ impl Scene<'_> {
             keypoints: count,
             ..
         } = *self.config;
-        let no_images = || Error::Pictures("There are no images yet. Load some first.".into());
+        let no_images = || Error::Pictures("There are no images yet. Add some first.".into());
         let last = self.previews.len().checked_sub(1).ok_or_else(no_images)?;
         let preview = edits.preview.min(last);
         let image = image_tensor(self.images, &[self.previews[preview]], self.device); // [1,3,S,S]
@@ -220,7 +220,7 @@ impl Scene<'_> {
                 ])
                 .await?,
             )
-            .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+            .map_err(|_| Error::Backend("The values cannot be read from the device.".into()))?;
 
         let (reconstruction, without) = both.split_at(both.len() / 2);
         let (median, contrast) = median_and_contrast(&learned);
@@ -278,7 +278,7 @@ impl Scene<'_> {
         let count = previews.len();
         if count == 0 {
             return Err(Error::Pictures(
-                "There are no images yet. Load some first.".into(),
+                "There are no images yet. Add some first.".into(),
             ));
         }
         let indices: Vec<usize> = previews

@@ -205,5 +205,5 @@ async fn one(tensor: Tensor<1>) -> Result<Vec<f32>> {
     let mut values = read(vec![tensor]).await?;
     values
         .pop()
-        .ok_or_else(|| Error::Backend("The device lost a reading.".into()))
+        .ok_or_else(|| Error::Backend("The values cannot be read from the device.".into()))
 }

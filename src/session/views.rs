@@ -127,7 +127,7 @@ async fn draw(
         weights,
         confidence,
     ] = <[Vec<f32>; 6]>::try_from(read(tensors).await?)
-        .map_err(|_| Error::Backend("The device lost a reading.".into()))?;
+        .map_err(|_| Error::Backend("The values cannot be read from the device.".into()))?;
 
     let mut pixels = Vec::with_capacity(4 * count * size * size * 4);
     for &index in previews {

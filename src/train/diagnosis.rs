@@ -172,7 +172,7 @@ fn loss(losses: &[f32], step: usize) -> Option<Finding> {
         return Some(finding(
             Issue::Exploding,
             format!("The loss is rising: it was {lowest:.3} and is {now:.3} now."),
-            "Halve the learning rate; if it does not come back, reset.",
+            "Halve the learning rate. If the loss does not fall again, reset.",
         ));
     }
     // Only a run whose first losses are known.
@@ -207,13 +207,13 @@ fn collapsed(poses: &[Vec<[f32; 2]>]) -> Option<Finding> {
     }
     let (message, remedy) = if keypoints.len() == count {
         (
-            "No keypoint stands apart: each lies on another one in every image.".to_string(),
-            "Train longer; if they stay, reset with another seed or thicker edges.",
+            "All keypoints coincide with others in every image.".to_string(),
+            "Train longer. If this does not change, reset with another seed or thicker edges.",
         )
     } else {
         (
-            format!("{} lie on one another in every image.", named(&keypoints)),
-            "Nothing is lost, but fewer keypoints would do; or try thinner edges.",
+            format!("{} coincide in every image.", named(&keypoints)),
+            "This does no harm, but fewer keypoints would do. Or try thinner edges.",
         )
     };
     Some(Finding {
@@ -249,7 +249,7 @@ fn dead(poses: &[Vec<[f32; 2]>], doubled: &[usize]) -> Option<Finding> {
         issue: Issue::Dead,
         message: match keypoints.len() {
             1 => format!("{} stays in one place, whatever the image shows.", named(&keypoints)),
-            _ => format!("{} stay in one place each, whatever the image shows.", named(&keypoints)),
+            _ => format!("{} each stay in one place, whatever the image shows.", named(&keypoints)),
         },
         keypoints,
         remedy: "Dead keypoints mark something that never moves, such as the background. Try fewer keypoints, another seed, or thicker edges.".into(),
@@ -285,11 +285,14 @@ fn jitter(previews: &[PreviewStats]) -> Option<Finding> {
     (!keypoints.is_empty()).then(|| Finding {
         issue: Issue::Jitter,
         message: match keypoints.len() {
-            1 => format!("{} jumps to and fro during training.", named(&keypoints)),
-            _ => format!("{} jump to and fro during training.", named(&keypoints)),
+            1 => format!(
+                "{} jumps back and forth during training.",
+                named(&keypoints)
+            ),
+            _ => format!("{} jump back and forth during training.", named(&keypoints)),
         },
         keypoints,
-        remedy: "Lower the learning rate; a wider network is steadier, too.".into(),
+        remedy: "Lower the learning rate, or use a wider network, which is steadier.".into(),
     })
 }
 
@@ -304,7 +307,7 @@ fn unsure(preview: &PreviewStats) -> Option<Finding> {
             "The heatmaps are still wide: only about {:.0}% of a typical one lies near its keypoint.",
             5.0 * (20.0 * sure).round().max(1.0)
         ),
-        remedy: "Train longer. If they stay wide, images may show several objects, or objects off the middle. Then use images of one kind of object, one in each, in the middle and of about the same size.".into(),
+        remedy: "Train longer. If they stay wide, images may show several objects, or objects that are not centred. Then use images of one kind of object: one per image, centred and of about the same size.".into(),
     })
 }
 

@@ -139,7 +139,7 @@ pub async fn weights(url: &str, progress: impl FnMut(usize, Option<usize>)) -> R
     let bytes = bytes(url, None, progress).await?;
     if let Err(error) = SafeTensors::deserialize(&bytes) {
         return Err(Error::Weights(format!(
-            "{url} is not a file of weights, or is incomplete ({error}). Check the connection, then try again."
+            "{url} is not a weights file, or is incomplete ({error}). Check the connection, then try again."
         )));
     }
     if let Some(cache) = &cache

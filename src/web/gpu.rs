@@ -46,7 +46,7 @@ pub async fn adapter() -> std::result::Result<Adapter, String> {
     let request: Function = get(&gpu, "requestAdapter")
         .and_then(|f| f.dyn_into().ok())
         .ok_or_else(none)?;
-    let no_adapter = || "WebGPU finds no graphics adapter here".to_string();
+    let no_adapter = || "WebGPU finds no GPU here".to_string();
     let promise: Promise = request
         .call1(&gpu, &options)
         .ok()

@@ -79,7 +79,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("annotate-undo")).toBeEnabled();
   await names.nth(2).fill("手 #1");
   await names.nth(2).press("Enter");
-  await expect(id("message")).toContainText("called \"手 #1\" already");
+  await expect(id("message")).toContainText("already called \"手 #1\"");
   await expect(names.nth(2)).toHaveValue("kp2");
   const edges = page.locator("#edges");
   await edges.locator("summary").click();

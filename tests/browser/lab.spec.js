@@ -549,12 +549,12 @@ for (const { trouble, address, says, until, then } of /** @type {{ trouble: stri
   {
     trouble: "jitter",
     address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
-    says: /^Keypoints? [\d, and]+ jumps? to and fro during training\. Lower the learning rate/,
+    says: /^Keypoints? [\d, and]+ jumps? back and forth during training\. Lower the learning rate/,
   },
   {
     trouble: "unsure",
     address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
-    says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects off the middle\. Then use images of one kind of object/,
+    says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects that are not centred\. Then use images of one kind of object/,
   },
 ])) {
   test(`health card reports an issue and its remedy: ${trouble}`, async ({ page }) => {
@@ -590,7 +590,7 @@ test("health card names coinciding and constant keypoints", async ({ page }) => 
   model.fill(0, from + 2 * each, from + 3 * each);
   await give("altered.safetensors");
   await expect(id("diagnosis").locator("li")).toHaveText([
-    "Keypoints 1 and 2 lie on one another in every image. Nothing is lost, but fewer keypoints would do; or try thinner edges.",
+    "Keypoints 1 and 2 coincide in every image. This does no harm, but fewer keypoints would do. Or try thinner edges.",
     /^Keypoint 3 stays in one place, whatever the image shows\. Dead keypoints mark something that never moves, such as the background\. Try fewer keypoints/,
   ]);
 });

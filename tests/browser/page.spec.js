@@ -700,7 +700,7 @@ test("saved run continues bit-identically, and wrong files are rejected without 
   for (const file of wrong) {
     await id("model-input").setInputFiles(file);
     await expect(id("message")).toHaveClass(/is-error/);
-    await expect(id("message")).toContainText(/not a model|cannot be read/);
+    await expect(id("message")).toContainText(/not an AutoLink model|cannot be read/);
     await expect(id("step-count")).toHaveText("4");
     await id("step").focus();
   }

@@ -90,7 +90,7 @@ test("stored run survives a closed tab, a damaged save and an engine crash", asy
   });
   await id("stored-resume").click();
   await expect(id("message")).toHaveClass(/is-error/);
-  await expect(id("message")).toContainText("not a model");
+  await expect(id("message")).toContainText("not an AutoLink model");
   await expect(id("step-count")).toHaveText(grouped(first));
 
   // If the engine crashes during training, a new one continues from the last save.

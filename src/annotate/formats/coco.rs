@@ -12,13 +12,13 @@ use crate::annotate::{Annotations, Image};
 
 pub(super) const PLAIN: FormatSpec = FormatSpec {
     title: "COCO keypoints",
-    about: "One JSON, for pycocotools and many others",
+    about: "One JSON file, for pycocotools and many others",
     images: ImagePlace::Anywhere,
     write: |annotations| Ok(vec![plain(annotations)]),
 };
 pub(super) const FOR_CVAT: FormatSpec = FormatSpec {
     title: "CVAT, as COCO",
-    about: "COCO keypoints in the folders of a CVAT import",
+    about: "COCO keypoints, in the folders that CVAT imports",
     images: ImagePlace::Beside(cvat_image_paths),
     write: |annotations| Ok(vec![for_cvat(annotations)]),
 };

@@ -13,7 +13,7 @@ use crate::annotate::{Annotations, Image, Visibility};
 
 pub(super) const IMAGES: FormatSpec = FormatSpec {
     title: "CVAT for images 1.1",
-    about: "One XML with skeletons",
+    about: "One XML file with skeletons",
     images: ImagePlace::Beside(in_images_folder),
     write: |annotations| Ok(vec![images(annotations)]),
 };

@@ -44,7 +44,7 @@ pub fn labels(annotations: &Annotations) -> Result<Vec<File>> {
         let path = image_path(&image.name());
         if let Some(other) = taken.insert(path.clone(), image.name()) {
             return Err(Error::File(format!(
-                "In DeepLabCut's folders {other} and {} both become {path}: rename one of them.",
+                "In DeepLabCut's folders {other} and {} both become {path}. Rename one of them.",
                 image.name()
             )));
         }

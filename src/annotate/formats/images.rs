@@ -52,7 +52,7 @@ fn hash(text: &str) -> u64 {
 pub(super) fn known_size(image: &Image) -> Result<[f64; 2]> {
     if image.width_px == 0 || image.height_px == 0 {
         return Err(Error::File(format!(
-            "The size of {} is not known, but this format needs it: add the image too.",
+            "The size of {} is unknown, but this format needs it. Add the image too.",
             image.name()
         )));
     }

@@ -223,7 +223,7 @@ pub fn export(annotations: &Annotations, format: Format) -> Result<Vec<File>> {
     let mut paths = HashSet::new();
     match files.iter().find(|file| !paths.insert(&file.path)) {
         Some(file) => Err(Error::File(format!(
-            "{} would be written twice, for two images or videos with similar names: rename one of them.",
+            "{} would be written twice, for two images or videos with similar names. Rename one of them.",
             file.path
         ))),
         None => Ok(files),

@@ -12,7 +12,7 @@ pub(super) const CSV: FormatSpec = FormatSpec {
 };
 pub(super) const JSON: FormatSpec = FormatSpec {
     title: "JSON",
-    about: "Everything, as this page keeps it",
+    about: "Everything, in AutoLink's own format",
     images: ImagePlace::Anywhere,
     write: |annotations| Ok(vec![json(annotations)]),
 };

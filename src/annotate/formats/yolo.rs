@@ -35,7 +35,7 @@ pub fn pose(annotations: &Annotations) -> Result<Vec<File>> {
         let labels = format!("{}.txt", without_extension(&labels));
         if let Some(other) = taken.insert(labels.clone(), image.name()) {
             return Err(Error::File(format!(
-                "In YOLO's folders {other} and {} would share one file of labels: rename one of them.",
+                "In YOLO's folders {other} and {} would share one file of labels. Rename one of them.",
                 image.name()
             )));
         }
@@ -166,7 +166,7 @@ mod tests {
         sample.images[1].width_px = 0;
         sample.images[1].file_name = "b.png".into();
         let message = pose(&sample).expect_err("no size").to_string();
-        assert!(message.contains("size of b.png is not known"), "{message}");
+        assert!(message.contains("size of b.png is unknown"), "{message}");
     }
 
     #[test]

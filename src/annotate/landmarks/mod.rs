@@ -59,7 +59,7 @@ fn match_images(discovered: &Annotations, placed: &Annotations) -> Vec<Option<us
 fn sides_px(image: &Image) -> Result<[f64; 2]> {
     if image.width_px == 0 || image.height_px == 0 {
         return Err(Error::Landmarks(format!(
-            "The size of {} is not known: add the image too.",
+            "The size of {} is unknown. Add the image too.",
             image.name()
         )));
     }
@@ -76,7 +76,7 @@ fn features(image: &Image) -> Result<Vec<f64>> {
     let features: Vec<f64> = fractions.collect();
     if features.is_empty() || features.iter().any(|v| !v.is_finite()) {
         return Err(Error::Landmarks(format!(
-            "A keypoint on {} is missing or not a number: detect again.",
+            "A keypoint on {} is missing or not a number. Detect again.",
             image.name()
         )));
     }
@@ -93,7 +93,7 @@ fn baseline_errors(y: &[[f64; 2]]) -> Vec<f64> {
 }
 
 fn unequal_counts() -> Error {
-    Error::Landmarks("Not all images have the same number of keypoints: detect again.".into())
+    Error::Landmarks("Not all images have the same number of keypoints. Detect again.".into())
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -123,7 +123,7 @@ impl Fit {
         labelled.dedup();
         if at.iter().flatten().flatten().any(|v| !v.is_finite()) {
             return Err(Error::Landmarks(
-                "A landmark's position is not a number: place it again.".into(),
+                "A landmark's position is not a number. Place it again.".into(),
             ));
         }
         if on.iter().all(|images| images.len() < MIN_IMAGES) {

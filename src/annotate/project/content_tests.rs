@@ -128,7 +128,10 @@ fn file_added_twice_is_one_image_and_its_copy_another() {
     let mut project = project(2);
     let (id, note) = project.add("content a 1", None, image("a 1.png", 1, 4), 10);
     assert_eq!(id, 1);
-    assert!(note.expect("a note").contains("already, as a 1.png"));
+    assert!(
+        note.expect("a note")
+            .contains("already in the project, as a 1.png")
+    );
     assert_eq!(project.len(), 2);
     let (id, note) = project.add("content a 1", None, image("copy.png", 1, 4), 10);
     assert_eq!((id, note), (2, None));

@@ -259,7 +259,7 @@ impl AnnotationProject {
             } => {
                 if !at_px.iter().all(|v| v.is_finite()) {
                     return Err(Error::Setting(
-                        "The point's position is not a number: place it again.".into(),
+                        "The point's position is not a number. Place it again.".into(),
                     ));
                 }
                 let visibility = if occluded {
@@ -449,7 +449,7 @@ fn check_index(index: usize, count: usize, what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Setting(format!(
-        "There is no {what} {index}: there are {count}."
+        "There is no {what} {index}: only {count} exist."
     )))
 }
 
@@ -463,7 +463,7 @@ fn free_name(landmarks: &[Keypoint], index: Option<usize>, name: &str) -> Result
     let mut others = landmarks.iter().enumerate();
     if others.any(|(i, other)| Some(i) != index && other.name == name) {
         return Err(Error::Setting(format!(
-            "Another landmark is called \"{name}\" already: take another name."
+            "Another landmark is already called \"{name}\". Choose another name."
         )));
     }
     Ok(name.to_string())

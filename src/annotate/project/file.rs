@@ -119,13 +119,13 @@ impl AnnotationProject {
             Ok(earlier) => migrate(earlier),
             Err(_) => serde_json::from_str::<ProjectFile>(text).map_err(|error| {
                 Error::File(format!(
-                    "This is not a saved project, or it is damaged ({error}): open another file."
+                    "This is not a saved project, or it is damaged ({error}). Open another file."
                 ))
             })?,
         };
         if file.format != FORMAT || file.version > VERSION {
             return Err(Error::File(format!(
-                "Another version saved this project ({} {}): reload the page to get the newest version, then open the project again.",
+                "Another version of this page saved this project ({} {}). Reload the page to get the newest version, then open the project again.",
                 file.format, file.version
             )));
         }
@@ -204,7 +204,7 @@ impl ProjectFile {
     /// [`Error::File`] with the contradiction.
     fn check(&self) -> Result<()> {
         let wrong = |what: &str| {
-            let text = format!("This project is damaged ({what}): open an earlier copy of it.");
+            let text = format!("This project is damaged ({what}). Open an earlier copy of it.");
             Err(Error::File(text))
         };
         let count = self.landmarks.len();
@@ -213,7 +213,7 @@ impl ProjectFile {
         if !is_named(&self.category)
             || !(self.landmarks.iter()).all(|l| is_named(&l.name) && names.insert(&l.name))
         {
-            return wrong("a name is missing or occurs twice");
+            return wrong("a name is missing or appears twice");
         }
         let is_number = |p: &Point| [p.x_px, p.y_px, p.confidence].iter().all(|v| v.is_finite());
         let fits = |points: &Vec<Point>| points.is_empty() || points.len() == count;

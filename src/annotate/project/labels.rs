@@ -44,10 +44,10 @@ impl AnnotationProject {
             return Err(Error::Landmarks(match placed.notes.first() {
                 Some(note) => note.clone(),
                 None if has_any => format!(
-                    "None of the {count} images in this file is in the project: add the images that the labels were made for, under the same names."
+                    "None of the {count} images in this file is in the project. Add the images that the labels were made on, under the same names."
                 ),
                 None => format!(
-                    "None of the {count} images in this file has a point: export the labels again."
+                    "None of the {count} images in this file has a point. Export the labels again."
                 ),
             }));
         }
@@ -206,20 +206,20 @@ impl AnnotationProject {
     pub fn annotations(&self, layer: Layer) -> Result<Annotations> {
         if self.is_empty() {
             return Err(Error::Pictures(
-                "The project has no images: add some first.".into(),
+                "The project has no images. Add some first.".into(),
             ));
         }
         let (places, corrected) = self.corrected_detections();
         match layer {
             Layer::Keypoints if places.is_empty() => Err(Error::Pictures(
-                "No keypoints were detected in these images yet: add the images, or detect again."
+                "No keypoints have been detected in these images yet. Add the image files, or detect again."
                     .into(),
             )),
             Layer::Keypoints => self.table().apply(&corrected),
             Layer::Landmarks => {
                 if self.edits.landmarks.is_empty() {
                     return Err(Error::Landmarks(
-                        "There are no landmarks yet: add one, and place it on a few images.".into(),
+                        "There are no landmarks yet. Add one, and place it on a few images.".into(),
                     ));
                 }
                 Ok(self.all_landmarks(&places, &corrected).0)

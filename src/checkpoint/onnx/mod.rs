@@ -38,9 +38,7 @@ pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) ->
         .await
         .ok()
         .and_then(|mut data| data.pop()?.convert::<f32>().try_into_vec().ok())
-        .ok_or_else(|| {
-            Error::Backend("The edge weights could not be read from the device.".into())
-        })?;
+        .ok_or_else(|| Error::Backend("The edge weights cannot be read from the device.".into()))?;
     let names = match names {
         Some(table) => table.names(config.keypoints),
         None => (0..config.keypoints).map(|k| format!("kp{k}")).collect(),

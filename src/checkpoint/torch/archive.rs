@@ -71,7 +71,7 @@ impl<'f, F: ReadAt + ?Sized> Archive<'f, F> {
             return Err(wrong(if is_pickle(&start) {
                 "PyTorch before 1.6 wrote it. Load it and save it again with a newer version"
             } else {
-                "it is not a file of PyTorch, or it is incomplete"
+                "it is not a PyTorch file, or it is incomplete"
             }));
         };
         let mut end = Cursor(&tail[at + 10..]);
@@ -315,8 +315,8 @@ mod tests {
         let directory = end - (46 * 4 + "m/data.pklm/byteorderm/data/0m/data/1".len());
         #[rustfmt::skip] // one line per case
         let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-            ("empty", vec![], "not a file of PyTorch"),
-            ("text", b"no model".repeat(99), "not a file of PyTorch"),
+            ("empty", vec![], "not a PyTorch file"),
+            ("text", b"no model".repeat(99), "not a PyTorch file"),
             ("the old format", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.".to_vec(), "before 1.6"),
             ("half", good[..good.len() / 2].to_vec(), "it is incomplete"),
             ("without its end", good[..good.len() - 1].to_vec(), "it is incomplete"),

@@ -42,7 +42,7 @@ impl ReadAt for std::fs::File {
         file.seek(SeekFrom::Start(offset))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|error| {
-                Error::File("The checkpoint could not be read.".into()).with_source(error)
+                Error::File("The checkpoint cannot be read.".into()).with_source(error)
             })?;
         Ok(bytes)
     }

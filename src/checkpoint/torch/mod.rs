@@ -89,7 +89,7 @@ pub async fn read<F: ReadAt + ?Sized>(file: &F) -> Result<TorchCheckpoint> {
     }
     if views.is_empty() {
         return Err(Error::Model(
-            "This checkpoint does not contain a model of AutoLink: none of its tensors belongs to an encoder or a decoder."
+            "This checkpoint does not contain an AutoLink model: none of its tensors belongs to an encoder or a decoder."
                 .into(),
         ));
     }

@@ -123,7 +123,7 @@ impl Engine {
             (hands, format!("{hands} {}.", hands::ABOUT)),
             (
                 own,
-                format!("{own} images of yours. They stay on this device."),
+                format!("{own} of your images. They stay on this device."),
             ),
         ];
         let used = parts.into_iter().filter(|(count, _)| *count > 0);
@@ -365,11 +365,11 @@ impl Engine {
 
     /// Finds the keypoints in an image file.
     pub(super) async fn detect(&mut self, files: Files) -> Result<Keypoints> {
-        let nothing = || Error::File("There is no image in the command. Choose a file.".into());
+        let nothing = || Error::File("There is no image to open. Choose a file.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
         let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| {
             Error::File(format!(
-                "{name} cannot be read ({}).",
+                "{name} cannot be read ({}). Choose it again.",
                 fetch::error_text(error)
             ))
         })?;

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub fn import(text: &str) -> Result<Imported> {
     let all = json(text.trim_start_matches('\u{feff}')).map_err(|e| {
         Error::Landmarks(format!(
-            "This is not a COCO file, since it is not JSON ({e}): export it again as COCO keypoints."
+            "This is not a COCO file because it is not valid JSON ({e}). Export it again as COCO keypoints."
         ))
     })?;
     let imported = read(&all).map_err(Error::Landmarks)?;
@@ -41,7 +41,7 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
     let Value::Object(all) = all else {
         return Err(
             "This is JSON, but not a COCO dataset, which has images, categories and annotations. A list alone is a file \
-             of COCO results: export the dataset instead."
+             of COCO results. Export the dataset instead."
                 .into(),
         );
     };
@@ -54,7 +54,7 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
     let images = images(list(all, "images")?, &mut found);
     if categories.is_empty() {
         return Err(
-            "The COCO file has no category with keypoints, only boxes or outlines: export it as COCO keypoints.".into(),
+            "The COCO file has no category with keypoints, only boxes or outlines. Export it as COCO keypoints.".into(),
         );
     }
     let category_of =
@@ -102,13 +102,13 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
         let Some(object) = object.as_object() else {
             found
                 .tally
-                .add("Annotations that are not JSON objects were left out", &at);
+                .add("Annotations that are not JSON objects were ignored", &at);
             continue;
         };
         match category_of(object) {
             Some(other) if other != chosen => {
                 let what = format!(
-                    "Annotations of \"{}\" were left out, since only one kind of object is read; \"{}\" has at least as many",
+                    "Annotations of \"{}\" were ignored because only one kind of object is read, and \"{}\" has at least as many",
                     categories[other].name, category.name
                 );
                 found.tally.add(&what, &at);
@@ -116,7 +116,7 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
             }
             Some(_) => {}
             None => {
-                found.tally.add("Annotations of a category that has no keypoints, or is not in the file, were left out", &at);
+                found.tally.add("Annotations of a category that has no keypoints, or is not in the file, were ignored", &at);
                 continue;
             }
         }
@@ -125,7 +125,7 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
             .is_some_and(|crowd| crowd.as_f64() == Some(1.0) || crowd.as_bool() == Some(true))
         {
             found.tally.add(
-                "Annotations of crowds were left out, since they have no single keypoints",
+                "Annotations of crowds were ignored because a crowd is not a single object",
                 &at,
             );
             continue;
@@ -133,7 +133,7 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
         let Some(Value::Array(numbers)) = object.get("keypoints") else {
             found
                 .tally
-                .add("Annotations without keypoints were left out", &at);
+                .add("Annotations without keypoints were ignored", &at);
             continue;
         };
         let image = match object
@@ -144,14 +144,14 @@ pub(super) fn read(all: &Value) -> ReadResult<Imported> {
             Some(Some(image)) => *image,
             Some(None) => {
                 found.tally.add(
-                    "Annotations whose image_id is that of several images were left out",
+                    "Annotations whose image_id belongs to several images were ignored",
                     &at,
                 );
                 continue;
             }
             None => {
                 found.tally.add(
-                    "Annotations whose image_id is not among the file's images were left out",
+                    "Annotations whose image_id belongs to no image in the file were ignored",
                     &at,
                 );
                 continue;
@@ -193,7 +193,7 @@ fn images(list: &[Value], found: &mut LabelCollector) -> HashMap<String, Option<
         };
         let Some(name) = ["file_name", "path", "coco_url"].into_iter().find_map(text) else {
             found.tally.add(
-                "Images without a \"file_name\" were left out",
+                "Images without a \"file_name\" were ignored",
                 &format!("image {} of the list", i + 1),
             );
             continue;
@@ -233,9 +233,14 @@ fn skeleton(category: &Map<String, Value>, found: &mut LabelCollector) {
     }
     for edge in edges {
         match ends(edge).map(|ends| ends.map(|end| end.wrapping_sub(first))) {
-            Some([a, b]) if a < count && b < count && a != b => found.skeleton.push([a as usize, b as usize]),
+            Some([a, b]) if a < count && b < count && a != b => {
+                found.skeleton.push([a as usize, b as usize])
+            }
             _ => found.tally.add(
-                &format!("Edges of the skeleton that are not two numbers from {first} to {} were left out", count + first - 1),
+                &format!(
+                    "Skeleton edges that are not two numbers from {first} to {} were ignored",
+                    count + first - 1
+                ),
                 &format!("edge {edge}"),
             ),
         }
@@ -252,34 +257,31 @@ fn points(
     let count = found.names.len();
     if numbers.len() != 3 * count {
         let what = format!(
-            "Annotations that do not have the {} numbers of {count} keypoints",
+            "Annotations without exactly {} numbers for {count} keypoints",
             3 * count
         );
         let at = format!("{at} with {}", numbers.len());
         if !numbers.len().is_multiple_of(3) || numbers.is_empty() {
-            found.tally.add(&format!("{what} were left out"), &at);
+            found.tally.add(&format!("{what} were ignored"), &at);
             return None;
         }
-        found
-            .tally
-            .add(&format!("{what}; the first ones were taken in order"), &at);
+        found.tally.add(&format!("{what} were read in order"), &at);
     }
     let mut points = vec![Point::ABSENT; count];
     for (to, numbers) in points.iter_mut().zip(numbers.chunks_exact(3)) {
         let [x, y, v] = [0, 1, 2].map(|i| number(&numbers[i]));
         let (Some(x), Some(y)) = (x, y) else {
             found.tally.add(
-                "Points without a place (null or not a number) count as absent",
+                "Points without a position (null or not a number) count as absent",
                 at,
             );
             continue;
         };
         let visibility = match v {
             None => {
-                found.tally.add(
-                    "Points that do not say whether they can be seen count as visible",
-                    at,
-                );
+                found
+                    .tally
+                    .add("Points without a visibility count as visible", at);
                 Visibility::Visible
             }
             Some(v) if v <= 0.0 => continue,
@@ -287,7 +289,7 @@ fn points(
             Some(_) => Visibility::Visible,
         };
         if x == 0.0 && y == 0.0 {
-            found.tally.add("Points exactly in the upper left corner, where some tools put absent points; they were kept: check them", at);
+            found.tally.add("Points exactly in the upper left corner, where some tools put absent points, were kept (check them)", at);
         }
         *to = Point {
             visibility,
@@ -313,9 +315,11 @@ fn number(value: &Value) -> Option<f64> {
 fn list<'a>(object: &'a Map<String, Value>, field: &str) -> ReadResult<&'a [Value]> {
     match object.get(field) {
         Some(Value::Array(list)) => Ok(list),
-        Some(_) => Err(format!("The COCO file: \"{field}\" is not a list.")),
+        Some(_) => Err(format!(
+            "In the COCO file, \"{field}\" is not a list. Export it again as COCO keypoints."
+        )),
         None => Err(format!(
-            "The COCO file has no \"{field}\": export it again as COCO keypoints."
+            "The COCO file has no \"{field}\". Export it again as COCO keypoints."
         )),
     }
 }
@@ -395,17 +399,17 @@ mod tests {
                     )
                 },
                 all.clone(),
-                "without keypoints were left out: 1, annotation 9",
+                "without keypoints were ignored: 1, annotation 9",
             ),
             (
                 &|v| v["annotations"][0]["keypoints"][0] = Value::Null,
                 first(&[0, 1]),
-                "without a place",
+                "without a position",
             ),
             (
                 &|v| v["annotations"][0]["keypoints"][1] = json!("x"),
                 first(&[0, 1]),
-                "without a place",
+                "without a position",
             ),
             (
                 &|v| v["annotations"][0]["keypoints"][2] = Value::Null,
@@ -435,7 +439,7 @@ mod tests {
             (
                 &|v| v["annotations"][0]["keypoints"] = json!([1, 1, 2, 3]),
                 first(&[0, 0]),
-                "were left out: 1, annotation 1 with 4",
+                "were ignored: 1, annotation 1 with 4",
             ),
             (
                 &|v| v["annotations"][0]["keypoints"] = json!([]),
@@ -450,17 +454,17 @@ mod tests {
             (
                 &|v| v["annotations"][0]["image_id"] = json!(77),
                 first(&[0, 0]),
-                "not among the file's images",
+                "belongs to no image in the file",
             ),
             (
                 &|v| v["annotations"][0]["image_id"] = json!({}),
                 first(&[0, 0]),
-                "not among the file's images",
+                "belongs to no image in the file",
             ),
             (
                 &|v| v["annotations"][0] = json!(3),
                 first(&[0, 0]),
-                "not JSON objects were left out: 1, annotation 1 of the list",
+                "not JSON objects were ignored: 1, annotation 1 of the list",
             ),
             (
                 &|v| v["annotations"][0]["iscrowd"] = json!(1),
@@ -505,7 +509,7 @@ mod tests {
                     v["annotations"][0]["category_id"] = json!(2);
                 },
                 first(&[0, 0]),
-                "of \"other\" were left out",
+                "of \"other\" were ignored",
             ),
             (
                 &|v| {
@@ -527,7 +531,7 @@ mod tests {
                         .push(json!({"id": 9}))
                 },
                 all.clone(),
-                "without a \"file_name\" were left out: 1, image 4 of the list",
+                "without a \"file_name\" were ignored: 1, image 4 of the list",
             ),
             (
                 &|v| {
@@ -537,7 +541,7 @@ mod tests {
                         .push(json!({"id": 1, "file_name": "other.png"}))
                 },
                 first(&[0, 0]),
-                "that of several images",
+                "belongs to several images",
             ),
             (
                 &|v| {
@@ -569,7 +573,7 @@ mod tests {
         } = import(&format!("\u{feff}{text}")).expect("reads");
         assert!(!annotations.images[0].points[0].is_there());
         assert!(annotations.images[0].points[1].is_there());
-        assert!(notes[0].contains("without a place"), "{notes:?}");
+        assert!(notes[0].contains("without a position"), "{notes:?}");
     }
 
     #[test]
@@ -591,7 +595,7 @@ mod tests {
         let (edges, notes) = read(json!([[0, 1], [2, 3], [1], ["a", "b"], [2, 2]]));
         assert_eq!(edges, [[1, 2]]);
         assert!(
-            notes.contains("from 1 to 3 were left out: 4, for example edge [0,1]"),
+            notes.contains("from 1 to 3 were ignored: 4, for example edge [0,1]"),
             "{notes}"
         );
         assert_eq!(read(Value::Null).0, [[0; 2]; 0]);
@@ -633,9 +637,9 @@ mod tests {
     #[test]
     fn import_rejects_other_files() {
         for (text, part) in [
-            ("", "not JSON"),
-            ("{\"images\": [", "not JSON"),
-            ("\u{89}PNG", "not JSON"),
+            ("", "not valid JSON"),
+            ("{\"images\": [", "not valid JSON"),
+            ("\u{89}PNG", "not valid JSON"),
             ("[]", "COCO results"),
             ("3", "not a COCO dataset"),
             ("{}", "no \"categories\""),

@@ -25,7 +25,7 @@ struct Object {
 
 pub(super) fn read(text: &str) -> ReadResult<Imported> {
     let damaged = |e: &dyn std::fmt::Display| {
-        format!("The XML is damaged ({e}): export it again as \"CVAT for images\".")
+        format!("The XML is damaged ({e}). Export the task again as \"CVAT for images 1.1\".")
     };
     let mut found = LabelCollector::default();
     let mut reader = Reader::from_str(text);
@@ -43,7 +43,7 @@ pub(super) fn read(text: &str) -> ReadResult<Imported> {
                 match name.as_str() {
                     "label" => labels.push(Label::default()),
                     "track" => {
-                        return Err("This is \"CVAT for video\": export the task as \"CVAT for images 1.1\" instead.".into());
+                        return Err("This is \"CVAT for video\". Export the task as \"CVAT for images 1.1\" instead.".into());
                     }
                     "image" => {
                         let side = |key| {
@@ -58,7 +58,7 @@ pub(super) fn read(text: &str) -> ReadResult<Imported> {
                             None => {
                                 let at = attribute(&element, "id").unwrap_or_default();
                                 found.tally.add(
-                                    "Images without a name were left out",
+                                    "Images without a name were ignored",
                                     &format!("image {at}"),
                                 );
                                 None
@@ -93,7 +93,7 @@ pub(super) fn read(text: &str) -> ReadResult<Imported> {
                             .to_string();
                         found
                             .tally
-                            .add("Boxes, outlines and tags were left out", &at);
+                            .add("Boxes, outlines and tags were ignored", &at);
                     }
                     _ => {}
                 }
@@ -120,7 +120,7 @@ pub(super) fn read(text: &str) -> ReadResult<Imported> {
         }
     }
     if found.images.is_empty() {
-        return Err("The XML has no images: export the task as \"CVAT for images 1.1\".".into());
+        return Err("The XML has no images. Export the task as \"CVAT for images 1.1\".".into());
     }
 
     // One kind of object is read: the most frequent one.
@@ -156,7 +156,7 @@ pub(super) fn read(text: &str) -> ReadResult<Imported> {
         if object.label != kind {
             let label = object.label.as_deref().unwrap_or("loose points");
             let what =
-                format!("Objects were left out, since only one kind of object is read ({label})");
+                format!("Objects were ignored because only one kind of object is read ({label})");
             let at = found.images[object.image].file_name.clone();
             found.tally.add(&what, &at);
             continue;
@@ -231,10 +231,9 @@ fn point(element: &BytesStart, file: &str, found: &mut LabelCollector) -> Option
         .split_once(',')
         .and_then(|(x, y)| table::number(x).ok()?.zip(table::number(y).ok().flatten()));
     let Some((x, y)) = place.filter(|_| !places.contains(';')) else {
-        found.tally.add(
-            "Points without a place, or with several, were left out",
-            file,
-        );
+        found
+            .tally
+            .add("Points without exactly one position were ignored", file);
         return None;
     };
     let visibility = if is("occluded") {
@@ -318,9 +317,9 @@ mod tests {
         );
         let notes = imported.notes.join("\n");
         for part in [
-            "or with several, were left out: 1, a.png",
+            "without exactly one position were ignored: 1, a.png",
             "Boxes, outlines",
-            "without a name were left out: 1, image 1",
+            "without a name were ignored: 1, image 1",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }

@@ -41,10 +41,10 @@ pub(super) fn read(
     let (bodyparts, coords) = (header("bodyparts"), header("coords"));
     let (Some(scorers), Some(bodyparts), Some(coords)) = (scorers, bodyparts, coords) else {
         const EXPECTED: &str =
-            "a table of DeepLabCut's begins with the lines scorer, bodyparts and coords";
+            "a DeepLabCut table begins with the lines scorer, bodyparts and coords";
         return Err(match rows.next() {
             Some((line, cells)) => format!(
-                "Line {line} begins with \"{}\", but {EXPECTED}: give CollectedData_<scorer>.csv from labeled-data.",
+                "Line {line} begins with \"{}\", but {EXPECTED}. Choose CollectedData_<scorer>.csv from labeled-data.",
                 cells[0].chars().take(40).collect::<String>()
             ),
             None => format!("The table ends too early: {EXPECTED}."),
@@ -79,7 +79,7 @@ pub(super) fn read(
                 .into_iter()
                 .find(|name| !name.is_empty());
             found.tally.add(
-                "Columns that are not x, y or likelihood were left out",
+                "Columns that are not x, y or likelihood were ignored",
                 &name.unwrap_or(format!("column {}", column + 1)),
             );
             continue;
@@ -93,7 +93,7 @@ pub(super) fn read(
             });
         match parts[at].1[axis] {
             Some(_) => found.tally.add(
-                "Columns that occur twice; the first of each was used",
+                "Duplicate columns were ignored (the first of each was used)",
                 &format!("{part} {coord}"),
             ),
             None => parts[at].1[axis] = Some(column),
@@ -108,7 +108,7 @@ pub(super) fn read(
             }
             _ => found
                 .tally
-                .add("Body parts with only one of x and y were left out", part),
+                .add("Body parts with only one of x and y were ignored", part),
         }
     }
     if places.is_empty() {
@@ -122,7 +122,7 @@ pub(super) fn read(
         if cells.iter().skip(count).any(|cell| !cell.trim().is_empty()) {
             found
                 .tally
-                .add("Lines with more cells than the header were left out", &at);
+                .add("Lines with more cells than the header were ignored", &at);
             continue;
         }
         let path = cells[..index.min(cells.len())].join("/").replace('\\', "/");
@@ -133,7 +133,7 @@ pub(super) fn read(
                 table::number(cells.get(column).map_or("", String::as_str)).unwrap_or_else(|text| {
                     let text: String = text.chars().take(40).collect();
                     found.tally.add(
-                        "Cells that are not a number count as blank",
+                        "Cells that are not numbers count as blank",
                         &format!("\"{text}\" in {at}"),
                     );
                     None
@@ -159,7 +159,7 @@ pub(super) fn read(
         if path.is_empty() {
             // pandas may write a line for the index's name.
             if points.iter().any(Point::is_there) {
-                found.tally.add("Lines without an image were left out", &at);
+                found.tally.add("Lines without an image were ignored", &at);
             }
             continue;
         }
@@ -172,7 +172,7 @@ pub(super) fn read(
                 Some(file) => found.image(file, None, [0; 2]),
                 None => {
                     found.tally.add(
-                        "Lines whose number is not in the list of files were left out",
+                        "Lines whose number is not in the list of files were ignored",
                         &at,
                     );
                     continue;
@@ -193,17 +193,17 @@ pub(super) fn read(
             found.images[image].points = points;
         } else if found.images[image].points != points {
             found.tally.add(
-                "Lines of an image that occurs twice; the first of each was used",
+                "Duplicate lines of an image were ignored (the first of each was used)",
                 &at,
             );
         }
     }
     if found.images.is_empty() {
-        return Err("The table has a header, but no images: export the labels again.".into());
+        return Err("The table has a header but no images. Export the labels again.".into());
     }
     if files.is_none() && video == crate::annotate::formats::table_stem(None) {
         found.notes.push(format!(
-            "{name} only numbers its images: give the whole zip that it was exported in, which holds the list of their files."
+            "{name} only numbers its images. Choose the whole zip that it was exported in, which holds the list of their files."
         ));
     }
     Ok(found.finish())
@@ -249,7 +249,7 @@ fn animal(
         ([], None) => Ok(None),
         ([], Some((only, _))) | ([only], _) => Ok(Some(only.to_string())),
         (several, _) => Err(format!(
-            "This table is of several animals ({}), but labels are of one in each image: export one animal's labels.",
+            "This table labels several animals ({}), but only one animal per image can be read. Export one animal's labels.",
             several.join(", ")
         )),
     }
@@ -339,7 +339,7 @@ mod tests {
         );
         assert_eq!(
             notes,
-            "Columns that are not x, y or likelihood were left out: 1, set."
+            "Columns that are not x, y or likelihood were ignored: 1, set."
         );
     }
 
@@ -392,12 +392,12 @@ mod tests {
             [Point::placed([7.0, 8.0])]
         );
         for part in [
-            "only one of x and y were left out: 1, b.",
-            "not a number count as blank: 1, \"two\" in line 4.",
+            "only one of x and y were ignored: 1, b.",
+            "not numbers count as blank: 1, \"two\" in line 4.",
             "only one coordinate count as absent: 2, for example line 4.",
-            "more cells than the header were left out: 1, line 6.",
-            "occurs twice; the first of each was used: 1, line 8.",
-            "without an image were left out: 1, line 10.",
+            "more cells than the header were ignored: 1, line 6.",
+            "of an image were ignored (the first of each was used): 1, line 8.",
+            "without an image were ignored: 1, line 10.",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }

@@ -169,18 +169,18 @@ fn read(files: Vec<(String, Vec<u8>)>) -> ReadResult<Imported> {
             (Some((_, error)), _) => error,
             (None, Some((text, FileKind::Edges))) => {
                 format!(
-                    "{} holds edges and no points: give the file of points that lies beside it.",
+                    "{} holds edges but no points. Choose the file of points beside it.",
                     text.path
                 )
             }
-            _ if is_zip => "This zip holds no file of labels.".into(),
-            _ => "There is no file of labels among these.".into(),
+            _ if is_zip => "There are no labels in this zip.".into(),
+            _ => "There are no labels in these files.".into(),
         });
     }
     notes.extend(
         failures
             .into_iter()
-            .map(|(path, error)| format!("{path} was left out: {error}")),
+            .map(|(path, error)| format!("{path} was ignored: {error}")),
     );
     let mut all = merge(imported, &mut notes);
     if all.annotations.images.is_empty() {
@@ -214,7 +214,7 @@ pub fn check_size(name: &str, size: u64) -> Result<()> {
 fn fits(name: &str, size: u64) -> ReadResult<()> {
     if size > MAX_BYTES {
         return Err(format!(
-            "{name} is too large: labels may have {} MB together. Split them into several files.",
+            "{name} is too large: all labels together may have at most {} MB. Split them into several files.",
             MAX_BYTES >> 20
         ));
     }
@@ -230,7 +230,7 @@ fn unpack(
     notes: &mut Vec<String>,
 ) -> ReadResult<()> {
     let damaged = |e: &dyn std::fmt::Display| {
-        format!("{name} cannot be unpacked ({e}): pack it again, or give its files.")
+        format!("{name} cannot be unpacked ({e}). Pack it again, or choose its files.")
     };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| damaged(&e))?;
     for index in 0..archive.len() {
@@ -243,7 +243,7 @@ fn unpack(
         };
         if path == "xl/workbook.xml" {
             return Err(format!(
-                "{name} is an Excel workbook: save the sheet as \"CSV UTF-8\"."
+                "{name} is an Excel workbook. Save the sheet as \"CSV UTF-8\"."
             ));
         }
         let is_hidden = path
@@ -280,7 +280,7 @@ fn kind_of(TextFile { path, text }: &TextFile, labels: &[String]) -> ReadResult<
     }
     if start.starts_with(['{', '[']) {
         let value = json(start).map_err(|e| {
-            format!("{path} is damaged, since it is not JSON ({e}): export it again.")
+            format!("{path} is damaged: it is not valid JSON ({e}). Export it again.")
         })?;
         return Ok(FileKind::Labels(if plain::is_own(&value) {
             plain::read_json(&value)?
@@ -295,10 +295,10 @@ fn kind_of(TextFile { path, text }: &TextFile, labels: &[String]) -> ReadResult<
             Some(_) => Ok(FileKind::Config),
             None if start.contains("<annotations") => Ok(FileKind::Labels(cvat::read(text)?)),
             None if start.contains("<svg") => Err(format!(
-                "{path} is a drawing and holds no points: export them as another format."
+                "{path} is a drawing without points. Export the points in another format."
             )),
             None => Err(format!(
-                "{path} is XML, but not of CVAT: export the task as \"CVAT for images 1.1\"."
+                "{path} is XML, but not from CVAT. Export the task as \"CVAT for images 1.1\"."
             )),
         };
     }
@@ -328,7 +328,7 @@ fn kind_of(TextFile { path, text }: &TextFile, labels: &[String]) -> ReadResult<
         _ if has("file") && has("keypoint") => FileKind::Labels(plain::read_points(text)?),
         _ if has("video") && has("seconds") => {
             return Err(format!(
-                "{path} holds movements and no points: export the points as another format."
+                "{path} holds movements but no points. Export the points in another format."
             ));
         }
         first if FILE_COLUMNS.contains(&first) => FileKind::Labels(plain::read_landmarks(text)?),
@@ -386,7 +386,7 @@ fn merge(mut all: Vec<Imported>, notes: &mut Vec<String>) -> Imported {
         .iter()
         .any(|one| one.in_fractions != all[0].in_fractions)
     {
-        notes.push("Some files are in px and some in fractions of images; the latter were left out: import them separately.".into());
+        notes.push("Some files are in px and some in fractions of images. The latter were ignored. Import them separately.".into());
         all.retain(|one| !one.in_fractions);
     }
     let mut merged = all.remove(0);

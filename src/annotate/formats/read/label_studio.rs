@@ -36,7 +36,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> ReadResult<Imported> {
             .find(|text| is_image(text))
             .or_else(|| texts.clone().next())
         else {
-            found.tally.add("Tasks without an image were left out", &at);
+            found.tally.add("Tasks without an image were ignored", &at);
             continue;
         };
         // A person's annotations go before predictions.
@@ -69,14 +69,14 @@ pub(super) fn read(value: &Value, names: &[String]) -> ReadResult<Imported> {
             let (Some(name), Some(x), Some(y)) = (name, value["x"].as_f64(), value["y"].as_f64())
             else {
                 found.tally.add(
-                    "Results that are not keypoints with a label and a place were left out",
+                    "Results that are not keypoints with a label and a position were ignored",
                     &at,
                 );
                 continue;
             };
             if size.contains(&0) {
                 found.tally.add(
-                    "Keypoints in percent of an image whose size is not in the file were left out",
+                    "Keypoints in percent of an image whose size is not in the file were ignored",
                     &at,
                 );
                 continue;
@@ -85,7 +85,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> ReadResult<Imported> {
                 .as_f64()
                 .is_some_and(|angle| angle != 0.0)
             {
-                found.tally.add("Keypoints on an image that was rotated in Label Studio were left out: rotate it back", &at);
+                found.tally.add("Keypoints on images that were rotated in Label Studio were ignored (rotate them back)", &at);
                 continue;
             }
             let score = result["score"].as_f64().or(task["score"].as_f64());
@@ -109,7 +109,7 @@ pub(super) fn read(value: &Value, names: &[String]) -> ReadResult<Imported> {
         }
     }
     if found.images.is_empty() {
-        return Err("The file of Label Studio has no tasks with images.".into());
+        return Err("The Label Studio file has no tasks with images.".into());
     }
     Ok(found.finish())
 }
@@ -182,7 +182,7 @@ mod tests {
         let notes = imported.notes.join("\n");
         assert!(
             notes.contains("not keypoints with a label")
-                && notes.contains("without an image were left out: 1, task 3"),
+                && notes.contains("without an image were ignored: 1, task 3"),
             "{notes}"
         );
     }

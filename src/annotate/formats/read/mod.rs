@@ -90,7 +90,7 @@ impl LabelCollector {
         } else if point.is_there() && point != points[keypoint] {
             let name = self.images[image].name();
             self.tally.add(
-                "Points that an image has twice; the first of each was taken",
+                "Duplicate points of an image were ignored (the first of each was used)",
                 &name,
             );
         }
@@ -103,7 +103,7 @@ impl LabelCollector {
         if before > 0 && count(&points) > 0 {
             let name = self.images[image].name();
             self.tally.add(
-                "Images that show several objects; the one with the most points was taken",
+                "Images with several objects (only the one with the most points was used)",
                 &name,
             );
         }

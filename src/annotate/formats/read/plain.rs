@@ -17,9 +17,7 @@ use crate::eval::Landmarks;
 /// [`Error::Landmarks`] if the text is not such a file, or if anything in it is invalid.
 pub fn import_json(text: &str) -> Result<Annotations> {
     let annotations: Annotations = serde_json::from_str(text).map_err(|e| {
-        Error::Landmarks(format!(
-            "This is not a file of annotations as this program writes it ({e})."
-        ))
+        Error::Landmarks(format!("This is not an annotation file of AutoLink ({e})."))
     })?;
     annotations
         .validate()
@@ -61,7 +59,7 @@ pub(super) fn read_json(value: &Value) -> ReadResult<Imported> {
                 kept.push(i);
             }
             Err(error) => tally.add(
-                "Keypoints that cannot be read were left out",
+                "Keypoints that cannot be read were ignored",
                 &format!("keypoint {} ({error})", i + 1),
             ),
         }
@@ -91,7 +89,7 @@ pub(super) fn read_json(value: &Value) -> ReadResult<Imported> {
     for (i, image) in list("images").iter().enumerate() {
         if !image.is_object() {
             tally.add(
-                "Images that cannot be read were left out",
+                "Images that cannot be read were ignored",
                 &format!("image {}", i + 1),
             );
             continue;
@@ -101,7 +99,7 @@ pub(super) fn read_json(value: &Value) -> ReadResult<Imported> {
         fields["points"] = Value::Array(Vec::new());
         let Ok(mut image) = serde_json::from_value::<Image>(fields).map_err(|error| {
             tally.add(
-                "Images that cannot be read were left out",
+                "Images that cannot be read were ignored",
                 &format!("image {} ({error})", i + 1),
             );
         }) else {
@@ -110,7 +108,7 @@ pub(super) fn read_json(value: &Value) -> ReadResult<Imported> {
         let name = image.name();
         if name.trim().is_empty() {
             tally.add(
-                "Images without a name were left out",
+                "Images without a name were ignored",
                 &format!("image {}", i + 1),
             );
             continue;
@@ -178,7 +176,7 @@ pub(super) fn read_points(text: &str) -> ReadResult<Imported> {
         if name.trim().is_empty() || cell(Some(keypoint)).is_empty() {
             found
                 .tally
-                .add("Lines without a file or a keypoint were left out", &at);
+                .add("Lines without a file or a keypoint were ignored", &at);
             continue;
         }
         let side = |column| whole(column).map_or(0, |side| side as u32);
@@ -205,7 +203,7 @@ pub(super) fn read_points(text: &str) -> ReadResult<Imported> {
                 if !cell(Some(x)).is_empty() || !cell(Some(y)).is_empty() {
                     found
                         .tally
-                        .add("Points without a place count as absent", &at);
+                        .add("Points without a position count as absent", &at);
                 }
                 Point::ABSENT
             }
@@ -213,7 +211,7 @@ pub(super) fn read_points(text: &str) -> ReadResult<Imported> {
         found.place(image, to, point);
     }
     if found.images.is_empty() {
-        return Err("The table has a header, but no points.".into());
+        return Err("The table has a header but no points.".into());
     }
     Ok(found.finish())
 }
@@ -303,7 +301,7 @@ mod tests {
                 import_json(text)
                     .expect_err("no file of ours")
                     .to_string()
-                    .contains("not a file of annotations")
+                    .contains("not an annotation file")
             );
         }
     }
@@ -332,9 +330,9 @@ mod tests {
         assert_eq!(annotations.skeleton, [[2, 1]]);
         let notes = notes.join("\n");
         for part in [
-            "Keypoints that cannot be read were left out: 1, keypoint 3",
+            "Keypoints that cannot be read were ignored: 1, keypoint 3",
             "count as absent: 1, a.jpg, keypoint 2",
-            "Images that cannot be read were left out: 1, image 2",
+            "Images that cannot be read were ignored: 1, image 2",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }
@@ -355,8 +353,8 @@ mod tests {
         let notes = notes.join("\n");
         for part in [
             "count as absent: 1, line 4",
-            "has twice; the first of each was taken: 1, a.png",
-            "without a file or a keypoint were left out: 1, line 6",
+            "of an image were ignored (the first of each was used): 1, a.png",
+            "without a file or a keypoint were ignored: 1, line 6",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }

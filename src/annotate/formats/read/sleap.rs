@@ -52,7 +52,7 @@ pub(super) fn read(
             }
             _ => found
                 .tally
-                .add("Nodes with only one of x and y were left out", node),
+                .add("Nodes with only one of x and y were ignored", node),
         }
     }
     if nodes.is_empty() {
@@ -64,7 +64,7 @@ pub(super) fn read(
         let mut value = |column: usize| {
             table::number(cells.get(column).map_or("", String::as_str)).unwrap_or_else(|text| {
                 found.tally.add(
-                    "Cells that are not a number count as blank",
+                    "Cells that are not numbers count as blank",
                     &format!("\"{text}\" in {at}"),
                 );
                 None
@@ -86,7 +86,7 @@ pub(super) fn read(
         let Some(frame) = frame.map(|frame| frame as u64) else {
             found
                 .tally
-                .add("Lines without a frame's number were left out", &at);
+                .add("Lines without a frame number were ignored", &at);
             continue;
         };
         let image = match files {
@@ -95,7 +95,7 @@ pub(super) fn read(
                 Some(file) => found.image(file, None, [0; 2]),
                 None => {
                     found.tally.add(
-                        "Lines whose number is not in the list of files were left out",
+                        "Lines whose number is not in the list of files were ignored",
                         &at,
                     );
                     continue;
@@ -106,7 +106,7 @@ pub(super) fn read(
     }
     if files.is_none() && video == crate::annotate::formats::table_stem(None) {
         found.notes.push(format!(
-            "{name} only numbers its images: give the whole zip that it was exported in, which holds the list of their files."
+            "{name} only numbers its images. Choose the whole zip that it was exported in, which holds the list of their files."
         ));
     }
     Ok(found.finish())
@@ -150,9 +150,9 @@ mod tests {
         assert_eq!(image.points[1], expected);
         let notes = imported.notes.join("\n");
         for part in [
-            "only one of x and y were left out: 1, d",
+            "only one of x and y were ignored: 1, d",
             "several objects",
-            "without a frame's number were left out: 1, line 4",
+            "without a frame number were ignored: 1, line 4",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }

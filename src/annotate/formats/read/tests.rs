@@ -230,7 +230,7 @@ proptest! {
 fn import_rejects_files_without_points() {
     let sample = crate::annotate::tests::sample();
     for (format, part) in [
-        (Format::Edges, "edges and no points"),
+        (Format::Edges, "edges but no points"),
         (Format::Svg, "drawing"),
     ] {
         let file = export(&sample, format).expect("files").remove(0);
@@ -239,7 +239,7 @@ fn import_rejects_files_without_points() {
     }
     let packed = zip(export(&sample, Format::Svg).expect("files")).expect("a zip");
     let message = import("a.zip", &packed).expect_err("drawings").to_string();
-    assert!(message.contains("holds no file of labels"), "{message}");
+    assert!(message.contains("no labels in this zip"), "{message}");
 }
 
 #[test]
@@ -252,8 +252,8 @@ fn import_rejects_other_files() {
         ("a.csv", b"x,y\n1,2\n", "line 1 begins with \"x\""),
         ("a.h5", b"\x89HDF\r\n\x1a\n", "HDF5"),
         ("a.png", b"\x89PNG\r\n\x1a\n\0\0", "not a text"),
-        ("a.json", b"{\"images\": [", "not JSON"),
-        ("a.xml", b"<html/>", "not of CVAT"),
+        ("a.json", b"{\"images\": [", "not valid JSON"),
+        ("a.xml", b"<html/>", "not from CVAT"),
         ("a.csv", b"video,frame,seconds,a\n", "movements"),
         ("a.csv", b"file,a_x,a_y\n\"x,1,1\n", "does not end"),
         ("a.xlsx", &workbook, "Excel"),
@@ -298,7 +298,7 @@ fn import_keeps_everything_beside_an_invalid_file() {
     );
     let notes = imported.notes.join("\n");
     assert!(
-        notes.contains("c/CollectedData_me.csv was left out")
+        notes.contains("c/CollectedData_me.csv was ignored")
             && notes.contains("picture.csv is not a text"),
         "{notes}"
     );

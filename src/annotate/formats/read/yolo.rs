@@ -31,7 +31,7 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResul
     let count = shape(0).unwrap_or(numbers / dimensions);
     if count == 0 || count > 10_000 {
         return Err(
-            "The labels have no keypoints: export them as YOLO-Pose, which writes keypoints after the box.".into(),
+            "The labels have no keypoints. Export them as YOLO-Pose, which writes keypoints after the box.".into(),
         );
     }
     // Newer files name the keypoints; ours do so in a comment, because of CVAT.
@@ -85,18 +85,18 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResul
                 Some(numbers) if numbers.len() == 5 + dimensions * count => {
                     found.place_object(image, points(&numbers[5..], dimensions));
                 }
-                Some(numbers) if numbers.len() == 5 => found
-                    .tally
-                    .add("Boxes without keypoints were left out", &at),
+                Some(numbers) if numbers.len() == 5 => {
+                    found.tally.add("Boxes without keypoints were ignored", &at)
+                }
                 Some(_) => found.tally.add(
                     &format!(
-                        "Lines that do not have {} numbers were left out",
+                        "Lines that do not have {} numbers were ignored",
                         5 + dimensions * count
                     ),
                     &at,
                 ),
                 None => found.tally.add(
-                    "Lines with something that is not a number were left out",
+                    "Lines with something that is not a number were ignored",
                     &at,
                 ),
             }

@@ -62,7 +62,7 @@ impl Engine {
             return Ok(());
         };
         let mut rejected: Vec<Rejected> = inputs.rejected.iter().map(reject).collect();
-        let mut progress = Progress::new("Finding keypoints");
+        let mut progress = Progress::new("Detecting keypoints");
         let mut batch: Vec<Undetected> = Vec::new();
         let (mut read, mut is_cancelled) = (0, false);
         let (names, total) = (inputs.names(|_| false), inputs.images.len());
@@ -127,7 +127,7 @@ impl Engine {
         };
         let config = self.config();
         let ids = self.project()?.outdated(&run, step);
-        let mut progress = Progress::new("Finding keypoints again");
+        let mut progress = Progress::new("Detecting keypoints again");
         let mut slice_start = Instant::now();
         let mut batch = Vec::new();
         for (done, id) in ids.iter().enumerate() {
@@ -205,7 +205,7 @@ impl Engine {
 
     /// Imports files of labels.
     pub(super) async fn import_labels(&mut self, files: Files) -> Result<()> {
-        let nothing = || Error::File("There is no file of labels. Choose one.".into());
+        let nothing = || Error::File("There are no labels to import. Choose a file.".into());
         let name = files.first().ok_or_else(nothing)?.0.clone();
         self.project()?;
         let mut contents = Vec::with_capacity(files.len());
@@ -297,7 +297,9 @@ impl Engine {
         let mut images = Dataset::new(size);
         images.push(image);
         let found = session.detect(&images).await?.pop();
-        let found = found.ok_or_else(|| Error::Pictures("There is no frame.".into()))?;
+        let found = found.ok_or_else(|| {
+            Error::Pictures("There is no frame to detect keypoints in. Take it again.".into())
+        })?;
         Ok((found, Placement::whole(sides_px)))
     }
 
@@ -329,7 +331,7 @@ impl Engine {
 
 /// Computes the content hash of a file, read by slices.
 pub(super) async fn identify(files: Files) -> Result<String> {
-    let nothing = || Error::File("There is no file to identify. Choose one.".into());
+    let nothing = || Error::File("There is no file to identify. Choose a file.".into());
     let (_, file) = files.into_iter().next().ok_or_else(nothing)?;
     let file = BlobFile(file);
     let size = file.size();

@@ -65,7 +65,7 @@ impl Engine {
 
 /// Sends the file of an image of the project to the page; an image in a zip is unpacked.
 pub(super) fn post_image(id: u32, places: &HashMap<u32, Place>, image: u32) -> Result<()> {
-    let missing = || Error::File("This image is missing. Drop its file in to see it.".into());
+    let missing = || Error::File("The image file is missing. Drop it in to see it.".into());
     let (file, place) = places.get(&image).ok_or_else(missing)?;
     match place {
         None => post_file(id, "image".into(), file),
