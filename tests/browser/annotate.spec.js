@@ -364,7 +364,7 @@ test("video gives frames, motion chart and table; an undecodable video is report
   expect((await disc(0))).toBeLessThan(0.3);
 
   await expect(id("motion")).toBeVisible();
-  await expect(id("motion-chart")).toHaveAttribute("aria-label", /Over 1\.9 s\. kp0 speed, px\/s: \d/);
+  await expect(id("motion-chart")).toHaveAttribute("aria-label", /Motion over 1\.9 s\. kp0 speed, px\/s: \d/);
   await id("motion-kind").selectOption("distance");
   await expect(id("motion-point-2")).toBeHidden();
   await id("motion-point-1").selectOption("2");

@@ -123,7 +123,7 @@ impl Engine {
             (hands, format!("{hands} {}.", hands::ABOUT)),
             (
                 own,
-                format!("{own} of your images. They stay on this device."),
+                format!("{own} images of your own. They stay on this device."),
             ),
         ];
         let used = parts.into_iter().filter(|(count, _)| *count > 0);
