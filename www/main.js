@@ -136,7 +136,7 @@ async function offerLastRun() {
   if (store.state.message || store.state.step > 0 || store.state.loading) return;
   const [saved] = store.state.saves;
   if (!saved) {
-    const text = "Press Play to train, or open a trained model.";
+    const text = "Press Play, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
     return;
   }

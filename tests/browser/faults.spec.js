@@ -142,7 +142,7 @@ test("a full disk is reported, keeps the earlier save, and later saves succeed",
     await expect.poll(async () => (await kept(page))[0].step).toBe(reached);
     await expect(id("autosave-error")).toHaveText("");
   }
-  report("disk full while a run is kept (quota)", ROUNDS, "0 saved runs lost; every one said");
+  report("disk full while a run is kept (quota)", ROUNDS, "0 saved runs lost; every failure was reported");
 });
 
 /** A stub of a GPU that is lost on a message of a channel. */
@@ -189,7 +189,7 @@ test("a GPU lost in training continues the run from its last save", async ({ pag
       return new Saves().list();
     });
   }
-  report("GPU lost while it trains", rounds, "0 saved runs lost; every run went on, on the CPU");
+  report("GPU lost while it trains", rounds, "0 saved runs lost; every run continued on the CPU");
 });
 
 /** An example of each command: its fields and attachments.
@@ -297,7 +297,7 @@ test("a crash inside each command loses no saved run, and a new engine continues
   }
   await id("step").click();
   await expect(id("step-count")).toHaveText(grouped(step + 1));
-  report("engine breaks down inside a command", chosen.length, `0 saved runs lost; ${chosen.length} of ${names.length} commands`);
+  report("engine crashes inside a command", chosen.length, `0 saved runs lost; ${chosen.length} of ${names.length} commands`);
 });
 
 test("two tabs that open one run at the same time save separate runs", async ({ context }) => {
