@@ -36,7 +36,7 @@ import { PreviewCanvases } from "./views.js";
  */
 
 /** Labels of the buttons next to a message. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open a trained model", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore the previous run", reload: "Reload", "go-on": "Continue" };
+const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open it", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore the previous run", reload: "Reload", "go-on": "Continue" };
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
