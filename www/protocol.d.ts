@@ -307,19 +307,19 @@ confidence: Array<number>, };
 export type Issue = "exploding" | "stuck" | "collapsed" | "dead" | "jitter" | "unsure" | "overfitting";
 export type Finding = { 
 /**
- * What kind.
+ * The kind of issue.
  */
 trouble: Issue, 
 /**
- * Whose fault it is, if some keypoints'.
+ * The keypoints concerned, by number from 0; empty if the issue concerns the whole run.
  */
 keypoints: Array<number>, 
 /**
- * What was measured, in a sentence.
+ * The measurement, as a sentence.
  */
 says: string, 
 /**
- * What to try, in a sentence.
+ * A suggestion, in sentences.
  */
 remedy: string, };
 export type PreviewViews = { 
@@ -545,7 +545,7 @@ export type Layer = "keypoints" | "landmarks";
 export type Format = "coco" | "coco-cvat" | "coco-deeplabcut" | "deeplabcut" | "deeplabcut-predictions" | "sleap" | "yolo" | "cvat" | "label-studio" | "csv" | "json" | "edges" | "svg" | "png";
 export type FormatInfo = { 
 /**
- * Which.
+ * The format.
  */
 format: Format, 
 /**
@@ -553,20 +553,20 @@ format: Format,
  */
 title: string, 
 /**
- * What is in it.
+ * Its contents.
  */
 about: string, 
 /**
- * Whether its files have a place for the pictures.
+ * True if its tool looks for images beside its files.
  */
 holds_images: boolean, };
 export type Edit = { "kind": "category", 
 /**
- * "hand"
+ * Its name, "hand" for example.
  */
 name: string, } | { "kind": "rename", 
 /**
- * Which.
+ * Index of the keypoint.
  */
 index: number, 
 /**
@@ -574,47 +574,47 @@ index: number,
  */
 name: string, } | { "kind": "hide", 
 /**
- * Which.
+ * Index of the keypoint.
  */
 index: number, 
 /**
- * Whether it is left out.
+ * True to leave it out of exports.
  */
 hidden: boolean, } | { "kind": "recolor", 
 /**
- * Which.
+ * Index of the keypoint.
  */
 index: number, 
 /**
- * `#rrggbb`
+ * Its new colour, `#rrggbb`.
  */
 color: string, } | { "kind": "merge", 
 /**
- * The one that stays.
+ * Index of the keypoint that stays.
  */
 into: number, 
 /**
- * The one that becomes a part of it.
+ * Index of the keypoint that becomes a part of it.
  */
 other: number, } | { "kind": "reorder", 
 /**
- * Keypoint `order[i]` comes to place `i`.
+ * Keypoint `order[i]` moves to index `i`.
  */
 order: Array<number>, } | { "kind": "toggle-edge", 
 /**
- * Its ends.
+ * Indices of its two keypoints.
  */
 edge: [number, number], } | { "kind": "choose-edges", 
 /**
- * From this learned weight on.
+ * Least learned weight of an edge.
  */
 threshold: number, } | { "kind": "add-landmark", 
 /**
- * Unlike all others.
+ * Its name, which no other landmark has.
  */
 name: string, } | { "kind": "rename-landmark", 
 /**
- * Which.
+ * Index of the landmark.
  */
 index: number, 
 /**
@@ -622,148 +622,148 @@ index: number,
  */
 name: string, } | { "kind": "remove-landmark", 
 /**
- * Which.
+ * Index of the landmark.
  */
 index: number, } | { "kind": "place", 
 /**
- * Which image, by the id of its row.
+ * Id of the image's row.
  */
 image: number, 
 /**
- * Whose points.
+ * Layer of the point.
  */
 layer: Layer, 
 /**
- * Which point.
+ * Index of the point in its layer.
  */
 index: number, 
 /**
- * Where, px of the original picture.
+ * Its place, `[x, y]` px of the original image.
  */
 at_px: [number, number], 
 /**
- * Whether something is in front of it.
+ * True if something is in front of it.
  */
 occluded: boolean, } | { "kind": "unplace", 
 /**
- * Which image, by the id of its row.
+ * Id of the image's row.
  */
 image: number, 
 /**
- * Whose points.
+ * Layer of the point.
  */
 layer: Layer, 
 /**
- * Which point.
+ * Index of the point in its layer.
  */
 index: number, } | { "kind": "absent", 
 /**
- * Which image, by the id of its row.
+ * Id of the image's row.
  */
 image: number, 
 /**
- * Whose points.
+ * Layer of the point.
  */
 layer: Layer, 
 /**
- * Which point.
+ * Index of the point in its layer.
  */
 index: number, } | { "kind": "remove", 
 /**
- * Which images, by the ids of their rows.
+ * Ids of the images' rows.
  */
 images: Array<number>, } | { "kind": "attach-waiting" } | { "kind": "undo" } | { "kind": "redo" };
 export type OneEuro = { 
 /**
- * Cut-off of what rests, Hz.
+ * Cut-off at rest, Hz.
  */
 cutoff: number, 
 /**
- * Hz more for each of the picture's longer side per second.
+ * Rise of the cut-off with speed: Hz for each longer side of the image per second.
  */
 beta: number, };
 export type Measure = { "kind": "x", 
 /**
- * Of this keypoint.
+ * Index of the keypoint.
  */
 keypoint: number, } | { "kind": "y", 
 /**
- * Of this keypoint.
+ * Index of the keypoint.
  */
 keypoint: number, } | { "kind": "speed", 
 /**
- * Of this keypoint.
+ * Index of the keypoint.
  */
 keypoint: number, } | { "kind": "distance", 
 /**
- * The two.
+ * Indices of the two keypoints.
  */
 ends: [number, number], } | { "kind": "angle", 
 /**
- * The three.
+ * Indices of the three keypoints.
  */
 points: [number, number, number], };
 export type Series = { 
 /**
- * For people, with its unit: "wrist speed, px/s".
+ * Title with the unit, for people: "wrist speed, px/s".
  */
 title: string, 
 /**
- * `[T]`; none where a keypoint is not there.
+ * Values, `[T]`; none where a keypoint is absent.
  */
 values: Array<number | null>, };
 export type VideoFrame = { 
 /**
- * What the video's content is known by.
+ * Content of the video.
  */
 content: string, 
 /**
- * The video's name in the project, unlike that of any other.
+ * Name of the video in the project, which no other video has.
  */
 name: string, 
 /**
- * From 0.
+ * Frame number, from 0.
  */
 frame: number, 
 /**
- * When it is shown, s.
+ * Time at which it is shown, s.
  */
 seconds: number, };
 export type ImageRow = { 
 /**
- * It stays the same whatever comes and goes, and is never given to another image.
+ * Its id, which never changes and is never given to another image.
  */
 id: number, 
 /**
- * What its content is known by: 32 hexadecimal digits, and `#` with a number for a frame.
+ * Its content: 32 hexadecimal digits, and `#` with a number for a frame.
  */
 content: string, 
 /**
- * Its file with its folder; unlike all others here.
+ * Path of its file, which no other image has.
  */
 name: string, 
 /**
- * Where it is a frame of a video.
+ * Its video, if it is a frame.
  */
 video: VideoFrame | null, 
 /**
- * After the EXIF orientation, px.
+ * Width after the EXIF orientation, px.
  */
 width_px: number, 
 /**
- * As the width.
+ * Height after the EXIF orientation, px.
  */
 height_px: number, 
 /**
- * Mean confidence of its keypoints.
+ * Mean confidence of its keypoints, 0 to 1.
  */
 confidence: number, 
 /**
- * Whether its pixels are at hand; those of a project that was opened are not until somebody brings them.
+ * True if its pixels are here. Images of an opened project are not, until a person adds them again.
  */
 is_here: boolean, 
 /**
- * The steps that the model was trained when it found its keypoints; none where it has not yet.
+ * The training step of the model when it detected the keypoints; none before that.
  */
 step: number | null, };
 export type Label = { 
@@ -772,37 +772,37 @@ export type Label = {
  */
 name: string, 
 /**
- * `#rrggbb`
+ * Its colour, `#rrggbb`.
  */
 color: string, 
 /**
- * Left out of what is exported.
+ * True if exports leave it out.
  */
 hidden: boolean, 
 /**
- * Mean leave-one-out distance of a landmark, or of a keypoint from the placed landmark of its name; in fractions of the
- * picture, none while there is nothing to compare.
+ * Mean leave-one-out distance of a landmark, or mean distance of a keypoint from the placed landmark of its name, in fractions
+ * of the image; none while there is nothing to compare.
  */
 error: number | null, 
 /**
- * The same for always predicting its mean place.
+ * The same error if its mean place were always predicted.
  */
 baseline: number | null, 
 /**
- * On how many images it was placed, or corrected.
+ * Number of images on which it was placed or corrected.
  */
 placed_on: number, 
 /**
- * The images where a landmark is farthest off when it is left out, worst first, by the ids of their rows.
+ * Ids of the rows where a landmark has the largest leave-one-out errors, worst first.
  */
 worst: Array<number>, };
 export type ProjectView = { 
 /**
- * What is in the images.
+ * The kind of object in the images.
  */
 category: string, 
 /**
- * `[N]`; none: as they were told last.
+ * Rows of all images, `[N]`; none if unchanged since the last view.
  */
 rows: Array<ImageRow> | null, 
 /**
@@ -810,11 +810,11 @@ rows: Array<ImageRow> | null,
  */
 run: string, 
 /**
- * `[K]`, hidden ones too.
+ * Keypoints, `[K]`, hidden ones too.
  */
 keypoints: Array<Label>, 
 /**
- * Pairs of keypoints.
+ * Pairs of keypoint indices.
  */
 skeleton: Array<[number, number]>, 
 /**
@@ -822,40 +822,40 @@ skeleton: Array<[number, number]>,
  */
 edge_weights: Array<[[number, number], number]>, 
 /**
- * `[L]`
+ * Landmarks, `[L]`.
  */
 landmarks: Array<Label>, 
 /**
- * Which images to label next, the most useful first, by the ids of their rows.
+ * Ids of the rows to label next, the most useful first.
  */
 next: Array<number>, 
 /**
- * On how many images a landmark was placed, or marked absent.
+ * Number of images on which a landmark was placed, or marked absent.
  */
 labelled: number, 
 /**
- * How many images' labels wait for a word ([`Edit::AttachWaiting`]), ...
+ * Number of images whose labels wait to be attached.
  */
 waiting: number, 
 /**
- * ... and how many of those could be given to an image that is here.
+ * Number of waiting labels that could be attached to an image that is here.
  */
 attachable: number, 
 /**
- * Why there are no predictions yet; empty if there are.
+ * The reason why there are no predictions yet; empty if there are.
  */
 missing: string, 
 /**
- * `[N, K + L, 4]`, little-endian: x and y, px of the original image; confidence; 0 absent, 1 occluded, 2 visible, and 4 more where
- * a person placed it, or marked it absent.
+ * Points, `[N, K + L, 4]` float32, little-endian: x and y, px of the original image; confidence; state: 0 absent, 1 occluded,
+ * 2 visible, plus 4 where a person placed the point or marked it absent.
  */
 points: Uint8Array<ArrayBuffer>, 
 /**
- * Whether there is an edit to undo.
+ * True if there is an edit to undo.
  */
 can_undo: boolean, 
 /**
- * Whether there is one to take back.
+ * True if there is an undone edit to redo.
  */
 can_redo: boolean, };
 export type Event = { "type": "ready", 

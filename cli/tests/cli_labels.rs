@@ -203,7 +203,7 @@ fn commands_read_tables_of_other_programs() {
             "file,a_x,a_y\na.png,,\nb.png,nan,\n",
             "no image with a landmark",
         ),
-        ("header.csv", "file,a_x,a_y\n", "no images"),
+        ("header.csv", "file,a_x,a_y\n", "no lines for images"),
         ("empty.csv", "", "is empty"),
     ] {
         let (output, _) = place.landmarks(&place.put(name, text));
