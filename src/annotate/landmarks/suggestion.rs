@@ -18,7 +18,7 @@ use crate::eval::dot;
 /// See `next_image_is_unlike_labelled_ones_and_like_others` in `landmarks/tests.rs`.
 ///
 /// # Errors
-/// [`Error::Landmarks`] if an image's size is not known.
+/// [`Error::Landmarks`](crate::error::Error::Landmarks) if an image's size is not known.
 pub fn next_to_label(
     discovered: &Annotations,
     fit: Option<&Fit>,
