@@ -1,4 +1,4 @@
-{#- Of conv3x3.wgsl and conv3x3_quad.wgsl: which of the rows `row - 1` to `row + rows` are inside the image, and where the strip's neighbours
+{#- Included by conv3x3.wgsl and conv3x3_quad.wgsl. Finds out which of the rows `row - 1` to `row + rows` are inside the image, and where the strip's neighbours
 are. -#}
 {% for a in 0..(rows + 2) %}
     let inside{{ a }} = row + {{ a }}u >= 1u && row + {{ a }}u <= height;

@@ -1,4 +1,4 @@
-/// Of conv3x3.wgsl and conv3x3_quad.wgsl.
+/// The parameters of conv3x3.wgsl and conv3x3_quad.wgsl.
 struct Params {
     /// I
     inputs: u32,
@@ -14,7 +14,7 @@ struct Params {
     bands: u32,
     /// B
     batch: u32,
-    /// Of the LeakyReLU; 1 for none.
+    /// The slope of the LeakyReLU below zero; 1 leaves it out.
     slope: f32,
     /// X, the channels of x.
     x_channels: u32,

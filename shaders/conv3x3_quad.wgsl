@@ -12,7 +12,7 @@ from the neighbouring lanes, too, except that the first and the last lane load t
     y        [B,O,H,W]
 
 Permutations (`quad::Convolve::new` chooses), all for CPU adapters with subgroups of four, that is SwiftShader:
-    `outputs_per_lane`  1 up to 8 outputs, which also serves two inputs; else 4
+    `outputs_per_lane`  1 up to 8 outputs, and for two input tensors; else 4
     `aligned`           rows are whole vec4s: W is a multiple of four
     `requires_enable`   browsers, whose compilers want `enable subgroups;`
 -#}

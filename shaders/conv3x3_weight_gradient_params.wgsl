@@ -1,4 +1,4 @@
-/// Of conv3x3_weight_gradient.wgsl and conv3x3_weight_gradient_quad.wgsl.
+/// The parameters of conv3x3_weight_gradient.wgsl and conv3x3_weight_gradient_quad.wgsl.
 struct Params {
     /// I
     inputs: u32,

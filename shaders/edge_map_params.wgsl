@@ -1,4 +1,4 @@
-/// Of edge_map.wgsl and edge_map_gradient.wgsl.
+/// The parameters of edge_map.wgsl and edge_map_gradient.wgsl.
 struct Params {
     /// K
     keypoint_count: u32,

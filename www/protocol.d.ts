@@ -781,7 +781,7 @@ color: string,
 hidden: boolean, 
 /**
  * Mean leave-one-out distance of a landmark, or mean distance of a keypoint from the placed landmark of its name, in fractions
- * of the image; none while there is nothing to compare.
+ * of the image; none until there is something to compare.
  */
 error: number | null, 
 /**

@@ -15,7 +15,7 @@ pub struct Report {
     /// Training steps of other frameworks, on the same model, batch and loss.
     #[serde(rename = "rivals")]
     pub competitors: Vec<Competitor>,
-    /// What could not be measured, and why.
+    /// Measurements that failed, with the reason.
     pub left_out: Vec<String>,
 }
 

@@ -173,7 +173,7 @@ struct Run<'a> {
     /// Total number of steps.
     steps: usize,
     saved_at: Instant,
-    /// What failed beside training: how often, and the first error.
+    /// Failures outside of training by kind: their number, and the first error.
     failures: BTreeMap<&'static str, (usize, String)>,
 }
 

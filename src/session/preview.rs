@@ -11,7 +11,7 @@ use crate::render::{draw_weighted, encode_png};
 const MIN_CELL_PX: usize = 160;
 /// Space between views, px.
 const GAP_PX: usize = 6;
-/// Which of the four views each column shows; the skeleton of the last column lies over the input.
+/// Index of the view that each column shows; the skeleton of the last column lies over the input.
 const COLUMNS: [usize; 5] = [0, 1, 2, 3, 0];
 
 /// Draws input, masked input, edge map, reconstruction and skeleton of each preview image side by side, as PNG. See `tests/session.rs`.

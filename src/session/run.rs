@@ -58,7 +58,7 @@ pub(super) struct LastFinite {
     at: Instant,
 }
 
-/// What is known of a run besides its model.
+/// The history of a run: losses, snapshots, and statistics for training health.
 #[derive(Default)]
 pub(super) struct History {
     /// Losses of all steps, as far as they were read.

@@ -188,7 +188,7 @@ impl Arena {
             return None;
         }
         let own = job.shard(0..own_units);
-        // Of a divided operand only the workers' shards are copied.
+        // Only the workers' shards of a divided operand are copied.
         let from = own.a.end % a.len();
         self.put(from, &a[from..]);
         if job.pass == ConvPass::WeightGrad {

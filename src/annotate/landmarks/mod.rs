@@ -37,7 +37,7 @@
 
 mod agreement; // distances of keypoints from landmarks of the same name
 mod regression; // the ridge regression, its errors and its predictions
-mod suggestion; // which images to label next
+mod suggestion; // the images to label next
 #[cfg(test)]
 mod tests;
 

@@ -365,7 +365,7 @@ impl Ridge {
         let (mut residuals, _) = self.centred(y);
         let mut leverage = vec![1.0 / self.images as f64; self.images];
         for (square, us) in &self.scaled {
-            // Of the projection on this direction of U, U^T y / s^2, the ridge keeps s^2 / (s^2 + lambda).
+            // Ridge keeps s^2 / (s^2 + lambda) of the projection U^T y / s^2 on this direction of U.
             let kept = 1.0 / (square + lambda);
             for residual in &mut residuals {
                 let along = dot(us, residual) * kept;

@@ -59,7 +59,7 @@ pub struct Label {
     /// True if exports leave it out.
     pub hidden: bool,
     /// Mean leave-one-out distance of a landmark, or mean distance of a keypoint from the placed landmark of its name, in fractions
-    /// of the image; none while there is nothing to compare.
+    /// of the image; none until there is something to compare.
     pub error: Option<f64>,
     /// The same error if its mean place were always predicted.
     pub baseline: Option<f64>,
