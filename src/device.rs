@@ -1,5 +1,7 @@
 //! Devices: how a GPU is opened, what its adapter can do, and whose kernels run on it. All of that is kept per device.
 
+mod readback;
+
 use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
@@ -10,6 +12,8 @@ use burn_cubecl::CubeDevice;
 use burn_cubecl::cubecl::ir::features::Plane;
 
 use crate::error::{Error, Result};
+
+pub(crate) use readback::read;
 
 /// The kernels that run on a device. See `use_references_changes_one_gpu_only` in `tests/ops.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

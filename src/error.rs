@@ -15,7 +15,7 @@ pub enum Error {
     Setting(String),
     /// The images cannot be used: there are none, only one, or they are not images.
     #[error("{}", legible(.0))]
-    Pictures(String),
+    Images(String),
     /// A file is not a model, is damaged, or does not fit.
     #[error("{}", legible(.0))]
     Model(String),
@@ -53,8 +53,8 @@ pub enum Error {
 pub enum ErrorKind {
     /// See [`Error::Setting`].
     Setting,
-    /// See [`Error::Pictures`].
-    Pictures,
+    /// See [`Error::Images`].
+    Images,
     /// See [`Error::Model`].
     Model,
     /// See [`Error::Landmarks`].
@@ -96,7 +96,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Error::Setting(_) => ErrorKind::Setting,
-            Error::Pictures(_) => ErrorKind::Pictures,
+            Error::Images(_) => ErrorKind::Images,
             Error::Model(_) => ErrorKind::Model,
             Error::Landmarks(_) => ErrorKind::Landmarks,
             Error::Weights(_) => ErrorKind::Weights,

@@ -162,7 +162,7 @@ fn use_references_changes_one_gpu_only() {
 }
 
 #[test]
-fn adamw_equals_its_reference() {
+fn cpu_and_gpu_adamw_equal_their_reference() {
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
     let step = ops::AdamWStep {
         betas: [0.9, 0.999],
@@ -647,7 +647,7 @@ fn upsample2x_is_bilinear_with_half_pixel_centres() {
 
 /// Output i of `resize` lies at `(i + 1/2) from / to - 1/2` of the input, clamped: of x = row + 10 column, that is what it is.
 #[test]
-fn resize_interpolates_between_pixels() {
+fn cpu_and_gpu_resize_interpolate_between_pixels() {
     let Some(graphics) = gpu() else { return };
     let from = 8;
     let ramp: Vec<f32> = (0..from * from)

@@ -254,11 +254,11 @@ fn step_never_reports_a_loss_that_is_not_finite() {
 #[test]
 fn begin_rejects_too_few_images() {
     let mut session = Session::new(Device::flex(), Backend::Cpu, small()).expect("opens");
-    assert!(matches!(block_on(session.step()), Err(Error::Pictures(_))));
-    assert!(matches!(block_on(session.views()), Err(Error::Pictures(_))));
+    assert!(matches!(block_on(session.step()), Err(Error::Images(_))));
+    assert!(matches!(block_on(session.views()), Err(Error::Images(_))));
     assert!(matches!(
         session.begin(small(), Dataset::new(32)),
-        Err(Error::Pictures(_))
+        Err(Error::Images(_))
     ));
     let one = synthetic::puppets(1, 0, 32).dataset;
     let message = session

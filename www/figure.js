@@ -136,7 +136,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
  * @param {number} index
  * @returns {Promise<string>}
  */
-export async function imageOf({ size, count, pixels }, channel, index) {
+async function imageOf({ size, count, pixels }, channel, index) {
   const canvas = new OffscreenCanvas(size, size);
   const area = 4 * size * size;
   const first = pixels.byteOffset + (channel * count + index) * area;

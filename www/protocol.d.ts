@@ -112,7 +112,7 @@ paper: number,
  * Can be changed during training.
  */
 live: boolean, };
-export type ErrorKind = "setting" | "pictures" | "model" | "landmarks" | "weights" | "backend" | "training" | "file" | "network" | "crash";
+export type ErrorKind = "setting" | "images" | "model" | "landmarks" | "weights" | "backend" | "training" | "file" | "network" | "crash";
 export type Backend = "cpu" | "gpu";
 export type Source = { "kind": "files" } | { "kind": "puppets", 
 /**

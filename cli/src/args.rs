@@ -331,10 +331,8 @@ where
 
 /// Parses an export format; `--help` lists the formats with what they hold.
 fn formats() -> impl TypedValueParser<Value = Format> {
-    named(FormatInfo::all().into_iter().filter_map(|offer| {
-        let name = serde_json::to_value(offer.format).ok()?;
-        Some(PossibleValue::new(name.as_str()?.to_string()).help(offer.about))
-    }))
+    let value = |offer: FormatInfo| PossibleValue::new(offer.format.name()).help(offer.about);
+    named(FormatInfo::all().into_iter().map(value))
 }
 
 #[cfg(test)]

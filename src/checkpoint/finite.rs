@@ -4,7 +4,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use half::f16;
 
-use super::tensors::{State, collect, read};
+use super::tensors::{State, collect};
+use crate::device;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::train::AdamW;
@@ -25,9 +26,7 @@ pub async fn first_non_finite(model: &AutoLink, optimizer: &AdamW) -> Result<Opt
         names.push(found.name);
         sums.push(found.tensor.sum());
     }
-    let count = sums.len();
-    let all = read(vec![(String::new(), vec![count], Tensor::cat(sums, 0))]).await?;
-    let sums = all.into_iter().flat_map(|(_, _, sums)| sums);
+    let sums = device::read(vec![Tensor::cat(sums, 0)]).await?.concat();
     Ok((names.into_iter().zip(sums)).find_map(|(name, sum)| (!sum.is_finite()).then_some(name)))
 }
 

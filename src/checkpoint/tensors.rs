@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Tensor, TensorData, Transaction};
+use burn::tensor::{Tensor, TensorData};
 
 use super::names;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 
@@ -26,27 +27,20 @@ pub async fn state(model: &AutoLink) -> Result<State> {
     .await
 }
 
-/// Reads the values of named tensors from the device.
+/// Reads the values of named tensors from the device, in one transaction.
+///
+/// # Errors
+/// [`Error::Backend`] if the device does not answer.
 pub(super) async fn read(tensors: Vec<(String, Vec<usize>, Tensor<1>)>) -> Result<State> {
-    let mut transaction = Transaction::default();
-    for (_, _, tensor) in &tensors {
-        transaction = transaction.register(tensor.clone());
-    }
-    let data = transaction.execute_async().await.map_err(|error| {
-        Error::Backend("The model cannot be read from the device.".into())
-            .with_source(format!("{error:?}"))
-    })?;
-    tensors
+    let (labels, tensors): (Vec<_>, Vec<_>) = tensors
         .into_iter()
-        .zip(data)
-        .map(|((name, shape, _), data)| {
-            let values = data.convert::<f32>().try_into_vec::<f32>();
-            values.map(|values| (name, shape, values)).map_err(|error| {
-                Error::Model("The model cannot be read from the device.".into())
-                    .with_source(format!("{error:?}"))
-            })
-        })
-        .collect()
+        .map(|(name, shape, tensor)| ((name, shape), tensor))
+        .unzip();
+    let values = device::read(tensors).await?;
+    let labelled = labels.into_iter().zip(values);
+    Ok(labelled
+        .map(|((name, shape), values)| (name, shape, values))
+        .collect())
 }
 
 /// Replaces the values of all tensors of a model, by the authors' names. Names that the model does not have are ignored. See

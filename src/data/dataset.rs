@@ -229,13 +229,13 @@ impl Dataset {
     /// Checks that there are enough images to learn what they have in common: at least two.
     ///
     /// # Errors
-    /// [`Error::Pictures`] if there are fewer.
+    /// [`Error::Images`] if there are fewer.
     pub fn check(&self) -> Result<()> {
         match self.len() {
-            0 => Err(Error::Pictures(
+            0 => Err(Error::Images(
                 "There are no images yet. Add images of one kind of object (a hundred or more work best).".into(),
             )),
-            1 => Err(Error::Pictures(
+            1 => Err(Error::Images(
                 "There is only one image, but keypoints are what several images of one kind of object have in common. \
                  Add at least one more (a hundred or more work best)."
                     .into(),
@@ -247,12 +247,12 @@ impl Dataset {
     /// Checks that memory can hold `count` images of `size_px`. Call this before making them.
     ///
     /// # Errors
-    /// [`Error::Pictures`] if it cannot, with the number of images that it can hold.
+    /// [`Error::Images`] if it cannot, with the number of images that it can hold.
     pub fn check_memory(count: usize, size_px: usize) -> Result<()> {
         let bytes = (size_px * size_px * 3) as u64;
         let most = (budget() / bytes.max(1)).min(u32::MAX.into());
         if count as u64 > most {
-            return Err(Error::Pictures(format!(
+            return Err(Error::Images(format!(
                 "{count} images of {size_px} px do not fit into memory, which holds {most}. Use fewer or smaller images."
             )));
         }

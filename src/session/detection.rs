@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::readback::read;
 use super::{Keypoints, Session};
 use crate::annotate::Annotations;
 use crate::config::Config;
 use crate::data::{Dataset, Pick};
+use crate::device::read;
 use crate::error::{Error, Result};
 use crate::eval::{self, Score};
 use crate::model::AutoLink;

@@ -8,10 +8,10 @@ use ts_rs::TS;
 
 use super::Session;
 use super::detection::{fractions, image_tensor};
-use super::readback::read;
 use super::views::{MASK_SEED, flat, heat_colour, preview_masks, push_rgb, push_rgba, rows};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
+use crate::device::read;
 use crate::error::{Error, Result};
 use crate::model::{AutoLink, enlarge};
 use crate::ops;
@@ -172,7 +172,7 @@ impl Scene<'_> {
             keypoints: count,
             ..
         } = *self.config;
-        let no_images = || Error::Pictures("There are no images yet. Add some first.".into());
+        let no_images = || Error::Images("There are no images yet. Add some first.".into());
         let last = self.previews.len().checked_sub(1).ok_or_else(no_images)?;
         let preview = edits.preview.min(last);
         let image = image_tensor(self.images, &[self.previews[preview]], self.device); // [1,3,S,S]
@@ -277,7 +277,7 @@ impl Scene<'_> {
             .collect();
         let count = previews.len();
         if count == 0 {
-            return Err(Error::Pictures(
+            return Err(Error::Images(
                 "There are no images yet. Add some first.".into(),
             ));
         }

@@ -6,8 +6,8 @@ use ts_rs::TS;
 
 use super::Session;
 use super::detection::{fractions, image_tensor};
-use super::readback::read;
 use super::views::flat;
+use crate::device::read;
 use crate::error::{Error, Result};
 use crate::loss::pixel::pixel_loss;
 use crate::model::Detection;

@@ -7,7 +7,6 @@ mod edits;
 mod illustrate;
 pub mod preview;
 pub mod protocol;
-mod readback;
 mod run;
 mod views;
 

@@ -6,10 +6,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use web_time::{Duration, Instant};
 
-use super::readback::read;
 use super::{Backend, FileKind, Session};
 use crate::checkpoint::{self, Precision};
 use crate::config::{Config, LossKind};
+use crate::device::read;
 use crate::error::{Error, Result};
 use crate::loss::Perceptual;
 use crate::model::AutoLink;

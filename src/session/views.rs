@@ -6,10 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use web_time::{Duration, Instant};
 
 use super::detection::{fractions, image_tensor, image_tensor_flipped};
-use super::readback::read;
 use super::{PreviewViews, Session};
 use crate::config::Config;
 use crate::data::{Dataset, block_mask};
+use crate::device::read;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 use crate::render::{median_and_contrast, relative_strengths};

@@ -185,4 +185,4 @@ export class BitmapCache {
 }
 
 /** Rejection of a lease that is no longer wanted. */
-export class UnwantedImage extends Error {}
+class UnwantedImage extends Error {}

@@ -13,7 +13,7 @@ import { Wires } from "./wires.js";
 /** @import { PageState } from "../state.js" */
 
 /** Captions of the stages, in the order of computation. */
-export const STAGES = /** @type {const} */ ({
+const STAGES = /** @type {const} */ ({
   image: "One of the preview images. It has no labels.",
   heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
   keypoints: "The mean of each heatmap is a keypoint. Each pair is an edge, with one weight for all images.",

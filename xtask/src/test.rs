@@ -14,7 +14,7 @@ use crate::page::{self, Link};
 use crate::process::{command, npm, shown};
 use crate::setup;
 
-/// Every package but this one, whose crates would have the engine's own built with other features, and so once more.
+/// All packages but xtask, which is tested separately: its dependencies turn on features that would rebuild the engine's.
 const PRODUCT: &[&str] = &["--workspace", "--exclude", "xtask"];
 const XTASK: &[&str] = &["--package", "xtask"];
 

@@ -202,16 +202,16 @@ impl AnnotationProject {
     /// images.
     ///
     /// # Errors
-    /// [`Error::Pictures`] if there are no images with keypoints, [`Error::Landmarks`] if there are no landmarks.
+    /// [`Error::Images`] if there are no images with keypoints, [`Error::Landmarks`] if there are no landmarks.
     pub fn annotations(&self, layer: Layer) -> Result<Annotations> {
         if self.is_empty() {
-            return Err(Error::Pictures(
+            return Err(Error::Images(
                 "The project has no images. Add some first.".into(),
             ));
         }
         let (places, corrected) = self.corrected_detections();
         match layer {
-            Layer::Keypoints if places.is_empty() => Err(Error::Pictures(
+            Layer::Keypoints if places.is_empty() => Err(Error::Images(
                 "No keypoints have been detected in these images yet. Add the image files, or detect again."
                     .into(),
             )),

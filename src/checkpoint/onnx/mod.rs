@@ -6,7 +6,6 @@ mod proto;
 
 use std::collections::HashMap;
 
-use burn::tensor::Transaction;
 use prost::Message;
 
 use super::save::unwritable;
@@ -15,6 +14,7 @@ use graph::{Graph, entry, value};
 
 use crate::annotate::edit::Table;
 use crate::config::Config;
+use crate::device;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
 
@@ -31,14 +31,8 @@ const IR_VERSION: i64 = 8;
 pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) -> Result<Vec<u8>> {
     let state = super::state(model).await?;
     super::finite::check(&state)?;
-    let weights = model.edges.weights(config.edge_scale);
-    let weights = Transaction::default()
-        .register(weights)
-        .execute_async()
-        .await
-        .ok()
-        .and_then(|mut data| data.pop()?.convert::<f32>().try_into_vec().ok())
-        .ok_or_else(|| Error::Backend("The edge weights cannot be read from the device.".into()))?;
+    let weights = model.edges.weights(config.edge_scale); // [K,K]
+    let weights = device::read(vec![weights.flatten(0, 1)]).await?.concat();
     let names = match names {
         Some(table) => table.names(config.keypoints),
         None => (0..config.keypoints).map(|k| format!("kp{k}")).collect(),

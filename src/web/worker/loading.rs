@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob};
 use web_time::{Duration, Instant};
 
-use super::files::{BlobFile, Files};
+use super::files::{BlobFile, Files, blob, read_all};
 use super::messages::{Progress, post};
 use super::{Engine, Incoming};
 use crate::checkpoint;
@@ -86,7 +85,7 @@ impl Engine {
         };
         let count = images.read_len();
         let begun = match append {
-            _ if count == 0 => Err(Error::Pictures(NO_IMAGES.into())),
+            _ if count == 0 => Err(Error::Images(NO_IMAGES.into())),
             true => self.session()?.add(images),
             false => self.session()?.begin(config, images),
         };
@@ -277,10 +276,7 @@ impl Engine {
                     bytes,
                 }) if its_load == load => match bytes {
                     Ok(bytes) => {
-                        files[index] = Blob::new_with_u8_array_sequence(&Array::of1(
-                            &Uint8Array::from(&bytes[..]),
-                        ))
-                        .ok();
+                        files[index] = blob(&bytes).ok();
                         done += 1;
                         progress.report(done, Some(total));
                     }
@@ -367,16 +363,11 @@ impl Engine {
     pub(super) async fn detect(&mut self, files: Files) -> Result<Keypoints> {
         let nothing = || Error::File("There is no image to open. Choose a file.".into());
         let (name, file) = files.into_iter().next().ok_or_else(nothing)?;
-        let buffer = JsFuture::from(file.array_buffer()).await.map_err(|error| {
-            Error::File(format!(
-                "{name} cannot be read ({}). Choose it again.",
-                fetch::error_text(error)
-            ))
-        })?;
+        let bytes = read_all(&file).await?;
         let session = self.session()?;
         let Config { size, fit, .. } = *session.config();
-        let image = decode::decode(&name, &Uint8Array::new(&buffer).to_vec(), size, fit)
-            .map_err(|reason| Error::Pictures(format!("{name}: {reason}")))?;
+        let image = decode::decode(&name, &bytes, size, fit)
+            .map_err(|reason| Error::Images(format!("{name}: {reason}")))?;
         let mut images = Dataset::new(size);
         images.push(image);
         session.detect(&images).await?.pop().ok_or_else(nothing)

@@ -293,12 +293,12 @@ impl Engine {
     ) -> Result<(Keypoints, Placement)> {
         let session = self.session()?;
         let Config { size, fit, .. } = *session.config();
-        let image = decode::frame(name, rgba, sides_px, size, fit).map_err(Error::Pictures)?;
+        let image = decode::frame(name, rgba, sides_px, size, fit).map_err(Error::Images)?;
         let mut images = Dataset::new(size);
         images.push(image);
         let found = session.detect(&images).await?.pop();
         let found = found.ok_or_else(|| {
-            Error::Pictures("There is no frame to detect keypoints in. Take it again.".into())
+            Error::Images("There is no frame to detect keypoints in. Take it again.".into())
         })?;
         Ok((found, Placement::whole(sides_px)))
     }

@@ -155,7 +155,7 @@ impl Engine {
     fn project(&mut self) -> Result<&mut AnnotationProject> {
         self.project
             .as_mut()
-            .ok_or_else(|| Error::Pictures("The project has no images. Add some first.".into()))
+            .ok_or_else(|| Error::Images("The project has no images. Add some first.".into()))
     }
 
     /// Sends the project to the page: all of it, or what changed.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Backend`] where the device does not answer.
-pub(super) async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
+pub(crate) async fn read(tensors: Vec<Tensor<1>>) -> Result<Vec<Vec<f32>>> {
     let mut transaction = Transaction::default();
     for tensor in tensors {
         transaction = transaction.register(tensor);
