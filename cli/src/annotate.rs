@@ -20,12 +20,17 @@ use crate::detect::detect_all;
 use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
 use crate::output::{Reporter, warn};
-use crate::save::{check_new, is_same, write};
+use crate::save::{Outputs, check_folder, is_same, write};
 
 pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<()> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
     let gathered = Gathered::new(&options.discover.paths)?;
-    let (detected, names) = detect_annotations(&options.discover, &gathered, reporter)?;
+    let mut outputs = outputs(&options.discover, &gathered);
+    if let (Some(path), Some(table)) = (&options.against, &against) {
+        outputs = outputs.input(path);
+        check_labels(table, &gathered)?;
+    }
+    let (detected, names) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;
     let named = match names {
         Some(names) => names.apply(&detected)?,
         None => detected,
@@ -45,21 +50,42 @@ pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<()> {
             reporter.line(&serde_json::to_value(agreement)?);
         }
     }
-    write_annotations(&named, &gathered, &options.discover, reporter)
+    write_annotations(&named, &gathered, &options.discover, &outputs, reporter)
+}
+
+/// Plans the outputs of a command that writes annotations.
+pub fn outputs(options: &Discover, gathered: &Gathered) -> Outputs {
+    Outputs::new(options.force)
+        .input(&options.model)
+        .sources(gathered.sources())
+}
+
+/// Checks before any work that labels are of some of the images.
+///
+/// # Errors
+/// They are of none of them.
+pub fn check_labels(table: &Imported, gathered: &Gathered) -> anyhow::Result<()> {
+    let labelled: Vec<String> = (table.annotations.images.iter())
+        .map(annotate::Image::name)
+        .collect();
+    let matches = annotate::match_names(&labelled, &gathered.names);
+    if let (Some(first), true) = (labelled.first(), matches.iter().all(Option::is_none)) {
+        bail!(
+            "The labels are of other images: none of these is called {first}, for example. Check the names in the file of labels."
+        );
+    }
+    Ok(())
 }
 
 /// Detects the keypoints of all images, and returns the names that a person gave to them as well.
 pub fn detect_annotations(
     options: &Discover,
     gathered: &Gathered,
+    outputs: &Outputs,
     reporter: &Reporter,
 ) -> anyhow::Result<(Annotations, Option<Table>)> {
-    check_names(&gathered.names, options.format)?;
-    // Some files have the same name whatever the images are.
-    let nothing = Annotations::discovered(&[]);
-    for file in formats::export(&nothing, options.format).unwrap_or_default() {
-        check_new(&options.out.join(&file.path), options.force)?;
-    }
+    check_folder(&options.out)?;
+    check_files(options, gathered, outputs)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, _) = detect_all(gathered, &loaded, &device, reporter)?;
@@ -83,19 +109,49 @@ pub fn detect_annotations(
     Ok((annotations, names))
 }
 
-/// Checks before any work that images of these names can be exported.
+/// Checks before any work that images of these names can be exported, and that no file is replaced that should stay.
 ///
 /// # Errors
-/// Two images would share a file of labels.
-fn check_names(names: &[String], format: Format) -> anyhow::Result<()> {
+/// Two images would share a file of labels; a file exists and there is no `--force`, or is an input.
+fn check_files(options: &Discover, gathered: &Gathered, outputs: &Outputs) -> anyhow::Result<()> {
     let mut annotations = Annotations::discovered(&["#ffffff".into()]);
     let image = |name: &String| {
         let whole = Placement::whole([1, 1]);
         annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0])
     };
-    annotations.images = names.iter().map(image).collect();
-    formats::export(&annotations, format)?;
+    annotations.images = gathered.names.iter().map(image).collect();
+    for file in formats::export(&annotations, options.format)? {
+        outputs.check(&options.out.join(&file.path))?;
+    }
+    for (number, path) in image_paths(&annotations, options).iter().enumerate() {
+        if !is_in_place(gathered, number, path, options) {
+            outputs.check(&options.out.join(path))?;
+        }
+    }
     Ok(())
+}
+
+/// Returns how the images are put beside their labels.
+fn images(options: &Discover) -> Images {
+    let default = match options.format.holds_images() {
+        true => Images::Copy,
+        false => Images::None,
+    };
+    options.images.unwrap_or(default)
+}
+
+/// Returns where each image goes, relative to the output folder; nothing if the images stay where they are.
+fn image_paths(annotations: &Annotations, options: &Discover) -> Vec<String> {
+    match options.format == Format::Png || images(options) != Images::None {
+        true => options.format.image_paths(annotations),
+        false => Vec::new(),
+    }
+}
+
+/// Checks whether an image is already where the tool looks for it; then it stays as it is.
+fn is_in_place(gathered: &Gathered, number: usize, path: &str, options: &Discover) -> bool {
+    options.format != Format::Png
+        && (gathered.file(number)).is_some_and(|source| is_same(source, &options.out.join(path)))
 }
 
 /// Returns the labels of those images that are in `detected`; warns about labels that could not be used.
@@ -120,19 +176,11 @@ pub fn write_annotations(
     annotations: &Annotations,
     gathered: &Gathered,
     options: &Discover,
+    outputs: &Outputs,
     reporter: &Reporter,
 ) -> anyhow::Result<()> {
     let files = formats::export(annotations, options.format)?;
-    let images = options
-        .images
-        .unwrap_or(match options.format.holds_images() {
-            true => Images::Copy,
-            false => Images::None,
-        });
-    let paths = match options.format == Format::Png || images != Images::None {
-        true => options.format.image_paths(annotations),
-        false => Vec::new(),
-    };
+    let paths = image_paths(annotations, options);
     let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
         .map(|(number, name)| (name.as_str(), number))
         .collect();
@@ -140,36 +188,24 @@ pub fn write_annotations(
         let number = numbers.get(image.file_name.as_str()).copied();
         number.with_context(|| format!("{} is missing", image.file_name))
     };
-    // An image that is already where the tool looks for it stays as it is.
-    let is_in_place = |number: usize, path: &str| {
-        let source = gathered.file(number);
-        options.format != Format::Png
-            && source.is_some_and(|source| is_same(source, &options.out.join(path)))
-    };
-    for file in &files {
-        check_new(&options.out.join(&file.path), options.force)?;
-    }
-    for (image, path) in annotations.images.iter().zip(&paths) {
-        if !is_in_place(number(image)?, path) {
-            check_new(&options.out.join(path), options.force)?;
-        }
-    }
     let mut written = files.len();
     for file in files {
-        put(&file, None, options)?;
+        put(&file, None, options, outputs)?;
     }
     let mut rejected = Vec::new();
     for (image, path) in annotations.images.iter().zip(paths) {
         let number = number(image)?;
-        if is_in_place(number, &path) {
+        if is_in_place(gathered, number, &path, options) {
             continue;
         }
         let made = (gathered.bytes(number).map_err(Error::File))
             .and_then(|bytes| formats::image_file(annotations, image, options.format, path, bytes));
         match made {
             Ok(made) => {
-                let source = gathered.file(number).filter(|_| images == Images::Link);
-                put(&made, source, options)?;
+                let source = gathered
+                    .file(number)
+                    .filter(|_| images(options) == Images::Link);
+                put(&made, source, options, outputs)?;
                 written += 1;
             }
             Err(error) => rejected.push(Rejected {
@@ -188,9 +224,14 @@ pub fn write_annotations(
 }
 
 /// Writes a file below the output folder, as a link to `source` if that has the same bytes.
-fn put(file: &formats::File, source: Option<&Path>, options: &Discover) -> anyhow::Result<()> {
+fn put(
+    file: &formats::File,
+    source: Option<&Path>,
+    options: &Discover,
+    outputs: &Outputs,
+) -> anyhow::Result<()> {
     let path = options.out.join(&file.path);
-    check_new(&path, options.force)?;
+    outputs.check(&path)?;
     let folder = path.parent().unwrap_or(&options.out);
     fs::create_dir_all(folder)
         .with_context(|| format!("The folder {} cannot be created", folder.display()))?;

@@ -23,7 +23,8 @@ pub fn convert(options: &Convert) -> anyhow::Result<()> {
             "An .onnx file stores float32 weights. Remove --float16, or write a .safetensors file."
         );
     }
-    Outputs::new(options.force).file(&options.to)?;
+    let mut outputs = Outputs::new(options.force).input(&options.from);
+    outputs.file(&options.to)?;
     let Loaded {
         model,
         config,

@@ -84,13 +84,11 @@ pub fn detect_all(
 }
 
 pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
-    (options.paths.iter())
-        .fold(Outputs::new(options.force), |outputs, path| {
-            outputs.input(path)
-        })
+    let gathered = Gathered::new(&options.paths)?;
+    Outputs::new(options.force)
+        .sources(gathered.sources())
         .input(&options.model)
         .file(&options.out)?;
-    let gathered = Gathered::new(&options.paths)?;
     let device = open(options.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, rejected) = detect_all(&gathered, &loaded, &device, reporter)?;

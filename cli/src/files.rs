@@ -36,7 +36,7 @@ impl Gathered {
         for path in expanded(paths)? {
             let (given, found) = files_under(&path, &mut inputs.rejected)?;
             for (name, path) in found {
-                if !seen.insert(std::path::absolute(&path)?) {
+                if !seen.insert(place(&path)?) {
                     continue; // the same file was named twice
                 }
                 match File::open(&path) {
@@ -60,6 +60,13 @@ impl Gathered {
             files,
             rejected,
         })
+    }
+
+    /// Returns the files that images are read from: the images themselves, and zip files.
+    pub fn sources(&self) -> impl Iterator<Item = &Path> {
+        self.images
+            .iter()
+            .map(|image| self.files[image.file].as_path())
     }
 
     /// Returns the file of an image, or `None` if the image is in a zip file.
@@ -207,6 +214,19 @@ fn files_under(
     files.sort();
     rejected.sort();
     Ok((slashed(&whole), files))
+}
+
+/// Returns the one path of a file that several paths may name: `a.png`, `./a.png`, and by a link to its folder. A link to a file is
+/// a file of its own.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    Ok(match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => folder
+            .canonicalize()
+            .unwrap_or(folder.to_path_buf())
+            .join(name),
+        _ => path,
+    })
 }
 
 fn name_of(path: &Path) -> String {

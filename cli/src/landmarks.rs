@@ -2,7 +2,7 @@
 
 use autolink::annotate::landmarks;
 
-use crate::annotate::{detect_annotations, labels_on, write_annotations};
+use crate::annotate::{check_labels, detect_annotations, labels_on, outputs, write_annotations};
 use crate::args::Landmarks;
 use crate::files::{Gathered, read_landmarks};
 use crate::output::Reporter;
@@ -10,12 +10,20 @@ use crate::output::Reporter;
 pub fn landmarks(options: &Landmarks, reporter: &Reporter) -> anyhow::Result<()> {
     let table = read_landmarks(&options.landmarks)?;
     let gathered = Gathered::new(&options.discover.paths)?;
-    let (detected, _) = detect_annotations(&options.discover, &gathered, reporter)?;
+    check_labels(&table, &gathered)?;
+    let outputs = outputs(&options.discover, &gathered).input(&options.landmarks);
+    let (detected, _) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;
     let labels = labels_on(&table, &detected);
     let fit = landmarks::Fit::new(&detected, &labels)?;
     for landmark in &fit.landmarks {
         reporter.line(&serde_json::to_value(landmark)?);
     }
     let annotations = fit.annotate(&detected, &labels)?;
-    write_annotations(&annotations, &gathered, &options.discover, reporter)
+    write_annotations(
+        &annotations,
+        &gathered,
+        &options.discover,
+        &outputs,
+        reporter,
+    )
 }

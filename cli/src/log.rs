@@ -4,7 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+
+/// More bytes than a line of a log has.
+const MAX_LINE: u64 = 4096;
 
 /// A file of JSON lines, created or emptied when its first line is written.
 pub struct Log {
@@ -51,6 +54,42 @@ impl Log {
         self.is_torn = false;
         Ok(())
     }
+}
+
+/// Checks that a file may be continued as a log: it is missing or empty, not a plain file, or begins with a line of a log.
+///
+/// # Errors
+/// The file holds something else.
+pub fn check(path: &Path) -> anyhow::Result<()> {
+    let Some(start) = start_of(path) else {
+        return Ok(());
+    };
+    let is_log = match start.split_once('\n') {
+        Some((line, _)) => serde_json::from_str::<serde_json::Value>(line)
+            .is_ok_and(|line| line["step"].is_u64() && line["loss"].is_number()),
+        // The first line is torn.
+        None => [r#"{"loss":"#, r#"{"baseline":"#]
+            .iter()
+            .any(|begin| start.starts_with(begin) || begin.starts_with(&start)),
+    };
+    if !is_log {
+        bail!(
+            "{} is not a log of a run, and is not changed. Choose another name for --log.",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Reads the first bytes of a plain file as text; `None` if there is none.
+fn start_of(path: &Path) -> Option<String> {
+    let file = File::open(path).ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut start = Vec::new();
+    file.take(MAX_LINE).read_to_end(&mut start).ok()?;
+    Some(String::from_utf8_lossy(&start).into_owned())
 }
 
 /// Opens the file. The flag says that its last line lacks its end, because the process that wrote it was killed.

@@ -60,5 +60,10 @@ pub fn warn(sentence: &str) {
 
 /// Returns an error's sentence, followed by its technical source after a colon.
 pub fn message(error: &anyhow::Error) -> String {
-    format!("{error:#}").replace(".: ", ": ")
+    let parts: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let (last, others) = parts.split_last().expect("an error has a sentence");
+    let others = others.iter().map(|part| part.trim_end_matches('.'));
+    (others.chain([last.as_str()]))
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -1,6 +1,7 @@
 //! Writing files without losing any: outputs are checked before the work, and an interruption leaves either the old file or the
 //! complete new one.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub struct Outputs {
     force: bool,
     /// Files and folders that must not be written to.
     inputs: Vec<PathBuf>,
+    /// Images and zip files that the command reads, as canonical paths.
+    sources: HashSet<PathBuf>,
     planned: Vec<PathBuf>,
 }
 
@@ -34,6 +37,36 @@ impl Outputs {
     pub fn input(mut self, path: impl Into<PathBuf>) -> Self {
         self.inputs.push(path.into());
         self
+    }
+
+    /// Adds the files that the command reads images from.
+    pub fn sources<'a>(mut self, paths: impl Iterator<Item = &'a Path>) -> Self {
+        let canonical = paths.filter_map(|path| path.canonicalize().ok());
+        self.sources.extend(canonical);
+        self
+    }
+
+    /// Checks that a path may be written to: it is not an input and, without `--force`, does not exist. Its folder may be missing.
+    ///
+    /// # Errors
+    /// The file exists and there is no `--force`, or it is an input.
+    pub fn check(&self, path: &Path) -> anyhow::Result<()> {
+        check_new(path, self.force)?;
+        self.check_input(path)
+    }
+
+    fn check_input(&self, path: &Path) -> anyhow::Result<()> {
+        let is_source = || {
+            path.canonicalize()
+                .is_ok_and(|path| self.sources.contains(&path))
+        };
+        if self.inputs.iter().any(|input| is_same(input, path)) || is_source() {
+            bail!(
+                "{} would replace an input. Choose another name.",
+                path.display()
+            );
+        }
+        Ok(())
     }
 
     /// Plans a new file.
@@ -61,9 +94,7 @@ impl Outputs {
                 folder.display()
             );
         }
-        if self.inputs.iter().any(|input| is_same(input, path)) {
-            bail!("{shown} would replace an input. Choose another name.");
-        }
+        self.check_input(path)?;
         if self.planned.iter().any(|other| is_same(other, path)) {
             bail!("{shown} is the name of two outputs. Choose another name for one of them.");
         }
@@ -85,8 +116,13 @@ impl Outputs {
     /// # Errors
     /// The path is a file, or the folder cannot be created or written into.
     pub fn folder(&mut self, path: &Path) -> anyhow::Result<()> {
-        if path.exists() && !path.is_dir() {
-            bail!("{} is a file. Give the name of a folder.", path.display());
+        check_folder(path)?;
+        if let Some(input) = self.inputs.iter().find(|input| lies_in(path, input)) {
+            bail!(
+                "{} lies in the input {}, and its files would be read as images the next time. Choose a folder outside.",
+                path.display(),
+                input.display()
+            );
         }
         fs::create_dir_all(path)
             .with_context(|| format!("The folder {} cannot be created", path.display()))?;
@@ -94,6 +130,28 @@ impl Outputs {
             .with_context(|| format!("The folder {} cannot be written into", path.display()))?;
         Ok(())
     }
+}
+
+/// Checks that a path can be a folder.
+///
+/// # Errors
+/// It is a file.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    if path.exists() && !path.is_dir() {
+        bail!("{} is a file. Give the name of a folder.", path.display());
+    }
+    Ok(())
+}
+
+/// Checks whether a path, which need not exist, is a folder or lies in it.
+fn lies_in(path: &Path, folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else {
+        return false;
+    };
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    (absolute.ancestors())
+        .find_map(|part| part.canonicalize().ok())
+        .is_some_and(|part| part.starts_with(folder))
 }
 
 /// Checks that a file is new, unless `force` allows replacing it.

@@ -2,31 +2,44 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+/// A second Ctrl-C ends the program at once, but only after this time: signals often arrive twice. A closing terminal sends SIGHUP
+/// from the kernel and from the shell, and `timeout` sends SIGTERM to the process and to its group.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Remembers the signal that arrived.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
-    /// Catches signals from now on: the first is only remembered, the second ends the program at once.
+    /// Catches signals from now on. They are only remembered; a Ctrl-C that follows after [`PATIENCE`] ends the program at once.
     ///
     /// # Errors
     /// The system does not let the program catch signals.
     pub fn catch() -> anyhow::Result<Self> {
-        let (arrived, is_second) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let (arrived, is_urgent) = (
+            Arc::<AtomicUsize>::default(),
+            Arc::new(AtomicBool::new(false)),
+        );
+        flag::register_conditional_shutdown(SIGINT, code(SIGINT), Arc::clone(&is_urgent))
+            .context("Ctrl-C cannot be caught")?;
         for signal in caught() {
-            let catch = || -> std::io::Result<()> {
-                // In this order, only a second signal finds the flag set.
-                flag::register_conditional_shutdown(signal, code(signal), Arc::clone(&is_second))?;
-                flag::register(signal, Arc::clone(&is_second))?;
-                flag::register_usize(signal, Arc::clone(&arrived), signal as usize)?;
-                Ok(())
-            };
-            catch().context("Ctrl-C cannot be caught")?;
+            flag::register_usize(signal, Arc::clone(&arrived), signal as usize)
+                .with_context(|| format!("Signal {signal} cannot be caught"))?;
         }
+        let seen = Arc::clone(&arrived);
+        thread::spawn(move || {
+            while seen.load(Ordering::Relaxed) == 0 {
+                thread::sleep(PATIENCE / 10);
+            }
+            thread::sleep(PATIENCE);
+            is_urgent.store(true, Ordering::Relaxed);
+        });
         Ok(Self(arrived))
     }
 

@@ -1,11 +1,11 @@
 //! `autolink train`: checks whatever can be checked before the first step, and saves however training ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, anyhow, bail};
 use autolink::annotate::Imported;
@@ -25,7 +25,7 @@ use serde_json::json;
 use crate::args::{Kernels, Train};
 use crate::files::{Gathered, read_landmarks};
 use crate::labelled::LabelledSet;
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::models::{load, open};
 use crate::output::{Reporter, message};
 use crate::save::{Outputs, check_room, folder_of, is_same, write};
@@ -68,9 +68,18 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
         },
         |steps| steps as usize,
     );
-    check_outputs(options, resumed.as_ref())?;
+    let gathered = match options.images.starts_with("synthetic:") {
+        true => None,
+        false => Some(Gathered::new(&[(&options.images).into()])?),
+    };
+    let known = ([Some(&options.out), options.run.as_ref()]
+        .into_iter()
+        .flatten())
+    .map(|path| (path.clone(), stamp(path)))
+    .collect();
+    check_outputs(options, gathered.as_ref(), resumed.as_ref())?;
 
-    let (images, joints, about) = training_images(&options.images, &config, reporter)?;
+    let (images, joints, about) = training_images(&options.images, gathered, &config, reporter)?;
     let labelled = (landmarks.or(joints.map(Imported::from)))
         .map(|landmarks| LabelledSet::new(&landmarks, &images, options.eval_fit))
         .transpose()?;
@@ -96,6 +105,7 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
         labelled,
         steps,
         saved_at: Instant::now(),
+        known,
         failures: BTreeMap::new(),
     };
     run.prepare()?;
@@ -105,10 +115,14 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
 }
 
 /// Checks that all outputs can be written, and that none replaces a file that should stay.
-fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()> {
+fn check_outputs(
+    options: &Train,
+    gathered: Option<&Gathered>,
+    resumed: Option<&Loaded>,
+) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(options.force);
-    if !options.images.starts_with("synthetic:") {
-        outputs = outputs.input(&options.images);
+    if let Some(gathered) = gathered {
+        outputs = outputs.input(&options.images).sources(gathered.sources());
     }
     if let Some(table) = &options.eval_landmarks {
         outputs = outputs.input(table);
@@ -127,13 +141,18 @@ fn check_outputs(options: &Train, resumed: Option<&Loaded>) -> anyhow::Result<()
         outputs = outputs.input(from);
     }
     match &options.log {
-        Some(log) if options.resume.is_some() => outputs.replace(log)?,
+        Some(log) if options.resume.is_some() => {
+            log::check(log)?;
+            outputs.replace(log)?;
+        }
         Some(log) => outputs.file(log)?,
         None => {}
     }
     if let Some(folder) = &options.preview {
         outputs.folder(folder)?;
-        if options.resume.is_none() && !options.force && folder.join(preview_name(0)).exists() {
+        // A resumed run may add to its own previews.
+        let start = resumed.map(|loaded| loaded.step);
+        if !options.force && last_preview(folder)?.is_some_and(|last| Some(last) > start) {
             bail!(
                 "{} holds previews of another run. Choose another folder, or replace them with --force.",
                 folder.display()
@@ -162,6 +181,19 @@ fn preview_name(step: usize) -> String {
     format!("step_{step:06}.png")
 }
 
+/// Returns the step of the last preview in a folder.
+fn last_preview(folder: &Path) -> anyhow::Result<Option<usize>> {
+    let step = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        let digits = name.to_str()?.strip_prefix("step_")?.strip_suffix(".png")?;
+        let step = digits.parse::<usize>().ok()?;
+        entry.metadata().ok()?.is_file().then_some(step)
+    };
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+    Ok(entries.flatten().filter_map(step).max())
+}
+
 /// A run in training.
 struct Run<'a> {
     options: &'a Train,
@@ -173,8 +205,18 @@ struct Run<'a> {
     /// Total number of steps.
     steps: usize,
     saved_at: Instant,
+    /// The outputs as they were when they were checked, or as this run wrote them last.
+    known: HashMap<PathBuf, Option<Stamp>>,
     /// Failures outside of training by kind: their number, and the first error.
     failures: BTreeMap<&'static str, (usize, String)>,
+}
+
+/// Identifies a version of a plain file: its length, and the time of its last change.
+type Stamp = (u64, Option<SystemTime>);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let about = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some((about.len(), about.modified().ok()))
 }
 
 /// Why training ended.
@@ -337,20 +379,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a model or run and returns its path: the one that was asked for or, if that file has more steps by now, another name in
-    /// its folder.
-    fn place(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+    /// Writes a model or run and returns its path: the one that was asked for or, if another program has put a file there since, a new
+    /// name in its folder.
+    fn place(&mut self, wanted: &Path, bytes: &[u8]) -> anyhow::Result<PathBuf> {
         let step = self.session.steps_taken();
-        let there = fs::File::open(path)
-            .ok()
-            .and_then(|file| checkpoint::steps_of(file).ok());
-        let mut path = path.to_path_buf();
-        if !self.options.force && there.is_some_and(|there| there > step) {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-            let name = format!("{stem}-{step}-steps.safetensors");
-            path = path.with_file_name(name);
-        }
+        let stem = wanted.file_stem().unwrap_or_default().to_string_lossy();
+        let others = (1..).map(|number| match number {
+            1 => format!("{stem}-{step}-steps.safetensors"),
+            _ => format!("{stem}-{step}-steps-{number}.safetensors"),
+        });
+        let others = others.map(|name| wanted.with_file_name(name));
+        let is_ours = |path: &PathBuf| {
+            let now = stamp(path);
+            self.options.force || now.is_none() || self.known.get(path) == Some(&now)
+        };
+        let mut paths = std::iter::once(wanted.to_path_buf()).chain(others);
+        let path = paths.find(is_ours).context("no free name")?;
         write(&path, bytes)?;
+        self.known.insert(path.clone(), stamp(&path));
         Ok(path)
     }
 
@@ -522,6 +568,7 @@ fn give_weights(session: &mut Session) {
 /// Loads the training images, with the joints of puppets, and a sentence about them.
 fn training_images(
     from: &str,
+    gathered: Option<Gathered>,
     config: &Config,
     reporter: &Reporter,
 ) -> anyhow::Result<(Dataset, Option<Landmarks>, String)> {
@@ -542,7 +589,7 @@ fn training_images(
         });
         return Ok((images, Some(landmarks), format!("{count} drawn puppets.")));
     }
-    let gathered = Gathered::new(&[from.into()])?;
+    let gathered = gathered.context("no files were gathered")?;
     let mut images = Dataset::new(config.size);
     let rejected = gathered.read_all(config, reporter, |image| {
         Dataset::check_memory(images.read_len() + 1, config.size)?;

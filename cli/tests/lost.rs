@@ -707,3 +707,256 @@ fn help_lists_every_format() {
         );
     }
 }
+
+/// Copies three images into a subfolder, and trains a small model and run: `in/`, `m.safetensors`, `r.safetensors` (2 steps).
+fn images_and_model(folder: &Path) {
+    let hands = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/hands");
+    fs::create_dir(folder.join("in")).expect("makes");
+    for name in names(&hands)
+        .iter()
+        .filter(|name| name.ends_with(".jpg"))
+        .take(3)
+    {
+        fs::copy(hands.join(name), folder.join("in").join(name)).expect("copies");
+    }
+    let train = [
+        "train",
+        "synthetic:8",
+        "--steps",
+        "2",
+        "--out",
+        "m.safetensors",
+    ];
+    succeeds(&autolink(
+        folder,
+        &[&train, &SMALL, &["--run", "r.safetensors"]],
+    ));
+}
+
+#[test]
+#[cfg(unix)]
+fn signals_that_arrive_twice_save_first() {
+    let folder = folder("twice");
+    for [first, second] in [
+        ["TERM", "TERM"],
+        ["HUP", "HUP"],
+        ["TERM", "HUP"],
+        ["INT", "INT"],
+    ] {
+        let model = format!("m-{first}-{second}.safetensors");
+        let train = ["--json", "train", "synthetic:8", "--out", &model];
+        let mut running = Running::start(&folder, &[&train, &SMALL, &ENDLESS]);
+        running.until("step");
+        let process = running.child.id();
+        // By one shell, so that the second comes at once.
+        let both = format!("kill -s {first} {process}; kill -s {second} {process}");
+        Command::new("sh")
+            .args(["-c", &both])
+            .status()
+            .expect("sends");
+        running.until("saved");
+        let code = running.end();
+        assert!(
+            [Some(130), Some(143), Some(129)].contains(&code),
+            "{code:?}"
+        );
+        assert!(opens(&folder.join(&model)) > 0, "{first} {second}");
+    }
+}
+
+#[test]
+fn outputs_never_replace_inputs_even_with_force() {
+    let folder = folder("inputs");
+    images_and_model(&folder);
+    let image = format!("in/{}", names(&folder.join("in"))[0]);
+    let before = fs::read(folder.join(&image)).expect("is there");
+    let model = ["--model", "m.safetensors", "--force"];
+    let out = ["--out", image.as_str()];
+    for paths in ["in", "in/*.jpg"] {
+        let detect = autolink(&folder, &[&["detect", paths], &model[..], &out[..]]);
+        fails_with(&detect, "would replace an input");
+    }
+    let train = autolink(&folder, &[&["train", "in", "--force"], &SMALL, &out]);
+    fails_with(&train, "would replace an input");
+    assert_eq!(fs::read(folder.join(&image)).expect("is there"), before);
+
+    let run = fs::read(folder.join("r.safetensors")).expect("is there");
+    let convert = ["convert", "r.safetensors", "r.safetensors", "--force"];
+    fails_with(&autolink(&folder, &[&convert]), "would replace an input");
+    assert_eq!(
+        fs::read(folder.join("r.safetensors")).expect("is there"),
+        run
+    );
+
+    // A table of landmarks where the export would put its own.
+    let annotate = ["annotate", "in", "--format", "csv", "--out", "a"];
+    succeeds(&autolink(&folder, &[&annotate, &model]));
+    let table = names(&folder.join("a")).remove(0);
+    let file = folder.join("a").join(&table);
+    let rows: String = names(&folder.join("in"))
+        .iter()
+        .map(|name| format!("{name},0.4,0.5\n"))
+        .collect();
+    let text = format!("file,tip_x,tip_y\n{rows}");
+    fs::write(&file, &text).expect("writes");
+    let labels = format!("a/{table}");
+    let landmarks = [
+        "landmarks",
+        "in",
+        "--format",
+        "csv",
+        "--out",
+        "a",
+        "--landmarks",
+        &labels,
+    ];
+    let landmarks = autolink(&folder, &[&landmarks, &model]);
+    fails_with(&landmarks, "would replace an input");
+    assert_eq!(fs::read_to_string(&file).expect("is there"), text);
+
+    // Previews among the images would be read as images the next time.
+    let train = [
+        "train",
+        "in",
+        "--steps",
+        "1",
+        "--out",
+        "n.safetensors",
+        "--preview",
+        "in",
+    ];
+    fails_with(
+        &autolink(&folder, &[&train, &SMALL]),
+        "Choose a folder outside",
+    );
+    assert_eq!(names(&folder.join("in")).len(), 3);
+}
+
+#[test]
+fn annotate_checks_all_outputs_and_labels_before_it_detects() {
+    let folder = folder("annotate");
+    images_and_model(&folder);
+    let png = ["--format", "png", "--out", "a", "--model", "m.safetensors"];
+    let annotate = [&["annotate", "in"], &png[..]];
+    succeeds(&autolink(&folder, &annotate));
+    // Without a valid model there is nothing to detect with: the outputs are checked before it is opened.
+    fs::write(folder.join("m.safetensors"), "damaged").expect("writes");
+    fails_with(&autolink(&folder, &annotate), "already exists");
+    fs::write(
+        folder.join("t.csv"),
+        "file,tip_x,tip_y\nother.jpg,0.4,0.5\n",
+    )
+    .expect("writes");
+    let landmarks = ["landmarks", "in", "--landmarks", "t.csv"];
+    fails_with(
+        &autolink(&folder, &[&landmarks, &png]),
+        "labels are of other images",
+    );
+    let file = [
+        "--format",
+        "csv",
+        "--out",
+        "t.csv",
+        "--model",
+        "m.safetensors",
+    ];
+    fails_with(
+        &autolink(&folder, &[&["annotate", "in"], &file]),
+        "Give the name of a folder",
+    );
+}
+
+#[test]
+fn resume_appends_to_logs_and_previews_of_its_own_only() {
+    let folder = folder("append");
+    images_and_model(&folder);
+    let resume = [
+        "train",
+        "synthetic:8",
+        "--resume",
+        "r.safetensors",
+        "--steps",
+        "3",
+    ];
+    let out = ["--out", "n.safetensors"];
+    let text = "file,tip_x,tip_y\n";
+    fs::write(folder.join("hand.csv"), text).expect("writes");
+    for log in ["hand.csv", "m.safetensors"] {
+        let before = fs::read(folder.join(log)).expect("is there");
+        let output = autolink(&folder, &[&resume, &out, &["--log", log]]);
+        fails_with(&output, "is not a log of a run");
+        assert_eq!(fs::read(folder.join(log)).expect("is there"), before);
+    }
+    // A log that a kill tore in its first line is continued.
+    fs::write(folder.join("torn"), "{\"loss\":0.1").expect("writes");
+    succeeds(&autolink(&folder, &[&resume, &out, &["--log", "torn"]]));
+
+    // Previews of steps that the run has not reached belong to another one.
+    let previews = folder.join("previews");
+    fs::create_dir(&previews).expect("makes");
+    fs::write(previews.join("step_000003.png"), "another").expect("writes");
+    let more = ["--out", "o.safetensors", "--preview", "previews"];
+    fails_with(
+        &autolink(&folder, &[&resume, &more]),
+        "previews of another run",
+    );
+    let fresh = ["train", "synthetic:8", "--steps", "1"];
+    fails_with(
+        &autolink(&folder, &[&fresh, &SMALL, &more]),
+        "previews of another run",
+    );
+    assert_eq!(
+        fs::read(previews.join("step_000003.png")).expect("is there"),
+        b"another"
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn file_that_appears_during_training_is_not_replaced() {
+    let folder = folder("appears");
+    images_and_model(&folder);
+    let train = ["--json", "train", "synthetic:8", "--out", "n.safetensors"];
+    let run = ["--run", "q.safetensors", "--save-every", "0"];
+    let mut running = Running::start(&folder, &[&train, &SMALL, &ENDLESS, &run]);
+    running.until("kept");
+    // Of fewer steps than the run has.
+    let other = fs::read(folder.join("m.safetensors")).expect("is there");
+    fs::write(folder.join("n.safetensors"), &other).expect("writes");
+    running.until("kept");
+    running.signal("TERM");
+    let saved = running.until("saved");
+    assert_eq!(running.end(), Some(143));
+    assert_eq!(
+        fs::read(folder.join("n.safetensors")).expect("is there"),
+        other
+    );
+    let model = folder.join(saved["model"].as_str().expect("a path"));
+    assert_eq!(Some(opens(&model) as u64), saved["steps"].as_u64());
+}
+
+#[test]
+#[cfg(unix)]
+fn image_named_by_two_paths_is_one() {
+    let folder = folder("paths");
+    images_and_model(&folder);
+    std::os::unix::fs::symlink("in", folder.join("link")).expect("links");
+    let detect = [
+        "detect",
+        "in",
+        "in/../in",
+        "./in",
+        "link",
+        "--model",
+        "m.safetensors",
+        "--out",
+        "k.json",
+    ];
+    succeeds(&autolink(&folder, &[&detect]));
+    let found: Value =
+        serde_json::from_slice(&fs::read(folder.join("k.json")).expect("is there")).expect("JSON");
+    assert_eq!(
+        found["images"].as_object().map(|images| images.len()),
+        Some(3)
+    );
+}

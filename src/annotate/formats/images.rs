@@ -74,7 +74,7 @@ pub fn image_file(
     bytes: Vec<u8>,
 ) -> Result<File> {
     if format == Format::Png {
-        return png::overlay(annotations, image, &path, &bytes);
+        return png::overlay(annotations, image, path, &bytes);
     }
     let upright = decode::upright(&bytes).map_err(|reason| {
         Error::File(format!(

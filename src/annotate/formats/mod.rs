@@ -138,8 +138,8 @@ impl Format {
             .unwrap_or_default()
     }
 
-    /// Returns where the format wants each image, in the order of the images: paths relative to the folder of the files of
-    /// [`export`].
+    /// Returns where the format wants each image (for [`Format::Png`], the drawing of it), in the order of the images: paths
+    /// relative to the folder of the files of [`export`].
     ///
     /// See `tests/annotation/sample.rs`.
     pub fn image_paths(self, annotations: &Annotations) -> Vec<String> {
@@ -149,7 +149,10 @@ impl Format {
                 names.map(|name| contained_path(&name)).collect()
             }
             ImagePlace::Beside(paths) => paths(&with_portable_names(annotations)),
-            ImagePlace::DrawnOn => at_own_names(&with_portable_names(annotations)),
+            ImagePlace::DrawnOn => {
+                let names = at_own_names(&with_portable_names(annotations));
+                names.iter().map(|name| format!("{name}.png")).collect()
+            }
         }
     }
 

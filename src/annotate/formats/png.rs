@@ -11,12 +11,17 @@ use crate::data::decode;
 use crate::error::{Error, Result};
 use crate::render::encode_png;
 
-/// Draws `<path>.png` of one image. `bytes` is the image's file, `path` is where the format wants that.
+/// Draws the PNG file `path` of one image, one of [`super::Format::image_paths`]. `bytes` is the image's file.
 ///
 /// # Errors
 /// [`Error::File`] if the image cannot be decoded, or the PNG cannot be written.
-pub fn overlay(annotations: &Annotations, image: &Image, path: &str, bytes: &[u8]) -> Result<File> {
-    let cannot = |what: String| Error::File(format!("{path} cannot be drawn on: {what}"));
+pub fn overlay(
+    annotations: &Annotations,
+    image: &Image,
+    path: String,
+    bytes: &[u8],
+) -> Result<File> {
+    let cannot = |what: String| Error::File(format!("{} cannot be drawn on: {what}", image.name()));
     let (rgb, [width, height]) = decode::full_size(bytes).map_err(cannot)?;
     let too_large = || cannot("it is too large.".into());
     let mut canvas = Pixmap::new(width, height).ok_or_else(too_large)?;
@@ -34,10 +39,7 @@ pub fn overlay(annotations: &Annotations, image: &Image, path: &str, bytes: &[u8
         .collect();
     let bytes = encode_png(&rgb, [width, height], ExtendedColorType::Rgb8)
         .map_err(|error| cannot(format!("{error}.")))?;
-    Ok(File {
-        path: format!("{path}.png"),
-        bytes,
-    })
+    Ok(File { path, bytes })
 }
 
 pub(super) const OVERLAYS: FormatSpec = FormatSpec {
@@ -81,8 +83,8 @@ mod tests {
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],
         };
         annotations.images.push(image.clone());
-        let path = &Format::Png.image_paths(&annotations)[0];
-        let file = overlay(&annotations, &image, path, &grey).expect("draws");
+        let path = Format::Png.image_paths(&annotations).remove(0);
+        let file = overlay(&annotations, &image, path.clone(), &grey).expect("draws");
         assert_eq!(file.path, "set/a b.jpg.png");
         let (pixels, size) = decode::full_size(&file.bytes).expect("decodes");
         assert_eq!(size, [200, 100]);
