@@ -17,6 +17,7 @@ pub mod ops; // operations that Burn lacks, and their kernels
 pub mod render; // the one drawing of a skeleton, and its colours
 pub mod session; // the engine: Command in, Event out
 pub mod train; // Trainer::step
+pub mod words; // counts in sentences
 
 #[cfg(target_family = "wasm")]
 pub mod web; // the browser: worker and fetch

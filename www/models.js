@@ -15,7 +15,7 @@
  * @property {string} card File of the model card: training data, duration and accuracy.
  * @property {string} about Sentence that describes the model.
  * @property {protocol.Source | null} source Built-in sample to try the model on; null if there are example files.
- * @property {string[]} pictures Names of example files.
+ * @property {string[]} images Names of example files.
  */
 
 const folder = new URL("models/", document.baseURI);
@@ -36,8 +36,8 @@ export const fileOf = (model) => fetched(model.file);
  * @param {TrainedModel} model
  * @returns {Promise<protocol.Source | NamedFile[]>}
  */
-export async function imagesOf({ source, pictures }) {
-  return source ?? Promise.all(pictures.map(async (name) => ({ name, file: await fetched(name) })));
+export async function imagesOf({ source, images }) {
+  return source ?? Promise.all(images.map(async (name) => ({ name, file: await fetched(name) })));
 }
 
 /** @param {string} name */

@@ -12,6 +12,7 @@ use autolink::checkpoint::Loaded;
 use autolink::data::Placement;
 use autolink::error::Error;
 use autolink::session::{self, Keypoints, Rejected};
+use autolink::words::counted;
 use indicatif::ProgressBar;
 use pollster::block_on;
 
@@ -218,7 +219,11 @@ pub fn write_annotations(
     let (count, out) = (annotations.images.len(), options.out.display());
     reporter.print(
         &ProgressBar::hidden(),
-        &format!("Wrote the annotations of {count} images to {out}, in {written} files."),
+        &format!(
+            "Wrote the annotations of {} to {out}, in {}.",
+            counted(count, "image"),
+            counted(written, "file")
+        ),
     );
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::bail;
 use autolink::checkpoint::Loaded;
 use autolink::data::{Dataset, Placement};
 use autolink::session::{self, Keypoints, Rejected};
+use autolink::words::counted;
 use burn::tensor::Device;
 use indicatif::ProgressBar;
 use pollster::block_on;
@@ -106,7 +107,8 @@ pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
     reporter.print(
         &ProgressBar::hidden(),
         &format!(
-            "Wrote the keypoints of {count} images to {}.",
+            "Wrote the keypoints of {} to {}.",
+            counted(count, "image"),
             options.out.display()
         ),
     );

@@ -25,5 +25,5 @@ pub fn open(backend: Backend) -> autolink::Result<Device> {
 pub fn load(path: &Path, device: &Device) -> anyhow::Result<Loaded> {
     let cannot = || format!("{} cannot be read", path.display());
     let file = fs::File::open(path).with_context(cannot)?;
-    Ok(block_on(checkpoint::open(&file, device))?)
+    block_on(checkpoint::open(&file, device)).with_context(cannot)
 }

@@ -15,6 +15,7 @@ use autolink::error::ErrorKind;
 use autolink::eval::{Landmarks, Score};
 use autolink::loss::WEIGHTS_FILES;
 use autolink::session::{Event, Session, StepReport, preview};
+use autolink::words::counted;
 use autolink::{Config, Preset};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -55,6 +56,16 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     );
     let config = options.settings.over(before.clone());
     config.validate()?;
+    if let Some(loaded) = &resumed
+        && options
+            .steps
+            .is_some_and(|steps| (steps as usize) < loaded.step)
+    {
+        bail!(
+            "This run has taken {} already, more than --steps says. `--steps` counts from its first step: give a higher number.",
+            counted(loaded.step, "step")
+        );
+    }
     if resumed.is_some() && !before.is_live_change(&config) {
         bail!(
             "A run keeps its settings: with --resume, only --lr, --mask-ratio, --mask-grid, --thickness and --edge-scale can be changed."
@@ -129,12 +140,21 @@ fn check_outputs(
     }
     let files = [(Some(&options.out), false), (options.run.as_ref(), true)];
     for (path, for_run) in files {
-        match (path, &options.resume, resumed) {
-            (Some(path), Some(from), Some(loaded)) if is_continued(path, for_run, from, loaded) => {
+        let Some(path) = path else { continue };
+        match (&options.resume, resumed) {
+            (Some(from), Some(loaded)) if is_continued(path, for_run, from, loaded) => {
                 outputs.replace(path)?;
             }
-            (Some(path), ..) => outputs.file(path)?,
-            (None, ..) => {}
+            _ => outputs.file(path)?,
+        }
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "safetensors")
+        {
+            bail!(
+                "{} will hold safetensors: give it a name that ends in .safetensors. `autolink convert` makes an ONNX file of a model.",
+                path.display()
+            );
         }
     }
     if let Some(from) = &options.resume {
@@ -465,7 +485,7 @@ impl Run<'_> {
                 };
                 self.reporter.print(
                     &self.bar,
-                    &format!("{what} {} after {step} steps.", path.display()),
+                    &format!("{what} {} after {}.", path.display(), counted(step, "step")),
                 );
                 if self.reporter.json {
                     self.reporter.line(
@@ -485,8 +505,8 @@ impl Run<'_> {
             (None, None) => {
                 let failures = (self.failures.iter()).map(|(what, (count, first))| {
                     format!(
-                        "{count} time{}, the {what} ({})",
-                        if *count == 1 { "" } else { "s" },
+                        "the {what} {} ({})",
+                        counted(*count, "time"),
                         without_stop(first)
                     )
                 });
@@ -587,7 +607,11 @@ fn training_images(
             about: "Drawn puppets.".into(),
             rejected: Vec::new(),
         });
-        return Ok((images, Some(landmarks), format!("{count} drawn puppets.")));
+        return Ok((
+            images,
+            Some(landmarks),
+            format!("{}.", counted(count, "drawn puppet")),
+        ));
     }
     let gathered = gathered.context("no files were gathered")?;
     let mut images = Dataset::new(config.size);
@@ -597,7 +621,7 @@ fn training_images(
         Ok(())
     })?;
     reporter.rejected(&rejected);
-    let about = format!("{} images from {from}.", images.len());
+    let about = format!("{} from {from}.", counted(images.len(), "image"));
     reporter.event(&Event::Loaded {
         is_new: true,
         images: images.len(),

@@ -279,7 +279,7 @@ fn train_reports_failed_previews_once_and_saves_the_model() {
     let output = autolink(&folder, &[&train, &SMALL, &preview]);
     fails_with(
         &output,
-        "The model is saved, but this failed during training: 2 times, the preview",
+        "The model is saved, but this failed during training: the preview 2 times",
     );
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(stderr.matches("The preview failed").count(), 1, "{stderr}");
@@ -300,7 +300,7 @@ fn train_saves_the_model_when_the_log_fails() {
         "3",
     ];
     let output = autolink(&folder, &[&train, &SMALL, &["--log", "/dev/full"]]);
-    fails_with(&output, "3 times, the log");
+    fails_with(&output, "the log 3 times");
     assert_eq!(opens(&folder.join("m.safetensors")), 3);
 }
 
@@ -466,6 +466,15 @@ fn existing_files_are_replaced_only_with_force() {
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["step"].clone())
         .collect();
     assert_eq!(steps, [1, 2, 3, 4, 5, 6]);
+
+    fails_with(
+        &resume(&["--out", "n.safetensors", "--steps", "5"]),
+        "has taken 6 steps already",
+    );
+    fails_with(
+        &train(&["--out", "m.onnx", "--steps", "2"]),
+        "give it a name that ends in .safetensors",
+    );
 
     // A model of another run, or with more steps than the resumed run, is not replaced.
     let other = [

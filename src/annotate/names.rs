@@ -73,6 +73,24 @@ pub fn match_names(wanted: &[String], names: &[String]) -> Vec<Option<usize>> {
     found
 }
 
+/// Splits the `wanted` names that [`match_names`] left without a match in two: those that fit some of `names`, which it left as well,
+/// because several images are called so or one image is called by several names; and those of images that are not here.
+pub(crate) fn split_ambiguous<'a>(
+    wanted: Vec<&'a String>,
+    names: &[&String],
+) -> (Vec<&'a String>, Vec<&'a String>) {
+    let names: Vec<PathParts> = names.iter().map(|name| split(name)).collect();
+    let by_file = index_files(&names, Fold::Case);
+    let fits = |wanted: &str| {
+        let path = fold_path(&parse_path(wanted), Fold::Case);
+        let candidates = path.last().and_then(|file| by_file.get(file));
+        candidates.is_some_and(|candidates| {
+            (candidates.iter()).any(|(_, other)| other.ends_with(&path) || path.ends_with(other))
+        })
+    };
+    wanted.into_iter().partition(|wanted| fits(wanted))
+}
+
 fn match_paths(
     theirs: &[PathParts],
     ours: &[PathParts],

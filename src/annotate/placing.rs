@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::names::split_ambiguous;
 use super::{Annotations, Image, Point, match_names};
 use crate::data::dataset::Placement;
 use crate::data::tally::Tally;
+use crate::words::counted;
 
 /// The contents of an imported file of labels, and notes on the parts that could not be used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,7 +24,7 @@ pub struct Imported {
 pub struct PlacedLabels {
     /// Indices of images, and their points in px, in the order of the file's keypoints. Images without a point are left out.
     pub images: Vec<(usize, Vec<Point>)>,
-    /// Number of images in the file that are not here.
+    /// Number of images in the file that are not here, or whose names could mean several.
     pub missing: usize,
     /// "Labels for 3 images; 2 are not here, for example sub/c.png."
     pub summary: String,
@@ -58,11 +60,13 @@ impl Imported {
         let mut images: Vec<(usize, Vec<Point>)> = Vec::new();
         let mut taken_from: Vec<Option<usize>> = vec![None; here.len()];
         let mut missing = Vec::new();
+        let mut is_matched = vec![false; here.len()];
         for (i, at) in match_names(&wanted, &ours).into_iter().enumerate() {
             let Some(at) = at else {
                 missing.push(&wanted[i]);
                 continue;
             };
+            is_matched[at] = true;
             if !theirs[i].points.iter().any(Point::is_there) {
                 continue;
             }
@@ -86,18 +90,23 @@ impl Imported {
                 }
             }
         }
-        let count = images.len();
-        let mut summary = format!(
-            "Labels for {count} {}",
-            if count == 1 { "image" } else { "images" }
-        );
+        let mut summary = format!("Labels for {}", counted(images.len(), "image"));
+        let unlabelled: Vec<&String> = (ours.iter().enumerate())
+            .filter(|(i, _)| !is_matched[*i])
+            .map(|(_, name)| name)
+            .collect();
+        let (ambiguous, missing) = split_ambiguous(missing, &unlabelled);
         if let Some(first) = missing.first() {
             let are = if missing.len() == 1 { "is" } else { "are" };
             summary += &format!("; {} {are} not here, for example {first}", missing.len());
         }
+        if let Some(first) = ambiguous.first() {
+            let counted = counted(ambiguous.len(), "name");
+            summary += &format!("; {counted} could mean several images, for example {first}");
+        }
         summary.push('.');
         PlacedLabels {
-            missing: missing.len(),
+            missing: missing.len() + ambiguous.len(),
             images,
             summary,
             notes: tally.notes(),
@@ -157,20 +166,37 @@ impl Imported {
                 &name,
             );
         }
-        let on_image = |point: &Point| {
-            let [x_px, y_px] = if point.is_there() {
-                map([point.x_px, point.y_px])
-            } else {
-                [0.0; 2]
-            };
+        let mut on_image = |point: &Point| {
+            if !point.is_there() {
+                return Point {
+                    x_px: 0.0,
+                    y_px: 0.0,
+                    ..*point
+                };
+            }
+            let at = map([point.x_px, point.y_px]);
+            if shown[0] > 0 && is_far_outside(at, sides) {
+                tally.add(
+                    "Points were ignored because they lie far outside of their image",
+                    &name,
+                );
+                return Point::ABSENT;
+            }
+            let [x_px, y_px] = at;
             Point {
                 x_px,
                 y_px,
                 ..*point
             }
         };
-        Some(theirs.points.iter().map(on_image).collect())
+        Some(theirs.points.iter().map(&mut on_image).collect())
     }
+}
+
+/// Returns true if a point, px, is further outside of an image than the image's own sides: a slip, or in another unit. A joint may well
+/// lie a little outside.
+fn is_far_outside(at: [f64; 2], sides: [f64; 2]) -> bool {
+    (at.iter().zip(sides)).any(|(v, side)| !(-side..=2.0 * side).contains(v))
 }
 
 /// Determines how coordinates map from an image of `made` px to the image that is here.
@@ -341,6 +367,21 @@ mod tests {
     }
 
     #[test]
+    fn points_far_outside_are_ignored() {
+        let points = [[100.0, 100.0], [330.0, -5.0], [1e6, 1.0], [1.0, -241.0]];
+        let file = labels(vec![image("a.png", [320, 240], &points)]);
+        let placed = file.onto(&[image("a.png", [320, 240], &[])]);
+        let there = placed.images[0].1.iter().map(Point::is_there);
+        assert_eq!(there.collect::<Vec<_>>(), [true, true, false, false]);
+        assert_eq!(placed.notes.len(), 1, "{:?}", placed.notes);
+        assert!(
+            placed.notes[0].contains("far outside"),
+            "{:?}",
+            placed.notes
+        );
+    }
+
+    #[test]
     fn images_that_are_not_here_are_counted() {
         let names = ["a.png", "b.png", "c.png", "sub/c.png", "z.png", "A.PNG"];
         let there = |name: &&str| {
@@ -361,6 +402,16 @@ mod tests {
         assert_eq!(
             placed.summary,
             "Labels for 3 images; 2 are not here, for example sub/c.png."
+        );
+        // Nothing is guessed, and the sentence says so.
+        let twice = ["s/a.png", "t/a.png"].map(|name| image(name, [320, 240], &[]));
+        let file = labels(vec![
+            image("a.png", [0, 0], &[[1.0, 2.0]]),
+            image("b.png", [0, 0], &[[1.0, 2.0]]),
+        ]);
+        assert_eq!(
+            file.onto(&twice).summary,
+            "Labels for 0 images; 1 is not here, for example b.png; 1 name could mean several images, for example a.png."
         );
         // The same image twice: the first labels win.
         let file = labels(vec![

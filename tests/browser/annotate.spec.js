@@ -65,7 +65,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   const files = await photographsAndDiscs(100);
   await id("annotate-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
   await expect(id("annotate-count")).toHaveText("100 images");
-  await expect(id("message")).toHaveText("Keypoints of 100 images.");
+  await expect(id("message")).toHaveText("Detected keypoints in 100 images.");
   await expect(id("file-notes-files")).toContainText("notes.txt");
   expect(await id("gallery-image").count(), "only those in sight exist").toBeLessThan(80);
   await expect.poll(() => id("gallery-image").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
@@ -209,7 +209,7 @@ test("keypoint list recolours, hides, merges and reorders keypoints and shows th
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
   await id("half-annotate").click();
   await id("annotate-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
-  await expect(id("message")).toHaveText("Keypoints of 6 images.");
+  await expect(id("message")).toHaveText("Detected keypoints in 6 images.");
 
   const read = async () => JSON.parse(`${(await taken(page, "export-json")).bytes}`);
   const names = async () => (await read()).keypoints.map((/** @type {{ name: string }} */ { name }) => name);
@@ -333,7 +333,7 @@ test("adding files of one name, unreadable files and stopping half way loses no 
     observer.observe(document.body, { childList: true, characterData: true, subtree: true, attributes: true });
   });
   await id("annotate-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
-  await expect(id("message")).toHaveText(/^Stopped: keypoints of \d+ images so far\.$/);
+  await expect(id("message")).toHaveText(/^Stopped: detected keypoints in \d+ images so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
   await expect(id("annotate-count")).toHaveText(`${grouped(found)} images`);
@@ -346,7 +346,7 @@ test("video gives frames, motion chart and table; an undecodable video is report
   await id("half-annotate").click();
   const video = await movie(page);
   await id("annotate-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
-  await expect(id("message")).toHaveText("Keypoints of 20 frames.");
+  await expect(id("message")).toHaveText("Detected keypoints in 20 frames.");
   await expect(id("annotate-count")).toHaveText("20 images");
   await expect(id("file-notes-files")).toContainText("This browser cannot decode bad.mp4");
   await expect(id("gallery-image").first()).toContainText("walk/img000000.png");
@@ -400,7 +400,7 @@ test("video element gives the frames without WebCodecs", async ({ page }) => {
   await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
   await id("annotate-every").selectOption("10");
   await id("annotate-files").setInputFiles(video);
-  await expect(id("message")).toHaveText("Keypoints of 2 frames.");
+  await expect(id("message")).toHaveText("Detected keypoints in 2 frames.");
 });
 
 test("camera shows live keypoints and stops", async ({ page }) => {

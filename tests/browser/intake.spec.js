@@ -40,9 +40,9 @@ test("two videos of one name get two names in every export, and frames show thei
   const id = at(page);
   await id("half-annotate").click();
   await id("annotate-files").setInputFiles(await video("cam1/video.webm"));
-  await expect(id("message")).toHaveText("Keypoints of 20 frames.", { timeout: 300_000 });
+  await expect(id("message")).toHaveText("Detected keypoints in 20 frames.", { timeout: 300_000 });
   await id("annotate-files").setInputFiles(await video("cam2/video.webm"));
-  await expect(id("message")).toHaveText("Keypoints of 40 frames.", { timeout: 300_000 });
+  await expect(id("message")).toHaveText("Detected keypoints in 40 frames.", { timeout: 300_000 });
   await expect(id("file-notes-files")).toContainText("one is called video (2).webm here and in exports");
   await expect(id("annotate-count")).toHaveText("60 images");
   // The same video under another name adds nothing, and the note gives its name in the project.

@@ -34,7 +34,7 @@ async function annotating(page, files) {
   await open(page, QUICK);
   await page.getByTestId("half-annotate").click();
   await page.getByTestId("annotate-files").setInputFiles(files);
-  await expect(page.getByTestId("message")).toHaveText(`Keypoints of ${files.length} images.`);
+  await expect(page.getByTestId("message")).toHaveText(`Detected keypoints in ${files.length} images.`);
 }
 
 /** Adds a landmark.
@@ -212,7 +212,7 @@ test("training keeps the project and offers Detect again", async ({ page }) => {
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
   await id("half-annotate").click();
-  await expect(id("annotate-again")).toContainText("Keypoints of 40 images were detected at step 0. The model is at step 1.");
+  await expect(id("annotate-again")).toContainText("Keypoints in 40 images were detected at step 0. The model is at step 1.");
   await id("annotate-files").setInputFiles(images(20, 1));
   await expect(id("annotate-count")).toHaveText("41 images");
   await expect(id("annotate-labelled")).toHaveText("1 of 41 labelled");

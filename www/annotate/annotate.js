@@ -139,7 +139,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     byId("annotate-again").hidden = old.length === 0 || isDetecting || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
     const origin = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
-    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent = `Keypoints of ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
+    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent = `Keypoints in ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
   });
   // A run that is opened brings back its keypoint names.
   store.watch(["runId"], ({ project, runId }) => {
@@ -248,7 +248,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
       }
     }
     await session.showProject();
-    return { about: `Keypoints of ${counted(count, "frame")}.`, rejected };
+    return { about: `Detected keypoints in ${counted(count, "frame")}.`, rejected };
   };
   let stopped = false;
 

@@ -235,7 +235,16 @@ fn missing_tools() -> Result<Vec<Tool>> {
             program: "wasm-bindgen",
             package: "wasm-bindgen-cli",
             version: locked_version("wasm-bindgen")?,
-            options: &["--no-default-features", "--bin", "wasm-bindgen"],
+            options: &[
+                "--no-default-features",
+                "--bin",
+                "wasm-bindgen",
+                // It reads and writes the whole engine.
+                "--config=profile.release.package.walrus.opt-level=1",
+                "--config=profile.release.package.wasmparser.opt-level=1",
+                "--config=profile.release.package.wasm-encoder.opt-level=1",
+                "--config=profile.release.package.wasm-bindgen-cli-support.opt-level=1",
+            ],
         },
     ];
     let mut missing = Vec::new();
@@ -274,12 +283,12 @@ fn install_binary(package: &str) -> bool {
     on_path("cargo-binstall").is_some() && run(binstall.args(["--root", TOOLS, package])).is_ok()
 }
 
-/// Builds a tool from source, optimised little: these programs mostly wait for cargo.
+/// Builds a tool from source, not optimised: these programs mostly wait for cargo.
 fn install_source(package: &str, options: &[&str]) -> Result<()> {
     println!("Building {package} from source takes some minutes, once");
     let mut install = command(&["cargo", "install", "--root", TOOLS, package]);
     let profile = [
-        ("OPT_LEVEL", "1"),
+        ("OPT_LEVEL", "0"),
         ("LTO", "off"),
         ("CODEGEN_UNITS", "16"),
         ("DEBUG", "false"),

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: runs every check and every test, times each, and prints the totals of the test runners.
 
+use std::env;
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
 use std::panic::resume_unwind;
@@ -25,11 +26,18 @@ const XTASK: &[&str] = &["--package", "xtask"];
 pub fn all() -> Result<()> {
     let mut report = Report::default();
     let start = Instant::now();
-    setup::page(page::engine(Link::Full))?;
     setup::rust_components()?;
+    // What is fetched does not wait for what is compiled.
+    let (page, (lavapipe, python)) = thread::scope(|scope| {
+        let fetched = scope.spawn(|| (setup::lavapipe(), setup::python()));
+        let page = setup::page(page::engine(Link::Full));
+        (
+            page,
+            fetched.join().unwrap_or_else(|panic| resume_unwind(panic)),
+        )
+    });
+    page?;
     let chromium = setup::chromium()?;
-    let lavapipe = setup::lavapipe();
-    let python = setup::python();
     let require = required(lavapipe, python, Path::new("../shared").is_dir());
     report.times.push(("set-up", start.elapsed()));
 
@@ -42,13 +50,7 @@ pub fn all() -> Result<()> {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
     }
-    let sentences = ["cargo", "xtask", "sentences", "--check"];
-    report.stage("sentences", None, command(&sentences))?;
-    let all_targets = ["--all-targets", "--", "-D", "warnings"];
-    for (name, packages) in [("lints, native", PRODUCT), ("lints, xtask", XTASK)] {
-        let clippy = [&["cargo", "clippy"], packages, &all_targets].concat();
-        report.stage(name, None, command(&clippy))?;
-    }
+    report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
     let wasm32 = [
         "--target",
         "wasm32-unknown-unknown",
@@ -68,10 +70,20 @@ pub fn all() -> Result<()> {
         command(&[&["cargo", "clippy"][..], &wasm32].concat()),
     )?;
 
+    // In the build for wasm, whose dependencies the lints have checked.
+    let mut documentation = command(&["cargo", "doc", "--no-deps", "--package", "autolink"]);
+    documentation.args(["--lib", "--target", setup::WASM]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    report.stage("documentation", None, documentation)?;
+
     let build = [&["cargo", "test"], PRODUCT, &["--no-run"]].concat();
-    report.stage("build of the Rust tests", None, command(&build))?;
+    report.stage(
+        "lints, and build of the Rust tests",
+        None,
+        linted(command(&build)),
+    )?;
     let cargo_test = |words: &[&str]| {
-        let mut test = command(&[&["cargo", "test"][..], words].concat());
+        let mut test = linted(command(&[&["cargo", "test"][..], words].concat()));
         if lavapipe {
             // GPU tests run on Vulkan in software even if there is a GPU, so that the numbers are the same everywhere.
             test.env("CUBECL_WGPU_DEFAULT_DEVICE", "Cpu");
@@ -80,24 +92,21 @@ pub fn all() -> Result<()> {
         test
     };
     let tests = cargo_test(&[PRODUCT, &["--no-fail-fast"]].concat());
-    let xtask = cargo_test(XTASK);
+    let tests_of_xtask = cargo_test(XTASK);
     // The GPU kernels once more, with every index into a buffer checked.
     let mut checked = cargo_test(&["--test", "ops", "gpu"]);
     checked.env("AUTOLINK_CHECKED", "1");
-    let faults = ["cargo", "xtask", "faults", "--saves", "20"];
-    let mut documentation = command(&["cargo", "doc", "--no-deps", "--lib"]);
-    documentation.env("RUSTDOCFLAGS", "-D warnings");
+    let faults = linted(xtask(&["faults", "--saves", "20"])?);
     let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
     // Most of them keep one core busy.
     let succeeded = report.side_by_side(
         vec![
             ("Rust tests", Some(cargo_totals as Reader), tests),
-            ("tests of xtask", Some(cargo_totals), xtask),
-            ("faults", None, command(&faults)),
+            ("tests of xtask", Some(cargo_totals), tests_of_xtask),
+            ("faults", None, faults),
         ],
         vec![
             ("page", None, page::build()?),
-            ("documentation", None, documentation),
             ("types of the page", None, types("tsconfig.json")),
             (
                 "types of the browser tests",
@@ -123,6 +132,21 @@ pub fn all() -> Result<()> {
 
 /// The variable that names what was set up, so that a test that lacks it fails instead of being skipped; see `tests/needs/mod.rs`.
 const REQUIRE: &str = "AUTOLINK_REQUIRE";
+
+/// Makes another command of this program.
+fn xtask(words: &[&str]) -> Result<Command> {
+    let mut xtask = Command::new(env::current_exe()?);
+    xtask.args(words);
+    Ok(xtask)
+}
+
+/// Puts Clippy in the place of rustc for the packages of this project, as `cargo clippy` does. Lints then come with the build of the
+/// tests; a build of their own checks all dependencies once more, which takes longer than everything else in it.
+fn linted(mut cargo: Command) -> Command {
+    cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    cargo.env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings");
+    cargo
+}
 
 /// Lists what tests must find: a GPU, Python, the folder of reference files beside the project.
 fn required(gpu: bool, python: bool, shared: bool) -> String {

@@ -19,6 +19,7 @@ use crate::web::worker::Engine;
 use crate::web::worker::files::{BlobFile, Files, blob, read_all};
 use crate::web::worker::loading::{ImageSource, reject};
 use crate::web::worker::messages::{Progress, post};
+use crate::words::counted;
 
 /// Images in one detection; few, so that the project is seen to grow.
 const DETECT_BATCH: usize = 16;
@@ -166,11 +167,13 @@ impl Engine {
     fn post_added(&mut self, is_cancelled: bool, rejected: Vec<Rejected>) {
         self.post_project(false);
         let count = self.project.as_ref().map_or(0, AnnotationProject::len);
-        let noun = if count == 1 { "image" } else { "images" };
         let about = match (count, is_cancelled) {
             (0, _) => "There are no images in these files.".into(),
-            (n, true) => format!("Stopped: keypoints of {n} {noun} so far."),
-            (n, false) => format!("Keypoints of {n} {noun}."),
+            (n, true) => format!(
+                "Stopped: detected keypoints in {} so far.",
+                counted(n, "image")
+            ),
+            (n, false) => format!("Detected keypoints in {}.", counted(n, "image")),
         };
         post(&Event::Added { about, rejected });
     }
