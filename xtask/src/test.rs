@@ -70,12 +70,6 @@ pub fn all() -> Result<()> {
         command(&[&["cargo", "clippy"][..], &wasm32].concat()),
     )?;
 
-    // In the build for wasm, whose dependencies the lints have checked.
-    let mut documentation = command(&["cargo", "doc", "--no-deps", "--package", "autolink"]);
-    documentation.args(["--lib", "--target", setup::WASM]);
-    documentation.env("RUSTDOCFLAGS", "-D warnings");
-    report.stage("documentation", None, documentation)?;
-
     let build = [&["cargo", "test"], PRODUCT, &["--no-run"]].concat();
     report.stage(
         "lints, and build of the Rust tests",
