@@ -929,7 +929,7 @@ fn file_that_appears_during_training_is_not_replaced() {
     let run = ["--run", "q.safetensors", "--save-every", "0"];
     let mut running = Running::start(&folder, &[&train, &SMALL, &ENDLESS, &run]);
     running.until("kept");
-    // Of fewer steps than the run has.
+    // Another program writes a model with fewer steps than this run has.
     let other = fs::read(folder.join("m.safetensors")).expect("is there");
     fs::write(folder.join("n.safetensors"), &other).expect("writes");
     running.until("kept");

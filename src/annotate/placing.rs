@@ -24,7 +24,7 @@ pub struct Imported {
 pub struct PlacedLabels {
     /// Indices of images, and their points in px, in the order of the file's keypoints. Images without a point are left out.
     pub images: Vec<(usize, Vec<Point>)>,
-    /// Number of images in the file that are not here, or whose names could mean several.
+    /// Number of images in the file that are not here, or whose names could be matched in more than one way.
     pub missing: usize,
     /// "Labels for 3 images; 2 are not here, for example sub/c.png."
     pub summary: String,
@@ -102,7 +102,7 @@ impl Imported {
         }
         if let Some(first) = ambiguous.first() {
             let counted = counted(ambiguous.len(), "name");
-            summary += &format!("; {counted} could mean several images, for example {first}");
+            summary += &format!("; {counted} could be matched in more than one way, for example {first}");
         }
         summary.push('.');
         PlacedLabels {
@@ -411,7 +411,7 @@ mod tests {
         ]);
         assert_eq!(
             file.onto(&twice).summary,
-            "Labels for 0 images; 1 is not here, for example b.png; 1 name could mean several images, for example a.png."
+            "Labels for 0 images; 1 is not here, for example b.png; 1 name could be matched in more than one way, for example a.png."
         );
         // The same image twice: the first labels win.
         let file = labels(vec![

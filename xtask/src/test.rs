@@ -27,7 +27,7 @@ pub fn all() -> Result<()> {
     let mut report = Report::default();
     let start = Instant::now();
     setup::rust_components()?;
-    // What is fetched does not wait for what is compiled.
+    // Downloads run beside the compilation.
     let (page, (lavapipe, python)) = thread::scope(|scope| {
         let fetched = scope.spawn(|| (setup::lavapipe(), setup::python()));
         let page = setup::page(page::engine(Link::Full));
