@@ -102,7 +102,8 @@ impl Imported {
         }
         if let Some(first) = ambiguous.first() {
             let counted = counted(ambiguous.len(), "name");
-            summary += &format!("; {counted} could be matched in more than one way, for example {first}");
+            summary +=
+                &format!("; {counted} could be matched in more than one way, for example {first}");
         }
         summary.push('.');
         PlacedLabels {
