@@ -75,18 +75,15 @@ fn data_yaml(annotations: &Annotations) -> String {
     } else {
         "images/train"
     };
-    let names: Vec<&str> = annotations
-        .keypoints
-        .iter()
-        .map(|k| k.name.as_str())
-        .collect();
+    let names = annotations.keypoints.iter().map(|k| yaml_string(&k.name));
+    let names: Vec<String> = names.collect();
     format!(
         "train: images/train\nval: {val}\nkpt_shape: [{}, 3]\nnames:\n  0: {}\n\
          # The keypoints' names, and the edges between them; the first line without its # is Ultralytics' kpt_names.\n\
-         # kpt_names: {{0: {}}}\n# skeleton: {}\n",
+         # kpt_names: {{0: [{}]}}\n# skeleton: {}\n",
         names.len(),
         yaml_string(&annotations.category),
-        json_ascii(&names),
+        names.join(", "),
         json_ascii(&annotations.skeleton),
     )
 }

@@ -144,14 +144,22 @@ fn read(files: Vec<(String, Vec<u8>)>) -> ReadResult<Imported> {
             others.push((*text, kind));
         }
     }
-    let yaml = |key: &str| {
-        (others.iter())
-            .find(|(text, kind)| matches!(kind, FileKind::Yaml) && text.text.contains(key))
-            .map(|(text, _)| *text)
-    };
+    let mut configs: Vec<(&TextFile, Value)> = Vec::new();
+    for (text, _) in others
+        .iter()
+        .filter(|(_, kind)| matches!(kind, FileKind::Yaml))
+    {
+        match yaml::parse(&text.text) {
+            Ok(config) => configs.push((text, config)),
+            Err(error) => failures.push((text.path.clone(), error)),
+        }
+    }
     let mut imported: Vec<Imported> = Vec::new();
     if let Some((first, _)) = lines.first() {
-        match yolo::read(&lines, yaml("kpt_shape").map(|text| text.text.as_str())) {
+        let data = configs
+            .iter()
+            .find(|(_, config)| !config["kpt_shape"].is_null());
+        match yolo::read(&lines, data.map(|(text, data)| (text.text.as_str(), data))) {
             Ok(lines) => imported.push(lines),
             Err(error) => failures.push((first.clone(), error)),
         }
@@ -192,9 +200,11 @@ fn read(files: Vec<(String, Vec<u8>)>) -> ReadResult<Imported> {
             FileKind::Edges if all.annotations.skeleton.is_empty() => {
                 plain::add_edges(&text.text, &mut all.annotations)?
             }
-            FileKind::Yaml => add_config(&yaml::parse(&text.text), &mut all.annotations),
             _ => {}
         }
+    }
+    for (_, config) in configs {
+        add_config(&config, &mut all.annotations);
     }
     all.notes = notes
         .into_iter()

@@ -1,252 +1,129 @@
-//! Parses the YAML of `config.yaml` (DeepLabCut) and `data.yaml` (Ultralytics): mappings, lists and scalars, in blocks or in brackets.
-//!
-//! Anchors, tags, block scalars and several documents are not read. A library for all of YAML is larger than all of these readers.
+//! Reads the YAML of `config.yaml` (DeepLabCut) and `data.yaml` (Ultralytics).
 
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
+
+use super::ReadResult;
 
 /// Greatest depth of nested values.
 const MAX_DEPTH: usize = 64;
 
-/// Parses a document as JSON; keys are strings, and whatever cannot be read is `null`.
-pub(super) fn parse(text: &str) -> Value {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    for line in text.lines() {
-        let line = line.trim_end();
-        let content = without_comment(line.trim_start());
-        if !content.is_empty() && !content.starts_with("---") && !content.starts_with('%') {
-            lines.push((line.len() - line.trim_start().len(), content.into()));
+/// Greatest number of values that aliases may stand for in a document. Without a limit, a few lines of aliases fill the memory.
+const MAX_ALIASED: usize = 100_000;
+
+/// Parses the first document of a text. Scalars are the text that stands there, also numbers; those that YAML calls null are
+/// [`Value::Null`], as is an empty document. Of two equal keys the last holds, as in Python.
+///
+/// # Errors
+/// A sentence, without the name of the file, if the text is not YAML or too nested.
+pub(super) fn parse(text: &str) -> ReadResult<Value> {
+    Document {
+        events: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        aliased: 0,
+    }
+    .document()
+}
+
+/// A document that is being read.
+struct Document<'a> {
+    events: Parser<'a, saphyr_parser::StrInput<'a>>,
+    /// Values that aliases can name.
+    anchors: HashMap<usize, Value>,
+    /// Number of values that aliases stood for.
+    aliased: usize,
+}
+
+impl<'a> Document<'a> {
+    fn document(&mut self) -> ReadResult<Value> {
+        loop {
+            match self.next()? {
+                Event::StreamEnd => return Ok(Value::Null),
+                Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+                event => return self.value(event, 0),
+            }
         }
     }
-    lines.reverse();
-    block(&mut lines, 0)
-}
 
-/// Parses the value of the next lines, which have the same indentation; `lines` are in reverse order.
-fn block(lines: &mut Vec<(usize, String)>, depth: usize) -> Value {
-    let Some(indent) = lines
-        .last()
-        .map(|line| line.0)
-        .filter(|_| depth < MAX_DEPTH)
-    else {
-        return Value::Null;
-    };
-    let mut list = Vec::new();
-    let mut map = Map::new();
-    while let Some((at, content)) =
-        lines.pop_if(|(at, content)| *at == indent && (list.is_empty() || is_item(content)))
-    {
-        if is_item(&content) {
-            let rest = content[1..].trim_start();
-            let nested = at + content.len() - rest.len();
-            if rest.is_empty() {
-                list.push(if lines.last().is_some_and(|next| next.0 > indent) {
-                    block(lines, depth + 1)
-                } else {
-                    Value::Null
-                });
-            } else if is_item(rest) || key_of(rest).is_some() {
-                lines.push((nested, rest.into()));
-                list.push(block(lines, depth + 1));
-            } else {
-                list.push(inline(rest));
-            }
-            continue;
+    fn next(&mut self) -> ReadResult<Event<'a>> {
+        match self.events.next_event() {
+            Some(Ok((event, _))) => Ok(event),
+            Some(Err(error)) => Err(format!(
+                "Line {} is not valid YAML ({}).",
+                error.marker().line(),
+                error.info()
+            )),
+            None => Ok(Event::StreamEnd),
         }
-        let Some((key, rest)) = key_of(&content) else {
-            return if map.is_empty() {
-                inline(&content)
-            } else {
-                Value::Object(map)
-            };
-        };
-        let is_below =
-            |next: &(usize, String)| next.0 > indent || (next.0 == indent && is_item(&next.1));
-        let value = match rest {
-            "" if lines.last().is_some_and(is_below) => block(lines, depth + 1),
-            "" => Value::Null,
-            rest => {
-                let value = inline(rest);
-                // Continuation lines are not read.
-                while lines.pop_if(|next| next.0 > indent).is_some() {}
-                value
-            }
-        };
-        map.insert(key, value);
     }
-    if list.is_empty() {
-        Value::Object(map)
-    } else {
-        Value::Array(list)
-    }
-}
 
-fn is_item(content: &str) -> bool {
-    content == "-" || content.starts_with("- ")
-}
-
-/// `key: rest`.
-fn key_of(content: &str) -> Option<(String, &str)> {
-    let mut scanner = Scanner(content);
-    let key = scanner.scalar(&[':']);
-    let rest = scanner.0.strip_prefix(':')?;
-    let key = key.as_str().map_or_else(|| key.to_string(), String::from);
-    (rest.is_empty() || rest.starts_with(' ')).then(|| (key, rest.trim()))
-}
-
-fn inline(text: &str) -> Value {
-    Scanner(text).value(&[], 0)
-}
-
-/// Returns a line without its comment.
-fn without_comment(line: &str) -> &str {
-    let (mut quote, mut before) = (None, ' ');
-    for (at, c) in line.char_indices() {
-        match quote {
-            None if c == '#' && before == ' ' => return line[..at].trim_end(),
-            None if matches!(c, '"' | '\'') && matches!(before, ' ' | '[' | '{' | ',') => {
-                quote = Some(c)
-            }
-            Some(open) if c == open && !(open == '"' && before == '\\') => quote = None,
-            _ => {}
-        }
-        // A backslash that is itself escaped escapes nothing.
-        before = if before == '\\' && c == '\\' { ' ' } else { c };
-    }
-    line
-}
-
-/// The rest of a line.
-struct Scanner<'a>(&'a str);
-
-impl Scanner<'_> {
-    fn value(&mut self, ends: &[char], depth: usize) -> Value {
-        self.0 = self.0.trim_start();
+    /// Reads the value that begins with `event`.
+    fn value(&mut self, event: Event<'a>, depth: usize) -> ReadResult<Value> {
         if depth > MAX_DEPTH {
-            self.0 = "";
-            return Value::Null;
+            return Err(format!(
+                "Its values are nested more than {MAX_DEPTH} times."
+            ));
         }
-        if self.take('[') {
-            let mut list = Vec::new();
-            while !self.closes(']') {
-                list.push(self.value(&[',', ']'], depth + 1));
+        let (anchor, value) = match event {
+            Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style)),
+            Event::SequenceStart(anchor, _) => {
+                let mut list = Vec::new();
+                loop {
+                    match self.next()? {
+                        Event::SequenceEnd | Event::StreamEnd => break,
+                        event => list.push(self.value(event, depth + 1)?),
+                    }
+                }
+                (anchor, Value::Array(list))
             }
-            return Value::Array(list);
-        }
-        if self.take('{') {
-            let mut map = Map::new();
-            while !self.closes('}') {
-                let key = self.scalar(&[':', ',', '}']);
-                let key = key.as_str().map_or_else(|| key.to_string(), String::from);
-                let value = if self.take(':') {
-                    self.value(&[',', '}'], depth + 1)
-                } else {
-                    Value::Null
-                };
-                map.insert(key, value);
+            Event::MappingStart(anchor, _) => {
+                let mut map = Map::new();
+                loop {
+                    let key = match self.next()? {
+                        Event::MappingEnd | Event::StreamEnd => break,
+                        event => self.value(event, depth + 1)?,
+                    };
+                    let event = self.next()?;
+                    let value = self.value(event, depth + 1)?;
+                    let key = key.as_str().map_or_else(|| key.to_string(), String::from);
+                    map.insert(key, value);
+                }
+                (anchor, Value::Object(map))
             }
-            return Value::Object(map);
-        }
-        self.scalar(ends)
-    }
-
-    fn take(&mut self, c: char) -> bool {
-        let rest = self.0.trim_start().strip_prefix(c);
-        self.0 = rest.unwrap_or(self.0);
-        rest.is_some()
-    }
-
-    /// Returns true if the brackets or the line end here; else skips a comma.
-    fn closes(&mut self, close: char) -> bool {
-        let is_done = self.take(close) || self.0.trim().is_empty();
-        if !is_done {
-            self.take(',');
-        }
-        is_done || self.take(close)
-    }
-
-    fn scalar(&mut self, ends: &[char]) -> Value {
-        self.0 = self.0.trim_start();
-        for quote in ['"', '\''] {
-            if self.take(quote) {
-                return Value::String(self.quoted(quote));
+            Event::Alias(anchor) => {
+                let value = self.anchors.get(&anchor).cloned().unwrap_or(Value::Null);
+                self.aliased += count(&value);
+                if self.aliased > MAX_ALIASED {
+                    return Err(format!(
+                        "Its aliases stand for more than {MAX_ALIASED} values."
+                    ));
+                }
+                return Ok(value);
             }
-        }
-        let end = (self.0.char_indices())
-            .find(|(at, c)| {
-                ends.contains(c)
-                    && (*c != ':'
-                        || self.0[at + 1..].is_empty()
-                        || self.0[at + 1..].starts_with(' '))
-            })
-            .map_or(self.0.len(), |(at, _)| at);
-        let (plain, rest) = self.0.split_at(end);
-        // At least one character, so that a list always advances.
-        self.0 = if end == 0 && !ends.contains(&':') {
-            rest.get(1..).unwrap_or("")
-        } else {
-            rest
+            _ => (0, Value::Null),
         };
-        match plain.trim() {
-            "" | "~" | "null" => Value::Null,
-            plain => match plain.parse::<f64>() {
-                Ok(_) => serde_json::from_str(plain).unwrap_or_else(|_| plain.into()),
-                Err(_) => plain.into(),
-            },
+        if anchor > 0 {
+            self.anchors.insert(anchor, value.clone());
         }
+        Ok(value)
     }
+}
 
-    /// Reads the text up to the closing quote.
-    fn quoted(&mut self, quote: char) -> String {
-        let mut text = String::new();
-        let mut chars = self.0.chars();
-        while let Some(c) = chars.next() {
-            if c == quote {
-                if quote == '\'' && chars.as_str().starts_with('\'') {
-                    chars.next();
-                    text.push('\'');
-                    continue;
-                }
-                break;
-            }
-            if c != '\\' || quote == '\'' {
-                text.push(c);
-                continue;
-            }
-            let digits = match chars.next() {
-                Some('x') => 2,
-                Some('u') => 4,
-                Some('U') => 8,
-                other => {
-                    text.extend(other.map(|c| match c {
-                        'n' => '\n',
-                        't' => '\t',
-                        'r' => '\r',
-                        'b' => '\u{8}',
-                        'f' => '\u{c}',
-                        c => c,
-                    }));
-                    continue;
-                }
-            };
-            let hex = |rest: &str| {
-                rest.get(..digits)
-                    .and_then(|hex| u32::from_str_radix(hex, 16).ok())
-            };
-            let mut rest = chars.as_str();
-            let mut code = hex(rest);
-            rest = rest.get(digits..).unwrap_or("");
-            // JSON, a subset of YAML, writes some characters as surrogate pairs.
-            if let (Some(high @ 0xd800..0xdc00), Some(low)) = (code, rest.strip_prefix("\\u"))
-                && let Some(low @ 0xdc00..0xe000) = hex(low)
-            {
-                code = Some(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-                rest = rest.get(2 + digits..).unwrap_or("");
-            }
-            text.push(code.and_then(char::from_u32).unwrap_or('\u{fffd}'));
-            chars = rest.chars();
-        }
-        self.0 = chars.as_str();
-        text
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    match (style, text) {
+        (ScalarStyle::Plain, "" | "~" | "null" | "Null" | "NULL") => Value::Null,
+        _ => text.into(),
+    }
+}
+
+/// Returns the number of values in a value.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(list) => list.iter().map(count).sum(),
+        Value::Object(map) => map.values().map(count).sum(),
+        _ => 0,
     }
 }
 
@@ -260,34 +137,59 @@ mod tests {
 
     #[test]
     fn parse_reads_files_of_tools() {
-        let text = "# DeepLabCut\nTask: my task   # comment\nscorer: 'it''s'\nvideo_sets:\n  C:\\a\\b.mp4:\n    crop: 0, 640, 0, 480\n\
+        let text = "# DeepLabCut\n? C:\\a long path\n: crop: 1\nTask: my task   # comment\nscorer: 'it''s'\nvideo_sets:\n  C:\\a\\b.mp4:\n    crop: 0, 640, 0, 480\n\
                     bodyparts:\n- nose\n- \"a: \\\"b\\\" # c\"\n- 7\nskeleton:\n- - nose\n  - tail\n- [ear, \"a, b\"]\n\
                     empty: []\nnothing:\nkpt_shape: [17, 3]\nnames:\n  0: person\n  1: {a: 1, b: [x]}\n\nlast: yes\n";
         let expected = json!({
-            "Task": "my task", "scorer": "it's", "video_sets": {"C:\\a\\b.mp4": {"crop": "0, 640, 0, 480"}},
-            "bodyparts": ["nose", "a: \"b\" # c", 7], "skeleton": [["nose", "tail"], ["ear", "a, b"]],
-            "empty": [], "nothing": null, "kpt_shape": [17, 3], "names": {"0": "person", "1": {"a": 1, "b": ["x"]}}, "last": "yes",
+            "C:\\a long path": {"crop": "1"}, "Task": "my task", "scorer": "it's", "video_sets": {"C:\\a\\b.mp4": {"crop": "0, 640, 0, 480"}},
+            "bodyparts": ["nose", "a: \"b\" # c", "7"], "skeleton": [["nose", "tail"], ["ear", "a, b"]],
+            "empty": [], "nothing": null, "kpt_shape": ["17", "3"], "names": {"0": "person", "1": {"a": "1", "b": ["x"]}}, "last": "yes",
         });
-        assert_eq!(parse(text), expected);
+        assert_eq!(parse(text), Ok(expected));
         assert_eq!(
             parse("- a: 1\n  b: 2\n-\n  - x\n"),
-            json!([{"a": 1, "b": 2}, ["x"]])
+            Ok(json!([{"a": "1", "b": "2"}, ["x"]]))
         );
-        assert_eq!(parse(""), Value::Null);
+        assert_eq!(
+            parse("- [\"a: b\", {c: d}]\n- {c: d}\n"),
+            Ok(json!([["a: b", {"c": "d"}], {"c": "d"}]))
+        );
+        assert_eq!(
+            parse("a: &x [1, ~]\nb: *x\n"),
+            Ok(json!({"a": ["1", null], "b": ["1", null]}))
+        );
+        assert_eq!(parse("a: 1\n---\nb: 2\n"), Ok(json!({"a": "1"})));
+        assert_eq!(parse(""), Ok(Value::Null));
+    }
+
+    #[test]
+    fn parse_rejects_invalid_and_huge_documents() {
+        let error = |text: &str| parse(text).expect_err("an error");
+        assert!(error("a: 1\nb: [1,\nc: 2\n").starts_with("Line "));
+        assert_eq!(
+            error(&"[".repeat(100)),
+            "Its values are nested more than 64 times."
+        );
+        let mut bomb = String::from("a0: &a0 [x, x]\n");
+        for i in 1..40 {
+            bomb += &format!("a{i}: &a{i} [*a{0}, *a{0}]\n", i - 1);
+        }
+        assert_eq!(
+            error(&bomb),
+            "Its aliases stand for more than 100000 values."
+        );
     }
 
     proptest! {
         #[test]
         fn parse_restores_our_strings(text in any::<String>()) {
             let document = format!("a: {0}\nb:\n- [{0}, {0}]\n", yaml_string(&text));
-            prop_assert_eq!(parse(&document), json!({"a": text, "b": [[text, text]]}));
-            let document = format!("a: {}\n", crate::annotate::formats::json_ascii(&text));
-            prop_assert_eq!(parse(&document), json!({"a": text}));
+            prop_assert_eq!(parse(&document), Ok(json!({"a": text, "b": [[text, text]]})));
         }
 
         #[test]
         fn parse_never_hangs_or_panics(text in "[-a: \n\\[\\]{},\"'#\\\\xüU]{0,60}") {
-            parse(&text);
+            let _ = parse(&text);
         }
     }
 }

@@ -8,14 +8,18 @@ use super::{LabelCollector, ReadResult, yaml};
 use crate::annotate::names::ANY_EXTENSION;
 use crate::annotate::{Imported, Point, Visibility};
 
-/// Reads labels. `labels` are paths and texts; `data` is the text of `data.yaml`.
-pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResult<Imported> {
+/// Reads labels. `labels` are paths and texts; `data` is the text of `data.yaml`, and what it says.
+pub(super) fn read(
+    labels: &[(String, String)],
+    data: Option<(&str, &Value)>,
+) -> ReadResult<Imported> {
     let mut found = LabelCollector {
         in_fractions: true,
         ..LabelCollector::default()
     };
-    let about = data.map_or(Value::Null, yaml::parse);
-    let shape = |i: usize| about["kpt_shape"][i].as_u64().map(|n| n as usize);
+    let about = data.map_or(&Value::Null, |(_, about)| about);
+    let number = |value: &Value| value.as_str()?.parse::<usize>().ok();
+    let shape = |i: usize| number(&about["kpt_shape"][i]);
     let lines = || {
         labels
             .iter()
@@ -36,13 +40,17 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResul
     }
     // Newer files name the keypoints; ours do so in a comment, because of CVAT.
     let comment = |key: &str| {
-        let line = data?.lines().find_map(|line| {
+        let line = data?.0.lines().find_map(|line| {
             line.trim()
                 .strip_prefix("# ")?
                 .strip_prefix(key)?
                 .strip_prefix(": ")
         })?;
-        Some(yaml::parse(&format!("it: {line}"))["it"].take())
+        // Our first files had JSON's strings here, whose surrogate pairs YAML does not know.
+        let json = serde_json::from_str(&line.replacen("{0:", "{\"0\":", 1));
+        json.ok()
+            .filter(|_| key == "kpt_names")
+            .or_else(|| yaml::parse(line).ok())
     };
     let names = match &about["kpt_names"] {
         Value::Null => comment("kpt_names").unwrap_or(Value::Null),
@@ -58,7 +66,7 @@ pub(super) fn read(labels: &[(String, String)], data: Option<&str>) -> ReadResul
             found.keypoint(&name);
         }
     }
-    let ends = |edge: &Value| Some([edge[0].as_u64()? as usize, edge[1].as_u64()? as usize]);
+    let ends = |edge: &Value| Some([number(&edge[0])?, number(&edge[1])?]);
     let edges = comment("skeleton").unwrap_or(Value::Null);
     let edges = edges.as_array().into_iter().flatten().filter_map(ends);
     found.skeleton = edges
@@ -162,12 +170,19 @@ mod tests {
             ),
             (
                 Some(
-                    "kpt_shape: [2, 3]\nnames:\n  0: mouse\n# kpt_names: {0: [\"nose\",\"t\\u00fc\"]}\n# skeleton: [[0,1],[0,7]]\n",
+                    "kpt_shape: [2, 3]\nnames:\n  0: mouse\n# kpt_names: {0: [\"nose\",\"\\ud83d\\udc4b\"]}\n# skeleton: [[0,1],[0,7]]\n",
                 ),
-                ["nose", "tü"],
+                ["nose", "👋"],
+            ),
+            (
+                Some(
+                    "kpt_shape: [2, 3]\nnames:\n  0: mouse\n# kpt_names: {0: [\"nose\", \"\\U0001f44b\"]}\n# skeleton: [[0,1],[0,7]]\n",
+                ),
+                ["nose", "👋"],
             ),
         ] {
-            let imported = read(&labels, data).expect("reads");
+            let about = yaml::parse(data.unwrap_or("")).expect("YAML");
+            let imported = read(&labels, data.map(|data| (data, &about))).expect("reads");
             let all = &imported.annotations;
             assert_eq!(
                 all.keypoints
@@ -189,7 +204,7 @@ mod tests {
             );
             assert!(imported.in_fractions);
             assert_eq!(all.category == "mouse", data.is_some());
-            assert_eq!(all.skeleton.len(), usize::from(names[1] == "tü"));
+            assert_eq!(all.skeleton.len(), usize::from(names[1] == "👋"));
             let notes = imported.notes.join("\n");
             for part in [
                 "Boxes without keypoints",
