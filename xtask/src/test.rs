@@ -30,7 +30,7 @@ pub fn all() -> Result<()> {
     // Downloads run beside the compilation.
     let (page, (lavapipe, python)) = thread::scope(|scope| {
         let fetched = scope.spawn(|| (setup::lavapipe(), setup::python()));
-        let page = setup::page(page::engine(Link::Full));
+        let page = setup::page(linted(page::engine(Link::Full)));
         (
             page,
             fetched.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -51,25 +51,6 @@ pub fn all() -> Result<()> {
         report.stage("spelling", None, typos)?;
     }
     report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
-    let wasm32 = [
-        "--target",
-        "wasm32-unknown-unknown",
-        "--package",
-        "autolink",
-        "--package",
-        "autolink-bench",
-        "--lib",
-        "--bins",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    report.stage(
-        "lints, wasm32",
-        None,
-        command(&[&["cargo", "clippy"][..], &wasm32].concat()),
-    )?;
-
     let build = [&["cargo", "test"], PRODUCT, &["--no-run"]].concat();
     report.stage(
         "lints, and build of the Rust tests",
@@ -100,7 +81,7 @@ pub fn all() -> Result<()> {
             ("faults", None, faults),
         ],
         vec![
-            ("page", None, page::build()?),
+            ("page", None, linted(page::build()?)),
             ("types of the page", None, types("tsconfig.json")),
             (
                 "types of the browser tests",
@@ -135,7 +116,7 @@ fn xtask(words: &[&str]) -> Result<Command> {
 }
 
 /// Puts Clippy in the place of rustc for the packages of this project, as `cargo clippy` does. Lints then come with the build of the
-/// tests; a build of their own checks all dependencies once more, which takes longer than everything else in it.
+/// tests and of the page; a build of their own checks all dependencies once more, which takes longer than everything else in it.
 fn linted(mut cargo: Command) -> Command {
     cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
     cargo.env("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings");
