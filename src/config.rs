@@ -47,8 +47,11 @@ pub struct Config {
     pub keypoints: usize,
     /// Side of the square images that the model sees, px; a multiple of 16.
     pub size: usize,
-    /// Channels of the first layer; deeper ones are multiples.
+    /// Channels of the detector's first layer; deeper ones are multiples.
     pub width: usize,
+    /// Channels of the decoder's first layer as a share of [`Config::width`]. Files without it have decoders as wide as their detectors.
+    #[serde(default = "as_wide")]
+    pub decoder_share: f64,
     /// Method that makes images square.
     pub fit: Fit,
     /// Mirrors each image with probability one half.
@@ -82,6 +85,11 @@ pub struct Config {
     pub edge_start: f64,
 }
 
+/// The share of a decoder that is as wide as the detector.
+fn as_wide() -> f64 {
+    1.0
+}
+
 impl Config {
     /// Returns the settings of a preset.
     pub fn preset(preset: Preset) -> Config {
@@ -89,6 +97,7 @@ impl Config {
             keypoints: 12,
             size: 64,
             width: 16,
+            decoder_share: 1.0,
             fit: Fit::Stretch,
             flip: false,
             loss: LossKind::Perceptual,
@@ -161,6 +170,17 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    /// Returns the channels of the decoder's first layer.
+    ///
+    /// ```
+    /// use autolink::{Config, Preset};
+    /// let config = Config { width: 16, decoder_share: 0.5, ..Config::preset(Preset::Tiny) };
+    /// assert_eq!(config.decoder_width(), 8);
+    /// ```
+    pub fn decoder_width(&self) -> usize {
+        ((self.width as f64 * self.decoder_share).round() as usize).max(1)
     }
 
     /// Returns whether a change from `self` to `next` keeps the model and the optimiser (true) or starts a new run (false).
@@ -247,6 +267,8 @@ settings! {
         "Side of the square images that the network sees. Doubling it takes four times as long.";
     width "Network width" 4.0..=64.0 step Some(1.0), unit "channels", paper 64.0, live false:
         "Channels of the first layer. Below 16, keypoints tend to jitter. Doubling it takes four times as long.";
+    decoder_share "Decoder width" 0.25..=1.0 step Some(0.25), unit "of the network width", paper 1.0, live false:
+        "Width of the network that rebuilds the image. It takes most of the time of a step, and at half the width keypoints are found in fewer seconds.";
     batch "Batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:
         "Images per step. Larger batches train more steadily, but each step takes longer.";
     micro_batch "Micro-batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:

@@ -12,9 +12,13 @@ keypoints: number,
  */
 size: number, 
 /**
- * Channels of the first layer; deeper ones are multiples.
+ * Channels of the detector's first layer; deeper ones are multiples.
  */
 width: number, 
+/**
+ * Channels of the decoder's first layer as a share of [`Config::width`]. Files without it have decoders as wide as their detectors.
+ */
+decoder_share: number, 
 /**
  * Method that makes images square.
  */
@@ -356,7 +360,7 @@ confidence: Array<Array<number>>,
  */
 edge_weights: Array<Array<number>>, 
 /**
- * `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
+ * `[K][K]`: how far each edge of the skeleton stands out: 1 for the strongest edge, 0 for all that are not drawn.
  */
 edge_strengths: Array<Array<number>>, 
 /**
@@ -385,7 +389,7 @@ pixels: Uint8Array<ArrayBuffer>,
  */
 keypoints: Array<Array<[number, number]>>, 
 /**
- * `[K][K]`: relative strength of each edge.
+ * As [`PreviewViews::edge_strengths`].
  */
 edge_strengths: Array<Array<number>>, };
 export type EdgeState = "off" | "strongest";
@@ -471,7 +475,7 @@ confidence: Array<number>,
  */
 edge_weights: Array<Array<number>>, 
 /**
- * `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
+ * `[K][K]`: how far each edge of the skeleton, and each that was switched, stands out: 1 for the strongest edge, 0 for all others.
  */
 edge_strengths: Array<Array<number>>, 
 /**

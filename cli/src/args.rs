@@ -198,6 +198,9 @@ pub struct Settings {
     /// Channels of the first layer.
     #[arg(long)]
     pub width: Option<usize>,
+    /// Width of the decoder as a share of `--width`: 0.25, 0.5, 0.75 or 1.
+    #[arg(long)]
+    pub decoder_share: Option<f64>,
     /// How images become square.
     #[arg(long, value_parser = named::<Fit>(["stretch", "crop", "pad"]))]
     pub fit: Option<Fit>,
@@ -258,6 +261,7 @@ impl Settings {
             keypoints: self.keypoints.unwrap_or(preset.keypoints),
             size: self.size.unwrap_or(preset.size),
             width: self.width.unwrap_or(preset.width),
+            decoder_share: self.decoder_share.unwrap_or(preset.decoder_share),
             fit: self.fit.unwrap_or(preset.fit),
             flip: self.flip || preset.flip,
             loss: self.loss.unwrap_or(preset.loss),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Placement;
 use crate::error::{Error, Result};
-use crate::render::median_and_contrast;
+use crate::render::skeleton;
 
 pub mod content; // hashes that identify images and videos
 pub mod edit; // the table of keypoints: names, merging, hiding, edges
@@ -41,7 +41,7 @@ pub struct Annotations {
     /// Learned weights of all pairs of keypoints, in the skeleton or not. Empty if nothing was learned.
     #[serde(default)]
     pub edge_weights: Vec<EdgeWeight>,
-    /// The edge weight above which an edge belongs to the skeleton, before edges were chosen by hand.
+    /// The edge weight above which an edge belonged to the skeleton, in files of older versions; newer ones have none.
     #[serde(default)]
     pub edge_threshold: Option<f64>,
     /// Images or frames, `[N]`.
@@ -237,8 +237,7 @@ impl Annotations {
         }
     }
 
-    /// Adds the learned edge weights `[K][K]`. The skeleton becomes the edges whose weight exceeds the median by more than a quarter
-    /// of the strongest edge's contrast ([`median_and_contrast`]).
+    /// Adds the learned edge weights `[K][K]`, and the skeleton that follows from them ([`render::skeleton`](crate::render::skeleton)).
     pub fn with_graph(self, weights: &[Vec<f32>]) -> Annotations {
         let edge_weights: Vec<EdgeWeight> = (0..weights.len())
             .flat_map(|j| (0..j).map(move |i| [i, j]))
@@ -247,12 +246,8 @@ impl Annotations {
                 weight: f64::from(weights[ends[0]][ends[1]]),
             })
             .collect();
-        let (median, contrast) = median_and_contrast(weights);
-        let threshold = f64::from(median + 0.25 * contrast);
-        let strong = edge_weights.iter().filter(|edge| edge.weight > threshold);
         Annotations {
-            skeleton: strong.map(|edge| edge.ends).collect(),
-            edge_threshold: Some(threshold),
+            skeleton: skeleton(weights),
             edge_weights,
             ..self
         }

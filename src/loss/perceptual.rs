@@ -142,7 +142,7 @@ impl Perceptual {
     }
 
     /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`.
-    pub fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+    fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let is_autodiff = images.device().is_autodiff();
         let mut x = ops::resize(images - constant(&self.mean, is_autodiff), self.size);
         let mut features = Vec::with_capacity(self.blocks.len());

@@ -63,7 +63,7 @@ impl AutoLink {
                 rng,
                 device,
             ),
-            decoder: decoder::Decoder::init(config.width, rng, device),
+            decoder: decoder::Decoder::init(config.decoder_width(), rng, device),
         }
     }
 

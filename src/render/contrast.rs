@@ -1,4 +1,4 @@
-//! How far edges stand out from all others: what decides which edges are drawn.
+//! Which edges are drawn: the skeleton, and how far each of its edges stands out from all pairs of keypoints.
 
 /// Least contrast of the strongest edge, in edge weight: below it, a model that has learned nothing would show a tangle.
 pub const MIN_CONTRAST: f32 = 0.1;
@@ -22,14 +22,80 @@ pub fn median_and_contrast(weights: &[Vec<f32>]) -> (f32, f32) {
     (median, (strongest - median).max(MIN_CONTRAST))
 }
 
-/// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`] and
-/// `tests/session.rs`.
-pub fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
+/// A keypoint is dead if no edge to it is stronger than this: it is not part of the skeleton.
+const DEAD: f32 = 0.02;
+/// An edge that closes a circle has at least this strength.
+const MIN_CLOSING: f32 = 0.5;
+
+/// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`].
+fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let (median, contrast) = median_and_contrast(weights);
     let strength = |w: &f32| ((w - median) / contrast).max(0.0);
     (weights.iter())
         .map(|row| row.iter().map(strength).collect())
         .collect()
+}
+
+/// Chooses the edges of the skeleton, `[i, j]` with `i < j`, ascending. `weights` `[K][K]` is symmetric.
+///
+/// It is the tree of the strongest edges that connects all keypoints but dead ones (Kruskal's maximum spanning tree), and the
+/// strongest edges that close circles: those of half the contrast and more, at most one for four keypoints. A threshold alone draws
+/// a web where many edges are about as strong, and loses keypoints whose edges are weak.
+///
+/// ```
+/// let mut weights = vec![vec![0.0; 4]; 4];
+/// for (i, j, w) in [(0, 1, 0.9), (1, 2, 0.3), (0, 2, 0.2)] {
+///     (weights[i][j], weights[j][i]) = (w, w);
+/// }
+/// assert_eq!(autolink::render::skeleton(&weights), [[0, 1], [1, 2]], "keypoint 3 is dead");
+/// ```
+pub fn skeleton(weights: &[Vec<f32>]) -> Vec<[usize; 2]> {
+    let strengths = relative_strengths(weights);
+    let strength = |[i, j]: [usize; 2]| strengths[i][j];
+    let count = weights.len();
+    let mut edges: Vec<[usize; 2]> = (0..count)
+        .flat_map(|i| (i + 1..count).map(move |j| [i, j]))
+        .collect();
+    edges.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
+
+    // Keypoints that the tree connects have the same root.
+    let mut root: Vec<usize> = (0..count).collect();
+    let (mut chosen, closing): (Vec<_>, Vec<_>) = edges.into_iter().partition(|&[i, j]| {
+        let (kept, replaced) = (root[i], root[j]);
+        let is_new = kept != replaced;
+        if is_new {
+            for root in root.iter_mut().filter(|root| **root == replaced) {
+                *root = kept;
+            }
+        }
+        is_new
+    });
+    // Weak edges in the middle stay, since they hold two parts together.
+    loop {
+        let degree = |k: usize| chosen.iter().filter(|edge| edge.contains(&k)).count();
+        let is_dead =
+            |edge: &[usize; 2]| strength(*edge) <= DEAD && edge.iter().any(|&end| degree(end) == 1);
+        let Some(dead) = chosen.iter().rposition(is_dead) else {
+            break;
+        };
+        chosen.remove(dead);
+    }
+    let at_most = (chosen.len() + 1) / 4;
+    let closing = closing.into_iter().take(at_most);
+    chosen.extend(closing.filter(|&edge| strength(edge) >= MIN_CLOSING));
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Computes how far each edge of the [`skeleton`] stands out, `[K][K]`: 1 for the strongest, 0 for every edge that is not drawn.
+/// See `tests/session.rs`.
+pub fn skeleton_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let all = relative_strengths(weights);
+    let mut drawn = vec![vec![0.0; weights.len()]; weights.len()];
+    for [i, j] in skeleton(weights) {
+        (drawn[i][j], drawn[j][i]) = (all[i][j], all[j][i]);
+    }
+    drawn
 }
 
 #[cfg(test)]
@@ -48,5 +114,76 @@ mod tests {
             (0.125, MIN_CONTRAST)
         );
         assert_eq!(median_and_contrast(&[]), (0.0, MIN_CONTRAST));
+    }
+
+    /// Weights of `count` keypoints: 0.05 but for `edges`.
+    fn weights(count: usize, edges: &[(usize, usize, f32)]) -> Vec<Vec<f32>> {
+        let mut weights = vec![vec![0.05; count]; count];
+        (0..count).for_each(|k| weights[k][k] = 0.0);
+        for &(i, j, w) in edges {
+            (weights[i][j], weights[j][i]) = (w, w);
+        }
+        weights
+    }
+
+    #[test]
+    fn skeleton_is_a_tree_of_the_strongest_edges() {
+        // A web over four keypoints, to which two others hang by weaker edges.
+        let web = [
+            (0, 1, 1.0),
+            (1, 2, 0.9),
+            (2, 3, 0.8),
+            (0, 2, 0.4),
+            (1, 3, 0.4),
+        ];
+        let arms = [(3, 4, 0.2), (4, 5, 0.1), (0, 4, 0.08)];
+        let tree = [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]];
+        assert_eq!(
+            skeleton(&weights(6, &[web.as_slice(), &arms].concat())),
+            tree
+        );
+    }
+
+    #[test]
+    fn skeleton_keeps_the_strongest_circles() {
+        let ring: Vec<_> = (0..8)
+            .map(|k| (k, (k + 1) % 8, 1.0 - 0.01 * k as f32))
+            .collect();
+        assert_eq!(skeleton(&weights(8, &ring)).len(), 8);
+        let complete: Vec<_> = (0..8)
+            .flat_map(|i| (0..i).map(move |j| (i, j, 0.5 + 0.01 * (i * j) as f32)))
+            .collect();
+        let mut faint = weights(16, &complete);
+        (8..16).for_each(|k| (faint[k][k - 8], faint[k - 8][k]) = (0.3, 0.3));
+        assert_eq!(
+            skeleton(&faint).len(),
+            15 + 4,
+            "one circle for four keypoints"
+        );
+    }
+
+    #[test]
+    fn skeleton_leaves_dead_keypoints_out_and_bridges_in() {
+        let parts = [
+            (0, 1, 1.0),
+            (1, 2, 1.0),
+            (3, 4, 1.0),
+            (2, 3, 0.055),
+            (4, 5, 0.052),
+        ];
+        let edges = [[0, 1], [1, 2], [2, 3], [3, 4]];
+        assert_eq!(skeleton(&weights(6, &parts)), edges);
+        assert_eq!(
+            skeleton(&weights(6, &[])),
+            [[0; 2]; 0],
+            "nothing stands out"
+        );
+        assert_eq!(skeleton(&[]), [[0; 2]; 0]);
+    }
+
+    #[test]
+    fn skeleton_strengths_are_zero_elsewhere() {
+        let drawn = skeleton_strengths(&weights(5, &[(0, 1, 1.05), (1, 2, 0.55), (0, 2, 0.3)]));
+        assert_eq!((drawn[0][1], drawn[2][1], drawn[0][2]), (1.0, 0.5, 0.0));
     }
 }

@@ -15,7 +15,7 @@ use crate::device::read;
 use crate::error::{Error, Result};
 use crate::model::{AutoLink, enlarge};
 use crate::ops;
-use crate::render::{median_and_contrast, palette};
+use crate::render::{median_and_contrast, palette, skeleton};
 
 /// A preview image, and the edits that are applied on its way through the model. Edits that no longer fit the model are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
@@ -100,7 +100,7 @@ pub struct Stages {
     pub confidence: Vec<f32>,
     /// `[K][K]`, symmetric, zero diagonal, edits applied.
     pub edge_weights: Vec<Vec<f32>>,
-    /// `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
+    /// `[K][K]`: how far each edge of the skeleton, and each that was switched, stands out: 1 for the strongest edge, 0 for all others.
     pub edge_strengths: Vec<Vec<f32>>,
     /// Mean error of the reconstruction, as a fraction of the range from black to white.
     pub error: f32,
@@ -224,6 +224,13 @@ impl Scene<'_> {
 
         let (reconstruction, without) = both.split_at(both.len() / 2);
         let (median, contrast) = median_and_contrast(&learned);
+        let switched = edits.edges.iter().map(|edit| [edit.from, edit.to]);
+        let switched = switched.filter(|ends| ends.iter().all(|&end| end < count));
+        let mut edge_strengths = vec![vec![0.0; count]; count];
+        for [i, j] in skeleton(&learned).into_iter().chain(switched) {
+            let strength = ((edge_weights[i][j] - median) / contrast).max(0.0);
+            (edge_strengths[i][j], edge_strengths[j][i]) = (strength, strength);
+        }
         let brightest = edge_map.iter().copied().fold(median + contrast, f32::max);
         let mut pixels = Vec::with_capacity(6 * size * size * 4);
         push_rgba(&mut pixels, self.images.pixels(self.previews[preview]));
@@ -257,13 +264,7 @@ impl Scene<'_> {
             mask: mask.iter().map(|&cell| cell as u8).collect(),
             keypoints: fractions(&points, size),
             confidence,
-            edge_strengths: (edge_weights.iter())
-                .map(|row| {
-                    row.iter()
-                        .map(|w| ((w - median) / contrast).max(0.0))
-                        .collect()
-                })
-                .collect(),
+            edge_strengths,
             edge_weights,
             error: mean_error(reconstruction) as f32,
             error_without_edge_map: mean_error(without) as f32,

@@ -12,7 +12,7 @@ use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
-use crate::render::relative_strengths;
+use crate::render::skeleton_strengths;
 use crate::train::Snapshot;
 use crate::train::diagnosis::{Finding, PreviewStats};
 
@@ -306,7 +306,7 @@ pub struct PreviewViews {
     pub confidence: Vec<Vec<f32>>,
     /// `[K][K]`, symmetric, zero diagonal.
     pub edge_weights: Vec<Vec<f32>>,
-    /// `[K][K]`: relative strength of each edge, 0 up to the median weight, 1 for the strongest edge.
+    /// `[K][K]`: how far each edge of the skeleton stands out: 1 for the strongest edge, 0 for all that are not drawn.
     pub edge_strengths: Vec<Vec<f32>>,
     /// Issues of the run, the worst first.
     pub findings: Vec<Finding>,
@@ -327,7 +327,7 @@ pub struct SnapshotView {
     pub pixels: Vec<u8>,
     /// `[P][K][x, y]` as fractions of the view.
     pub keypoints: Vec<Vec<[f32; 2]>>,
-    /// `[K][K]`: relative strength of each edge.
+    /// As [`PreviewViews::edge_strengths`].
     pub edge_strengths: Vec<Vec<f32>>,
 }
 
@@ -343,7 +343,7 @@ impl From<&Snapshot> for SnapshotView {
                 .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
                 .collect(),
             keypoints: snapshot.keypoints.clone(),
-            edge_strengths: relative_strengths(&snapshot.edge_weights),
+            edge_strengths: skeleton_strengths(&snapshot.edge_weights),
         }
     }
 }

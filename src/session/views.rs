@@ -12,7 +12,7 @@ use crate::data::{Dataset, block_mask};
 use crate::device::read;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
-use crate::render::{median_and_contrast, relative_strengths};
+use crate::render::{median_and_contrast, skeleton_strengths};
 use crate::train::diagnosis::{self, ExposureStats};
 
 /// Number of preview images.
@@ -156,7 +156,7 @@ async fn draw(
         confidence: rows(&confidence, config.keypoints),
         findings: Vec::new(),
         keypoints,
-        edge_strengths: relative_strengths(&edge_weights),
+        edge_strengths: skeleton_strengths(&edge_weights),
         edge_weights,
     })
 }
