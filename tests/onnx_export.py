@@ -28,6 +28,7 @@ def main(model_path, expected_path, tolerance=1e-4):
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     assert {opset.domain: opset.version for opset in model.opset_import} == {"": 17}
     assert np.shape(json.loads(metadata["edge_weights"])) == (count, count)
+    assert all(0 <= i < j < count for i, j in json.loads(metadata["skeleton"]))
     assert len(json.loads(metadata["keypoint_names"])) == count
     assert isinstance(json.loads(metadata["config"]), dict)
     assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)

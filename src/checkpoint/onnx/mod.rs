@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::model::AutoLink;
+use crate::render::skeleton;
 
 /// Version of ONNX's operator set.
 const OPSET: i64 = 17;
@@ -75,7 +76,8 @@ impl Export<'_> {
     /// | output `confidence` | `[N,K]` | share of the heatmap within a tenth of the side of the keypoint |
     /// | output `heatmap` | `[N,K,S/4,S/4]` | each sums to 1 |
     ///
-    /// The metadata has `edge_weights` (JSON, K rows of K), `keypoint_names` (JSON) and `config` (as given).
+    /// The metadata has `edge_weights` (JSON, K rows of K), `skeleton` (JSON, pairs of keypoints from 0), `keypoint_names` (JSON) and
+    /// `config` (as given).
     ///
     /// # Errors
     /// [`Error::Setting`] if S is not a multiple of 16, [`Error::Model`] if a tensor is missing, has another shape or contains
@@ -104,7 +106,11 @@ impl Export<'_> {
         };
         graph.detect(size, count)?;
 
-        let edge_weights: Vec<&[f32]> = self.edge_weights.chunks(count).collect();
+        let edge_weights: Vec<Vec<f32>> = self
+            .edge_weights
+            .chunks(count)
+            .map(<[f32]>::to_vec)
+            .collect();
         let model = proto::Model {
             ir_version: IR_VERSION,
             opset_import: vec![proto::OperatorSet { version: OPSET }],
@@ -124,6 +130,7 @@ impl Export<'_> {
             }),
             metadata_props: vec![
                 entry("edge_weights", json(&edge_weights)?),
+                entry("skeleton", json(&skeleton(&edge_weights))?),
                 entry("keypoint_names", json(&self.names)?),
                 entry("config", self.config.into()),
             ],
@@ -142,7 +149,7 @@ fn describe(size: usize, count: usize) -> String {
         alias (Pillow's BICUBIC).\n\
         Outputs: `keypoints` [N,{count},2] are (x, y) as fractions of the square, 0 and 1 at its borders; `confidence` [N,{count}] is the share of a heatmap within a tenth of the side of its \
         keypoint; `heatmap` [N,{count},{side},{side}] sums to 1 over each keypoint's pixels.\n\
-        Metadata: `edge_weights` ({count} rows of {count}, symmetric), `keypoint_names`, `config`; all JSON.",
+        Metadata: `edge_weights` ({count} rows of {count}, symmetric), `skeleton` (pairs of keypoints, from 0), `keypoint_names`, `config`; all JSON.",
         side = size / 4,
     )
 }
