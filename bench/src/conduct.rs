@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::findings::Run;
 use crate::measure::{self, Plan};
 use crate::report::{Competitor, Report};
-use crate::{chart, layers};
+use crate::{chart, layers, recipe};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The environment variable that names another Python for PyTorch.
@@ -33,6 +33,7 @@ pub fn main() -> Result<()> {
             println!("{}", place_of(&gpu()?.1));
             Ok(())
         }
+        ["recipe", ref options @ ..] => recipe::main(options),
         ["show", file] => show(
             &serde_json::from_str(&fs::read_to_string(file)?)?,
             Some(file),

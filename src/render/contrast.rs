@@ -184,6 +184,7 @@ mod tests {
     #[test]
     fn skeleton_strengths_are_zero_elsewhere() {
         let drawn = skeleton_strengths(&weights(5, &[(0, 1, 1.05), (1, 2, 0.55), (0, 2, 0.3)]));
-        assert_eq!((drawn[0][1], drawn[2][1], drawn[0][2]), (1.0, 0.5, 0.0));
+        assert_eq!((drawn[0][1], drawn[0][2]), (1.0, 0.0));
+        assert!((drawn[2][1] - 0.5).abs() < 1e-6);
     }
 }

@@ -1,4 +1,4 @@
-//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `sentences`, `faults`, `fuzz` and `bench`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench` and `recipe`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
@@ -12,7 +12,7 @@ mod test;
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use process::{command, run};
@@ -27,6 +27,9 @@ cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves,
 cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
 cargo xtask bench [--quick] [--json FILE]  Measure kernels and training steps on this machine, natively and in Chromium, beside Burn's kernels,
                                            TensorFlow.js and PyTorch. The chart is written beside FILE.
+cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--json FILE] [NAME=JSON]...
+                                           Compare settings with those of tiny: the landmark error after equal times of training on the CPU.
+                                           FOLDER has images and a landmarks.csv; without it, puppets are drawn. JSON holds settings.
 
 These commands first install what is missing: the wasm target, trunk, wasm-bindgen, the packages of npm and, for the tests, a browser.
 Tools of the project are kept in .tools/ and node_modules/. You need rustup and Node 20 or newer.";
@@ -61,6 +64,7 @@ fn work() -> Result<()> {
         ["faults", "page", ref options @ ..] => page_faults::faults(options),
         ["faults", ref options @ ..] => faults::faults(options),
         ["bench", ref options @ ..] => bench(options),
+        ["recipe", ref options @ ..] => run(native_bench().arg("recipe").args(options)),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -80,6 +84,21 @@ const FAST: [&str; 3] = [
     "debug-assertions=false",
 ];
 
+/// Makes the command that runs the native program of the benchmark.
+fn native_bench() -> Command {
+    let mut bench = command(&["cargo", "run"]);
+    for setting in FAST {
+        for package in ["autolink", "autolink-bench"] {
+            bench.args([
+                "--config",
+                &format!("profile.dev.package.{package}.{setting}"),
+            ]);
+        }
+    }
+    bench.args(["--package", "autolink-bench", "--"]);
+    bench
+}
+
 /// Runs the benchmark, see `bench/src/main.rs`.
 fn bench(options: &[&str]) -> Result<()> {
     let wasm = || {
@@ -97,16 +116,7 @@ fn bench(options: &[&str]) -> Result<()> {
     run(setup::tool(&bindgen)?.args(place).arg(&wasm))?;
     fs::copy("www/worker_loader.js", "target/bench/worker_loader.js")?;
 
-    let mut bench = command(&["cargo", "run"]);
-    for setting in FAST {
-        for package in ["autolink", "autolink-bench"] {
-            bench.args([
-                "--config",
-                &format!("profile.dev.package.{package}.{setting}"),
-            ]);
-        }
-    }
-    bench.args(["--package", "autolink-bench", "--"]);
+    let mut bench = native_bench();
     if let Some(chromium) = chromium {
         bench.env("CHROME", chromium);
     }

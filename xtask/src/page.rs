@@ -123,8 +123,8 @@ const LIMITS: [u64; 2] = [12_000_000, 2_500_000];
 
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
 /// Features of wasm that rustc may use, and the passes that gain most for their time: they merge functions that are equal or differ in
-/// a constant or two. All passes (-Oz) take minutes.
-const PASSES: [&str; 10] = [
+/// a constant or two, and code that branches share at their ends. All passes (-Oz) take minutes.
+const PASSES: [&str; 11] = [
     "--enable-simd",
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",
@@ -134,6 +134,7 @@ const PASSES: [&str; 10] = [
     "--enable-multivalue",
     "--duplicate-function-elimination",
     "--merge-similar-functions",
+    "--code-folding",
     "--duplicate-function-elimination",
 ];
 

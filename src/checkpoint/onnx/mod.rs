@@ -232,11 +232,19 @@ mod tests {
 
     fn export(state: &Tensors, size: usize, count: usize) -> Result<Vec<u8>> {
         let names: Vec<String> = (0..count).map(|k| format!("point {k}")).collect();
+        // Keypoints 0 and 1 are linked.
+        let weight = |(i, j): (usize, usize)| match (i, j) {
+            (i, j) if i == j => 0.0,
+            (0, 1) | (1, 0) => 0.5,
+            _ => 0.1,
+        };
+        let pairs = (0..count * count).map(|at| (at / count, at % count));
+        let edge_weights: Vec<f32> = pairs.map(weight).collect();
         Export {
             state,
             size,
             names: &names,
-            edge_weights: &vec![0.1; count * count],
+            edge_weights: &edge_weights,
             config: "{}",
         }
         .to_bytes()
@@ -262,8 +270,9 @@ mod tests {
             [
                 (
                     "edge_weights",
-                    "[[0.1,0.1,0.1],[0.1,0.1,0.1],[0.1,0.1,0.1]]"
+                    "[[0.0,0.5,0.1],[0.5,0.0,0.1],[0.1,0.1,0.0]]"
                 ),
+                ("skeleton", "[[0,1]]"),
                 ("keypoint_names", r#"["point 0","point 1","point 2"]"#),
                 ("config", "{}"),
             ]
