@@ -367,7 +367,7 @@ mod tests {
         ] {
             assert!(Plan::parse(wrong).is_err(), "{wrong:?}");
         }
-        let unknown = serde_json::from_str("{\"sise\":32}").expect("JSON");
+        let unknown = serde_json::from_str("{\"unknown\":32}").expect("JSON");
         assert!(settings(&unknown, 0).is_err());
     }
 
