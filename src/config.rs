@@ -268,7 +268,7 @@ settings! {
     width "Network width" 4.0..=64.0 step Some(1.0), unit "channels", paper 64.0, live false:
         "Channels of the first layer. Below 16, keypoints tend to jitter. Doubling it takes four times as long.";
     decoder_share "Decoder width" 0.25..=1.0 step Some(0.25), unit "of the network width", paper 1.0, live false:
-        "Width of the network that rebuilds the image. It takes most of the time of a step, and at half the width keypoints are found in fewer seconds.";
+        "Width of the network that reconstructs the image. It does most of the model's arithmetic, so a narrower one makes steps quicker.";
     batch "Batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:
         "Images per step. Larger batches train more steadily, but each step takes longer.";
     micro_batch "Micro-batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:

@@ -6,10 +6,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use autolink::config::{Config, LossKind, Preset};
+use autolink::config::{Config, Fit, LossKind, Preset};
 use autolink::data::{Dataset, decode, synthetic};
 use autolink::eval::{self, Landmarks, Position};
 use autolink::loss::{Perceptual, WEIGHTS_FILES};
@@ -99,7 +100,8 @@ impl Plan {
                     .parse()
                     .with_context(|| format!("{text} is not a number of seconds"))?;
                 ensure!(seconds > 0.0, "{text} seconds are too few.");
-                Ok(Duration::from_secs_f64(seconds))
+                Duration::try_from_secs_f64(seconds)
+                    .with_context(|| format!("{text} seconds are too many"))
             };
             match option {
                 "--data" => plan.data.push(value()?.into()),
@@ -149,7 +151,7 @@ fn settings(overrides: &Map<String, Value>, seed: u64) -> Result<Config> {
 struct Training {
     config: Config,
     trainer: Trainer,
-    images: Labelled,
+    images: Rc<Labelled>,
     trained: Duration,
     run: Run,
 }
@@ -158,10 +160,19 @@ struct Training {
 fn compare(plan: &Plan, data: &str) -> Result<Vec<Run>> {
     let device = Device::flex();
     let mut all = Vec::new();
+    let mut opened: Vec<((usize, Fit), Rc<Labelled>)> = Vec::new();
     for &seed in &plan.seeds {
         for (name, overrides) in &plan.candidates {
             let config = settings(overrides, seed)?;
-            let images = Labelled::open(data, &config)?;
+            let kind = (config.size, config.fit);
+            let images = match opened.iter().find(|(other, _)| *other == kind) {
+                Some((_, images)) => images.clone(),
+                None => {
+                    let images = Rc::new(Labelled::open(data, &config)?);
+                    opened.push((kind, images.clone()));
+                    images
+                }
+            };
             let perceptual = perceptual(&config, &device)?;
             let trainer = Trainer::new(&config, images.training.len(), &device, perceptual)?;
             let run = Run {
@@ -213,7 +224,7 @@ impl Training {
     fn score(&mut self, device: &Device) -> Result<()> {
         let Labelled {
             scored, landmarks, ..
-        } = &self.images;
+        } = &*self.images;
         let found = pollster::block_on(detect(&self.trainer.model(), scored, device))?;
         let keypoints: Vec<Vec<[f64; 2]>> = (found.iter())
             .map(|found| found.keypoints.iter().map(|p| p.map(f64::from)).collect())
@@ -267,6 +278,7 @@ impl Labelled {
             folder => read(Path::new(folder), config)?,
         };
         // Tables list images by kind: every n-th one is scored.
+        training.check()?;
         let step = landmarks.len().div_ceil(MAX_SCORED);
         let mut scored = training.clone();
         let others: Vec<usize> = (0..landmarks.len()).filter(|i| i % step != 0).collect();
@@ -363,6 +375,7 @@ mod tests {
             &["--fast"][..],
             &["--seconds"],
             &["--seconds", "0"],
+            &["--seconds", "inf"],
             &["a={"],
         ] {
             assert!(Plan::parse(wrong).is_err(), "{wrong:?}");

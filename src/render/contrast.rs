@@ -24,7 +24,7 @@ pub fn median_and_contrast(weights: &[Vec<f32>]) -> (f32, f32) {
 
 /// A keypoint is dead if no edge to it is stronger than this: it is not part of the skeleton.
 const DEAD: f32 = 0.02;
-/// An edge that closes a circle has at least this strength.
+/// An edge that closes a cycle has at least this strength.
 const MIN_CLOSING: f32 = 0.5;
 
 /// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`].
@@ -39,7 +39,7 @@ fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
 /// Chooses the edges of the skeleton, `[i, j]` with `i < j`, ascending. `weights` `[K][K]` is symmetric.
 ///
 /// It is the tree of the strongest edges that connects all keypoints but dead ones (Kruskal's maximum spanning tree), and the
-/// strongest edges that close circles: those of half the contrast and more, at most one for four keypoints. A threshold alone draws
+/// strongest edges that close cycles: those of half the contrast and more, at most one for four keypoints. A threshold alone draws
 /// a web where many edges are about as strong, and loses keypoints whose edges are weak.
 ///
 /// ```
@@ -56,7 +56,8 @@ pub fn skeleton(weights: &[Vec<f32>]) -> Vec<[usize; 2]> {
     let mut edges: Vec<[usize; 2]> = (0..count)
         .flat_map(|i| (i + 1..count).map(move |j| [i, j]))
         .collect();
-    edges.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)));
+    // By weight: below the median, strengths are all 0.
+    edges.sort_by(|&[i, j], &[k, l]| weights[k][l].total_cmp(&weights[i][j]));
 
     // Keypoints that the tree connects have the same root.
     let mut root: Vec<usize> = (0..count).collect();
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn skeleton_keeps_the_strongest_circles() {
+    fn skeleton_keeps_the_strongest_cycles() {
         let ring: Vec<_> = (0..8)
             .map(|k| (k, (k + 1) % 8, 1.0 - 0.01 * k as f32))
             .collect();
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(
             skeleton(&faint).len(),
             15 + 4,
-            "one circle for four keypoints"
+            "one cycle for four keypoints"
         );
     }
 
@@ -179,6 +180,13 @@ mod tests {
             "nothing stands out"
         );
         assert_eq!(skeleton(&[]), [[0; 2]; 0]);
+        // No edge between the two parts is above the median weight: the strongest holds them together, not the first.
+        let linked: Vec<_> = (0..4)
+            .flat_map(|i| (0..i).map(move |j| (i, j, 1.0)))
+            .collect();
+        let mut faint = weights(6, &[linked, vec![(4, 5, 1.0)]].concat());
+        (0..3).for_each(|k| (faint[k][4], faint[4][k]) = (0.01, 0.01));
+        assert!(!skeleton(&faint).contains(&[0, 4]));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub fn points(annotations: &Annotations) -> File {
 }
 
 /// Writes `edges.csv`: `i,j,name_i,name_j,weight,threshold,in_skeleton`, keypoints from 0 in the order of the other files; the
-/// threshold is the one that made the skeleton, before edges were chosen by hand. Edges of the skeleton that were not
+/// threshold is the one that made the skeleton in files of older versions. Edges of the skeleton that were not
 /// learned have no weight.
 ///
 /// See `tables_hold_points_and_edges` in this file.
