@@ -14,8 +14,16 @@ class Model {
   constructor({ size, width: w, keypoints, edge_scale, edge_start, thickness }) {
     Object.assign(this, { size, keypoints, edge_scale, thickness });
     this.detector = {
-      down: [[3, w], [w, 2 * w], [2 * w, 4 * w], [4 * w, 8 * w]].map(([i, o]) => this.residual(i, o)),
-      up: [[8 * w, 4 * w], [4 * w, 2 * w]].map(([i, o]) => [this.conv(i, o), this.norm(o)]),
+      down: [
+        [3, w],
+        [w, 2 * w],
+        [2 * w, 4 * w],
+        [4 * w, 8 * w],
+      ].map(([i, o]) => this.residual(i, o)),
+      up: [
+        [8 * w, 4 * w],
+        [4 * w, 2 * w],
+      ].map(([i, o]) => [this.conv(i, o), this.norm(o)]),
       head: this.conv(2 * w, keypoints),
     };
     const start = Math.log(Math.expm1(edge_start)) / edge_scale;
@@ -23,8 +31,18 @@ class Model {
     this.alpha = this.parameter(tf.ones([1]));
     this.decoder = {
       first: this.conv(4, w),
-      down: [[w, 2 * w], [2 * w, 4 * w], [4 * w, 8 * w], [8 * w, 8 * w]].map(([i, o]) => this.block(i, o)),
-      up: [[8 * w, 8 * w], [16 * w, 4 * w], [8 * w, 2 * w], [4 * w, w]].map(([i, o]) => this.block(i, o)),
+      down: [
+        [w, 2 * w],
+        [2 * w, 4 * w],
+        [4 * w, 8 * w],
+        [8 * w, 8 * w],
+      ].map(([i, o]) => this.block(i, o)),
+      up: [
+        [8 * w, 8 * w],
+        [16 * w, 4 * w],
+        [8 * w, 2 * w],
+        [4 * w, w],
+      ].map(([i, o]) => this.block(i, o)),
       last: this.conv(2 * w, 3),
     };
     this.prepare();
@@ -40,7 +58,15 @@ class Model {
     /** @type {[number, number][]} */
     const edges = [];
     for (let i = 0; i < count; i++) for (let j = i + 1; j < count; j++) edges.push([i, j]);
-    const ends = [0, 1].map((k) => tf.oneHot(tf.tensor1d(edges.map((edge) => edge[k]), "int32"), count));
+    const ends = [0, 1].map((k) =>
+      tf.oneHot(
+        tf.tensor1d(
+          edges.map((edge) => edge[k]),
+          "int32",
+        ),
+        count,
+      ),
+    );
     [this.from, this.to] = ends.map((end) => tf.transpose(tf.cast(end, "float32"))); // [K,E]
     const flat = edges.map(([i, j]) => i * count + j);
     this.edges = tf.cast(tf.oneHot(tf.tensor1d(flat, "int32"), count * count), "float32"); // [E,KK]
@@ -110,10 +136,7 @@ class Model {
     const col = tf.sub(tf.reshape(this.grid, [1, 1, 1, size]), axis(a, 1));
     const dot = tf.add(tf.mul(row, axis(along, 0)), tf.mul(col, axis(along, 1)));
     const t = tf.clipByValue(tf.div(dot, tf.add(lengthSquared, 1e-8)), 0, 1); // [B,E,S,S]
-    const squared = tf.add(
-      tf.square(tf.sub(row, tf.mul(t, axis(along, 0)))),
-      tf.square(tf.sub(col, tf.mul(t, axis(along, 1)))),
-    );
+    const squared = tf.add(tf.square(tf.sub(row, tf.mul(t, axis(along, 0)))), tf.square(tf.sub(col, tf.mul(t, axis(along, 1)))));
     const drawn = tf.mul(tf.exp(tf.mul(squared, -1 / this.thickness)), tf.reshape(weights, [1, -1, 1, 1]));
     return tf.expandDims(tf.max(drawn, 1), 3);
   }

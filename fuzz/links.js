@@ -38,9 +38,54 @@ const table = { settings, presets };
 const isPart = (/** @type {string} */ part) => ["chart", "keypoints"].includes(part);
 
 const WORDS = [
-  "preset", "tiny", "paper", "sample", "puppets", "hands", "count", "sample_seed", "steps", "hide", "start", "backend", "cpu", "size", "keypoints", "seed",
-  "learning_rate", "batch", "micro_batch", "loss", "fit", "flip", "true", "NaN", "Infinity", "-0", "1e308", "0x10", "1e-7", "9007199254740993", "__proto__",
-  "constructor", "toString", "%", "%00", "%f0%9f", "&", "=", "&&", "+", " ", ",", "\u0000", "\ud800", "é", "🙂", "http://[", "a".repeat(2000),
+  "preset",
+  "tiny",
+  "paper",
+  "sample",
+  "puppets",
+  "hands",
+  "count",
+  "sample_seed",
+  "steps",
+  "hide",
+  "start",
+  "backend",
+  "cpu",
+  "size",
+  "keypoints",
+  "seed",
+  "learning_rate",
+  "batch",
+  "micro_batch",
+  "loss",
+  "fit",
+  "flip",
+  "true",
+  "NaN",
+  "Infinity",
+  "-0",
+  "1e308",
+  "0x10",
+  "1e-7",
+  "9007199254740993",
+  "__proto__",
+  "constructor",
+  "toString",
+  "%",
+  "%00",
+  "%f0%9f",
+  "&",
+  "=",
+  "&&",
+  "+",
+  " ",
+  ",",
+  "\u0000",
+  "\ud800",
+  "é",
+  "🙂",
+  "http://[",
+  "a".repeat(2000),
 ];
 
 /** An address, changed. @param {string} text */
@@ -78,7 +123,10 @@ function check(text) {
   if (config) must(Object.keys(config).length === Object.keys(tiny).length, "a setting that is none");
   must(!source || (Number.isInteger(source.count) && source.count >= 2 && source.count <= 20_000), "count out of bounds");
   must(stopStep === null || (Number.isInteger(stopStep) && stopStep >= 1 && stopStep <= 1_000_000), "steps out of bounds");
-  must(notes.every((note) => note.endsWith(".")), "a note that is no sentence");
+  must(
+    notes.every((note) => note.endsWith(".")),
+    "a note that is no sentence",
+  );
   // A run that was read goes into an address, and comes back.
   const run = { ...read, config: config ?? presets[0][1] };
   const address = linkTo(new URL("https://example.org/page?colour=red"), table, run);
@@ -92,7 +140,9 @@ function check(text) {
 }
 
 const seeds = new URL("../tests/data/fuzz/links/", import.meta.url);
-const corpus = readdirSync(seeds).sort().map((name) => `${readFileSync(new URL(name, seeds))}`);
+const corpus = readdirSync(seeds)
+  .sort()
+  .map((name) => `${readFileSync(new URL(name, seeds))}`);
 corpus.forEach(check);
 let tried = corpus.length;
 const end = Date.now() + 1000 * Number(seconds);

@@ -9,12 +9,19 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// Quick on the CPU: minutes to a skeleton in a browser tab.
-    Tiny,
-    /// Compares at twice the resolution; a step takes about twice as long.
+    /// For a CPU: a first skeleton in about a minute.
+    Quick,
+    /// For a GPU, or for patience: larger images, compared at twice the resolution.
     Small,
     /// The paper's settings: these need a large GPU and hours.
     Paper,
+    /// What *quick* was before, for links that name it and as the baseline of `cargo xtask recipe`; not offered.
+    Tiny,
+}
+
+impl Preset {
+    /// All presets, the default one first.
+    pub const ALL: [Preset; 4] = [Preset::Quick, Preset::Small, Preset::Paper, Preset::Tiny];
 }
 
 /// Method that makes an image square.
@@ -83,10 +90,24 @@ pub struct Config {
     pub edge_scale: f64,
     /// Initial edge weight. Visible edges move keypoints from the first step on.
     pub edge_start: f64,
+    /// Steps of the start, over which [`Config::spread`] and the boost fade; 0 for none, as in the paper and in files without it.
+    #[serde(default)]
+    pub start_steps: usize,
+    /// Factor of the learning rate at the first step.
+    #[serde(default = "no_boost")]
+    pub start_boost: f64,
+    /// Share of the batch that a step of the start takes.
+    #[serde(default = "no_boost")]
+    pub start_batch: f64,
 }
 
 /// The share of a decoder that is as wide as the detector.
 fn as_wide() -> f64 {
+    1.0
+}
+
+/// The factor of the learning rate that does not change it.
+fn no_boost() -> f64 {
     1.0
 }
 
@@ -113,11 +134,25 @@ impl Config {
             thickness: 5e-3,
             edge_scale: 100.0,
             edge_start: 0.13,
+            start_steps: 0,
+            start_boost: 1.0,
+            start_batch: 1.0,
         };
         match preset {
             Preset::Small => small,
             Preset::Tiny => Config {
                 perceptual_size: 32,
+                ..small
+            },
+            Preset::Quick => Config {
+                size: 48,
+                decoder_share: 0.5,
+                perceptual_size: 32,
+                learning_rate: 1e-3,
+                mask_grid: 12,
+                edge_scale: 50.0,
+                start_steps: 100,
+                start_boost: 2.0,
                 ..small
             },
             Preset::Paper => Config {
@@ -181,6 +216,46 @@ impl Config {
     /// ```
     pub fn decoder_width(&self) -> usize {
         ((self.width as f64 * self.decoder_share).round() as usize).max(1)
+    }
+
+    /// Returns the strength of the spatial prior after `step` steps: `20 max(0, 1 - step / spread_steps)`. See
+    /// [`Detector::spread`](crate::model::detector::Detector::spread).
+    ///
+    /// ```
+    /// use autolink::{Config, Preset};
+    /// let config = Config { start_steps: 100, ..Config::preset(Preset::Small) };
+    /// assert_eq!([0, 50, 100, 200].map(|step| config.spread(step)), [20.0, 10.0, 0.0, 0.0]);
+    /// ```
+    pub fn spread(&self, step: usize) -> f64 {
+        20.0 * self.start(step)
+    }
+
+    /// Returns the learning rate of the step after `step` steps: `start_boost` times [`Config::learning_rate`] at first, and that from
+    /// `start_steps` on.
+    ///
+    /// ```
+    /// use autolink::{Config, Preset};
+    /// let config = Config { learning_rate: 1e-3, start_steps: 100, start_boost: 3.0, ..Config::preset(Preset::Small) };
+    /// assert_eq!([0, 50, 100, 200].map(|step| config.learning_rate_after(step)), [3e-3, 2e-3, 1e-3, 1e-3]);
+    /// ```
+    pub fn learning_rate_after(&self, step: usize) -> f64 {
+        self.learning_rate * (1.0 + (self.start_boost - 1.0) * self.start(step))
+    }
+
+    /// Returns the images of the step after `step` steps and how many of them are in memory at once: a share of the batch during the
+    /// start, in whole micro-batches.
+    pub fn batch_after(&self, step: usize) -> [usize; 2] {
+        if step >= self.start_steps {
+            return [self.batch, self.micro_batch];
+        }
+        let batch = ((self.batch as f64 * self.start_batch) as usize).max(1);
+        let micro_batch = self.micro_batch.min(batch);
+        [batch - batch % micro_batch, micro_batch]
+    }
+
+    /// Returns how much of the start is left, from 1 to 0: `max(0, 1 - step / start_steps)`.
+    fn start(&self, step: usize) -> f64 {
+        self.start_steps.saturating_sub(step) as f64 / self.start_steps.max(1) as f64
     }
 
     /// Returns whether a change from `self` to `next` keeps the model and the optimiser (true) or starts a new run (false).
@@ -293,6 +368,12 @@ settings! {
         "How much faster edge weights learn than the network. Higher values settle on a skeleton sooner.";
     edge_start "Initial edge weight" 0.001..=1.0 step None, unit "", paper 0.018, live false:
         "Brightness of every edge before training. Bright edges move keypoints from the first step; faint edges give a sparser skeleton.";
+    start_steps "Start" 0.0..=10000.0 step Some(1.0), unit "steps", paper 0.0, live false:
+        "At first, keypoints are pulled apart, so that they do not start as one heap. The pull fades over this many steps.";
+    start_boost "Learning-rate boost" 1.0..=10.0 step None, unit "times at the start", paper 1.0, live false:
+        "Factor of the learning rate at the first step. It falls to 1 over the steps of the start.";
+    start_batch "Batch at the start" 0.25..=1.0 step Some(0.25), unit "of the batch size", paper 1.0, live false:
+        "Share of the batch that each step of the start takes. The first steps need fewer images than later ones.";
 }
 
 #[cfg(test)]
@@ -301,7 +382,7 @@ mod tests {
 
     #[test]
     fn validate_accepts_presets() {
-        for preset in [Preset::Tiny, Preset::Small, Preset::Paper] {
+        for preset in Preset::ALL {
             Config::preset(preset)
                 .validate()
                 .expect("a preset is valid");

@@ -28,7 +28,7 @@ pub enum KernelBackend {
 
 /// An adapter's properties, by which its kernels are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Adapter {
+pub struct AdapterProperties {
     /// The smallest subgroup, within which invocations work in step and exchange values; 1 where there are no subgroups.
     pub lanes: usize,
     /// A CPU that plays a GPU (lavapipe, SwiftShader): loads are expensive there, and registers are memory.
@@ -37,10 +37,10 @@ pub struct Adapter {
     pub requires_enable: bool,
 }
 
-impl Adapter {
+impl AdapterProperties {
     /// Describes an adapter of `lanes` lanes, with the compiler of this build.
-    pub fn new(lanes: usize, is_software: bool) -> Adapter {
-        Adapter {
+    pub fn new(lanes: usize, is_software: bool) -> AdapterProperties {
+        AdapterProperties {
             lanes,
             is_software,
             requires_enable: cfg!(target_family = "wasm"),
@@ -48,12 +48,12 @@ impl Adapter {
     }
 
     /// Describes the adapter of a device by its name and its properties, which browsers do not report.
-    fn detect(device: &CubeDevice) -> Adapter {
+    fn detect(device: &CubeDevice) -> AdapterProperties {
         let client = device.client();
         let properties = client.properties();
         let name = &properties.identity.name;
         if name.starts_with("SwiftShader") {
-            return Adapter::new(4, true);
+            return AdapterProperties::new(4, true);
         }
         // Lavapipe names the width of its registers, "llvmpipe (LLVM 15.0.6, 256 bits)": as many lanes of 32 bits.
         if let Some(words) = name.strip_prefix("llvmpipe") {
@@ -65,7 +65,7 @@ impl Adapter {
                 ..=4 => 1,
                 lanes => lanes,
             };
-            return Adapter::new(lanes, true);
+            return AdapterProperties::new(lanes, true);
         }
         let has_subgroups = properties.features.plane.contains(Plane::Ops);
         let lanes = if has_subgroups {
@@ -73,7 +73,7 @@ impl Adapter {
         } else {
             1
         };
-        Adapter::new(lanes, false)
+        AdapterProperties::new(lanes, false)
     }
 }
 
@@ -81,7 +81,7 @@ impl Adapter {
 #[derive(Clone, Copy, Default)]
 struct Facts {
     /// As registered, or else as detected at first use.
-    adapter: Option<Adapter>,
+    adapter: Option<AdapterProperties>,
     uses_references: bool,
     checks_bounds: bool,
 }
@@ -123,16 +123,16 @@ pub async fn open_gpu() -> Result<Device> {
 
 /// Sets the adapter of a GPU, before its first kernel. In a browser only the page can know it; natively it is detected.
 /// See `gpu_convolutions_without_subgroups_equal_the_cpu` in `tests/ops.rs`.
-pub fn register(device: &Device, adapter: Adapter) {
+pub fn register(device: &Device, adapter: AdapterProperties) {
     if let Some(device) = gpu(device) {
         change(&device, |facts| facts.adapter = Some(adapter));
     }
 }
 
 /// Returns the adapter of a device, as [`register`]ed or as detected.
-pub(crate) fn adapter(device: &CubeDevice) -> Adapter {
+pub(crate) fn adapter(device: &CubeDevice) -> AdapterProperties {
     facts(device).adapter.unwrap_or_else(|| {
-        let detected = Adapter::detect(device);
+        let detected = AdapterProperties::detect(device);
         change(device, |facts| facts.adapter = Some(detected));
         detected
     })

@@ -114,3 +114,51 @@ fn configure_keeps_edge_weights_when_their_scale_changes() {
     }
     assert!(trainer.step(&images).loss.into_scalar::<f32>().is_finite());
 }
+
+/// Without the start, untrained keypoints are one heap in the middle.
+#[test]
+fn start_spreads_keypoints_and_fades() {
+    let device = Device::flex();
+    let config = Config {
+        keypoints: 6,
+        size: 32,
+        width: 4,
+        batch: 4,
+        micro_batch: 2,
+        loss: LossKind::Pixel,
+        start_steps: 3,
+        start_batch: 0.5,
+        ..Config::preset(Preset::Tiny)
+    };
+    let without = Config {
+        start_steps: 0,
+        ..config.clone()
+    };
+    let images = || Tensor::zeros([1, 3, 32, 32], &device);
+    // The smallest distance between two keypoints.
+    let apart = |model: &AutoLink| {
+        let points = values(model.detector.forward(images()).keypoints);
+        let pairs = (0..6).flat_map(|i| (0..i).map(move |j| (i, j)));
+        pairs
+            .map(|(i, j)| {
+                (points[2 * i] - points[2 * j]).hypot(points[2 * i + 1] - points[2 * j + 1])
+            })
+            .fold(f32::INFINITY, f32::min)
+    };
+    assert!(apart(&AutoLink::init(&without, &device)) < 0.1);
+    assert!(apart(&AutoLink::init(&config, &device)) > 0.3);
+
+    assert_eq!(
+        [0, 2, 3].map(|step| config.batch_after(step)),
+        [[2, 2], [2, 2], [4, 2]]
+    );
+    let mut trainer = Trainer::new(&config, 4, &device, None).expect("a valid config");
+    let dataset = puppets(4, 0, 32).dataset;
+    let spread = [0; 4].map(|_| {
+        let now = trainer.model().detector.spread;
+        trainer.step(&dataset);
+        now
+    });
+    assert_eq!(spread, [0, 1, 2, 3].map(|step| config.spread(step)));
+    assert!(spread[0] > spread[2] && spread[2] > 0.0 && spread[3] == 0.0);
+}

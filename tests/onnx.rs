@@ -26,6 +26,7 @@ fn onnxruntime_finds_the_same_keypoints() {
         batch: 4,
         micro_batch: 4,
         loss: LossKind::Pixel,
+        start_steps: 20, // the spatial prior is exported, too
         ..Config::preset(Preset::Tiny)
     };
     let (device, size, count) = (Device::flex(), config.size, config.keypoints);

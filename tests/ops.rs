@@ -3,7 +3,7 @@
 
 mod needs;
 
-use autolink::device::{self, Adapter, KernelBackend};
+use autolink::device::{self, AdapterProperties, KernelBackend};
 use autolink::ops;
 use burn::tensor::wgpu::{MemoryConfiguration, WgpuBackend};
 use burn::tensor::{Device, DeviceKind, Tensor, TensorData};
@@ -70,7 +70,7 @@ fn gpu() -> Option<Device> {
 }
 
 /// Opens the GPU once more, as a device of its own that runs the kernels of `adapter`.
-fn gpu_as(adapter: Adapter) -> Option<Device> {
+fn gpu_as(adapter: AdapterProperties) -> Option<Device> {
     needs::gpu()?;
     let kinds = [
         DeviceKind::DefaultDevice,
@@ -126,7 +126,7 @@ fn half() -> usize {
 /// As on a GPU in a browser without subgroups, where every lane loads for itself.
 #[test]
 fn gpu_convolutions_without_subgroups_equal_the_cpu() {
-    if let Some(gpu) = gpu_as(Adapter::new(1, false)) {
+    if let Some(gpu) = gpu_as(AdapterProperties::new(1, false)) {
         convolutions(&gpu, 1e-4, &SHAPES[half()..]);
     }
 }
@@ -134,7 +134,7 @@ fn gpu_convolutions_without_subgroups_equal_the_cpu() {
 /// As on SwiftShader in a browser without subgroups.
 #[test]
 fn software_gpu_convolutions_equal_the_cpu() {
-    if let Some(gpu) = gpu_as(Adapter::new(1, true)) {
+    if let Some(gpu) = gpu_as(AdapterProperties::new(1, true)) {
         convolutions(&gpu, 1e-4, &SHAPES[..SHAPES.len() - half()]);
     }
 }
@@ -142,7 +142,7 @@ fn software_gpu_convolutions_equal_the_cpu() {
 /// As on SwiftShader, where four lanes work together; lavapipe takes long to compile these kernels.
 #[test]
 fn quad_gpu_convolutions_equal_the_cpu() {
-    if let Some(gpu) = gpu_as(Adapter::new(4, true)) {
+    if let Some(gpu) = gpu_as(AdapterProperties::new(4, true)) {
         convolutions(&gpu, 1e-4, &SHAPES[..5]);
     }
 }

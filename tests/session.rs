@@ -322,8 +322,12 @@ fn old_runs_resume_with_their_old_seeding() {
 
 #[test]
 fn resume_continues_bit_identically() {
+    // Saved at step 40, in the middle of its start.
     let config = Config {
         flip: true,
+        start_steps: 60,
+        start_boost: 3.0,
+        start_batch: 0.5,
         ..small()
     };
     let mut whole = session(config.clone());

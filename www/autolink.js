@@ -100,7 +100,10 @@ export async function createSession(options = {}) {
  */
 function startWorker(module) {
   const script = new Blob([`import ${JSON.stringify(module)};`], { type: "text/javascript" });
-  return new Worker(URL.createObjectURL(script), { type: "module", name: `log:${new URLSearchParams(location.search).get("log") ?? "warn"}` }); // the level of its log
+  return new Worker(URL.createObjectURL(script), {
+    type: "module",
+    name: `log:${new URLSearchParams(location.search).get("log") ?? "warn"}`,
+  }); // the level of its log
 }
 
 /** One engine with its images, its run and its annotation project. {@link createSession} makes one. */
@@ -134,9 +137,7 @@ export class Session {
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
       const detail = event.message ? ` (${event.message})` : "";
-      this.#crash(
-        this.#booted ? `The engine stopped unexpectedly${detail}.` : `The engine could not be loaded${detail}.`,
-      );
+      this.#crash(this.#booted ? `The engine stopped unexpectedly${detail}.` : `The engine could not be loaded${detail}.`);
     });
     this.#worker.addEventListener("messageerror", () => this.#crash("A message from the engine could not be read."));
     /** Resolves when the engine is ready. */
@@ -590,7 +591,8 @@ export class Session {
   #receive(event) {
     if (this.#ended) return;
     if (event.type === "builds") {
-      if (event.builds.some((build) => build !== BUILD)) this.#end(new EngineError("build", "The page and its engine come from different builds. Reload the page."));
+      if (event.builds.some((build) => build !== BUILD))
+        this.#end(new EngineError("build", "The page and its engine come from different builds. Reload the page."));
       return;
     }
     if (event.type === "booted") {

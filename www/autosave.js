@@ -105,7 +105,9 @@ export class Autosave {
     } catch (error) {
       if (error instanceof EngineError && error.kind === "crash") return false;
       const comesBack = this.#replacing ? " If you continue, you can restore the run until you close the page." : "";
-      return confirm(`The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without storing it?`);
+      return confirm(
+        `The browser cannot store this run of ${counted(step, "step")}: ${reasonOf(error)}.${comesBack} Continue without storing it?`,
+      );
     }
   }
 
@@ -143,7 +145,10 @@ export class Autosave {
   async #write(run, step, file) {
     const own = await this.#claim(run);
     const { id, name, source } = own;
-    await this.#saves.write({ id, name, source, leftOut: this.#store.state.removedImages, date: Date.now(), step, thumbnail: this.#page.thumbnail() }, file);
+    await this.#saves.write(
+      { id, name, source, leftOut: this.#store.state.removedImages, date: Date.now(), step, thumbnail: this.#page.thumbnail() },
+      file,
+    );
     const { run: now } = this.#store.state;
     this.#store.set({ autosaveError: "", ...(now.id === id ? { run: { ...now, savedStep: step } } : {}) });
     await this.refresh();

@@ -21,7 +21,7 @@ const DRAW_EVERY = 250;
  * @param {number} high
  * @returns {[number, number]}
  */
-function fromFirst(_plot, low, high) {
+function stepRange(_plot, low, high) {
   const first = low > 1 ? low : 0;
   return [first, Math.max(first + 10, high ?? 0)];
 }
@@ -62,7 +62,7 @@ export class LossChart {
         ...this.#size(),
         legend: { show: false },
         cursor: { y: false, drag: { setScale: false }, points: { size: 8 } },
-        scales: { score: { range: (_plot, _low, high) => [0, Math.max(0.05, high ?? 0.05)] }, x: { time: false, range: fromFirst } },
+        scales: { score: { range: (_plot, _low, high) => [0, Math.max(0.05, high ?? 0.05)] }, x: { time: false, range: stepRange } },
         axes: [
           { ...axis, size: 30 * rem, gap: 6, space: 56 * rem, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4] },
           {

@@ -102,9 +102,7 @@ export class Controls {
     this.#root.run.append(this.#presetField(state.presets));
     for (const setting of state.settings) {
       const main = MAIN.has(setting.name);
-      const place = setting.live
-        ? main ? this.#root.live : this.#root.advancedLive
-        : main ? this.#root.run : this.#root.advancedRun;
+      const place = setting.live ? (main ? this.#root.live : this.#root.advancedLive) : main ? this.#root.run : this.#root.advancedRun;
       place.append(this.#numberField(setting));
     }
     for (const choice of CHOICES) this.#root.advancedRun.append(this.#choiceField(choice));
@@ -123,7 +121,10 @@ export class Controls {
       placeholder: "no limit",
       "data-testid": "steps",
     });
-    input.addEventListener("change", () => input.reportValidity() && this.#handlers.stopStep(input.value === "" ? null : input.valueAsNumber));
+    input.addEventListener(
+      "change",
+      () => input.reportValidity() && this.#handlers.stopStep(input.value === "" ? null : input.valueAsNumber),
+    );
     this.#stopStep = input;
     return field({
       id: "set-steps",
@@ -137,7 +138,11 @@ export class Controls {
   /** @param {PageState["presets"]} presets */
   #presetField(presets) {
     const select = element("select", { id: "set-preset", "data-testid": "preset" });
-    for (const [name] of presets) select.append(option(name, capitalised(name)));
+    for (const [name] of presets) {
+      const choice = option(name, capitalised(name));
+      choice.hidden = name === "tiny"; // only links from before name it
+      select.append(choice);
+    }
     const custom = option("custom", "Custom");
     custom.disabled = true;
     select.append(custom);
@@ -146,7 +151,7 @@ export class Controls {
     return field({
       id: "set-preset",
       label: "Preset",
-      help: "Sets all settings at once. Tiny is fast on a CPU, small places keypoints better, paper needs a large GPU and hours.",
+      help: "Sets all settings at once. Quick suits a CPU, small places keypoints better and suits a GPU, paper needs a large GPU and hours.",
       input: select,
     });
   }
@@ -246,9 +251,7 @@ export class Controls {
  */
 export function startsNewRun(patch, { settings, config }) {
   const live = new Set(settings.filter((setting) => setting.live).map((setting) => setting.name));
-  return Object.entries(patch).some(
-    ([name, value]) => !live.has(name) && config?.[/** @type {keyof protocol.Config} */ (name)] !== value,
-  );
+  return Object.entries(patch).some(([name, value]) => !live.has(name) && config?.[/** @type {keyof protocol.Config} */ (name)] !== value);
 }
 
 /**
@@ -258,9 +261,7 @@ export function startsNewRun(patch, { settings, config }) {
  */
 function presetOf(config, presets) {
   const same = (/** @type {protocol.Config} */ other) =>
-    Object.entries(other).every(
-      ([name, value]) => name === "seed" || config[/** @type {keyof protocol.Config} */ (name)] === value,
-    );
+    Object.entries(other).every(([name, value]) => name === "seed" || config[/** @type {keyof protocol.Config} */ (name)] === value);
   return presets.find(([, preset]) => same(preset))?.[0];
 }
 

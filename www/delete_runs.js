@@ -65,12 +65,12 @@ export function openDeleteRuns(store, saves, remove, refresh) {
     setStatus("");
     if (!dialog.open) dialog.showModal();
   };
-  byId("stored-choose").addEventListener("click", open);
+  byId("choose-runs").addEventListener("click", open);
 
   const show = (/** @type {Saved[]} */ list) => {
     const count = `${list.length} ${list.length === 1 ? "run is" : "runs are"} stored in this browser`;
-    byId("stored-many").hidden = list.length <= MOST_RUNS;
-    byId("stored-many-text").textContent = `${count}. Choose which ones to delete.`;
+    byId("too-many-runs").hidden = list.length <= MOST_RUNS;
+    byId("too-many-runs-text").textContent = `${count}. Choose which ones to delete.`;
     byId("delete-runs-text").textContent =
       list.length > MOST_RUNS ? `${count}, and each takes space. Delete those that you no longer need, or keep them all.` : `${count}.`;
     byId("delete-runs-list").replaceChildren(

@@ -121,7 +121,8 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   });
   const radius = points.length > 24 ? 0.026 : 0.038;
   const circles = points.map(
-    ([x, y], k) => `<circle cx="${n(x)}" cy="${n(y)}" r="${radius}" fill="${palette[k] ?? "#ffffff"}"><title>Keypoint ${k + 1}</title></circle>`,
+    ([x, y], k) =>
+      `<circle cx="${n(x)}" cy="${n(y)}" r="${radius}" fill="${palette[k] ?? "#ffffff"}"><title>Keypoint ${k + 1}</title></circle>`,
   );
   return [
     `<rect width="1" height="1" fill-opacity="0.3"/>`,

@@ -53,14 +53,14 @@ export function isLabels({ name }) {
 export async function droppedFiles(transfer) {
   // All items are read before the first await, because the list is empty after the event.
   const items = Array.from(transfer.items ?? []).filter(({ kind }) => kind === "file");
-  const parts = items.map((item) => ({ entry: attempted(() => item.webkitGetAsEntry()), file: attempted(() => item.getAsFile()) }));
-  const plain = Array.from(transfer.files, named);
+  const parts = items.map((item) => ({ entry: tryOrNull(() => item.webkitGetAsEntry()), file: tryOrNull(() => item.getAsFile()) }));
+  const plain = Array.from(transfer.files, toNamedFile);
   /** @type {Dropped} */ const dropped = { files: [], failed: [] };
   if (parts.length === 0) dropped.files = plain;
   await Promise.all(
     parts.map(async ({ entry, file }) => {
       if (entry) await walk(entry, file, dropped);
-      else if (file) dropped.files.push(named(file));
+      else if (file) dropped.files.push(toNamedFile(file));
       else dropped.failed.push({ name: "A file", reason: UNREADABLE });
     }),
   );
@@ -72,7 +72,7 @@ export async function droppedFiles(transfer) {
 const UNREADABLE = "The browser could not read this file. Drop it again, or choose it with the button.";
 
 /** @template T @param {() => T} act @returns {T | null} */
-function attempted(act) {
+function tryOrNull(act) {
   try {
     return act();
   } catch {
@@ -86,22 +86,20 @@ function attempted(act) {
  * @returns {NamedFile[]}
  */
 export function pickedFiles(files) {
-  return tidy(Array.from(files, named));
+  return tidy(Array.from(files, toNamedFile));
 }
 
 /**
  * @param {File} file
  * @returns {NamedFile}
  */
-function named(file) {
+function toNamedFile(file) {
   return { file, name: file.webkitRelativePath || file.name };
 }
 
 /** @param {NamedFile[]} files */
 function tidy(files) {
-  return files
-    .filter(({ name }) => !CLUTTER.test(name))
-    .sort((a, b) => byName.compare(a.name, b.name));
+  return files.filter(({ name }) => !CLUTTER.test(name)).sort((a, b) => byName.compare(a.name, b.name));
 }
 
 /**
@@ -128,7 +126,10 @@ async function walk(entry, file, dropped) {
       await Promise.all(portion.map((child) => walk(child, null, dropped)));
     }
   } catch {
-    dropped.failed.push({ name: `${name}/`, reason: "The browser could not read all of this folder. Drop it again, or choose it with the button." });
+    dropped.failed.push({
+      name: `${name}/`,
+      reason: "The browser could not read all of this folder. Drop it again, or choose it with the button.",
+    });
   }
 }
 
@@ -145,7 +146,8 @@ export function acceptDrops(zone, onFiles, say) {
   const mark = () => zone.classList.toggle("is-target", depth > 0);
   const carriesFiles = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") ?? false;
   // Text can be dropped into a field.
-  const isTyped = (/** @type {DragEvent} */ { target }) => target instanceof Element && target.closest("input, textarea, [contenteditable]") !== null;
+  const isTyped = (/** @type {DragEvent} */ { target }) =>
+    target instanceof Element && target.closest("input, textarea, [contenteditable]") !== null;
 
   addEventListener("dragstart", () => (isOurs = true), true);
   addEventListener("dragend", () => (isOurs = false), true);
@@ -173,8 +175,12 @@ export function acceptDrops(zone, onFiles, say) {
     mark();
     if (isOurs || !event.dataTransfer) return;
     const { types } = event.dataTransfer;
-    if (carriesFiles(event)) droppedFiles(event.dataTransfer).then(onFiles, (error) => say(`The dropped files could not be read (${error instanceof Error ? error.message : error}). Choose them with the button.`));
-    else if (types.includes("text/uri-list")) say("This is a link or an image from another page, not a file. Save the image first, then drop its file.");
+    if (carriesFiles(event))
+      droppedFiles(event.dataTransfer).then(onFiles, (error) =>
+        say(`The dropped files could not be read (${error instanceof Error ? error.message : error}). Choose them with the button.`),
+      );
+    else if (types.includes("text/uri-list"))
+      say("This is a link or an image from another page, not a file. Save the image first, then drop its file.");
     else say("This is text, not a file. Drop images, videos, folders or zips.");
   });
 }

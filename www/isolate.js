@@ -27,11 +27,14 @@ if (typeof window === "undefined") {
   });
 } else if (!crossOriginIsolated && navigator.serviceWorker && !sessionStorage.getItem("isolating")) {
   // Once per tab: a second attempt would not help.
-  const again = () => {
+  const reloadOnce = () => {
     sessionStorage.setItem("isolating", "tried");
     location.reload();
   };
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
-  navigator.serviceWorker.addEventListener("controllerchange", again);
-  navigator.serviceWorker.register(script.src).then(({ active }) => active && again(), () => {});
+  navigator.serviceWorker.addEventListener("controllerchange", reloadOnce);
+  navigator.serviceWorker.register(script.src).then(
+    ({ active }) => active && reloadOnce(),
+    () => {},
+  );
 }

@@ -6,13 +6,13 @@
  */
 
 /** Selector of fields that take text, and below of all fields that take some keys. */
-export const WRITING = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
+export const TEXT_FIELDS = "input:not([type=range], [type=checkbox], [type=radio], [type=file]), textarea, [contenteditable]";
 const FIELDS = "input, select, textarea, [contenteditable]";
 
 /** Returns true if a dialog, the tour or a field handles a key.
  * @param {KeyboardEvent} event
  */
-export function isTaken(event, fields = FIELDS) {
+export function isKeyHandled(event, fields = FIELDS) {
   const target = event.target instanceof Element ? event.target : document.body;
   const isOpen = document.querySelector("dialog[open]") !== null || document.body.classList.contains("driver-active");
   return isOpen || target.closest(fields) !== null;
@@ -22,7 +22,7 @@ export function listenForHelp() {
   const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("keys"));
   for (const button of document.querySelectorAll("[data-open='keys']")) button.addEventListener("click", () => dialog.showModal());
   addEventListener("keydown", (event) => {
-    if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey || isTaken(event, WRITING)) return;
+    if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey || isKeyHandled(event, TEXT_FIELDS)) return;
     event.preventDefault();
     dialog.showModal();
   });

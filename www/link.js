@@ -28,7 +28,7 @@ export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed
 const HANDS = { most: 2062, usual: 400 };
 const MOST_PUPPETS = 20_000;
 /** Parameters that are not settings. */
-const OTHERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
+const OTHER_PARAMETERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
 /** Pattern of the names of parts. */
 const PART = /^[a-z][a-z_-]*$/;
 
@@ -42,7 +42,8 @@ const PART = /^[a-z][a-z_-]*$/;
  */
 export function readLink(query, { settings, presets }, handsUrl, isPart) {
   /** @type {string[]} */ const notes = [];
-  const refuse = (/** @type {string} */ name, /** @type {string} */ why) => void notes.push(`“${name}=${query.get(name)}” was ignored: ${why}.`);
+  const refuse = (/** @type {string} */ name, /** @type {string} */ why) =>
+    void notes.push(`“${name}=${query.get(name)}” was ignored: ${why}.`);
 
   const wanted = query.get("preset");
   const named = presets.find(([name]) => name === wanted);
@@ -51,7 +52,7 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
 
   /** @type {Record<string, number | string | boolean>} */ const patch = {};
   for (const name of new Set(query.keys())) {
-    if (OTHERS.includes(name)) continue;
+    if (OTHER_PARAMETERS.includes(name)) continue;
     const text = query.get(name) ?? "";
     const setting = settings.find((setting) => setting.name === name);
     const choice = CHOICES.find((choice) => choice.name === name);
@@ -60,7 +61,8 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
       if (value === null) refuse(name, `${setting.label} must be ${range(setting.min, setting.max, setting.step)}`);
       else patch[name] = value;
     } else if (choice) {
-      if (!choice.options.some(([value]) => value === text)) refuse(name, `${choice.label} must be ${choice.options.map(([value]) => value).join(" or ")}`);
+      if (!choice.options.some(([value]) => value === text))
+        refuse(name, `${choice.label} must be ${choice.options.map(([value]) => value).join(" or ")}`);
       else patch[name] = name === "flip" ? text === "true" : text;
     } else refuse(name, "this page has no such setting");
   }
@@ -90,23 +92,30 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   if (steps !== null && stopStep === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
 
   const hide = hidden(query);
-  const asked = (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter(Boolean);
+  const asked = (query.get("hide") ?? "")
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
   const has = (/** @type {string} */ part) =>
-    hide.includes(part) && (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
+    hide.includes(part) &&
+    (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
   for (const part of asked.filter((part) => !has(part))) notes.push(`“hide=${part}” was ignored: no part of this page has that name.`);
 
   const start = query.get("start");
   if (start !== null && start !== "1" && start !== "0") refuse("start", "it must be 1 or 0");
   const backend = query.get("backend");
   if (backend !== null && backend !== "cpu" && backend !== "gpu") refuse("backend", "the backends are cpu and gpu");
-  return { config: isSet ? { ...completed(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
+  return { config: isSet ? { ...applyPatch(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
 }
 
 /** Returns the names of the parts that an address hides.
  * @param {URLSearchParams} query
  */
 export function hidden(query) {
-  return (query.get("hide") ?? "").split(",").map((part) => part.trim()).filter((part) => PART.test(part));
+  return (query.get("hide") ?? "")
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => PART.test(part));
 }
 
 /** Hides parts of the page and settings, also those added later.
@@ -159,9 +168,9 @@ export function linkTo(address, { presets }, { config, source, stopStep, hide, s
  */
 function differences(preset, config) {
   const batch = config.batch === preset.batch ? {} : { batch: config.batch };
-  const basis = completed(preset, batch);
-  return Object.entries(config).filter(
-    ([name, value]) => (name in batch ? true : basis[/** @type {keyof protocol.Config} */ (name)] !== value),
+  const basis = applyPatch(preset, batch);
+  return Object.entries(config).filter(([name, value]) =>
+    name in batch ? true : basis[/** @type {keyof protocol.Config} */ (name)] !== value,
   );
 }
 
@@ -170,7 +179,7 @@ function differences(preset, config) {
  * @param {Partial<protocol.Config>} patch
  * @returns {protocol.Config}
  */
-function completed(preset, patch) {
+function applyPatch(preset, patch) {
   const whole = patch.batch !== undefined && preset.micro_batch === preset.batch ? { micro_batch: patch.batch } : {};
   return { ...preset, ...whole, ...patch };
 }

@@ -13,16 +13,16 @@ import { startsNewRun } from "./controls.js";
 import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./files.js";
 import { Autosave } from "./autosave.js";
 import { counted, dateText, grouped } from "./format.js";
-import { WRITING, isTaken, listenForHelp } from "./keys.js";
+import { TEXT_FIELDS, isKeyHandled, listenForHelp } from "./keys.js";
 import { PUPPETS, hidden, hide, readLink } from "./link.js";
 import { fileOf, imagesOf, trainedModels } from "./models.js";
 import { byId, saveButtons, showPage } from "./page.js";
-import { optional } from "./optional.js";
+import { loadOptional } from "./optional.js";
 import { openImages } from "./images/panel.js";
 import { loadDemoRun } from "./demo.js";
 import { Saves } from "./saves.js";
-import { insecure } from "./secure.js";
-import { Store, backTo, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
+import { insecureContextNote } from "./secure.js";
+import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -65,7 +65,17 @@ async function startNow() {
   const { config: kept, run, saves: list, autosaveError, persisted, models, removedImages, demo, stopStep, replacedRun } = store.state;
   const isRestart = session !== null;
   const resumes = transport.takeResumesAfterRestart();
-  store.set({ ...initialState(), saves: list, autosaveError, persisted, models, stopStep, replacedRun, ...demoState(demo), message: { kind: "info", text: "Loading the engine." } });
+  store.set({
+    ...initialState(),
+    saves: list,
+    autosaveError,
+    persisted,
+    models,
+    stopStep,
+    replacedRun,
+    ...demoState(demo),
+    message: { kind: "info", text: "Loading the engine." },
+  });
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
   try {
@@ -74,7 +84,12 @@ async function startNow() {
     if (session === starting) {
       starting.close();
       const { message } = store.state;
-      store.set({ engine: "ended", progress: null, run, message: { remedies: message?.remedies ?? ["start-again"], ...messageFor(error) } });
+      store.set({
+        engine: "ended",
+        progress: null,
+        run,
+        message: { remedies: message?.remedies ?? ["start-again"], ...messageFor(error) },
+      });
     }
     return;
   }
@@ -104,8 +119,9 @@ let hasFollowedLink = false;
 async function followLink() {
   hasFollowedLink = true;
   const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
-  if (query.has("hands") && !addressOf(query.get("hands"))) link.notes.push(`“hands=${query.get("hands")}” was ignored: it is not an address.`);
-  if (insecure()) link.notes.push(insecure());
+  if (query.has("hands") && !addressOf(query.get("hands")))
+    link.notes.push(`“hands=${query.get("hands")}” was ignored: it is not an address.`);
+  if (insecureContextNote()) link.notes.push(insecureContextNote());
   if (link.source) currentSources = [link.source];
   store.set({ stopStep: link.stopStep });
   if (link.config) {
@@ -185,7 +201,7 @@ function receive(event) {
         isPausing: state.isPausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
         ...(fresh ? { ...newRunState(), snapshots: [], scores: [] } : {}),
-        ...(wentBack ? backTo(state, event.step) : {}),
+        ...(wentBack ? truncateToStep(state, event.step) : {}),
         ...(event.phase === "empty" && !state.demo ? { views: null, stages: null, about: "" } : {}),
       });
       break;
@@ -236,7 +252,16 @@ function receive(event) {
 /** The part of the state that a new run resets. @returns {Partial<PageState>} */
 function newRunState() {
   const { name, source } = store.state.run;
-  return { ...autosave.takeReplaced(), run: newRun(name, source), loss: null, stepsPerSecond: null, elapsed: 0, history: initialState().history, historyLength: 0, model: "" };
+  return {
+    ...autosave.takeReplaced(),
+    run: newRun(name, source),
+    loss: null,
+    stepsPerSecond: null,
+    elapsed: 0,
+    history: initialState().history,
+    historyLength: 0,
+    model: "",
+  };
 }
 
 /** Shows an opened model or run. A run brings its losses, a model does not.
@@ -247,7 +272,16 @@ function resumed({ about, losses }) {
   const history = { steps: losses.map((_, i) => last - losses.length + i + 1), losses };
   const fresh = newRunState();
   if (fresh.run) fresh.run.savedStep = last;
-  store.set({ ...fresh, snapshots: [], scores: [], loss: losses.at(-1) ?? null, history, historyLength: losses.length, model: about, staged: {} });
+  store.set({
+    ...fresh,
+    snapshots: [],
+    scores: [],
+    loss: losses.at(-1) ?? null,
+    history,
+    historyLength: losses.length,
+    model: about,
+    staged: {},
+  });
 }
 
 /** @param {string} text */
@@ -262,7 +296,11 @@ function crashed(text) {
     resetting: false,
     progress: null,
     // After loading, the GPU is the most likely cause.
-    message: { kind: "error", text: `${text}${runSafety()}`, remedies: restartRemedies(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu") },
+    message: {
+      kind: "error",
+      text: `${text}${runSafety()}`,
+      remedies: restartRemedies(Boolean(session?.booted) && state.backend !== "cpu" && forced !== "cpu"),
+    },
   });
 }
 
@@ -290,7 +328,8 @@ function messageFor(error) {
   const text = error instanceof Error ? error.message : String(error);
   if (error instanceof EngineError && error.kind === "build") return { kind: "error", text, remedies: ["reload"] };
   // A run that diverged went back to its last finite step.
-  if (error instanceof EngineError && error.kind === "training" && store.state.step > 0) return { kind: "error", text, remedies: ["go-on"] };
+  if (error instanceof EngineError && error.kind === "training" && store.state.step > 0)
+    return { kind: "error", text, remedies: ["continue-run"] };
   // If the GPU fails, the CPU is offered.
   const isBackend = error instanceof EngineError && error.kind === "backend";
   if (!isBackend || (forced !== "gpu" && store.state.backend !== "gpu")) return { kind: "error", text };
@@ -356,7 +395,11 @@ async function loadNow(source, adds) {
     const loaded = await loader.load(source, { adds });
     if (loaded) {
       currentSources = adds ? [...currentSources, source] : [source];
-      store.set({ run: { ...store.state.run, ...describeSources(currentSources) }, files: currentSources.filter(isUserFiles).flat(), ...(adds ? {} : { removedImages: [] }) });
+      store.set({
+        run: { ...store.state.run, ...describeSources(currentSources) },
+        files: currentSources.filter(isUserFiles).flat(),
+        ...(adds ? {} : { removedImages: [] }),
+      });
     } else message = { kind: "info", text: "Loading was cancelled. The previous images are still here." };
   } catch (error) {
     if (error instanceof EngineError && error.kind === "crash") return false;
@@ -620,7 +663,7 @@ const autosave = new Autosave(store, saves, { session: () => session, sources: (
 const refresh = () => autosave.refresh();
 /** Shows an error as the message. */
 const showError = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
-const sharing = optional(
+const sharing = loadOptional(
   async () => {
     const { Share } = await import("./share.js");
     return new Share(store, download);
@@ -631,7 +674,14 @@ const sharing = optional(
 openDeleteRuns(store, saves, removeStored, refresh);
 /** What a file is known by: ownImages content. @param {File} file @returns {Promise<string>} */
 const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
-const imagePanel = openImages(store, { load, currentLoad: () => currentLoad, removeImages, change, identify, thumbnails: async (first, count) => session?.thumbnails(first, count) });
+const imagePanel = openImages(store, {
+  load,
+  currentLoad: () => currentLoad,
+  removeImages,
+  change,
+  identify,
+  thumbnails: async (first, count) => session?.thumbnails(first, count),
+});
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset });
 
@@ -649,16 +699,25 @@ function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   const others = files.filter((file) => !isLabels(file));
   if (others.length) annotate.detect(others, failed, labels);
   else if (labels.length) annotate.importLabels(labels, failed);
-  else store.set({ fileNotes: failed, message: { kind: "error", text: failed.length ? `${failed[0].name}: ${failed[0].reason}` : "There are no files to read. Drop images, videos, folders or zips." } });
+  else
+    store.set({
+      fileNotes: failed,
+      message: {
+        kind: "error",
+        text: failed.length
+          ? `${failed[0].name}: ${failed[0].reason}`
+          : "There are no files to read. Drop images, videos, folders or zips.",
+      },
+    });
 }
 
 /** Shows Train or Annotate, by the address. */
-function showHalf() {
+function showTab() {
   const annotating = isAnnotating();
-  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-half]"))) {
-    part.hidden = (part.dataset.half === "annotate") !== annotating;
+  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tab]"))) {
+    part.hidden = (part.dataset.tab === "annotate") !== annotating;
   }
-  for (const link of document.querySelectorAll(".halves a")) {
+  for (const link of document.querySelectorAll(".tabs a")) {
     const isHere = link.getAttribute("href") === (annotating ? "#annotate" : "#train");
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
@@ -699,9 +758,7 @@ async function change(patch) {
  */
 function stage(patch) {
   const { config } = store.state;
-  const entries = Object.entries(patch).filter(
-    ([name, value]) => config?.[/** @type {keyof protocol.Config} */ (name)] !== value,
-  );
+  const entries = Object.entries(patch).filter(([name, value]) => config?.[/** @type {keyof protocol.Config} */ (name)] !== value);
   store.set({ staged: Object.fromEntries(entries) });
 }
 
@@ -738,11 +795,11 @@ function apply(remedy) {
   if (remedy === "retry") return load(retry.source, retry.adds);
   if (remedy === "open-model") return openTrained(store.state.models[0]);
   if (remedy === "resume-last") return openStored(store.state.saves[0], true);
-  if (remedy === "look-back") return goTo("look-back");
+  if (remedy === "training-history") return goTo("training-history");
   if (remedy === "annotate") return void (location.hash = "#annotate");
-  if (remedy === "undo-run") return store.state.replacedRun && restoreReplacedRun(store.state.replacedRun);
+  if (remedy === "restore-run") return store.state.replacedRun && restoreReplacedRun(store.state.replacedRun);
   if (remedy === "reload") return reload();
-  if (remedy === "go-on") return transport.toggle();
+  if (remedy === "continue-run") return transport.toggle();
   if (remedy === "use-cpu") forced = "cpu";
   return start();
 }
@@ -777,19 +834,19 @@ function listen() {
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     if (isAnnotating()) location.hash = "#train";
-    showHalf();
-    const tour = await optional(() => import("./tour.js"), "The tour", showError);
+    showTab();
+    const tour = await loadOptional(() => import("./tour.js"), "The tour", showError);
     await tour?.startTour();
   });
-  addEventListener("hashchange", showHalf);
-  showHalf();
+  addEventListener("hashchange", showTab);
+  showTab();
   // The article's figures are loaded when they come into view.
   const article = byId("article");
   const reading = new IntersectionObserver(
     async (entries) => {
       if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
       reading.disconnect();
-      const figures = await optional(() => import("./article/article.js"), "The figures of the article", showError);
+      const figures = await loadOptional(() => import("./article/article.js"), "The figures of the article", showError);
       figures?.showFigures(article, store, async (what) => session?.illustrate(what));
     },
     { rootMargin: "400px" },
@@ -805,7 +862,11 @@ function listen() {
       input.value = "";
     });
   }
-  acceptDrops(byId("drop"), (dropped) => acceptFiles(dropped), (text) => store.set({ message: { kind: "error", text } }));
+  acceptDrops(
+    byId("drop"),
+    (dropped) => acceptFiles(dropped),
+    (text) => store.set({ message: { kind: "error", text } }),
+  );
   for (const button of saveButtons()) {
     button.addEventListener("click", () => save(/** @type {protocol.FileKind} */ (button.dataset.save)));
   }
@@ -821,13 +882,13 @@ function listen() {
   addEventListener("keydown", (event) => {
     const { replacedRun } = store.state;
     const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
-    if (isUndo && replacedRun && !isAnnotating() && !isTaken(event, WRITING)) {
+    if (isUndo && replacedRun && !isAnnotating() && !isKeyHandled(event, TEXT_FIELDS)) {
       event.preventDefault();
       return void restoreReplacedRun(replacedRun);
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (isAnnotating() || isTaken(event)) return;
+    if (isAnnotating() || isKeyHandled(event)) return;
     // On a focused button, Space presses that button.
     if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
     else if (event.key === "ArrowRight") transport.step();

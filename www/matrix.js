@@ -45,7 +45,7 @@ export class EdgeMatrix {
     canvas.addEventListener("pointerdown", (event) => this.#pick(this.#cellAt(event)));
     canvas.addEventListener("pointerleave", () => this.#pick(null));
     canvas.addEventListener("blur", () => this.#pick(null));
-    canvas.addEventListener("keydown", (event) => this.#walk(event));
+    canvas.addEventListener("keydown", (event) => this.#moveSelection(event));
   }
 
   /** Calls back when an edge is pointed at, and when it is picked by a click or Enter.
@@ -83,12 +83,12 @@ export class EdgeMatrix {
     this.#strongest.textContent = views ? this.#top().toFixed(2) : "";
     // Another model updates the summary at once.
     const step = views?.step ?? 0;
-    this.#say(step < this.#step || step > this.#step + JUMP || step === 0);
+    this.#showReadout(step < this.#step || step > this.#step + JUMP || step === 0);
     this.#step = step;
   }
 
   /** @param {KeyboardEvent} event */
-  #walk(event) {
+  #moveSelection(event) {
     const count = this.#weights.length;
     const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
     const move = moves[/** @type {keyof typeof moves} */ (event.key)];
@@ -116,7 +116,7 @@ export class EdgeMatrix {
     if (cell?.row === this.#picked?.row && cell?.column === this.#picked?.column) return;
     this.#picked = cell;
     this.#draw();
-    this.#say(true);
+    this.#showReadout(true);
     this.#onPoint();
   }
 
@@ -142,11 +142,11 @@ export class EdgeMatrix {
   }
 
   /** @param {boolean} now */
-  #say(now) {
+  #showReadout(now) {
     const rest = this.#summarised + SUMMARISE_EVERY - performance.now();
     if (!now && !this.#picked && rest > 0) {
       // A delayed update, so that the summary ends with the current weights.
-      this.#waiting ||= window.setTimeout(() => this.#say(true), rest);
+      this.#waiting ||= window.setTimeout(() => this.#showReadout(true), rest);
       return;
     }
     clearTimeout(this.#waiting);
@@ -250,7 +250,10 @@ export class EdgeMatrix {
       const [i, j] = this.#marked;
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = 3;
-      for (const [row, column] of [[i, j], [j, i]]) {
+      for (const [row, column] of [
+        [i, j],
+        [j, i],
+      ]) {
         context.strokeRect(margin + column * cell, margin + row * cell, cell - gap, cell - gap);
       }
     }

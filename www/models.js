@@ -30,18 +30,18 @@ export async function trainedModels() {
 export const cardOf = (model) => new URL(model.card, folder).href;
 
 /** @param {TrainedModel} model @returns {Promise<File>} */
-export const fileOf = (model) => fetched(model.file);
+export const fileOf = (model) => fetchFile(model.file);
 
 /** Returns example images for a model: a built-in sample or files.
  * @param {TrainedModel} model
  * @returns {Promise<protocol.Source | NamedFile[]>}
  */
 export async function imagesOf({ source, images }) {
-  return source ?? Promise.all(images.map(async (name) => ({ name, file: await fetched(name) })));
+  return source ?? Promise.all(images.map(async (name) => ({ name, file: await fetchFile(name) })));
 }
 
 /** @param {string} name */
-async function fetched(name) {
+async function fetchFile(name) {
   const response = await fetch(new URL(name, folder)).catch(() => null);
   if (!response?.ok) throw new Error(`${name} could not be loaded. Check the connection, then try again.`);
   return new File([await response.blob()], name.split("/").at(-1) ?? name);

@@ -12,7 +12,7 @@
  * @param {(text: string) => void} say Shows the sentence.
  * @returns {Promise<T | null>} Null if it could not be loaded.
  */
-export async function optional(load, name, say) {
+export async function loadOptional(load, name, say) {
   try {
     return await load();
   } catch (error) {

@@ -12,7 +12,7 @@ import { openLab } from "./lab/lab.js";
 import { hidden } from "./link.js";
 import { EdgeMatrix } from "./matrix.js";
 import { cardOf } from "./models.js";
-import { optional } from "./optional.js";
+import { loadOptional } from "./optional.js";
 import { canTrain, isFinished, isPressable } from "./state.js";
 import { PreviewCanvases } from "./views.js";
 
@@ -36,7 +36,18 @@ import { PreviewCanvases } from "./views.js";
  */
 
 /** Labels of the buttons next to a message. */
-const REMEDIES = { "start-again": "Start again", retry: "Try again", "use-cpu": "Use the CPU", "resume-last": "Resume", "open-model": "Open it", "look-back": "Training history", annotate: "Annotate", "undo-run": "Restore the previous run", reload: "Reload", "go-on": "Continue" };
+const REMEDIES = {
+  "start-again": "Start again",
+  retry: "Try again",
+  "use-cpu": "Use the CPU",
+  "resume-last": "Resume",
+  "open-model": "Open it",
+  "training-history": "Training history",
+  annotate: "Annotate",
+  "restore-run": "Restore the previous run",
+  reload: "Reload",
+  "continue-run": "Continue",
+};
 /** Progress is announced to screen readers at most this often, ms. */
 const ANNOUNCE_EVERY = 20_000;
 
@@ -94,8 +105,14 @@ function clock(seconds) {
 function messageOf(state) {
   const sentence = sentenceOf(state);
   // Play was pressed before training is possible.
-  const waits = state.isPlaying && !canTrain(state) && sentence.kind === "info" ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` } : {};
-  const undo = state.replacedRun && !state.isPlaying && state.phase !== "loading" && !state.loading ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("undo-run")] } : {};
+  const waits =
+    state.isPlaying && !canTrain(state) && sentence.kind === "info"
+      ? { text: `${sentence.text.replace(/\.$/, "")}. Training starts after that.` }
+      : {};
+  const undo =
+    state.replacedRun && !state.isPlaying && state.phase !== "loading" && !state.loading
+      ? { remedies: [...(sentence.remedies ?? []), /** @type {Remedy} */ ("restore-run")] }
+      : {};
   return { ...sentence, ...waits, ...undo };
 }
 
@@ -116,7 +133,9 @@ function sentenceOf(state) {
   if (state.imageCount === 0) return { kind: "info", text: "Drop in images of one kind of object to begin." };
   if (isFinished(state)) {
     const took = state.elapsed > 0 ? ` in ${clock(state.elapsed)}` : "";
-    const remedies = /** @type {Remedy[]} */ (["look-back", "annotate"]).filter((part) => !hidden(new URLSearchParams(location.search)).includes(part));
+    const remedies = /** @type {Remedy[]} */ (["training-history", "annotate"]).filter(
+      (part) => !hidden(new URLSearchParams(location.search)).includes(part),
+    );
     return { kind: "done", text: `Finished: ${counted(state.step, "step")}${took}.`, remedies };
   }
   return { kind: "info", text: state.step ? "Paused." : "Ready. Press Play to train." };
@@ -154,30 +173,33 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));
-  store.watch(["message", "progress", "phase", "isPausing", "isPlaying", "replacedRun", "imageCount", "loading", "step", "stopStep", "engine"], (state) => {
-    const message = messageOf(state);
-    const element = byId("message");
-    // Progress is not announced, only its end.
-    element.setAttribute("aria-live", state.message || !state.progress ? "polite" : "off");
-    write(element, message.text);
-    element.classList.toggle("is-error", message.kind === "error");
-    element.classList.toggle("is-done", message.kind === "done");
-    const wanted = message.remedies ?? [];
-    const texts = wanted.map((remedy) => (remedy === "go-on" ? `Continue from step ${grouped(state.step)}` : REMEDIES[remedy]));
-    if (remedies.dataset.shown !== `${texts}`) {
-      remedies.dataset.shown = `${texts}`;
-      remedies.replaceChildren(...wanted.map((remedy, index) => remedyButton(remedy, texts[index], apply)));
-    }
-    byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
-    const busy = state.progress !== null || state.engine === "starting";
-    progress.hidden = !busy;
-    if (state.progress?.total) {
-      progress.max = state.progress.total;
-      progress.value = state.progress.done;
-    } else {
-      progress.removeAttribute("value");
-    }
-  });
+  store.watch(
+    ["message", "progress", "phase", "isPausing", "isPlaying", "replacedRun", "imageCount", "loading", "step", "stopStep", "engine"],
+    (state) => {
+      const message = messageOf(state);
+      const element = byId("message");
+      // Progress is not announced, only its end.
+      element.setAttribute("aria-live", state.message || !state.progress ? "polite" : "off");
+      write(element, message.text);
+      element.classList.toggle("is-error", message.kind === "error");
+      element.classList.toggle("is-done", message.kind === "done");
+      const wanted = message.remedies ?? [];
+      const texts = wanted.map((remedy) => (remedy === "continue-run" ? `Continue from step ${grouped(state.step)}` : REMEDIES[remedy]));
+      if (remedies.dataset.shown !== `${texts}`) {
+        remedies.dataset.shown = `${texts}`;
+        remedies.replaceChildren(...wanted.map((remedy, index) => remedyButton(remedy, texts[index], apply)));
+      }
+      byId("cancel").hidden = state.engine !== "running" || !(state.loading || state.phase === "loading");
+      const busy = state.progress !== null || state.engine === "starting";
+      progress.hidden = !busy;
+      if (state.progress?.total) {
+        progress.max = state.progress.total;
+        progress.value = state.progress.done;
+      } else {
+        progress.removeAttribute("value");
+      }
+    },
+  );
 
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
@@ -186,7 +208,8 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   });
 
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
-    for (const button of saveButtons()) button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
+    for (const button of saveButtons())
+      button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;
   });
   store.watch(["saves", "engine", "loading", "resetting", "autosaveError", "persisted"], (state) => {
     byId("stored").hidden = state.saves.length === 0;
@@ -225,14 +248,17 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   store.watch(["imageCount", "about", "removedImages"], ({ imageCount, about, removedImages }) => {
     write(byId("images-count"), grouped(imageCount));
     write(byId("images-removed"), removedImages.length ? `, ${grouped(removedImages.length)} removed` : "");
-    write(byId("about"), about);
+    write(byId("images-about"), about);
   });
 
   store.watch(["rejected"], ({ rejected }) => {
     const section = /** @type {HTMLDetailsElement} */ (byId("rejected"));
     section.hidden = rejected.length === 0;
     section.open = rejected.length > 0 && rejected.length <= 3;
-    write(byId("rejected-summary"), rejected.length === 1 ? "1 file could not be used" : `${grouped(rejected.length)} files could not be used`);
+    write(
+      byId("rejected-summary"),
+      rejected.length === 1 ? "1 file could not be used" : `${grouped(rejected.length)} files could not be used`,
+    );
     byId("rejected-files").replaceChildren(
       ...rejected.map(({ name, reason }) => {
         const item = document.createElement("li");
@@ -245,11 +271,7 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   });
 
   const previews = new PreviewCanvases(byId("views"));
-  const matrix = new EdgeMatrix(
-    /** @type {HTMLCanvasElement} */ (byId("edge-matrix")),
-    byId("matrix-readout"),
-    byId("matrix-strongest"),
-  );
+  const matrix = new EdgeMatrix(/** @type {HTMLCanvasElement} */ (byId("edge-matrix")), byId("matrix-readout"), byId("matrix-strongest"));
   store.watch(["views", "palette"], ({ views, palette, demo }) => {
     previews.show(views, palette, demo !== null);
     matrix.show(views, palette);
@@ -258,13 +280,16 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, previews, matrix });
 
   // Joints are known for puppets only.
-  store.watch(["run", "scores"], ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0));
+  store.watch(
+    ["run", "scores"],
+    ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0),
+  );
   const root = byId("loss-chart");
-  const drawn = async () => {
+  const loadChart = async () => {
     const { LossChart } = await import("./chart.js");
     return new LossChart(root, byId("loss-readout"), byId("score-readout"));
   };
-  optional(drawn, "The loss chart", (text) => write(root, text)).then((chart) => {
+  loadOptional(loadChart, "The loss chart", (text) => write(root, text)).then((chart) => {
     if (chart) store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
   });
 

@@ -12,12 +12,12 @@ let answer = null;
 
 /** Requests persistent storage. Some browsers ask the user. */
 export function persist() {
-  answer ??= ask();
+  answer ??= requestPersistence();
   return answer;
 }
 
 /** @returns {Promise<Persisted>} */
-async function ask() {
+async function requestPersistence() {
   try {
     return (await navigator.storage.persisted()) || (await navigator.storage.persist());
   } catch {

@@ -70,7 +70,9 @@ export class Projects {
     const storage = await this.#open();
     const names = (await storage.names()).filter((name) => NAME.exec(name)?.[1] === id);
     // Copies in memory, because data read from a file may be gone after its removal.
-    const files = await Promise.all(names.map(async (name) => ({ name, content: new Blob([await (await storage.read(name)).arrayBuffer()]) })));
+    const files = await Promise.all(
+      names.map(async (name) => ({ name, content: new Blob([await (await storage.read(name)).arrayBuffer()]) })),
+    );
     for (const name of names) await storage.remove(name);
     return async () => {
       for (const { name, content } of files) await storage.write(name, content);

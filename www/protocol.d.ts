@@ -1,5 +1,5 @@
 // Written by `cargo test` from src/session/protocol.rs and src/config.rs. Do not edit.
-export type Preset = "tiny" | "small" | "paper";
+export type Preset = "quick" | "small" | "paper" | "tiny";
 export type Fit = "stretch" | "crop" | "pad";
 export type LossKind = "pixel" | "perceptual";
 export type Config = { 
@@ -78,7 +78,19 @@ edge_scale: number,
 /**
  * Initial edge weight. Visible edges move keypoints from the first step on.
  */
-edge_start: number, };
+edge_start: number, 
+/**
+ * Steps of the start, over which [`Config::spread`] and the boost fade; 0 for none, as in the paper and in files without it.
+ */
+start_steps: number, 
+/**
+ * Factor of the learning rate at the first step.
+ */
+start_boost: number, 
+/**
+ * Share of the batch that a step of the start takes.
+ */
+start_batch: number, };
 export type Setting = { 
 /**
  * Name of the field in [`Config`].

@@ -9,7 +9,7 @@
  * Describes what an insecure page lacks.
  * @returns {string} A sentence; empty if the page is secure.
  */
-export function insecure() {
+export function insecureContextNote() {
   if (globalThis.isSecureContext) return "";
   return "This page was not opened over HTTPS, so the browser gives it no camera, no GPU, no storage for runs and only one core. Open the page over HTTPS or from localhost.";
 }

@@ -76,7 +76,9 @@ export class Share {
   /** @param {Pick<Link, "hide" | "start">} lesson */
   #link(lesson) {
     const { config, run, presets, stopStep } = this.#store.state;
-    return config && presets.length ? linkTo(new URL(location.href), { presets }, { config, source: run.source, stopStep, ...lesson }) : null;
+    return config && presets.length
+      ? linkTo(new URL(location.href), { presets }, { config, source: run.source, stopStep, ...lesson })
+      : null;
   }
 
   #open() {

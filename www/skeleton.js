@@ -58,10 +58,20 @@ function sorted(strengths) {
  * @param {{ left: number, top: number, side: number }} square
  * @param {Highlight} [highlight]
  */
-export function drawSkeleton(context, { points, strengths, palette }, { left, top, side }, { minStrength = MIN_STRENGTH, edge = null, point = null } = {}) {
+export function drawSkeleton(
+  context,
+  { points, strengths, palette },
+  { left, top, side },
+  { minStrength = MIN_STRENGTH, edge = null, point = null } = {},
+) {
   const at = points.map(([x, y]) => [left + x * side, top + y * side]);
   context.lineCap = "round";
-  const line = (/** @type {number} */ i, /** @type {number} */ j, /** @type {number} */ width, /** @type {string | CanvasGradient} */ style) => {
+  const line = (
+    /** @type {number} */ i,
+    /** @type {number} */ j,
+    /** @type {number} */ width,
+    /** @type {string | CanvasGradient} */ style,
+  ) => {
     context.beginPath();
     context.moveTo(at[i][0], at[i][1]);
     context.lineTo(at[j][0], at[j][1]);
@@ -106,7 +116,11 @@ export function drawEdge(context, { points, palette }, { left, top, side }, [i, 
   const blend = context.createLinearGradient(from[0], from[1], to[0], to[1]);
   blend.addColorStop(0, palette[i] ?? "#ffffff");
   blend.addColorStop(1, palette[j] ?? "#ffffff");
-  for (const [width, style] of /** @type {[number, string | CanvasGradient][]} */ ([[0.075, "rgb(0 0 0 / 0.8)"], [0.055, "#ffffff"], [0.035, blend]])) {
+  for (const [width, style] of /** @type {[number, string | CanvasGradient][]} */ ([
+    [0.075, "rgb(0 0 0 / 0.8)"],
+    [0.055, "#ffffff"],
+    [0.035, blend],
+  ])) {
     context.beginPath();
     context.moveTo(from[0], from[1]);
     context.lineTo(to[0], to[1]);

@@ -36,7 +36,8 @@
     "error",
     (event) => {
       const { target } = event;
-      if (target instanceof HTMLScriptElement) report(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
+      if (target instanceof HTMLScriptElement)
+        report(`A part of the page could not be loaded (${target.getAttribute("src")}). Reload the page.`, true);
       else if (event.error) report(`A part of the page failed (${textOf(event.error)}). The rest still works.`, false);
     },
     { capture: true },
@@ -52,7 +53,11 @@
     new Intl.NumberFormat(navigator.language);
     new Intl.DateTimeFormat();
   } catch {
-    for (const [name, value] of /** @type {const} */ ([["language", "en"], ["languages", ["en"]]])) Object.defineProperty(navigator, name, { value, configurable: true });
+    for (const [name, value] of /** @type {const} */ ([
+      ["language", "en"],
+      ["languages", ["en"]],
+    ]))
+      Object.defineProperty(navigator, name, { value, configurable: true });
     for (const name of /** @type {const} */ (["Collator", "DateTimeFormat", "NumberFormat"])) {
       const known = (/** @type {unknown} */ locale) => {
         try {
@@ -62,7 +67,9 @@
         }
       };
       const ask = (/** @type {any} */ Format, /** @type {any[]} */ [locale, options]) => new Format(known(locale), options);
-      Object.defineProperty(Intl, name, { value: new Proxy(Intl[name], { construct: ask, apply: (Format, _this, args) => ask(Format, args) }) });
+      Object.defineProperty(Intl, name, {
+        value: new Proxy(Intl[name], { construct: ask, apply: (Format, _this, args) => ask(Format, args) }),
+      });
     }
   }
 

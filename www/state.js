@@ -17,7 +17,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
 
 /**
  * A button next to a message.
- * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "look-back" | "annotate" | "undo-run" | "reload" | "go-on"} Remedy
+ * @typedef {"start-again" | "retry" | "use-cpu" | "resume-last" | "open-model" | "training-history" | "annotate" | "restore-run" | "reload" | "continue-run"} Remedy
  */
 
 /**
@@ -253,7 +253,7 @@ export function appendLoss(history, step, loss) {
  * @param {PageState} state
  * @param {number} step
  */
-export function backTo({ history, snapshots, scores }, step) {
+export function truncateToStep({ history, snapshots, scores }, step) {
   const steps = history.steps.filter((taken) => taken <= step);
   const losses = history.losses.slice(0, steps.length);
   return {

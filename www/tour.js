@@ -77,14 +77,14 @@ const STOPS = [
  */
 export async function startTour() {
   const { driver } = await import("./vendor/driver/driver.js.mjs");
-  await styled();
+  await loadStylesheet();
   const from = document.activeElement;
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const steps = STOPS.flatMap(({ at, within, title, text }) => {
     const found = document.querySelector(at);
     const element = within ? found?.closest(within) : found;
     /** @type {DriveStep[]} */
-    const step = element && element.getClientRects().length ? [{ element, popover: { title, description: text } }] : [];
+    const step = element?.getClientRects().length ? [{ element, popover: { title, description: text } }] : [];
     return step;
   });
   await new Promise((resolve) => {
@@ -128,7 +128,7 @@ export async function startTour() {
 }
 
 /** Loads the stylesheet of driver.js once. */
-function styled() {
+function loadStylesheet() {
   if (document.querySelector("link[href$='driver.css']")) return;
   const link = document.createElement("link");
   link.rel = "stylesheet";

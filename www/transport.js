@@ -179,7 +179,8 @@ export class Transport {
     this.#command = null;
     const session = this.#engine.session();
     const { state } = this.#store;
-    if (session && state.engine === "running" && !state.loading) this.#store.set({ phase: session.state().phase, isPausing: false, progress: null });
+    if (session && state.engine === "running" && !state.loading)
+      this.#store.set({ phase: session.state().phase, isPausing: false, progress: null });
     this.#sync();
     if (wish !== "step" && !this.#store.state.isPlaying) this.#engine.onRest();
   }

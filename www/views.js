@@ -61,7 +61,11 @@ export class PreviewCanvases {
    * @param {Highlight} highlight
    */
   mark(preview, highlight) {
-    const isSame = preview === this.#chosen && highlight.edge === this.#highlight.edge && highlight.point === this.#highlight.point && highlight.minStrength === this.#highlight.minStrength;
+    const isSame =
+      preview === this.#chosen &&
+      highlight.edge === this.#highlight.edge &&
+      highlight.point === this.#highlight.point &&
+      highlight.minStrength === this.#highlight.minStrength;
     if (isSame) return;
     this.#chosen = preview;
     this.#highlight = highlight;
@@ -143,7 +147,13 @@ export class PreviewCanvases {
           context.strokeStyle = getComputedStyle(canvas).getPropertyValue("--accent");
           context.lineWidth = 3 * scale;
           context.beginPath();
-          context.roundRect(x + context.lineWidth / 2, y + context.lineWidth / 2, side - context.lineWidth, side - context.lineWidth, 3 * scale);
+          context.roundRect(
+            x + context.lineWidth / 2,
+            y + context.lineWidth / 2,
+            side - context.lineWidth,
+            side - context.lineWidth,
+            3 * scale,
+          );
           context.stroke();
         }
       }

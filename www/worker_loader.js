@@ -46,7 +46,13 @@ function allowUntimedGpus() {
   const adapterFeatures = featuresOf(GPUAdapter);
   for (const type of [GPUAdapter, GPUDevice]) {
     const features = featuresOf(type);
-    if (features) Object.defineProperty(type.prototype, "features", { configurable: true, get() { return new Set([...features.call(this), timed]); } });
+    if (features)
+      Object.defineProperty(type.prototype, "features", {
+        configurable: true,
+        get() {
+          return new Set([...features.call(this), timed]);
+        },
+      });
   }
   const requestDevice = GPUAdapter.prototype.requestDevice;
   GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
@@ -57,7 +63,7 @@ function allowUntimedGpus() {
 }
 
 /** Compiles the engine. If the host sends another type than wasm, it is compiled after download, not during it. */
-async function compiled() {
+async function compileModule() {
   const answer = await fetch(new URL("worker_bg.wasm", import.meta.url));
   if (!answer.ok) throw new Error(`worker_bg.wasm: ${answer.status}`);
   const isNamed = answer.headers.get("Content-Type") === "application/wasm";
@@ -89,7 +95,7 @@ if (self.name === "helper") {
   );
 } else {
   try {
-    const module = await compiled();
+    const module = await compileModule();
     // The page compares the build ids before it sends a command.
     const [section] = WebAssembly.Module.customSections(module, "build");
     self.postMessage({ type: "builds", builds: [BUILD, section ? new TextDecoder().decode(section) : "unstamped"] });

@@ -31,7 +31,8 @@ function textOf(node) {
 /** Finds the property, variable, attribute or call that a literal is for. */
 function useOf(node) {
   let { parent } = node;
-  while ([Kind.ConditionalExpression, Kind.ParenthesizedExpression, Kind.ArrayLiteralExpression].includes(parent.kind)) parent = parent.parent;
+  while ([Kind.ConditionalExpression, Kind.ParenthesizedExpression, Kind.ArrayLiteralExpression].includes(parent.kind))
+    parent = parent.parent;
   if (parent.kind === Kind.BinaryExpression) return parent.left.name?.text;
   if ([Kind.CallExpression, Kind.NewExpression].includes(parent.kind)) {
     const called = parent.expression.name?.text ?? parent.expression.text;
@@ -63,7 +64,10 @@ const ATTRIBUTE = /\b(aria-label|title|alt|placeholder|content)="([^"]*)"/g;
 
 function readHtml(file, html) {
   const lineAt = (index) => html.slice(0, index).split("\n").length;
-  const decode = (text) => text.replace(/&(amp|lt|gt|quot|nbsp|#(\d+));/g, (_, name, code) => (code ? String.fromCodePoint(code) : { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: " " }[name]));
+  const decode = (text) =>
+    text.replace(/&(amp|lt|gt|quot|nbsp|#(\d+));/g, (_, name, code) =>
+      code ? String.fromCodePoint(code) : { amp: "&", lt: "<", gt: ">", quot: '"', nbsp: " " }[name],
+    );
   let open = { line: 1, text: "" };
   for (const { 0: all, 2: tag, 3: attributes, index } of html.matchAll(TAG)) {
     if (all.startsWith("<")) {
@@ -72,7 +76,8 @@ function readHtml(file, html) {
         open = { line: 1, text: "" };
       }
       const isDescribed = tag !== "meta" || attributes.includes('name="description"');
-      for (const found of isDescribed ? (attributes ?? "").matchAll(ATTRIBUTE) : []) print(file, lineAt(index + all.indexOf(found[0])), decode(found[2]));
+      for (const found of isDescribed ? (attributes ?? "").matchAll(ATTRIBUTE) : [])
+        print(file, lineAt(index + all.indexOf(found[0])), decode(found[2]));
     } else {
       if (!open.text.trim()) open.line = lineAt(index + all.search(/\S|$/));
       open.text += decode(all);

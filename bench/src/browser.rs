@@ -92,8 +92,8 @@ async fn run(request: Request) -> Result<Run, String> {
             steps_only,
             cores: 1,
         };
-        let place = format!("chromium-{name}");
-        return Ok(measure::run(&device, place, adapter.name.clone(), &weights, plan).await);
+        let environment = format!("chromium-{name}");
+        return Ok(measure::run(&device, environment, adapter.name.clone(), &weights, plan).await);
     }
     let cores = if is_one_core {
         1
@@ -105,8 +105,8 @@ async fn run(request: Request) -> Result<Run, String> {
         steps_only: steps_only || is_one_core,
         cores: cores as usize,
     };
-    let (place, adapter) = (format!("wasm-{kind}"), format!("cores: {cores}"));
-    Ok(measure::run(&Device::flex(), place, adapter, &weights, plan).await)
+    let (environment, adapter) = (format!("wasm-{kind}"), format!("cores: {cores}"));
+    Ok(measure::run(&Device::flex(), environment, adapter, &weights, plan).await)
 }
 
 /// Starts the workers for the other cores, and waits until they are ready. Sleeping yields to the event loop, which they need to

@@ -58,27 +58,30 @@ fn panels(report: &Report) -> Vec<Panel> {
     let mut steps = Vec::new();
     let mut times = Vec::new();
     for run in &report.runs {
-        let place = &run.place;
+        let environment = &run.environment;
         if let Some(conv) = &run.conv3x3 {
             convolutions.extend([
-                (format!("{place}, forward"), conv.forward_percent),
-                (format!("{place}, input gradient"), conv.input_grad_percent),
+                (format!("{environment}, forward"), conv.forward_percent),
                 (
-                    format!("{place}, weight gradient"),
+                    format!("{environment}, input gradient"),
+                    conv.input_grad_percent,
+                ),
+                (
+                    format!("{environment}, weight gradient"),
                     conv.weight_grad_percent,
                 ),
             ]);
             let all = geometric_mean(conv.speedup_vs_burn.into_iter());
-            times.push((format!("{place}, 3x3 convolution over Burn"), all));
+            times.push((format!("{environment}, 3x3 convolution over Burn"), all));
         }
         for (preset, step) in &run.steps {
-            steps.push((format!("{place}, {preset}"), step.percent_of_peak));
+            steps.push((format!("{environment}, {preset}"), step.percent_of_peak));
             let ratios = [
                 ("Burn", step.speedup_vs_burn),
                 ("TensorFlow.js", step.speedup_vs_tfjs),
             ];
             times.extend(ratios.into_iter().filter_map(|(name, times)| {
-                Some((format!("{place}, {preset} over {name}"), times?))
+                Some((format!("{environment}, {preset} over {name}"), times?))
             }));
         }
     }
@@ -97,7 +100,8 @@ fn panels(report: &Report) -> Vec<Panel> {
     ]
 }
 
-fn escaped(text: &str) -> String {
+/// Escapes text for SVG.
+pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 

@@ -30,7 +30,7 @@ pub fn main() -> Result<()> {
     match words[..] {
         ["one", kind, ref options @ ..] => one(kind, options),
         ["adapter"] => {
-            println!("{}", place_of(&gpu()?.1));
+            println!("{}", environment_of(&gpu()?.1));
             Ok(())
         }
         ["recipe", ref options @ ..] => recipe::main(options),
@@ -54,24 +54,28 @@ fn one(kind: &str, options: &[&str]) -> Result<()> {
         .into_iter()
         .map(read)
         .collect::<std::io::Result<Vec<_>>>()?;
-    let (device, adapter, place) = match kind {
+    let (device, adapter, environment) = match kind {
         "gpu" => {
             let (device, adapter) = gpu()?;
-            let place = place_of(&adapter);
-            (device, adapter, place)
+            let environment = environment_of(&adapter);
+            (device, adapter, environment)
         }
         "flex" => {
             let cores = rayon::current_num_threads();
-            let place = if cores == 1 {
+            let environment = if cores == 1 {
                 "native-flex-one-core"
             } else {
                 "native-flex"
             };
-            (Device::flex(), format!("cores: {cores}"), place.into())
+            (
+                Device::flex(),
+                format!("cores: {cores}"),
+                environment.into(),
+            )
         }
         other => bail!("`{other}` is neither `gpu` nor `flex`"),
     };
-    let run = pollster::block_on(measure::run(&device, place, adapter, &weights, plan));
+    let run = pollster::block_on(measure::run(&device, environment, adapter, &weights, plan));
     println!("{}", serde_json::to_string(&run)?);
     Ok(())
 }
@@ -79,12 +83,12 @@ fn one(kind: &str, options: &[&str]) -> Result<()> {
 /// Opens the default GPU; returns its name as well.
 fn gpu() -> Result<(Device, String)> {
     let device = pollster::block_on(open_gpu())?;
-    let name = autolink::ops::measure::adapter(&device).context("There is no GPU.")?;
+    let name = autolink::ops::measure::adapter_name(&device).context("There is no GPU.")?;
     Ok((device, name))
 }
 
 /// Names the run of an adapter.
-fn place_of(adapter: &str) -> String {
+fn environment_of(adapter: &str) -> String {
     match adapter.starts_with("llvmpipe") {
         true => "native-lavapipe".into(),
         false => adapter.into(),
@@ -160,9 +164,9 @@ fn all(options: &[&str]) -> Result<()> {
     let chromium = report
         .runs
         .iter()
-        .find(|run| run.place.starts_with("chromium-"));
-    if let Some(place) = chromium.map(|run| run.place.clone()) {
-        report.add_competitor("TensorFlow.js", &place, |settings| {
+        .find(|run| run.environment.starts_with("chromium-"));
+    if let Some(environment) = chromium.map(|run| run.environment.clone()) {
+        report.add_competitor("TensorFlow.js", &environment, |settings| {
             browser(&["tfjs", settings])
         });
     }
@@ -280,10 +284,10 @@ impl Report {
         }
     }
 
-    /// Runs the steps of a competitor on the model, batch and loss of *small* in the run of `place`.
-    fn add_competitor(&mut self, name: &str, place: &str, program: impl Fn(&str) -> Command) {
+    /// Runs the steps of a competitor on the model, batch and loss of *small* in the run of `baseline`.
+    fn add_competitor(&mut self, name: &str, baseline: &str, program: impl Fn(&str) -> Command) {
         eprintln!("\n=== {name}");
-        if let Err(error) = self.try_competitor(name, place, program) {
+        if let Err(error) = self.try_competitor(name, baseline, program) {
             self.left_out.push(format!("{name}: {error:#}"));
         }
     }
@@ -291,12 +295,12 @@ impl Report {
     fn try_competitor(
         &mut self,
         name: &str,
-        place: &str,
+        baseline: &str,
         program: impl Fn(&str) -> Command,
     ) -> Result<()> {
         let run = self
-            .run(place)
-            .with_context(|| format!("there is no run of {place} to compare with"))?;
+            .run(baseline)
+            .with_context(|| format!("there is no run of {baseline} to compare with"))?;
         let step = run
             .steps
             .get_mut("small")
@@ -324,7 +328,7 @@ impl Report {
         }
         self.competitors.push(Competitor {
             name: name.into(),
-            place: place.into(),
+            baseline: baseline.into(),
             batch: config.batch,
             ms: steps.ms,
             first_ms: steps.first_ms,

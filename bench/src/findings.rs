@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Measurements of one device.
 #[derive(Serialize, Deserialize)]
 pub struct Run {
-    #[serde(rename = "where")]
-    pub place: String,
+    pub environment: String,
     /// The name of the adapter as the driver reports it.
     pub adapter: String,
     pub peak_gflops: f64,

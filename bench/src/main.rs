@@ -8,6 +8,8 @@
 mod chart;
 #[cfg(not(target_family = "wasm"))]
 mod conduct;
+#[cfg(not(target_family = "wasm"))]
+mod curves;
 mod findings;
 mod layers;
 mod measure;

@@ -48,7 +48,7 @@ pub struct Plan {
 /// Measures `device`. `weights` are the contents of [`autolink::loss::WEIGHTS_FILES`].
 pub async fn run(
     device: &Device,
-    place: String,
+    environment: String,
     adapter: String,
     weights: &[Vec<u8>],
     plan: Plan,
@@ -56,7 +56,7 @@ pub async fn run(
     let peak = plan.cores as f64 * peak(device).await;
     let bandwidth = bandwidth(device, is_slow(device, peak)).await;
     progress(&format!(
-        "{place} ({adapter}): peak {:.1} GFLOP/s, copying {:.1} GB/s",
+        "{environment} ({adapter}): peak {:.1} GFLOP/s, copying {:.1} GB/s",
         peak / 1e9,
         bandwidth / 1e9
     ));
@@ -73,7 +73,7 @@ pub async fn run(
         false => Some(edge_map(device, is_slow(device, peak)).await),
     };
     Run {
-        place,
+        environment,
         adapter,
         peak_gflops: peak / 1e9,
         copy_gbytes_per_second: bandwidth / 1e9,
@@ -86,7 +86,7 @@ pub async fn run(
 
 /// Checks whether the device is a CPU, which gets small batches and the pixel loss.
 fn is_slow(device: &Device, peak: f64) -> bool {
-    measure::adapter(device).is_none() || peak < SLOW_PEAK
+    measure::adapter_name(device).is_none() || peak < SLOW_PEAK
 }
 
 /// Times `work` until the device has finished it, s.
@@ -280,7 +280,7 @@ async fn steps(
         }
         let operations_each = layers::step_operations(&config);
         // On the CPU, *small* keeps its batch, so that native and browser runs can be compared.
-        let is_easy = measure::adapter(device).is_none() && preset == Preset::Small;
+        let is_easy = measure::adapter_name(device).is_none() && preset == Preset::Small;
         let limit = if plan.quick { 2.0 } else { 10.0 };
         let batch = match batch_within(limit, operations_each, EXPECTED_SHARE * peak) {
             _ if is_easy => config.batch,
@@ -316,7 +316,7 @@ async fn step(
     let (first, steady, profile) = timed_steps(device, config, weights, count).await;
     // The CPU has no such switch, and on a slow GPU Burn's step of *paper* takes minutes.
     let with_burn =
-        measure::adapter(device).is_some() && (name == "small" || !is_slow(device, peak));
+        measure::adapter_name(device).is_some() && (name == "small" || !is_slow(device, peak));
     let mut burns = None;
     if with_burn {
         device::use_references(device, true);

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::curves::{self, Curve};
 use anyhow::{Context, Result, bail, ensure};
 use autolink::config::{Config, Fit, LossKind, Preset};
 use autolink::data::{Dataset, decode, synthetic};
@@ -39,6 +40,7 @@ struct Plan {
     /// Names, and settings that override those of *tiny*.
     candidates: Vec<(String, Map<String, Value>)>,
     json: Option<String>,
+    svg: Option<String>,
 }
 
 /// One run: a candidate on a data set with a seed.
@@ -76,7 +78,53 @@ pub fn main(options: &[&str]) -> Result<()> {
         fs::write(file, serde_json::to_string_pretty(&runs)?)
             .with_context(|| format!("{file} cannot be written"))?;
     }
+    if let Some(file) = &plan.svg {
+        let panels: Vec<_> = (plan.data.iter())
+            .map(|data| (title(data), medians(data, &plan, &runs)))
+            .collect();
+        fs::write(file, curves::svg(&panels))
+            .with_context(|| format!("{file} cannot be written"))?;
+    }
     Ok(())
+}
+
+/// Names a data set after its folder.
+fn title(data: &str) -> String {
+    let name = Path::new(data).file_name();
+    name.map_or(data.into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Returns for each candidate its median error over seeds after each slice.
+fn medians(data: &str, plan: &Plan, runs: &[Run]) -> Vec<Curve> {
+    let curve = |name: &String| {
+        let runs: Vec<&Run> = (runs.iter())
+            .filter(|run| run.data == data && run.candidate == *name)
+            .collect();
+        let slices = runs.first().map_or(0, |run| run.scores.len());
+        let points = (0..slices).map(|i| {
+            let middle = |value: fn(&Score) -> f64| {
+                let mut values: Vec<f64> = runs.iter().map(|run| value(&run.scores[i])).collect();
+                values.sort_by(f64::total_cmp);
+                values[values.len() / 2]
+            };
+            [middle(|score| score.seconds), middle(|score| score.error)]
+        });
+        (name.clone(), points.collect())
+    };
+    plan.candidates
+        .iter()
+        .map(|(name, _)| curve(name))
+        .collect()
+}
+
+/// Returns after how many seconds a curve first reaches an error, between two of its points in proportion.
+fn time_to(error: f64, points: &[[f64; 2]]) -> Option<f64> {
+    let i = points.iter().position(|point| point[1] <= error)?;
+    let Some(before) = i.checked_sub(1) else {
+        return Some(points[i][0]);
+    };
+    let ([t0, e0], [t1, e1]) = (points[before], points[i]);
+    Some(t0 + (t1 - t0) * (e0 - error) / (e0 - e1))
 }
 
 impl Plan {
@@ -88,6 +136,7 @@ impl Plan {
             slice: Duration::from_secs(10),
             candidates: vec![("tiny".into(), Map::new())],
             json: None,
+            svg: None,
         };
         let mut options = options.iter();
         while let Some(&option) = options.next() {
@@ -108,6 +157,7 @@ impl Plan {
                 "--seconds" => plan.total = seconds(value()?)?,
                 "--every" => plan.slice = seconds(value()?)?,
                 "--json" => plan.json = Some(value()?.into()),
+                "--svg" => plan.svg = Some(value()?.into()),
                 "--seeds" => {
                     let seeds = value()?.split(',').map(str::parse);
                     plan.seeds = seeds
@@ -309,8 +359,8 @@ fn read(folder: &Path, config: &Config) -> Result<(Dataset, Vec<Vec<Position>>)>
 }
 
 /// Prints a table: for each candidate the median and the worst error over seeds after each slice.
-fn print(data: &str, plan: &Plan, runs: &[Run]) {
-    let runs: Vec<&Run> = runs.iter().filter(|run| run.data == data).collect();
+fn print(data: &str, plan: &Plan, all: &[Run]) {
+    let runs: Vec<&Run> = all.iter().filter(|run| run.data == data).collect();
     let Some(first) = runs.first() else {
         return;
     };
@@ -347,6 +397,23 @@ fn print(data: &str, plan: &Plan, runs: &[Run]) {
             steps.join(", ")
         );
     }
+    let medians = medians(data, plan, all);
+    let Some([_, last]) = medians.first().and_then(|(_, points)| points.last()) else {
+        return;
+    };
+    println!(
+        "\nTime to {last:.4}, the last median of {}:\n",
+        medians[0].0
+    );
+    let first = time_to(*last, &medians[0].1);
+    for (name, points) in &medians {
+        match (time_to(*last, points), first) {
+            (Some(time), Some(first)) => {
+                println!("- {name}: {time:.0} s, {:.1} times as fast", first / time);
+            }
+            _ => println!("- {name}: not reached"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -382,6 +449,14 @@ mod tests {
         }
         let unknown = serde_json::from_str("{\"unknown\":32}").expect("JSON");
         assert!(settings(&unknown, 0).is_err());
+    }
+
+    #[test]
+    fn time_to_is_between_the_points_where_the_error_is_passed() {
+        let points = [[10.0, 0.08], [20.0, 0.06], [30.0, 0.07]];
+        assert_eq!(time_to(0.09, &points), Some(10.0));
+        assert!((time_to(0.07, &points).expect("reached") - 15.0).abs() < 1e-9);
+        assert_eq!(time_to(0.05, &points), None);
     }
 
     #[test]

@@ -13,7 +13,6 @@ pub struct Report {
     pub quick: bool,
     pub runs: Vec<Run>,
     /// Training steps of other frameworks, on the same model, batch and loss.
-    #[serde(rename = "rivals")]
     pub competitors: Vec<Competitor>,
     /// Measurements that failed, with the reason.
     pub left_out: Vec<String>,
@@ -24,8 +23,7 @@ pub struct Report {
 pub struct Competitor {
     pub name: String,
     /// The run that it is compared with.
-    #[serde(rename = "beside")]
-    pub place: String,
+    pub baseline: String,
     pub batch: usize,
     pub ms: f64,
     pub first_ms: f64,
@@ -42,9 +40,11 @@ impl Run {
 }
 
 impl Report {
-    /// Returns the run of a place.
-    pub fn run(&mut self, place: &str) -> Option<&mut Run> {
-        self.runs.iter_mut().find(|run| run.place == place)
+    /// Returns the run of an environment.
+    pub fn run(&mut self, environment: &str) -> Option<&mut Run> {
+        self.runs
+            .iter_mut()
+            .find(|run| run.environment == environment)
     }
 
     /// Formats the report as Markdown, for a terminal and for `docs/benchmarks.md`.
@@ -102,7 +102,7 @@ impl Report {
             writeln!(
                 to,
                 "| {} | {:.1} | {:.1} | {percent} | {slowest} | {speedup} | {:.1} ms | {edge_map} |",
-                run.place, run.peak_gflops, run.copy_gbytes_per_second, run.detect_ms
+                run.environment, run.peak_gflops, run.copy_gbytes_per_second, run.detect_ms
             )?;
         }
         writeln!(
@@ -130,7 +130,7 @@ impl Report {
                 writeln!(
                     to,
                     "| {preset} | {} | {}, {:?} | {:.0} | {:.0} | {:.1} | {:.1} | {} | {} | {launches} | {bytes} |",
-                    run.place,
+                    run.environment,
                     step.batch,
                     step.loss,
                     step.ms,
@@ -156,7 +156,7 @@ impl Report {
                 writeln!(
                     to,
                     "\n{}, a step of {preset}: {}",
-                    run.place,
+                    run.environment,
                     shares.collect::<Vec<_>>().join(", ")
                 )?;
             }
@@ -172,13 +172,13 @@ impl Report {
                 competitor.ms,
                 competitor.first_ms,
                 competitor.times_slower,
-                competitor.place
+                competitor.baseline
             )?;
         }
-        let ms = |place: &str| {
+        let ms = |environment: &str| {
             self.runs
                 .iter()
-                .find(|run| run.place == place)?
+                .find(|run| run.environment == environment)?
                 .step_ms_per_image()
         };
         for cores in ["", "-one-core"] {
@@ -237,7 +237,7 @@ pub mod tests {
         };
         Report {
             runs: vec![Run {
-                place: "native-lavapipe".into(),
+                environment: "native-lavapipe".into(),
                 adapter: "llvmpipe".into(),
                 peak_gflops: 10.0,
                 copy_gbytes_per_second: 5.0,
@@ -263,7 +263,7 @@ pub mod tests {
     fn report_json_keeps_its_keys() {
         let json = serde_json::to_value(sample()).expect("numbers are JSON");
         let run = &json["runs"][0];
-        assert_eq!(run["where"], "native-lavapipe");
+        assert_eq!(run["environment"], "native-lavapipe");
         let numbers = [
             &run["peak_gflops"],
             &run["detect_ms"],

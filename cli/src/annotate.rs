@@ -87,7 +87,7 @@ pub fn detect_annotations(
 ) -> anyhow::Result<(Annotations, Option<Table>)> {
     check_folder(&options.out)?;
     check_files(options, gathered, outputs)?;
-    let device = open(options.backend)?;
+    let device = open(options.compute.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, _) = detect_all(gathered, &loaded, &device, reporter)?;
     let Loaded {

@@ -39,6 +39,14 @@ pub enum Command {
     Export(Export),
 }
 
+/// Where a command computes.
+#[derive(Args)]
+pub struct Compute {
+    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
+    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
+    pub backend: Backend,
+}
+
 #[derive(Args)]
 pub struct Discover {
     /// Images, folders and zip files.
@@ -60,9 +68,8 @@ pub struct Discover {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
-    pub backend: Backend,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 /// How images are placed beside their labels.
@@ -142,9 +149,9 @@ pub struct Train {
     #[arg(long)]
     pub force: bool,
     /// The preset whose settings the other options override.
-    #[arg(long, default_value = "tiny", value_parser = named::<Preset>(["tiny", "small", "paper"]))]
+    #[arg(long, default_value = "quick", value_parser = named::<Preset>(["quick", "small", "paper", "tiny"]))]
     pub preset: Preset,
-    /// Number of steps. Default: 1000 (tiny), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
+    /// Number of steps. Default: 1000 (quick), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
     #[arg(long)]
     pub steps: Option<u32>,
     #[command(flatten)]
@@ -159,9 +166,8 @@ pub struct Train {
     /// Seconds between saves of the run or, without `--run`, of the model.
     #[arg(long, default_value_t = 20)]
     pub save_every: u64,
-    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
-    pub backend: Backend,
+    #[command(flatten)]
+    pub compute: Compute,
     /// Whose kernels run on the GPU.
     #[arg(long, value_enum, default_value_t = Kernels::Own)]
     pub ops: Kernels,
@@ -246,6 +252,15 @@ pub struct Settings {
     /// Initial edge weight.
     #[arg(long)]
     pub edge_start: Option<f64>,
+    /// Steps at the start during which keypoints are pulled apart, less and less; 0 for none.
+    #[arg(long)]
+    pub start_steps: Option<usize>,
+    /// Factor of the learning rate at the first step; it falls to 1 over `--start-steps`.
+    #[arg(long)]
+    pub start_boost: Option<f64>,
+    /// Share of the batch that a step of the start takes: 0.25, 0.5, 0.75 or 1.
+    #[arg(long)]
+    pub start_batch: Option<f64>,
 }
 
 impl Settings {
@@ -277,6 +292,9 @@ impl Settings {
             thickness: self.thickness.unwrap_or(preset.thickness),
             edge_scale: self.edge_scale.unwrap_or(preset.edge_scale),
             edge_start: self.edge_start.unwrap_or(preset.edge_start),
+            start_steps: self.start_steps.unwrap_or(preset.start_steps),
+            start_boost: self.start_boost.unwrap_or(preset.start_boost),
+            start_batch: self.start_batch.unwrap_or(preset.start_batch),
         }
     }
 }
@@ -295,9 +313,8 @@ pub struct Detect {
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
-    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
-    pub backend: Backend,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 #[derive(Args)]
@@ -317,9 +334,8 @@ pub struct Eval {
     /// Seed that selects the images to fit on.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Where to compute: on the CPU, or on the GPU through Vulkan, Metal or DX12.
-    #[arg(long, default_value = "cpu", value_parser = named::<Backend>(["cpu", "gpu"]))]
-    pub backend: Backend,
+    #[command(flatten)]
+    pub compute: Compute,
 }
 
 /// Parses a value of the library by its name in the JSON files, one of `names`. (The library knows nothing of clap, so its types

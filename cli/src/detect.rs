@@ -90,7 +90,7 @@ pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
         .sources(gathered.sources())
         .input(&options.model)
         .file(&options.out)?;
-    let device = open(options.backend)?;
+    let device = open(options.compute.backend)?;
     let loaded = load(&options.model, &device)?;
     let (images, rejected) = detect_all(&gathered, &loaded, &device, reporter)?;
     let images: BTreeMap<_, _> = (images.into_iter())

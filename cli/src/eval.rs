@@ -16,7 +16,7 @@ use crate::output::Reporter;
 
 pub fn evaluate(options: &Eval, reporter: &Reporter) -> anyhow::Result<()> {
     let landmarks = read_landmarks(&options.landmarks)?;
-    let device = open(options.backend)?;
+    let device = open(options.compute.backend)?;
     let Loaded { model, config, .. } = load(&options.model, &device)?;
     let gathered = Gathered::new(std::slice::from_ref(&options.images))?;
     let names: Vec<String> = (landmarks.annotations.images.iter())

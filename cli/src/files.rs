@@ -14,6 +14,7 @@ use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
 
 use crate::output::{Reporter, warn};
+use crate::save::place;
 
 /// Images that were named as files, folders, zip files and patterns. Their first bytes say what they are; nothing is decoded yet.
 #[derive(Default)]
@@ -36,7 +37,8 @@ impl Gathered {
         for path in expanded(paths)? {
             let (given, found) = files_under(&path, &mut inputs.rejected)?;
             for (name, path) in found {
-                if !seen.insert(place(&path)?) {
+                let place = place(&path).map_or_else(|| std::path::absolute(&path), Ok)?;
+                if !seen.insert(place) {
                     continue; // the same file was named twice
                 }
                 match File::open(&path) {
@@ -214,19 +216,6 @@ fn files_under(
     files.sort();
     rejected.sort();
     Ok((slashed(&whole), files))
-}
-
-/// Returns the one path of a file that several paths may name: `a.png`, `./a.png`, and by a link to its folder. A link to a file is
-/// a file of its own.
-fn place(path: &Path) -> io::Result<PathBuf> {
-    let path = std::path::absolute(path)?;
-    Ok(match (path.parent(), path.file_name()) {
-        (Some(folder), Some(name)) => folder
-            .canonicalize()
-            .unwrap_or(folder.to_path_buf())
-            .join(name),
-        _ => path,
-    })
 }
 
 fn name_of(path: &Path) -> String {

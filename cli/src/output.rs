@@ -19,11 +19,7 @@ impl Reporter {
 
     /// Prints an event of the engine as a JSON line; without `--json` it prints nothing.
     pub fn event(&self, event: &Event) {
-        if let (true, Ok(mut value)) = (self.json, serde_json::to_value(event)) {
-            // Scripts written for earlier versions read the number of images under this name.
-            if let Some(images) = value.get("images").cloned() {
-                value["pictures"] = images;
-            }
+        if let (true, Ok(value)) = (self.json, serde_json::to_value(event)) {
             self.line(&value);
         }
     }

@@ -170,10 +170,6 @@ pub fn check_new(path: &Path, force: bool) -> anyhow::Result<()> {
 
 /// Checks whether two paths name the same file, which need not exist.
 pub fn is_same(a: &Path, b: &Path) -> bool {
-    let place = |path: &Path| {
-        let folder = folder_of(path).canonicalize().ok()?;
-        Some(folder.join(path.file_name()?))
-    };
     // A pipe must not be opened: that waits for a writer.
     let opens = |path: &Path| fs::metadata(path).is_ok_and(|it| it.is_file() || it.is_dir());
     (opens(a) && opens(b) && same_file::is_same_file(a, b).unwrap_or(false))
@@ -328,6 +324,13 @@ pub fn folder_of(path: &Path) -> PathBuf {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Returns the one path of a file that several paths may name: `a.png`, `./a.png`, and by a link to its folder; `None` if its folder
+/// cannot be found. A link to a file is a file of its own.
+pub fn place(path: &Path) -> Option<PathBuf> {
+    let folder = folder_of(path).canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
 }
 
 fn cannot(path: &Path) -> String {

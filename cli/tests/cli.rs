@@ -336,11 +336,7 @@ fn resumed_run_is_converted_and_annotates() {
     fs::write(&renamed, text.replace(",j1_", ",kp1_")).expect("written");
     let stdout = succeeds(&against(&renamed));
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
-    for part in [
-        "\"name\":\"kp1\"",
-        "\"pictures\":6",
-        "\"error_fraction\":0.",
-    ] {
+    for part in ["\"name\":\"kp1\"", "\"images\":6", "\"error_fraction\":0."] {
         assert!(stdout.contains(part), "{stdout}");
     }
 }

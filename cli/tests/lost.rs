@@ -261,7 +261,7 @@ fn train_rejects_more_previews_than_fit_on_the_disk() {
 
 #[test]
 fn train_reports_failed_previews_once_and_saves_the_model() {
-    let folder = folder("trouble");
+    let folder = folder("warning");
     let previews = folder.join("previews");
     // The previews of steps 2 and 4 cannot be written, because folders have their names.
     for step in [2, 4] {
@@ -325,10 +325,10 @@ fn train_rescues_files_that_cannot_be_saved() {
             &["--run", "gone/r.safetensors", "--save-every", "0"],
         ],
     );
-    running.until("kept");
+    running.until("autosaved");
     // The program may be writing into the folder.
     while fs::remove_dir_all(folder.join("gone")).is_err() {}
-    running.until("trouble");
+    running.until("warning");
     running.signal("TERM");
     let model = running.until("saved")["model"].as_str().map(PathBuf::from);
     assert_eq!(running.end(), Some(143));
@@ -402,12 +402,12 @@ fn kill_loses_only_steps_after_the_last_save() {
     ] {
         let train = ["--json", "train", "synthetic:8", "--out", "m.safetensors"];
         let mut running = Running::start(&folder, &[&train, &SMALL, &ENDLESS, &every, more]);
-        running.until("kept");
-        let kept = running.until("kept");
+        running.until("autosaved");
+        let autosaved = running.until("autosaved");
         running.child.kill().expect("kills");
         running.child.wait().expect("ends");
-        assert_eq!(kept["file"], file);
-        assert!(Some(opens(&folder.join(file)) as u64) >= kept["steps"].as_u64());
+        assert_eq!(autosaved["file"], file);
+        assert!(Some(opens(&folder.join(file)) as u64) >= autosaved["steps"].as_u64());
     }
 }
 
@@ -928,11 +928,11 @@ fn file_that_appears_during_training_is_not_replaced() {
     let train = ["--json", "train", "synthetic:8", "--out", "n.safetensors"];
     let run = ["--run", "q.safetensors", "--save-every", "0"];
     let mut running = Running::start(&folder, &[&train, &SMALL, &ENDLESS, &run]);
-    running.until("kept");
+    running.until("autosaved");
     // Another program writes a model with fewer steps than this run has.
     let other = fs::read(folder.join("m.safetensors")).expect("is there");
     fs::write(folder.join("n.safetensors"), &other).expect("writes");
-    running.until("kept");
+    running.until("autosaved");
     running.signal("TERM");
     let saved = running.until("saved");
     assert_eq!(running.end(), Some(143));

@@ -165,7 +165,7 @@ pub fn load(bytes: &[u8], device: &Device) -> Result<Loaded> {
     let run_id = run_id.filter(|id| is_run_id(id));
     let run_id = run_id.unwrap_or_else(|| id_of(&state));
     Ok(Loaded {
-        model: with_state(model, state)?,
+        model: with_state(model, state)?.at_step(&config, step),
         config,
         step,
         run,

@@ -171,8 +171,23 @@ fn converted(label: &str, raw: &[u8]) -> Option<String> {
     Some(text.into_owned())
 }
 
+/// Uses the browser's tables, which would add much to the size of the page.
 #[cfg(target_family = "wasm")]
-use crate::web::converted;
+fn converted(label: &str, raw: &[u8]) -> Option<String> {
+    use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+    use wasm_bindgen::{JsCast, JsValue};
+
+    let convert = || -> Result<JsValue, JsValue> {
+        let class: Function = Reflect::get(&js_sys::global(), &"TextDecoder".into())?.dyn_into()?;
+        let options = Object::new();
+        Reflect::set(&options, &"fatal".into(), &true.into())?;
+        let decoder = Reflect::construct(&class, &Array::of2(&label.into(), &options))?;
+        let decode: Function = Reflect::get(&decoder, &"decode".into())?.dyn_into()?;
+        let bytes = JsValue::from(Uint8Array::from(raw));
+        decode.call1(&decoder, &bytes)
+    };
+    convert().ok()?.as_string()
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,11 @@
 //! The detector: an image to K heatmaps, a heatmap to a keypoint.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
 use super::blocks::{Conv3x3, LEAKY_SLOPE, Norm};
-use crate::ops;
+use crate::ops::{self, cpu::heatmap::pixel_positions};
 
 /// Two convolutions with a shortcut, to half the side: `leaky(norm2(conv2(leaky(norm1(pool(conv1(x)))))) + norm(pool(shortcut(x))))`.
 #[derive(Module, Debug)]
@@ -80,6 +80,9 @@ pub struct Detector {
     pub up: Vec<UpBlock>,
     /// The convolution to the scores of K heatmaps.
     pub head: Conv3x3,
+    /// Strength of the spatial prior that holds keypoints apart at the start of a run, not learned: [`Config::spread`](crate::Config::spread)
+    /// at the step of these weights.
+    pub spread: f64,
 }
 
 /// The detector's output for a batch.
@@ -105,6 +108,7 @@ impl Detector {
                 UpBlock::init(4 * width, 2 * width, rng, device),
             ],
             head: Conv3x3::init(2 * width, count, rng, device),
+            spread: 0.0,
         }
     }
 
@@ -112,8 +116,41 @@ impl Detector {
     pub fn forward(&self, images: Tensor<4>) -> Detection {
         let x = self.down.iter().fold(images, |x, block| block.forward(x));
         let x = self.up.iter().fold(x, |x, block| block.forward(x));
-        Detection::from_scores(self.head.forward(x))
+        let scores = self.head.forward(x); // [B,K,S/4,S/4]
+        if self.spread == 0.0 {
+            return Detection::from_scores(scores);
+        }
+        let [_, count, height, width] = scores.dims();
+        let prior = TensorData::new(
+            spatial_prior(self.spread, count, height, width),
+            [1, count, height, width],
+        );
+        let prior = Tensor::from_data(prior, &scores.device());
+        Detection::from_scores(scores + prior)
     }
+}
+
+/// Returns what the spatial prior adds to the scores of K heatmaps, `[K,h,w]`: `-strength |p - a_k|^2` at the position p of a pixel in
+/// `[-1, 1]`. The anchors `a_k` lie on a sunflower's spiral, which fills a disc evenly for any K: radius `0.7 sqrt((k + 1/2) / K)`,
+/// angle `k pi (3 - sqrt 5)`.
+///
+/// Without it, all keypoints start as one heap in the middle of the image, and luck decides when they part. Not part of the paper.
+pub(crate) fn spatial_prior(strength: f64, count: usize, height: usize, width: usize) -> Vec<f32> {
+    const RADIUS: f64 = 0.7;
+    let golden_angle = std::f64::consts::PI * (3.0 - 5_f64.sqrt());
+    let pixels = pixel_positions(height, width); // [hw,2]
+    let prior = (0..count).flat_map(|k| {
+        let radius = RADIUS * ((k as f64 + 0.5) / count as f64).sqrt();
+        let (sin, cos) = (k as f64 * golden_angle).sin_cos();
+        pixels.chunks(2).map(move |p| {
+            let [row, col] = [
+                f64::from(p[0]) - radius * sin,
+                f64::from(p[1]) - radius * cos,
+            ];
+            (-strength * (row * row + col * col)) as f32
+        })
+    });
+    prior.collect()
 }
 
 impl Detection {

@@ -54,7 +54,7 @@ impl AutoLink {
     /// Creates an untrained model, seeded by `config.seed`. See `tests/model.rs`.
     pub fn init(config: &Config, device: &Device) -> Self {
         let rng = &mut ChaCha8Rng::seed_from_u64(config.seed);
-        Self {
+        let model = Self {
             detector: detector::Detector::init(config.keypoints, config.width, rng, device),
             edges: edges::Edges::init(
                 config.keypoints,
@@ -64,7 +64,15 @@ impl AutoLink {
                 device,
             ),
             decoder: decoder::Decoder::init(config.decoder_width(), rng, device),
-        }
+        };
+        model.at_step(config, 0)
+    }
+
+    /// Sets what depends on the step but is not learned: the strength of the detector's spatial prior.
+    #[must_use]
+    pub(crate) fn at_step(mut self, config: &Config, step: usize) -> Self {
+        self.detector.spread = config.spread(step);
+        self
     }
 
     /// Runs the whole model on images `[B,3,S,S]` in `[-1, 1]` and a mask `[B,1,g,g]`, 1 where the image is kept. See `tests/model.rs`.

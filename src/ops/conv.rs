@@ -3,35 +3,9 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Tensor, module::conv2d, ops::ConvOptions};
 
+use super::cpu::job::ConvKind;
 use super::kernels::Kernels;
 use super::{KernelBackend, has_kernel_for, kernel_backend};
-
-/// Kernel size and stride of a convolution with padding 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConvKind {
-    /// 3x3 with stride 1; the output is as large as the input.
-    Same3x3,
-    /// 4x4 with stride 2: a 3x3 convolution with its 2x2 average pooling, see [`conv3x3_avg_pool`]. The output has half the side.
-    AvgPool4x4Stride2,
-}
-
-impl ConvKind {
-    /// Weights per input and output channel: 9 or 16.
-    pub fn taps(self) -> usize {
-        match self {
-            ConvKind::Same3x3 => 9,
-            ConvKind::AvgPool4x4Stride2 => 16,
-        }
-    }
-
-    /// Pixels from one output to the next: 1 or 2.
-    pub fn stride(self) -> usize {
-        match self {
-            ConvKind::Same3x3 => 1,
-            ConvKind::AvgPool4x4Stride2 => 2,
-        }
-    }
-}
 
 /// `y[b,o,r,c] = bias[o] + sum over i, dr, dc in -1..=1 of weight[o,i,dr+1,dc+1] x[b,i,r+dr,c+dc]`, zero outside.
 ///

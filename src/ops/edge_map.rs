@@ -3,12 +3,9 @@
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::cpu::edge_map::LENGTH_EPSILON;
 use super::has_map_kernel_for;
 use super::kernels::Kernels;
-
-/// Added to the squared length of an edge before a division, so that an edge whose ends coincide has a nearest point. The shaders
-/// `edge_map.wgsl` and `edge_map_gradient.wgsl` add the same.
-pub(super) const LENGTH_EPSILON: f32 = 1e-8;
 
 /// Draws the edge map (AutoLink, eq. 2 and 3):
 /// `S(p) = max over edges i < j of w_ij exp(-d_ij(p)^2 / thickness)`, with `d_ij(p)` the distance of p to the segment from i to j.

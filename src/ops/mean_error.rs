@@ -3,17 +3,9 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use super::cpu::mean_error::ErrorNorm;
 use super::has_kernel_for;
 use super::kernels::Kernels;
-
-/// The power of a difference that [`l1`] and [`mse`] average.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorNorm {
-    /// `|x - y|`
-    L1,
-    /// `(x - y)^2`
-    L2,
-}
 
 /// `mean |x - y|`: `[B,C,H,W]` both -> `[1]`. See `tests/ops.rs`.
 pub fn l1(x: Tensor<4>, y: Tensor<4>) -> Tensor<1> {

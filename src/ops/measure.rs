@@ -73,7 +73,7 @@ fn client(device: &Device) -> Option<Client> {
 }
 
 /// The name that a GPU's adapter reports, empty in a browser; `None` on the CPU.
-pub fn adapter(device: &Device) -> Option<String> {
+pub fn adapter_name(device: &Device) -> Option<String> {
     Some(client(device)?.properties().identity.name.clone())
 }
 

@@ -1,6 +1,7 @@
 //! Operations that Burn lacks, or runs slowly. Each has a `*_reference` in Burn's own operations, which specifies it.
 //! The CPU backend runs the kernels of [`cpu`], a GPU those of `shaders/`. `tests/ops.rs` shows the use of all, and compares them.
 
+pub use autolink_kernels as cpu;
 use burn::tensor::Device;
 
 use crate::device::{HAS_REFERENCES, KernelBackend, kernel_backend};
@@ -8,7 +9,6 @@ use crate::device::{HAS_REFERENCES, KernelBackend, kernel_backend};
 mod adamw;
 mod autodiff;
 mod conv;
-pub mod cpu;
 mod edge_map;
 mod flex;
 mod gpu;
@@ -19,17 +19,18 @@ pub mod measure;
 mod norm;
 mod resize;
 
-pub use adamw::{AdamWStep, adamw, adamw_reference};
+pub use adamw::{adamw, adamw_reference};
 pub use conv::{
-    ConvKind, conv3x3, conv3x3_avg_pool, conv3x3_avg_pool_reference, conv3x3_concat, conv3x3_leaky,
+    conv3x3, conv3x3_avg_pool, conv3x3_avg_pool_reference, conv3x3_concat, conv3x3_leaky,
     conv3x3_reference,
 };
+pub use cpu::{adamw::AdamWStep, job::ConvKind, mean_error::ErrorNorm};
 pub use edge_map::{edge_map, edge_map_reference};
 pub use gpu::out_of_bounds;
 pub use heatmap::{
     expectation, expectation_reference, pixel_positions, softmax, softmax_reference,
 };
-pub use mean_error::{ErrorNorm, l1, l1_reference, mse, mse_reference};
+pub use mean_error::{l1, l1_reference, mse, mse_reference};
 pub use norm::{
     NormSettings, RunningStats, add_leaky_relu, add_leaky_relu_reference, batch_norm_train,
     batch_norm_train_reference, leaky_relu, leaky_relu_reference,

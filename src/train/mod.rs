@@ -164,7 +164,7 @@ impl Trainer {
         perceptual: Option<Perceptual>,
     ) -> Result<Self> {
         let mut trainer = Self::new(&state.config, images, device, perceptual)?;
-        trainer.model = deep_copy(&state.model);
+        trainer.model = deep_copy(&state.model).at_step(&state.config, state.step);
         trainer.optimizer = state.optimizer;
         trainer.step = state.step;
         if let Some(rng_state) = state.rng_state {
@@ -196,13 +196,12 @@ impl Trainer {
     /// Trains one step on the next batch of `dataset`. See `tests/model.rs`.
     pub fn step(&mut self, dataset: &Dataset) -> StepOutput {
         let Config {
-            batch,
-            micro_batch,
             size,
             mask_grid,
             mask_ratio,
             ..
         } = self.config;
+        let [batch, micro_batch] = self.config.batch_after(self.step);
         let parts = batch / micro_batch;
         let mut gradients = GradientsAccumulator::new();
         let mut loss: Option<Tensor<1>> = None;
@@ -221,6 +220,7 @@ impl Trainer {
         }
         self.apply(gradients.grads());
         self.step += 1;
+        self.model.detector.spread = self.config.spread(self.step);
         StepOutput {
             step: self.step,
             loss: loss.expect("a batch has at least one part"),
@@ -250,9 +250,11 @@ impl Trainer {
     }
 
     fn apply(&mut self, gradients: GradientsParams) {
-        self.model = self
-            .optimizer
-            .step(self.config.learning_rate, self.model.clone(), gradients);
+        self.model = self.optimizer.step(
+            self.config.learning_rate_after(self.step),
+            self.model.clone(),
+            gradients,
+        );
     }
 
     /// Takes over settings that may change during a run; see [`Config::is_live_change`] and `tests/model.rs`.

@@ -13,7 +13,7 @@ pub struct Adapter {
     /// Vendor, architecture and description for people, as far as the browser reports them.
     pub name: String,
     /// The properties by which its kernels are chosen. If it is software, the CPU backend is faster.
-    pub properties: device::Adapter,
+    pub properties: device::AdapterProperties,
 }
 
 impl Adapter {
@@ -98,7 +98,7 @@ pub async fn adapter() -> std::result::Result<Adapter, String> {
     };
     Ok(Adapter {
         name,
-        properties: device::Adapter::new(lanes, is_software),
+        properties: device::AdapterProperties::new(lanes, is_software),
     })
 }
 

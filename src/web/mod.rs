@@ -9,7 +9,6 @@ mod slices; // files, read by ranges
 mod worker;
 
 pub use fetch::sleep;
-pub use slices::converted;
 pub use worker::start;
 
 /// Runs the static constructors of all linked crates. Call it once, before anything else.

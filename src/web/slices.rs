@@ -38,14 +38,3 @@ fn call(object: &JsValue, method: &str, argument: &JsValue) -> Result<JsValue, J
     let method: Function = Reflect::get(object, &method.into())?.dyn_into()?;
     method.call1(object, argument)
 }
-
-/// Decodes bytes in an encoding of the Encoding Standard, with the browser's tables. Returns none if they are not valid in it.
-pub fn converted(label: &str, bytes: &[u8]) -> Option<String> {
-    let convert = || -> Result<JsValue, JsValue> {
-        let options = js_sys::Object::new();
-        Reflect::set(&options, &"fatal".into(), &true.into())?;
-        let decoder = construct("TextDecoder", &Array::of2(&label.into(), &options))?;
-        call(&decoder, "decode", &Uint8Array::from(bytes))
-    };
-    convert().ok()?.as_string()
-}

@@ -60,7 +60,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("images-count")).toHaveText("10");
   await expect(id("message")).toContainText("Now drop in your own images");
 
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("gallery")).toBeHidden();
   const files = await photographsAndDiscs(100);
   await id("annotate-files").setInputFiles([...files, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") }]);
@@ -68,7 +68,14 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("message")).toHaveText("Detected keypoints in 100 images.");
   await expect(id("file-notes-files")).toContainText("notes.txt");
   expect(await id("gallery-image").count(), "only those in sight exist").toBeLessThan(80);
-  await expect.poll(() => id("gallery-image").first().locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width)).toBeGreaterThan(100);
+  await expect
+    .poll(() =>
+      id("gallery-image")
+        .first()
+        .locator("canvas")
+        .evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.width),
+    )
+    .toBeGreaterThan(100);
 
   // Names with quotes, commas and non-ASCII characters.
   const names = id("annotate-keypoints").getByTestId("keypoint-name");
@@ -79,7 +86,7 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("annotate-undo")).toBeEnabled();
   await names.nth(2).fill("手 #1");
   await names.nth(2).press("Enter");
-  await expect(id("message")).toContainText("already called \"手 #1\"");
+  await expect(id("message")).toContainText('already called "手 #1"');
   await expect(names.nth(2)).toHaveValue("kp2");
   const edges = page.locator("#edges");
   await edges.locator("summary").click();
@@ -126,7 +133,11 @@ test("annotate detects, names, labels and corrects points and exports every form
   await page.keyboard.press("Enter");
   await expect(points.nth(0)).toContainText("by hand");
   await points.nth(0).click();
-  const where = async () => (await canvas.getAttribute("aria-label"))?.match(/at ([\d.-]+), ([\d.-]+) px/)?.slice(1).map(Number) ?? [];
+  const where = async () =>
+    (await canvas.getAttribute("aria-label"))
+      ?.match(/at ([\d.-]+), ([\d.-]+) px/)
+      ?.slice(1)
+      .map(Number) ?? [];
   const before = await where();
   const [box, size] = [await canvas.boundingBox(), await canvas.evaluate(() => [0])];
   if (!box || !size) throw new Error("no canvas");
@@ -160,16 +171,37 @@ test("annotate detects, names, labels and corrects points and exports every form
   expect(coco.categories[0].keypoints).toEqual(["tip", "wrist"]);
   expect(coco.images).toHaveLength(100);
   const annotations = coco.annotations.map((/** @type {{ keypoints: number[] }} */ { keypoints }) => keypoints);
-  expect(annotations.some((/** @type {number[]} */ [x, y]) => Math.hypot(x - 30, y - 20) < 1.1), "the corrected point").toBe(true);
+  expect(
+    annotations.some((/** @type {number[]} */ [x, y]) => Math.hypot(x - 30, y - 20) < 1.1),
+    "the corrected point",
+  ).toBe(true);
   await id("annotate-layer").selectOption("keypoints");
   const named = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
   expect(named.categories[0].keypoints.slice(0, 2)).toEqual(['Daumen, "links" ü', "手 #1"]);
   expect(named.categories[0].skeleton).toHaveLength(5);
-  const formats = ["coco-cvat", "coco-deeplabcut", "deeplabcut", "deeplabcut-predictions", "sleap", "yolo", "cvat", "label-studio", "csv", "json", "edges", "svg"];
+  const formats = [
+    "coco-cvat",
+    "coco-deeplabcut",
+    "deeplabcut",
+    "deeplabcut-predictions",
+    "sleap",
+    "yolo",
+    "cvat",
+    "label-studio",
+    "csv",
+    "json",
+    "edges",
+    "svg",
+  ];
   for (const format of formats) {
     const { name, bytes } = await taken(page, `export-${format}`);
     expect(bytes.length, name).toBeGreaterThan(100);
-    const text = name.endsWith(".zip") ? new AdmZip(bytes).getEntries().map((entry) => entry.getData().toString()).join("\n") : `${bytes}`;
+    const text = name.endsWith(".zip")
+      ? new AdmZip(bytes)
+          .getEntries()
+          .map((entry) => entry.getData().toString())
+          .join("\n")
+      : `${bytes}`;
     // Some formats escape names.
     if (!["yolo", "svg"].includes(format)) expect(text, format).toMatch(/手 #1|\\u624b #1/);
   }
@@ -181,7 +213,11 @@ test("annotate detects, names, labels and corrects points and exports every form
   expect(cvat.getEntries().filter((entry) => entry.entryName.startsWith("images/"))).toHaveLength(100);
 
   // Exported labels can be imported.
-  await id("annotate-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(named)) });
+  await id("annotate-labels").setInputFiles({
+    name: "labels.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(named)),
+  });
   await expect(id("message")).toContainText("Labels for 100 images.");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
   await id("annotate-labels").setInputFiles({ name: "broken.json", mimeType: "application/json", buffer: Buffer.from('{"images": []}') });
@@ -189,15 +225,23 @@ test("annotate detects, names, labels and corrects points and exports every form
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
 
   const others = { ...named, images: named.images.map((/** @type {any} */ image) => ({ ...image, file_name: `other ${image.id}.png` })) };
-  await id("annotate-labels").setInputFiles({ name: "others.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(others)) });
+  await id("annotate-labels").setInputFiles({
+    name: "others.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(others)),
+  });
   await expect(id("message")).toContainText("None of the 100 images in this file is in the project");
-  await id("annotate-labels").setInputFiles({ name: "few.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ images: named.images, annotations: named.annotations })) });
+  await id("annotate-labels").setInputFiles({
+    name: "few.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify({ images: named.images, annotations: named.annotations })),
+  });
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("message")).toContainText("categories");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveCount(14);
 
   // The model file contains the names.
-  await id("half-train").click();
+  await id("tab-train").click();
   const model = await taken(page, "save-model");
   expect(model.bytes.subarray(0, 20_000).toString()).toContain("手 #1");
 });
@@ -207,7 +251,7 @@ test("keypoint list recolours, hides, merges and reorders keypoints and shows th
   const id = at(page);
   await id("open-model").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(100);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-files").setInputFiles((await photographsAndDiscs(10)).slice(0, 6));
   await expect(id("message")).toHaveText("Detected keypoints in 6 images.");
 
@@ -237,7 +281,11 @@ test("keypoint list recolours, hides, merges and reorders keypoints and shows th
   await page.locator("#keypoint-name-0").fill("thumb");
   await page.locator("#keypoint-name-0").press("Enter");
   await expect.poll(names).toContain("thumb");
-  await id("annotate-labels").setInputFiles({ name: "labels.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(before)) });
+  await id("annotate-labels").setInputFiles({
+    name: "labels.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(before)),
+  });
   await expect(id("message")).toContainText("Labels for 6 images.");
   const notes = id("annotate-keypoints").getByTestId("keypoint-note");
   await expect(notes).toHaveCount(11);
@@ -248,7 +296,7 @@ test("project keeps labels after a reload until their images are added again", a
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   const files = await photographsAndDiscs(10);
   await id("annotate-files").setInputFiles(files);
   await expect(id("annotate-count")).toHaveText("10 images");
@@ -266,7 +314,7 @@ test("project keeps labels after a reload until their images are added again", a
   expect(work).toContain('"x_px"');
 
   await open(page, QUICK);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   // Labels wait for their images.
   await expect(id("annotate-missing")).toContainText("10 image files are missing");
   await expect(id("gallery-image").first()).toContainText("file missing");
@@ -297,9 +345,12 @@ const kept = (page) =>
 test("adding files of one name, unreadable files and stopping half way loses no image", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   const [first, second, third] = await photographsAndDiscs(20);
-  await id("annotate-files").setInputFiles([{ ...first, name: "same.jpg" }, { ...second, name: "same.jpg" }]);
+  await id("annotate-files").setInputFiles([
+    { ...first, name: "same.jpg" },
+    { ...second, name: "same.jpg" },
+  ]);
   await expect(id("annotate-count")).toHaveText("2 images");
   await expect(id("file-notes-files")).toContainText("same (2).jpg");
   const zip = new AdmZip();
@@ -312,7 +363,14 @@ test("adding files of one name, unreadable files and stopping half way loses no 
   await expect(id("file-notes-files")).toContainText("cut.png");
   // An image in a zip can be opened.
   await id("gallery-image").nth(0).click();
-  await expect.poll(() => id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3])).toBe(255);
+  await expect
+    .poll(() =>
+      id("editor-canvas").evaluate(
+        (/** @type {HTMLCanvasElement} */ canvas) =>
+          canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3],
+      ),
+    )
+    .toBe(255);
   await page.keyboard.press("Escape");
   await id("annotate-files").setInputFiles({ name: "empty.zip", mimeType: "application/zip", buffer: new AdmZip().toBuffer() });
   await expect(id("file-notes-files")).toContainText("empty.zip");
@@ -324,7 +382,9 @@ test("adding files of one name, unreadable files and stopping half way loses no 
   const many = await photographsAndDiscs(60);
   await page.evaluate(() => {
     // Pressed within the page at the first count, because a fast machine could finish before a click from here.
-    const [count, cancel] = ["annotate-count", "annotate-cancel"].map((id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)));
+    const [count, cancel] = ["annotate-count", "annotate-cancel"].map(
+      (id) => /** @type {HTMLElement} */ (document.querySelector(`[data-testid=${id}]`)),
+    );
     const observer = new MutationObserver(() => {
       if (!/^[1-9][\d,]* images$/.test(count.textContent ?? "")) return;
       observer.disconnect();
@@ -332,7 +392,9 @@ test("adding files of one name, unreadable files and stopping half way loses no 
     });
     observer.observe(document.body, { childList: true, characterData: true, subtree: true, attributes: true });
   });
-  await id("annotate-files").setInputFiles(Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })));
+  await id("annotate-files").setInputFiles(
+    Array.from({ length: 1500 }, (_, i) => ({ ...many[i % 60], name: `${i} ${many[i % 60].name}` })),
+  );
   await expect(id("message")).toHaveText(/^Stopped: detected keypoints in \d+ images so far\.$/);
   const found = Number(/\d+/.exec((await id("message").textContent()) ?? "")?.[0]);
   expect(found).toBeLessThan(1500);
@@ -343,7 +405,7 @@ test("video gives frames, motion chart and table; an undecodable video is report
   page.on("dialog", (dialog) => dialog.accept());
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   const video = await movie(page);
   await id("annotate-files").setInputFiles([video, { name: "bad.mp4", mimeType: "video/mp4", buffer: Buffer.alloc(5000, 7) }]);
   await expect(id("message")).toHaveText("Detected keypoints in 20 frames.");
@@ -352,16 +414,20 @@ test("video gives frames, motion chart and table; an undecodable video is report
   await expect(id("gallery-image").first()).toContainText("walk/img000000.png");
   // The frames are the right ones: the disc moves.
   const disc = (/** @type {number} */ place) =>
-    id("gallery-image").nth(place).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
-      const { width, height } = canvas;
-      const { data } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? { data: [] };
-      let [sum, count] = [0, 0];
-      for (let i = 0; i < data.length; i += 4) if (data[i] > 200 && data[i + 1] > 120 && data[i + 2] < 110) (sum += (i / 4) % width), count++;
-      return count > 50 ? sum / count / width : 0;
-    });
+    id("gallery-image")
+      .nth(place)
+      .locator("canvas")
+      .evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+        const { width, height } = canvas;
+        const { data } = canvas.getContext("2d")?.getImageData(0, 0, width, height) ?? { data: [] };
+        let [sum, count] = [0, 0];
+        for (let i = 0; i < data.length; i += 4)
+          if (data[i] > 200 && data[i + 1] > 120 && data[i + 2] < 110) (sum += (i / 4) % width), count++;
+        return count > 50 ? sum / count / width : 0;
+      });
   await expect.poll(() => disc(0)).toBeGreaterThan(0.1);
   await expect.poll(() => disc(10)).toBeGreaterThan(0.4);
-  expect((await disc(0))).toBeLessThan(0.3);
+  expect(await disc(0)).toBeLessThan(0.3);
 
   await expect(id("motion")).toBeVisible();
   await expect(id("motion-chart")).toHaveAttribute("aria-label", /Motion over 1\.9 s\. kp0 speed, px\/s: \d/);
@@ -395,7 +461,7 @@ test("video gives frames, motion chart and table; an undecodable video is report
 test("video element gives the frames without WebCodecs", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   const video = await movie(page);
   await page.evaluate(() => Reflect.deleteProperty(globalThis, "VideoDecoder"));
   await id("annotate-every").selectOption("10");
@@ -406,7 +472,7 @@ test("video element gives the frames without WebCodecs", async ({ page }) => {
 test("camera shows live keypoints and stops", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-camera").click();
   await expect(id("camera-readout")).toHaveText(/[1-9]\d* images\/s, \d+ ms behind/);
   const shown = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL().length);
@@ -416,7 +482,9 @@ test("camera shows live keypoints and stops", async ({ page }) => {
   await expect(id("camera")).toBeHidden();
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("annotate-camera").click();
-  await expect(id("message")).toHaveText("The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.");
+  await expect(id("message")).toHaveText(
+    "The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.",
+  );
 });
 
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
@@ -425,7 +493,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await open(page, QUICK);
     const id = at(page);
     const check = async (/** @type {string} */ what) => expect(await violations(page), what).toEqual([]);
-    await id("half-annotate").click();
+    await id("tab-annotate").click();
     await check("an empty project");
     await id("annotate-training").click();
     await expect(id("annotate-count")).toHaveText("40 images");

@@ -26,7 +26,10 @@ async function losses(page) {
 const CORES = (/** @type {number} */ count) => `Object.defineProperty(navigator, "hardwareConcurrency", { value: ${count} });`;
 
 test("compute workers run shards of convolutions and keep losses bit-identical", async ({ page, context }) => {
-  await inWorker(page, `${CORES(3)} const notify = Atomics.notify; self.asked = 0; Atomics.notify = (...to) => ((self.asked += 1), notify(...to));`);
+  await inWorker(
+    page,
+    `${CORES(3)} const notify = Atomics.notify; self.asked = 0; Atomics.notify = (...to) => ((self.asked += 1), notify(...to));`,
+  );
   const shared = await losses(page);
   expect(shared.reason).toContain("3 cores");
   const [engine] = page.workers();
@@ -121,7 +124,8 @@ test("core count includes a worker that starts after others were lost", async ({
     /** @type {string[]} */ const reasons = [];
     session.on("cores", (/** @type {any} */ { reason }) => reasons.push(reason));
     const isCounted = () => reasons.includes("CPU, as requested.") && reasons.at(-1)?.includes("2 cores");
-    for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; ) await new Promise((wake) => setTimeout(wake, 50));
+    for (const start = performance.now(); !isCounted() && performance.now() - start < 30_000; )
+      await new Promise((wake) => setTimeout(wake, 50));
     return reasons;
   });
   expect(reasons).toContain("CPU, as requested.");
@@ -141,7 +145,14 @@ test("page isolates itself on a host without headers, else it computes on one co
   const host = spawn("node", ["tests/browser/server.js", `${port}`, "plain"]);
   const baseURL = `http://127.0.0.1:${port}/dist/`;
   try {
-    await expect.poll(() => fetch(baseURL).then(({ status }) => status, () => 0)).toBe(200);
+    await expect
+      .poll(() =>
+        fetch(baseURL).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200);
     const page = await browser.newPage({ baseURL });
     await open(page);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);

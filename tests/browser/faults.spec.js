@@ -114,7 +114,11 @@ test("killing a worker or tab loses at most 30 s of a run", async ({ context }) 
   await at(page)("resume-last").click();
   await expect(at(page)("step-count")).toHaveText(grouped(before[0].step));
   const kinds = Object.entries(kills).map(([kind, count]) => `${kind}: ${count}`);
-  report("worker or tab killed at a random moment", ROUNDS, `0 saved runs lost; at most ${oldest.toFixed(1)} s of training lost (${kinds.join(", ")})`);
+  report(
+    "worker or tab killed at a random moment",
+    ROUNDS,
+    `0 saved runs lost; at most ${oldest.toFixed(1)} s of training lost (${kinds.join(", ")})`,
+  );
 });
 
 test("a full disk is reported, keeps the earlier save, and later saves succeed", async ({ page, context, baseURL }) => {

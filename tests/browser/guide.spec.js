@@ -59,7 +59,7 @@ test("address with wrong parameters ignores and lists them", async ({ page }) =>
   for (const [what, why] of [
     ["mask_ratio=3", "Mask ratio must be a number from 0 to 1"],
     ["colour=red", "no such setting"],
-    ["preset=huge", "tiny"],
+    ["preset=huge", "quick, small, paper, tiny"],
     ["fit=round", "stretch or crop or pad"],
     ["hide=moon", "no part of this page"],
     ["sample=cats", "puppets and hands"],
@@ -91,7 +91,7 @@ test("lesson link hides the named parts and starts training", async ({ page }) =
 
   await page.goto(link.href);
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
-  for (const part of ["edge-matrix", "save-model", "half-annotate", "seed"]) await expect(id(part)).toBeHidden();
+  for (const part of ["edge-matrix", "save-model", "tab-annotate", "seed"]) await expect(id(part)).toBeHidden();
   for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
 });
 
@@ -113,7 +113,9 @@ test("share exports the figure as SVG with vector skeletons and as PNG", async (
     const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
     const panels = [...parsed.querySelectorAll("svg svg")];
     const skeleton = panels.filter((panel) => panel.querySelector("circle"));
-    const places = skeleton.flatMap((panel) => [...panel.querySelectorAll("circle")].map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]));
+    const places = skeleton.flatMap((panel) =>
+      [...panel.querySelectorAll("circle")].map((c) => [Number(c.getAttribute("cx")), Number(c.getAttribute("cy"))]),
+    );
     return {
       isWrong: parsed.querySelector("parsererror") !== null,
       pictures: panels.filter((panel) => panel.querySelector("image")?.getAttribute("href")?.startsWith("data:image/png")).length,
@@ -167,10 +169,13 @@ test("tour works by keyboard alone and restores the focus", async ({ page }) => 
   const id = at(page);
   // From here on, only keys are used.
   await expect
-    .poll(async () => {
-      await page.keyboard.press("Tab");
-      return page.evaluate(() => document.activeElement?.id);
-    }, { intervals: [10] })
+    .poll(
+      async () => {
+        await page.keyboard.press("Tab");
+        return page.evaluate(() => document.activeElement?.id);
+      },
+      { intervals: [10] },
+    )
     .toBe("open-tour");
   await page.keyboard.press("Enter");
   const tour = id("tour");
@@ -271,7 +276,8 @@ const dropAtOnce = (page, lots) =>
     (lots) => {
       for (const files of lots) {
         const dataTransfer = new DataTransfer();
-        for (const { name, base64 } of files) dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name));
+        for (const { name, base64 } of files)
+          dataTransfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name));
         document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
       }
     },
@@ -343,7 +349,7 @@ test("run stops at the set step, reports its duration, and can continue", async 
     expect(await violations(page), `finished, ${colorScheme}`).toEqual([]);
   }
   await page.locator("#remedies").getByRole("button", { name: "Training history" }).click();
-  await expect(page.locator("#look-back")).toBeFocused();
+  await expect(page.locator("#training-history")).toBeFocused();
   await expect(id("snapshot-b")).toBeInViewport();
   await expect(id("snapshot-b")).toHaveText("12");
   // Continues without a limit.
@@ -366,9 +372,14 @@ test("run stops at the set step, reports its duration, and can continue", async 
  * @param {import("@playwright/test").Page} page
  */
 const middles = (page) =>
-  page.getByTestId("thumbnails").locator("li:not([hidden]) canvas").evaluateAll((canvases) =>
-    /** @type {HTMLCanvasElement[]} */ (canvases).map((canvas) => `${canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 3, 3).data}`),
-  );
+  page
+    .getByTestId("thumbnails")
+    .locator("li:not([hidden]) canvas")
+    .evaluateAll((canvases) =>
+      /** @type {HTMLCanvasElement[]} */ (canvases).map(
+        (canvas) => `${canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 3, 3).data}`,
+      ),
+    );
 
 test("sample shows thumbnails, and a removed puppet is not trained on", async ({ page }) => {
   await open(page, FIVE);
@@ -491,7 +502,7 @@ test("new images are added to the user's images or replace them, and Undo remove
   await expect(id("images-count")).toHaveText("9");
   await id("open-record").click();
   await id("record-count").fill("2");
-  await id("record-pace").selectOption("0.1");
+  await id("record-interval").selectOption("0.1");
   await id("record-start").click();
   await expect(id("record-use")).toHaveText("Add these 2");
   await id("record-use").click();
@@ -511,10 +522,12 @@ test("fit previews show the image and choose the fit", async ({ page }) => {
   await expect(id("fit-stretch")).toBeChecked();
   /** Of a canvas, the colour of its middle column at the top and in the middle. */
   const seen = (/** @type {string} */ fit) =>
-    id("fits").locator(`label:has([value=${fit}]) canvas`).evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
-      const context = canvas.getContext("2d");
-      return `${context?.getImageData(40, 60, 1, 1).data} ${context?.getImageData(72, 72, 1, 1).data}`;
-    });
+    id("fits")
+      .locator(`label:has([value=${fit}]) canvas`)
+      .evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+        const context = canvas.getContext("2d");
+        return `${context?.getImageData(40, 60, 1, 1).data} ${context?.getImageData(72, 72, 1, 1).data}`;
+      });
   const previews = await Promise.all(["stretch", "crop", "pad"].map(seen));
   expect(new Set(previews).size, "each looks different").toBe(3);
   const input = () => id("view-input").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
@@ -551,7 +564,7 @@ test("camera records n images after a countdown, and bad ones can be removed", a
   const id = at(page);
   await id("open-record").click();
   await id("record-count").fill("6");
-  await id("record-pace").selectOption("0.1");
+  await id("record-interval").selectOption("0.1");
   await id("record-start").click();
   await expect(page.locator("#record-countdown")).toHaveText("2");
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
@@ -566,7 +579,9 @@ test("camera records n images after a countdown, and bad ones can be removed", a
 
   await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"))));
   await id("open-record").click();
-  await expect(id("record-status")).toHaveText("The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.");
+  await expect(id("record-status")).toHaveText(
+    "The camera cannot be used: the browser does not allow it. Allow the camera for this page, then try again.",
+  );
   await page.keyboard.press("Escape");
   await expect(id("record")).toBeHidden();
 });
@@ -574,7 +589,10 @@ test("camera records n images after a countdown, and bad ones can be removed", a
 test("article figures follow their sliders and the loaded images", async ({ page }) => {
   await open(page, FIVE);
   const id = at(page);
-  const drawn = (/** @type {string} */ figure) => id(figure).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const drawn = (/** @type {string} */ figure) =>
+    id(figure)
+      .locator("canvas")
+      .evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
   await id("article").scrollIntoViewIfNeeded();
   await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
   for (const [figure, slider, value] of [
@@ -662,7 +680,7 @@ test("address contains the hands sample and restores it", async ({ page }) => {
   await expect(page).toHaveURL(/sample=hands&count=7/);
   await page.reload();
   await expect(id("images-count")).toHaveText("7");
-  await expect(page.locator("#about")).toContainText("Sign Language Digits");
+  await expect(page.locator("#images-about")).toContainText("Sign Language Digits");
   await expect(id("keypoints")).toHaveValue("5");
 });
 
@@ -686,13 +704,16 @@ test("camera images are mirrored on request", async ({ page }) => {
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   /** Colour at the left of a recorded image. */
   const left = (/** @type {number} */ at) =>
-    tiles.nth(at).locator("canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
-      const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];
-      return r > b ? "red" : "blue";
-    });
+    tiles
+      .nth(at)
+      .locator("canvas")
+      .evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+        const [r, , b] = canvas.getContext("2d")?.getImageData(8, 56, 1, 1).data ?? [];
+        return r > b ? "red" : "blue";
+      });
   await id("open-record").click();
   await id("record-count").fill("2");
-  await id("record-pace").selectOption("0.1");
+  await id("record-interval").selectOption("0.1");
   await id("record-start").click();
   await expect(tiles).toHaveCount(2);
   await id("record-mirror").uncheck();
@@ -708,7 +729,11 @@ test("progress is announced at its end only, and the tour respects reduced motio
     const message = /** @type {HTMLElement} */ (document.getElementById("message"));
     const heard = /** @type {string[]} */ ([]);
     Object.assign(window, { heard });
-    new MutationObserver(() => heard.push(`${message.ariaLive}: ${message.textContent}`)).observe(message, { childList: true, characterData: true, subtree: true });
+    new MutationObserver(() => heard.push(`${message.ariaLive}: ${message.textContent}`)).observe(message, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
   });
   await loadFiles(page, pictures(60));
   const heard = await page.evaluate(() => /** @type {any} */ (window).heard);
@@ -747,14 +772,32 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
     for (const [index, config] of configs.entries()) {
       const source = sources[index % sources.length];
       const stopStep = index % 3 === 0 ? 500 : null;
-      const link = linkTo(new URL("https://example.org/"), { presets }, { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0 });
+      const link = linkTo(
+        new URL("https://example.org/"),
+        { presets },
+        { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0 },
+      );
       const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
-      const got = { config: read.config ?? presets[0][1], source: read.source ?? sources[0], stopStep: read.stopStep, hide: read.hide, start: read.start, notes: read.notes };
+      const got = {
+        config: read.config ?? presets[0][1],
+        source: read.source ?? sources[0],
+        stopStep: read.stopStep,
+        hide: read.hide,
+        start: read.start,
+        notes: read.notes,
+      };
       const meant = { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0, notes: [] };
-      const sorted = (/** @type {object} */ value) => JSON.stringify(value, (_, part) => (part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part));
+      const sorted = (/** @type {object} */ value) =>
+        JSON.stringify(value, (_, part) =>
+          part && typeof part === "object" && !Array.isArray(part) ? Object.fromEntries(Object.entries(part).sort()) : part,
+        );
       if (sorted(got) !== sorted(meant)) wrong.push([link.search, got, meant]);
     }
-    const bare = linkTo(new URL("https://example.org/?colour=red#annotate"), { presets }, { config: presets[0][1], source: sources[0], stopStep: null, hide: [], start: false });
+    const bare = linkTo(
+      new URL("https://example.org/?colour=red#annotate"),
+      { presets },
+      { config: presets[0][1], source: sources[0], stopStep: null, hide: [], start: false },
+    );
     return { wrong, tried: configs.length, bare: bare.search };
   });
   expect(seen.wrong).toEqual([]);

@@ -40,7 +40,11 @@ export async function open(page, query = "?backend=cpu") {
 export async function small(page) {
   await page.getByTestId("advanced").locator("summary").click();
   await page.getByTestId("loss-choice").selectOption(SMALL.loss);
-  for (const [name, value] of [["size", 32], ["width", 4], ["batch", 2]]) {
+  for (const [name, value] of [
+    ["size", 32],
+    ["width", 4],
+    ["batch", 2],
+  ]) {
     const field = page.getByTestId(`${name}`);
     await field.fill(`${value}`);
     await field.press("Enter");
@@ -84,7 +88,10 @@ export async function violations(page) {
   await page.evaluate(axe);
   return page.evaluate(async () => {
     const { violations } = await /** @type {any} */ (window).axe.run(document);
-    return violations.map((/** @type {any} */ { id, nodes }) => `${id}: ${nodes.map((/** @type {any} */ { html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`);
+    return violations.map(
+      (/** @type {any} */ { id, nodes }) =>
+        `${id}: ${nodes.map((/** @type {any} */ { html, failureSummary }) => `${html} ${failureSummary}`).join(" ")}`,
+    );
   });
 }
 
@@ -99,7 +106,13 @@ export function bmp(width, height, rgb) {
   const buffer = Buffer.alloc(header + row * height);
   buffer.write("BM");
   buffer.writeUInt32LE(buffer.length, 2);
-  for (const [at, value] of [[10, header], [14, 40], [18, width], [22, height]]) buffer.writeUInt32LE(value, at);
+  for (const [at, value] of [
+    [10, header],
+    [14, 40],
+    [18, width],
+    [22, height],
+  ])
+    buffer.writeUInt32LE(value, at);
   buffer.writeUInt16LE(1, 26);
   buffer.writeUInt16LE(24, 28);
   for (let y = 0; y < height; y++) {
@@ -135,8 +148,13 @@ export async function sixty() {
  * @param {number} count
  */
 export async function photographs(count) {
-  const names = (await readdir(hands)).filter((name) => name.endsWith(".jpg")).sort().slice(0, count);
-  return Promise.all(names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })));
+  const names = (await readdir(hands))
+    .filter((name) => name.endsWith(".jpg"))
+    .sort()
+    .slice(0, count);
+  return Promise.all(
+    names.map(async (name) => ({ name: `hand ${name}`, mimeType: "image/jpeg", buffer: await readFile(path.join(hands, name)) })),
+  );
 }
 
 /** Skips a test that lacks its data. If AUTOLINK_REQUIRE names the data, as in `cargo xtask test`, the test fails instead.
@@ -165,7 +183,9 @@ export async function playTo(page, step) {
  */
 export async function movie(page) {
   const base64 = await page.evaluate(async () => {
-    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+    const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(
+      new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href
+    );
     const canvas = new OffscreenCanvas(96, 64);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const output = new Output({ format: new WebMOutputFormat(), target: new BufferTarget() });

@@ -38,7 +38,7 @@ async function taken(page, button) {
 test("two videos of one name get two names in every export, and frames show their own images", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-files").setInputFiles(await video("cam1/video.webm"));
   await expect(id("message")).toHaveText("Detected keypoints in 20 frames.", { timeout: 300_000 });
   await id("annotate-files").setInputFiles(await video("cam2/video.webm"));
@@ -55,25 +55,38 @@ test("two videos of one name get two names in every export, and frames show thei
   const zip = new AdmZip(await taken(page, "export-cvat"));
   const images = zip.getEntries().filter(({ entryName }) => entryName.endsWith(".png"));
   expect(new Set(images.map(({ entryName }) => entryName)).size).toBe(60);
-  const seen = await page.evaluate(async (files) => {
-    const found = [];
-    for (const { name, base64 } of files) {
-      const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
-      const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
-      context.drawImage(bitmap, 0, 0);
-      const { data } = context.getImageData(0, 0, 96, 64);
-      const drawn = Array.from({ length: 8 }, (_, bit) => (data[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((/** @type {number} */ sum, bit) => 2 * sum + bit, 0);
-      found.push({ name, drawn, isBlue: data[4 * (10 * 96 + 40) + 2] > data[4 * (10 * 96 + 40)] });
-    }
-    return found;
-  }, images.map((entry) => ({ name: entry.entryName, base64: entry.getData().toString("base64") })));
+  const seen = await page.evaluate(
+    async (files) => {
+      const found = [];
+      for (const { name, base64 } of files) {
+        const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+        const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
+        context.drawImage(bitmap, 0, 0);
+        const { data } = context.getImageData(0, 0, 96, 64);
+        const drawn = Array.from({ length: 8 }, (_, bit) => (data[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce(
+          (/** @type {number} */ sum, bit) => 2 * sum + bit,
+          0,
+        );
+        found.push({ name, drawn, isBlue: data[4 * (10 * 96 + 40) + 2] > data[4 * (10 * 96 + 40)] });
+      }
+      return found;
+    },
+    images.map((entry) => ({ name: entry.entryName, base64: entry.getData().toString("base64") })),
+  );
   for (const { name, drawn, isBlue } of seen) {
     expect(Number(/img(\d+)\.png$/.exec(name)?.[1]), name).toBe(drawn);
     expect(isBlue, name).toBe(name.includes("video (2)/"));
   }
 
-  const lines = `${await taken(page, "motion-csv")}`.trim().split("\n").slice(1).map((line) => line.split(","));
-  for (const [name, count] of /** @type {[string, number][]} */ ([["video.webm", 20], ["video (2).webm", 40]])) {
+  const lines = `${await taken(page, "motion-csv")}`
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((line) => line.split(","));
+  for (const [name, count] of /** @type {[string, number][]} */ ([
+    ["video.webm", 20],
+    ["video (2).webm", 40],
+  ])) {
     const frames = lines.filter(([video]) => video === name).map(([, frame]) => Number(frame));
     expect(frames, name).toEqual(Array.from({ length: count }, (_, i) => i));
   }
@@ -83,7 +96,7 @@ test("two videos of one name get two names in every export, and frames show thei
 test("three clicks place three landmarks during training", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-files").setInputFiles(pictures(3));
   await expect(id("annotate-count")).toHaveText("3 images");
   await id("annotate-layer").selectOption("landmarks");
@@ -92,9 +105,9 @@ test("three clicks place three landmarks during training", async ({ page }) => {
     await id("landmark-new").press("Enter");
     await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue(name);
   }
-  await id("half-train").click();
+  await id("tab-train").click();
   await id("play").click();
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("gallery-image").first().click();
   const box = await id("editor-canvas").boundingBox();
   if (!box) throw new Error("no canvas");
@@ -110,15 +123,28 @@ test("labels dropped with images are imported after them, and Train rejects labe
   const files = pictures(3);
   const labels = {
     images: files.map(({ name }, id) => ({ id, file_name: name, width: 40, height: 30 })),
-    annotations: files.map((_, id) => ({ id, image_id: id, category_id: 1, keypoints: [12, 10, 2], num_keypoints: 1, bbox: [0, 0, 40, 30], area: 1, iscrowd: 0 })),
+    annotations: files.map((_, id) => ({
+      id,
+      image_id: id,
+      category_id: 1,
+      keypoints: [12, 10, 2],
+      num_keypoints: 1,
+      bbox: [0, 0, 40, 30],
+      area: 1,
+      iscrowd: 0,
+    })),
     categories: [{ id: 1, name: "disc", keypoints: ["middle"], skeleton: [] }],
   };
   const json = { name: "annotations.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(labels)) };
   await id("file-input").setInputFiles([...files, json]);
   await expect(id("images-count")).toHaveText("3");
   await expect(page.locator("#rejected-files")).toContainText("Open Annotate and drop this file there, together with its images");
-  await id("half-annotate").click();
-  await id("annotate-files").setInputFiles([json, ...files, { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") }]);
+  await id("tab-annotate").click();
+  await id("annotate-files").setInputFiles([
+    json,
+    ...files,
+    { name: "other.json", mimeType: "application/json", buffer: Buffer.from("{}") },
+  ]);
   await expect(id("annotate-count")).toHaveText("3 images");
   await expect(id("landmarks").getByTestId("landmark-name")).toHaveValue("middle");
   await expect(id("landmarks").locator("li")).toContainText("placed on 3 images");
@@ -164,7 +190,7 @@ test("camera recorder keeps recorded images when the camera is turned or unplugg
   await id("record-camera").selectOption("back");
   await expect.poll(() => page.evaluate(() => /** @type {any} */ (window).asked)).toEqual(["", "back"]);
   await id("record-count").fill("500");
-  await id("record-pace").selectOption("0.1");
+  await id("record-interval").selectOption("0.1");
   await id("record-start").click();
   const tiles = id("record").getByRole("button", { name: /^Remove camera/ });
   await expect.poll(() => tiles.count()).toBeGreaterThan(1);
@@ -180,7 +206,9 @@ test("camera recorder keeps recorded images when the camera is turned or unplugg
   expect(muted).toContain("The camera sends no images. Close other programs that use it");
   expect(unmuted).toBe("");
   await page.evaluate(() => /** @type {any} */ (window).unplug());
-  await expect(id("record-status")).toHaveText(/^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/);
+  await expect(id("record-status")).toHaveText(
+    /^The camera stopped: it was unplugged, or another program took it\. The \d+ images taken so far are still here\. Press Record to try again\.$/,
+  );
   const count = await tiles.count();
   await expect(id("record-use")).toBeEnabled();
   // Recording continues with the chosen camera.
@@ -198,7 +226,7 @@ test("live camera follows a turned camera and reports an unplugged one", async (
   await open(page, QUICK);
   const id = at(page);
   await stubCamera(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-camera").click();
   const shape = () => id("camera").evaluate((/** @type {HTMLCanvasElement} */ canvas) => [canvas.width, canvas.height]);
   await expect.poll(shape).toEqual([64, 48]);
@@ -208,7 +236,11 @@ test("live camera follows a turned camera and reports an unplugged one", async (
   await page.evaluate(() => /** @type {any} */ (window).unplug());
   await expect(id("message")).toHaveText("The camera stopped: it was unplugged, or another program took it.");
   await expect(id("camera")).toBeHidden();
-  for (const [name, sentence] of [["NotFoundError", "there is no camera"], ["NotReadableError", "another program uses it"], ["NotAllowedError", "the browser does not allow it"]]) {
+  for (const [name, sentence] of [
+    ["NotFoundError", "there is no camera"],
+    ["NotReadableError", "another program uses it"],
+    ["NotAllowedError", "the browser does not allow it"],
+  ]) {
     await page.evaluate((name) => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", name))), name);
     await id("annotate-camera").click();
     await expect(id("message")).toContainText(`The camera cannot be used: ${sentence}`);
@@ -222,7 +254,9 @@ test("page without https reports what is missing", async ({ page }) => {
   });
   await open(page, QUICK);
   const id = at(page);
-  await expect(id("link-note")).toContainText("This page was not opened over HTTPS, so the browser gives it no camera, no GPU, no storage for runs and only one core");
+  await expect(id("link-note")).toContainText(
+    "This page was not opened over HTTPS, so the browser gives it no camera, no GPU, no storage for runs and only one core",
+  );
   await id("open-record").click();
   await expect(id("record-status")).toContainText("not opened over HTTPS");
 });
@@ -234,16 +268,19 @@ test("dropped links and text are reported, and files dropped on the editor are a
   const id = at(page);
   // The last message that the page shows by itself.
   await expect(id("message")).toContainText("or open a trained model");
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   /** Drops something on an element. @param {string} target @param {Record<string, string>} data @param {[string, string][]} files Names and bytes in base64. */
   const drop = (target, data, files = []) =>
     page.evaluate(
       ({ target, data, files }) => {
         const transfer = new DataTransfer();
         for (const [type, text] of Object.entries(data)) transfer.setData(type, text);
-        for (const [name, base64] of files) transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "image/bmp" }));
+        for (const [name, base64] of files)
+          transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "image/bmp" }));
         const element = /** @type {Element} */ (document.querySelector(target));
-        return ["dragover", "drop"].map((name) => !element.dispatchEvent(new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer: transfer })));
+        return ["dragover", "drop"].map(
+          (name) => !element.dispatchEvent(new DragEvent(name, { bubbles: true, cancelable: true, dataTransfer: transfer })),
+        );
       },
       { target, data, files },
     );
@@ -258,7 +295,9 @@ test("dropped links and text are reported, and files dropped on the editor are a
   await expect(id("annotate-count")).toHaveText("2 images");
   await id("gallery-image").first().click();
   const painted = () =>
-    id("editor-canvas").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3]);
+    id("editor-canvas").evaluate(
+      (/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3],
+    );
   await expect.poll(painted).toBe(255);
   const title = await page.locator("#editor-title").textContent();
   await drop("#editor", {}, files.slice(2));

@@ -36,10 +36,12 @@ const changed = (canvas, before) =>
     await image.decode();
     const then = Object.assign(document.createElement("canvas"), { width: now.width, height: now.height });
     then.getContext("2d")?.drawImage(image, 0, 0);
-    const pixels = (/** @type {HTMLCanvasElement} */ canvas) => /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, now.width, now.height).data;
+    const pixels = (/** @type {HTMLCanvasElement} */ canvas) =>
+      /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, now.width, now.height).data;
     const [a, b] = [now, then].map(pixels);
     let count = 0;
-    for (let i = 0; i < a.length; i += 4) count += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]) > 24 ? 1 : 0;
+    for (let i = 0; i < a.length; i += 4)
+      count += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) + Math.abs(a[i + 2] - b[i + 2]) > 24 ? 1 : 0;
     return count / (a.length / 4);
   }, before);
 
@@ -49,12 +51,15 @@ const changed = (canvas, before) =>
 async function settled(page) {
   let before = "";
   await expect
-    .poll(async () => {
-      const now = (await pixels(page.getByTestId("flow-reconstruction"))) + (await pixels(page.getByTestId("flow-edge-map")));
-      const same = now === before;
-      before = now;
-      return same;
-    }, { intervals: [400] })
+    .poll(
+      async () => {
+        const now = (await pixels(page.getByTestId("flow-reconstruction"))) + (await pixels(page.getByTestId("flow-edge-map")));
+        const same = now === before;
+        before = now;
+        return same;
+      },
+      { intervals: [400] },
+    )
     .toBe(true);
 }
 
@@ -62,7 +67,18 @@ async function settled(page) {
  * @param {import("@playwright/test").Page} page
  */
 async function stages(page) {
-  const names = ["image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton"];
+  const names = [
+    "image",
+    "heatmaps",
+    "keypoints",
+    "edge-map",
+    "mask",
+    "masked",
+    "reconstruction",
+    "without-keypoints",
+    "difference",
+    "skeleton",
+  ];
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
 }
 
@@ -74,7 +90,7 @@ test("stages show the tensors of the selected image", async ({ page }) => {
   await expect(id("flow-error")).toHaveText(/^\d+(\.\d+)?%$/);
   // Without keypoints the error is larger, as the paper argues.
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
-  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
+  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without-keypoints"));
 
   // Clicks the fourth preview image.
   const input = id("view-input");
@@ -170,7 +186,11 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await pointAt("Keypoint");
   await expect.poll(() => changed(id("flow-heatmaps"), rest.heatmaps)).toBeGreaterThan(0.02);
   await pointAt("Edge");
-  for (const [canvas, then] of [[id("flow-skeleton"), rest.skeleton], [id("flow-edge-map"), rest["edge-map"]], [id("edge-matrix"), matrix]]) {
+  for (const [canvas, then] of [
+    [id("flow-skeleton"), rest.skeleton],
+    [id("flow-edge-map"), rest["edge-map"]],
+    [id("edge-matrix"), matrix],
+  ]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.mouse.move(0, 0);
@@ -188,18 +208,26 @@ test("dragging a keypoint changes edge map and reconstruction", async ({ page })
   await page.evaluate(() => {
     const waits = /** @type {number[]} */ ([]);
     Object.assign(window, { waits });
-    const canvases = ["edge-map", "reconstruction"].map((name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)));
+    const canvases = ["edge-map", "reconstruction"].map(
+      (name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="flow-${name}"]`)),
+    );
     const small = new OffscreenCanvas(32, 32);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (small.getContext("2d", { willReadFrequently: true }));
-    const look = (/** @type {HTMLCanvasElement} */ canvas) => (context.drawImage(canvas, 0, 0, 32, 32), `${context.getImageData(0, 0, 32, 32).data}`);
-    addEventListener("pointermove", ({ timeStamp }) => {
-      const before = canvases.map(look);
-      const wait = () => {
-        if (canvases.every((canvas, i) => look(canvas) !== before[i])) waits.push(performance.now() - timeStamp);
-        else requestAnimationFrame(wait);
-      };
-      requestAnimationFrame(wait);
-    }, { capture: true });
+    const look = (/** @type {HTMLCanvasElement} */ canvas) => (
+      context.drawImage(canvas, 0, 0, 32, 32), `${context.getImageData(0, 0, 32, 32).data}`
+    );
+    addEventListener(
+      "pointermove",
+      ({ timeStamp }) => {
+        const before = canvases.map(look);
+        const wait = () => {
+          if (canvases.every((canvas, i) => look(canvas) !== before[i])) waits.push(performance.now() - timeStamp);
+          else requestAnimationFrame(wait);
+        };
+        requestAnimationFrame(wait);
+      },
+      { capture: true },
+    );
   });
   for (let i = 1; i <= 7; i++) {
     await page.mouse.move(box.x + box.width * (0.9 - 0.1 * i), box.y + box.width * 0.1 * i);
@@ -225,7 +253,12 @@ test("picking an edge in the matrix highlights it everywhere and allows edits", 
   // The first edge of the first row has a small weight; Enter picks it.
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("ArrowRight");
-  for (const [canvas, then] of [[id("flow-keypoints"), before.keypoints], [id("flow-skeleton"), before.skeleton], [id("flow-edge-map"), before["edge-map"]], [id("view-skeleton"), grid]]) {
+  for (const [canvas, then] of [
+    [id("flow-keypoints"), before.keypoints],
+    [id("flow-skeleton"), before.skeleton],
+    [id("flow-edge-map"), before["edge-map"]],
+    [id("view-skeleton"), grid],
+  ]) {
     await expect.poll(() => changed(canvas, then)).toBeGreaterThan(0.002);
   }
   await page.keyboard.press("Enter");
@@ -233,13 +266,13 @@ test("picking an edge in the matrix highlights it everywhere and allows edits", 
   await expect(id("edit-edge")).toContainText("1 – ");
   await settled(page);
   const picked = await stages(page);
-  await id("edge-up").click();
-  await expect(id("edge-up")).toHaveAttribute("aria-pressed", "true");
+  await id("edge-strongest").click();
+  await expect(id("edge-strongest")).toHaveAttribute("aria-pressed", "true");
   await settled(page);
   const up = await stages(page);
   expect(await changed(id("flow-edge-map"), picked["edge-map"])).toBeGreaterThan(0);
   await id("edge-off").click();
-  await expect(id("edge-up")).toHaveAttribute("aria-pressed", "false");
+  await expect(id("edge-strongest")).toHaveAttribute("aria-pressed", "false");
   await settled(page);
   await expect(id("edit-readout")).toContainText("weight 0.000, switched off");
   expect(await changed(id("flow-edge-map"), up["edge-map"])).toBeGreaterThan(0);
@@ -259,7 +292,10 @@ test("edits during training leave the losses bit-identical", async ({ page }) =>
       const seen = /** @type {Record<string, string>} */ ({});
       Object.assign(window, { seen });
       const read = (/** @type {string} */ name) => document.querySelector(`[data-testid="${name}"]`)?.textContent ?? "";
-      new MutationObserver(() => (seen[read("step-count")] = read("loss"))).observe(/** @type {Element} */ (document.querySelector("#loss")), { childList: true, characterData: true, subtree: true });
+      new MutationObserver(() => (seen[read("step-count")] = read("loss"))).observe(
+        /** @type {Element} */ (document.querySelector("#loss")),
+        { childList: true, characterData: true, subtree: true },
+      );
     });
     await id("play").click();
     await expect.poll(() => number(id("step-count"))).toBeGreaterThan(5);
@@ -296,24 +332,27 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
   await expect(id("poses-grid")).toHaveAttribute("aria-label", /6 by 6 images at step/);
   // The first image of the diagonal is compared with the flow at 32 px.
   const distance = (/** @type {number} */ row, /** @type {number} */ column) =>
-    page.evaluate(([row, column]) => {
-      const of = (/** @type {string} */ name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="${name}"]`));
-      const grid = of("poses-grid");
-      const side = grid.width / (7 + 6 * 0.06);
-      const [x, y] = [(column + 1) * side * 1.06, (row + 1) * side * 1.06];
-      const inner = side * 0.1; // inside the frame
-      const small = (/** @type {HTMLCanvasElement} */ canvas, /** @type {number[]} */ [x, y, side]) => {
-        const made = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
-        const context = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
-        context.imageSmoothingQuality = "high";
-        context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
-        return context.getImageData(0, 0, 32, 32).data;
-      };
-      const rebuilt = of("flow-reconstruction");
-      const a = small(grid, [x + inner, y + inner, side - 2 * inner]);
-      const b = small(rebuilt, [rebuilt.width * 0.1, rebuilt.width * 0.1, rebuilt.width * 0.8]);
-      return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
-    }, [row, column]);
+    page.evaluate(
+      ([row, column]) => {
+        const of = (/** @type {string} */ name) => /** @type {HTMLCanvasElement} */ (document.querySelector(`[data-testid="${name}"]`));
+        const grid = of("poses-grid");
+        const side = grid.width / (7 + 6 * 0.06);
+        const [x, y] = [(column + 1) * side * 1.06, (row + 1) * side * 1.06];
+        const inner = side * 0.1; // inside the frame
+        const small = (/** @type {HTMLCanvasElement} */ canvas, /** @type {number[]} */ [x, y, side]) => {
+          const made = Object.assign(document.createElement("canvas"), { width: 32, height: 32 });
+          const context = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
+          context.imageSmoothingQuality = "high";
+          context.drawImage(canvas, x, y, side, side, 0, 0, 32, 32);
+          return context.getImageData(0, 0, 32, 32).data;
+        };
+        const rebuilt = of("flow-reconstruction");
+        const a = small(grid, [x + inner, y + inner, side - 2 * inner]);
+        const b = small(rebuilt, [rebuilt.width * 0.1, rebuilt.width * 0.1, rebuilt.width * 0.8]);
+        return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]), 0) / a.length;
+      },
+      [row, column],
+    );
   expect(await distance(0, 0)).toBeLessThan(1.5);
   expect(await distance(4, 0), "the pose of an open hand").toBeGreaterThan(4);
   // By the public module, numerically.
@@ -331,7 +370,12 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
       const inspected = new Promise((resolve) => session.on("inspected", resolve));
       await session.inspect({ preview, mask: { kind: "usual" }, keypoints: null, edges: [] });
       const rebuilt = (await inspected).pixels.subarray(3 * area, 4 * area);
-      const most = (/** @type {number} */ cell) => rebuilt.reduce((/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) => Math.max(most, Math.abs(value - pixels[cell * area + at])), 0);
+      const most = (/** @type {number} */ cell) =>
+        rebuilt.reduce(
+          (/** @type {number} */ most, /** @type {number} */ value, /** @type {number} */ at) =>
+            Math.max(most, Math.abs(value - pixels[cell * area + at])),
+          0,
+        );
       found.push({ own: most(i * 2 + i), other: most((1 - i) * 2 + i) });
     }
     session.close();
@@ -360,7 +404,7 @@ test("lab works on own images: views, edits, history and share", async ({ page }
   await settled(page);
   const trained = await stages(page);
   expect(await changed(id("flow-image"), untrained.image), "the same image").toBeLessThan(SAME);
-  for (const stage of ["heatmaps", "keypoints", "edge-map", "reconstruction", "without", "difference", "skeleton"]) {
+  for (const stage of ["heatmaps", "keypoints", "edge-map", "reconstruction", "without-keypoints", "difference", "skeleton"]) {
     expect(await changed(id(`flow-${stage}`), untrained[stage]), stage).toBeGreaterThan(0.02);
   }
   await expect(id("diagnosis")).not.toContainText("Too early to tell");
@@ -381,10 +425,16 @@ test("lab works on own images: views, edits, history and share", async ({ page }
   await expect(id("snapshots-count")).toHaveText(/^\d\d snapshots$/);
   await id("open-share").click();
   await expect(id("share")).toContainText("Your images are not included: they stay on this device.");
-  await expect(id("share-preview")).toHaveAttribute("alt", `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`);
+  await expect(id("share-preview")).toHaveAttribute(
+    "alt",
+    `6 images at step ${step}: input, skeleton, edge map, masked input, reconstruction`,
+  );
   await page.keyboard.press("Escape");
   const { origin } = new URL(page.url());
-  expect(requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin), "images stay on the device").toEqual([]);
+  expect(
+    requests.filter((url) => /^http/.test(url) && new URL(url).origin !== origin),
+    "images stay on the device",
+  ).toEqual([]);
 });
 
 test("edits act on the trained puppets", async ({ page }) => {
@@ -395,7 +445,7 @@ test("edits act on the trained puppets", async ({ page }) => {
   await settled(page);
   const before = await stages(page);
   const share = async (/** @type {string} */ name) => parseFloat((await id(name).textContent()) ?? "");
-  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without"));
+  expect(await share("flow-error")).toBeLessThan(await share("flow-error-without-keypoints"));
   await id("flow-mask").hover();
   const { x, y, width } = await boxOf(id("flow-mask"));
   await page.mouse.move(x + 0.3 * width, y + 0.3 * width);
@@ -430,13 +480,15 @@ test("slow motion shows each stage of each step", async ({ page }) => {
     };
     look();
   });
-  await id("slow").click();
+  await id("slow-motion").click();
   await id("play").click();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThanOrEqual(4);
   /** @type {[number, string][]} */ const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
   const steps = seen.map(([step]) => step).filter((step, i, all) => step !== all[i - 1]);
   expect(steps.slice(0, 4), "one after the other").toEqual([0, 1, 2, 3]);
-  const order = await page.evaluate(() => Array.from(document.querySelectorAll(".tile[data-stage]"), (tile) => /** @type {HTMLElement} */ (tile).dataset.stage));
+  const order = await page.evaluate(() =>
+    Array.from(document.querySelectorAll(".tile[data-stage]"), (tile) => /** @type {HTMLElement} */ (tile).dataset.stage),
+  );
   const lit = seen.map(([, stage]) => stage).filter(Boolean);
   expect(new Set(lit).size, "stages that were lit").toBeGreaterThan(5);
   // Stages are lit in the order of the tiles, so only one change per step goes back.
@@ -444,7 +496,7 @@ test("slow motion shows each stage of each step", async ({ page }) => {
   expect(back).toBeLessThanOrEqual(steps.length);
   const from = await number(id("step-count"));
   // Switching slow motion off during training gives full speed.
-  await id("slow").click();
+  await id("slow-motion").click();
   await expect.poll(() => number(id("step-count")), { timeout: 20_000 }).toBeGreaterThan(from + 30);
   await expect(id("play")).toHaveText("Pause");
   await id("play").click();
@@ -455,7 +507,9 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   await open(page, QUICK);
   const id = at(page);
   await playTo(page, 30);
-  const count = await number(id("snapshot-b")).then(() => id("snapshots-count").textContent()).then((text) => parseInt(text ?? "", 10));
+  const count = await number(id("snapshot-b"))
+    .then(() => id("snapshots-count").textContent())
+    .then((text) => parseInt(text ?? "", 10));
   expect(count).toBeGreaterThanOrEqual(5);
   await expect(id("snapshot-a")).toHaveText("0");
   const [first, last] = [await pixels(id("snapshot-a-view")), await pixels(id("snapshot-b-view"))];
@@ -493,7 +547,9 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
         video.playbackRate = 4;
         video.play().catch(reject);
       });
-      const { Input, ALL_FORMATS, BlobSource, EncodedPacketSink } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href);
+      const { Input, ALL_FORMATS, BlobSource, EncodedPacketSink } = await import(
+        new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href
+      );
       const track = await new Input({ source: new BlobSource(blob(webm, "video/webm")), formats: ALL_FORMATS }).getPrimaryVideoTrack();
       let packets = 0;
       for await (const _ of new EncodedPacketSink(track).packets()) packets += 1;
@@ -525,7 +581,7 @@ test("health card reports issues, and the chart shows the joint error of puppets
   await id("learning-rate").fill("0.000001");
   await id("learning-rate").press("Enter");
   await id("play").click();
-  await expect(id("diagnosis").locator("[data-trouble=stuck]")).toContainText("Raise the learning rate");
+  await expect(id("diagnosis").locator("[data-issue=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();
   await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the image/);
 });
@@ -533,34 +589,40 @@ test("health card reports issues, and the chart shows the joint error of puppets
 /** Address of a run with few and small images. */
 const TINY = "?backend=cpu&size=32&width=4&loss=pixel&keypoints=4";
 
-for (const { trouble, address, says, until, then } of /** @type {{ trouble: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
+for (const {
+  issue,
+  address,
+  says,
+  until,
+  then,
+} of /** @type {{ issue: string, address: string, says: RegExp, until?: number, then?: string }[]} */ ([
   {
-    trouble: "overfitting",
+    issue: "overfitting",
     address: TINY.replace("width=4", "width=8&batch=8&count=4&learning_rate=0.002"),
     says: /is memorising these 4 images: it saw each of them \d+ times, .* never saw, [\d.]+ times worse\. Add more images, switch mirroring on, or stop here\./,
   },
   {
-    trouble: "exploding",
+    issue: "exploding",
     address: `${TINY}&batch=8&count=40&learning_rate=0.003`,
     until: 120,
     then: "0.1", // far too high after some training
     says: /The loss is rising: it was [\d.]+ and is [\d.]+ now\. Halve the learning rate/,
   },
   {
-    trouble: "jitter",
+    issue: "jitter",
     address: `${TINY.replace("keypoints=4", "keypoints=12")}&batch=4&count=40&learning_rate=0.005`,
     says: /^Keypoints? [\d, and]+ jumps? back and forth during training\. Lower the learning rate/,
   },
   {
-    trouble: "unsure",
+    issue: "unsure",
     address: `${TINY}&batch=2&count=40&learning_rate=0.000001`,
     says: /^The heatmaps are still wide: .* \d+% of a typical one lies near its keypoint\. .* several objects, or objects that are not centred\. Then use images of one kind of object/,
   },
 ])) {
-  test(`health card reports an issue and its remedy: ${trouble}`, async ({ page }) => {
+  test(`health card reports an issue and its remedy: ${issue}`, async ({ page }) => {
     await open(page, address);
     const id = at(page);
-    const finding = id("diagnosis").locator(`[data-trouble=${trouble}]`);
+    const finding = id("diagnosis").locator(`[data-issue=${issue}]`);
     if (until && then) {
       await playTo(page, until);
       await expect(finding).toHaveCount(0);
@@ -579,12 +641,15 @@ test("health card names coinciding and constant keypoints", async ({ page }) => 
   const id = at(page);
   // The trained puppets, with keypoint 2 made equal to keypoint 1, and keypoint 3 with a uniform heatmap.
   const model = await readFile(path.join(root, "models/puppets.safetensors"));
-  const give = (/** @type {string} */ name) => id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
+  const give = (/** @type {string} */ name) =>
+    id("model-input").setInputFiles({ name, mimeType: "application/octet-stream", buffer: model });
   await give("whole.safetensors");
   await expect(id("message")).toContainText("Opened");
   await expect(id("diagnosis")).toContainText("No issues found.");
   const header = 8 + Number(model.readBigUInt64LE());
-  const [from, to] = JSON.parse(model.toString("utf8", 8, header))["encoder.detector.conv.6.weight"].data_offsets.map((/** @type {number} */ at) => header + at);
+  const [from, to] = JSON.parse(model.toString("utf8", 8, header))["encoder.detector.conv.6.weight"].data_offsets.map(
+    (/** @type {number} */ at) => header + at,
+  );
   const each = (to - from) / 12;
   model.copy(model, from + each, from, from + each);
   model.fill(0, from + 2 * each, from + 3 * each);
@@ -629,7 +694,10 @@ test("layout is stable during training, and reduced motion stops animations", as
   await id("play").click();
 });
 
-for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([["light", 1440], ["dark", 360]])) {
+for (const [scheme, width] of /** @type {["light" | "dark", number][]} */ ([
+  ["light", 1440],
+  ["dark", 360],
+])) {
   test(`axe reports no violations in the laboratory with edits, ${scheme}, ${width} px`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 900 });

@@ -30,7 +30,10 @@ const framesOf = (page, { name, buffer }) =>
       const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
       const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "video/webm" });
       const drawn = (/** @type {Uint8ClampedArray | Uint8Array} */ rgba) =>
-        Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce((/** @type {number} */ sum, bit) => 2 * sum + bit, 0);
+        Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce(
+          (/** @type {number} */ sum, bit) => 2 * sum + bit,
+          0,
+        );
       const video = await openVideo(file);
       const frames = [];
       let failed = "";
@@ -41,7 +44,7 @@ const framesOf = (page, { name, buffer }) =>
       }
       // In random order.
       const pictures = [];
-      for (const { frame, seconds } of [...frames].sort((a, b) => (a.frame * 7) % 11 - (b.frame * 7) % 11 || b.frame - a.frame)) {
+      for (const { frame, seconds } of [...frames].sort((a, b) => ((a.frame * 7) % 11) - ((b.frame * 7) % 11) || b.frame - a.frame)) {
         const bitmap = await createImageBitmap(await video.image(seconds));
         const context = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(96, 64).getContext("2d"));
         context.drawImage(bitmap, 0, 0);
@@ -69,11 +72,22 @@ for (const without of ["", "VideoDecoder"]) {
     ])) {
       const found = await framesOf(page, await video(name));
       expect(found.failed, name).toBe("");
-      expect(found.frames.map(({ frame }) => frame), name).toEqual(up(count));
-      expect(found.frames.map(({ drawn }) => drawn), `${name}: each frame shows its own image`).toEqual(up(count));
-      expect(found.pictures.filter(([frame, drawn]) => frame !== drawn), `${name}: frames found by time`).toEqual([]);
+      expect(
+        found.frames.map(({ frame }) => frame),
+        name,
+      ).toEqual(up(count));
+      expect(
+        found.frames.map(({ drawn }) => drawn),
+        `${name}: each frame shows its own image`,
+      ).toEqual(up(count));
+      expect(
+        found.pictures.filter(([frame, drawn]) => frame !== drawn),
+        `${name}: frames found by time`,
+      ).toEqual([]);
       expect(found.every, name).toEqual(up(count).filter((frame) => frame % 7 === 0));
-      found.frames.forEach(({ frame, seconds }) => expect(Math.abs(seconds - first - frame / rate), `${name} ${frame}`).toBeLessThan(0.0011));
+      found.frames.forEach(({ frame, seconds }) =>
+        expect(Math.abs(seconds - first - frame / rate), `${name} ${frame}`).toBeLessThan(0.0011),
+      );
       expect(found.count).toBe(count);
       expect(found.duration, name).toBeCloseTo(first + count / rate, 1);
       expect(found.guessed).toBe("");
@@ -85,8 +99,12 @@ for (const without of ["", "VideoDecoder"]) {
     expect(varying.frames.map(({ drawn }) => drawn)).toEqual(taken);
     varying.frames.forEach(({ seconds }, i) => expect(Math.abs(seconds - taken[i] / 30)).toBeLessThan(0.0011));
     await expect(framesOf(page, await video("sound.webm"))).rejects.toThrow("sound.webm has sound but no frames. Choose another file.");
-    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow("cut-off.webm has no readable frames. The file may be cut off: copy it again.");
-    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow("This browser cannot decode bad.mp4. Convert it to MP4");
+    await expect(framesOf(page, await video("cut-off.webm"))).rejects.toThrow(
+      "cut-off.webm has no readable frames. The file may be cut off: copy it again.",
+    );
+    await expect(framesOf(page, { name: "bad.mp4", buffer: Buffer.alloc(5000, 7) })).rejects.toThrow(
+      "This browser cannot decode bad.mp4. Convert it to MP4",
+    );
   });
 }
 
@@ -119,7 +137,10 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
       async (/** @type {[Blob, any]} */ ...how) => {
         const bitmap = await made(...how);
         open.set(bitmap, bitmap.width * bitmap.height * 4);
-        most = Math.max(most, [...open.values()].reduce((a, b) => a + b, 0));
+        most = Math.max(
+          most,
+          [...open.values()].reduce((a, b) => a + b, 0),
+        );
         return bitmap;
       }
     );
@@ -135,7 +156,9 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
     context.fillRect(0, 0, 2000, 3000);
     const blob = await photo.convertToBlob({ type: "image/jpeg" });
     let reads = 0;
-    const bitmaps = new BitmapCache((/** @type {number} */ image) => (image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null));
+    const bitmaps = new BitmapCache((/** @type {number} */ image) =>
+      image < 100 ? { width_px, height_px, read: async () => (reads++, blob) } : null,
+    );
     const canvas = /** @type {OffscreenCanvasRenderingContext2D} */ (new OffscreenCanvas(40, 30).getContext("2d"));
     // Pages through all images and keeps each until the next one is decoded, as the editor does, with some thumbnails.
     let held = null;
@@ -159,7 +182,12 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
     let at = 0;
     const passing = Array.from({ length: 50 }, (_, image) => {
       at = image;
-      return bitmaps.lease(image, null, () => at === image).then((/** @type {any} */ lease) => (lease.release(), image), () => -1);
+      return bitmaps
+        .lease(image, null, () => at === image)
+        .then(
+          (/** @type {any} */ lease) => (lease.release(), image),
+          () => -1,
+        );
     });
     const shown = (await Promise.all(passing)).filter((image) => image >= 0);
     const missing = await bitmaps.lease(100, null).catch((/** @type {Error} */ error) => error.message);
@@ -193,30 +221,57 @@ test("droppedFiles reads all entries but a failing one, which it lists", async (
     const { droppedFiles } = await import(new URL("files.js", location.href).href);
     const file = (/** @type {string} */ name) => new File(["x"], name);
     const entry = (/** @type {string} */ fullPath, fails = false) => ({
-      isFile: true, isDirectory: false, fullPath, name: fullPath.split("/").at(-1),
-      file: (/** @type {(file: File) => void} */ resolve, /** @type {(error: Error) => void} */ reject) => (fails ? reject(new DOMException("gone", "NotFoundError")) : resolve(file(fullPath))),
+      isFile: true,
+      isDirectory: false,
+      fullPath,
+      name: fullPath.split("/").at(-1),
+      file: (/** @type {(file: File) => void} */ resolve, /** @type {(error: Error) => void} */ reject) =>
+        fails ? reject(new DOMException("gone", "NotFoundError")) : resolve(file(fullPath)),
     });
     /** A folder that is handed out in portions of a hundred, as browsers do; after some of them it fails. */
     const directory = (/** @type {string} */ fullPath, /** @type {any[]} */ children, portions = Infinity) => ({
-      isFile: false, isDirectory: true, fullPath, name: fullPath.split("/").at(-1),
+      isFile: false,
+      isDirectory: true,
+      fullPath,
+      name: fullPath.split("/").at(-1),
       createReader: () => {
         let portion = 0;
         return {
           readEntries: (/** @type {(entries: any[]) => void} */ resolve, /** @type {(error: Error) => void} */ reject) =>
-            portion >= portions ? reject(new DOMException("gone", "NotReadableError")) : resolve(children.slice(100 * portion, 100 * ++portion)),
+            portion >= portions
+              ? reject(new DOMException("gone", "NotReadableError"))
+              : resolve(children.slice(100 * portion, 100 * ++portion)),
         };
       },
     });
-    const item = (/** @type {any} */ entry, /** @type {File | null} */ plain = null) => ({ kind: "file", webkitGetAsEntry: () => entry, getAsFile: () => plain });
+    const item = (/** @type {any} */ entry, /** @type {File | null} */ plain = null) => ({
+      kind: "file",
+      webkitGetAsEntry: () => entry,
+      getAsFile: () => plain,
+    });
     const many = Array.from({ length: 250 }, (_, i) => entry(`/many/${i}.png`, i === 123));
     const items = [
       item(directory("/many", many)),
-      item(directory("/half", many.map((_, i) => entry(`/half/${i}.png`)), 1)),
+      item(
+        directory(
+          "/half",
+          many.map((_, i) => entry(`/half/${i}.png`)),
+          1,
+        ),
+      ),
       item(entry("/lost.png", true)),
       item(entry("/saved.png", true), file("saved.png")),
       item(null, file("plain.png")),
       item(null, null),
-      { kind: "file", webkitGetAsEntry: () => { throw new Error("no"); }, getAsFile: () => { throw new Error("no"); } },
+      {
+        kind: "file",
+        webkitGetAsEntry: () => {
+          throw new Error("no");
+        },
+        getAsFile: () => {
+          throw new Error("no");
+        },
+      },
       { kind: "string", webkitGetAsEntry: () => null, getAsFile: () => null },
     ];
     const { files, failed } = await droppedFiles({ items, files: [] });
@@ -229,7 +284,13 @@ test("droppedFiles reads all entries but a failing one, which it lists", async (
   expect(found.names).toContain("saved.png");
   expect(found.names).toContain("plain.png");
   expect(found.names).toHaveLength(351);
-  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual(["A file", "A file", "half/", "lost.png", "many/123.png"]);
+  expect(found.failed.map((/** @type {{ name: string }} */ { name }) => name)).toEqual([
+    "A file",
+    "A file",
+    "half/",
+    "lost.png",
+    "many/123.png",
+  ]);
   expect(found.failed[2].reason).toContain("could not read all of this folder");
 });
 
@@ -253,7 +314,16 @@ async function openEditor(page) {
     const canvas = new OffscreenCanvas(200, 100);
     /** @type {any} */ (canvas.getContext("2d")).fillRect(0, 0, 100, 100);
     const blob = await canvas.convertToBlob();
-    let rows = [0, 1, 2].map((id) => ({ id, name: `${id}.png`, width_px: 200, height_px: 100, is_here: true, video: null, confidence: 1, step: 1 }));
+    let rows = [0, 1, 2].map((id) => ({
+      id,
+      name: `${id}.png`,
+      width_px: 200,
+      height_px: 100,
+      is_here: true,
+      video: null,
+      confidence: 1,
+      step: 1,
+    }));
     const placed = new Map();
     const absent = { x: 0, y: 0, confidence: 1, visibility: "absent", placed: false };
     const names = ["tip", "wrist", "elbow"];
@@ -267,18 +337,37 @@ async function openEditor(page) {
     });
     test.edits = [];
     /** @type {(() => void)[]} */ const waiting = [];
-    const edit = (/** @type {any} */ edit) => (test.edits.push(edit), new Promise((resolve) => waiting.push(() => {
-      const key = `${edit.image}/${edit.index}`;
-      if (edit.kind === "place") placed.set(key, { x: edit.at_px[0], y: edit.at_px[1], confidence: 1, visibility: edit.occluded ? "occluded" : "visible", placed: true });
-      if (edit.kind === "absent") placed.set(key, { ...absent, placed: true });
-      if (edit.kind === "unplace") placed.delete(key);
-      if (edit.kind === "remove") rows = rows.filter(({ id }) => !edit.images.includes(id));
-      test.show();
-      resolve(undefined);
-    })));
-    test.show = () => test.editor.show(desk(), "landmarks", rows.map(({ id }) => id));
+    const edit = (/** @type {any} */ edit) => (
+      test.edits.push(edit),
+      new Promise((resolve) =>
+        waiting.push(() => {
+          const key = `${edit.image}/${edit.index}`;
+          if (edit.kind === "place")
+            placed.set(key, {
+              x: edit.at_px[0],
+              y: edit.at_px[1],
+              confidence: 1,
+              visibility: edit.occluded ? "occluded" : "visible",
+              placed: true,
+            });
+          if (edit.kind === "absent") placed.set(key, { ...absent, placed: true });
+          if (edit.kind === "unplace") placed.delete(key);
+          if (edit.kind === "remove") rows = rows.filter(({ id }) => !edit.images.includes(id));
+          test.show();
+          resolve(undefined);
+        }),
+      )
+    );
+    test.show = () =>
+      test.editor.show(
+        desk(),
+        "landmarks",
+        rows.map(({ id }) => id),
+      );
     test.answer = () => waiting.splice(0).forEach((answer) => answer());
-    test.bitmaps = new BitmapCache((/** @type {number} */ id) => (rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null));
+    test.bitmaps = new BitmapCache((/** @type {number} */ id) =>
+      rows.some((row) => row.id === id) ? { width_px: 200, height_px: 100, read: async () => blob } : null,
+    );
     test.editor = new Editor(dialog, test.bitmaps, edit, (/** @type {number} */ image) => edit({ kind: "remove", images: [image] }));
     test.show();
     test.editor.open(0);
@@ -287,17 +376,33 @@ async function openEditor(page) {
   const box = await canvas.boundingBox();
   if (!box) throw new Error("no canvas");
   const scale = Math.min(box.width / 200, box.height / 100);
-  const at = (/** @type {number} */ x, /** @type {number} */ y) => /** @type {const} */ ([box.x + (box.width - 200 * scale) / 2 + x * scale, box.y + (box.height - 100 * scale) / 2 + y * scale]);
-  return { canvas, at, points: page.getByTestId("editor-points").locator("button"), edits: () => page.evaluate(() => /** @type {any} */ (window).edits) };
+  const at = (/** @type {number} */ x, /** @type {number} */ y) =>
+    /** @type {const} */ ([box.x + (box.width - 200 * scale) / 2 + x * scale, box.y + (box.height - 100 * scale) / 2 + y * scale]);
+  return {
+    canvas,
+    at,
+    points: page.getByTestId("editor-points").locator("button"),
+    edits: () => page.evaluate(() => /** @type {any} */ (window).edits),
+  };
 }
 
 test("three clicks during a busy engine place three landmarks at their positions", async ({ page }) => {
   const { at, points, edits } = await openEditor(page);
-  const places = [[20, 30], [100, 50], [150, 80]];
+  const places = [
+    [20, 30],
+    [100, 50],
+    [150, 80],
+  ];
   for (const [x, y] of places) await page.mouse.click(...at(x, y));
   const sent = await edits();
-  expect(sent.map((/** @type {any} */ { kind, image, index }) => [kind, image, index])).toEqual([["place", 0, 0], ["place", 0, 1], ["place", 0, 2]]);
-  sent.forEach((/** @type {any} */ { at_px }, /** @type {number} */ k) => expect(Math.hypot(at_px[0] - places[k][0], at_px[1] - places[k][1])).toBeLessThan(1));
+  expect(sent.map((/** @type {any} */ { kind, image, index }) => [kind, image, index])).toEqual([
+    ["place", 0, 0],
+    ["place", 0, 1],
+    ["place", 0, 2],
+  ]);
+  sent.forEach((/** @type {any} */ { at_px }, /** @type {number} */ k) =>
+    expect(Math.hypot(at_px[0] - places[k][0], at_px[1] - places[k][1])).toBeLessThan(1),
+  );
   await expect(points.filter({ hasText: "by hand" })).toHaveCount(3);
   // The answers do not change what is shown, nor do other updates before them.
   await page.evaluate(() => /** @type {any} */ (window).show());
@@ -325,7 +430,12 @@ test("keys and buttons mark a point absent and remove an image, and select the n
   await answer();
   await expect(points.nth(0)).toHaveText("tip not placed");
   await expect(points.nth(1)).toHaveText("wrist by hand");
-  expect((await edits()).map((/** @type {any} */ { kind, index }) => [kind, index])).toEqual([["absent", 0], ["absent", 1], ["unplace", 0], ["place", 1]]);
+  expect((await edits()).map((/** @type {any} */ { kind, index }) => [kind, index])).toEqual([
+    ["absent", 0],
+    ["absent", 1],
+    ["unplace", 0],
+    ["place", 1],
+  ]);
   await canvas.focus();
   await page.keyboard.press("Shift+Delete");
   await expect(canvas).toHaveAttribute("aria-label", /^1\.png/);
@@ -360,7 +470,11 @@ test("editor keeps its image when the bitmap cache is cleared", async ({ page })
   const errors = /** @type {string[]} */ ([]);
   page.on("pageerror", (error) => errors.push(error.message));
   const { canvas } = await openEditor(page);
-  const painted = () => canvas.evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.getContext("2d")?.getImageData(canvas.width / 2 - 20, canvas.height / 2, 1, 1).data[3]);
+  const painted = () =>
+    canvas.evaluate(
+      (/** @type {HTMLCanvasElement} */ canvas) =>
+        canvas.getContext("2d")?.getImageData(canvas.width / 2 - 20, canvas.height / 2, 1, 1).data[3],
+    );
   await expect.poll(painted).toBe(255);
   // A drop clears the cache and updates the editor.
   await page.evaluate(() => {

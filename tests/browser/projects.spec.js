@@ -32,7 +32,7 @@ async function downloaded(page, button) {
  */
 async function annotating(page, files) {
   await open(page, QUICK);
-  await page.getByTestId("half-annotate").click();
+  await page.getByTestId("tab-annotate").click();
   await page.getByTestId("annotate-files").setInputFiles(files);
   await expect(page.getByTestId("message")).toHaveText(`Detected keypoints in ${files.length} images.`);
 }
@@ -74,7 +74,7 @@ test("images of the same names but other content get no labels", async ({ page }
   await expect(id("project-saved")).toHaveText(saved);
 
   await open(page, QUICK);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("annotate-missing")).toContainText("6 image files are missing");
   await id("annotate-files").setInputFiles(images(90));
   await expect(id("file-notes-files")).toContainText("img_0 (2).bmp");
@@ -104,7 +104,7 @@ test("second tab reports a locked project, opens a copy, and takes over", async 
   const second = await context.newPage();
   await open(second, QUICK);
   const id = at(second);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("project-busy")).toContainText("“Project 1” is open in another tab.");
   await expect(id("annotate-empty")).toBeVisible();
   // Edits of the first tab are there when it is closed.
@@ -118,7 +118,7 @@ test("second tab reports a locked project, opens a copy, and takes over", async 
 
   const third = await context.newPage();
   await open(third, QUICK);
-  await at(third)("half-annotate").click();
+  await at(third)("tab-annotate").click();
   await at(third)("project-copy").click();
   await expect(at(third)("project-name")).toHaveValue("Project 1 (copy)");
   await landmark(third, "of the copy");
@@ -202,16 +202,16 @@ test("edits during deletion do not restore a project", async ({ page }) => {
 test("training keeps the project and offers Detect again", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-training").click();
   await expect(id("annotate-count")).toHaveText("40 images");
   await landmark(page, "tip");
   await label(page, "puppet-7.png");
   await expect(id("annotate-again")).toBeHidden();
-  await id("half-train").click();
+  await id("tab-train").click();
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("annotate-again")).toContainText("Keypoints in 40 images were detected at step 0. The model is at step 1.");
   await id("annotate-files").setInputFiles(images(20, 1));
   await expect(id("annotate-count")).toHaveText("41 images");
@@ -228,25 +228,25 @@ test("keypoint names belong to their run", async ({ page }) => {
   const id = at(page);
   await id("step").click();
   await expect.poll(() => number(id("step-count"))).toBe(1);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await id("annotate-files").setInputFiles(images(20, 2));
   await expect(id("annotate-count")).toHaveText("2 images");
   const name = id("annotate-keypoints").getByTestId("keypoint-name").first();
   await name.fill("nose");
   await name.press("Enter");
   await expect(id("annotate-undo")).toBeEnabled();
-  await id("half-train").click();
+  await id("tab-train").click();
   const model = await downloaded(page, "save-model");
   await id("reset").click();
   await expect.poll(() => number(id("step-count"))).toBe(0);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("annotate-again")).toContainText("of another run");
   await id("annotate-detect-again").click();
   await expect(name).toHaveValue("kp0");
-  await id("half-train").click();
+  await id("tab-train").click();
   await page.locator("#model-file").setInputFiles({ name: model.name, mimeType: "application/octet-stream", buffer: model.bytes });
   await expect(id("message")).toContainText("Opened");
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(name).toHaveValue("nose");
 });
 
@@ -261,7 +261,11 @@ test("gallery removes and filters images, and editor marks points absent", async
   await id("editor-close").click();
   await expect(id("annotate-labelled")).toHaveText("2 of 6 labelled");
   const coco = JSON.parse(`${(await downloaded(page, "export-coco")).bytes}`);
-  expect(coco.annotations.map((/** @type {any} */ { num_keypoints }) => num_keypoints).reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0)).toBe(1);
+  expect(
+    coco.annotations
+      .map((/** @type {any} */ { num_keypoints }) => num_keypoints)
+      .reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0),
+  ).toBe(1);
 
   await id("annotate-filter").selectOption("unlabelled");
   await expect(id("gallery-image")).toHaveCount(4);
@@ -291,14 +295,20 @@ test("labels of an earlier version wait until they are attached", async ({ page 
   await page.evaluate(async () => {
     const point = { x_px: 5, y_px: 6, confidence: 1, visibility: "visible", corrected: true };
     const keypoints = Array.from({ length: 12 }, (_, k) => ({ name: `old ${k}`, color: "#112233", hidden: false, sources: [k] }));
-    const work = { category: "hand", table: { keypoints, edges: [] }, corrected: {}, landmarks: [{ name: "tip", color: "#112233" }], placed: { "img_2.bmp": [point] } };
+    const work = {
+      category: "hand",
+      table: { keypoints, edges: [] },
+      corrected: {},
+      landmarks: [{ name: "tip", color: "#112233" }],
+      placed: { "img_2.bmp": [point] },
+    };
     const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("runs", { create: true });
     const writable = await (await folder.getFileHandle("work.json", { create: true })).createWritable();
     await writable.write(JSON.stringify(work));
     await writable.close();
   });
   await open(page, QUICK);
-  await id("half-annotate").click();
+  await id("tab-annotate").click();
   await expect(id("project-name")).toHaveValue("Earlier work");
   await expect(id("annotate-waiting")).toContainText("The labels of 1 image come from an earlier version");
   await expect(id("annotate-attach")).toBeDisabled();

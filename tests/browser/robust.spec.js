@@ -5,33 +5,36 @@ import { FEW, QUICK, at, inWorker, number, open } from "./helpers.js";
 
 test("a throwing watcher or listener is reported once and does not block others", async ({ page }) => {
   await page.goto("style.css"); // same origin, without the page
-  const seen = await page.evaluate(async (settings) => {
-    const { Store } = await import(new URL("state.js", document.baseURI).href);
-    const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
-    /** @type {string[]} */ const reported = [];
-    addEventListener("error", ({ error }) => reported.push(error.message));
-    /** @type {string[]} */ const heard = [];
-    const fail = (/** @type {string} */ name) => () => {
-      throw new Error(name);
-    };
-    const store = new Store();
-    store.watch(["step"], fail("view"));
-    store.watch(["step"], (/** @type {any} */ { step }) => heard.push(`view ${step}`));
-    store.react(["step"], fail("reaction"));
-    store.react(["step"], (/** @type {any} */ { step }) => heard.push(`reaction ${step}`));
-    store.set({ step: 1 });
-    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  const seen = await page.evaluate(
+    async (settings) => {
+      const { Store } = await import(new URL("state.js", document.baseURI).href);
+      const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
+      /** @type {string[]} */ const reported = [];
+      addEventListener("error", ({ error }) => reported.push(error.message));
+      /** @type {string[]} */ const heard = [];
+      const fail = (/** @type {string} */ name) => () => {
+        throw new Error(name);
+      };
+      const store = new Store();
+      store.watch(["step"], fail("view"));
+      store.watch(["step"], (/** @type {any} */ { step }) => heard.push(`view ${step}`));
+      store.react(["step"], fail("reaction"));
+      store.react(["step"], (/** @type {any} */ { step }) => heard.push(`reaction ${step}`));
+      store.set({ step: 1 });
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
-    const session = await createSession({ backend: "cpu", onEvent: fail("every event") });
-    await session.configure(settings);
-    await session.load({ kind: "puppets", count: 8, seed: 0 });
-    const before = reported.length;
-    session.on("step", fail("listener"));
-    session.on("step", (/** @type {any} */ { step }) => heard.push(`listener ${step}`));
-    await session.train({ steps: 2 });
-    session.close();
-    return { heard, first: reported.slice(0, 3), last: reported.slice(before).filter((name) => name === "listener") };
-  }, { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" });
+      const session = await createSession({ backend: "cpu", onEvent: fail("every event") });
+      await session.configure(settings);
+      await session.load({ kind: "puppets", count: 8, seed: 0 });
+      const before = reported.length;
+      session.on("step", fail("listener"));
+      session.on("step", (/** @type {any} */ { step }) => heard.push(`listener ${step}`));
+      await session.train({ steps: 2 });
+      session.close();
+      return { heard, first: reported.slice(0, 3), last: reported.slice(before).filter((name) => name === "listener") };
+    },
+    { keypoints: 4, size: 32, width: 4, batch: 2, micro_batch: 2, loss: "pixel" },
+  );
   expect(seen.heard).toEqual(["view 0", "reaction 1", "view 1", "listener 1", "listener 2"]);
   expect(seen.first).toEqual(["view", "reaction", "view"]);
   expect(seen.last).toEqual(["listener", "listener"]);
@@ -60,7 +63,9 @@ test("a missing module is named, and a missing optional part does not stop the p
   for (const module of ["main.js", "state.js", "saves.js", "annotate/annotate.js", "lab/lab.js", "vendor/idb-keyval/index.js"]) {
     await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
     await page.goto(FEW);
-    await expect(id("fault-note"), module).toContainText(`could not start (${module.split("/").at(-1)} could not be loaded). Reload the page.`);
+    await expect(id("fault-note"), module).toContainText(
+      `could not start (${module.split("/").at(-1)} could not be loaded). Reload the page.`,
+    );
     await expect(id("message")).toHaveText("The page did not start.");
     await page.unroute(`**/${module}`);
   }
@@ -73,7 +78,8 @@ test("a missing module is named, and a missing optional part does not stop the p
   await expect(page.getByText("The page did not start. Reload it.")).toBeVisible();
   await page.unroute("**/start.js");
 
-  for (const module of ["vendor/uPlot.esm.js", "share.js", "tour.js", "article/article.js"]) await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
+  for (const module of ["vendor/uPlot.esm.js", "share.js", "tour.js", "article/article.js"])
+    await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
   await open(page, QUICK);
   await expect(page.locator("#loss-chart")).toContainText("The loss chart could not be loaded");
   await id("open-tour").click();
@@ -205,7 +211,7 @@ test("Pause during the step in which slow motion was switched pauses", async ({ 
     const from = await number(id("step-count"));
     await expect.poll(() => number(id("step-count")), { intervals: [10], timeout: 180_000 }).toBeGreaterThan(from);
     await page.evaluate(async (wait) => {
-      document.getElementById("slow")?.click();
+      document.getElementById("slow-motion")?.click();
       await new Promise((resolve) => setTimeout(resolve, wait));
       document.getElementById("play")?.click();
     }, wait);
@@ -218,7 +224,20 @@ test("Pause during the step in which slow motion was switched pauses", async ({ 
 });
 
 test("page with an unreadable address loads and shows a note", async ({ page }) => {
-  const wrong = ["hands=http://[", "keypoints=1e999", "seed=-1", "preset=]", "hide=%22%5D,a%20b", "steps=NaN", "sample_seed=0.5", "backend=%00", "start=%E0%A4%A", "fit=%", "x%5B=%5D", "sample=http://["];
+  const wrong = [
+    "hands=http://[",
+    "keypoints=1e999",
+    "seed=-1",
+    "preset=]",
+    "hide=%22%5D,a%20b",
+    "steps=NaN",
+    "sample_seed=0.5",
+    "backend=%00",
+    "start=%E0%A4%A",
+    "fit=%",
+    "x%5B=%5D",
+    "sample=http://[",
+  ];
   await page.goto(`?count=40&${wrong.join("&")}`);
   const id = at(page);
   await expect(id("images-count")).toHaveText("40");

@@ -132,12 +132,12 @@ test("fourth stored run opens the dialog; runs can be opened, downloaded and del
   await page.keyboard.press("Escape");
   await expect(id("delete-runs")).toBeHidden();
   await expect(kept).toHaveCount(4);
-  await expect(id("stored-many")).toContainText("4 runs are stored");
+  await expect(id("too-many-runs")).toContainText("4 runs are stored");
   // The dialog opens once per run, not at every save.
   reached[3] = await playTo(page, reached[3] + 2);
   await expect(kept.first()).toHaveText(steps(reached[3]));
   await expect(id("delete-runs")).toBeHidden();
-  await id("stored-choose").press("Enter");
+  await id("choose-runs").press("Enter");
   const last = id("delete-runs-list").locator("li").last();
   await expect(last).toContainText(` ${grouped(reached[0])} steps`);
   await last.getByTestId("delete-runs-delete").focus();
@@ -150,7 +150,7 @@ test("fourth stored run opens the dialog; runs can be opened, downloaded and del
   await last.getByTestId("delete-runs-delete").click();
   await expect(id("delete-runs-status")).toContainText(`Deleted Puppets, ${grouped(reached[0])} steps`);
   await id("delete-runs-close").click();
-  await expect(id("stored-many")).toBeHidden();
+  await expect(id("too-many-runs")).toBeHidden();
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
   for (const [index, step] of reached.reverse().slice(0, 3).entries()) await expect(kept.nth(index)).toHaveText(steps(step));
@@ -234,7 +234,7 @@ test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({
   await expect(kept).toHaveCount(1);
   const step = Number(/ ([\d,]+) steps/.exec((await kept.textContent()) ?? "")?.[1].replaceAll(",", ""));
   expect(step).toBeGreaterThanOrEqual(3);
-  await id("undo-run").click();
+  await id("restore-run").click();
   await expect(id("step-count")).toHaveText(grouped(step));
   await expect(id("message")).toHaveText(new RegExp(`^Restored .+ at step ${grouped(step)}\\.`));
   await id("step").click();
@@ -248,7 +248,7 @@ test("reset by R can be undone by a click or Ctrl+Z to the exact step", async ({
   await page.keyboard.press("Control+z");
   await expect(id("step-count")).toHaveText(grouped(step + 1));
   await expect(id("loss")).toHaveText(loss ?? "");
-  await expect(id("undo-run")).toHaveCount(0);
+  await expect(id("restore-run")).toHaveCount(0);
   // The run is the same one and stored once.
   await expect(kept).toHaveCount(1);
 });
@@ -294,7 +294,7 @@ test("every replacement of a run stores it and can be undone with its images", a
     const keypoints = await id("keypoints").inputValue();
     await go();
     await expect(kept.filter({ hasText: ` ${grouped(reached)} steps` }), name).toHaveCount(1);
-    await id("undo-run").click();
+    await id("restore-run").click();
     await expect(id("step-count"), name).toHaveText(grouped(reached));
     await expect(id("images-count"), name).toHaveText(all ?? "");
     await expect(id("keypoints"), name).toHaveValue(keypoints);
@@ -321,12 +321,14 @@ test("replacing a run that cannot be stored asks first", async ({ page }) => {
   await expect(id("autosave-error")).toContainText("cannot store this run: it gives no reason");
   await id("reset").click();
   await expect.poll(() => asked.length).toBe(1);
-  expect(asked[0]).toContain(`The browser cannot store this run of ${grouped(step)} steps: it gives no reason. If you continue, you can restore the run`);
+  expect(asked[0]).toContain(
+    `The browser cannot store this run of ${grouped(step)} steps: it gives no reason. If you continue, you can restore the run`,
+  );
   await expect(id("step-count")).toHaveText(grouped(step));
   answer = true;
   await id("reset").click();
   await expect(id("step-count")).toHaveText("0");
-  await id("undo-run").click();
+  await id("restore-run").click();
   await expect(id("step-count")).toHaveText(grouped(step));
 });
 

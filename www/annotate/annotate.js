@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The Annotate half of the page: detects keypoints in images, to be named, corrected and exported.
+ * The Annotate tab of the page: detects keypoints in images, to be named, corrected and exported.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { isVideo, openVideo } from "./video.js";
 /** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Images to show. */
 
 /**
- * Parts of the page that this half uses.
+ * Parts of the page that this tab uses.
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
@@ -53,7 +53,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     /** @type {() => Promise<Blob>} */
     const read = () =>
       new Promise((resolve, reject) => {
-        attempt(async (session) => resolve(await session.imageFile(image))).then(() => reject(new Error("the engine does not have the file")));
+        attempt(async (session) => resolve(await session.imageFile(image))).then(() =>
+          reject(new Error("the engine does not have the file")),
+        );
       });
     const seconds = row.video?.seconds ?? 0;
     return { width_px, height_px, read: video ? () => video.image(seconds) : read };
@@ -72,7 +74,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
       if (store.state.message?.kind === "error") store.set({ message: null });
     }).then(() => {
       // A field whose edit was rejected shows the old value.
-      if (store.state.message?.kind === "error" && store.state.project) store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
+      if (store.state.message?.kind === "error" && store.state.project)
+        store.set({ project: new AnnotationProject(store.state.project.view, store.state.project) });
     });
   const layer = () => /** @type {protocol.Layer} */ (select("annotate-layer").value);
   const order = () => {
@@ -89,7 +92,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
 
   const editor = new Editor(/** @type {HTMLDialogElement} */ (byId("editor")), bitmaps, edit, (image) => remove([image]));
   const motion = new MotionPanel(byId("motion"), attempt, download);
-  const gallery = new Gallery(byId("gallery"), bitmaps, (image) => editor.open(image), (image) => remove([image]));
+  const gallery = new Gallery(
+    byId("gallery"),
+    bitmaps,
+    (image) => editor.open(image),
+    (image) => remove([image]),
+  );
 
   const show = () => {
     const { project } = store.state;
@@ -112,10 +120,14 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const [labels, here] = [view.waiting, view.attachable];
     /** @type {HTMLElement} */ (waiting.querySelector("span")).textContent =
       `The labels of ${counted(labels, "image")} come from an earlier version, which stored only file names. ` +
-      (here ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Press Attach by name if ${here === 1 ? "it is the same image" : "they are the same images"}.` : "Drop in the images, then press Attach by name.");
+      (here
+        ? `${here} of these names ${here === 1 ? "is" : "are"} in the project. Press Attach by name if ${here === 1 ? "it is the same image" : "they are the same images"}.`
+        : "Drop in the images, then press Attach by name.");
     /** @type {HTMLButtonElement} */ (byId("annotate-attach")).disabled = here === 0;
     const missing = project.rows.filter((row) => !row.is_here).length;
-    byId("annotate-missing").textContent = missing ? `${counted(missing, "image file")} ${missing === 1 ? "is missing. Drop it in to see the image; its" : "are missing. Drop them in to see the images; their"} labels are kept.` : "";
+    byId("annotate-missing").textContent = missing
+      ? `${counted(missing, "image file")} ${missing === 1 ? "is missing. Drop it in to see the image; its" : "are missing. Drop them in to see the images; their"} labels are kept.`
+      : "";
     const category = /** @type {HTMLInputElement} */ (byId("category"));
     if (document.activeElement !== category) category.value = view.category;
     showKeypoints(byId("keypoints"), project, edit);
@@ -138,8 +150,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const old = project?.rows.filter((row) => row.is_here && (isOther || row.step !== step)) ?? [];
     byId("annotate-again").hidden = old.length === 0 || isDetecting || engine !== "running";
     const steps = [...new Set(old.flatMap((row) => row.step ?? []))].sort((a, b) => a - b);
-    const origin = steps.length ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}` : "have not been detected yet";
-    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent = `Keypoints in ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
+    const origin = steps.length
+      ? `were detected at step ${steps.map(grouped).join(", ")}${isOther ? " of another run" : ""}`
+      : "have not been detected yet";
+    /** @type {HTMLElement} */ (byId("annotate-again").querySelector("span")).textContent =
+      `Keypoints in ${counted(old.length, "image")} ${origin}. The model is at step ${grouped(step)}.`;
   });
   // A run that is opened brings back its keypoint names.
   store.watch(["runId"], ({ project, runId }) => {
@@ -152,7 +167,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
   store.watch(["formats"], ({ formats }) => {
     byId("formats").replaceChildren(
       ...formats.map(({ format, title, about, holds_images }) => {
-        const button = make("button", { type: "button", class: "small", "data-testid": `export-${format}`, "aria-label": `Download: ${title}` }, "Download");
+        const button = make(
+          "button",
+          { type: "button", class: "small", "data-testid": `export-${format}`, "aria-label": `Download: ${title}` },
+          "Download",
+        );
         const withImages = () => holds_images && /** @type {HTMLInputElement} */ (byId("with-images")).checked;
         button.addEventListener("click", () =>
           attempt(async (session) => {
@@ -165,7 +184,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
             const missing = withImages() ? (project?.rows.filter((row) => !row.is_here).length ?? 0) : 0;
             const notes = [
               without ? ` It leaves out ${counted(without, "image")} without keypoints: press Detect again, then export once more.` : "",
-              missing ? ` It lacks ${counted(missing, "image file")}: drop ${missing === 1 ? "it" : "them"} in, then export once more.` : "",
+              missing
+                ? ` It lacks ${counted(missing, "image file")}: drop ${missing === 1 ? "it" : "them"} in, then export once more.`
+                : "",
             ];
             say(`Saved ${file.name}.${notes.join("")}`);
           }),
@@ -186,7 +207,8 @@ export function openAnnotate(store, { attempt, download, saves }) {
   store.watch(["engine", "isDetecting", "step", "imageCount"], ({ engine, isDetecting, step }) => {
     byId("annotate-cancel").hidden = !isDetecting;
     byId("annotate-untrained").hidden = step > 0 || engine !== "running";
-    /** @type {HTMLButtonElement} */ (byId("annotate-training")).disabled = engine !== "running" || isDetecting || store.state.imageCount === 0;
+    /** @type {HTMLButtonElement} */ (byId("annotate-training")).disabled =
+      engine !== "running" || isDetecting || store.state.imageCount === 0;
   });
 
   /** Provides the images of video frames for an export. @param {Session} session */
@@ -241,7 +263,13 @@ export function openAnnotate(store, { attempt, download, saves }) {
         const called = store.state.project?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
         if (video.guessed) rejected.push({ name, reason: video.guessed });
         if (isKnown && added === 0) rejected.push({ name, reason: `This video is already in the project, as ${called}.` });
-        else if (called !== name) rejected.push({ name, reason: isKnown ? `This is the same video as ${called}.` : `Another video has this name. This one is called ${called} here and in exports.` });
+        else if (called !== name)
+          rejected.push({
+            name,
+            reason: isKnown
+              ? `This is the same video as ${called}.`
+              : `Another video has this name. This one is called ${called} here and in exports.`,
+          });
       } catch (error) {
         if (error instanceof EngineError) throw error;
         rejected.push({ name, reason: error instanceof Error ? error.message : String(error) });
@@ -261,7 +289,12 @@ export function openAnnotate(store, { attempt, download, saves }) {
     stopped = false;
     const videoFiles = files.filter(isVideo);
     const imageFiles = files.filter((file) => !isVideo(file));
-    store.set({ isDetecting: true, fileNotes: [], message: null, progress: { what: "Detecting keypoints", done: 0, total: null, isBytes: false } });
+    store.set({
+      isDetecting: true,
+      fileNotes: [],
+      message: null,
+      progress: { what: "Detecting keypoints", done: 0, total: null, isBytes: false },
+    });
     attempt(async (session) => {
       bitmaps.clear();
       const results = [];
@@ -272,7 +305,10 @@ export function openAnnotate(store, { attempt, download, saves }) {
       for (const file of labels) results.push(await labelsOf(session, file));
       projectPanel.edited(false);
       store.set({ fileNotes: [...failed, ...results.flatMap((results) => results?.rejected ?? [])], progress: null });
-      const about = results.map((results) => results?.about ?? "").join(" ").trim();
+      const about = results
+        .map((results) => results?.about ?? "")
+        .join(" ")
+        .trim();
       if (about) say(about);
     }).finally(() => store.set({ isDetecting: false, progress: null }));
   };
@@ -308,12 +344,18 @@ export function openAnnotate(store, { attempt, download, saves }) {
   /** Detects keypoints again where they come from an older model. Names, corrections and landmarks stay. */
   const detectAgain = () => {
     stopped = false;
-    store.set({ isDetecting: true, fileNotes: [], message: null, progress: { what: "Detecting keypoints again", done: 0, total: null, isBytes: false } });
+    store.set({
+      isDetecting: true,
+      fileNotes: [],
+      message: null,
+      progress: { what: "Detecting keypoints again", done: 0, total: null, isBytes: false },
+    });
     attempt(async (session) => {
       const results = await session.detectAgain();
       for (const [content, video] of videos) {
         const { project, step, runId } = store.state;
-        const isOld = (/** @type {protocol.ImageRow} */ row) => row.video?.content === content && (row.step !== step || project?.view.run !== runId);
+        const isOld = (/** @type {protocol.ImageRow} */ row) =>
+          row.video?.content === content && (row.step !== step || project?.view.run !== runId);
         const rows = project?.rows.filter(isOld) ?? [];
         const wanted = new Set(rows.map((row) => row.video?.frame));
         if (wanted.size === 0) continue;
@@ -369,7 +411,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     field.value = "";
     field.focus();
   });
-  byId("category").addEventListener("change", (event) => edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }));
+  byId("category").addEventListener("change", (event) =>
+    edit({ kind: "category", name: /** @type {HTMLInputElement} */ (event.currentTarget).value }),
+  );
   /** Names and edges of the keypoints, from the project or from the model. @param {Session} session */
   const skeletonOf = async (session) => {
     const view = store.state.project?.view;

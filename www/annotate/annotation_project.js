@@ -101,7 +101,10 @@ export class AnnotationProject {
     if (filter === "corrected") return images.filter((id) => this.placed(id, layer) > 0);
     if (filter === "all") return images;
     // "unsure": the quarter with the lowest confidence.
-    const found = this.rows.filter(({ step }) => step !== null).map(({ confidence }) => confidence).sort((a, b) => a - b);
+    const found = this.rows
+      .filter(({ step }) => step !== null)
+      .map(({ confidence }) => confidence)
+      .sort((a, b) => a - b);
     const limit = found[Math.floor(found.length / 4)] ?? 0;
     return images.filter((id) => this.row(id).step !== null && this.row(id).confidence <= limit);
   }

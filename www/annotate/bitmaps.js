@@ -99,7 +99,9 @@ export class BitmapCache {
       return { bitmap, scale: Math.min(1, bitmap.width / width_px), release };
     } catch (error) {
       release();
-      throw error instanceof UnwantedImage ? error : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
+      throw error instanceof UnwantedImage
+        ? error
+        : new Error(`The image cannot be shown (${error instanceof Error ? error.message.replace(/\.$/, "") : error}).`);
     }
   }
 
@@ -121,7 +123,13 @@ export class BitmapCache {
       return bitmap;
     };
     /** @type {Entry} */
-    const entry = { bitmap: this.#inTurn(decode, isUrgent), bytes: PIXEL * side * Math.ceil((side * height_px) / Math.max(1, width_px)), uses: 0, wanted: [], isGone: false };
+    const entry = {
+      bitmap: this.#enqueue(decode, isUrgent),
+      bytes: PIXEL * side * Math.ceil((side * height_px) / Math.max(1, width_px)),
+      uses: 0,
+      wanted: [],
+      isGone: false,
+    };
     this.#entries.set(key, entry);
     entry.bitmap.then(
       () => this.#shrink(),
@@ -134,20 +142,23 @@ export class BitmapCache {
   }
 
   /** @template T @param {() => Promise<T>} act @param {boolean} isUrgent @returns {Promise<T>} */
-  #inTurn(act, isUrgent) {
+  #enqueue(act, isUrgent) {
     return new Promise((resolve, reject) => {
-      const start = () => act().then(resolve, reject).finally(() => {
-        this.#busy -= 1;
-        this.#next();
-      });
+      const start = () =>
+        act()
+          .then(resolve, reject)
+          .finally(() => {
+            this.#busy -= 1;
+            this.#startNext();
+          });
       if (isUrgent) this.#waiting.unshift(start);
       else this.#waiting.push(start);
       // Not at once, because the caller has not yet added its lease.
-      queueMicrotask(() => this.#next());
+      queueMicrotask(() => this.#startNext());
     });
   }
 
-  #next() {
+  #startNext() {
     while (this.#busy < AT_ONCE) {
       const start = this.#waiting.shift();
       if (!start) return;
@@ -180,7 +191,10 @@ export class BitmapCache {
   /** @param {Entry} entry */
   #close(entry) {
     this.#leaving.delete(entry);
-    entry.bitmap.then((bitmap) => bitmap.close(), () => {});
+    entry.bitmap.then(
+      (bitmap) => bitmap.close(),
+      () => {},
+    );
   }
 }
 

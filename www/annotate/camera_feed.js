@@ -5,7 +5,7 @@
  * @module
  */
 
-import { insecure } from "../secure.js";
+import { insecureContextNote } from "../secure.js";
 import { make } from "./labels.js";
 
 /** Storage key of the last chosen camera. */
@@ -64,9 +64,10 @@ export class Feed {
    * @returns {Promise<Feed>} Rejects with a sentence if the camera cannot be used.
    */
   static async open(video, onEnd, onMute) {
-    const missing = insecure();
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error(missing || "This browser gives pages no access to cameras. Use another browser.");
-    const chosen = remembered();
+    const missing = insecureContextNote();
+    if (!navigator.mediaDevices?.getUserMedia)
+      throw new Error(missing || "This browser gives pages no access to cameras. Use another browser.");
+    const chosen = rememberedCamera();
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { ...WANTED, ...(chosen ? { deviceId: { ideal: chosen } } : {}) } });
@@ -136,7 +137,9 @@ function newFrame(video) {
 export async function offerCameras(select, current) {
   const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
   const cameras = all.filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
-  select.replaceChildren(...cameras.map(({ deviceId, label }, place) => make("option", { value: deviceId }, label || `Camera ${place + 1}`)));
+  select.replaceChildren(
+    ...cameras.map(({ deviceId, label }, place) => make("option", { value: deviceId }, label || `Camera ${place + 1}`)),
+  );
   if (cameras.some(({ deviceId }) => deviceId === current)) select.value = current;
   const row = select.closest("label");
   if (row) row.hidden = cameras.length < 2;
@@ -156,7 +159,7 @@ export function rememberCamera(deviceId) {
 
 let chosenNow = "";
 
-function remembered() {
+function rememberedCamera() {
   try {
     return chosenNow || localStorage.getItem(REMEMBERED) || "";
   } catch {

@@ -66,12 +66,13 @@ export class Editor {
     this.#canvas = /** @type {HTMLCanvasElement} */ (dialog.querySelector("canvas"));
     this.#list = /** @type {HTMLElement} */ (dialog.querySelector(".points"));
     new ResizeObserver(() => this.#draw()).observe(this.#canvas);
-    const on = (/** @type {string} */ id, /** @type {() => void} */ act) => dialog.querySelector(`[data-act="${id}"]`)?.addEventListener("click", act);
+    const on = (/** @type {string} */ id, /** @type {() => void} */ act) =>
+      dialog.querySelector(`[data-action="${id}"]`)?.addEventListener("click", act);
     on("close", () => dialog.close());
-    on("before", () => this.#page(-1));
-    on("after", () => this.#page(1));
-    on("closer", () => this.#zoomTo(this.#zoom * 1.5));
-    on("farther", () => this.#zoomTo(this.#zoom / 1.5));
+    on("previous", () => this.#page(-1));
+    on("next", () => this.#page(1));
+    on("zoom-in", () => this.#zoomTo(this.#zoom * 1.5));
+    on("zoom-out", () => this.#zoomTo(this.#zoom / 1.5));
     on("occluded", () => this.#toggleOccluded());
     on("absent", () => this.#setAbsent());
     on("reset-point", () => this.#resetPoint());
@@ -180,7 +181,10 @@ export class Editor {
 
   /** Index of the first point that is not placed. */
   #firstMissing() {
-    return Math.max(0, this.#points.findIndex((point) => !point.placed));
+    return Math.max(
+      0,
+      this.#points.findIndex((point) => !point.placed),
+    );
   }
 
   #releaseImage() {
@@ -199,7 +203,10 @@ export class Editor {
       if (!isWanted()) return lease.release();
       this.#lease = lease;
       const { width_px, height_px } = this.#currentRow ?? { width_px: 0, height_px: 0 };
-      if (lease.scale < 1) this.setStatus(`The image (${grouped(width_px)} × ${grouped(height_px)} px) does not fit into memory and is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact positions.`);
+      if (lease.scale < 1)
+        this.setStatus(
+          `The image (${grouped(width_px)} × ${grouped(height_px)} px) does not fit into memory and is shown at ${Math.round(100 * lease.scale)}% of its size. Points keep their exact positions.`,
+        );
       this.#draw();
     } catch (error) {
       if (isWanted()) this.setStatus(error instanceof Error ? error.message : `${error}`);
@@ -260,8 +267,12 @@ export class Editor {
     if (moving?.image === this.#index && moving.layer === this.#layer && points[moving.index]) {
       points[moving.index] = { ...points[moving.index], x: moving.x, y: moving.y, visibility: "visible", placed: true };
     }
-    const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
-    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), points, on, { radius: 7 * ratio, selected: this.#selected });
+    const toCanvas = (/** @type {{x: number, y: number}} */ { x, y }) =>
+      /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
+    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), points, toCanvas, {
+      radius: 7 * ratio,
+      selected: this.#selected,
+    });
     this.#describe(points);
   }
 
@@ -278,7 +289,12 @@ export class Editor {
       const button = /** @type {HTMLButtonElement} */ (this.#list.children[k]?.firstElementChild ?? this.#entry(k));
       const point = points[k];
       const what = this.#layer === "landmarks" ? "predicted" : "detected";
-      const state = point.visibility === "absent" ? (point.placed ? "absent" : "not placed") : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
+      const state =
+        point.visibility === "absent"
+          ? point.placed
+            ? "absent"
+            : "not placed"
+          : `${point.placed ? "by hand" : what}${point.visibility === "occluded" ? ", occluded" : ""}`;
       const text = `${label.name} ${state}`;
       if (button.dataset.text !== text + label.color) {
         button.dataset.text = text + label.color;
@@ -293,23 +309,29 @@ export class Editor {
       button.setAttribute("aria-pressed", `${k === this.#selected}`);
     });
     const selected = points[this.#selected];
-    const hide = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="occluded"]'));
+    const hide = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-action="occluded"]'));
     hide.disabled = !selected || selected.visibility === "absent";
     hide.setAttribute("aria-pressed", `${selected?.visibility === "occluded"}`);
-    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="reset-point"]')).disabled = !selected?.placed;
-    const absent = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-act="absent"]'));
+    /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-action="reset-point"]')).disabled = !selected?.placed;
+    const absent = /** @type {HTMLButtonElement} */ (this.#dialog.querySelector('[data-action="absent"]'));
     absent.disabled = !selected;
     absent.setAttribute("aria-pressed", `${Boolean(selected?.placed && selected.visibility === "absent")}`);
     const isSomewhere = selected && selected.visibility !== "absent";
     const where = isSomewhere ? ` at ${selected.x.toFixed(1)}, ${selected.y.toFixed(1)} px` : selected?.placed ? ", absent" : "";
     const label = labels[this.#selected];
     this.#canvas.setAttribute("aria-label", `${this.#currentRow?.name}. ${label ? `${label.name}${where}` : "No points yet"}`);
-    for (const [act, can] of /** @type {[string, boolean][]} */ ([["undo", project.view.can_undo], ["redo", project.view.can_redo]])) {
-      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
+    for (const [action, can] of /** @type {[string, boolean][]} */ ([
+      ["undo", project.view.can_undo],
+      ["redo", project.view.can_redo],
+    ])) {
+      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-action="${action}"]`));
       if (button) button.disabled = !can;
     }
-    for (const [act, can] of /** @type {[string, boolean][]} */ ([["before", this.#neighbour(-1) !== undefined], ["after", this.#neighbour(1) !== undefined]])) {
-      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-act="${act}"]`));
+    for (const [action, can] of /** @type {[string, boolean][]} */ ([
+      ["previous", this.#neighbour(-1) !== undefined],
+      ["next", this.#neighbour(1) !== undefined],
+    ])) {
+      const button = /** @type {HTMLButtonElement | null} */ (this.#dialog.querySelector(`[data-action="${action}"]`));
       if (button) button.disabled = !can;
     }
   }
@@ -347,7 +369,11 @@ export class Editor {
     const box = this.#canvas.getBoundingClientRect();
     const ratio = this.#canvas.width / box.width;
     const { scale, left, top } = this.#frame();
-    return { x: ((event.clientX - box.left) * ratio - left) / scale, y: ((event.clientY - box.top) * ratio - top) / scale, unit: ratio / scale };
+    return {
+      x: ((event.clientX - box.left) * ratio - left) / scale,
+      y: ((event.clientY - box.top) * ratio - top) / scale,
+      unit: ratio / scale,
+    };
   }
 
   /** @param {PointerEvent} event */
@@ -355,7 +381,9 @@ export class Editor {
     if (event.button !== 0 || !this.#currentRow) return;
     const start = this.#at(event);
     const distances = this.#points.map((point, k) =>
-      point.visibility === "absent" || this.#project?.labels(this.#layer)[k].hidden ? Infinity : Math.hypot(point.x - start.x, point.y - start.y),
+      point.visibility === "absent" || this.#project?.labels(this.#layer)[k].hidden
+        ? Infinity
+        : Math.hypot(point.x - start.x, point.y - start.y),
     );
     const nearest = distances.indexOf(Math.min(...distances));
     const onPoint = nearest >= 0 && distances[nearest] < CLICK_RADIUS * start.unit;
@@ -414,10 +442,16 @@ export class Editor {
   #placeAt(target, { x, y }, occluded = false) {
     const { image, layer, index } = target;
     const { width_px, height_px } = this.#row(image) ?? { width_px: 0, height_px: 0 };
-    const within = (/** @type {number} */ v, /** @type {number} */ side) => Math.min(side, Math.max(0, v));
-    const [atX, atY] = [within(x, width_px), within(y, height_px)];
-    const wasPlaced = this.#project?.points(image, layer)[index]?.placed || this.#pendingEdits.some((other) => other.image === image && other.layer === layer && other.index === index);
-    this.#send(target, { kind: "place", image, layer, index, at_px: [atX, atY], occluded }, { x: atX, y: atY, visibility: occluded ? "occluded" : "visible", placed: true });
+    const clamp = (/** @type {number} */ v, /** @type {number} */ side) => Math.min(side, Math.max(0, v));
+    const [atX, atY] = [clamp(x, width_px), clamp(y, height_px)];
+    const wasPlaced =
+      this.#project?.points(image, layer)[index]?.placed ||
+      this.#pendingEdits.some((other) => other.image === image && other.layer === layer && other.index === index);
+    this.#send(
+      target,
+      { kind: "place", image, layer, index, at_px: [atX, atY], occluded },
+      { x: atX, y: atY, visibility: occluded ? "occluded" : "visible", placed: true },
+    );
     if (!wasPlaced) this.#selectNext(target);
   }
 
@@ -469,7 +503,7 @@ export class Editor {
     const row = this.#currentRow;
     if (!row) return;
     const { x, y } = this.#at(event);
-    this.#zoom = Math.min(MAX_ZOOM, Math.max(1, this.#zoom * 1.2 ** (-Math.sign(event.deltaY))));
+    this.#zoom = Math.min(MAX_ZOOM, Math.max(1, this.#zoom * 1.2 ** -Math.sign(event.deltaY)));
     // The position under the pointer stays in place.
     const box = this.#canvas.getBoundingClientRect();
     const ratio = this.#canvas.width / box.width;
@@ -511,7 +545,8 @@ export class Editor {
       Backspace: () => (event.shiftKey ? this.#removeImage() : this.#resetPoint()),
     };
     // On a focused button, Enter presses it; on the image it confirms the point.
-    if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent") this.#placeAt(this.#target, point, point.visibility === "occluded");
+    if (event.key === "Enter" && event.target === this.#canvas && point && point.visibility !== "absent")
+      this.#placeAt(this.#target, point, point.visibility === "occluded");
     else if (keys[event.key]) keys[event.key]();
     else return;
     event.preventDefault();

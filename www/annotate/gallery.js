@@ -189,7 +189,10 @@ export class Gallery {
     const left = (pixels - row.width_px * scale) / 2;
     const top = (pixels - row.height_px * scale) / 2;
     if (bitmap) context.drawImage(bitmap, left, top, row.width_px * scale, row.height_px * scale);
-    const on = (/** @type {{x: number, y: number}} */ { x, y }) => /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
-    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), project.points(index, this.#layer), on, { radius: pixels * 0.026 });
+    const toCanvas = (/** @type {{x: number, y: number}} */ { x, y }) =>
+      /** @type {[number, number]} */ ([left + x * scale, top + y * scale]);
+    drawPoints(context, project.labels(this.#layer), project.edges(this.#layer), project.points(index, this.#layer), toCanvas, {
+      radius: pixels * 0.026,
+    });
   }
 }

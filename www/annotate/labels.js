@@ -38,13 +38,17 @@ const waiting = new WeakMap();
  */
 function replace(list, items) {
   const active = list.contains(document.activeElement) ? document.activeElement : null;
-  if (active instanceof HTMLInputElement && active.dataset.known !== undefined && active.value !== active.dataset.known) {
+  if (active instanceof HTMLInputElement && active.dataset.savedValue !== undefined && active.value !== active.dataset.savedValue) {
     if (!waiting.has(list)) {
-      active.addEventListener("blur", () => {
-        const latest = waiting.get(list) ?? [];
-        waiting.delete(list);
-        replace(list, latest);
-      }, { once: true });
+      active.addEventListener(
+        "blur",
+        () => {
+          const latest = waiting.get(list) ?? [];
+          waiting.delete(list);
+          replace(list, latest);
+        },
+        { once: true },
+      );
     }
     waiting.set(list, items);
     return;
@@ -65,7 +69,7 @@ function replace(list, items) {
 function nameField(id, value, label, onChange) {
   const input = make("input", { id, type: "text", maxlength: "80", "aria-label": label, spellcheck: "false", autocomplete: "off" });
   input.value = value;
-  input.dataset.known = value;
+  input.dataset.savedValue = value;
   input.addEventListener("change", () => input.value.trim() !== value && onChange(input.value));
   input.addEventListener("keydown", (event) => {
     if (event.key === "Enter") input.blur();
@@ -98,7 +102,7 @@ const percent = (/** @type {number} */ fraction) => `${(100 * fraction).toFixed(
  */
 export function showKeypoints(list, project, edit) {
   const { keypoints } = project.view;
-  const moved = (/** @type {number} */ from, /** @type {number} */ to) => {
+  const moveKeypoint = (/** @type {number} */ from, /** @type {number} */ to) => {
     const order = keypoints.map((_, index) => index);
     order.splice(to, 0, ...order.splice(from, 1));
     return edit({ kind: "reorder", order });
@@ -108,17 +112,27 @@ export function showKeypoints(list, project, edit) {
     keypoints.map(({ name, color, hidden, placed_on, error, baseline }, index) => {
       const colour = make("input", { id: `keypoint-color-${index}`, type: "color", value: color, "aria-label": `Colour of ${name}` });
       colour.addEventListener("change", () => edit({ kind: "recolor", index, color: colour.value }));
-      const shown = make("input", { id: `keypoint-shown-${index}`, type: "checkbox", "aria-label": `Show ${name}`, title: "Show and export" });
+      const shown = make("input", {
+        id: `keypoint-shown-${index}`,
+        type: "checkbox",
+        "aria-label": `Show ${name}`,
+        title: "Show and export",
+      });
       shown.checked = !hidden;
       shown.addEventListener("change", () => edit({ kind: "hide", index, hidden: !shown.checked }));
       const merge = make("select", { id: `keypoint-merge-${index}`, "aria-label": `Merge ${name} into another`, title: "Merge into" });
-      merge.append(make("option", { value: "" }, "Merge"), ...keypoints.flatMap((other, k) => (k === index ? [] : [make("option", { value: `${k}` }, `into ${other.name}`)])));
+      merge.append(
+        make("option", { value: "" }, "Merge"),
+        ...keypoints.flatMap((other, k) => (k === index ? [] : [make("option", { value: `${k}` }, `into ${other.name}`)])),
+      );
       merge.addEventListener("change", () => merge.value && edit({ kind: "merge", into: Number(merge.value), other: index }));
-      const up = button(`keypoint-up-${index}`, "↑", `Move ${name} up`, () => moved(index, index - 1));
-      const down = button(`keypoint-down-${index}`, "↓", `Move ${name} down`, () => moved(index, index + 1));
+      const up = button(`keypoint-up-${index}`, "↑", `Move ${name} up`, () => moveKeypoint(index, index - 1));
+      const down = button(`keypoint-down-${index}`, "↓", `Move ${name} down`, () => moveKeypoint(index, index + 1));
       up.disabled = index === 0;
       down.disabled = index === keypoints.length - 1;
-      const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) => edit({ kind: "rename", index, name }));
+      const field = nameField(`keypoint-name-${index}`, name, `Name of keypoint ${index + 1}`, (name) =>
+        edit({ kind: "rename", index, name }),
+      );
       field.dataset.testid = "keypoint-name";
       const item = make("li", hidden ? { class: "is-hidden" } : {}, shown, colour, field, up, down, merge);
       const notes = [];
@@ -179,7 +193,9 @@ export function showLandmarks(list, project, edit, open) {
   replace(
     list,
     landmarks.map(({ name, color, error, baseline, placed_on, worst }, index) => {
-      const field = nameField(`landmark-name-${index}`, name, `Name of landmark ${index + 1}`, (name) => edit({ kind: "rename-landmark", index, name }));
+      const field = nameField(`landmark-name-${index}`, name, `Name of landmark ${index + 1}`, (name) =>
+        edit({ kind: "rename-landmark", index, name }),
+      );
       field.dataset.testid = "landmark-name";
       const dot = make("i", {});
       dot.style.background = color;
@@ -192,7 +208,11 @@ export function showLandmarks(list, project, edit, open) {
       if (error != null && worst.length) {
         const links = make("small", {}, " Largest errors: ");
         worst.slice(0, 3).forEach((image, place) => {
-          const link = make("button", { type: "button", class: "link", id: `landmark-worst-${index}-${place}` }, project.row(image)?.name ?? "");
+          const link = make(
+            "button",
+            { type: "button", class: "link", id: `landmark-worst-${index}-${place}` },
+            project.row(image)?.name ?? "",
+          );
           link.addEventListener("click", () => open(image));
           links.append(place ? ", " : "", link);
         });

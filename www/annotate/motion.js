@@ -5,7 +5,7 @@
  * @module
  */
 
-import { optional } from "../optional.js";
+import { loadOptional } from "../optional.js";
 import { make } from "./labels.js";
 
 /** @import uPlot from "../vendor/uPlot.esm.js" */
@@ -36,7 +36,7 @@ export class MotionPanel {
     this.#root = root;
     this.#run = run;
     this.#field("motion-kind").append(...Object.entries(KINDS).map(([kind, [title]]) => make("option", { value: kind }, title)));
-    this.#field("motion-kind").addEventListener("change", () => this.#offer());
+    this.#field("motion-kind").addEventListener("change", () => this.#updatePointSelects());
     this.#field("motion-smooth").addEventListener("change", () => this.#update());
     this.#field("motion-video").addEventListener("change", () => this.#update());
     this.#field("motion-add").addEventListener("click", () => {
@@ -45,7 +45,9 @@ export class MotionPanel {
       this.#update();
     });
     this.#field("motion-csv").addEventListener("click", () =>
-      run(async (session) => download(await session.exportMotion({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() }))),
+      run(async (session) =>
+        download(await session.exportMotion({ layer: this.#layer, measures: this.#measures, smoothing: this.#smoothing() })),
+      ),
     );
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(this.#chart);
   }
@@ -80,14 +82,14 @@ export class MotionPanel {
     if ([...select.options].map(({ value }) => value).join("\n") !== videos.join("\n")) {
       select.replaceChildren(...videos.map((video) => make("option", {}, video)));
     }
-    const names = this.#exported(project, layer);
+    const names = this.#exportedNames(project, layer);
     const isOther = layer !== this.#layer;
     this.#layer = layer;
     // Measurements of points that no longer exist are removed.
     const most = names.length;
     this.#measures = isOther ? [] : this.#measures.filter((measure) => pointsOf(measure).every((k) => k < most));
     if (this.#measures.length === 0 && most > 0) this.#measures = [{ kind: "speed", keypoint: 0 }];
-    this.#offer();
+    this.#updatePointSelects();
     this.#list();
     this.#update();
   }
@@ -96,14 +98,17 @@ export class MotionPanel {
    * @param {AnnotationProject} project
    * @param {protocol.Layer} layer
    */
-  #exported(project, layer) {
-    return project.labels(layer).filter(({ hidden }) => !hidden).map(({ name }) => name);
+  #exportedNames(project, layer) {
+    return project
+      .labels(layer)
+      .filter(({ hidden }) => !hidden)
+      .map(({ name }) => name);
   }
 
-  #offer() {
+  #updatePointSelects() {
     if (!this.#project) return;
     const [, count] = KINDS[/** @type {protocol.Measure["kind"]} */ (this.#field("motion-kind").value)];
-    const names = this.#exported(this.#project, this.#layer);
+    const names = this.#exportedNames(this.#project, this.#layer);
     [0, 1, 2].forEach((index) => {
       const select = this.#field(`motion-point-${index}`);
       const before = select.value;
@@ -123,11 +128,13 @@ export class MotionPanel {
   }
 
   #list() {
-    const names = this.#project ? this.#exported(this.#project, this.#layer) : [];
+    const names = this.#project ? this.#exportedNames(this.#project, this.#layer) : [];
     const list = /** @type {HTMLElement} */ (this.#root.querySelector(".measures-list"));
     list.replaceChildren(
       ...this.#measures.map((measure, index) => {
-        const text = `${KINDS[measure.kind][0]}: ${pointsOf(measure).map((k) => names[k]).join(", ")}`;
+        const text = `${KINDS[measure.kind][0]}: ${pointsOf(measure)
+          .map((k) => names[k])
+          .join(", ")}`;
         const remove = make("button", { type: "button", class: "small icon", "aria-label": `Remove ${text}` }, "×");
         remove.addEventListener("click", () => {
           this.#measures.splice(index, 1);
@@ -148,7 +155,11 @@ export class MotionPanel {
       if (request !== this.#request) return;
       const wanted = this.#field("motion-video").value;
       const found = videos.find(([name]) => name === wanted) ?? videos[0];
-      const module = await optional(() => import("../vendor/uPlot.esm.js"), "The motion chart", (text) => (this.#chart.textContent = text));
+      const module = await loadOptional(
+        () => import("../vendor/uPlot.esm.js"),
+        "The motion chart",
+        (text) => (this.#chart.textContent = text),
+      );
       if (module && found && request === this.#request) this.#draw(module.default, found[1], found[2]);
     });
   }
@@ -161,14 +172,22 @@ export class MotionPanel {
   #draw(Chart, seconds, series) {
     const colour = (/** @type {string} */ name) => () => getComputedStyle(this.#root).getPropertyValue(name);
     const { fontSize, fontFamily } = getComputedStyle(this.#root);
-    const axis = { stroke: colour("--muted"), font: `${fontSize} ${fontFamily}`, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: colour("--muted"),
+      font: `${fontSize} ${fontFamily}`,
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
     this.#plot?.destroy();
     this.#plot = new Chart(
       {
         ...this.#size(),
         legend: { show: false },
         scales: { x: { time: false } },
-        axes: [{ ...axis, size: 30, values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toFixed(3))} s`) }, { ...axis, size: 62 }],
+        axes: [
+          { ...axis, size: 30, values: (_plot, ticks) => ticks.map((tick) => `${Number(tick.toFixed(3))} s`) },
+          { ...axis, size: 62 },
+        ],
         series: [{}, ...series.map((_, index) => ({ stroke: strokeOf(index), width: 2, points: { show: false } }))],
       },
       [seconds, ...series.map(({ values }) => values)],

@@ -62,7 +62,7 @@ export class ProjectPanel {
 
   /** Restores the project of this tab or of the last visit in a new engine. */
   start() {
-    return this.#inOrder(async () => {
+    return this.#enqueue(async () => {
       this.#list = await this.#projects.list().catch(() => []);
       const open = this.#release ? this.#list.find(({ id }) => id === this.#id) : undefined;
       if (open) await this.#openStored(open.id);
@@ -89,14 +89,14 @@ export class ProjectPanel {
     clearTimeout(this.#timer);
     this.#timer = 0;
     // The project may have been deleted or replaced meanwhile.
-    return this.#inOrder(async () => void (this.#isWorthSaving && (await this.#save())));
+    return this.#enqueue(async () => void (this.#isWorthSaving && (await this.#save())));
   }
 
   /** Opens a project from a file, as another stored project.
    * @param {File} file
    */
   openFile(file) {
-    return this.#inOrder(async () => {
+    return this.#enqueue(async () => {
       const name = await this.#openInEngine(file);
       if (name === null) return;
       await this.#setCurrent(newProjectId(), this.#freeName(name || file.name.replace(PROJECT_FILE, "")), true);
@@ -129,7 +129,7 @@ export class ProjectPanel {
    * @template T
    * @param {() => Promise<T>} change
    */
-  #inOrder(change) {
+  #enqueue(change) {
     const next = this.#last.then(change);
     this.#last = next.catch(() => {});
     return next;
@@ -154,17 +154,17 @@ export class ProjectPanel {
   /** Sets the name and id of the project that is open in the engine.
    * @param {string} id
    * @param {string} name
-   * @param {boolean} isWorth
+   * @param {boolean} isWorthSaving
    * @param {(() => void) | null} [release] Releases the lock, if this tab has it already.
    */
-  async #setCurrent(id, name, isWorth, release = null) {
+  async #setCurrent(id, name, isWorthSaving, release = null) {
     this.#stopWaiting();
     const before = this.#release;
     this.#release = release ?? (await lockProject(id));
     if (before !== this.#release) before?.();
     this.#id = id;
     this.#name = name;
-    this.#isWorthSaving = isWorth;
+    this.#isWorthSaving = isWorthSaving;
     this.#saveError = "";
     clearTimeout(this.#timer);
     this.#timer = 0;
@@ -225,10 +225,11 @@ export class ProjectPanel {
     lockProject(saved.id, waits.signal).then((release) => {
       if (release && waits.signal.aborted) return release();
       if (!release) return;
-      this.#inOrder(async () => {
+      this.#enqueue(async () => {
         this.#list = await this.#projects.list().catch(() => this.#list);
         const newest = this.#list.find(({ id }) => id === saved.id);
-        if (newest && !waits.signal.aborted && (await this.#openStored(saved.id))) await this.#setCurrent(saved.id, newest.name, true, release);
+        if (newest && !waits.signal.aborted && (await this.#openStored(saved.id)))
+          await this.#setCurrent(saved.id, newest.name, true, release);
         else release();
       });
     });
@@ -242,7 +243,7 @@ export class ProjectPanel {
 
   /** @param {SavedProject} saved */
   #copy(saved) {
-    return this.#inOrder(async () => {
+    return this.#enqueue(async () => {
       if (!(await this.#openStored(saved.id))) return;
       await this.#setCurrent(newProjectId(), this.#freeName(`${saved.name} (copy)`), true);
       await this.#save();
@@ -259,7 +260,7 @@ export class ProjectPanel {
   }
 
   #new() {
-    return this.#inOrder(async () => {
+    return this.#enqueue(async () => {
       if (this.#timer) await this.#save();
       await this.#page.attempt(async (session) => {
         await session.newProject();
@@ -309,13 +310,15 @@ export class ProjectPanel {
       const project = await session.saveProject(this.#name);
       const file = new File([project], fileName(this.#name), { type: "application/json" });
       this.#page.download(file);
-      this.#store.set({ message: { kind: "info", text: `Saved ${file.name}. It holds labels and names, but no images: keep those as well.` } });
+      this.#store.set({
+        message: { kind: "info", text: `Saved ${file.name}. It holds labels and names, but no images: keep those as well.` },
+      });
     });
   }
 
   /** @param {SavedProject} saved */
   #delete(saved) {
-    return this.#inOrder(async () => {
+    return this.#enqueue(async () => {
       const isOpen = saved.id === this.#id;
       const release = isOpen ? () => {} : await lockProject(saved.id);
       if (!release) {
@@ -334,13 +337,15 @@ export class ProjectPanel {
         });
       }
       this.#show();
-      this.offerUndo(`Deleted “${saved.name}”.`, () =>
-        this.#inOrder(async () => {
-          await restore();
-          this.#list = await this.#projects.list();
-          if (isOpen && !this.#isWorthSaving) await this.#openOrWait(saved);
-          this.#show();
-        }),
+      this.offerUndo(
+        `Deleted “${saved.name}”.`,
+        () =>
+          this.#enqueue(async () => {
+            await restore();
+            this.#list = await this.#projects.list();
+            if (isOpen && !this.#isWorthSaving) await this.#openOrWait(saved);
+            this.#show();
+          }),
         false,
       );
     });
@@ -364,15 +369,36 @@ export class ProjectPanel {
   #item(saved) {
     const isOpen = saved.id === this.#id;
     const button = (/** @type {string} */ act, /** @type {string} */ text, /** @type {() => unknown} */ press) => {
-      const made = make("button", { type: "button", class: "small", id: `project-${act}-${saved.id}`, "data-testid": `project-${act}`, "aria-label": `${text}: ${saved.name}` }, text);
+      const made = make(
+        "button",
+        {
+          type: "button",
+          class: "small",
+          id: `project-${act}-${saved.id}`,
+          "data-testid": `project-${act}`,
+          "aria-label": `${text}: ${saved.name}`,
+        },
+        text,
+      );
       made.addEventListener("click", () => press());
       return made;
     };
-    const open = button("open", "Open", () => this.#inOrder(() => this.#openOrWait(saved)));
+    const open = button("open", "Open", () => this.#enqueue(() => this.#openOrWait(saved)));
     /** @type {HTMLButtonElement} */ (open).disabled = isOpen;
     const { images, labelled } = saved;
     const about = `${dateText(saved.date)}, ${counted(images, "image")}, ${grouped(labelled)} labelled, ${size(saved.bytes)}`;
-    return make("li", isOpen ? { "aria-current": "true" } : {}, make("p", {}, make("b", {}, saved.name), make("small", {}, ` ${about}`)), make("div", { class: "row" }, open, button("copy-of", "Copy", () => this.#copy(saved)), button("delete", "Delete", () => this.#delete(saved))));
+    return make(
+      "li",
+      isOpen ? { "aria-current": "true" } : {},
+      make("p", {}, make("b", {}, saved.name), make("small", {}, ` ${about}`)),
+      make(
+        "div",
+        { class: "row" },
+        open,
+        button("copy-of", "Copy", () => this.#copy(saved)),
+        button("delete", "Delete", () => this.#delete(saved)),
+      ),
+    );
   }
 }
 

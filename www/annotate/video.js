@@ -80,12 +80,18 @@ export const isVideo = (/** @type {{ name: string, file: File }} */ { name, file
  */
 export async function openVideo(file) {
   // Checks that the file can be read: a file that was moved fails elsewhere without a reason.
-  await file.slice(0, 1).arrayBuffer().catch(() => {
-    throw new Error(`The browser could not read ${file.name}. Drop it again, or choose it with the button.`);
-  });
+  await file
+    .slice(0, 1)
+    .arrayBuffer()
+    .catch(() => {
+      throw new Error(`The browser could not read ${file.name}. Drop it again, or choose it with the button.`);
+    });
   const track = await readTrack(file);
-  if (track && track.times.starts.length === 0) throw new Error(`${file.name} has no readable frames. The file may be cut off: copy it again.`);
-  const decoder = (track && (await decodeWithWebCodecs(track).catch(() => null))) ?? (await decodeWithElement(file, track?.times ?? null).catch(() => null));
+  if (track && track.times.starts.length === 0)
+    throw new Error(`${file.name} has no readable frames. The file may be cut off: copy it again.`);
+  const decoder =
+    (track && (await decodeWithWebCodecs(track).catch(() => null))) ??
+    (await decodeWithElement(file, track?.times ?? null).catch(() => null));
   if (!decoder) {
     track?.close();
     const holds = track?.codec ? ` (it holds ${track.codec})` : "";
@@ -104,7 +110,7 @@ export async function openVideo(file) {
 function videoOf(file, { starts, end }, decoder, isExact) {
   const duration = end;
   /** @template T @param {number} every @param {(frame: number, image: Drawable) => Promise<T> | T} take @returns {AsyncGenerator<T>} */
-  const taken = async function* (every, take) {
+  const mapFrames = async function* (every, take) {
     let count = 0;
     try {
       for await (const { frame, image } of decoder.each(every)) {
@@ -114,7 +120,9 @@ function videoOf(file, { starts, end }, decoder, isExact) {
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : `${error}`;
-      throw new Error(`Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${reason.replace(/\.$/, "")}).`);
+      throw new Error(
+        `Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${reason.replace(/\.$/, "")}).`,
+      );
     }
   };
   const canvases = frameCanvases();
@@ -122,20 +130,22 @@ function videoOf(file, { starts, end }, decoder, isExact) {
     duration,
     rate: starts.length / Math.max(end - starts[0], 1e-9),
     count: starts.length,
-    guessed: isExact ? "" : `This browser does not report the frame times of ${file.name}. Frames are taken ${Math.round(1 / STEP)} times a second, and their numbers may differ from the file's.`,
+    guessed: isExact
+      ? ""
+      : `This browser does not report the frame times of ${file.name}. Frames are taken ${Math.round(1 / STEP)} times a second, and their numbers may differ from the file's.`,
     frames: (every) =>
-      taken(every, (frame, image) => {
+      mapFrames(every, (frame, image) => {
         const context = canvases.full(image);
         const { width, height } = context.canvas;
         const { data } = context.getImageData(0, 0, width, height);
         return { frame, seconds: starts[frame], width, height, pixels: new Uint8Array(data.buffer) };
       }),
     stills: (every, longest) =>
-      taken(every, async (frame, image) => {
+      mapFrames(every, async (frame, image) => {
         const blob = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
         return { frame, seconds: starts[frame], image: blob };
       }),
-    image: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.alone(image).convertToBlob()),
+    image: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.ownCanvas(image).convertToBlob()),
     close: () => decoder.close(),
   };
 }
@@ -164,7 +174,7 @@ const middle = ({ starts, end }, frame) => (starts[frame] + Math.max(starts[fram
 function frameCanvases() {
   /** @type {OffscreenCanvasRenderingContext2D | null} */ let fullFrame = null;
   /** @param {number} width @param {number} height @param {CanvasRenderingContext2DSettings} [how] */
-  const made = (width, height, how) => {
+  const createContext = (width, height, how) => {
     const context = new OffscreenCanvas(width, height).getContext("2d", how);
     if (!context) throw new Error("This browser cannot draw video frames. Use another browser.");
     return context;
@@ -174,7 +184,8 @@ function frameCanvases() {
     full(image) {
       const { width, height } = image;
       // Frames can change their size, as when a phone is turned.
-      if (fullFrame?.canvas.width !== width || fullFrame.canvas.height !== height) fullFrame = made(width, height, { willReadFrequently: true });
+      if (fullFrame?.canvas.width !== width || fullFrame.canvas.height !== height)
+        fullFrame = createContext(width, height, { willReadFrequently: true });
       image.draw(fullFrame, width, height);
       return fullFrame;
     },
@@ -182,14 +193,14 @@ function frameCanvases() {
     small(image, longest) {
       const scale = Math.min(1, longest / Math.max(image.width, image.height));
       const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
-      const context = made(width, height);
+      const context = createContext(width, height);
       context.imageSmoothingQuality = "high";
       image.draw(context, width, height);
       return context.canvas;
     },
     /** @param {Drawable} image */
-    alone(image) {
-      const context = made(image.width, image.height);
+    ownCanvas(image) {
+      const context = createContext(image.width, image.height);
       image.draw(context, image.width, image.height);
       return context.canvas;
     },
@@ -233,7 +244,12 @@ async function readTrack(file) {
     const last = shown.at(-1) ?? [0, 0];
     // Without a duration, the last frame gets the mean duration.
     const usual = starts.length > 1 ? (last[0] - starts[0]) / (starts.length - 1) : STEP;
-    return { times: { starts, end: last[0] + (last[1] || usual), keys }, codec: (await track.getCodec())?.toUpperCase() ?? "", track, close: () => input.dispose() };
+    return {
+      times: { starts, end: last[0] + (last[1] || usual), keys },
+      codec: (await track.getCodec())?.toUpperCase() ?? "",
+      track,
+      close: () => input.dispose(),
+    };
   } catch (error) {
     input.dispose();
     if (error instanceof NoFramesError) throw error;
@@ -251,9 +267,13 @@ async function decodeWithWebCodecs({ track, times, close }) {
   const sink = new VideoSampleSink(track);
   /** @typedef {import("../vendor/mediabunny/mediabunny.min.mjs").VideoSample} Sample */
   /** @param {Sample} sample @returns {Drawable} */
-  const drawable = (sample) => ({ width: sample.displayWidth, height: sample.displayHeight, draw: (context, width, height) => sample.draw(context, 0, 0, width, height) });
+  const drawable = (sample) => ({
+    width: sample.displayWidth,
+    height: sample.displayHeight,
+    draw: (context, width, height) => sample.draw(context, 0, 0, width, height),
+  });
   /** Decodes from the last key frame, for files without an index. @param {number} frame */
-  const walkTo = async (frame) => {
+  const decodeFromKeyFrame = async (frame) => {
     const wanted = middle(times, frame);
     const from = times.keys.filter((key) => key <= wanted).sort((a, b) => b - a)[0] ?? 0;
     /** @type {Sample | null} */ let found = null;
@@ -279,7 +299,8 @@ async function decodeWithWebCodecs({ track, times, close }) {
         try {
           if (sample.timestamp < -EPSILON) continue;
           // Finds the number by time, because decoders skip broken frames.
-          while (Math.abs((times.starts[frame + 1] ?? Infinity) - sample.timestamp) < Math.abs(times.starts[frame] - sample.timestamp)) frame += 1;
+          while (Math.abs((times.starts[frame + 1] ?? Infinity) - sample.timestamp) < Math.abs(times.starts[frame] - sample.timestamp))
+            frame += 1;
           if (frame % every === 0) yield { frame, image: drawable(sample) };
         } finally {
           sample.close();
@@ -288,7 +309,7 @@ async function decodeWithWebCodecs({ track, times, close }) {
       if (frame + 1 < times.starts.length) throw new Error("the file is cut off, or damaged");
     },
     async at(frame, take) {
-      const sample = (await sink.getSample(middle(times, frame))) ?? (await walkTo(frame));
+      const sample = (await sink.getSample(middle(times, frame))) ?? (await decodeFromKeyFrame(frame));
       if (!sample) throw new Error("The video has no such frame.");
       try {
         return await take(drawable(sample));
@@ -315,7 +336,7 @@ async function decodeWithElement(file, known) {
     URL.revokeObjectURL(address);
   };
   /** @param {string} name @param {() => void} start */
-  const after = (name, start) =>
+  const waitFor = (name, start) =>
     new Promise((resolve, reject) => {
       const listening = new AbortController();
       const { signal } = listening;
@@ -324,28 +345,40 @@ async function decodeWithElement(file, known) {
         clearTimeout(late);
         settle();
       };
-      video.addEventListener(name, end(() => resolve(undefined)), { signal });
-      video.addEventListener("error", end(() => reject(new Error(video.error?.message || `no ${name}`))), { signal });
-      const late = setTimeout(end(() => reject(new Error("the browser did not reach this frame"))), SEEK_TIMEOUT);
+      video.addEventListener(
+        name,
+        end(() => resolve(undefined)),
+        { signal },
+      );
+      video.addEventListener(
+        "error",
+        end(() => reject(new Error(video.error?.message || `no ${name}`))),
+        { signal },
+      );
+      const late = setTimeout(
+        end(() => reject(new Error("the browser did not reach this frame"))),
+        SEEK_TIMEOUT,
+      );
       start();
     });
   /** Media time of the next painted frame, s; null if the browser does not report it. @returns {Promise<number | null>} */
-  const painted = () =>
+  const nextPaint = () =>
     new Promise((resolve) => {
       if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
       else resolve(null);
     });
-  const soon = (/** @type {Promise<number | null>} */ paint) => Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT_TIMEOUT, null))]);
+  const withPaintTimeout = (/** @type {Promise<number | null>} */ paint) =>
+    Promise.race([paint, new Promise((resolve) => setTimeout(resolve, PAINT_TIMEOUT, null))]);
   const moveTo = async (/** @type {number} */ seconds) => {
     if (video.currentTime === seconds) return;
-    const paint = painted();
-    await after("seeked", () => void (video.currentTime = seconds));
-    await soon(paint);
+    const paint = nextPaint();
+    await waitFor("seeked", () => void (video.currentTime = seconds));
+    await withPaintTimeout(paint);
   };
   try {
-    const paint = painted();
-    await after("loadeddata", () => void (video.src = address));
-    const begins = await soon(paint);
+    const paint = nextPaint();
+    await waitFor("loadeddata", () => void (video.src = address));
+    const begins = await withPaintTimeout(paint);
     if (!video.videoWidth || !video.videoHeight) throw new Error("no frames");
     const times = known ?? (await assumeTimes(video, moveTo));
     // If an edit list cuts within a frame, the clock of the element starts at another time than the file.
@@ -356,9 +389,16 @@ async function decodeWithElement(file, known) {
     const at = (frame, take) => {
       const result = lastSeek.then(async () => {
         await moveTo(Math.max(0, middle(times, frame) + shift));
-        return take({ width: video.videoWidth, height: video.videoHeight, draw: (context, width, height) => context.drawImage(video, 0, 0, width, height) });
+        return take({
+          width: video.videoWidth,
+          height: video.videoHeight,
+          draw: (context, width, height) => context.drawImage(video, 0, 0, width, height),
+        });
       });
-      lastSeek = result.then(() => {}, () => {});
+      lastSeek = result.then(
+        () => {},
+        () => {},
+      );
       return result;
     };
     return {

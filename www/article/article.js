@@ -35,7 +35,12 @@ export function showFigures(article, store, ask) {
     const now = performance.now();
     if (phase === "training" && now - updatedAt < UPDATE_EVERY) return;
     updatedAt = now;
-    sentence.textContent = views ? aboutEdges(views.edge_weights, demo ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`) : "";
+    sentence.textContent = views
+      ? aboutEdges(
+          views.edge_weights,
+          demo ? `In the recorded run, at step ${grouped(views.step)},` : `On this page, at step ${grouped(views.step)},`,
+        )
+      : "";
   });
 }
 

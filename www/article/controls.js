@@ -31,11 +31,11 @@ export function drawOnCanvas(figure, draw) {
     context.imageSmoothingQuality = "high";
     draw(context, width, height);
   };
-  const seen = (/** @type {IntersectionObserverEntry[]} */ entries) => {
+  const onIntersection = (/** @type {IntersectionObserverEntry[]} */ entries) => {
     isSeen = entries.at(-1)?.isIntersecting ?? false;
     redraw();
   };
-  new IntersectionObserver(seen, { rootMargin: "300px" }).observe(canvas);
+  new IntersectionObserver(onIntersection, { rootMargin: "300px" }).observe(canvas);
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   return redraw;
@@ -52,20 +52,20 @@ export function drawOnCanvas(figure, draw) {
  * @param {Store} store
  * @param {Ask} ask
  * @param {protocol.Illustration["kind"]} kind
- * @param {() => protocol.Illustration | null} wish Returns the illustration for the sliders; null without images for it.
+ * @param {() => protocol.Illustration | null} currentRequest Returns the illustration for the sliders; null without images for it.
  * @param {() => void} arrived Called when an illustration has arrived.
  */
-export function illustrations(store, ask, kind, wish, arrived) {
+export function illustrations(store, ask, kind, currentRequest, arrived) {
   /** @type {protocol.Illustrated | null} */ let answer = null;
   let isAsking = false;
   let isStale = false;
-  const renew = async () => {
+  const refresh = async () => {
     isStale = true;
     if (isAsking) return;
     isAsking = true;
     while (isStale) {
       isStale = false;
-      const what = wish();
+      const what = currentRequest();
       const next = what ? await ask(what).catch(() => undefined) : undefined;
       if (!next) continue;
       answer = next;
@@ -78,8 +78,8 @@ export function illustrations(store, ask, kind, wish, arrived) {
     answer = demo.illustrated[kind];
     arrived();
   });
-  store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(renew));
-  return { answer: () => answer, request: () => void renew() };
+  store.watch(["engine"], ({ engine }) => engine === "running" && requestAnimationFrame(refresh));
+  return { answer: () => answer, request: () => void refresh() };
 }
 
 /** Sets the description of the canvas of a figure.
@@ -111,16 +111,16 @@ export function setReadout(figure, text) {
 export function slider(figure, name, format, changed) {
   const input = control(figure, name);
   const output = input.closest("label")?.querySelector("output");
-  const tell = () => {
+  const showValue = () => {
     const text = format(input.valueAsNumber);
     if (output) output.textContent = text;
     input.setAttribute("aria-valuetext", text);
   };
   input.addEventListener("input", () => {
-    tell();
+    showValue();
     changed();
   });
-  tell();
+  showValue();
   return () => input.valueAsNumber;
 }
 

@@ -25,7 +25,13 @@ export function edgesFigure(figure, store, ask) {
     setReadout(figure, shown.caption);
     describe(figure, `Two edges that cross, weights 1 and ${weight().toFixed(2)}. ${shown.caption}`);
   });
-  const drawn = illustrations(store, ask, "lines", () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), sum: sum() }), redraw);
+  const drawn = illustrations(
+    store,
+    ask,
+    "lines",
+    () => ({ kind: "lines", thickness: 10 ** thickness(), weight: weight(), sum: sum() }),
+    redraw,
+  );
   const thickness = slider(figure, "thickness", (value) => `${Number((10 ** value).toPrecision(2))}`, drawn.request);
   const weight = slider(figure, "weight", (value) => value.toFixed(2), drawn.request);
   const sum = checkbox(figure, "sum", drawn.request);

@@ -42,8 +42,12 @@ export function maskFigure(figure, store) {
       const [left, top] = [Math.floor((x * side) / cells), Math.floor((y * side) / cells)];
       context.fillRect(left, top, Math.ceil(((x + 1) * side) / cells) - left, Math.ceil(((y + 1) * side) / cells) - top);
     }
-    if (hint()) drawSkeleton(context, { points: views.keypoints[shown] ?? [], strengths: views.edge_strengths, palette }, { left: 0, top: 0, side });
-    describe(figure, `Image ${shown + 1} of ${views.count}: ${hidden} of ${grouped(cells * cells)} cells are hidden${hint() ? ", and the skeleton is drawn over them" : ""}`);
+    if (hint())
+      drawSkeleton(context, { points: views.keypoints[shown] ?? [], strengths: views.edge_strengths, palette }, { left: 0, top: 0, side });
+    describe(
+      figure,
+      `Image ${shown + 1} of ${views.count}: ${hidden} of ${grouped(cells * cells)} cells are hidden${hint() ? ", and the skeleton is drawn over them" : ""}`,
+    );
   });
   const ratio = slider(figure, "ratio", (value) => `${Math.round(100 * value)}%`, redraw);
   const grid = slider(figure, "grid", (value) => `${value}`, redraw);

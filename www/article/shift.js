@@ -31,7 +31,13 @@ export function shiftFigure(figure, store, ask) {
     setReadout(figure, shown.caption);
     describe(figure, "An image, the same image shifted, and their difference");
   });
-  const drawn = illustrations(store, ask, "shift", () => (store.state.views && !store.state.demo ? { kind: "shift", by: shift() } : null), redraw);
+  const drawn = illustrations(
+    store,
+    ask,
+    "shift",
+    () => (store.state.views && !store.state.demo ? { kind: "shift", by: shift() } : null),
+    redraw,
+  );
   const size = () => store.state.views?.size ?? 64;
   const shift = slider(figure, "shift", (value) => `${Math.round(value * size())} of ${size()} px`, drawn.request);
   // The illustration changes with the images, not at each step.

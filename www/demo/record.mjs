@@ -7,7 +7,10 @@ import { chromium } from "@playwright/test";
 
 const port = 20_000 + (process.pid % 20_000);
 const server = spawn("node", ["tests/browser/server.js", `${port}`], { stdio: "inherit" });
-const browser = await chromium.launch({ executablePath: process.env.CHROME || undefined, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROME || undefined,
+  args: process.getuid?.() === 0 ? ["--no-sandbox"] : [],
+});
 try {
   const page = await browser.newPage();
   await new Promise((resolve) => setTimeout(resolve, 1000)); // the server starts
@@ -24,7 +27,8 @@ try {
     await session.inspect({ preview: 0, mask: { kind: "usual" }, keypoints: null, edges: [] });
     const stages = await inspected;
     // The figures as their sliders stand at first.
-    const figure = (/** @type {string} */ name) => Number(/** @type {HTMLInputElement} */ (document.querySelector(`#article input[name="${name}"]`)).getAttribute("value"));
+    const figure = (/** @type {string} */ name) =>
+      Number(/** @type {HTMLInputElement} */ (document.querySelector(`#article input[name="${name}"]`)).getAttribute("value"));
     const illustrated = {
       lines: await session.illustrate({ kind: "lines", thickness: 10 ** figure("thickness"), weight: figure("weight"), sum: false }),
       heatmap: await session.illustrate({ kind: "heatmap", highest: figure("sharpness"), second: figure("second") }),
@@ -54,7 +58,10 @@ try {
       views: { ...rest(views), pixels: "" },
       stages: { ...rest(stages), pixels: "", heatmaps: base64(stages.heatmaps), mask: base64(stages.mask) },
       illustrated: Object.fromEntries(
-        Object.entries(illustrated).map(([name, shown]) => [name, { ...rest(shown), pixels: name === "shift" ? "" : base64(shown.pixels) }]),
+        Object.entries(illustrated).map(([name, shown]) => [
+          name,
+          { ...rest(shown), pixels: name === "shift" ? "" : base64(shown.pixels) },
+        ]),
       ),
     };
     return { run, webp };

@@ -20,7 +20,8 @@ const SIDE = 112;
 const FEWEST = 2;
 
 /** Says that recorded images stay when the camera stops. */
-const stillHere = (/** @type {number} */ count) => (count === 0 ? "" : count === 1 ? " The image taken so far is still here." : ` The ${count} images taken so far are still here.`);
+const takenNote = (/** @type {number} */ count) =>
+  count === 0 ? "" : count === 1 ? " The image taken so far is still here." : ` The ${count} images taken so far are still here.`;
 
 /** Number of images taken since the page was opened, for unique names. */
 let takenCount = 0;
@@ -35,7 +36,7 @@ export async function recordImages(dialog, verb) {
   const find = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (dialog.querySelector(selector));
   const video = /** @type {HTMLVideoElement} */ (find("video"));
   const wanted = /** @type {HTMLInputElement} */ (find("#record-count"));
-  const pace = /** @type {HTMLSelectElement} */ (find("#record-pace"));
+  const interval = /** @type {HTMLSelectElement} */ (find("#record-interval"));
   const mirror = /** @type {HTMLInputElement} */ (find("#record-mirror"));
   const start = /** @type {HTMLButtonElement} */ (find("#record-start"));
   const choice = /** @type {HTMLSelectElement} */ (find("#record-camera"));
@@ -62,7 +63,7 @@ export async function recordImages(dialog, verb) {
     use.disabled = isRecording || count < FEWEST;
     use.textContent = count < FEWEST ? `${verb} these` : `${verb} these ${count}`;
     start.textContent = isRecording ? "Stop" : count ? "Record more" : "Record";
-    wanted.disabled = pace.disabled = mirror.disabled = isRecording;
+    wanted.disabled = interval.disabled = mirror.disabled = isRecording;
   };
   const showMirroring = () => video.classList.toggle("is-mirrored", mirror.checked);
 
@@ -79,7 +80,7 @@ export async function recordImages(dialog, verb) {
       const onEnd = (/** @type {string} */ reason) => {
         if (own !== request) return;
         isRecording = false;
-        say(`${reason}${stillHere(files().length)} Press Record to try again.`);
+        say(`${reason}${takenNote(files().length)} Press Record to try again.`);
         show();
       };
       const opened = await Feed.open(video, onEnd, (reason) => own === request && say(reason));
@@ -87,12 +88,12 @@ export async function recordImages(dialog, verb) {
       feed = opened;
       await offerCameras(choice, opened.deviceId);
     } catch (error) {
-      if (own === request) say(`${error instanceof Error ? error.message : error}${stillHere(files().length)}`);
+      if (own === request) say(`${error instanceof Error ? error.message : error}${takenNote(files().length)}`);
     } finally {
       if (own === request) start.disabled = false;
     }
   };
-  const shoot = async () => {
+  const record = async () => {
     if (!feed?.isOn) await openFeed();
     const camera = feed;
     if (!camera?.isOn || isRecording) return;
@@ -109,7 +110,7 @@ export async function recordImages(dialog, verb) {
     let next = performance.now();
     for (let shot = 0; shot < count && isRecording && dialog.open; ) {
       await wait(next - performance.now());
-      next += 1000 * Number(pace.value);
+      next += 1000 * Number(interval.value);
       if (!(await camera.next())) break;
       const { videoWidth, videoHeight } = video;
       if (!videoWidth || !videoHeight) continue;
@@ -143,15 +144,23 @@ export async function recordImages(dialog, verb) {
   dialog.showModal();
   try {
     mirror.addEventListener("change", showMirroring, { signal });
-    choice.addEventListener("change", () => {
-      rememberCamera(choice.value);
-      isRecording = false;
-      openFeed();
-    }, { signal });
-    start.addEventListener("click", () => {
-      if (isRecording) isRecording = false;
-      else if (wanted.reportValidity()) shoot();
-    }, { signal });
+    choice.addEventListener(
+      "change",
+      () => {
+        rememberCamera(choice.value);
+        isRecording = false;
+        openFeed();
+      },
+      { signal },
+    );
+    start.addEventListener(
+      "click",
+      () => {
+        if (isRecording) isRecording = false;
+        else if (wanted.reportValidity()) record();
+      },
+      { signal },
+    );
     openFeed();
     const isUsed = await new Promise((resolve) => {
       use.addEventListener("click", () => resolve(true), { signal });

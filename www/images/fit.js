@@ -83,7 +83,9 @@ function preview(canvas, bitmap, fit) {
     reader.drawImage(bitmap, 0, 0, inner, tall);
     // Bars have the mean colour of the border that they touch, as in the engine.
     const isWide = width > height;
-    const borders = isWide ? [reader.getImageData(0, 0, inner, 1), reader.getImageData(0, tall - 1, inner, 1)] : [reader.getImageData(0, 0, 1, tall), reader.getImageData(inner - 1, 0, 1, tall)];
+    const borders = isWide
+      ? [reader.getImageData(0, 0, inner, 1), reader.getImageData(0, tall - 1, inner, 1)]
+      : [reader.getImageData(0, 0, 1, tall), reader.getImageData(inner - 1, 0, 1, tall)];
     borders.forEach(({ data }, end) => {
       context.fillStyle = mean(data);
       if (isWide) context.fillRect(0, end * (top + tall), SIDE, end ? SIDE - tall - top : top);

@@ -77,7 +77,10 @@ export class FramePanel {
       if (!video) continue;
       this.#videos.push({ name: uniqueName, video });
       const other = uniqueName === name ? "" : " Another video has this name.";
-      notes.push(`${uniqueName}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`, ...(video.guessed ? [video.guessed] : []));
+      notes.push(
+        `${uniqueName}: ${video.duration.toFixed(1)} s, ${Math.round(video.rate)} frames/s.${other}`,
+        ...(video.guessed ? [video.guessed] : []),
+      );
     }
     this.#say(notes.join(" "));
     if (this.#videos.length === 0) return;

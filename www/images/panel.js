@@ -160,13 +160,15 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   const enqueue = (files, failed = []) => {
     const own = generation;
     const isWanted = () => own === generation;
-    return (queue = queue.catch(() => {}).then(async () => {
-      if (!isWanted()) return;
-      if (files.length || failed.length === 0) await loadFiles(files);
-      if (failed.length === 0 || !isWanted()) return;
-      store.set({ rejected: [...failed, ...store.state.rejected] });
-      if (files.length === 0) store.set({ message: { kind: "error", text: `${failed[0].name}: ${failed[0].reason}` } });
-    }));
+    return (queue = queue
+      .catch(() => {})
+      .then(async () => {
+        if (!isWanted()) return;
+        if (files.length || failed.length === 0) await loadFiles(files);
+        if (failed.length === 0 || !isWanted()) return;
+        store.set({ rejected: [...failed, ...store.state.rejected] });
+        if (files.length === 0) store.set({ message: { kind: "error", text: `${failed[0].name}: ${failed[0].reason}` } });
+      }));
   };
   /** @param {NamedFile[]} files */
   const loadFiles = async (files) => {
@@ -199,7 +201,10 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
 
   return {
     loadFiles(files, failed) {
-      const labels = files.filter(isLabels).map(({ name }) => ({ name, reason: "Training does not use labels. Open Annotate and drop this file there, together with its images." }));
+      const labels = files.filter(isLabels).map(({ name }) => ({
+        name,
+        reason: "Training does not use labels. Open Annotate and drop this file there, together with its images.",
+      }));
       const rejected = [...failed, ...labels];
       const videos = files.filter(isVideo);
       const others = files.filter((file) => !isVideo(file) && !isLabels(file));

@@ -17,7 +17,7 @@ export class Thumbnails {
   constructor(list, onRemove) {
     this.#list = list;
     this.#onRemove = onRemove;
-    list.addEventListener("keydown", (event) => this.#walk(event));
+    list.addEventListener("keydown", (event) => this.#onKeyDown(event));
     list.addEventListener("focusin", (event) => this.#makeTabStop(event.target instanceof Element ? event.target.closest("button") : null));
     list.addEventListener("click", (event) => {
       const tile = event.target instanceof Element ? event.target.closest("li") : null;
@@ -76,14 +76,17 @@ export class Thumbnails {
   }
 
   /** @param {KeyboardEvent} event */
-  #walk(event) {
+  #onKeyDown(event) {
     const tile = event.target instanceof Element ? event.target.closest("li") : null;
     if (!tile) return;
     if (event.key === "Delete" || event.key === "Backspace") this.#remove(tile);
     else {
       const tiles = this.#shown();
       const top = tiles[0].offsetTop;
-      const columns = Math.max(1, tiles.findIndex((other) => other.offsetTop > top));
+      const columns = Math.max(
+        1,
+        tiles.findIndex((other) => other.offsetTop > top),
+      );
       const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns, Home: -Infinity, End: Infinity };
       const move = moves[/** @type {keyof typeof moves} */ (event.key)];
       if (move === undefined) return;

@@ -37,10 +37,10 @@ export function openHealth(store, root) {
     summary.textContent = text;
     summary.hidden = !text;
     list.replaceChildren(
-      ...findings.map(({ trouble, says, remedy }) => {
+      ...findings.map(({ trouble: issue, says: message, remedy }) => {
         const item = document.createElement("li");
-        item.dataset.trouble = trouble;
-        const what = Object.assign(document.createElement("b"), { textContent: says });
+        item.dataset.issue = issue;
+        const what = Object.assign(document.createElement("b"), { textContent: message });
         item.append(what, ` ${remedy}`);
         return item;
       }),

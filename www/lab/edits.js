@@ -16,7 +16,12 @@ import { noEdits } from "../state.js";
 const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };
 /** Distance that an arrow key moves a keypoint (far: with Shift), as a fraction of the image's side. */
 const NUDGE = { near: 0.02, far: 0.1 };
-const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] });
+const ARROWS = /** @type {Record<string, [number, number]>} */ ({
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+});
 
 /**
  * @param {Store} store
@@ -26,11 +31,15 @@ const ARROWS = /** @type {Record<string, [number, number]>} */ ({ ArrowLeft: [-1
  */
 export function enableEdits(store, flow, tools, announce) {
   // The recorded run cannot be edited, because edits need the engine.
-  const set = (/** @type {Partial<protocol.Edits>} */ patch) => store.state.demo || store.set({ edits: { ...store.state.edits, ...patch } });
+  const set = (/** @type {Partial<protocol.Edits>} */ patch) =>
+    store.state.demo || store.set({ edits: { ...store.state.edits, ...patch } });
   const points = () => store.state.edits.keypoints ?? store.state.stages?.keypoints ?? [];
   handleKeypoints(store, flow.canvas("keypoints"), set, points, announce);
   handleHighlight(store, flow.canvas("edge-map"), () => ({ points: points(), strengths: store.state.stages?.edge_strengths ?? [] }));
-  handleHighlight(store, flow.canvas("skeleton"), () => ({ points: store.state.views?.mean_pose ?? [], strengths: store.state.views?.edge_strengths ?? [] }));
+  handleHighlight(store, flow.canvas("skeleton"), () => ({
+    points: store.state.views?.mean_pose ?? [],
+    strengths: store.state.views?.edge_strengths ?? [],
+  }));
   for (const stage of /** @type {const} */ (["mask", "masked"])) handleMask(store, flow.canvas(stage), set, announce);
 
   const find = (/** @type {string} */ selector) => {
@@ -39,18 +48,23 @@ export function enableEdits(store, flow, tools, announce) {
     return found;
   };
   const pose = /** @type {HTMLSelectElement} */ (find("#pose"));
-  const maskButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-cover]")));
+  const maskButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-mask-edit]")));
   for (const button of maskButtons) {
-    button.addEventListener("click", () => set({ mask: maskEditOf(button.dataset.cover ?? "", store.state.stages?.mask.length ?? 256) }));
+    button.addEventListener("click", () =>
+      set({ mask: maskEditOf(button.dataset.maskEdit ?? "", store.state.stages?.mask.length ?? 256) }),
+    );
   }
   store.watch(["stages", "demo"], ({ stages, demo }) => {
     for (const control of [pose, ...maskButtons]) control.disabled = !stages || demo !== null;
   });
-  pose.addEventListener("change", () => set({ keypoints: pose.value === "" ? null : (store.state.views?.keypoints[Number(pose.value)] ?? null) }));
+  pose.addEventListener("change", () =>
+    set({ keypoints: pose.value === "" ? null : (store.state.views?.keypoints[Number(pose.value)] ?? null) }),
+  );
   store.watch(["views", "edits"], ({ views, edits }) => {
     const count = views?.count ?? 0;
     if (pose.options.length !== count + 2) {
-      const option = (/** @type {string} */ value, /** @type {string} */ text) => Object.assign(document.createElement("option"), { value, textContent: text });
+      const option = (/** @type {string} */ value, /** @type {string} */ text) =>
+        Object.assign(document.createElement("option"), { value, textContent: text });
       const custom = Object.assign(option("moved", "by hand"), { hidden: true });
       pose.replaceChildren(option("", "detected"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of image ${i + 1}`)), custom);
     }
@@ -58,12 +72,12 @@ export function enableEdits(store, flow, tools, announce) {
     else if (!views?.keypoints.includes(edits.keypoints) && pose.value === "") pose.value = "moved";
   });
 
-  const becomes = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-becomes]")));
-  for (const button of becomes) {
+  const edgeButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-edge-state]")));
+  for (const button of edgeButtons) {
     button.addEventListener("click", () => {
       const edge = store.state.pickedEdge;
       if (!edge) return;
-      const wanted = /** @type {protocol.EdgeState} */ (button.dataset.becomes);
+      const wanted = /** @type {protocol.EdgeState} */ (button.dataset.edgeState);
       const others = store.state.edits.edges.filter(({ from, to }) => from !== edge[0] || to !== edge[1]);
       const isOn = edgeStateOf(store.state.edits, edge) === wanted;
       set({ edges: isOn ? others : [...others, { from: edge[0], to: edge[1], state: wanted }] });
@@ -72,9 +86,9 @@ export function enableEdits(store, flow, tools, announce) {
   const name = find("#edit-edge");
   store.watch(["pickedEdge", "edits", "palette", "demo"], ({ pickedEdge, edits, palette, demo }) => {
     const now = pickedEdge && edgeStateOf(edits, pickedEdge);
-    for (const button of becomes) {
+    for (const button of edgeButtons) {
       button.disabled = !pickedEdge || demo !== null;
-      button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.becomes === now}`);
+      button.setAttribute("aria-pressed", `${Boolean(now) && button.dataset.edgeState === now}`);
     }
     name.replaceChildren(...(pickedEdge ? [...swatch(pickedEdge[0], palette), " – ", ...swatch(pickedEdge[1], palette)] : ["Pick one"]));
   });
@@ -82,22 +96,37 @@ export function enableEdits(store, flow, tools, announce) {
   const minStrength = /** @type {HTMLInputElement} */ (find("#min-strength"));
   minStrength.value = `${store.state.minStrength}`;
   minStrength.addEventListener("input", () => store.set({ minStrength: minStrength.valueAsNumber }));
-  store.watch(["minStrength"], (state) => minStrength.setAttribute("aria-valuetext", `${Math.round(100 * state.minStrength)}% of the strongest`));
+  store.watch(["minStrength"], (state) =>
+    minStrength.setAttribute("aria-valuetext", `${Math.round(100 * state.minStrength)}% of the strongest`),
+  );
 
   const reset = /** @type {HTMLButtonElement} */ (find("#reset-edits"));
   reset.addEventListener("click", () => store.set({ edits: noEdits(store.state.edits.preview), pickedEdge: null, edge: null }));
-  store.watch(["edits"], ({ edits: { mask, keypoints, edges } }) => (reset.disabled = mask.kind === "usual" && !keypoints && edges.length === 0));
+  store.watch(
+    ["edits"],
+    ({ edits: { mask, keypoints, edges } }) => (reset.disabled = mask.kind === "usual" && !keypoints && edges.length === 0),
+  );
 
   const readout = find("#edit-readout");
   store.watch(["point", "edge", "stages", "palette", "edits"], ({ point, edge, stages, palette, edits }) => {
     /** @type {(string | Node)[]} */
     let readoutParts = [];
     if (stages && point !== null && stages.confidence[point] !== undefined) {
-      readoutParts = ["Keypoint ", ...swatch(point, palette), `: ${Math.round(100 * stages.confidence[point])}% of its heatmap lies near it`];
+      readoutParts = [
+        "Keypoint ",
+        ...swatch(point, palette),
+        `: ${Math.round(100 * stages.confidence[point])}% of its heatmap lies near it`,
+      ];
     } else if (stages && edge && stages.edge_weights[edge[0]]?.[edge[1]] !== undefined) {
       const state = edgeStateOf(edits, edge);
       const how = state === "off" ? ", switched off" : state ? ", as strong as the strongest" : "";
-      readoutParts = ["Edge ", ...swatch(edge[0], palette), " – ", ...swatch(edge[1], palette), `: weight ${stages.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`];
+      readoutParts = [
+        "Edge ",
+        ...swatch(edge[0], palette),
+        " – ",
+        ...swatch(edge[1], palette),
+        `: weight ${stages.edge_weights[edge[0]][edge[1]].toFixed(3)}${how}`,
+      ];
     } else if (stages && (edits.keypoints || edits.edges.length || edits.mask.kind !== "usual")) {
       readoutParts = ["Edits are active. They do not affect training."];
     }
@@ -123,7 +152,7 @@ function swatch(k, palette) {
   return [dot, `${k + 1}`];
 }
 
-let freshSeed = 0;
+let newMaskSeed = 0;
 
 /**
  * @param {string} kind
@@ -139,7 +168,7 @@ function maskEditOf(kind, count) {
   if (kind === "hide-all") return painted(() => false);
   if (kind === "show-all") return painted(() => true);
   if (kind === "hide-half") return painted((column) => column >= side / 2);
-  return { kind: "fresh", seed: ++freshSeed };
+  return { kind: "fresh", seed: ++newMaskSeed };
 }
 
 /** Position of the pointer, as fractions of the canvas.
@@ -147,13 +176,13 @@ function maskEditOf(kind, count) {
  * @param {PointerEvent} event
  * @returns {[number, number]}
  */
-function placeOf(canvas, event) {
+function positionOf(canvas, event) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   return [(event.clientX - left) / width, (event.clientY - top) / height];
 }
 
 /** @param {number} value */
-const within = (value) => Math.min(1, Math.max(0, value));
+const clamp = (value) => Math.min(1, Math.max(0, value));
 
 /** Highlights a keypoint and an edge in all views.
  * @param {Store} store
@@ -172,19 +201,19 @@ function highlight(store, point, edge) {
  * @param {() => { points: [number, number][], strengths: number[][] }} skeleton
  */
 function handleHighlight(store, canvas, skeleton) {
-  const under = (/** @type {PointerEvent} */ event) => {
+  const hitTest = (/** @type {PointerEvent} */ event) => {
     const { points, strengths } = skeleton();
-    const place = placeOf(canvas, event);
+    const place = positionOf(canvas, event);
     const point = pointAt(points, place, REACH.mouse);
     return { point, edge: point === null ? edgeAt(points, strengths, place, REACH.edge, store.state.minStrength) : null };
   };
   canvas.addEventListener("pointermove", (event) => {
-    const { point, edge } = under(event);
+    const { point, edge } = hitTest(event);
     canvas.style.cursor = edge ? "pointer" : "";
     highlight(store, point, edge ?? store.state.pickedEdge);
   });
   canvas.addEventListener("pointerdown", (event) => {
-    const { edge } = under(event);
+    const { edge } = hitTest(event);
     store.set({ pickedEdge: edge, edge });
   });
   canvas.addEventListener("pointerleave", () => highlight(store, null, store.state.pickedEdge));
@@ -201,10 +230,10 @@ function handleKeypoints(store, canvas, set, points, announce) {
   /** The dragged keypoint, and its offset from the pointer. @type {{ k: number, off: [number, number] } | null} */
   let dragged = null;
   const move = (/** @type {number} */ k, /** @type {[number, number]} */ to) =>
-    set({ keypoints: points().map((point, i) => (i === k ? [within(to[0]), within(to[1])] : point)) });
+    set({ keypoints: points().map((point, i) => (i === k ? [clamp(to[0]), clamp(to[1])] : point)) });
 
   canvas.addEventListener("pointermove", (event) => {
-    const place = placeOf(canvas, event);
+    const place = positionOf(canvas, event);
     if (dragged) return move(dragged.k, [place[0] + dragged.off[0], place[1] + dragged.off[1]]);
     const { stages, minStrength, pickedEdge } = store.state;
     const point = pointAt(points(), place, REACH.mouse);
@@ -214,7 +243,7 @@ function handleKeypoints(store, canvas, set, points, announce) {
   });
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    const place = placeOf(canvas, event);
+    const place = positionOf(canvas, event);
     const { stages, minStrength } = store.state;
     const k = pointAt(points(), place, event.pointerType === "mouse" ? REACH.mouse : REACH.touch);
     if (k !== null) {
@@ -275,7 +304,7 @@ function handleMask(store, canvas, set, announce) {
   let brush = null;
   let cursor = 0;
   const cellOf = (/** @type {PointerEvent} */ event, /** @type {number} */ side) => {
-    const at = placeOf(canvas, event).map((value) => Math.min(side - 1, Math.max(0, Math.floor(value * side))));
+    const at = positionOf(canvas, event).map((value) => Math.min(side - 1, Math.max(0, Math.floor(value * side))));
     return { column: at[0], row: at[1] };
   };
   const paint = (/** @type {PointerEvent} */ event) => {
@@ -321,4 +350,3 @@ function handleMask(store, canvas, set, announce) {
     announce(`Row ${Math.floor(cursor / side) + 1}, column ${(cursor % side) + 1}: ${all[cursor] ? "shown" : "hidden"}`);
   });
 }
-

@@ -21,7 +21,7 @@ const STAGES = /** @type {const} */ ({
   mask: "A random mask. Dark cells are hidden from the decoder.",
   masked: "The masked input shows the appearance, and little of the pose.",
   reconstruction: "The decoder reconstructs the image from the edge map and the masked input. The number is its mean error.",
-  without: "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
+  "without-keypoints": "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
   difference: "The difference between the reconstruction and the image. Training makes it smaller.",
 });
 
@@ -29,7 +29,16 @@ const STAGES = /** @type {const} */ ({
 
 const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
 /** Index of the image in `Stages.pixels` that a stage shows. @type {Partial<Record<Stage, number>>} */
-const CHANNELS = { image: 0, heatmaps: 0, keypoints: 0, masked: 1, "edge-map": 2, reconstruction: 3, without: 4, difference: 5 };
+const CHANNELS = {
+  image: 0,
+  heatmaps: 0,
+  keypoints: 0,
+  masked: 1,
+  "edge-map": 2,
+  reconstruction: 3,
+  "without-keypoints": 4,
+  difference: 5,
+};
 const CHANNEL_COUNT = 6;
 /** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
@@ -45,13 +54,13 @@ const RECORDED = "A recorded run on photographs of hands. Your run replaces it a
 
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
-  #root;
   #caption;
   #errors;
   #wires;
   /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
   /** @type {PageState | null} */ #state = null;
-  /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown = new Map();
+  /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown =
+    new Map();
   /** @type {protocol.Stages | null} */ #latest = null;
   #pixels = document.createElement("canvas");
   #heat = document.createElement("canvas");
@@ -67,7 +76,6 @@ export class Flow {
    * @param {{ with: HTMLElement, without: HTMLElement }} errors
    */
   constructor(root, caption, errors) {
-    this.#root = root;
     this.#caption = caption;
     this.#errors = errors;
     for (const figure of root.querySelectorAll("figure")) {
@@ -108,11 +116,11 @@ export class Flow {
     if (stages !== this.#latest) {
       this.#latest = stages;
       for (const timer of this.#timers.splice(0)) clearTimeout(timer);
-      for (const stage of ORDER) this.#light(stage, false);
+      for (const stage of ORDER) this.#setLit(stage, false);
       if (!stages) this.#shown.clear();
       else {
         this.#upload(stages);
-        if (slow && phase === "training") this.#unfold(stages);
+        if (slow && phase === "training") this.#animateStages(stages);
         else for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
       }
     }
@@ -123,28 +131,28 @@ export class Flow {
   /** Updates the stages one after another, each lit for a short time.
    * @param {protocol.Stages} stages
    */
-  #unfold(stages) {
+  #animateStages(stages) {
     ORDER.forEach((stage, i) => {
       const light = () => {
         this.#shown.set(stage, stages);
-        if (i > 0) this.#light(ORDER[i - 1], false);
-        this.#light(stage, true);
+        if (i > 0) this.#setLit(ORDER[i - 1], false);
+        this.#setLit(stage, true);
         this.#showCaption(stage);
         this.draw();
       };
       this.#timers.push(setTimeout(light, i * LIT));
     });
     this.#shown.set("skeleton", stages);
-    this.#timers.push(setTimeout(() => this.#light(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
+    this.#timers.push(setTimeout(() => this.#setLit(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
   }
 
   /**
    * @param {Stage} stage
    * @param {boolean} isLit
    */
-  #light(stage, isLit) {
+  #setLit(stage, isLit) {
     this.#tiles.get(stage)?.figure.classList.toggle("is-lit", isLit);
-    this.#wires.light(stage, isLit);
+    this.#wires.setLit(stage, isLit);
   }
 
   /**
@@ -154,7 +162,15 @@ export class Flow {
   #showCaption(stage, isByKeyboard = false) {
     this.#captionOf = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text = keys ?? (stage === "skeleton" ? "The skeleton at the mean pose of the images. Its edges are the same for all images." : stage ? STAGES[stage] : this.#state?.demo ? RECORDED : REST);
+    const text =
+      keys ??
+      (stage === "skeleton"
+        ? "The skeleton at the mean pose of the images. Its edges are the same for all images."
+        : stage
+          ? STAGES[stage]
+          : this.#state?.demo
+            ? RECORDED
+            : REST);
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
@@ -236,7 +252,8 @@ export class Flow {
     } else if (stage === "skeleton") {
       context.fillStyle = "#14161d";
       context.fillRect(0, 0, side, side);
-      if (views) drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });
+      if (views)
+        drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });
     }
   }
 
@@ -245,13 +262,16 @@ export class Flow {
     const now = performance.now();
     // Another image or a new run updates the descriptions at once.
     const before = this.#describedStages;
-    if (stages?.preview === before?.preview && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY) return;
+    if (stages?.preview === before?.preview && stages && before && stages.step >= before.step && now - this.#described < DESCRIBE_EVERY)
+      return;
     this.#described = now;
     this.#describedStages = stages;
     for (const [stage, { canvas }] of this.#tiles) {
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
-      const label = stages ? `${title}, image ${stages.preview + 1} at step ${grouped(stages.step)}. ${how}`.trim() : `${title}: no images yet`;
+      const label = stages
+        ? `${title}, image ${stages.preview + 1} at step ${grouped(stages.step)}. ${how}`.trim()
+        : `${title}: no images yet`;
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
     }
   }

@@ -37,7 +37,7 @@ export function openHistory(store, root, { attempt, download }) {
   }));
   const [, later] = sides;
   const play = /** @type {HTMLButtonElement} */ (find("#snapshots-play"));
-  const saves = /** @type {HTMLButtonElement[]} */ (Array.from(root.querySelectorAll("button[data-film]")));
+  const saves = /** @type {HTMLButtonElement[]} */ (Array.from(root.querySelectorAll("button[data-animation-format]")));
   /** True if the second slider follows the newest snapshot. */
   let follows = true;
   let playing = 0;
@@ -66,7 +66,9 @@ export function openHistory(store, root, { attempt, download }) {
       if (canvas.width !== width) Object.assign(canvas, { width, height: width });
       const context = canvas.getContext("2d");
       context?.clearRect(0, 0, width, width);
-      const label = snapshot ? `Preview images at step ${grouped(snapshot.step)}: keypoints over the images, and the reconstructions` : "No snapshots yet";
+      const label = snapshot
+        ? `Preview images at step ${grouped(snapshot.step)}: keypoints over the images, and the reconstructions`
+        : "No snapshots yet";
       if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
       if (!snapshot || !context) continue;
       painter.draw(context, snapshot, palette, { left: 0, top: 0, side: width / SnapshotPainter.width(COLUMNS), columns: COLUMNS });
@@ -126,7 +128,9 @@ export function openHistory(store, root, { attempt, download }) {
       isExporting = true;
       for (const other of saves) other.disabled = true;
       const animation = { snapshots, palette, views };
-      await attempt(async (session) => download(await (button.dataset.film === "gif" ? animationAsGif(animation, session) : animationAsWebM(animation))));
+      await attempt(async (session) =>
+        download(await (button.dataset.animationFormat === "gif" ? animationAsGif(animation, session) : animationAsWebM(animation))),
+      );
       isExporting = false;
       for (const other of saves) other.disabled = snapshots.length < 2;
     });

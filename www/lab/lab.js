@@ -30,10 +30,13 @@ import { enableEdits } from "./edits.js";
  * }} page
  */
 export function openLab(store, { attempt, download, announce, byId, previews, matrix }) {
-  const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), { with: byId("flow-error"), without: byId("flow-error-without") });
+  const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), {
+    with: byId("flow-error"),
+    without: byId("flow-error-without-keypoints"),
+  });
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
-  openHistory(store, byId("look-back"), { attempt, download });
+  openHistory(store, byId("training-history"), { attempt, download });
   openHealth(store, byId("diagnosis"));
   // Stages arrive right after the views that they belong to.
   store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow"], (state) => flow.show(state));
@@ -67,15 +70,18 @@ export function openLab(store, { attempt, download, announce, byId, previews, ma
   });
 
   const choose = (/** @type {number} */ preview) => {
-    if (preview !== store.state.edits.preview && !store.state.demo) store.set({ edits: { ...noEdits(preview), edges: store.state.edits.edges } });
+    if (preview !== store.state.edits.preview && !store.state.demo)
+      store.set({ edits: { ...noEdits(preview), edges: store.state.edits.edges } });
   };
   previews.onChoose(choose);
   followPreviews(store, byId("flow-previews"), choose);
-  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) => previews.mark(edits.preview, { edge, point, minStrength }));
+  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) =>
+    previews.mark(edits.preview, { edge, point, minStrength }),
+  );
   matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
   store.watch(["edge"], ({ edge }) => matrix.mark(edge));
 
-  const slow = byId("slow");
+  const slow = byId("slow-motion");
   slow.addEventListener("click", () => store.set({ slow: !store.state.slow }));
   store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
 }
@@ -110,7 +116,12 @@ function followPreviews(store, root, choose) {
     if (inputs.length !== count) {
       canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
       inputs = canvases.map((canvas, i) => {
-        const input = Object.assign(document.createElement("input"), { type: "radio", name: "preview", value: `${i}`, className: "visually-hidden" });
+        const input = Object.assign(document.createElement("input"), {
+          type: "radio",
+          name: "preview",
+          value: `${i}`,
+          className: "visually-hidden",
+        });
         input.setAttribute("aria-label", `Image ${i + 1}`);
         input.addEventListener("change", () => choose(i));
         canvas.setAttribute("aria-hidden", "true");

@@ -61,14 +61,18 @@ export function openPoseTransfer(store, details, attempt) {
     const side = width / (columns + count * GAP);
     const at = (/** @type {number} */ i) => i * side * (1 + GAP);
     const source = Object.assign(document.createElement("canvas"), { width: size, height: count * count * size });
-    const bytes = (/** @type {Uint8Array<ArrayBuffer>} */ of, /** @type {number} */ length) => new Uint8ClampedArray(of.buffer, of.byteOffset, length);
+    const bytes = (/** @type {Uint8Array<ArrayBuffer>} */ of, /** @type {number} */ length) =>
+      new Uint8ClampedArray(of.buffer, of.byteOffset, length);
     source.getContext("2d")?.putImageData(new ImageData(bytes(pixels, pixels.length), size, count * count * size), 0, 0);
     const inputs = Object.assign(document.createElement("canvas"), { width: views.size, height: views.count * views.size });
     const length = 4 * views.count * views.size ** 2;
     inputs.getContext("2d")?.putImageData(new ImageData(bytes(views.pixels, length), views.size, views.count * views.size), 0, 0);
     const style = getComputedStyle(canvas);
     previews.forEach((preview, i) => {
-      for (const [left, top, isPose] of /** @type {[number, number, boolean][]} */ ([[at(i + 1), 0, false], [0, at(i + 1), true]])) {
+      for (const [left, top, isPose] of /** @type {[number, number, boolean][]} */ ([
+        [at(i + 1), 0, false],
+        [0, at(i + 1), true],
+      ])) {
         context.drawImage(inputs, 0, preview * views.size, views.size, views.size, left, top, side, side);
         if (!isPose) continue;
         context.fillStyle = "rgb(0 0 0 / 0.55)";
@@ -83,7 +87,10 @@ export function openPoseTransfer(store, details, attempt) {
     });
     const text = `At step ${grouped(grid.step)}.`;
     if (step.textContent !== text) step.textContent = text;
-    canvas.setAttribute("aria-label", `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; the diagonal shows each image in its own pose`);
+    canvas.setAttribute(
+      "aria-label",
+      `Pose transfer: ${count} by ${count} images at step ${grouped(grid.step)}; the diagonal shows each image in its own pose`,
+    );
   }
 
   details.addEventListener("toggle", () => details.open && ask());

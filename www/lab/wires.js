@@ -27,7 +27,16 @@ export class Wires {
     if (!svg) throw new Error("The flow has no SVG for arrows.");
     this.#svg = svg;
     const marker = document.createElementNS(SVG, "marker");
-    for (const [name, value] of Object.entries({ id: "wire-end", viewBox: "0 0 8 8", refX: "6", refY: "4", markerWidth: "7", markerHeight: "7", markerUnits: "userSpaceOnUse", orient: "auto" })) {
+    for (const [name, value] of Object.entries({
+      id: "wire-end",
+      viewBox: "0 0 8 8",
+      refX: "6",
+      refY: "4",
+      markerWidth: "7",
+      markerHeight: "7",
+      markerUnits: "userSpaceOnUse",
+      orient: "auto",
+    })) {
       marker.setAttribute(name, value);
     }
     const head = document.createElementNS(SVG, "path");
@@ -40,7 +49,7 @@ export class Wires {
    * @param {string} stage
    * @param {boolean} isLit
    */
-  light(stage, isLit) {
+  setLit(stage, isLit) {
     for (const [to, path] of this.#paths) if (to.split(" ")[0] === stage) path.classList.toggle("is-lit", isLit);
   }
 
@@ -55,7 +64,16 @@ export class Wires {
       return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
     };
     const [image, heat, linked, map, mask, masked, reconstruction, without, difference, skeleton] = [
-      "image", "heatmaps", "keypoints", "edge-map", "mask", "masked", "reconstruction", "without", "difference", "skeleton",
+      "image",
+      "heatmaps",
+      "keypoints",
+      "edge-map",
+      "mask",
+      "masked",
+      "reconstruction",
+      "without-keypoints",
+      "difference",
+      "skeleton",
     ].map(box);
     const layout = JSON.stringify([frame.width, frame.height, image, without]);
     if (layout === this.#layout) return;
@@ -65,36 +83,62 @@ export class Wires {
     this.#svg.classList.toggle("is-wide", isWide);
     if (!isWide) return;
     this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-    const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [[a.right + GAP, a.middle], [b.left - GAP, b.middle]];
+    const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [
+      [a.right + GAP, a.middle],
+      [b.left - GAP, b.middle],
+    ];
     const gutter = (/** @type {Box} */ a, /** @type {Box} */ b) => (a.right + b.left) / 2;
     const between = (image.bottom + mask.captionTop) / 2;
     const below = frame.height - 2;
-    this.#put("heatmaps", across(image, heat));
-    this.#put("keypoints", across(heat, linked));
-    this.#put("edge-map", across(linked, map));
-    this.#put("reconstruction a", across(map, reconstruction));
-    this.#put("masked", across(mask, masked));
-    this.#put("without", across(masked, without));
+    this.#setPath("heatmaps", across(image, heat));
+    this.#setPath("keypoints", across(heat, linked));
+    this.#setPath("edge-map", across(linked, map));
+    this.#setPath("reconstruction a", across(map, reconstruction));
+    this.#setPath("masked", across(mask, masked));
+    this.#setPath("without-keypoints", across(masked, without));
     // The image goes to the mask, and to the difference below.
     const start = gutter(image, heat);
-    this.#put("mask", [[start, image.middle], [start, between], [mask.centre, between], [mask.centre, mask.captionTop - 1]]);
-    this.#put("difference a", [[image.centre, image.bottom + GAP], [image.centre, difference.captionTop - 1]]);
+    this.#setPath("mask", [
+      [start, image.middle],
+      [start, between],
+      [mask.centre, between],
+      [mask.centre, mask.captionTop - 1],
+    ]);
+    this.#setPath("difference a", [
+      [image.centre, image.bottom + GAP],
+      [image.centre, difference.captionTop - 1],
+    ]);
     // All images share the edges of the skeleton.
     const joint = gutter(heat, linked);
-    this.#put("keypoints b", [[skeleton.right + GAP, skeleton.middle], [joint, skeleton.middle], [joint, linked.middle + BEND * 2], [linked.left - GAP, linked.middle + BEND * 2]]);
+    this.#setPath("keypoints b", [
+      [skeleton.right + GAP, skeleton.middle],
+      [joint, skeleton.middle],
+      [joint, linked.middle + BEND * 2],
+      [linked.left - GAP, linked.middle + BEND * 2],
+    ]);
     // The masked input goes to the decoder as well.
     const decoder = gutter(map, reconstruction);
-    this.#put("reconstruction b", [[decoder, masked.middle], [decoder, map.middle + BEND * 2], [reconstruction.left - GAP, map.middle + BEND * 2]]);
+    this.#setPath("reconstruction b", [
+      [decoder, masked.middle],
+      [decoder, map.middle + BEND * 2],
+      [reconstruction.left - GAP, map.middle + BEND * 2],
+    ]);
     // The reconstruction goes to the difference.
     const outside = Math.min(frame.width - 1, reconstruction.right + 12);
-    this.#put("difference b", [[reconstruction.right + GAP, reconstruction.middle], [outside, reconstruction.middle], [outside, below], [difference.centre, below], [difference.centre, difference.bottom + GAP]]);
+    this.#setPath("difference b", [
+      [reconstruction.right + GAP, reconstruction.middle],
+      [outside, reconstruction.middle],
+      [outside, below],
+      [difference.centre, below],
+      [difference.centre, difference.bottom + GAP],
+    ]);
   }
 
   /**
    * @param {string} to
    * @param {number[][]} corners
    */
-  #put(to, corners) {
+  #setPath(to, corners) {
     let path = this.#paths.get(to);
     if (!path) {
       path = document.createElementNS(SVG, "path");
@@ -102,14 +146,14 @@ export class Wires {
       this.#svg.append(path);
       this.#paths.set(to, path);
     }
-    path.setAttribute("d", rounded(corners));
+    path.setAttribute("d", roundedPath(corners));
   }
 }
 
 /** SVG path of straight lines with rounded corners.
  * @param {number[][]} corners
  */
-function rounded(corners) {
+function roundedPath(corners) {
   const [first] = corners;
   let d = `M${first[0]} ${first[1]}`;
   for (let i = 1; i < corners.length; i++) {

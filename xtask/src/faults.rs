@@ -391,7 +391,7 @@ impl Training {
         let mut last = 0;
         while let Some(line) = self.next()? {
             last = last.max(saved(&line).unwrap_or(0));
-            if line["type"] == "trouble" {
+            if line["type"] == "warning" {
                 return Ok(last);
             }
         }
@@ -430,7 +430,7 @@ impl Drop for Training {
 
 /// Returns the number of steps if a line reports a save.
 fn saved(line: &Value) -> Option<u64> {
-    let is_save = line["type"] == "kept" || line["type"] == "saved";
+    let is_save = line["type"] == "autosaved" || line["type"] == "saved";
     line["steps"].as_u64().filter(|_| is_save)
 }
 

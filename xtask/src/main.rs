@@ -27,7 +27,7 @@ cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves,
 cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
 cargo xtask bench [--quick] [--json FILE]  Measure kernels and training steps on this machine, natively and in Chromium, beside Burn's kernels,
                                            TensorFlow.js and PyTorch. The chart is written beside FILE.
-cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--json FILE] [NAME=JSON]...
+cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--json FILE] [--svg FILE] [NAME=JSON]...
                                            Compare settings with those of tiny: the landmark error after equal times of training on the CPU.
                                            FOLDER has images and a landmarks.csv; without it, puppets are drawn. JSON holds settings.
 

@@ -11,7 +11,6 @@ pub struct Agreement {
     /// Name of both.
     pub name: String,
     /// Number of images that show both.
-    #[serde(rename = "pictures")]
     pub images: usize,
     /// Mean distance, in fractions of the image's sides.
     pub error_fraction: f64,

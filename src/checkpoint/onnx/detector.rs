@@ -5,6 +5,7 @@ use crate::checkpoint::tensors::misfit;
 use crate::error::Result;
 use crate::model::Detection;
 use crate::model::blocks::{LEAKY_SLOPE, Norm};
+use crate::model::detector::spatial_prior;
 use crate::ops::cpu::heatmap::pixel_positions;
 
 /// Prefix of the authors' names of the detector's layers.
@@ -12,7 +13,7 @@ pub(super) const LAYERS: &str = "encoder.detector.conv";
 
 impl Graph<'_> {
     /// Adds the whole detector: `image` -> `keypoints`, `confidence`, `heatmap`.
-    pub(super) fn detect(&mut self, size: usize, count: usize) -> Result<()> {
+    pub(super) fn detect(&mut self, size: usize, count: usize, spread: f64) -> Result<()> {
         let width = self.width()?;
         let [one, two] = [("one", 1.0), ("two", 2.0)].map(|(name, v)| self.floats(name, &[], &[v]));
         let doubled = self.node("Mul", &["image", &two], vec![]);
@@ -26,10 +27,15 @@ impl Graph<'_> {
         for (i, io) in [(4, [8 * width, 4 * width]), (5, [4 * width, 2 * width])] {
             x = self.up_block(&x, &format!("{LAYERS}.{i}"), io)?;
         }
-        let logits = self.conv(&x, &format!("{LAYERS}.6"), None, [2 * width, count])?;
+        let side = size / 4;
+        let mut logits = self.conv(&x, &format!("{LAYERS}.6"), None, [2 * width, count])?;
+        if spread != 0.0 {
+            let prior = spatial_prior(spread, count, side, side);
+            let prior = self.floats("prior", &[1, count, side, side], &prior);
+            logits = self.node("Add", &[&logits, &prior], vec![]);
+        }
 
         // heatmap = softmax over pixels
-        let side = size / 4;
         let [k, h] = [count as i64, side as i64];
         let flat = self.integers("flat", &[0, k, h * h]);
         let square = self.integers("square", &[0, k, h, h]);

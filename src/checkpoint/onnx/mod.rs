@@ -44,6 +44,7 @@ pub async fn export(model: &AutoLink, config: &Config, names: Option<&Table>) ->
             .map(|(n, shape, v)| (n, (shape, v)))
             .collect(),
         size: config.size,
+        spread: model.detector.spread,
         names: &names,
         edge_weights: &weights,
         config: &json(config)?,
@@ -58,6 +59,8 @@ pub struct Export<'a> {
     pub state: &'a HashMap<String, (Vec<usize>, Vec<f32>)>,
     /// Side S of the square image, px; a multiple of 16.
     pub size: usize,
+    /// Strength of the detector's spatial prior, 0 once the start of a run is over.
+    pub spread: f64,
     /// Names of the K keypoints.
     pub names: &'a [String],
     /// Edge weights `[K,K]`, row-major.
@@ -104,7 +107,7 @@ impl Export<'_> {
             nodes: Vec::new(),
             constants: Vec::new(),
         };
-        graph.detect(size, count)?;
+        graph.detect(size, count, self.spread)?;
 
         let edge_weights: Vec<Vec<f32>> = self
             .edge_weights
@@ -243,6 +246,7 @@ mod tests {
         Export {
             state,
             size,
+            spread: 0.0,
             names: &names,
             edge_weights: &edge_weights,
             config: "{}",

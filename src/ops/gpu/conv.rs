@@ -5,7 +5,9 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use bytemuck::{Pod, Zeroable};
 
-use super::{Adapter, Shader, adapter, alloc_partials, channels, dims, empty, launch, number, sum};
+use super::{
+    AdapterProperties, Shader, adapter, alloc_partials, channels, dims, empty, launch, number, sum,
+};
 
 mod quad;
 
@@ -166,11 +168,11 @@ impl Shader for WeightGradient {
 impl Convolve {
     /// Chooses the kernel for sizes B, I, O, H, W, of one tensor of inputs or two.
     fn new(
-        adapter: Adapter,
+        adapter: AdapterProperties,
         [batch, inputs, outputs, height, width]: [usize; 5],
         two_inputs: bool,
     ) -> Convolve {
-        let Adapter {
+        let AdapterProperties {
             lanes,
             is_software,
             requires_enable,
@@ -310,8 +312,8 @@ impl Weights {
 
 impl WeightGradient {
     /// Chooses the kernel for sizes I, O, W.
-    fn new(adapter: Adapter, [inputs, outputs, width]: [usize; 3]) -> WeightGradient {
-        let Adapter {
+    fn new(adapter: AdapterProperties, [inputs, outputs, width]: [usize; 3]) -> WeightGradient {
+        let AdapterProperties {
             lanes: subgroup,
             is_software,
             requires_enable,
@@ -532,7 +534,7 @@ fn sum_partials(
 
 /// Adds every kernel of this file and of [`quad`] that `adapter` may run, whatever the sizes.
 #[cfg(test)]
-pub(super) fn permutations(adapter: Adapter, found: &mut super::permutations::Found) {
+pub(super) fn permutations(adapter: AdapterProperties, found: &mut super::permutations::Found) {
     // Both sides of every size at which `new` chooses otherwise; rows of as many strips as there may be lanes, and more.
     let channels = || (1..=18).chain([24, 31, 32, 33, 64, 256, 512]);
     let widths = || {

@@ -129,7 +129,10 @@ pub fn gradients(ctx: EdgeMapCtx, dy: CubeTensor) -> [CubeTensor; 2] {
 
 /// Adds every kernel of this file that `adapter` may run.
 #[cfg(test)]
-pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+pub(super) fn permutations(
+    adapter: super::AdapterProperties,
+    found: &mut super::permutations::Found,
+) {
     found.add(Draw);
     found.add(Gather);
     for vec4_count in super::permutations::PLANES {

@@ -92,7 +92,10 @@ pub fn expectation_gradient(dy: CubeTensor, [height, width]: [usize; 2]) -> Cube
 
 /// Adds every kernel of this file that `adapter` may run.
 #[cfg(test)]
-pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+pub(super) fn permutations(
+    adapter: super::AdapterProperties,
+    found: &mut super::permutations::Found,
+) {
     for vec4_count in super::permutations::PLANES {
         let lanes = adapter.plane_lanes(vec4_count);
         let passes = [

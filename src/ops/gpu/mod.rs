@@ -19,7 +19,7 @@ use bytemuck::{Pod, Zeroable};
 use super::conv::options;
 use super::kernels::{BenchOps, Gradients, Kernels};
 use super::{ConvKind, ErrorNorm, NormSettings};
-use crate::device::{self, Adapter};
+use crate::device::{self, AdapterProperties};
 use resize::Resize;
 
 pub use checked::out_of_bounds;
@@ -128,7 +128,7 @@ fn channels(x: &CubeTensor) -> usize {
     channels
 }
 
-impl Adapter {
+impl AdapterProperties {
     /// Returns whether it runs the kernels of [`conv`] for four lanes.
     fn runs_quad_kernels(self) -> bool {
         self.is_software && self.lanes == 4
@@ -146,11 +146,11 @@ impl Adapter {
     }
 }
 
-fn adapter(like: &CubeTensor) -> Adapter {
+fn adapter(like: &CubeTensor) -> AdapterProperties {
     device::adapter(&like.device)
 }
 
-/// [`Adapter::plane_lanes`] on the device of `like`.
+/// [`AdapterProperties::plane_lanes`] on the device of `like`.
 fn plane_lanes(like: &CubeTensor, vec4_count: usize) -> usize {
     adapter(like).plane_lanes(vec4_count)
 }

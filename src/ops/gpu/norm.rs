@@ -233,7 +233,10 @@ fn run_leaky(shader: Leaky, buffers: &[&CubeTensor], slope: f64) {
 
 /// Adds every kernel of this file that `adapter` may run.
 #[cfg(test)]
-pub(super) fn permutations(adapter: super::Adapter, found: &mut super::permutations::Found) {
+pub(super) fn permutations(
+    adapter: super::AdapterProperties,
+    found: &mut super::permutations::Found,
+) {
     for vec4_count in super::permutations::PLANES {
         let lanes = adapter.plane_lanes(vec4_count);
         for pass in [Pass::Moments, Pass::Forward, Pass::Sums, Pass::Backward] {

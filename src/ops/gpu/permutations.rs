@@ -15,7 +15,8 @@ use naga::{AddressSpace, Module, ScalarKind, TypeInner};
 use pollster::block_on;
 
 use super::{
-    Adapter, Shader, Sum, adamw, conv, distance, edge_map, grad_arena, heatmap, norm, peak, resize,
+    AdapterProperties, Shader, Sum, adamw, conv, distance, edge_map, grad_arena, heatmap, norm,
+    peak, resize,
 };
 use crate::config::{Config, LossKind, Preset};
 use crate::data::synthetic;
@@ -66,7 +67,7 @@ fn name<S: Shader>(shader: &S) -> String {
 }
 
 /// Returns every kernel that an adapter may run.
-fn kernels(adapter: Adapter) -> Found {
+fn kernels(adapter: AdapterProperties) -> Found {
     let mut found = Found::default();
     found.add(Sum);
     adamw::permutations(&mut found);
@@ -83,7 +84,7 @@ fn kernels(adapter: Adapter) -> Found {
 
 /// Returns every kind of adapter: GPUs without subgroups and with any width of them, CPUs that play one (lavapipe with 4, 8 and
 /// 16 lanes, SwiftShader with 4, or 1 in a browser that hides subgroups), each natively and in a browser.
-fn adapters() -> Vec<Adapter> {
+fn adapters() -> Vec<AdapterProperties> {
     let mut adapters = Vec::new();
     for lanes in [1, 2, 4, 8, 16, 32, 64, 128] {
         for is_software in [false, true] {
@@ -92,7 +93,7 @@ fn adapters() -> Vec<Adapter> {
                 continue;
             }
             for requires_enable in [false, true] {
-                adapters.push(Adapter {
+                adapters.push(AdapterProperties {
                     lanes,
                     is_software,
                     requires_enable,
@@ -104,7 +105,7 @@ fn adapters() -> Vec<Adapter> {
 }
 
 /// Finds out what is wrong with a kernel on an adapter.
-fn fault(adapter: Adapter, source: &str) -> Option<String> {
+fn fault(adapter: AdapterProperties, source: &str) -> Option<String> {
     const ENABLE: &str = "enable subgroups;";
     let plain = source.replacen(ENABLE, "", 1);
     let uses_subgroups = ["subgroup", "quadSwap"]
@@ -255,7 +256,7 @@ fn training_launches_only_checked_kernels() {
 
 #[test]
 fn fault_finds_kernels_that_an_adapter_cannot_run() {
-    let adapter = |lanes, requires_enable| Adapter {
+    let adapter = |lanes, requires_enable| AdapterProperties {
         lanes,
         is_software: false,
         requires_enable,

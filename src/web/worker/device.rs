@@ -35,7 +35,7 @@ impl Engine {
             backend,
             reason,
             settings: SETTINGS.to_vec(),
-            presets: [Preset::Tiny, Preset::Small, Preset::Paper]
+            presets: Preset::ALL
                 .map(|preset| (preset, Config::preset(preset)))
                 .to_vec(),
             palette: palette::colours().into_iter().map(palette::hex).collect(),

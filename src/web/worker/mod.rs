@@ -327,7 +327,7 @@ impl Engine {
 
     fn config(&self) -> Config {
         self.session.as_ref().map_or_else(
-            || Config::preset(Preset::Tiny),
+            || Config::preset(Preset::Quick),
             |session| session.config().clone(),
         )
     }

@@ -11,7 +11,7 @@ use std::ops::Range;
 use askama::Template;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::super::{Adapter, Shader, adapter, channels, dims, empty, launch, number};
+use super::super::{AdapterProperties, Shader, adapter, channels, dims, empty, launch, number};
 use super::{Params, Source, WeightGradientParams, Weights, blocks, buffers, sum_partials};
 
 /// Invocations of a quad, which is a subgroup and a workgroup.
@@ -71,7 +71,7 @@ impl Shader for WeightGradient {
 impl Convolve {
     /// Chooses the kernel for sizes I, O, W, of one tensor of inputs or two; the first of them has `x_channels` channels.
     pub(super) fn new(
-        adapter: Adapter,
+        adapter: AdapterProperties,
         [inputs, outputs, width]: [usize; 3],
         x_channels: usize,
         two_inputs: bool,
@@ -165,7 +165,7 @@ impl Convolve {
 impl WeightGradient {
     /// Chooses the kernel for sizes I, O, H, W.
     pub(super) fn new(
-        adapter: Adapter,
+        adapter: AdapterProperties,
         [inputs, outputs, height, width]: [usize; 4],
     ) -> WeightGradient {
         let tiles = if width <= 4 { 1 } else { 2 };

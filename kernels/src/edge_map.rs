@@ -1,16 +1,19 @@
-//! The edge map on the CPU; `crate::ops::edge_map` has the formula. Each edge is drawn only where it is visible, and the brightest
+//! The edge map on the CPU; `autolink::ops::edge_map` has the formula. Each edge is drawn only where it is visible, and the brightest
 //! edge of each pixel is kept for the gradient.
 
 use super::exp::exp;
 use super::{for_each_piece, map_indices};
-use crate::ops::edge_map::LENGTH_EPSILON;
+
+/// Added to the squared length of an edge before a division, so that an edge whose ends coincide has a nearest point. The shaders
+/// `edge_map.wgsl` and `edge_map_gradient.wgsl` add the same.
+pub const LENGTH_EPSILON: f32 = 1e-8;
 
 /// ln(1e-9): fainter pixels are not drawn.
 const INVISIBLE: f32 = -20.723_266;
 /// The index of a pixel that no edge reaches.
 const NONE: u32 = u32::MAX;
 
-/// The operands of [`crate::ops::edge_map`] for keypoints of several images.
+/// The operands of `autolink::ops::edge_map` for keypoints of several images.
 #[derive(Clone, Debug)]
 pub struct EdgeMapOperands {
     /// `[B,K,2]` (row, col) in `[-1, 1]`

@@ -78,9 +78,9 @@ fn map_indices<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync + Send) -
 
 #[cfg(test)]
 mod tests {
+    use super::job::ConvKind;
     use super::job::ConvPass;
     use super::*;
-    use crate::ops::ConvKind;
 
     /// Takes convolutions of more than one image, and returns nothing but ones.
     struct Ones;

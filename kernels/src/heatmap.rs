@@ -1,4 +1,4 @@
-//! Heatmaps and keypoints on the CPU; `crate::ops::softmax` and `expectation` have the formulas.
+//! Heatmaps and keypoints on the CPU; `autolink::ops::softmax` and `expectation` have the formulas.
 
 use super::exp::exp;
 use super::for_each_piece;

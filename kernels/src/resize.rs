@@ -1,4 +1,4 @@
-//! Pooling and upsampling on the CPU; `crate::ops::avg_pool2x2`, `max_pool2x2` and `upsample2x` have the formulas.
+//! Pooling and upsampling on the CPU; `autolink::ops::avg_pool2x2`, `max_pool2x2` and `upsample2x` have the formulas.
 
 use super::{for_each_piece, map_indices};
 

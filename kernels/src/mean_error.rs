@@ -1,8 +1,16 @@
-//! Mean absolute and mean squared error on the CPU; `crate::ops::l1` and `mse` have the formulas.
+//! Mean absolute and mean squared error on the CPU; `autolink::ops::l1` and `mse` have the formulas.
 
 use super::norm::{PIECE, sums};
 use super::{for_each_piece, map_indices};
-use crate::ops::ErrorNorm;
+
+/// The power of a difference that is averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorNorm {
+    /// `|x - y|`
+    L1,
+    /// `(x - y)^2`
+    L2,
+}
 
 /// `mean |x - y|` or `mean (x - y)^2`.
 pub fn mean(x: &[f32], y: &[f32], norm: ErrorNorm) -> f32 {

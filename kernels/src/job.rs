@@ -3,7 +3,33 @@
 use std::ops::Range;
 
 use super::conv::{self, OUTPUTS, Shape, stride2};
-use crate::ops::ConvKind;
+
+/// Kernel size and stride of a convolution with padding 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConvKind {
+    /// 3x3 with stride 1; the output is as large as the input.
+    Same3x3,
+    /// 4x4 with stride 2: a 3x3 convolution with its 2x2 average pooling, see `autolink::ops::conv3x3_avg_pool`. The output has half the side.
+    AvgPool4x4Stride2,
+}
+
+impl ConvKind {
+    /// Weights per input and output channel: 9 or 16.
+    pub fn taps(self) -> usize {
+        match self {
+            ConvKind::Same3x3 => 9,
+            ConvKind::AvgPool4x4Stride2 => 16,
+        }
+    }
+
+    /// Pixels from one output to the next: 1 or 2.
+    pub fn stride(self) -> usize {
+        match self {
+            ConvKind::Same3x3 => 1,
+            ConvKind::AvgPool4x4Stride2 => 2,
+        }
+    }
+}
 
 /// The result of a convolution's job, and the operands `a` and `b` that it is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
