@@ -96,9 +96,6 @@ pub struct Config {
     /// Factor of the learning rate at the first step.
     #[serde(default = "no_boost")]
     pub start_boost: f64,
-    /// Share of the batch that a step of the start takes.
-    #[serde(default = "no_boost")]
-    pub start_batch: f64,
 }
 
 /// The share of a decoder that is as wide as the detector.
@@ -136,7 +133,6 @@ impl Config {
             edge_start: 0.13,
             start_steps: 0,
             start_boost: 1.0,
-            start_batch: 1.0,
         };
         match preset {
             Preset::Small => small,
@@ -146,10 +142,10 @@ impl Config {
             },
             Preset::Quick => Config {
                 size: 48,
-                decoder_share: 0.5,
-                perceptual_size: 32,
-                learning_rate: 1e-3,
                 mask_grid: 12,
+                decoder_share: 0.25,
+                perceptual_size: 24,
+                learning_rate: 1e-3,
                 edge_scale: 50.0,
                 start_steps: 100,
                 start_boost: 2.0,
@@ -240,17 +236,6 @@ impl Config {
     /// ```
     pub fn learning_rate_after(&self, step: usize) -> f64 {
         self.learning_rate * (1.0 + (self.start_boost - 1.0) * self.start(step))
-    }
-
-    /// Returns the images of the step after `step` steps and how many of them are in memory at once: a share of the batch during the
-    /// start, in whole micro-batches.
-    pub fn batch_after(&self, step: usize) -> [usize; 2] {
-        if step >= self.start_steps {
-            return [self.batch, self.micro_batch];
-        }
-        let batch = ((self.batch as f64 * self.start_batch) as usize).max(1);
-        let micro_batch = self.micro_batch.min(batch);
-        [batch - batch % micro_batch, micro_batch]
     }
 
     /// Returns how much of the start is left, from 1 to 0: `max(0, 1 - step / start_steps)`.
@@ -368,12 +353,10 @@ settings! {
         "How much faster edge weights learn than the network. Higher values settle on a skeleton sooner.";
     edge_start "Initial edge weight" 0.001..=1.0 step None, unit "", paper 0.018, live false:
         "Brightness of every edge before training. Bright edges move keypoints from the first step; faint edges give a sparser skeleton.";
-    start_steps "Start" 0.0..=10000.0 step Some(1.0), unit "steps", paper 0.0, live false:
+    start_steps "Start phase" 0.0..=10000.0 step Some(1.0), unit "steps", paper 0.0, live false:
         "At first, keypoints are pulled apart, so that they do not start as one heap. The pull fades over this many steps.";
     start_boost "Learning-rate boost" 1.0..=10.0 step None, unit "times at the start", paper 1.0, live false:
-        "Factor of the learning rate at the first step. It falls to 1 over the steps of the start.";
-    start_batch "Batch at the start" 0.25..=1.0 step Some(0.25), unit "of the batch size", paper 1.0, live false:
-        "Share of the batch that each step of the start takes. The first steps need fewer images than later ones.";
+        "Factor of the learning rate at the first step. It falls to 1 during the start phase.";
 }
 
 #[cfg(test)]

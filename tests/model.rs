@@ -127,7 +127,6 @@ fn start_spreads_keypoints_and_fades() {
         micro_batch: 2,
         loss: LossKind::Pixel,
         start_steps: 3,
-        start_batch: 0.5,
         ..Config::preset(Preset::Tiny)
     };
     let without = Config {
@@ -148,10 +147,6 @@ fn start_spreads_keypoints_and_fades() {
     assert!(apart(&AutoLink::init(&without, &device)) < 0.1);
     assert!(apart(&AutoLink::init(&config, &device)) > 0.3);
 
-    assert_eq!(
-        [0, 2, 3].map(|step| config.batch_after(step)),
-        [[2, 2], [2, 2], [4, 2]]
-    );
     let mut trainer = Trainer::new(&config, 4, &device, None).expect("a valid config");
     let dataset = puppets(4, 0, 32).dataset;
     let spread = [0; 4].map(|_| {

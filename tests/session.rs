@@ -327,7 +327,6 @@ fn resume_continues_bit_identically() {
         flip: true,
         start_steps: 60,
         start_boost: 3.0,
-        start_batch: 0.5,
         ..small()
     };
     let mut whole = session(config.clone());

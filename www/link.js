@@ -92,10 +92,7 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   if (steps !== null && stopStep === null) refuse("steps", `it must be ${range(1, MOST_STEPS, 1)}`);
 
   const hide = hidden(query);
-  const asked = (query.get("hide") ?? "")
-    .split(",")
-    .map((part) => part.trim())
-    .filter(Boolean);
+  const asked = askedParts(query);
   const has = (/** @type {string} */ part) =>
     hide.includes(part) &&
     (isPart(part) || part === "preset" || part === "steps" || [...settings, ...CHOICES].some(({ name }) => name === part));
@@ -108,14 +105,23 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
   return { config: isSet ? { ...applyPatch(preset, patch) } : null, source, stopStep, hide, start: start === "1", notes };
 }
 
+/** Names that parts had before, which old links still use. */
+const FORMER_PARTS = new Map([
+  ["look-back", "training-history"],
+  ["pictures", "images"],
+]);
+
+/** @param {URLSearchParams} query */
+function askedParts(query) {
+  const parts = (query.get("hide") ?? "").split(",").map((part) => part.trim());
+  return parts.filter(Boolean).map((part) => FORMER_PARTS.get(part) ?? part);
+}
+
 /** Returns the names of the parts that an address hides.
  * @param {URLSearchParams} query
  */
 export function hidden(query) {
-  return (query.get("hide") ?? "")
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => PART.test(part));
+  return askedParts(query).filter((part) => PART.test(part));
 }
 
 /** Hides parts of the page and settings, also those added later.

@@ -86,11 +86,7 @@ start_steps: number,
 /**
  * Factor of the learning rate at the first step.
  */
-start_boost: number, 
-/**
- * Share of the batch that a step of the start takes.
- */
-start_batch: number, };
+start_boost: number, };
 export type Setting = { 
 /**
  * Name of the field in [`Config`].

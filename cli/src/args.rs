@@ -258,9 +258,6 @@ pub struct Settings {
     /// Factor of the learning rate at the first step; it falls to 1 over `--start-steps`.
     #[arg(long)]
     pub start_boost: Option<f64>,
-    /// Share of the batch that a step of the start takes: 0.25, 0.5, 0.75 or 1.
-    #[arg(long)]
-    pub start_batch: Option<f64>,
 }
 
 impl Settings {
@@ -294,7 +291,6 @@ impl Settings {
             edge_start: self.edge_start.unwrap_or(preset.edge_start),
             start_steps: self.start_steps.unwrap_or(preset.start_steps),
             start_boost: self.start_boost.unwrap_or(preset.start_boost),
-            start_batch: self.start_batch.unwrap_or(preset.start_batch),
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod job;
 pub mod mean_error;
 pub mod norm;
 pub mod peak;
+pub mod rescale;
 pub mod resize;
 mod winograd;
 

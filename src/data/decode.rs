@@ -13,8 +13,8 @@ use image::{
 
 use crate::config::Fit;
 use crate::data::dataset::{Placement, SquareImage};
-use crate::data::resize::resize;
 use crate::data::{jpeg, sniff};
+use autolink_kernels::rescale::rescale;
 
 /// Longest side of an image that is read, px.
 const MAX_SIDE_PX: u32 = 16_384;
@@ -303,7 +303,7 @@ fn square(
     let (width, height) = image.dimensions();
     let (seen_px, inner_px) = fit_sizes([width, height], size_px, fit);
 
-    let small = resize(image.as_raw(), [width, height], seen_px, inner_px)
+    let small = rescale(image.as_raw(), [width, height], seen_px, inner_px)
         .and_then(|small| RgbImage::from_raw(inner_px[0], inner_px[1], small))
         .ok_or("The image could not be resized.")?;
 

@@ -9,7 +9,6 @@ mod jpeg; // incomplete JPEG files
 pub mod mask; // which cells are hidden from the decoder
 pub mod names; // names of images
 pub mod nfc; // Unicode normalisation of names
-mod resize; // the one filter for all images
 mod sniff; // recognises files by their first bytes
 pub mod synthetic; // drawn puppets with known joints
 pub mod table; // reads texts and tables as other programs save them

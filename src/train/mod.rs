@@ -196,12 +196,13 @@ impl Trainer {
     /// Trains one step on the next batch of `dataset`. See `tests/model.rs`.
     pub fn step(&mut self, dataset: &Dataset) -> StepOutput {
         let Config {
+            batch,
+            micro_batch,
             size,
             mask_grid,
             mask_ratio,
             ..
         } = self.config;
-        let [batch, micro_batch] = self.config.batch_after(self.step);
         let parts = batch / micro_batch;
         let mut gradients = GradientsAccumulator::new();
         let mut loss: Option<Tensor<1>> = None;

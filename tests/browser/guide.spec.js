@@ -87,11 +87,14 @@ test("lesson link hides the named parts and starts training", async ({ page }) =
   for (const name of ["Start training at once", "Hide edge weights", "Hide model", "Hide Annotate"]) await page.getByLabel(name).check();
   const link = new URL(await id("share-link").inputValue());
   expect(link.searchParams.get("hide")).toBe("edges,model,annotate");
-  link.searchParams.set("hide", `${link.searchParams.get("hide")},seed`);
+  // The training history's name in links from before.
+  link.searchParams.set("hide", `${link.searchParams.get("hide")},seed,look-back`);
 
   await page.goto(link.href);
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(2);
+  await expect(id("link-note")).toBeHidden();
   for (const part of ["edge-matrix", "save-model", "tab-annotate", "seed"]) await expect(id(part)).toBeHidden();
+  await expect(page.locator("#training-history")).toBeHidden();
   for (const part of ["keypoints", "loss-chart", "sample-puppets"]) await expect(id(part)).toBeVisible();
 });
 

@@ -18,7 +18,7 @@ const PORT: u16 = 8080;
 pub enum Link {
     /// As the profile `page` says: small, and slow to build.
     Full,
-    /// Without link-time optimisation across crates: larger, for serving on this machine.
+    /// Without link-time optimisation across crates: larger, for serving on this machine and for the tests.
     Quick,
 }
 
@@ -112,8 +112,10 @@ fn has_display() -> bool {
 }
 
 /// Makes the command that builds the optimised page in `dist`.
-pub fn build() -> Result<Command> {
-    setup::tool(&["trunk", "build", "--release"])
+pub fn build(link: Link) -> Result<Command> {
+    let mut trunk = setup::tool(&["trunk", "build", "--release"])?;
+    link.apply(&mut trunk);
+    Ok(trunk)
 }
 
 /// The engine, which is nearly all of what a visitor loads.
@@ -144,7 +146,7 @@ const PASSES: [&str; 11] = [
 /// The page does not build, or the engine is too large.
 pub fn dist() -> Result<()> {
     setup::page(engine(Link::Full))?;
-    run(&mut build()?)?;
+    run(&mut build(Link::Full)?)?;
     println!("Shrinking and compressing the engine");
     run(command(&["node", WASM_OPT, ENGINE, "--output", ENGINE]).args(PASSES))?;
     let sizes = output(&mut command(&["node", "--eval", COMPRESS, ENGINE]))

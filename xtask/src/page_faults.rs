@@ -28,9 +28,9 @@ pub fn faults(options: &[&str]) -> Result<()> {
             options.join(" ")
         ),
     };
-    setup::page(page::engine(Link::Full))?;
+    setup::page(page::engine(Link::Quick))?;
     let chromium = setup::chromium()?;
-    run(&mut page::build()?)?;
+    run(&mut page::build(Link::Quick)?)?;
     let mut tests = npm(&[
         "npx",
         "playwright",

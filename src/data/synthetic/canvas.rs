@@ -7,7 +7,7 @@ use tiny_skia::{
     RadialGradient, Rect, Shader, SpreadMode, Transform,
 };
 
-use crate::data::resize::resize;
+use autolink_kernels::rescale::rescale;
 
 /// Colour in OKLCH: lightness `[0, 1]`, chroma (0 grey, 0.2 vivid), hue in turns. Equal lightness looks equally light.
 #[derive(Clone, Copy, Debug)]
@@ -234,7 +234,7 @@ impl Canvas {
             .collect();
         let whole = [width, height];
         // Never none: the sizes are those of the canvas.
-        resize(&rgb, whole, whole, [size_px; 2])
+        rescale(&rgb, whole, whole, [size_px; 2])
             .unwrap_or_else(|| vec![0; 3 * size_px as usize * size_px as usize])
     }
 }

@@ -1,14 +1,14 @@
-//! Resizing, with one filter for all images.
+//! Rescaling of photographs, with one filter for all images. (`resize` has the resizing that the model learns through.)
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
-/// Resizes the centred part of `part_px` of an image (RGB, `[height, width, 3]`) to `[height', width', 3]`. All sizes are width, height.
+/// Rescales the centred part of `part_px` of an image (RGB, `[height, width, 3]`) to `[height', width', 3]`. All sizes are width, height.
 /// Returns none if they contradict each other or the number of bytes.
 ///
 /// The filter is Catmull-Rom, widened with the reduction so that it does not alias; one generic instance, because each is large.
-pub(super) fn resize(
+pub fn rescale(
     rgb: &[u8],
     size_px: [u32; 2],
     part_px: [u32; 2],
