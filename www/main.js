@@ -146,10 +146,12 @@ async function followLink() {
 
 /** Offers the run of the last visit, or a trained model on a first visit. */
 async function offerLastRun() {
+  const sources = currentSources;
   const models = await trainedModels();
   store.set({ models });
   await refresh();
-  if (store.state.message || store.state.step > 0 || store.state.loading) return;
+  // Whoever loaded images meanwhile has begun.
+  if (store.state.message || store.state.step > 0 || store.state.loading || currentSources !== sources) return;
   const [saved] = store.state.saves;
   if (!saved) {
     const text = "Press Play, or open a trained model.";

@@ -804,6 +804,6 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
     return { wrong, tried: configs.length, bare: bare.search };
   });
   expect(seen.wrong).toEqual([]);
-  expect(seen.tried).toBe(18);
+  expect(seen.tried).toBe(24);
   expect(seen.bare).toBe("");
 });

@@ -18,7 +18,7 @@ const PORT: u16 = 8080;
 pub enum Link {
     /// As the profile `page` says: small, and slow to build.
     Full,
-    /// Without link-time optimisation across crates: larger, for serving on this machine and for the tests.
+    /// Without link-time optimisation across crates: larger, for serving on this machine.
     Quick,
 }
 

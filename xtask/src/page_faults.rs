@@ -28,9 +28,9 @@ pub fn faults(options: &[&str]) -> Result<()> {
             options.join(" ")
         ),
     };
-    setup::page(page::engine(Link::Quick))?;
+    setup::page(page::engine(Link::Full))?;
     let chromium = setup::chromium()?;
-    run(&mut page::build(Link::Quick)?)?;
+    run(&mut page::build(Link::Full)?)?;
     let mut tests = npm(&[
         "npx",
         "playwright",

@@ -30,7 +30,7 @@ pub fn all() -> Result<()> {
     // Downloads run beside the compilation.
     let (page, (lavapipe, python)) = thread::scope(|scope| {
         let fetched = scope.spawn(|| (setup::lavapipe(), setup::python()));
-        let page = setup::page(linted(page::engine(Link::Quick)));
+        let page = setup::page(linted(page::engine(Link::Full)));
         (
             page,
             fetched.join().unwrap_or_else(|panic| resume_unwind(panic)),
@@ -81,7 +81,7 @@ pub fn all() -> Result<()> {
             ("faults", None, faults),
         ],
         vec![
-            ("page", None, linted(page::build(Link::Quick)?)),
+            ("page", None, linted(page::build(Link::Full)?)),
             ("types of the page", None, types("tsconfig.json")),
             (
                 "types of the browser tests",
