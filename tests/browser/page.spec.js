@@ -912,7 +912,7 @@ test("page answers every click during training", async ({ page }) => {
 test("no task blocks the main thread for over 50 ms in 30 s of training", async ({ page, browser }) => {
   await open(page, `${QUICK}&keypoints=5`);
   await page.waitForTimeout(1000);
-  await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline"] });
+  await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"] });
   await page.getByTestId("play").click();
   await page.waitForTimeout(30_000);
   expect(await number(page.getByTestId("step-count"))).toBeGreaterThan(50);
