@@ -15,7 +15,7 @@ pub enum Preset {
     Small,
     /// The paper's settings: these need a large GPU and hours.
     Paper,
-    /// What *quick* was before, for links that name it and as the baseline of `cargo xtask recipe`; not offered.
+    /// The preset that *quick* replaced. Links and options that name it still work; `cargo xtask recipe` compares with it.
     Tiny,
 }
 

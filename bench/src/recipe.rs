@@ -378,16 +378,12 @@ fn print(data: &str, plan: &Plan, all: &[Run]) {
         times.collect::<Vec<_>>().join(" | ")
     );
     println!("| --- | {}--- |", "--- | ".repeat(first.scores.len()));
-    for (name, _) in &plan.candidates {
+    let medians = medians(data, plan, all);
+    for (name, points) in &medians {
         let of_candidate: Vec<&&Run> = runs.iter().filter(|run| run.candidate == *name).collect();
-        let cells = (0..first.scores.len()).map(|i| {
-            let mut errors: Vec<f64> = of_candidate.iter().map(|run| run.scores[i].error).collect();
-            errors.sort_by(f64::total_cmp);
-            format!(
-                "{:.4} / {:.4}",
-                errors[errors.len() / 2],
-                errors[errors.len() - 1]
-            )
+        let cells = points.iter().enumerate().map(|(i, [_, median])| {
+            let errors = of_candidate.iter().map(|run| run.scores[i].error);
+            format!("{median:.4} / {:.4}", errors.fold(0.0, f64::max))
         });
         let steps = of_candidate.iter().filter_map(|run| run.scores.last());
         let steps: Vec<String> = steps.map(|score| score.step.to_string()).collect();
@@ -397,19 +393,24 @@ fn print(data: &str, plan: &Plan, all: &[Run]) {
             steps.join(", ")
         );
     }
-    let medians = medians(data, plan, all);
-    let Some([_, last]) = medians.first().and_then(|(_, points)| points.last()) else {
+    let Some((baseline, [_, last])) =
+        (medians.first()).and_then(|(name, points)| Some((name, points.last()?)))
+    else {
         return;
     };
-    println!(
-        "\nTime to {last:.4}, the last median of {}:\n",
-        medians[0].0
-    );
-    let first = time_to(*last, &medians[0].1);
+    println!("\nTime to {last:.4}, the last median of {baseline}:\n");
+    let reference = time_to(*last, &medians[0].1);
     for (name, points) in &medians {
-        match (time_to(*last, points), first) {
-            (Some(time), Some(first)) => {
-                println!("- {name}: {time:.0} s, {:.1} times as fast", first / time);
+        match (time_to(*last, points), reference) {
+            (Some(time), Some(reference)) => {
+                // The first score may have passed it long before.
+                let [most, least] = if time > points[0][0] {
+                    ["", ""]
+                } else {
+                    ["at most ", "at least "]
+                };
+                let ratio = reference / time;
+                println!("- {name}: {most}{time:.0} s, {least}{ratio:.1} times as fast");
             }
             _ => println!("- {name}: not reached"),
         }
@@ -469,6 +470,11 @@ mod tests {
         let [run] = &runs[..] else {
             panic!("one run");
         };
+        let [(name, points)] = &medians(PUPPETS, &plan, &runs)[..] else {
+            panic!("one curve");
+        };
+        assert_eq!((name.as_str(), points.len()), ("fast", 2));
+        assert_eq!(points[1], [run.scores[1].seconds, run.scores[1].error]);
         let [first, last] = run.scores[..] else {
             panic!("two slices");
         };

@@ -1,5 +1,5 @@
 //! The CPU's kernels, on plain slices: portable SIMD (AVX2, NEON, wasm) by pulp, on all cores natively. Where a program has no
-//! threads, as in a browser, [`Workers`] share the convolutions. `tests/ops.rs` compares all kernels with their references.
+//! threads, as in a browser, [`Workers`] share the convolutions. [`rescale`] is for photographs. `tests/ops.rs` compares all kernels with their references.
 
 pub mod adamw;
 pub mod conv;

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
+import { FEW, QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
 
 /** A quick run of few keypoints. */
 const FIVE = `${QUICK}&keypoints=5`;
@@ -311,6 +311,36 @@ test("files dropped during a load are added after it", async ({ page }) => {
   await expect(id("images-count")).toHaveText("400");
   await page.waitForTimeout(1000);
   await expect(id("images-count")).toHaveText("400");
+});
+
+test("an offer that comes late does not replace the message of dropped images", async ({ page }) => {
+  let release = () => {};
+  const held = new Promise((resolve) => (release = () => resolve(undefined)));
+  await page.route("**/models/index.json", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await open(page, FIVE);
+  const id = at(page);
+  await dropAtOnce(page, [pictures(6)]);
+  await expect(id("images-count")).toHaveText("6");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
+  const answered = page.waitForResponse("**/models/index.json");
+  release();
+  await answered;
+  await page.waitForTimeout(500);
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
+});
+
+test("link that names the former preset opens its settings", async ({ page }) => {
+  await open(page, `${FEW}&preset=tiny`);
+  const id = at(page);
+  await expect(id("preset")).toHaveValue("tiny");
+  await expect(id("size")).toHaveValue("64");
+  await expect(id("start-steps")).toHaveValue("0");
+  await open(page, FEW);
+  await expect(id("preset")).toHaveValue("quick");
+  await expect(id("size")).toHaveValue("48");
 });
 
 test("files dropped while a sample loads are added to it or replace it", async ({ page }) => {

@@ -22,6 +22,20 @@ export const FEW = "?backend=cpu&count=40";
 /** Address of a run whose steps take milliseconds. */
 export const QUICK = `${FEW}&size=32&width=4&loss=pixel&batch=2`;
 
+/** Stages of the flow; their canvases have the test ids `flow-image` and so on. */
+export const STAGES = [
+  "image",
+  "heatmaps",
+  "keypoints",
+  "edge-map",
+  "mask",
+  "masked",
+  "reconstruction",
+  "without-keypoints",
+  "difference",
+  "skeleton",
+];
+
 /** Opens the page and waits for the puppets, which it loads by itself.
  * @param {import("@playwright/test").Page} page
  * @param {string} query An address of the page, or the part of it that says what is to be loaded.

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, at, boxOf, number, open, playTo, root, sixty, violations } from "./helpers.js";
+import { FEW, QUICK, STAGES, at, boxOf, number, open, playTo, root, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -67,19 +67,7 @@ async function settled(page) {
  * @param {import("@playwright/test").Page} page
  */
 async function stages(page) {
-  const names = [
-    "image",
-    "heatmaps",
-    "keypoints",
-    "edge-map",
-    "mask",
-    "masked",
-    "reconstruction",
-    "without-keypoints",
-    "difference",
-    "skeleton",
-  ];
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
+  return Object.fromEntries(await Promise.all(STAGES.map(async (name) => [name, await pixels(page.getByTestId(`flow-${name}`))])));
 }
 
 test("stages show the tensors of the selected image", async ({ page }) => {
