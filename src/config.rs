@@ -327,7 +327,7 @@ settings! {
         "Side of the square images that the network sees. Doubling it takes four times as long.";
     width "Network width" 4.0..=64.0 step Some(1.0), unit "channels", paper 64.0, live false:
         "Channels of the first layer. Below 16, keypoints tend to jitter. Doubling it takes four times as long.";
-    decoder_share "Decoder width" 0.25..=1.0 step Some(0.25), unit "of the network width", paper 1.0, live false:
+    decoder_share "Decoder width" 0.25..=1.0 step Some(0.25), unit "× the network width", paper 1.0, live false:
         "Width of the network that reconstructs the image. It does most of the model's arithmetic, so a narrower one makes steps quicker.";
     batch "Batch size" 1.0..=256.0 step Some(1.0), unit "images", paper 64.0, live false:
         "Images per step. Larger batches train more steadily, but each step takes longer.";
@@ -355,7 +355,7 @@ settings! {
         "Brightness of every edge before training. Bright edges move keypoints from the first step; faint edges give a sparser skeleton.";
     start_steps "Start phase" 0.0..=10000.0 step Some(1.0), unit "steps", paper 0.0, live false:
         "At first, keypoints are pulled apart, so that they do not start as one heap. The pull fades over this many steps.";
-    start_boost "Learning-rate boost" 1.0..=10.0 step None, unit "times at the start", paper 1.0, live false:
+    start_boost "Learning-rate boost" 1.0..=10.0 step None, unit "", paper 1.0, live false:
         "Factor of the learning rate at the first step. It falls to 1 during the start phase.";
 }
 
