@@ -95,6 +95,7 @@ async function startNow() {
   }
   if (kept) await configure(kept);
   const startsByItself = !hasFollowedLink && (await followLink());
+  const hasNewImages = pendingLoad !== null;
   const all = pendingLoad ? [...(pendingLoad.adds ? currentSources : []), pendingLoad.source] : currentSources;
   const removed = pendingLoad && !pendingLoad.adds ? [] : removedImages;
   pendingLoad = null;
@@ -105,7 +106,7 @@ async function startNow() {
   const saved = run.savedStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
   if (inMemory) await restoreRun({ run, ...inMemory, sources: currentSources, removedImages, model: "" });
   else if (saved) await openStored(saved, true);
-  else if (!isRestart) await offerLastRun();
+  else if (!isRestart && !hasNewImages) await offerLastRun(all);
   const resumesNow = (inMemory || saved) && resumes && store.state.step > 0;
   if ((resumesNow || startsByItself) && !store.state.isPlaying) transport.toggle();
 }
@@ -144,14 +145,14 @@ async function followLink() {
   return link.start;
 }
 
-/** Offers the run of the last visit, or a trained model on a first visit. */
-async function offerLastRun() {
-  const sources = currentSources;
+/** Offers the run of the last visit, or a trained model on a first visit.
+ * @param {(protocol.Source | NamedFile[])[]} sources What the page opened with: whoever loaded other images meanwhile has begun.
+ */
+async function offerLastRun(sources) {
   const models = await trainedModels();
   store.set({ models });
   await refresh();
-  // Whoever loaded images meanwhile has begun.
-  if (store.state.message || store.state.step > 0 || store.state.loading || currentSources !== sources) return;
+  if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
   const [saved] = store.state.saves;
   if (!saved) {
     const text = "Press Play, or open a trained model.";
@@ -617,12 +618,16 @@ function restoreReplacedRun(replaced) {
   });
 }
 
+/** @param {(protocol.Source | NamedFile[])[]} sources */
+function isCurrent(sources) {
+  return sources.length === currentSources.length && sources.every((source, index) => source === currentSources[index]);
+}
+
 /** Opens a run from memory, with its images.
  * @param {ReplacedRun} replaced
  */
 async function restoreRun({ run, step, file, sources, removedImages, model }) {
-  const isSame = sources.length === currentSources.length && sources.every((source, index) => source === currentSources[index]);
-  if (!isSame) for (const [index, source] of sources.entries()) await load(source, index > 0);
+  if (!isCurrent(sources)) for (const [index, source] of sources.entries()) await load(source, index > 0);
   if (JSON.stringify(store.state.removedImages) !== JSON.stringify(removedImages)) await removeImages(removedImages);
   await attempt(async (engine) => {
     await engine.resume(file);

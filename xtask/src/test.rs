@@ -69,7 +69,7 @@ pub fn all() -> Result<()> {
     let tests = cargo_test(&[PRODUCT, &["--no-fail-fast"]].concat());
     let tests_of_xtask = cargo_test(XTASK);
     // The GPU kernels once more, with every index into a buffer checked.
-    let mut checked = cargo_test(&["--test", "ops", "gpu"]);
+    let mut checked = cargo_test(&[PRODUCT, &["--test", "ops", "gpu"]].concat());
     checked.env("AUTOLINK_CHECKED", "1");
     let faults = linted(xtask(&["faults", "--saves", "20"])?);
     let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
