@@ -61,8 +61,7 @@ fn is_checked() -> bool {
     std::env::var_os("AUTOLINK_CHECKED").is_some()
 }
 
-/// Opens a GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers,
-/// as they do in one stage of `cargo xtask test`.
+/// Opens a GPU, or lavapipe, which plays one. With AUTOLINK_CHECKED its kernels count indices that lie outside of their buffers.
 fn gpu() -> Option<Device> {
     let gpu = needs::gpu()?;
     device::check_bounds(&gpu, is_checked());
@@ -103,6 +102,23 @@ fn gpu_as(adapter: AdapterProperties) -> Option<Device> {
 
 fn cpu() -> Device {
     Device::flex().autodiff()
+}
+
+/// Runs the tests of the GPU once more, in a process of their own, with every index into a buffer checked.
+#[test]
+fn kernels_stay_inside_their_buffers() {
+    if needs::gpu().is_none() {
+        return;
+    }
+    let this = std::env::current_exe().expect("the path of this program");
+    let checked = std::process::Command::new(this)
+        .arg("gpu")
+        .env("AUTOLINK_CHECKED", "1")
+        .output()
+        .expect("this program starts");
+    let output = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{output}");
+    assert!(!output.contains("running 0 tests"), "{output}");
 }
 
 #[test]

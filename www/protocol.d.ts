@@ -321,7 +321,7 @@ export type Finding = {
 /**
  * The kind of issue.
  */
-trouble: Issue, 
+issue: Issue, 
 /**
  * The keypoints concerned, by number from 0; empty if the issue concerns the whole run.
  */
@@ -329,7 +329,7 @@ keypoints: Array<number>,
 /**
  * The measurement, as a sentence.
  */
-says: string, 
+message: string, 
 /**
  * A suggestion, in sentences.
  */

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::conv::{self, OUTPUTS, Shape, stride2};
+use super::Shape;
+use super::conv::{self, OUTPUTS, stride2};
 
 /// Kernel size and stride of a convolution with padding 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

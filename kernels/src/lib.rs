@@ -22,6 +22,9 @@ use rayon::prelude::*;
 
 use job::ConvJob;
 
+/// `[batch, channels, height, width]`
+pub type Shape = [usize; 4];
+
 /// Runs convolutions on other cores that share no memory with this thread. A browser's are in `src/web/cores.rs`.
 pub trait Workers {
     /// Runs a convolution, with the result of [`ConvJob::run`] bit for bit. Returns `None` to have it run on this thread: if no worker

@@ -1,7 +1,7 @@
 //! Batch normalisation and LeakyReLU on the CPU, in as few passes over memory as possible: three forward (mean, variance, output) and
 //! two backward.
 
-use super::conv::Shape;
+use super::Shape;
 use super::{for_each_piece, map_indices};
 
 /// Iterates over the planes `[H,W]` of a channel.

@@ -286,7 +286,7 @@ fn budget() -> u64 {
 }
 
 /// One image of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pick {
     /// Index of the image, below N.
     pub index: usize,

@@ -121,7 +121,12 @@ impl Perceptual {
     ///
     /// `[B,3,S,S]` in `[-1, 1]` both -> `[1]`. No gradient reaches `images`. See `tests/parity.rs`.
     pub fn loss(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Tensor<1> {
-        self.block_losses(reconstruction, images)
+        self.loss_to(reconstruction, self.features(images.without_autodiff()))
+    }
+
+    /// Returns the loss as [`Perceptual::loss`] does, from [`Perceptual::features`] of the images.
+    pub(crate) fn loss_to(&self, reconstruction: Tensor<4>, wanted: Vec<Tensor<4>>) -> Tensor<1> {
+        self.distances(reconstruction, wanted)
             .into_iter()
             .reduce(|sum, l1| sum + l1)
             .expect("at least one block")
@@ -129,9 +134,12 @@ impl Perceptual {
 
     /// Returns the mean absolute difference of each block's features, `[1]` each. See `tests/parity.rs`.
     pub fn block_losses(&self, reconstruction: Tensor<4>, images: Tensor<4>) -> Vec<Tensor<1>> {
-        let wanted = self.features(images.without_autodiff());
-        let found = self.features(reconstruction);
-        found
+        self.distances(reconstruction, self.features(images.without_autodiff()))
+    }
+
+    /// Returns the mean absolute difference of each block's features from those `wanted`, `[1]` each.
+    fn distances(&self, reconstruction: Tensor<4>, wanted: Vec<Tensor<4>>) -> Vec<Tensor<1>> {
+        self.features(reconstruction)
             .into_iter()
             .zip(wanted)
             .map(|(found, wanted)| {
@@ -141,8 +149,17 @@ impl Perceptual {
             .collect()
     }
 
-    /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`.
-    fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
+    /// Returns the shape `[C,size/2^k,size/2^k]` of the features of each block k.
+    pub(crate) fn shapes(&self) -> Vec<[usize; 3]> {
+        let shape = |(k, block): (usize, &Vec<(Tensor<4>, Tensor<1>)>)| {
+            let [channels] = block.last().expect("convolutions").1.dims();
+            [channels, self.size >> k, self.size >> k]
+        };
+        self.blocks.iter().enumerate().map(shape).collect()
+    }
+
+    /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`, of images `[B,3,S,S]` in `[-1, 1]`.
+    pub(crate) fn features(&self, images: Tensor<4>) -> Vec<Tensor<4>> {
         let is_autodiff = images.device().is_autodiff();
         let mut x = ops::resize(images - constant(&self.mean, is_autodiff), self.size);
         let mut features = Vec::with_capacity(self.blocks.len());

@@ -18,12 +18,10 @@ pub struct PreviewStats {
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Finding {
     /// The kind of issue.
-    #[serde(rename = "trouble")]
     pub issue: Issue,
     /// The keypoints concerned, by number from 0; empty if the issue concerns the whole run.
     pub keypoints: Vec<usize>,
     /// The measurement, as a sentence.
-    #[serde(rename = "says")]
     pub message: String,
     /// A suggestion, in sentences.
     pub remedy: String,

@@ -3,6 +3,7 @@
 mod adamw;
 pub mod diagnosis;
 mod snapshot;
+mod targets;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -15,10 +16,11 @@ pub use adamw::AdamW;
 pub use snapshot::{Snapshot, Snapshots};
 
 use crate::config::{Config, LossKind};
-use crate::data::{Batches, BatchesPosition, Dataset, block_mask};
+use crate::data::{Batches, BatchesPosition, Dataset, Pick, block_mask};
 use crate::error::{Error, Result};
 use crate::loss::{Perceptual, pixel};
 use crate::model::{AutoLink, EdgeMapParams};
+use targets::Targets;
 
 /// A run: model, optimiser and the random streams of batches and masks. See `tests/model.rs`.
 pub struct Trainer {
@@ -27,7 +29,7 @@ pub struct Trainer {
     device: Device,
     model: AutoLink,
     optimizer: AdamW,
-    perceptual: Option<Perceptual>,
+    perceptual: Option<(Perceptual, Targets)>,
     batches: Batches,
     masks: ChaCha8Rng,
     seeding: Seeding,
@@ -147,7 +149,7 @@ impl Trainer {
             seeding,
             config: config.clone(),
             device,
-            perceptual,
+            perceptual: perceptual.map(|vgg| (vgg, Targets::new(images, config.flip))),
             step: 0,
         })
     }
@@ -212,6 +214,7 @@ impl Trainer {
             let mask = block_mask(&mut self.masks, micro_batch, mask_grid, mask_ratio);
             let mask = TensorData::new(mask, [micro_batch, 1, mask_grid, mask_grid]);
             let (part_loss, part_gradients) = self.gradients(
+                &picks,
                 Tensor::from_data(images, &self.device),
                 Tensor::from_data(mask, &self.device),
                 1.0 / parts as f64,
@@ -230,9 +233,10 @@ impl Trainer {
 
     /// Returns the loss of a micro-batch times `share`, `[1]`, and its gradients. Updates the running statistics of the batch norms.
     ///
-    /// `images` `[B,3,S,S]` in `[-1, 1]` and `mask` `[B,1,g,g]` are on an autodiff device.
+    /// `images` `[B,3,S,S]` in `[-1, 1]`, which are `picks` of the dataset, and `mask` `[B,1,g,g]` are on an autodiff device.
     fn gradients(
-        &self,
+        &mut self,
+        picks: &[Pick],
         images: Tensor<4>,
         mask: Tensor<4>,
         share: f64,
@@ -240,9 +244,10 @@ impl Trainer {
         let output = self
             .model
             .forward(images.clone(), mask, self.edge_map_params());
-        let loss = match &self.perceptual {
-            Some(perceptual) if self.config.loss == LossKind::Perceptual => {
-                perceptual.loss(output.reconstruction, images)
+        let loss = match &mut self.perceptual {
+            Some((perceptual, targets)) if self.config.loss == LossKind::Perceptual => {
+                let wanted = targets.features(perceptual, picks, images.without_autodiff());
+                perceptual.loss_to(output.reconstruction, wanted)
             }
             _ => pixel::pixel_loss(output.reconstruction, images),
         } * share;

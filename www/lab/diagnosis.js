@@ -37,7 +37,7 @@ export function openHealth(store, root) {
     summary.textContent = text;
     summary.hidden = !text;
     list.replaceChildren(
-      ...findings.map(({ trouble: issue, says: message, remedy }) => {
+      ...findings.map(({ issue, message, remedy }) => {
         const item = document.createElement("li");
         item.dataset.issue = issue;
         const what = Object.assign(document.createElement("b"), { textContent: message });

@@ -25,21 +25,39 @@ const XTASK: &[&str] = &["--package", "xtask"];
 /// Something cannot be set up, or a check or test failed.
 pub fn all() -> Result<()> {
     let mut report = Report::default();
-    let start = Instant::now();
     setup::rust_components()?;
-    // Downloads run beside the compilation.
-    let (page, (lavapipe, python)) = thread::scope(|scope| {
-        let fetched = scope.spawn(|| (setup::lavapipe(), setup::python()));
-        let page = setup::page(linted(page::engine(Link::Full)));
+    // Either side leaves a core idle at times.
+    let (page, require) = thread::scope(|scope| {
+        let page = scope.spawn(|| {
+            let start = Instant::now();
+            (
+                setup::page(linted(page::engine(Link::Full))),
+                start.elapsed(),
+            )
+        });
+        let require = rust(&mut report);
         (
-            page,
-            fetched.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            page.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            require,
         )
     });
+    let (page, time) = page;
+    report
+        .times
+        .push(("tools and engine of the page, beside all of these", time));
     page?;
-    let chromium = setup::chromium()?;
+    browser(&mut report, &require?)?;
+    report.close()
+}
+
+/// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
+fn rust(report: &mut Report) -> Result<String> {
+    let start = Instant::now();
+    let (lavapipe, python) = (setup::lavapipe(), setup::python());
     let require = required(lavapipe, python, Path::new("../shared").is_dir());
-    report.times.push(("set-up", start.elapsed()));
+    report
+        .times
+        .push(("downloads for the tests", start.elapsed()));
 
     report.stage(
         "format",
@@ -67,42 +85,34 @@ pub fn all() -> Result<()> {
         test
     };
     let tests = cargo_test(&[PRODUCT, &["--no-fail-fast"]].concat());
-    let tests_of_xtask = cargo_test(XTASK);
-    // The GPU kernels once more, with every index into a buffer checked.
-    let mut checked = cargo_test(&[PRODUCT, &["--test", "ops", "gpu"]].concat());
-    checked.env("AUTOLINK_CHECKED", "1");
-    let faults = linted(xtask(&["faults", "--saves", "20"])?);
+    report.stage("Rust tests", Some(cargo_totals), tests)?;
+    report.stage("tests of xtask", Some(cargo_totals), cargo_test(XTASK))?;
+    report.stage("faults", None, linted(xtask(&["faults", "--saves", "20"])?))?;
+    Ok(require)
+}
+
+/// Builds, checks and tests the page.
+fn browser(report: &mut Report, require: &str) -> Result<()> {
+    let chromium = setup::chromium()?;
     let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
-    // Most of them keep one core busy.
-    let succeeded = report.side_by_side(
-        vec![
-            ("Rust tests", Some(cargo_totals as Reader), tests),
-            ("tests of xtask", Some(cargo_totals), tests_of_xtask),
-            ("faults", None, faults),
-        ],
-        vec![
-            ("page", None, linted(page::build(Link::Full)?)),
-            ("types of the page", None, types("tsconfig.json")),
-            (
-                "types of the browser tests",
-                None,
-                types("tests/browser/tsconfig.json"),
-            ),
-            ("lints of the page", None, npm(&["npx", "biome", "check"])),
-            ("kernels with checked indices", Some(cargo_totals), checked),
-        ],
+    report.stage("types of the page", None, types("tsconfig.json"))?;
+    report.stage(
+        "types of the browser tests",
+        None,
+        types("tests/browser/tsconfig.json"),
     )?;
-    if succeeded.contains(&"page") {
-        let mut browser = npm(&["npx", "playwright", "test"]);
-        if let Some(chromium) = chromium {
-            browser.env("CHROME", chromium);
-        }
-        browser.env(REQUIRE, &require);
-        report.stage("browser tests", Some(playwright_totals), browser)?;
-    } else {
+    report.stage("lints of the page", None, npm(&["npx", "biome", "check"]))?;
+    if !report.stage("page", None, linted(page::build(Link::Full)?))? {
         println!("\nThe browser tests did not run, because the page did not build.");
+        return Ok(());
     }
-    report.close()
+    let mut browser = npm(&["npx", "playwright", "test"]);
+    if let Some(chromium) = chromium {
+        browser.env("CHROME", chromium);
+    }
+    browser.env(REQUIRE, require);
+    report.stage("browser tests", Some(playwright_totals), browser)?;
+    Ok(())
 }
 
 /// The variable that names what was set up, so that a test that lacks it fails instead of being skipped; see `tests/needs/mod.rs`.
@@ -156,101 +166,42 @@ struct Report {
     failed_stages: Vec<&'static str>,
 }
 
-/// A check or a test runner: its name, how its output is counted, and its command.
-type Stage = (&'static str, Option<Reader>, Command);
-
-/// The result of a stage.
-struct Outcome {
-    name: &'static str,
-    totals: Totals,
-    succeeded: bool,
-    time: Duration,
-}
-
-/// Runs one stage, and passes on each line of its output.
-fn run_stage((name, reader, mut command): Stage, print: &mut dyn FnMut(String)) -> Result<Outcome> {
-    let shown = shown(&command);
-    print(format!("\n=== {name}: {shown}"));
-    let start = Instant::now();
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("`{shown}` did not start"))?;
-    let output = child.stdout.take().context("the stage has no output")?;
-    let mut totals = Totals::default();
-    for line in BufReader::new(output).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        if let Some(reader) = reader {
-            totals += reader(&line);
-        }
-        print(line);
-    }
-    let succeeded = child.wait()?.success();
-    if !succeeded {
-        // A check, or a runner that failed before it counted.
-        totals.failed = totals.failed.max(1);
-    }
-    let time = start.elapsed();
-    let outcome = if succeeded { "passed" } else { "FAILED" };
-    print(format!(
-        "=== {name}: {outcome} after {:.1} s",
-        time.as_secs_f64()
-    ));
-    Ok(Outcome {
-        name,
-        totals,
-        succeeded,
-        time,
-    })
-}
-
 impl Report {
-    /// Runs one stage, and prints its output.
+    /// Runs one stage: a check or a test runner, whose closing lines `reader` counts. Returns whether it passed.
     fn stage(
         &mut self,
         name: &'static str,
         reader: Option<Reader>,
-        command: Command,
-    ) -> Result<()> {
-        let outcome = run_stage((name, reader, command), &mut |line| println!("{line}"))?;
-        self.add(outcome);
-        Ok(())
-    }
-
-    /// Runs two rows of stages at the same time; the output of the second row is printed after that of the first. Returns the names of
-    /// the stages that passed.
-    fn side_by_side(&mut self, first: Vec<Stage>, second: Vec<Stage>) -> Result<Vec<&'static str>> {
-        let run_all = |stages: Vec<Stage>, print: &mut dyn FnMut(String)| {
-            let run = |stage| run_stage(stage, print);
-            stages.into_iter().map(run).collect::<Result<Vec<_>>>()
-        };
-        let (first, second, output) = thread::scope(|scope| {
-            let second = scope.spawn(|| {
-                let mut output = Vec::new();
-                let outcomes = run_all(second, &mut |line| output.push(line));
-                (outcomes, output)
-            });
-            let first = run_all(first, &mut |line| println!("{line}"));
-            let (second, output) = second.join().unwrap_or_else(|panic| resume_unwind(panic));
-            (first, second, output)
-        });
-        println!("{}", output.join("\n"));
-        let mut succeeded = Vec::new();
-        for outcome in first?.into_iter().chain(second?) {
-            if outcome.succeeded {
-                succeeded.push(outcome.name);
+        mut command: Command,
+    ) -> Result<bool> {
+        let shown = shown(&command);
+        println!("\n=== {name}: {shown}");
+        let start = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("`{shown}` did not start"))?;
+        let output = child.stdout.take().context("the stage has no output")?;
+        let mut totals = Totals::default();
+        for line in BufReader::new(output).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            if let Some(reader) = reader {
+                totals += reader(&line);
             }
-            self.add(outcome);
+            println!("{line}");
         }
+        let succeeded = child.wait()?.success();
+        if !succeeded {
+            // A check, or a runner that failed before it counted.
+            totals.failed = totals.failed.max(1);
+            self.failed_stages.push(name);
+        }
+        let time = start.elapsed();
+        let outcome = if succeeded { "passed" } else { "FAILED" };
+        println!("=== {name}: {outcome} after {:.1} s", time.as_secs_f64());
+        self.totals += totals;
+        self.times.push((name, time));
         Ok(succeeded)
-    }
-
-    fn add(&mut self, outcome: Outcome) {
-        if !outcome.succeeded {
-            self.failed_stages.push(outcome.name);
-        }
-        self.totals += outcome.totals;
-        self.times.push((outcome.name, outcome.time));
     }
 
     fn close(self) -> Result<()> {

@@ -4,9 +4,10 @@ use pulp::Arch;
 
 use super::super::for_each_piece;
 use super::super::winograd::{self, WINDOW};
+use super::images_per_group;
 use super::planes::{Planes, Windows};
 use super::shifted_sum::{ShiftedSum, Untransform, pack};
-use super::{Shape, images_per_group};
+use crate::Shape;
 
 /// 3x3 convolution with padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,3,3]`, `bias` `[O]` -> `[B,O,H,W]`.
 pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {

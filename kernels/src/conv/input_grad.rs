@@ -1,7 +1,7 @@
 //! The input gradient of the 3x3 convolution.
 
-use super::Shape;
 use super::forward::convolve;
+use crate::Shape;
 
 /// Input gradient of [`forward`](super::forward()): `dy` `[B,O,H,W]`, `weight` `[O,I,3,3]` -> `[B,I,H,W]`.
 ///

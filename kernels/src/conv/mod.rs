@@ -17,6 +17,7 @@ pub use forward::forward;
 pub use input_grad::input_grad;
 pub use weight_grad::weight_grad;
 
+use super::Shape;
 use super::norm::sums;
 use super::winograd::TILE;
 
@@ -28,9 +29,6 @@ const SLACK: usize = 64;
 const CACHE_VALUES: usize = 32 * 1024;
 /// Pixels that a pass should have at least, so that loading its weights pays.
 const MIN_PASS_PIXELS: usize = 96;
-
-/// `[batch, channels, height, width]`
-pub type Shape = [usize; 4];
 
 /// The number of images that are laid out one below the other, so that small ones fill vectors, and four cores have some each.
 ///

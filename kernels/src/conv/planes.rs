@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::super::winograd::{self, TILE, WINDOW};
-use super::{SLACK, Shape};
+use super::SLACK;
+use crate::Shape;
 
 /// The layout of a plane in its signal.
 #[derive(Clone, Copy)]

@@ -5,10 +5,10 @@
 use pulp::Arch;
 
 use super::super::{for_each_piece, map_indices};
-use super::Shape;
 use super::planes::{Layout, PHASES, Planes};
 use super::shifted_sum::{ShiftedSum, pack};
 use super::weight_grad::correlate;
+use crate::Shape;
 
 /// 4x4 convolution with stride 2 and padding 1: `x` `[B,I,H,W]`, `weight` `[O,I,4,4]`, `bias` `[O]` -> `[B,O,H/2,W/2]`.
 pub fn forward(x: &[f32], shape: Shape, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {

@@ -5,7 +5,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::super::winograd::{self, WINDOW};
 use super::super::{for_each_piece, map_indices};
 use super::planes::{Planes, Tiles, Windows};
-use super::{OUTPUTS, Shape, images_per_group};
+use super::{OUTPUTS, images_per_group};
+use crate::Shape;
 
 /// Output channels that share a load of the input. A browser has no fused multiply-add, so that a product needs a register of its own,
 /// and V8 reserves one.
