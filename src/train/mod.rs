@@ -195,7 +195,8 @@ impl Trainer {
         }
     }
 
-    /// Trains one step on the next batch of `dataset`. See `tests/model.rs`.
+    /// Trains one step on the next batch of `dataset`, which must be the same at every step: VGG16's features of its images are kept.
+    /// See `tests/model.rs`.
     pub fn step(&mut self, dataset: &Dataset) -> StepOutput {
         let Config {
             batch,

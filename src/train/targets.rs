@@ -15,12 +15,13 @@ const BUDGET: usize = if cfg!(target_family = "wasm") {
     512 << 20
 };
 
-/// The features of the images that were in a batch before. They are kept on the CPU only, and only if those of all images fit into
-/// [`BUDGET`]. The loss stays the same bit for bit: no convolution mixes images. See this module's test.
+/// The features of the images that were in a batch before: neither VGG16 nor the images change. They are kept on the CPU only, and only
+/// if those of all images fit into [`BUDGET`]. The loss stays the same bit for bit, because no convolution mixes images; see this
+/// module's test.
 pub(super) struct Targets {
     /// Each image with its features, `[C,h,w]` of each block one after another.
     kept: HashMap<Pick, Vec<f32>>,
-    /// Images that may occur, the mirrored ones counted apart.
+    /// Number of images that can occur; a mirrored image counts as one more.
     images: usize,
 }
 
@@ -59,7 +60,9 @@ impl Targets {
                 let data = block.into_data().try_into_vec::<f32>().expect("float32");
                 let pieces = data.chunks_exact(data.len() / missing.len());
                 for (i, piece) in missing.iter().zip(pieces) {
-                    self.kept.entry(picks[*i]).or_default().extend(piece);
+                    let features = self.kept.entry(picks[*i]);
+                    let empty = || Vec::with_capacity(bytes / size_of::<f32>());
+                    features.or_insert_with(empty).extend(piece);
                 }
             }
         }

@@ -76,27 +76,10 @@ fn work() -> Result<()> {
     }
 }
 
-/// Settings of the release profile for the library and the benchmark, on top of the profile of the tests, which has all dependencies
-/// built already, the ones that compute optimised. With the checks of the tests, a step on the CPU takes twice as long.
-const FAST: [&str; 3] = [
-    "opt-level=3",
-    "overflow-checks=false",
-    "debug-assertions=false",
-];
-
-/// Makes the command that runs the native program of the benchmark.
+/// Makes the command that runs the native program of the benchmark, built as the product is.
 fn native_bench() -> Command {
-    let mut bench = command(&["cargo", "run"]);
-    for setting in FAST {
-        for package in ["autolink", "autolink-bench"] {
-            bench.args([
-                "--config",
-                &format!("profile.dev.package.{package}.{setting}"),
-            ]);
-        }
-    }
-    bench.args(["--package", "autolink-bench", "--"]);
-    bench
+    let package = ["--release", "--package", "autolink-bench", "--"];
+    command(&[&["cargo", "run"][..], &package].concat())
 }
 
 /// Runs the benchmark, see `bench/src/main.rs`.

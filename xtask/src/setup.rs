@@ -56,7 +56,11 @@ fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     Ok(result)
 }
 
-fn node() -> Result<()> {
+/// Checks that Node is there, with npm.
+///
+/// # Errors
+/// It is missing or too old.
+pub fn node() -> Result<()> {
     let Some(version) = output(&mut command(&["node", "--version"])) else {
         bail!("Node is missing: install Node {NODE} or newer, with npm.");
     };
@@ -77,7 +81,10 @@ fn node() -> Result<()> {
 }
 
 /// Checks the weights of the perceptual loss, which are part of the repository: damaged ones would train nonsense.
-fn weights() -> Result<()> {
+///
+/// # Errors
+/// A file is missing or damaged.
+pub fn weights() -> Result<()> {
     let sums = fs::read_to_string("weights/SHA256SUMS").context("weights/SHA256SUMS is missing")?;
     for line in sums.lines() {
         let (expected, name) = line

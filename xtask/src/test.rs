@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use crate::page::{self, Link};
-use crate::process::{command, npm, shown};
+use crate::process::{command, npm, run, shown};
 use crate::setup;
 
 /// All packages but xtask, which is tested separately: its dependencies turn on features that would rebuild the engine's.
@@ -26,27 +26,28 @@ const XTASK: &[&str] = &["--package", "xtask"];
 pub fn all() -> Result<()> {
     let mut report = Report::default();
     setup::rust_components()?;
-    // Either side leaves a core idle at times.
-    let (page, require) = thread::scope(|scope| {
+    setup::node()?;
+    setup::weights()?;
+    // They run side by side, because each leaves a core idle at times.
+    let ((page, time), require) = thread::scope(|scope| {
         let page = scope.spawn(|| {
             let start = Instant::now();
-            (
-                setup::page(linted(page::engine(Link::Full))),
-                start.elapsed(),
-            )
+            let engine = || linted(page::engine(Link::Full));
+            let page = setup::page(engine()).and_then(|()| run(&mut engine()));
+            (page, start.elapsed())
         });
         let require = rust(&mut report);
-        (
-            page.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            require,
-        )
+        let page = page.join().unwrap_or_else(|panic| resume_unwind(panic));
+        (page, require)
     });
-    let (page, time) = page;
-    report
-        .times
-        .push(("tools and engine of the page, beside all of these", time));
-    page?;
-    browser(&mut report, &require?)?;
+    let name = "set-up of the page, beside the stages above";
+    report.times.push((name, time));
+    let page = report.attempt(name, page);
+    let require = report.attempt("set-up of the tests", require);
+    if let (Some(()), Some(require)) = (page, require) {
+        let browser = browser(&mut report, &require);
+        report.attempt("set-up of the browser tests", browser);
+    }
     report.close()
 }
 
@@ -68,7 +69,6 @@ fn rust(report: &mut Report) -> Result<String> {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
     }
-    report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
     let build = [&["cargo", "test"], PRODUCT, &["--no-run"]].concat();
     report.stage(
         "lints, and build of the Rust tests",
@@ -94,6 +94,7 @@ fn rust(report: &mut Report) -> Result<String> {
 /// Builds, checks and tests the page.
 fn browser(report: &mut Report, require: &str) -> Result<()> {
     let chromium = setup::chromium()?;
+    report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
     let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
     report.stage("types of the page", None, types("tsconfig.json"))?;
     report.stage(
@@ -167,6 +168,17 @@ struct Report {
 }
 
 impl Report {
+    /// Returns what a part of the run gave. One that could not be set up counts as a failed stage, so that the others are reported.
+    fn attempt<T>(&mut self, name: &'static str, result: Result<T>) -> Option<T> {
+        result
+            .inspect_err(|error| {
+                println!("\n=== {name}: FAILED: {error:#}");
+                self.failed_stages.push(name);
+                self.totals.failed += 1;
+            })
+            .ok()
+    }
+
     /// Runs one stage: a check or a test runner, whose closing lines `reader` counts. Returns whether it passed.
     fn stage(
         &mut self,
