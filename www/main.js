@@ -106,7 +106,7 @@ async function startNow() {
   const saved = run.savedStep > 0 ? store.state.saves.find(({ id }) => id === run.id) : undefined;
   if (inMemory) await restoreRun({ run, ...inMemory, sources: currentSources, removedImages, model: "" });
   else if (saved) await openStored(saved, true);
-  else if (!isRestart && !hasNewImages) await offerLastRun(all);
+  else if (!isRestart) await offerLastRun(hasNewImages ? [] : all);
   const resumesNow = (inMemory || saved) && resumes && store.state.step > 0;
   if ((resumesNow || startsByItself) && !store.state.isPlaying) transport.toggle();
 }
@@ -145,8 +145,9 @@ async function followLink() {
   return link.start;
 }
 
-/** Offers the run of the last visit, or a trained model on a first visit.
- * @param {(protocol.Source | NamedFile[])[]} sources What the page opened with: whoever loaded other images meanwhile has begun.
+/** Lists the stored runs and the trained models. Offers the run of the last visit, or a trained model on a first visit, unless a person
+ * has loaded images meanwhile.
+ * @param {(protocol.Source | NamedFile[])[]} sources What the page opened by itself; empty if a person was quicker.
  */
 async function offerLastRun(sources) {
   const models = await trainedModels();

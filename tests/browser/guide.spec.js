@@ -332,6 +332,23 @@ test("an offer that comes late does not replace the message of dropped images", 
   await expect(id("message")).toHaveText("Ready. Press Play to train.");
 });
 
+test("images dropped before the engine is loaded get no offer, and trained models and runs are listed", async ({ page }) => {
+  let release = () => {};
+  const held = new Promise((resolve) => (release = () => resolve(undefined)));
+  await page.route("**/worker_bg.wasm", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(FIVE);
+  const id = at(page);
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "starting");
+  await dropAtOnce(page, [pictures(6)]);
+  release();
+  await expect(id("images-count")).toHaveText("6");
+  await expect(page.locator("#trained-models-list > li")).not.toHaveCount(0);
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
+});
+
 test("link that names the former preset opens its settings", async ({ page }) => {
   await open(page, `${FEW}&preset=tiny`);
   const id = at(page);
