@@ -34,8 +34,8 @@ impl Targets {
         }
     }
 
-    /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`, of a batch `images` `[B,3,S,S]` in `[-1, 1]`, which are `picks`
-    /// of the dataset.
+    /// Returns the features of each block k, `[B,C,size/2^k,size/2^k]`, of a batch. `images` `[B,3,S,S]` in `[-1, 1]` are the `picks` that
+    /// the dataset gathered.
     pub(super) fn features(
         &mut self,
         perceptual: &Perceptual,
