@@ -1,4 +1,4 @@
-// Browser tests against `dist`, as `cargo xtask test` builds it. By hand: `cargo xtask dist && npx playwright test`.
+// Browser tests against `dist`, as `cargo xtask test` builds it. By hand: `cargo xtask engine --release && npx vite build && npx playwright test`.
 
 import { defineConfig } from "@playwright/test";
 
@@ -40,7 +40,8 @@ export default defineConfig({
     trace: "off",
   },
   webServer: {
-    command: `node tests/browser/server.js ${port}`,
+    // Some tests use single modules of the page.
+    command: `npx vite build --mode modules --logLevel warn && node tests/browser/server.js ${port}`,
     url: baseURL,
     reuseExistingServer: false,
   },

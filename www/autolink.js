@@ -21,8 +21,8 @@
  * @module
  */
 
-/** Build id of this file. The build replaces the placeholder (`xtask/stamp.mjs`). */
-const BUILD = "unstamped";
+/** Folder of the built page, in which the engine and the weights are; this module is in `assets/`. */
+const FOLDER = new URL(/* @vite-ignore */ "../", import.meta.url);
 
 /** @import * as protocol from "./protocol.js" */
 /** @typedef {protocol.Event} EngineEvent */
@@ -36,8 +36,8 @@ const BUILD = "unstamped";
 /**
  * @typedef {object} SessionOptions
  * @property {protocol.Backend | null} [backend] Forces a backend. By default the engine takes the GPU where it works, else the CPU.
- * @property {string | URL} [workerUrl] Address of the worker's module; by default `worker_loader.js` next to the page.
- * @property {string | URL} [weightsUrl] Folder of the VGG16 weights for the perceptual loss; by default `weights/` next to the page.
+ * @property {string | URL} [workerUrl] Address of the worker's module; by default that of this build.
+ * @property {string | URL} [weightsUrl] Folder of the VGG16 weights for the perceptual loss; by default that of this build.
  * @property {(event: EngineEvent) => void} [onEvent] Receives every event, including those before the session is ready.
  */
 
@@ -131,8 +131,9 @@ export class Session {
   /** @param {SessionOptions} options */
   constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
     this.#onEvent = onEvent;
-    const base = document.baseURI;
-    this.#worker = startWorker(new URL(workerUrl ?? "worker_loader.js", base).href);
+    const worker = workerUrl ? new URL(workerUrl, document.baseURI) : new URL(`engine-${BUILD}/worker_loader.js`, FOLDER);
+    const weights = weightsUrl ? new URL(weightsUrl, document.baseURI) : new URL("weights/", FOLDER);
+    this.#worker = startWorker(worker.href);
     this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
     this.#worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -144,7 +145,7 @@ export class Session {
     this.ready = this.#send({
       type: "open",
       backend,
-      weights_url: new URL(weightsUrl ?? "weights/", base).href,
+      weights_url: weights.href,
     }).then(() => {});
   }
 

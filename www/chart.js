@@ -6,7 +6,7 @@
  */
 
 import { grouped } from "./format.js";
-import uPlot from "./vendor/uPlot.esm.js";
+import uPlot from "uplot";
 
 /** @import { PageState } from "./state.js" */
 

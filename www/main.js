@@ -806,19 +806,10 @@ function apply(remedy) {
   if (remedy === "training-history") return goTo("training-history");
   if (remedy === "annotate") return void (location.hash = "#annotate");
   if (remedy === "restore-run") return store.state.replacedRun && restoreReplacedRun(store.state.replacedRun);
-  if (remedy === "reload") return reload();
+  if (remedy === "reload") return location.reload();
   if (remedy === "continue-run") return transport.toggle();
   if (remedy === "use-cpu") forced = "cpu";
   return start();
-}
-
-/** Reloads the page, bypassing cached files of an older build. */
-async function reload() {
-  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
-  const engine = ["worker_loader.js", "worker.js", "worker_bg.wasm"].map((name) => new URL(name, document.baseURI).href);
-  const own = [...loaded, ...engine].filter((url) => url.startsWith(location.origin) && /\.(js|mjs|css|wasm)$/.test(url));
-  await Promise.allSettled(own.map((url) => fetch(url, { cache: "reload" })));
-  location.reload();
 }
 
 /** Scrolls to a part of the page and focuses it.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createStore, del, get, keys, set } from "./vendor/idb-keyval/index.js";
+import { createStore, del, get, keys, set } from "idb-keyval";
 
 /**
  * @typedef {object} Storage

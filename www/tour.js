@@ -5,6 +5,8 @@
  * @module
  */
 
+import driverCss from "driver.js/dist/driver.css?url";
+
 /** @import { DriveStep } from "driver.js" */
 
 /**
@@ -76,7 +78,7 @@ const STOPS = [
  * @returns {Promise<void>} Settles when the tour has ended.
  */
 export async function startTour() {
-  const { driver } = await import("./vendor/driver/driver.js.mjs");
+  const { driver } = await import("driver.js");
   await loadStylesheet();
   const from = document.activeElement;
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -129,10 +131,11 @@ export async function startTour() {
 
 /** Loads the stylesheet of driver.js once. */
 function loadStylesheet() {
-  if (document.querySelector("link[href$='driver.css']")) return;
+  if (document.querySelector("link[data-tour]")) return;
   const link = document.createElement("link");
   link.rel = "stylesheet";
-  link.href = "vendor/driver/driver.css";
+  link.dataset.tour = "";
+  link.href = driverCss;
   const loaded = new Promise((resolve) => ["load", "error"].forEach((name) => link.addEventListener(name, resolve)));
   // Placed first, so that the stylesheet of the page overrides it.
   document.head.prepend(link);

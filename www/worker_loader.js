@@ -8,7 +8,7 @@
 
 import init from "./worker.js";
 
-/** Build id of this file. The build replaces the placeholder (`xtask/stamp.mjs`). */
+/** Build id of this file. The build replaces the placeholder (`vite.config.js`). */
 const BUILD = "unstamped";
 
 /** @param {string} message */

@@ -8,7 +8,7 @@ import { SMALL, inWorker, open } from "./helpers.js";
  * @param {import("@playwright/test").Page} page
  */
 async function losses(page) {
-  await page.goto("style.css"); // same origin, without an engine of its own
+  await page.goto("isolate.js"); // same origin, without an engine of its own
   return page.evaluate(async (settings) => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
@@ -79,7 +79,7 @@ test("core count includes workers that answered and excludes lost ones", async (
     const body = (await response.text()).replace(hired, instead).replace(/^ *try \{/m, `${CORES(4)}\n$&`);
     await route.fulfill({ response, body });
   });
-  await page.goto("style.css");
+  await page.goto("isolate.js");
   const seen = await page.evaluate(async (settings) => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });
@@ -117,7 +117,7 @@ test("core count includes a worker that starts after others were lost", async ({
     const body = (await response.text()).replace(hired, instead).replace(/^ *try \{/m, `${CORES(4)}\n$&`);
     await route.fulfill({ response, body });
   });
-  await page.goto("style.css");
+  await page.goto("isolate.js");
   const reasons = await page.evaluate(async () => {
     const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
     const session = await createSession({ backend: "cpu" });

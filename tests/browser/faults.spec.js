@@ -28,7 +28,7 @@ const random = (/** @type {number} */ most) => Math.floor(Math.random() * most);
  */
 const kept = (page) =>
   page.evaluate(async () => {
-    const { Saves } = await import(new URL("saves.js", document.baseURI).href);
+    const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
     return (await new Saves().list()).map((/** @type {any} */ { id, step }) => ({ id, step }));
   });
 
@@ -188,7 +188,7 @@ test("a GPU lost in training continues the run from its last save", async ({ pag
     await id("play").click();
     expectNothingLost(before, await kept(page));
     await page.evaluate(async () => {
-      const { Saves } = await import(new URL("saves.js", document.baseURI).href);
+      const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
       document.dispatchEvent(new Event("visibilitychange"));
       return new Saves().list();
     });
@@ -323,11 +323,11 @@ test("two tabs that open one run at the same time save separate runs", async ({ 
     );
     await expect.poll(async () => (await kept(first)).map(({ step }) => step).sort((a, b) => a - b)).toEqual(reached.sort((a, b) => a - b));
     // Two runs are stored; the second is no longer needed.
-    await second.goto("style.css");
-    await first.goto("style.css");
+    await second.goto("isolate.js");
+    await first.goto("isolate.js");
     const [, other] = await kept(first);
     await first.evaluate(async (id) => {
-      const { Saves } = await import(new URL("saves.js", document.baseURI).href);
+      const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
       await new Saves().remove(id);
     }, other.id);
   }

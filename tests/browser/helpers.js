@@ -198,7 +198,7 @@ export async function playTo(page, step) {
 export async function movie(page) {
   const base64 = await page.evaluate(async () => {
     const { BufferTarget, CanvasSource, Output, WebMOutputFormat } = await import(
-      new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href
+      new URL("/target/page/modules/mediabunny.js", location.href).href
     );
     const canvas = new OffscreenCanvas(96, 64);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));

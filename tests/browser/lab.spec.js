@@ -346,7 +346,10 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
   // By the public module, numerically.
   const differences = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
+    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([
+      at("autolink.js"),
+      at("/target/page/modules/models.js"),
+    ]);
     const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });
     await session.load(await imagesOf(hands));
@@ -536,7 +539,7 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
         video.play().catch(reject);
       });
       const { Input, ALL_FORMATS, BlobSource, EncodedPacketSink } = await import(
-        new URL("vendor/mediabunny/mediabunny.min.mjs", document.baseURI).href
+        new URL("/target/page/modules/mediabunny.js", location.href).href
       );
       const track = await new Input({ source: new BlobSource(blob(webm, "video/webm")), formats: ALL_FORMATS }).getPrimaryVideoTrack();
       let packets = 0;

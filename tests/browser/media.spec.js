@@ -18,7 +18,7 @@ async function video(name, called = path.basename(name)) {
 /** An empty page of this origin for tests of single modules.
  * @param {import("@playwright/test").Page} page
  */
-const nothing = (page) => page.goto("style.css");
+const nothing = (page) => page.goto("isolate.js");
 
 /** All frames of a video as the module reads them: number, time, and the number drawn in the frame; and the frames that `image` returns.
  * @param {import("@playwright/test").Page} page
@@ -27,7 +27,7 @@ const nothing = (page) => page.goto("style.css");
 const framesOf = (page, { name, buffer }) =>
   page.evaluate(
     async ({ name, base64 }) => {
-      const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
+      const { openVideo } = await import(new URL("/target/page/modules/annotate/video.js", location.href).href);
       const file = new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "video/webm" });
       const drawn = (/** @type {Uint8ClampedArray | Uint8Array} */ rgba) =>
         Array.from({ length: 8 }, (_, bit) => (rgba[4 * (48 * 96 + bit * 12 + 6)] > 128 ? 1 : 0)).reduce(
@@ -113,9 +113,9 @@ test("unknown frame times are estimated and reported", async ({ page }) => {
   const { buffer } = await video("no-duration.webm");
   const found = await page.evaluate(async (base64) => {
     Reflect.deleteProperty(globalThis, "VideoDecoder");
-    const { Input } = await import(new URL("vendor/mediabunny/mediabunny.min.mjs", location.href).href);
+    const { Input } = await import(new URL("/target/page/modules/mediabunny.js", location.href).href);
     Input.prototype.getPrimaryVideoTrack = () => Promise.reject(new Error("unknown"));
-    const { openVideo } = await import(new URL("annotate/video.js", location.href).href);
+    const { openVideo } = await import(new URL("/target/page/modules/annotate/video.js", location.href).href);
     const video = await openVideo(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], "clip.webm"));
     const frames = [];
     for await (const { frame } of video.frames(1)) frames.push(frame);
@@ -149,7 +149,7 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
       open.delete(this);
       return close.call(this);
     };
-    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
+    const { BitmapCache } = await import(new URL("/target/page/modules/annotate/bitmaps.js", location.href).href);
     const [width_px, height_px] = [4000, 3000];
     const photo = new OffscreenCanvas(width_px, height_px);
     const context = /** @type {OffscreenCanvasRenderingContext2D} */ (photo.getContext("2d"));
@@ -218,7 +218,7 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
 test("droppedFiles reads all entries but a failing one, which it lists", async ({ page }) => {
   await nothing(page);
   const found = await page.evaluate(async () => {
-    const { droppedFiles } = await import(new URL("files.js", location.href).href);
+    const { droppedFiles } = await import(new URL("/target/page/modules/files.js", location.href).href);
     const file = (/** @type {string} */ name) => new File(["x"], name);
     const entry = (/** @type {string} */ fullPath, fails = false) => ({
       isFile: true,
@@ -301,11 +301,12 @@ test("droppedFiles reads all entries but a failing one, which it lists", async (
 async function openEditor(page) {
   await nothing(page);
   await page.evaluate(async () => {
-    const { Editor } = await import(new URL("annotate/editor.js", location.href).href);
-    const { BitmapCache } = await import(new URL("annotate/bitmaps.js", location.href).href);
+    const { Editor } = await import(new URL("/target/page/modules/annotate/editor.js", location.href).href);
+    const { BitmapCache } = await import(new URL("/target/page/modules/annotate/bitmaps.js", location.href).href);
     const html = new DOMParser().parseFromString(await (await fetch("index.html")).text(), "text/html");
     const style = document.createElement("link");
-    Object.assign(style, { rel: "stylesheet", href: "style.css" });
+    const href = html.querySelector("link[rel=stylesheet]")?.getAttribute("href");
+    Object.assign(style, { rel: "stylesheet", href });
     const dialog = /** @type {HTMLDialogElement} */ (document.importNode(/** @type {Element} */ (html.getElementById("editor")), true));
     document.head.append(style);
     document.body.replaceChildren(dialog);

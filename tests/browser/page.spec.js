@@ -116,7 +116,7 @@ test("page loads puppets, trains, pauses and resets, and contacts no other host"
   expect(errors).toEqual([]);
 });
 
-test("first visit paints before the engine is loaded and transfers at most 3.5 MB", async ({ page }) => {
+test("first visit paints before the engine is loaded and transfers at most 1 MB besides the engine", async ({ page }) => {
   const files = new Set();
   page.context().on("request", (request) => request.url().startsWith("http") && files.add(new URL(request.url()).pathname));
   let release = () => {};
@@ -133,18 +133,20 @@ test("first visit paints before the engine is loaded and transfers at most 3.5 M
   await expect(page.getByTestId("images-count")).toHaveText("400");
   await expect(page.getByTestId("play")).toBeEnabled();
   await page.waitForTimeout(1000); // late requests
-  // Sizes with brotli compression.
+  // Sizes with brotli compression. The engine is not the one that visitors load, which `cargo xtask dist` keeps below 2.5 MB.
   const wire = await Promise.all(
-    Array.from(files, async (name) => {
-      const bytes = await readFile(path.join(root, name.endsWith("/") ? `${name}index.html` : decodeURIComponent(name)));
-      return Math.min(bytes.length, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length);
-    }),
+    Array.from(files)
+      .filter((name) => !name.endsWith(".wasm"))
+      .map(async (name) => {
+        const bytes = await readFile(path.join(root, name.endsWith("/") ? `${name}index.html` : decodeURIComponent(name)));
+        return Math.min(bytes.length, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length);
+      }),
   );
   const total = wire.reduce((sum, bytes) => sum + bytes, 0);
   console.log(`first paint after ${painted.toFixed(0)} ms; ${files.size} files, ${(total / 1e6).toFixed(2)} MB`);
   expect([...files].filter((name) => name.endsWith(".wasm")).length, "the engine is among them").toBeGreaterThanOrEqual(1);
   expect([...files].filter((name) => name.includes("weights"))).toEqual([]);
-  expect(total).toBeLessThanOrEqual(3.5e6);
+  expect(total).toBeLessThanOrEqual(1e6);
 });
 
 for (const [width, height] of [

@@ -4,10 +4,10 @@ import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, inWorker, number, open } from "./helpers.js";
 
 test("a throwing watcher or listener is reported once and does not block others", async ({ page }) => {
-  await page.goto("style.css"); // same origin, without the page
+  await page.goto("isolate.js"); // same origin, without the page
   const seen = await page.evaluate(
     async (settings) => {
-      const { Store } = await import(new URL("state.js", document.baseURI).href);
+      const { Store } = await import(new URL("/target/page/modules/state.js", location.href).href);
       const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
       /** @type {string[]} */ const reported = [];
       addEventListener("error", ({ error }) => reported.push(error.message));
@@ -60,26 +60,26 @@ test("a failing canvas is reported once, and training continues", async ({ page 
 
 test("a missing module is named, and a missing optional part does not stop the page", async ({ page }) => {
   const id = at(page);
-  for (const module of ["main.js", "state.js", "saves.js", "annotate/annotate.js", "lab/lab.js", "vendor/idb-keyval/index.js"]) {
-    await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
+  for (const module of ["main", "link", "autolink"]) {
+    await page.route(`**/assets/${module}-*.js`, (route) => route.fulfill({ status: 404, body: "" }));
     await page.goto(FEW);
     await expect(id("fault-note"), module).toContainText(
-      `could not start (${module.split("/").at(-1)} could not be loaded). Reload the page.`,
+      new RegExp(`could not start \\(${module}-[\\w-]{8}\\.js could not be loaded\\)\\. Reload the page\\.`),
     );
     await expect(id("message")).toHaveText("The page did not start.");
-    await page.unroute(`**/${module}`);
+    await page.unroute(`**/assets/${module}-*.js`);
   }
   await id("fault-reload").click();
   await expect(id("images-count")).toHaveText("40");
   await expect(id("fault-note")).toBeHidden();
 
-  await page.route("**/start.js", (route) => route.fulfill({ status: 404, body: "" }));
+  await page.route("**/start-*.js", (route) => route.fulfill({ status: 404, body: "" }));
   await page.goto(FEW);
   await expect(page.getByText("The page did not start. Reload it.")).toBeVisible();
-  await page.unroute("**/start.js");
+  await page.unroute("**/start-*.js");
 
-  for (const module of ["vendor/uPlot.esm.js", "share.js", "tour.js", "article/article.js"])
-    await page.route(`**/${module}`, (route) => route.fulfill({ status: 404, body: "" }));
+  for (const module of ["uPlot.esm", "share", "tour", "article"])
+    await page.route(`**/assets/${module}-*.js`, (route) => route.fulfill({ status: 404, body: "" }));
   await open(page, QUICK);
   await expect(page.locator("#loss-chart")).toContainText("The loss chart could not be loaded");
   await id("open-tour").click();

@@ -8,7 +8,7 @@
 import { loadOptional } from "../optional.js";
 import { make } from "./labels.js";
 
-/** @import uPlot from "../vendor/uPlot.esm.js" */
+/** @import uPlot from "uplot" */
 /** @import * as protocol from "../protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
@@ -156,7 +156,7 @@ export class MotionPanel {
       const wanted = this.#field("motion-video").value;
       const found = videos.find(([name]) => name === wanted) ?? videos[0];
       const module = await loadOptional(
-        () => import("../vendor/uPlot.esm.js"),
+        () => import("uplot"),
         "The motion chart",
         (text) => (this.#chart.textContent = text),
       );

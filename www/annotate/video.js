@@ -212,7 +212,7 @@ function frameCanvases() {
  * @typedef {object} Track
  * @property {Times} times Times of its frames.
  * @property {string} codec Name of the codec; empty if unknown.
- * @property {import("../vendor/mediabunny/mediabunny.min.mjs").InputVideoTrack} track
+ * @property {import("mediabunny").InputVideoTrack} track
  * @property {() => void} close
  */
 
@@ -221,7 +221,7 @@ function frameCanvases() {
  * @returns {Promise<Track | null>} Null if the container is unknown; rejects with a sentence if the file has no frames.
  */
 async function readTrack(file) {
-  const { ALL_FORMATS, BlobSource, EncodedPacketSink, Input } = await import("../vendor/mediabunny/mediabunny.min.mjs");
+  const { ALL_FORMATS, BlobSource, EncodedPacketSink, Input } = await import("mediabunny");
   const input = new Input({ source: new BlobSource(file), formats: ALL_FORMATS });
   try {
     const track = await input.getPrimaryVideoTrack();
@@ -262,10 +262,10 @@ class NoFramesError extends Error {}
 
 /** @param {Track} read @returns {Promise<Decoder & { times: Times } | null>} */
 async function decodeWithWebCodecs({ track, times, close }) {
-  const { VideoSampleSink } = await import("../vendor/mediabunny/mediabunny.min.mjs");
+  const { VideoSampleSink } = await import("mediabunny");
   if (!("VideoDecoder" in globalThis) || !(await track.canDecode())) return null;
   const sink = new VideoSampleSink(track);
-  /** @typedef {import("../vendor/mediabunny/mediabunny.min.mjs").VideoSample} Sample */
+  /** @typedef {import("mediabunny").VideoSample} Sample */
   /** @param {Sample} sample @returns {Drawable} */
   const drawable = (sample) => ({
     width: sample.displayWidth,

@@ -1,5 +1,5 @@
 // Records what the page shows until its engine answers, from the trained hands that come with it, as the built page computes
-// them: `cargo xtask dist && node www/demo/record.mjs`, with CHROME naming the browser.
+// them: `cargo xtask dist && npx vite build --mode modules && node www/demo/record.mjs`, with CHROME naming the browser.
 
 import { writeFile } from "node:fs/promises";
 import { spawn } from "node:child_process";
@@ -17,7 +17,10 @@ try {
   await page.goto(`http://127.0.0.1:${port}/dist/?backend=cpu`);
   const { run, webp } = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([at("autolink.js"), at("models.js")]);
+    const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([
+      at("autolink.js"),
+      at("/target/page/modules/models.js"),
+    ]);
     const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });
     await session.load(await imagesOf(hands));

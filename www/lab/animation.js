@@ -63,9 +63,7 @@ function frameCanvas({ snapshots, palette, views }) {
  * @returns {Promise<File>}
  */
 export async function animationAsWebM(animation) {
-  const { BufferTarget, CanvasSource, Output, WebMOutputFormat, getFirstEncodableVideoCodec } = await import(
-    "../vendor/mediabunny/mediabunny.min.mjs"
-  );
+  const { BufferTarget, CanvasSource, Output, WebMOutputFormat, getFirstEncodableVideoCodec } = await import("mediabunny");
   const { canvas, width, height, show } = frameCanvas(animation);
   const codec = await getFirstEncodableVideoCodec(["vp9", "vp8", "av1"], { width, height });
   if (!codec) throw new Error("This browser cannot write a video. Save a GIF instead.");

@@ -1,4 +1,4 @@
-//! The commands of the project: `cargo xtask serve`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench` and `recipe`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench` and `recipe`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
@@ -19,6 +19,7 @@ use process::{command, run};
 
 const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   Build the page, serve it on this machine, and rebuild it on changes.
+cargo xtask engine [--release]             Build the engine alone; `npx vite build` then builds the page into dist/.
 cargo xtask dist                           Build the optimised page into dist/, a folder for any static host.
 cargo xtask test                           Run every check and every test.
 cargo xtask sentences [--check]            List every sentence that people read, with its place, or check their words against docs/glossary.md.
@@ -31,8 +32,8 @@ cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--
                                            Compare settings with those of tiny: the landmark error after equal times of training on the CPU.
                                            FOLDER has images and a landmarks.csv; without it, puppets are drawn. JSON holds settings.
 
-These commands first install what is missing: the wasm target, trunk, wasm-bindgen, the packages of npm and, for the tests, a browser.
-Tools of the project are kept in .tools/ and node_modules/. You need rustup and Node 20 or newer.";
+These commands first install what is missing: the wasm target, the packages of npm and, for the tests, a browser and packages of Python.
+They are kept in node_modules/ and .tools/. You need rustup and Node 20.19 or newer.";
 
 fn main() -> ExitCode {
     match work() {
@@ -57,6 +58,7 @@ fn work() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["serve", ref options @ ..] => page::serve(options),
+        ["engine", ref options @ ..] => page::engine_only(options),
         ["dist"] => page::dist(),
         ["test"] => test::all(),
         ["sentences", ref options @ ..] => sentences::sentences(options),
@@ -89,14 +91,12 @@ fn bench(options: &[&str]) -> Result<()> {
         let package = ["--target", setup::WASM, "--package", "autolink-bench"];
         command(&[profile, package].concat())
     };
-    setup::page(wasm())?;
+    setup::page()?;
     let chromium = setup::chromium()?;
     setup::lavapipe();
     run(&mut wasm())?;
     let wasm = format!("target/{}/page/bench.wasm", setup::WASM);
-    let bindgen = ["wasm-bindgen", "--target", "web", "--no-typescript"];
-    let place = ["--out-dir", "target/bench", "--out-name", "worker"];
-    run(setup::tool(&bindgen)?.args(place).arg(&wasm))?;
+    page::bind(&wasm, "target/bench")?;
     fs::copy("www/worker_loader.js", "target/bench/worker_loader.js")?;
 
     let mut bench = native_bench();

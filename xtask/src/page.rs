@@ -1,78 +1,146 @@
 //! The page: served during development, or built into a folder.
 
 use std::env;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use wasm_bindgen_cli_support::Bindgen;
 
-use crate::process::{command, output, run};
+use crate::process::{command, npm, output, run};
 use crate::setup;
 
 const PORT: u16 = 8080;
 
-/// How the engine is linked.
-#[derive(Clone, Copy)]
-pub enum Link {
-    /// As the profile `page` says: small, and slow to build.
-    Full,
-    /// Without link-time optimisation across crates: larger, for serving on this machine.
-    Quick,
+/// The folder from which `vite.config.js` takes the engine.
+const ENGINE_FOLDER: &str = "target/page/engine";
+/// The variable that tells `vite.config.js`, while it watches, how to build the engine again.
+const OPTIONS: &str = "AUTOLINK_ENGINE";
+
+/// A profile of Cargo.toml that builds the engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Profile {
+    /// Not optimised, with checks of overflow.
+    Dev,
+    /// Quick to build, large: for serving on this machine and for tests.
+    Serve,
+    /// Small, and slow to build: for visitors.
+    Page,
 }
 
-impl Link {
-    /// Overrides the profile `page`.
-    fn apply(self, command: &mut Command) {
-        if let Link::Quick = self {
-            command.env("CARGO_PROFILE_PAGE_LTO", "false");
-            command.env("CARGO_PROFILE_PAGE_CODEGEN_UNITS", "16");
+impl Profile {
+    /// Returns its name in Cargo.toml, and the folder of what it builds.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Profile::Dev => ["dev", "debug"],
+            Profile::Serve => ["serve", "serve"],
+            Profile::Page => ["page", "page"],
         }
     }
 }
 
-/// Makes the command that compiles the engine, as trunk runs it: trunk then finds it compiled.
-pub fn engine(link: Link) -> Command {
-    let mut engine = command(&["cargo", "build", "--target", setup::WASM, "--bin", "worker"]);
-    engine.args(["--profile", "page"]);
-    link.apply(&mut engine);
-    engine
+/// Makes the command that compiles the engine.
+pub fn engine(profile: Profile) -> Command {
+    let [name, _] = profile.names();
+    let target = ["--target", setup::WASM, "--profile", name];
+    let build = [&["cargo", "build", "--bin", "worker"], &target[..]].concat();
+    command(&build)
 }
 
-/// Builds the page, serves it until interrupted, and builds it again whenever a file changes.
-pub fn serve(options: &[&str]) -> Result<()> {
-    let (release, port) = serve_options(options)?;
-    // Checked now, not at the end of the build.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("Port {port} is in use: choose another with --port"))?;
-    setup::page(match release {
-        true => engine(Link::Quick),
-        false => command(&["cargo", "build", "--target", setup::WASM, "--bin", "worker"]),
-    })?;
-
-    let mut trunk = setup::tool(&["trunk", "serve", "--port", &port.to_string()])?;
-    if release {
-        trunk.arg("--release");
-        Link::Quick.apply(&mut trunk);
-    }
-    if has_display() {
-        trunk.arg("--open");
-    }
-    println!("Building the page takes some minutes the first time");
-    let mut trunk = trunk.spawn().context("trunk did not start")?;
-    announce(&mut trunk, port)?;
-    let status = trunk.wait()?;
-    ensure!(status.success(), "trunk ended ({status})");
+/// Makes a module that browsers load, `worker.js` and `worker_bg.wasm`, of a compiled program.
+///
+/// # Errors
+/// The program is missing, or not made for a browser.
+pub fn bind(wasm: &str, folder: &str) -> Result<()> {
+    let start = Instant::now();
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(wasm)
+        .out_name("worker")
+        .typescript(false);
+    bindgen.web(true)?.generate(folder)?;
+    println!(
+        "{:>8.1} s  bindings of the engine",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
-fn serve_options(options: &[&str]) -> Result<(bool, u16)> {
-    let (mut release, mut port) = (false, PORT);
+/// Binds the compiled engine, for `vite.config.js`.
+///
+/// # Errors
+/// It is not compiled.
+pub fn bind_engine(profile: Profile) -> Result<()> {
+    let [_, folder] = profile.names();
+    let wasm = format!("target/{}/{folder}/worker.wasm", setup::WASM);
+    bind(&wasm, ENGINE_FOLDER)
+}
+
+/// Makes a command of Vite.
+pub fn vite(words: &[&str]) -> Command {
+    npm(&[&["npx", "vite"], words].concat())
+}
+
+/// Builds the page into `dist`.
+///
+/// # Errors
+/// Something cannot be installed, or does not build.
+pub fn build(profile: Profile) -> Result<()> {
+    setup::page()?;
+    run(&mut engine(profile))?;
+    bind_engine(profile)?;
+    run(&mut vite(&["build"]))
+}
+
+/// Builds the engine alone: `cargo xtask engine [--release]`.
+///
+/// # Errors
+/// Something cannot be installed, or the engine does not build.
+pub fn engine_only(options: &[&str]) -> Result<()> {
+    let profile = match options {
+        [] => Profile::Dev,
+        ["--release"] => Profile::Serve,
+        _ => bail!("`cargo xtask engine` has one option, --release"),
+    };
+    setup::page()?;
+    run(&mut engine(profile))?;
+    bind_engine(profile)
+}
+
+/// Builds the page, serves it until interrupted, and builds it again whenever a file changes.
+///
+/// # Errors
+/// Something cannot be installed, or the page does not build.
+pub fn serve(options: &[&str]) -> Result<()> {
+    let (profile, port) = serve_options(options)?;
+    // Checked now, not at the end of the build.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .with_context(|| format!("Port {port} is in use: choose another with --port"))?;
+    println!("Building the page takes some minutes the first time");
+    build(profile)?;
+    let mut watch = vite(&["build", "--watch", "--logLevel", "warn"]);
+    if profile == Profile::Serve {
+        watch.env(OPTIONS, "--release");
+    }
+    let mut watch = watch.spawn().context("Vite did not start")?;
+    let mut preview = vite(&["preview", "--host", "127.0.0.1", "--strictPort"]);
+    preview.args(["--port", &port.to_string(), "--logLevel", "warn"]);
+    if has_display() {
+        preview.arg("--open");
+    }
+    println!("\nOpen http://127.0.0.1:{port}/ in a browser. Ctrl-C stops the server.\n");
+    let served = run(&mut preview);
+    let _ = watch.kill(); // It may have ended as well.
+    served
+}
+
+fn serve_options(options: &[&str]) -> Result<(Profile, u16)> {
+    let (mut profile, mut port) = (Profile::Dev, PORT);
     let mut options = options.iter();
     while let Some(option) = options.next() {
         match *option {
-            "--release" => release = true,
+            "--release" => profile = Profile::Serve,
             "--port" => {
                 let number = options.next().context("--port needs a number")?;
                 port = number
@@ -84,22 +152,7 @@ fn serve_options(options: &[&str]) -> Result<(bool, u16)> {
             ),
         }
     }
-    Ok((release, port))
-}
-
-/// Waits until the page answers, which is after its first build, and prints its address.
-fn announce(trunk: &mut Child, port: u16) -> Result<()> {
-    let start = Instant::now();
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    while TcpStream::connect(address).is_err() {
-        if trunk.try_wait()?.is_some() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(200));
-    }
-    println!("{:>8.1} s  page", start.elapsed().as_secs_f64());
-    println!("\nOpen http://{address}/ in a browser. Ctrl-C stops the server.\n");
-    Ok(())
+    Ok((profile, port))
 }
 
 fn has_display() -> bool {
@@ -111,15 +164,6 @@ fn has_display() -> bool {
             || named("WAYLAND_DISPLAY"))
 }
 
-/// Makes the command that builds the optimised page in `dist`.
-pub fn build(link: Link) -> Result<Command> {
-    let mut trunk = setup::tool(&["trunk", "build", "--release"])?;
-    link.apply(&mut trunk);
-    Ok(trunk)
-}
-
-/// The engine, which is nearly all of what a visitor loads.
-const ENGINE: &str = "dist/worker_bg.wasm";
 /// Largest sizes of the engine, bytes: as it is, and with brotli.
 const LIMITS: [u64; 2] = [12_000_000, 2_500_000];
 
@@ -145,11 +189,14 @@ const PASSES: [&str; 11] = [
 /// # Errors
 /// The page does not build, or the engine is too large.
 pub fn dist() -> Result<()> {
-    setup::page(engine(Link::Full))?;
-    run(&mut build(Link::Full)?)?;
+    setup::page()?;
+    run(&mut engine(Profile::Page))?;
+    bind_engine(Profile::Page)?;
     println!("Shrinking and compressing the engine");
-    run(command(&["node", WASM_OPT, ENGINE, "--output", ENGINE]).args(PASSES))?;
-    let sizes = output(&mut command(&["node", "--eval", COMPRESS, ENGINE]))
+    let bound = format!("{ENGINE_FOLDER}/worker_bg.wasm");
+    run(command(&["node", WASM_OPT, &bound, "--output", &bound]).args(PASSES))?;
+    run(&mut vite(&["build"]))?;
+    let sizes = output(&mut command(&["node", "--eval", COMPRESS]))
         .context("Node could not compress the engine")?;
     let sizes: Vec<u64> = sizes
         .split_whitespace()
@@ -159,7 +206,7 @@ pub fn dist() -> Result<()> {
         bail!("Node printed {} sizes instead of three", sizes.len());
     };
     let [raw_shown, gzip, brotli_shown] = [raw, gzip, brotli].map(megabytes);
-    println!("{ENGINE}: {raw_shown}, gzip {gzip}, brotli {brotli_shown}");
+    println!("The engine: {raw_shown}, gzip {gzip}, brotli {brotli_shown}");
     ensure!(
         raw <= LIMITS[0] && brotli <= LIMITS[1],
         "The engine is too large: it has {raw} bytes of at most {}, and {brotli} with brotli of at most {}.",
@@ -177,9 +224,9 @@ fn megabytes(bytes: u64) -> String {
 /// Compresses with gzip and brotli as well as they can, in half a minute; Node has both. The result stays beside the file, for hosts
 /// that serve compressed files.
 const COMPRESS: &str = r#"
-const { readFileSync, writeFileSync } = require("node:fs");
+const { readFileSync, readdirSync, writeFileSync } = require("node:fs");
 const { brotliCompressSync, gzipSync, constants } = require("node:zlib");
-const path = process.argv[1];
+const path = `dist/${readdirSync("dist").find((name) => name.startsWith("engine-"))}/worker_bg.wasm`;
 const bytes = readFileSync(path);
 const params = {
   [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,

@@ -6,8 +6,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::page::{self, Link};
-use crate::process::{npm, run};
+use crate::page::{self, Profile};
+use crate::process::npm;
 use crate::setup;
 
 /// Default number of each fault; `cargo xtask test` runs a few.
@@ -28,9 +28,8 @@ pub fn faults(options: &[&str]) -> Result<()> {
             options.join(" ")
         ),
     };
-    setup::page(page::engine(Link::Full))?;
+    page::build(Profile::Serve)?;
     let chromium = setup::chromium()?;
-    run(&mut page::build(Link::Full)?)?;
     let mut tests = npm(&[
         "npx",
         "playwright",

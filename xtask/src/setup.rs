@@ -2,47 +2,30 @@
 
 use std::env;
 use std::fs;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 
-use crate::process::{command, npm, on_path, output, run, shown};
+use crate::process::{command, npm, on_path, output, run};
 
 /// The target of code that runs in a browser.
 pub const WASM: &str = "wasm32-unknown-unknown";
-const NODE: u32 = 20;
-/// The newest trunk that the Rust version of this project can build.
-const TRUNK: &str = "0.21.14";
-/// The folder of the project's own tools; ignored by git.
+const NODE: [u32; 2] = [20, 19];
+/// The folder of Python packages; ignored by git.
 const TOOLS: &str = ".tools";
 
-/// Installs what building the page needs, and prints the time of each stage. If tools have to be built, `engine`, the part of the
-/// page that is compiled anyway, is built beside them, because the end of either build leaves a core idle.
+/// Installs what building the page needs, and prints the time of each stage.
 ///
 /// # Errors
-/// Something cannot be installed, or the engine does not build.
-pub fn page(mut engine: Command) -> Result<()> {
+/// Something cannot be installed.
+pub fn page() -> Result<()> {
     node()?;
     weights()?;
     timed("wasm target", wasm_target)?;
-    let missing = missing_tools()?;
-    if missing.is_empty() {
-        return timed("packages of npm", npm_packages);
-    }
-    thread::scope(|scope| {
-        let engine = scope.spawn(move || {
-            let name = format!("engine (`{}`)", shown(&engine));
-            timed(&name, || run(&mut engine))
-        });
-        timed("packages of npm", npm_packages)?;
-        timed("tools", || install_tools(missing))?;
-        engine.join().unwrap_or_else(|panic| resume_unwind(panic))
-    })
+    timed("packages of npm", npm_packages)
 }
 
 /// Prints how long a stage of the set-up took, unless it had nothing to do.
@@ -62,20 +45,22 @@ fn timed<T>(stage: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// It is missing or too old.
 pub fn node() -> Result<()> {
     let Some(version) = output(&mut command(&["node", "--version"])) else {
-        bail!("Node is missing: install Node {NODE} or newer, with npm.");
+        bail!(
+            "Node is missing: install Node {}.{} or newer, with npm.",
+            NODE[0],
+            NODE[1]
+        );
     };
-    let major = version
-        .trim_start_matches('v')
-        .split('.')
-        .next()
-        .and_then(|major| major.parse::<u32>().ok());
+    let mut parts = version.trim_start_matches('v').split('.');
+    let mut part = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+    let [major, minor] = NODE;
     ensure!(
-        major.is_some_and(|major| major >= NODE),
-        "Node {version} is too old: install Node {NODE} or newer."
+        [part(), part()] >= NODE,
+        "Node {version} is too old: install Node {major}.{minor} or newer."
     );
     ensure!(
         output(&mut npm(&["npm", "--version"])).is_some(),
-        "npm is missing: it comes with Node {NODE} or newer."
+        "npm is missing: it comes with Node."
     );
     Ok(())
 }
@@ -202,126 +187,6 @@ fn npm_packages() -> Result<()> {
     }
     println!("Installing the packages of npm into node_modules/");
     run(&mut npm(&["npm", "ci", "--no-audit", "--no-fund"]))
-}
-
-/// Makes a command that finds the project's own tools before all others.
-pub fn tool(words: &[&str]) -> Result<Command> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let ours = env::current_dir()?.join(TOOLS).join("bin");
-    let mut command = command(words);
-    command.env(
-        "PATH",
-        env::join_paths(std::iter::once(ours).chain(env::split_paths(&path)))?,
-    );
-    // Trunk takes this variable for a flag of its own, and rejects its usual value, 1.
-    command.env_remove("NO_COLOR");
-    Ok(command)
-}
-
-/// A program of the project's own.
-struct Tool {
-    program: &'static str,
-    package: &'static str,
-    version: String,
-    /// Options for building it from source.
-    options: &'static [&'static str],
-}
-
-/// Lists the tools that are missing: trunk, and the wasm-bindgen that matches Cargo.lock, since other versions refuse to work.
-fn missing_tools() -> Result<Vec<Tool>> {
-    let tools = [
-        // It only builds and serves on this machine: no TLS, no check for updates.
-        Tool {
-            program: "trunk",
-            package: "trunk",
-            version: TRUNK.into(),
-            options: &["--locked", "--no-default-features"],
-        },
-        // Not `--locked`: its lock file names a crate version that the registry lacks.
-        Tool {
-            program: "wasm-bindgen",
-            package: "wasm-bindgen-cli",
-            version: locked_version("wasm-bindgen")?,
-            options: &[
-                "--no-default-features",
-                "--bin",
-                "wasm-bindgen",
-                // It reads and writes the whole engine.
-                "--config=profile.release.package.walrus.opt-level=1",
-                "--config=profile.release.package.wasmparser.opt-level=1",
-                "--config=profile.release.package.wasm-encoder.opt-level=1",
-                "--config=profile.release.package.wasm-bindgen-cli-support.opt-level=1",
-            ],
-        },
-    ];
-    let mut missing = Vec::new();
-    for wanted in tools {
-        let found = output(&mut tool(&[wanted.program, "--version"])?);
-        if found.and_then(|text| text.split_whitespace().nth(1).map(str::to_owned))
-            != Some(wanted.version.clone())
-        {
-            missing.push(wanted);
-        }
-    }
-    Ok(missing)
-}
-
-fn install_tools(tools: Vec<Tool>) -> Result<()> {
-    for tool in tools {
-        println!("Installing {} {} into {TOOLS}/", tool.program, tool.version);
-        let package = format!("{}@{}", tool.package, tool.version);
-        if !install_binary(&package) {
-            timed(tool.program, || install_source(&package, tool.options))?;
-        }
-    }
-    let _ = fs::remove_dir_all(build_folder()); // absent if nothing was built
-    Ok(())
-}
-
-/// Tries cargo-binstall, which fetches a prebuilt program.
-fn install_binary(package: &str) -> bool {
-    let mut binstall = command(&[
-        "cargo",
-        "binstall",
-        "--no-confirm",
-        "--disable-strategies",
-        "compile",
-    ]);
-    on_path("cargo-binstall").is_some() && run(binstall.args(["--root", TOOLS, package])).is_ok()
-}
-
-/// Builds a tool from source, not optimised: these programs mostly wait for cargo.
-fn install_source(package: &str, options: &[&str]) -> Result<()> {
-    println!("Building {package} from source takes some minutes, once");
-    let mut install = command(&["cargo", "install", "--root", TOOLS, package]);
-    let profile = [
-        ("OPT_LEVEL", "0"),
-        ("LTO", "off"),
-        ("CODEGEN_UNITS", "16"),
-        ("DEBUG", "false"),
-    ];
-    for (setting, value) in profile {
-        install.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
-    }
-    // One folder for all tools, so that crates they share are built once.
-    run(install
-        .args(options)
-        .env("CARGO_TARGET_DIR", build_folder()))
-}
-
-fn build_folder() -> PathBuf {
-    Path::new(TOOLS).join("build")
-}
-
-/// Returns the version of a crate in Cargo.lock.
-fn locked_version(name: &str) -> Result<String> {
-    let lock = fs::read_to_string("Cargo.lock").context("Cargo.lock is missing")?;
-    let entry = format!("name = \"{name}\"\nversion = \"");
-    let version = lock
-        .replace('\r', "")
-        .split_once(&entry)
-        .and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
-    version.with_context(|| format!("Cargo.lock does not have {name}"))
 }
 
 /// Finds the browser for the tests: CHROME, the PATH, or the package of Debian. `None` stands for Playwright's own, which is then

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::page::{self, Link};
+use crate::page::{self, Profile};
 use crate::process::{command, npm, run, shown};
 use crate::setup;
 
@@ -32,15 +32,13 @@ pub fn all() -> Result<()> {
     let ((page, time), require) = thread::scope(|scope| {
         let page = scope.spawn(|| {
             let start = Instant::now();
-            let engine = || linted(page::engine(Link::Full));
-            let page = setup::page(engine()).and_then(|()| run(&mut engine()));
-            (page, start.elapsed())
+            (page(), start.elapsed())
         });
         let require = rust(&mut report);
         let page = page.join().unwrap_or_else(|panic| resume_unwind(panic));
         (page, require)
     });
-    let name = "set-up of the page, beside the stages above";
+    let name = "page, beside the stages above";
     report.times.push((name, time));
     let page = report.attempt(name, page);
     let require = report.attempt("set-up of the tests", require);
@@ -51,30 +49,34 @@ pub fn all() -> Result<()> {
     report.close()
 }
 
+/// Installs what the page needs, and builds it as `cargo xtask serve --release` does.
+fn page() -> Result<()> {
+    setup::page()?;
+    run(&mut linted(page::engine(Profile::Serve)))?;
+    page::bind_engine(Profile::Serve)?;
+    run(&mut page::vite(&["build"]))
+}
+
 /// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
 fn rust(report: &mut Report) -> Result<String> {
-    let start = Instant::now();
-    let (lavapipe, python) = (setup::lavapipe(), setup::python());
+    let (lavapipe, python) = thread::scope(|scope| {
+        // The build leaves the network idle.
+        let downloads = scope.spawn(|| (setup::lavapipe(), setup::python()));
+        let format = command(&["cargo", "fmt", "--all", "--check"]);
+        report.stage("format", None, format)?;
+        let build = command(&[&["cargo", "test"], PRODUCT, &["--no-run"]].concat());
+        report.stage("lints, and build of the Rust tests", None, linted(build))?;
+        anyhow::Ok(
+            downloads
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic)),
+        )
+    })?;
     let require = required(lavapipe, python, Path::new("../shared").is_dir());
-    report
-        .times
-        .push(("downloads for the tests", start.elapsed()));
-
-    report.stage(
-        "format",
-        None,
-        command(&["cargo", "fmt", "--all", "--check"]),
-    )?;
     if python {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
     }
-    let build = [&["cargo", "test"], PRODUCT, &["--no-run"]].concat();
-    report.stage(
-        "lints, and build of the Rust tests",
-        None,
-        linted(command(&build)),
-    )?;
     let cargo_test = |words: &[&str]| {
         let mut test = linted(command(&[&["cargo", "test"][..], words].concat()));
         if lavapipe {
@@ -91,7 +93,7 @@ fn rust(report: &mut Report) -> Result<String> {
     Ok(require)
 }
 
-/// Builds, checks and tests the page.
+/// Checks and tests the page.
 fn browser(report: &mut Report, require: &str) -> Result<()> {
     let chromium = setup::chromium()?;
     report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
@@ -103,10 +105,6 @@ fn browser(report: &mut Report, require: &str) -> Result<()> {
         types("tests/browser/tsconfig.json"),
     )?;
     report.stage("lints of the page", None, npm(&["npx", "biome", "check"]))?;
-    if !report.stage("page", None, linted(page::build(Link::Full)?))? {
-        println!("\nThe browser tests did not run, because the page did not build.");
-        return Ok(());
-    }
     let mut browser = npm(&["npx", "playwright", "test"]);
     if let Some(chromium) = chromium {
         browser.env("CHROME", chromium);

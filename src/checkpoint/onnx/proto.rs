@@ -1,5 +1,8 @@
 //! Defines the part of ONNX's `onnx.proto` that the export uses, with its field numbers.
 //!
+//! Written by hand, because generating it takes a protobuf compiler in every build, for a quarter of the file's messages. onnxruntime
+//! reads the result (`tests/onnx.rs`).
+//!
 //! A field that must be written even if it is 0 is an `Option`. A `oneof` with one used member is that member.
 
 /// `TensorProto.DataType.FLOAT`

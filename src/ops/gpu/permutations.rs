@@ -5,7 +5,7 @@ use std::any::type_name;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{LazyLock, Mutex};
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread};
 
 use bytemuck::Zeroable;
 use naga::front::wgsl;
@@ -110,22 +110,29 @@ static ALL: LazyLock<Vec<(AdapterProperties, Found)>> = LazyLock::new(|| {
     adapters().into_iter().map(with_kernels).collect()
 });
 
-/// Finds out what is wrong with a kernel on an adapter.
-fn fault(adapter: AdapterProperties, source: &str) -> Option<String> {
-    const ENABLE: &str = "enable subgroups;";
-    let plain = source.replacen(ENABLE, "", 1);
+/// Browsers want the feature named, naga does not know its name.
+const ENABLE: &str = "enable subgroups;";
+
+/// Returns a kernel as naga reads it.
+fn plain(source: &str) -> String {
+    source.replacen(ENABLE, "", 1)
+}
+
+/// Returns whether a kernel names the feature that it uses where a browser wants that, and only there.
+fn names_feature(adapter: AdapterProperties, source: &str) -> bool {
     let uses_subgroups = ["subgroup", "quadSwap"]
         .iter()
-        .any(|word| plain.contains(word));
-    // Browsers want the feature named, naga does not know its name.
-    if source.contains(ENABLE) != (adapter.requires_enable && uses_subgroups) {
-        return Some("it names the feature where it should not, or not where it should".into());
-    }
-    let module = match wgsl::parse_str(&plain) {
+        .any(|word| plain(source).contains(word));
+    source.contains(ENABLE) == (adapter.requires_enable && uses_subgroups)
+}
+
+/// Finds out what is wrong with a kernel on adapters with or without subgroups.
+fn fault(plain: &str, has_subgroups: bool) -> Option<String> {
+    let module = match wgsl::parse_str(plain) {
         Ok(module) => module,
-        Err(error) => return Some(error.emit_to_string(&plain)),
+        Err(error) => return Some(error.emit_to_string(plain)),
     };
-    let (capabilities, operations) = if adapter.lanes > 1 {
+    let (capabilities, operations) = if has_subgroups {
         (Capabilities::SUBGROUP, SubgroupOperationSet::all())
     } else {
         (Capabilities::empty(), SubgroupOperationSet::empty())
@@ -135,7 +142,7 @@ fn fault(adapter: AdapterProperties, source: &str) -> Option<String> {
         .subgroup_stages(ShaderStages::COMPUTE)
         .subgroup_operations(operations);
     if let Err(error) = validator.validate(&module) {
-        return Some(error.emit_to_string(&plain));
+        return Some(error.emit_to_string(plain));
     }
     // What every WebGPU adapter allows.
     let globals = || module.global_variables.iter().map(|(_, global)| global);
@@ -162,8 +169,7 @@ fn fault(adapter: AdapterProperties, source: &str) -> Option<String> {
 
 /// Prints the fields of a kernel's `Params` as Rust prints those of its twin.
 fn params(source: &str) -> String {
-    let module: Module =
-        wgsl::parse_str(&source.replacen("enable subgroups;", "", 1)).expect("valid");
+    let module: Module = wgsl::parse_str(&plain(source)).expect("valid");
     let find = |(_, ty): (_, &naga::Type)| match &ty.inner {
         TypeInner::Struct { members, .. } if ty.name.as_deref() == Some("Params") => {
             Some(members.clone())
@@ -190,28 +196,37 @@ fn params(source: &str) -> String {
 #[test]
 fn every_kernel_is_valid_on_every_kind_of_adapter() {
     let (mut count, mut kinds) = (0, HashSet::<&str>::new());
-    // Many adapters run the same ones, and `fault` asks no more of an adapter than this.
-    let mut checked = HashSet::new();
+    // Many adapters run the same kernels.
+    let mut distinct = BTreeMap::new();
     for (adapter, found) in &*ALL {
         for (name, kernel) in &found.kernels {
             count += 1;
-            if !checked.insert((&kernel.source, adapter.lanes > 1, adapter.requires_enable)) {
-                continue;
-            }
-            let fault = fault(*adapter, &kernel.source);
             assert!(
-                fault.is_none(),
-                "{name} on {adapter:?}: {}\n{}",
-                fault.unwrap_or_default(),
+                names_feature(*adapter, &kernel.source),
+                "{name} on {adapter:?} names the feature where it should not, or not where it should:\n{}",
                 kernel.source
             );
+            distinct.insert((plain(&kernel.source), adapter.lanes > 1), name);
             // One permutation of each kind has the `Params` of all.
             if kinds.insert(kernel.kind) {
                 assert_eq!(kernel.params, params(&kernel.source), "{name}");
             }
         }
     }
-    println!("{count} kernels, {} of them checked", checked.len());
+    println!("{count} kernels, {} of them checked", distinct.len());
+    let distinct: Vec<_> = distinct.into_iter().collect();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for share in distinct.chunks(distinct.len().div_ceil(threads)) {
+            scope.spawn(move || {
+                for ((source, has_subgroups), name) in share {
+                    let fault = fault(source, *has_subgroups);
+                    let fault = fault.map(|fault| format!("{name}: {fault}\n{source}"));
+                    assert_eq!(fault, None, "subgroups: {has_subgroups}");
+                }
+            });
+        }
+    });
     // As many kinds as there are files with an entry point: none is missing.
     let files =
         fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders")).expect("a folder");

@@ -1,0 +1,140 @@
+// Builds the page into `dist/` from `www/` and the engine in `target/page/engine/`, which `cargo xtask` writes there first.
+//
+//   npx vite build                  the page
+//   npx vite build --mode modules   single modules of the page for the browser tests, into `target/page/modules/`
+
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import path from "node:path";
+import { defineConfig } from "vite";
+
+const ENGINE = "target/page/engine";
+/** Isolated from other origins, a page may share memory with workers, and the CPU's kernels use all cores. */
+const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+/** Lists the files of a folder, with their paths.
+ * @param {string} folder
+ * @returns {string[]}
+ */
+const filesOf = (folder) =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => path.posix.join(folder, name.replaceAll(path.sep, "/")))
+    .filter((file) => statSync(file).isFile())
+    .sort();
+
+/** Id of a build: page, worker and engine carry the same one, and the page compares them (`www/autolink.js`). Equal files give an equal id. */
+function buildId() {
+  const hash = createHash("sha256");
+  for (const file of ["package-lock.json", ...filesOf("www"), ...filesOf(ENGINE)]) {
+    const bytes = readFileSync(file);
+    hash.update(`${file} ${bytes.length}\n`).update(bytes);
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Appends the build id to a wasm file as a custom section, which engines ignore: its kind, its length, its name after the length of the
+ * name, and the id.
+ * @param {string} id
+ */
+function stampedWasm(id) {
+  const section = Buffer.concat([Buffer.from([5]), Buffer.from("build"), Buffer.from(id)]);
+  return Buffer.concat([readFileSync(`${ENGINE}/worker_bg.wasm`), Buffer.from([0, section.length]), section]);
+}
+
+/** Writes what is not bundled. Everything that changes with a build has a hash in its name or its folder's, so that a cache never mixes two
+ * builds.
+ * @param {string} build
+ * @returns {import("vite").Plugin}
+ */
+function unbundled(build) {
+  // While `cargo xtask serve` watches.
+  const options = process.env.AUTOLINK_ENGINE ? [process.env.AUTOLINK_ENGINE] : [];
+  let engineIsOld = false;
+  return {
+    name: "unbundled",
+    // The public module, for other pages. It has no hash.
+    resolveId: (id) => (id === "public" ? "\0public" : null),
+    load: (id) => (id === "\0public" ? `export * from ${JSON.stringify(path.resolve("www/autolink.js"))};` : null),
+    watchChange(file) {
+      if (/\.(rs|wgsl|toml)$/.test(file)) engineIsOld = true;
+    },
+    buildStart() {
+      if (engineIsOld) spawnSync("cargo", ["xtask", "engine", ...options], { stdio: "inherit" });
+      engineIsOld = false;
+      for (const folder of ["www", "src", "shaders", "kernels/src", "models"])
+        for (const file of filesOf(folder)) this.addWatchFile(path.resolve(file));
+      this.addWatchFile(path.resolve("Cargo.toml"));
+    },
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        const emit = (/** @type {string} */ fileName, /** @type {string | Uint8Array} */ source) =>
+          this.emitFile({ type: "asset", fileName, source });
+        const engine = `engine-${build}`;
+        emit(`${engine}/worker_bg.wasm`, stampedWasm(build));
+        emit(`${engine}/worker.js`, readFileSync(`${ENGINE}/worker.js`));
+        const place = 'const BUILD = "unstamped";';
+        const loader = readFileSync("www/worker_loader.js", "utf8").split(place);
+        if (loader.length !== 2) this.error(`worker_loader.js has ${loader.length - 1} places for the build id instead of one.`);
+        emit(`${engine}/worker_loader.js`, loader.join(`const BUILD = "${build}";`));
+
+        for (const file of [...filesOf("models"), ...filesOf("weights")])
+          if (/\.(json|md|safetensors|jpe?g|png|webp|csv)$/.test(file)) emit(file, readFileSync(file));
+        for (const name of ["demo/run.json", "demo/images.webp", "isolate.js"]) emit(name, readFileSync(`www/${name}`));
+
+        // The script that starts the page and reports a part that is missing.
+        const main = Object.values(bundle).find((part) => part.type === "chunk" && part.isEntry && part.name === "main");
+        const page = bundle["index.html"];
+        if (main?.type !== "chunk" || page?.type !== "asset") return this.error("The build has no page.");
+        const start = readFileSync("www/start.js", "utf8").replace("./main.js", `./${main.fileName}`);
+        const started = `start-${createHash("sha256").update(start).digest("hex").slice(0, 8)}.js`;
+        emit(started, start);
+        const preloads = [main.fileName, ...main.imports].map((name) => `<link rel="modulepreload" href="./${name}" />`);
+        page.source = `${page.source}`.replace("start.js", started).replace("</title>", `</title>\n    ${preloads.join("\n    ")}`);
+      },
+    },
+  };
+}
+
+const MODULES = ["annotate/bitmaps", "annotate/editor", "annotate/video", "files", "link", "models", "projects", "saves", "state"];
+
+export default defineConfig(({ mode }) => {
+  const build = buildId();
+  /** @type {import("vite").UserConfig} */
+  const common = { root: "www", base: "./", publicDir: false, define: { BUILD: JSON.stringify(build) } };
+  if (mode === "modules") {
+    return {
+      ...common,
+      build: {
+        outDir: path.resolve("target/page/modules"),
+        emptyOutDir: true,
+        chunkSizeWarningLimit: 1000, // kB; all of mediabunny
+        rolldownOptions: {
+          input: { mediabunny: "mediabunny", ...Object.fromEntries(MODULES.map((name) => [name, path.resolve(`www/${name}.js`)])) },
+          preserveEntrySignatures: "strict",
+          output: { entryFileNames: "[name].js" },
+        },
+      },
+    };
+  }
+  return {
+    ...common,
+    plugins: [unbundled(build)],
+    // A missing file is an error, not the page once more.
+    appType: "mpa",
+    build: {
+      // Trunk names a folder, see Trunk.toml.
+      outDir: process.env.TRUNK_STAGING_DIR ?? path.resolve("dist"),
+      emptyOutDir: true,
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      rolldownOptions: {
+        input: { index: path.resolve("www/index.html"), main: path.resolve("www/main.js"), autolink: "public" },
+        preserveEntrySignatures: "strict",
+        output: { entryFileNames: ({ name }) => (name === "autolink" ? "autolink.js" : "assets/[name]-[hash].js") },
+      },
+    },
+    preview: { headers },
+  };
+});

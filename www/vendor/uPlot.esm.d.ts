@@ -1,2 +1,0 @@
-// Trunk copies the module itself from node_modules; here are its types.
-export { default } from "uplot";
