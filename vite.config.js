@@ -81,7 +81,8 @@ function unbundled(build) {
 
         for (const file of [...filesOf("models"), ...filesOf("weights")])
           if (/\.(json|md|safetensors|jpe?g|png|webp|csv)$/.test(file)) emit(file, readFileSync(file));
-        for (const name of ["demo/run.json", "demo/images.webp", "isolate.js"]) emit(name, readFileSync(`www/${name}`));
+        for (const name of ["demo/run.json", "demo/images.webp", "hands/hands-200.zip", "isolate.js"])
+          emit(name, readFileSync(`www/${name}`));
 
         // The script that starts the page and reports a part that is missing.
         const main = Object.values(bundle).find((part) => part.type === "chunk" && part.isEntry && part.name === "main");

@@ -26,7 +26,7 @@ function stepRange(_plot, low, high) {
   return [first, Math.max(first + 10, high ?? 0)];
 }
 
-/** Loss curve, with the joint error where it is known. */
+/** Loss curve, with the landmark error where it is known. */
 export class LossChart {
   #root;
   #readout;
@@ -41,7 +41,7 @@ export class LossChart {
   /**
    * @param {HTMLElement} root Element that the chart fills.
    * @param {HTMLElement} readout Text about the step under the pointer, or the last one.
-   * @param {HTMLElement} scoreReadout Text about the joint error there.
+   * @param {HTMLElement} scoreReadout Text about the landmark error there.
    */
   constructor(root, readout, scoreReadout) {
     this.#root = root;
@@ -86,7 +86,7 @@ export class LossChart {
         series: [
           {},
           { stroke: colour("--accent"), width: 2, points: { show: false }, spanGaps: true },
-          // Joint error of puppets: distance of known joints from their prediction by the keypoints.
+          // Landmark error: distance of known landmarks from their prediction by the keypoints.
           { stroke: colour("--ink"), width: 1.5, dash: [4, 4], scale: "score", points: { show: true, size: 5 }, spanGaps: true },
         ],
         hooks: { setCursor: [() => this.#showReadout()] },
@@ -127,10 +127,10 @@ export class LossChart {
     const { steps, losses } = this.#history;
     const at = this.#plot?.cursor.idx ?? steps.length - 1;
     const score = this.#scores.filter(({ step }) => step <= steps[at]).at(-1);
-    const joints = score
-      ? `Joint error: ${(100 * score.error).toFixed(1)}% of the image (mean pose: ${(100 * score.baseline).toFixed(1)}%)`
+    const landmarks = score
+      ? `Landmark error: ${(100 * score.error).toFixed(1)}% of the image (mean position: ${(100 * score.baseline).toFixed(1)}%)`
       : "";
-    if (this.#scoreReadout.textContent !== joints) this.#scoreReadout.textContent = joints;
+    if (this.#scoreReadout.textContent !== landmarks) this.#scoreReadout.textContent = landmarks;
     const text = steps.length && losses[at] !== undefined ? `Step ${grouped(steps[at])}: ${losses[at].toPrecision(4)}` : "";
     if (this.#readout.textContent !== text) this.#readout.textContent = text;
   }

@@ -24,8 +24,8 @@ import { grouped } from "./format.js";
 
 /** Sample that the page loads by default. */
 export const PUPPETS = /** @type {const} */ ({ kind: "puppets", count: 400, seed: 0 });
-/** Size of the hands sample, and the number of images loaded by default. */
-const HANDS = { most: 2062, usual: 400 };
+/** Size of the hands sample, and the number of images loaded by default: those that come with the page. */
+const HANDS = { most: 2062, usual: 200 };
 const MOST_PUPPETS = 20_000;
 /** Parameters that are not settings. */
 const OTHER_PARAMETERS = ["backend", "log", "hands", "preset", "sample", "count", "sample_seed", "steps", "hide", "start"];
@@ -36,11 +36,11 @@ const PART = /^[a-z][a-z_-]*$/;
  * Reads an address.
  * @param {URLSearchParams} query
  * @param {Pick<PageState, "settings" | "presets">} table Settings with their ranges, and presets.
- * @param {string} handsUrl Folder of the hands sample.
+ * @param {{ base_url: string, bundle_url: string | null }} hands Where the hands sample is.
  * @param {(part: string) => boolean} isPart Returns true if the page has a part of that name.
  * @returns {Link}
  */
-export function readLink(query, { settings, presets }, handsUrl, isPart) {
+export function readLink(query, { settings, presets }, hands, isPart) {
   /** @type {string[]} */ const notes = [];
   const refuse = (/** @type {string} */ name, /** @type {string} */ why) =>
     void notes.push(`“${name}=${query.get(name)}” was ignored: ${why}.`);
@@ -83,7 +83,7 @@ export function readLink(query, { settings, presets }, handsUrl, isPart) {
     if (seed === null) refuse("sample_seed", "a seed must be a whole number, 0 or more");
     source = { kind: "puppets", count: count(MOST_PUPPETS, PUPPETS.count), seed: seed ?? PUPPETS.seed };
   } else if (sample === "hands") {
-    source = { kind: "hands", count: count(HANDS.most, HANDS.usual), base_url: handsUrl };
+    source = { kind: "hands", count: count(HANDS.most, HANDS.usual), ...hands };
     if (query.has("sample_seed")) refuse("sample_seed", "only puppets have a seed; hands are photographs");
   }
 

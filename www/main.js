@@ -119,7 +119,7 @@ let hasFollowedLink = false;
  */
 async function followLink() {
   hasFollowedLink = true;
-  const link = readLink(query, store.state, handsUrl(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
+  const link = readLink(query, store.state, handsSource(), (part) => document.querySelector(`[data-part~="${part}"]`) !== null);
   if (query.has("hands") && !addressOf(query.get("hands")))
     link.notes.push(`“hands=${query.get("hands")}” was ignored: it is not an address.`);
   if (insecureContextNote()) link.notes.push(insecureContextNote());
@@ -473,11 +473,14 @@ function cancel() {
   attempt((engine) => engine.cancelLoad());
 }
 
-/** Address of the folder with the hands sample. */
-function handsUrl() {
+/** Where the hands sample is: all of it, and the file with the first of it that comes with the page. */
+function handsSource() {
   const configured = document.querySelector('meta[name="autolink-hands"]')?.getAttribute("content") ?? "";
   const base = addressOf(query.get("hands")) ?? addressOf(configured) ?? document.baseURI;
-  return base.endsWith("/") ? base : `${base}/`;
+  return {
+    base_url: base.endsWith("/") ? base : `${base}/`,
+    bundle_url: query.has("hands") ? null : new URL("hands/hands-200.zip", document.baseURI).href,
+  };
 }
 
 /** Returns an absolute http(s) address, or null if the text is not one.
@@ -499,7 +502,7 @@ function loadSample(source) {
 
 function loadHands() {
   const count = /** @type {HTMLInputElement} */ (byId("hands-count"));
-  if (count.reportValidity()) loadSample({ kind: "hands", count: count.valueAsNumber, base_url: handsUrl() });
+  if (count.reportValidity()) loadSample({ kind: "hands", count: count.valueAsNumber, ...handsSource() });
 }
 
 /** @param {File} file */

@@ -282,7 +282,8 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   // Joints are known for puppets only.
   store.watch(
     ["run", "scores"],
-    ({ run, scores }) => (byId("score-readout").hidden = run.source?.kind !== "puppets" && scores.length === 0),
+    ({ run, scores }) =>
+      (byId("score-readout").hidden = run.source?.kind !== "puppets" && run.source?.kind !== "hands" && scores.length === 0),
   );
   const root = byId("loss-chart");
   const loadChart = async () => {

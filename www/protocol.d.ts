@@ -142,7 +142,11 @@ count: number,
 /**
  * Address of the folder that holds `0/ .. 9/`, ending in `/`.
  */
-base_url: string, };
+base_url: string, 
+/**
+ * Address of the bundle. All photographs come from the folder if there is none.
+ */
+bundle_url: string | null, };
 export type FileKind = "model" | "small-model" | "run" | "onnx";
 export type Command = { "type": "open", 
 /**
@@ -992,7 +996,7 @@ elapsed_seconds: number, } | { "type": "views" } & PreviewViews | { "type": "sna
  */
 step: number, 
 /**
- * Mean distance of the joints regressed from the keypoints, as a fraction of the image's side, on images that were not
+ * Mean distance of the landmarks regressed from the keypoints, as a fraction of the image's side, on images that were not
  * used to fit the regression.
  */
 error: number, 

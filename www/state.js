@@ -74,7 +74,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @property {boolean} slow True in slow motion.
  * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
  * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
- * @property {{ step: number, error: number, baseline: number }[]} scores Joint errors, for samples with known joints.
+ * @property {{ step: number, error: number, baseline: number }[]} scores Landmark errors, for samples with known landmarks.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model Description of the model or run that was opened.
  * @property {Run} run

@@ -4,6 +4,7 @@ pub mod archive; // zips: their directory, then a file at a time
 mod code_pages; // file names in zips that are not UTF-8
 pub mod dataset; // images in memory, and the order in which training visits them
 pub mod decode; // from a file's bytes to a square image
+pub mod hands; // the sample of photographs
 pub mod inputs; // files, zips and labels, told apart by their first bytes
 mod jpeg; // incomplete JPEG files
 pub mod mask; // which cells are hidden from the decoder

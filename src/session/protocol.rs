@@ -40,12 +40,15 @@ pub enum Source {
         #[ts(type = "number")]
         seed: u64,
     },
-    /// Photographs of hands, streamed from their public repository.
+    /// Photographs of hands: up to 200 from the bundle that comes with the page, with known landmarks; more from their public repository.
     Hands {
         /// Number of photographs, from the start of the list.
         count: usize,
         /// Address of the folder that holds `0/ .. 9/`, ending in `/`.
         base_url: String,
+        /// Address of the bundle. All photographs come from the folder if there is none.
+        #[serde(default)]
+        bundle_url: Option<String>,
     },
 }
 
@@ -462,11 +465,11 @@ pub enum Event {
     Views(PreviewViews),
     /// A new snapshot. One whose step is not later than the last one's starts a new history.
     Snapshot(SnapshotView),
-    /// How well the keypoints predict the joints of puppets.
+    /// How well the keypoints predict the joints of puppets, or the landmarks of hands.
     Scored {
         /// Steps taken.
         step: usize,
-        /// Mean distance of the joints regressed from the keypoints, as a fraction of the image's side, on images that were not
+        /// Mean distance of the landmarks regressed from the keypoints, as a fraction of the image's side, on images that were not
         /// used to fit the regression.
         error: f64,
         /// The same for always predicting the mean position.

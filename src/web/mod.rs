@@ -4,7 +4,6 @@ mod console; // tracing
 pub mod cores;
 mod fetch;
 pub mod gpu;
-mod hands;
 mod slices; // files, read by ranges
 mod worker;
 

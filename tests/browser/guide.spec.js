@@ -816,7 +816,7 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
     const sources = [
       { kind: "puppets", count: 400, seed: 0 },
       { kind: "puppets", count: 20, seed: 5 },
-      { kind: "hands", count: 2062, base_url: "x/" },
+      { kind: "hands", count: 2062, base_url: "x/", bundle_url: null },
     ];
     const wrong = [];
     for (const [index, config] of configs.entries()) {
@@ -827,7 +827,7 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
         { presets },
         { config, source, stopStep, hide: ["seed", "edges"], start: index % 2 === 0 },
       );
-      const read = readLink(link.searchParams, { settings, presets }, "x/", () => true);
+      const read = readLink(link.searchParams, { settings, presets }, { base_url: "x/", bundle_url: null }, () => true);
       const got = {
         config: read.config ?? presets[0][1],
         source: read.source ?? sources[0],

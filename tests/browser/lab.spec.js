@@ -563,7 +563,7 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   expect(await pixels(id("snapshot-a-view"))).toBe(first);
 });
 
-test("health card reports issues, and the chart shows the joint error of puppets", async ({ page }) => {
+test("health card reports issues, and the chart shows the landmark error of puppets", async ({ page }) => {
   // The loss of a batch of two is too noisy for issues.
   await open(page, "?backend=cpu&size=32&width=4&loss=pixel&batch=16");
   const id = at(page);
@@ -574,7 +574,7 @@ test("health card reports issues, and the chart shows the joint error of puppets
   await id("play").click();
   await expect(id("diagnosis").locator("[data-issue=stuck]")).toContainText("Raise the learning rate");
   await id("play").click();
-  await expect(id("score-readout")).toHaveText(/Joint error: \d+\.\d% of the image/);
+  await expect(id("score-readout")).toHaveText(/Landmark error: \d+\.\d% of the image/);
 });
 
 /** Address of a run with few and small images, whose decoder is as wide as its detector: it can memorise. */

@@ -438,12 +438,33 @@ test("load rejects files without images and a single image with a sentence", asy
   await expect(id("message")).toContainText(/one picture|a single picture|only one/i);
 });
 
+test("first two hundred hands come with the page, and training shows their landmark error", async ({ page }) => {
+  /** @type {string[]} */ const foreign = [];
+  page.context().on("request", (request) => request.url().includes("githubusercontent") && foreign.push(request.url()));
+  await open(page, QUICK);
+  const id = at(page);
+  await id("sample-hands").click();
+  await expect(id("images-count")).toHaveText("200");
+  await expect(page.locator("#images-about")).toContainText("200 photographs of hands from the Sign Language Digits");
+  await expect(id("score-readout")).toBeVisible();
+  await id("play").click();
+  await expect(id("score-readout")).toHaveText(/Landmark error: \d+\.\d% of the image \(mean position: 1[12]\.\d%\)/);
+  await id("play").click();
+  // An image that is removed takes its landmarks with it.
+  await id("thumbnails").getByRole("button").first().click();
+  await id("removed-apply").click();
+  await expect(id("images-count")).toHaveText("199");
+  await id("play").click();
+  await expect(id("score-readout")).toHaveText(/mean position: 1[12]\.\d%/);
+  expect(foreign).toEqual([]);
+});
+
 test("hands sample streams, can be cancelled and retried", async ({ page }) => {
   const behaviour = { delay: 100, fail: false };
   await open(page, FEW);
   const answered = await serveHands(page, behaviour);
   const id = at(page);
-  await id("hands-count").fill("60");
+  await id("hands-count").fill("260");
   await id("sample-hands").click();
   await expect(id("cancel")).toBeVisible();
   await expect(page.getByRole("progressbar")).toBeVisible();
@@ -455,7 +476,7 @@ test("hands sample streams, can be cancelled and retried", async ({ page }) => {
 
   behaviour.delay = 0;
   behaviour.fail = true;
-  await id("hands-count").fill("12");
+  await id("hands-count").fill("212");
   await id("sample-hands").click();
   await expect(id("message")).toHaveClass(/is-error/);
   await expect(id("retry")).toBeVisible();
@@ -463,7 +484,7 @@ test("hands sample streams, can be cancelled and retried", async ({ page }) => {
 
   behaviour.fail = false;
   await id("retry").click();
-  await expect(id("images-count")).toHaveText("12");
+  await expect(id("images-count")).toHaveText("212");
   await expect(id("retry")).toBeHidden();
   await expect(page.getByText("Apache-2.0").first()).toBeVisible();
   await expect.poll(() => colours(id("view-input"))).toBeGreaterThan(50);
@@ -524,13 +545,13 @@ test("page and workers contact no host but that of the hands sample", async ({ b
 
     // The hands sample contacts its host only.
     seen.length = 0;
-    await id("hands-count").fill("4");
+    await id("hands-count").fill("204");
     await id("sample-hands").click();
     await expect(id("retry")).toBeVisible();
     expect(new Set(outside)).toEqual(new Set([`${new URL(hands).host}:443`]));
     await serveHands(page);
     await id("retry").click();
-    await expect(id("images-count")).toHaveText("4");
+    await expect(id("images-count")).toHaveText("204");
     expect(foreign().length).toBeGreaterThanOrEqual(4);
     expect(foreign().filter((url) => !url.startsWith(hands))).toEqual([]);
     expect(new Set(outside).size).toBe(1);

@@ -281,19 +281,19 @@ fn fault_finds_kernels_that_an_adapter_cannot_run() {
         requires_enable,
     };
     let kernel = |body: &str| format!("@compute @workgroup_size(64) fn main() {{ {body} }}");
-    assert_eq!(fault(adapter(1, false), &kernel("")), None);
-    // Subgroups where there are none, not enabled, or enabled natively; a syntax error; a type error.
+    assert_eq!(fault(&kernel(""), false), None);
+    // Subgroups where there are none, not enabled, or enabled natively.
     let sum = kernel("let s = subgroupAdd(1u);");
-    assert!(fault(adapter(1, false), &sum).is_some());
-    assert_eq!(fault(adapter(32, false), &sum), None);
-    assert!(fault(adapter(32, true), &sum).is_some());
-    assert_eq!(
-        fault(adapter(32, true), &format!("enable subgroups;{sum}")),
-        None
-    );
-    assert!(fault(adapter(32, false), &format!("enable subgroups;{sum}")).is_some());
-    assert!(fault(adapter(1, false), &kernel("let a = ;")).is_some());
-    assert!(fault(adapter(1, false), &kernel("let a = 1.0 + 1u;")).is_some());
+    let enabled = format!("{ENABLE}{sum}");
+    assert!(fault(&sum, false).is_some());
+    assert_eq!(fault(&sum, true), None);
+    assert!(!names_feature(adapter(32, true), &sum));
+    assert!(names_feature(adapter(32, true), &enabled));
+    assert!(names_feature(adapter(32, false), &sum));
+    assert!(!names_feature(adapter(32, false), &enabled));
+    // A syntax error, a type error, too much shared memory.
+    assert!(fault(&kernel("let a = ;"), false).is_some());
+    assert!(fault(&kernel("let a = 1.0 + 1u;"), false).is_some());
     let large = "var<workgroup> a: array<vec4f, 2000>;\n".to_string() + &kernel("a[0].x = 1.0;");
-    assert!(fault(adapter(1, false), &large).is_some());
+    assert!(fault(&large, false).is_some());
 }

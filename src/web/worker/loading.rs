@@ -14,12 +14,12 @@ use super::{Engine, Incoming};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::data::inputs::{self, Inputs};
-use crate::data::{Dataset, decode, synthetic};
+use crate::data::{Dataset, decode, hands, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{
     Command, Event, Keypoints, Phase, Rejected, SnapshotView, Source, ViewSchedule,
 };
-use crate::web::{fetch, hands};
+use crate::web::fetch;
 
 /// Work that may take long runs for this long before the event loop gets a turn.
 const TIME_SLICE: Duration = Duration::from_millis(30);
@@ -39,9 +39,26 @@ pub(super) enum ImageSource {
     /// A person's files.
     Files(Files),
     /// The sample of hands.
-    Hands(Files),
+    Hands {
+        files: Files,
+        /// The landmarks of each photograph, or none at all.
+        landmarks: Rc<[Vec<[f32; 2]>]>,
+    },
     /// Drawn puppets.
     Puppets { count: usize, seed: u64 },
+}
+
+/// Downloads the bundle of hands, in one file, and returns its first `count`.
+async fn fetch_bundled_hands(count: usize, url: &str) -> Result<ImageSource> {
+    let zip = fetch::bytes(url, None, |_, _| {}).await?;
+    let hands = hands::read_bundle(&zip, count)?;
+    Ok(ImageSource::Hands {
+        files: hands
+            .iter()
+            .map(|hand| Ok((hand.name.clone(), blob(&hand.bytes)?)))
+            .collect::<Result<_>>()?,
+        landmarks: hands.into_iter().map(|hand| hand.landmarks).collect(),
+    })
 }
 
 impl Engine {
@@ -74,9 +91,16 @@ impl Engine {
             },
             Source::Hands {
                 count,
-                ref base_url,
-            } => match self.fetch_hands(count, base_url).await? {
-                Some(files) => ImageSource::Hands(files),
+                bundle_url: Some(url),
+                ..
+            } if count <= hands::BUNDLED => fetch_bundled_hands(count, &url).await?,
+            Source::Hands {
+                count, base_url, ..
+            } => match self.fetch_hands(count, &base_url).await? {
+                Some(files) => ImageSource::Hands {
+                    files,
+                    landmarks: Rc::default(),
+                },
                 None => return Ok(false),
             },
         };
@@ -113,7 +137,7 @@ impl Engine {
         for (source, count) in &self.sources {
             match source {
                 ImageSource::Files(_) => own += count,
-                ImageSource::Hands(_) => hands += count,
+                ImageSource::Hands { .. } => hands += count,
                 ImageSource::Puppets { .. } => puppets += count,
             }
         }
@@ -176,7 +200,7 @@ impl Engine {
                         }
                     }
                 }
-                ImageSource::Files(files) | ImageSource::Hands(files) => {
+                ImageSource::Files(files) | ImageSource::Hands { files, .. } => {
                     let Some(inputs) = self.list_inputs(files, &mut slice_start).await else {
                         return Ok(None);
                     };

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::session::{Event, SnapshotView};
 use crate::web::fetch;
 
-/// Puppets on which the keypoints are scored.
-const SCORED_PUPPETS: usize = 96;
+/// The fewest images on which keypoints are scored; the number of puppets.
+const FEWEST_SCORED: usize = 96;
 /// Inverse of the fraction of time that scoring may take.
 const SCORE_INVERSE_SHARE: u32 = 20;
 
@@ -171,25 +171,29 @@ impl Engine {
         Ok(())
     }
 
-    /// Scores the keypoints against the joints of puppets, where these are the images and scoring is fast enough.
+    /// Scores the keypoints against the joints of puppets or the landmarks of hands, where all images are such, and scoring is fast enough.
     async fn post_score(&mut self) -> Result<()> {
-        let (Some(session), [(ImageSource::Puppets { seed, .. }, _)]) =
-            (&self.session, &self.sources[..])
-        else {
+        let (Some(session), [(source, _)]) = (&self.session, &self.sources[..]) else {
             return Ok(());
         };
         let is_fast =
             (self.last_score).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_INVERSE_SHARE);
         let images = session.images();
-        if !is_fast || images.len() < SCORED_PUPPETS || session.steps_taken() == 0 {
+        if !is_fast || images.len() < FEWEST_SCORED || session.steps_taken() == 0 {
             return Ok(());
         }
         let start = Instant::now();
-        // The joints are fractions, the same at any size.
-        let joints: Vec<_> = (0..SCORED_PUPPETS)
-            .map(|index| synthetic::puppet(images.place(index), *seed, 16).1)
-            .collect();
-        let score = session.score(&joints).await?;
+        // Landmarks are fractions, the same at any size.
+        let landmarks: Vec<_> = match source {
+            ImageSource::Puppets { seed, .. } => (0..FEWEST_SCORED)
+                .map(|index| synthetic::puppet(images.place(index), *seed, 16).1)
+                .collect(),
+            ImageSource::Hands { landmarks, .. } if !landmarks.is_empty() => (0..images.len())
+                .map(|index| landmarks[images.place(index)].clone())
+                .collect(),
+            _ => return Ok(()),
+        };
+        let score = session.score(&landmarks).await?;
         self.last_score = Some((Instant::now(), start.elapsed()));
         post(&Event::Scored {
             step: session.steps_taken(),

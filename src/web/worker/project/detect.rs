@@ -311,7 +311,7 @@ impl Engine {
         let mut all = Files::new();
         for (source, _) in &self.sources.clone() {
             let (count, seed) = match source {
-                ImageSource::Files(files) | ImageSource::Hands(files) => {
+                ImageSource::Files(files) | ImageSource::Hands { files, .. } => {
                     all.extend(files.iter().cloned());
                     continue;
                 }
