@@ -28,6 +28,7 @@ cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves,
 cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
 cargo xtask bench [--quick] [--json FILE]  Measure kernels and training steps on this machine, natively and in Chromium, beside Burn's kernels,
                                            TensorFlow.js and PyTorch. The chart is written beside FILE.
+cargo xtask skeleton [RUNS]                Measure how long a visitor without a GPU waits for a skeleton of the hands that come with the page.
 cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--json FILE] [--svg FILE] [NAME=JSON]...
                                            Compare settings with those of tiny: the landmark error after equal times of training on the CPU.
                                            FOLDER has images and a landmarks.csv; without it, puppets are drawn. JSON holds settings.
@@ -67,6 +68,7 @@ fn work() -> Result<()> {
         ["faults", ref options @ ..] => faults::faults(options),
         ["bench", ref options @ ..] => bench(options),
         ["recipe", ref options @ ..] => run(native_bench().arg("recipe").args(options)),
+        ["skeleton", ref options @ ..] => skeleton(options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -82,6 +84,16 @@ fn work() -> Result<()> {
 fn native_bench() -> Command {
     let package = ["--release", "--package", "autolink-bench", "--"];
     command(&[&["cargo", "run"][..], &package].concat())
+}
+
+/// Runs `bench/skeleton.mjs` on the page as `cargo xtask serve --release` builds it.
+fn skeleton(options: &[&str]) -> Result<()> {
+    page::build(page::Profile::Serve)?;
+    let mut visits = command(&[&["node", "bench/skeleton.mjs"], options].concat());
+    if let Some(chromium) = setup::chromium()? {
+        visits.env("CHROME", chromium);
+    }
+    run(&mut visits)
 }
 
 /// Runs the benchmark, see `bench/src/main.rs`.
