@@ -2,20 +2,19 @@
 
 use crate::config::SETTINGS;
 
-/// Bright colours that are far apart and, as far as twelve can be, distinct to colour-blind eyes: Okabe and Ito's, lightened for
-/// photographs.
+/// Bright colours after Okabe and Ito's, moved until any two are at least 15 apart by CIEDE2000, to protanopes and deuteranopes as well.
 const FIRST: [[u8; 3]; 12] = [
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 190, 130],
-    [240, 228, 66],
-    [0, 114, 218],
-    [225, 80, 20],
-    [214, 110, 178],
+    [228, 166, 7],
+    [73, 194, 246],
+    [3, 184, 133],
+    [255, 255, 28],
+    [0, 133, 255],
+    [211, 77, 17],
+    [191, 119, 159],
     [255, 255, 255],
-    [120, 60, 200],
-    [150, 230, 60],
-    [160, 20, 60],
+    [95, 58, 206],
+    [214, 245, 175],
+    [143, 8, 38],
     [96, 96, 96],
 ];
 
@@ -24,7 +23,7 @@ const FIRST: [[u8; 3]; 12] = [
 /// ```
 /// use autolink::render::palette::{colours, hex};
 ///
-/// assert_eq!(hex(colours()[0]), "#e69f00");
+/// assert_eq!(hex(colours()[0]), "#e4a607");
 /// ```
 pub fn colours() -> Vec<[u8; 3]> {
     let most = SETTINGS
@@ -61,7 +60,47 @@ fn hsl(hue: f32, saturation: f32, lightness: f32) -> [u8; 3] {
 
 #[cfg(test)]
 mod tests {
+    use ::palette::color_difference::Ciede2000;
+    use ::palette::white_point::D65;
+    use ::palette::{FromColor, Lab, LinSrgb, Srgb};
+
     use super::*;
+
+    /// What protanopes and deuteranopes see of linear RGB (Machado, Oliveira and Fernandes, 2009, severity 1), and what others see.
+    const EYES: [[[f32; 3]; 3]; 3] = [
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+    ];
+
+    /// Returns a colour in CIELAB as eyes see it.
+    fn seen(eyes: [[f32; 3]; 3], colour: [u8; 3]) -> Lab<D65, f32> {
+        let linear: LinSrgb<f32> = Srgb::from(colour).into_linear();
+        let linear = [linear.red, linear.green, linear.blue];
+        let row = |row: [f32; 3]| -> f32 { row.iter().zip(linear).map(|(m, v)| m * v).sum() };
+        let [red, green, blue] = eyes.map(|weights| row(weights).clamp(0.0, 1.0));
+        Lab::from_color(LinSrgb::new(red, green, blue))
+    }
+
+    #[test]
+    fn first_colours_are_distinct_to_colour_blind_eyes() {
+        for eyes in EYES {
+            for (i, &a) in FIRST.iter().enumerate() {
+                for &b in &FIRST[i + 1..] {
+                    let difference = seen(eyes, a).difference(seen(eyes, b));
+                    assert!(difference > 15.0, "{} and {}: {difference}", hex(a), hex(b));
+                }
+            }
+        }
+    }
 
     #[test]
     fn colours_are_distinct() {
