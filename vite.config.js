@@ -42,6 +42,17 @@ function stampedWasm(id) {
   return Buffer.concat([readFileSync(`${ENGINE}/worker_bg.wasm`), Buffer.from([0, section.length]), section]);
 }
 
+/** Replaces the only place of a text.
+ * @param {string} text
+ * @param {string} place
+ * @param {string} by
+ */
+function replaceOnly(text, place, by) {
+  const parts = text.split(place);
+  if (parts.length !== 2) throw new Error(`The page has ${parts.length - 1} places \`${place}\` instead of one.`);
+  return parts.join(by);
+}
+
 /** Writes what is not bundled. Everything that changes with a build has a hash in its name or its folder's, so that a cache never mixes two
  * builds.
  * @param {string} build
@@ -74,10 +85,8 @@ function unbundled(build) {
         const engine = `engine-${build}`;
         emit(`${engine}/worker_bg.wasm`, stampedWasm(build));
         emit(`${engine}/worker.js`, readFileSync(`${ENGINE}/worker.js`));
-        const place = 'const BUILD = "unstamped";';
-        const loader = readFileSync("www/worker_loader.js", "utf8").split(place);
-        if (loader.length !== 2) this.error(`worker_loader.js has ${loader.length - 1} places for the build id instead of one.`);
-        emit(`${engine}/worker_loader.js`, loader.join(`const BUILD = "${build}";`));
+        const loader = readFileSync("www/worker_loader.js", "utf8");
+        emit(`${engine}/worker_loader.js`, replaceOnly(loader, '"unstamped";', `"${build}";`));
 
         for (const file of [...filesOf("models"), ...filesOf("weights")])
           if (/\.(json|md|safetensors|jpe?g|png|webp|csv)$/.test(file)) emit(file, readFileSync(file));
@@ -88,11 +97,12 @@ function unbundled(build) {
         const main = Object.values(bundle).find((part) => part.type === "chunk" && part.isEntry && part.name === "main");
         const page = bundle["index.html"];
         if (main?.type !== "chunk" || page?.type !== "asset") return this.error("The build has no page.");
-        const start = readFileSync("www/start.js", "utf8").replace("./main.js", `./${main.fileName}`);
+        const start = replaceOnly(readFileSync("www/start.js", "utf8"), "./main.js", `./${main.fileName}`);
         const started = `start-${createHash("sha256").update(start).digest("hex").slice(0, 8)}.js`;
         emit(started, start);
         const preloads = [main.fileName, ...main.imports].map((name) => `<link rel="modulepreload" href="./${name}" />`);
-        page.source = `${page.source}`.replace("start.js", started).replace("</title>", `</title>\n    ${preloads.join("\n    ")}`);
+        const named = replaceOnly(`${page.source}`, '"start.js"', `"${started}"`);
+        page.source = replaceOnly(named, "</title>", `</title>\n    ${preloads.join("\n    ")}`);
       },
     },
   };
@@ -127,7 +137,9 @@ export default defineConfig(({ mode }) => {
     build: {
       // Trunk names a folder, see Trunk.toml.
       outDir: process.env.TRUNK_STAGING_DIR ?? path.resolve("dist"),
-      emptyOutDir: true,
+      // While the page is being served, its files stay until they are replaced.
+      emptyOutDir: !process.argv.includes("--watch"),
+      license: { fileName: "licenses.md" },
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       rolldownOptions: {

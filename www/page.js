@@ -279,11 +279,10 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, previews, matrix });
 
-  // Joints are known for puppets only.
+  // Landmarks are known for puppets, and for the hands that come with the page.
   store.watch(
     ["run", "scores"],
-    ({ run, scores }) =>
-      (byId("score-readout").hidden = run.source?.kind !== "puppets" && run.source?.kind !== "hands" && scores.length === 0),
+    ({ run, scores }) => (byId("score-readout").hidden = !["puppets", "hands"].includes(run.source?.kind ?? "") && scores.length === 0),
   );
   const root = byId("loss-chart");
   const loadChart = async () => {

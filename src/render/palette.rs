@@ -2,7 +2,7 @@
 
 use crate::config::SETTINGS;
 
-/// Bright colours after Okabe and Ito's, moved until any two are at least 15 apart by CIEDE2000, to protanopes and deuteranopes as well.
+/// Bright colours after Okabe and Ito's, changed until any two differ by at least 15 (CIEDE2000), in protanopia and deuteranopia as well.
 const FIRST: [[u8; 3]; 12] = [
     [228, 166, 7],
     [73, 194, 246],
@@ -66,8 +66,8 @@ mod tests {
 
     use super::*;
 
-    /// What protanopes and deuteranopes see of linear RGB (Machado, Oliveira and Fernandes, 2009, severity 1), and what others see.
-    const EYES: [[[f32; 3]; 3]; 3] = [
+    /// Protanopia, deuteranopia (Machado, Oliveira and Fernandes, 2009, severity 1) and normal vision, as maps of linear RGB.
+    const VISIONS: [[[f32; 3]; 3]; 3] = [
         [
             [0.152286, 1.052583, -0.204868],
             [0.114503, 0.786281, 0.099216],
@@ -81,21 +81,21 @@ mod tests {
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
     ];
 
-    /// Returns a colour in CIELAB as eyes see it.
-    fn seen(eyes: [[f32; 3]; 3], colour: [u8; 3]) -> Lab<D65, f32> {
+    /// Returns a colour in CIELAB as a kind of vision perceives it.
+    fn perceived(vision: [[f32; 3]; 3], colour: [u8; 3]) -> Lab<D65, f32> {
         let linear: LinSrgb<f32> = Srgb::from(colour).into_linear();
         let linear = [linear.red, linear.green, linear.blue];
         let row = |row: [f32; 3]| -> f32 { row.iter().zip(linear).map(|(m, v)| m * v).sum() };
-        let [red, green, blue] = eyes.map(|weights| row(weights).clamp(0.0, 1.0));
+        let [red, green, blue] = vision.map(|weights| row(weights).clamp(0.0, 1.0));
         Lab::from_color(LinSrgb::new(red, green, blue))
     }
 
     #[test]
-    fn first_colours_are_distinct_to_colour_blind_eyes() {
-        for eyes in EYES {
+    fn first_colours_are_distinct_in_colour_blind_vision() {
+        for vision in VISIONS {
             for (i, &a) in FIRST.iter().enumerate() {
                 for &b in &FIRST[i + 1..] {
-                    let difference = seen(eyes, a).difference(seen(eyes, b));
+                    let difference = perceived(vision, a).difference(perceived(vision, b));
                     assert!(difference > 15.0, "{} and {}: {difference}", hex(a), hex(b));
                 }
             }

@@ -28,7 +28,7 @@ export function softmaxFigure(figure, store, ask) {
     });
     context.beginPath();
     context.arc(shown.keypoint[0] * side, shown.keypoint[1] * side, 8, 0, 2 * Math.PI);
-    context.fillStyle = "#e69f00";
+    context.fillStyle = store.state.palette[0] ?? "#ffffff";
     context.fill();
     context.lineWidth = 2.5;
     context.strokeStyle = "#000000";

@@ -1,4 +1,4 @@
-//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench` and `recipe`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench`, `skeleton` and `recipe`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;

@@ -82,14 +82,22 @@ pub fn vite(words: &[&str]) -> Command {
     npm(&[&["npx", "vite"], words].concat())
 }
 
+/// Installs what building the page needs, and builds the engine for `vite.config.js`.
+///
+/// # Errors
+/// Something cannot be installed, or the engine does not build.
+fn install_and_build_engine(profile: Profile) -> Result<()> {
+    setup::page()?;
+    run(&mut engine(profile))?;
+    bind_engine(profile)
+}
+
 /// Builds the page into `dist`.
 ///
 /// # Errors
 /// Something cannot be installed, or does not build.
 pub fn build(profile: Profile) -> Result<()> {
-    setup::page()?;
-    run(&mut engine(profile))?;
-    bind_engine(profile)?;
+    install_and_build_engine(profile)?;
     run(&mut vite(&["build"]))
 }
 
@@ -98,14 +106,11 @@ pub fn build(profile: Profile) -> Result<()> {
 /// # Errors
 /// Something cannot be installed, or the engine does not build.
 pub fn engine_only(options: &[&str]) -> Result<()> {
-    let profile = match options {
+    install_and_build_engine(match options {
         [] => Profile::Dev,
         ["--release"] => Profile::Serve,
-        _ => bail!("`cargo xtask engine` has one option, --release"),
-    };
-    setup::page()?;
-    run(&mut engine(profile))?;
-    bind_engine(profile)
+        _ => bail!("The only option of `cargo xtask engine` is --release"),
+    })
 }
 
 /// Builds the page, serves it until interrupted, and builds it again whenever a file changes.
@@ -189,9 +194,7 @@ const PASSES: [&str; 11] = [
 /// # Errors
 /// The page does not build, or the engine is too large.
 pub fn dist() -> Result<()> {
-    setup::page()?;
-    run(&mut engine(Profile::Page))?;
-    bind_engine(Profile::Page)?;
+    install_and_build_engine(Profile::Page)?;
     println!("Shrinking and compressing the engine");
     let bound = format!("{ENGINE_FOLDER}/worker_bg.wasm");
     run(command(&["node", WASM_OPT, &bound, "--output", &bound]).args(PASSES))?;

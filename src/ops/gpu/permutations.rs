@@ -120,9 +120,10 @@ fn plain(source: &str) -> String {
 
 /// Returns whether a kernel names the feature that it uses where a browser wants that, and only there.
 fn names_feature(adapter: AdapterProperties, source: &str) -> bool {
+    let plain = plain(source);
     let uses_subgroups = ["subgroup", "quadSwap"]
         .iter()
-        .any(|word| plain(source).contains(word));
+        .any(|word| plain.contains(word));
     source.contains(ENABLE) == (adapter.requires_enable && uses_subgroups)
 }
 

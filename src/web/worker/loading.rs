@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{AbortController, Blob};
+use web_sys::AbortController;
 use web_time::{Duration, Instant};
 
 use super::files::{BlobFile, Files, blob, read_all};
@@ -48,19 +48,6 @@ pub(super) enum ImageSource {
     Puppets { count: usize, seed: u64 },
 }
 
-/// Downloads the bundle of hands, in one file, and returns its first `count`.
-async fn fetch_bundled_hands(count: usize, url: &str) -> Result<ImageSource> {
-    let zip = fetch::bytes(url, None, |_, _| {}).await?;
-    let hands = hands::read_bundle(&zip, count)?;
-    Ok(ImageSource::Hands {
-        files: hands
-            .iter()
-            .map(|hand| Ok((hand.name.clone(), blob(&hand.bytes)?)))
-            .collect::<Result<_>>()?,
-        landmarks: hands.into_iter().map(|hand| hand.landmarks).collect(),
-    })
-}
-
 impl Engine {
     /// Replaces the images or adds to them. A load that fails or is cancelled leaves the images before it in place.
     pub(super) async fn load(&mut self, source: Source, files: Files, append: bool) -> Result<()> {
@@ -91,18 +78,15 @@ impl Engine {
             },
             Source::Hands {
                 count,
-                bundle_url: Some(url),
-                ..
-            } if count <= hands::BUNDLED => fetch_bundled_hands(count, &url).await?,
-            Source::Hands {
-                count, base_url, ..
-            } => match self.fetch_hands(count, &base_url).await? {
-                Some(files) => ImageSource::Hands {
-                    files,
-                    landmarks: Rc::default(),
-                },
-                None => return Ok(false),
-            },
+                base_url,
+                bundle_url,
+            } => {
+                let bundle_url = bundle_url.filter(|_| count <= hands::BUNDLED);
+                match self.fetch_hands(count, &base_url, bundle_url).await? {
+                    Some(hands) => hands,
+                    None => return Ok(false),
+                }
+            }
         };
         let Some((images, rejected)) = self.read(&[&source], &config).await? else {
             return Ok(false);
@@ -261,19 +245,47 @@ impl Engine {
         self.is_cancelled()
     }
 
-    /// Downloads the first `count` photographs of hands. Returns none if cancelled.
-    async fn fetch_hands(&mut self, count: usize, base_url: &str) -> Result<Option<Files>> {
+    /// Downloads the first `count` photographs of hands: from the bundle, with landmarks, or from their folder. Returns none if cancelled.
+    async fn fetch_hands(
+        &mut self,
+        count: usize,
+        base_url: &str,
+        bundle_url: Option<String>,
+    ) -> Result<Option<ImageSource>> {
+        if let Some(url) = bundle_url {
+            let Some(zip) = self.download(vec![url]).await? else {
+                return Ok(None);
+            };
+            let hands = hands::read_bundle(&zip.concat(), count)?;
+            let files = hands
+                .iter()
+                .map(|hand| Ok((hand.name.clone(), blob(&hand.bytes)?)));
+            return Ok(Some(ImageSource::Hands {
+                files: files.collect::<Result<_>>()?,
+                landmarks: hands.into_iter().map(|hand| hand.landmarks).collect(),
+            }));
+        }
+        let names: Vec<String> = hands::names().take(count).collect();
+        let urls = names.iter().map(|name| format!("{base_url}{name}"));
+        let Some(bytes) = self.download(urls.collect()).await? else {
+            return Ok(None);
+        };
+        let files = names.into_iter().zip(bytes);
+        let files = files.map(|(name, bytes)| Ok((name, blob(&bytes)?)));
+        Ok(Some(ImageSource::Hands {
+            files: files.collect::<Result<_>>()?,
+            landmarks: Rc::default(),
+        }))
+    }
+
+    /// Downloads files, several at a time. Returns none if the load was cancelled.
+    async fn download(&mut self, urls: Vec<String>) -> Result<Option<Vec<Vec<u8>>>> {
         self.load_id += 1;
         let load = self.load_id;
-        let names: Vec<String> = hands::names().take(count).collect();
-        let total = names.len();
+        let total = urls.len();
         let abort =
             AbortController::new().map_err(|error| Error::Network(fetch::error_text(error)))?;
-        let waiting: VecDeque<_> = names
-            .iter()
-            .map(|name| format!("{base_url}{name}"))
-            .enumerate()
-            .collect();
+        let waiting: VecDeque<_> = urls.into_iter().enumerate().collect();
         let waiting = Rc::new(RefCell::new(waiting));
         for _ in 0..DOWNLOADS {
             let (waiting, outbox, signal) = (waiting.clone(), self.outbox.clone(), abort.signal());
@@ -287,7 +299,7 @@ impl Engine {
             });
         }
         let mut progress = Progress::new("Downloading photographs of hands");
-        let mut files: Vec<Option<Blob>> = vec![None; total];
+        let mut files = vec![Vec::new(); total];
         let mut done = 0;
         let result = loop {
             if done == total {
@@ -300,7 +312,7 @@ impl Engine {
                     bytes,
                 }) if its_load == load => match bytes {
                     Ok(bytes) => {
-                        files[index] = blob(&bytes).ok();
+                        files[index] = bytes;
                         done += 1;
                         progress.report(done, Some(total));
                     }
@@ -317,11 +329,6 @@ impl Engine {
         };
         waiting.borrow_mut().clear();
         abort.abort();
-        let files = names
-            .into_iter()
-            .zip(files)
-            .filter_map(|(name, file)| Some((name, file?)))
-            .collect();
         Ok(result?.then_some(files))
     }
 
