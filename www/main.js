@@ -416,7 +416,8 @@ async function loadNow(source, adds) {
   if (loadId !== loadCount) return false;
   // An opened model stays for the new images.
   const isNew = !message && session?.state().step === 0;
-  store.set({ loading: false, progress: null, message, ...(isNew ? newRunState() : {}) });
+  // A message that came meanwhile stays.
+  store.set({ loading: false, progress: null, ...(message ? { message } : {}), ...(isNew ? newRunState() : {}) });
   return !message;
 }
 
@@ -432,9 +433,10 @@ function removeImages(places) {
   return transport.replace(async () => {
     // A new list makes the thumbnails show the old state again.
     if (!(await autosave.saveBeforeReplacing())) return store.set({ removedImages: [...store.state.removedImages] });
+    store.set({ message: null });
     await attempt(async (engine) => {
       await engine.removeImages(places);
-      store.set({ removedImages: places, message: null });
+      store.set({ removedImages: places });
     });
   });
 }

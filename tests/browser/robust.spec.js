@@ -90,6 +90,26 @@ test("a missing module is named, and a missing optional part does not stop the p
   await expect(id("step-count")).toHaveText("1");
 });
 
+test("a message that comes during a load stays after it", async ({ page }) => {
+  await page.route("**/assets/tour-*.js", (route) => route.fulfill({ status: 404, body: "" }));
+  let release = () => {};
+  const held = new Promise((resolve) => (release = () => resolve(undefined)));
+  await page.route("**/hands-200.zip", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await open(page, QUICK);
+  const id = at(page);
+  await id("sample-hands").click();
+  await expect(id("cancel")).toBeVisible();
+  await id("open-tour").click();
+  await expect(id("message")).toContainText("The tour could not be loaded");
+  release();
+  await expect(id("images-count")).toHaveText("200");
+  await expect(id("cancel")).toBeHidden();
+  await expect(id("message")).toContainText("The tour could not be loaded");
+});
+
 test("a language that Intl rejects does not stop the page", async ({ page }) => {
   await page.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, "language", { get: () => "C" });
