@@ -21,7 +21,7 @@ if (process.getuid?.() === 0) args.push("--no-sandbox");
 export default defineConfig({
   testDir: "tests/browser",
   outputDir: "target/playwright",
-  reporter: "list",
+  reporter: [["list"], ["./tests/browser/failures.js"]],
   // A page that loads leaves a core to another one. No test has a limit in milliseconds, which a busy machine breaks: what comes
   // of it is counted (frames, steps, bytes), and times are printed.
   workers: 2,

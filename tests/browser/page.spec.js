@@ -99,6 +99,8 @@ test("page loads puppets, trains, pauses and resets, and contacts no other host"
 
   await id("play").click();
   await expect(id("play")).toHaveText("Play");
+  // The step that was running is finished.
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
   const paused = await number(id("step-count"));
   await page.waitForTimeout(500);
   expect(await number(id("step-count"))).toBe(paused);
