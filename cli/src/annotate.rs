@@ -25,7 +25,7 @@ use crate::save::{Outputs, check_folder, is_same, write};
 
 pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<()> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
-    let gathered = Gathered::new(&options.discover.paths)?;
+    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     let mut outputs = outputs(&options.discover, &gathered);
     if let (Some(path), Some(table)) = (&options.against, &against) {
         outputs = outputs.input(path);
@@ -97,6 +97,7 @@ pub fn detect_annotations(
         ..
     } = loaded;
     let mut annotations = block_on(session::discovered(&model, &config))?;
+    let numbers = numbers(gathered);
     annotations.images = (images.into_iter())
         .map(|image| {
             let whole = image.placement.as_whole();
@@ -104,10 +105,18 @@ pub fn detect_annotations(
                 keypoints,
                 confidence,
             } = image.found;
-            annotate::Image::detected(image.name, &whole, &keypoints, &confidence)
+            let number = numbers[image.name.as_str()];
+            let image = annotate::Image::detected(image.name, &whole, &keypoints, &confidence);
+            gathered.with_origin(number, image)
         })
         .collect();
     Ok((annotations, names))
+}
+
+/// Returns the number of each image by its name.
+fn numbers(gathered: &Gathered) -> HashMap<&str, usize> {
+    let names = gathered.names.iter().map(String::as_str);
+    names.zip(0..).collect()
 }
 
 /// Checks before any work that images of these names can be exported, and that no file is replaced that should stay.
@@ -116,11 +125,12 @@ pub fn detect_annotations(
 /// Two images would share a file of labels; a file exists and there is no `--force`, or is an input.
 fn check_files(options: &Discover, gathered: &Gathered, outputs: &Outputs) -> anyhow::Result<()> {
     let mut annotations = Annotations::discovered(&["#ffffff".into()]);
-    let image = |name: &String| {
+    let image = |(number, name): (usize, &String)| {
         let whole = Placement::whole([1, 1]);
-        annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0])
+        let image = annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0]);
+        gathered.with_origin(number, image)
     };
-    annotations.images = gathered.names.iter().map(image).collect();
+    annotations.images = gathered.names.iter().enumerate().map(image).collect();
     for file in formats::export(&annotations, options.format)? {
         outputs.check(&options.out.join(&file.path))?;
     }
@@ -182,24 +192,22 @@ pub fn write_annotations(
 ) -> anyhow::Result<()> {
     let files = formats::export(annotations, options.format)?;
     let paths = image_paths(annotations, options);
-    let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
-        .map(|(number, name)| (name.as_str(), number))
-        .collect();
+    let numbers = numbers(gathered);
     let number = |image: &annotate::Image| {
-        let number = numbers.get(image.file_name.as_str()).copied();
-        number.with_context(|| format!("{} is missing", image.file_name))
+        let number = numbers.get(image.name().as_str()).copied();
+        number.with_context(|| format!("{} is missing", image.name()))
     };
     let mut written = files.len();
     for file in files {
         put(&file, None, options, outputs)?;
     }
-    let mut rejected = Vec::new();
+    let (mut rejected, mut reader) = (Vec::new(), gathered.reader());
     for (image, path) in annotations.images.iter().zip(paths) {
         let number = number(image)?;
         if is_in_place(gathered, number, &path, options) {
             continue;
         }
-        let made = (gathered.bytes(number).map_err(Error::File))
+        let made = (reader.bytes(number).map_err(Error::File))
             .and_then(|bytes| formats::image_file(annotations, image, options.format, path, bytes));
         match made {
             Ok(made) => {
@@ -210,7 +218,7 @@ pub fn write_annotations(
                 written += 1;
             }
             Err(error) => rejected.push(Rejected {
-                name: image.file_name.clone(),
+                name: image.name(),
                 reason: error.to_string(),
             }),
         }

@@ -9,6 +9,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 
+use crate::video::Video;
+
 /// Learn keypoints and a skeleton from unlabelled images (AutoLink, NeurIPS 2022).
 #[derive(Parser)]
 #[command(name = "autolink", version)]
@@ -47,9 +49,47 @@ pub struct Compute {
     pub backend: Backend,
 }
 
+/// Which frames of videos to use.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct FrameChoice {
+    /// Use every n-th frame of videos.
+    #[arg(long, value_name = "N", conflicts_with = "frames", value_parser = positive())]
+    pub every: Option<usize>,
+    /// Use at most this many frames of videos, spread over their time; several videos share them by their length.
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub frames: Option<usize>,
+}
+
+impl FrameChoice {
+    /// Lists the numbers of the chosen frames of each video; without an option, all of them.
+    pub fn numbers(&self, videos: &[&Video]) -> Vec<Vec<usize>> {
+        let Some(wanted) = self.frames else {
+            let every = self.every.unwrap_or(1);
+            return videos.iter().map(|video| video.every(every)).collect();
+        };
+        let all: usize = videos.iter().map(|video| video.seconds.len()).sum();
+        let mut before = 0;
+        let share = |video: &&Video| {
+            let upto = before + video.seconds.len();
+            let part = |count: usize| (wanted as f64 * count as f64 / all as f64).round() as usize;
+            let share = part(upto) - part(before);
+            before = upto;
+            video.spread(share.max(1))
+        };
+        videos.iter().map(share).collect()
+    }
+}
+
+/// Parses a whole number that is at least 1.
+fn positive() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u32)
+        .range(1..)
+        .map(|number| number as usize)
+}
+
 #[derive(Args)]
 pub struct Discover {
-    /// Images, folders and zip files.
+    /// Images, videos, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
@@ -65,6 +105,8 @@ pub struct Discover {
     /// deeplabcut, yolo, cvat and svg; none for the others.
     #[arg(long, value_enum)]
     pub images: Option<Images>,
+    #[command(flatten)]
+    pub frames: FrameChoice,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
@@ -140,8 +182,11 @@ pub struct Export {
 
 #[derive(Args)]
 pub struct Train {
-    /// A folder of images (with its subfolders and zip files), a zip file, an image, or `synthetic:N` for N drawn puppets.
+    /// A folder of images and videos (with its subfolders and zip files), a zip file, an image, a video, or `synthetic:N` for N
+    /// drawn puppets. Of videos, 200 frames are used unless --every or --frames says otherwise.
     pub images: String,
+    #[command(flatten)]
+    pub frames: FrameChoice,
     /// The file to save the model to (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
@@ -297,7 +342,7 @@ impl Settings {
 
 #[derive(Args)]
 pub struct Detect {
-    /// Images, folders and zip files.
+    /// Images, videos, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
@@ -306,6 +351,8 @@ pub struct Detect {
     /// The file to write the keypoints to (.json).
     #[arg(long)]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub frames: FrameChoice,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
@@ -318,7 +365,7 @@ pub struct Eval {
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
-    /// The folder that the file names in the table are relative to.
+    /// The folder that the file names in the table are relative to, or a video.
     #[arg(long)]
     pub images: PathBuf,
     /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.

@@ -9,7 +9,7 @@ use crate::output::Reporter;
 
 pub fn landmarks(options: &Landmarks, reporter: &Reporter) -> anyhow::Result<()> {
     let table = read_landmarks(&options.landmarks)?;
-    let gathered = Gathered::new(&options.discover.paths)?;
+    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     check_labels(&table, &gathered)?;
     let outputs = outputs(&options.discover, &gathered).input(&options.landmarks);
     let (detected, _) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;

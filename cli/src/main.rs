@@ -16,6 +16,7 @@ mod save;
 mod signals;
 mod trace;
 mod train;
+mod video;
 
 use std::process::ExitCode;
 
