@@ -95,9 +95,9 @@ pub struct Discover {
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
-    /// The format of the output; png and svg draw the keypoints over the images.
-    #[arg(long, value_parser = formats())]
-    pub format: Format,
+    /// The format of the output; png, svg and video draw the keypoints over the images.
+    #[arg(long, value_parser = written())]
+    pub format: Written,
     /// The folder to write into.
     #[arg(long)]
     pub out: PathBuf,
@@ -107,11 +107,25 @@ pub struct Discover {
     pub images: Option<Images>,
     #[command(flatten)]
     pub frames: FrameChoice,
+    /// Smooth keypoints over the time of each video.
+    #[arg(long)]
+    pub smooth: bool,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
     pub compute: Compute,
+}
+
+/// What is written of annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The files of an annotation tool.
+    Files(Format),
+    /// The skeleton and trails over each video.
+    Video,
+    /// A table of the motion in all videos.
+    Motion,
 }
 
 /// How images are placed beside their labels.
@@ -392,10 +406,19 @@ where
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
 }
 
-/// Parses an export format; `--help` lists the formats with what they hold.
-fn formats() -> impl TypedValueParser<Value = Format> {
+/// Parses what is written of annotations; `--help` lists the formats with what they hold.
+fn written() -> impl TypedValueParser<Value = Written> {
     let value = |offer: FormatInfo| PossibleValue::new(offer.format.name()).help(offer.about);
-    named(FormatInfo::all().into_iter().map(value))
+    let of_videos = [
+        PossibleValue::new("video").help("The skeleton and its trails over each video, as MP4"),
+        PossibleValue::new("motion").help("Places, speeds, distances and angles in videos"),
+    ];
+    let names = FormatInfo::all().into_iter().map(value).chain(of_videos);
+    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
+        "video" => Ok(Written::Video),
+        "motion" => Ok(Written::Motion),
+        _ => serde_json::from_value(name.into()).map(Written::Files),
+    })
 }
 
 #[cfg(test)]

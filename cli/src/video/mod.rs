@@ -4,12 +4,14 @@
 //! edit list cuts off do not count. Frames are turned upright, and stretched to square pixels.
 
 mod frames;
+mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 pub use frames::{Frame, Frames};
+pub use writer::VideoWriter;
 
 /// Tolerance for rounded times, s.
 const EPSILON: f64 = 1e-6;
@@ -22,6 +24,8 @@ pub struct Video {
     name: String,
     /// Time at which each frame is shown, ascending, s.
     pub seconds: Vec<f64>,
+    /// Number of units in a second that its times are multiples of.
+    pub timescale: u32,
     /// Number of frames that the file promises; some may be missing at its end.
     promised: usize,
 }
@@ -63,6 +67,7 @@ impl Video {
         Ok(Self {
             path: path.to_path_buf(),
             name: name.into(),
+            timescale: timescale(listed.unit_seconds),
             promised: seconds.len().max(promised),
             seconds,
         })
@@ -159,6 +164,13 @@ fn ratio(text: &str) -> Option<f64> {
     (above > 0.0 && below > 0.0).then(|| above / below)
 }
 
+/// Returns the timescale of an MP4 with times of this unit: the same where MP4 can have it, else that of broadcasting.
+fn timescale(unit_seconds: f64) -> u32 {
+    let same = 1.0 / unit_seconds;
+    let fits = (same - same.round()).abs() < 1e-6 && (1.0..=1e6).contains(&same);
+    if fits { same.round() as u32 } else { 90_000 }
+}
+
 /// Returns the index of the number that is nearest to `wanted`.
 fn nearest(ascending: &[f64], wanted: f64) -> usize {
     let after = ascending.partition_point(|value| *value < wanted);
@@ -235,6 +247,7 @@ mod tests {
             path: PathBuf::new(),
             name: String::new(),
             promised: seconds.len(),
+            timescale: 90_000,
             seconds,
         };
         assert_eq!(video.spread(3), [10, 12, 15]);
