@@ -184,6 +184,9 @@ impl Gathered {
             bar.inc(1);
         }
         for (video, frames) in self.videos.iter().zip(frames) {
+            if frames.is_empty() {
+                continue;
+            }
             let (numbers, indices): (Vec<usize>, Vec<usize>) = frames.into_iter().unzip();
             let mut reject = |reason| {
                 rejected.push(Rejected {

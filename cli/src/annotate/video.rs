@@ -141,7 +141,10 @@ fn draw(
         if signals.exit_code().is_some() {
             bail!("Stopped.");
         }
-        let frame = frame.map_err(sentence)?;
+        let frame = match frame {
+            Err(_) if count == images.len() => break, // what the file lacks was told before
+            frame => frame.map_err(sentence)?,
+        };
         let Ok(at) = numbers.binary_search(&frame.number) else {
             continue;
         };
