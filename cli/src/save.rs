@@ -257,7 +257,9 @@ pub fn write_with<T>(
     let _ = part.as_file().unlock(); // a lock would keep the other program out
     let made = fill(part.path())?;
     let close = || -> io::Result<()> {
-        File::open(part.path())?.sync_all()?;
+        let written = File::options().append(true).open(part.path())?;
+        written.sync_all()?;
+        drop(written);
         part.persist(path)?;
         sync_folder(&folder);
         Ok(())
