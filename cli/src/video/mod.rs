@@ -250,7 +250,7 @@ mod tests {
             timescale: 90_000,
             seconds,
         };
-        assert_eq!(video.spread(3), [10, 12, 15]);
+        assert_eq!(video.spread(2), [10, 15]);
         assert_eq!(video.spread(99).len(), 18);
         assert_eq!(video.every(7), [0, 7, 14]);
     }
