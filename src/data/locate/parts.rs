@@ -75,8 +75,9 @@ fn eigen(mut a: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
                 for row in a.iter_mut().chain(&mut vectors) {
                     (row[p], row[q]) = rotate(row[p], row[q]);
                 }
-                for column in 0..n {
-                    (a[p][column], a[q][column]) = rotate(a[p][column], a[q][column]);
+                let (upper, lower) = a.split_at_mut(q);
+                for (x, y) in upper[p].iter_mut().zip(&mut lower[0]) {
+                    (*x, *y) = rotate(*x, *y);
                 }
             }
         }
