@@ -26,10 +26,15 @@ pub(super) fn otsu(histogram: &[u64]) -> usize {
     best.1
 }
 
-/// Opens a mask with a square of 3x3 pixels: what is thinner vanishes. Outside of the image a mask continues.
-pub(super) fn opened(mask: &[bool], width: usize) -> Vec<bool> {
-    let eroded = pass(&pass(mask, width, true, true), width, false, true);
-    pass(&pass(&eroded, width, true, false), width, false, false)
+/// Opens a mask with a square of `2 steps + 1` pixels: what is thinner vanishes. Outside of the image a mask continues.
+pub(super) fn opened(mask: &[bool], width: usize, steps: usize) -> Vec<bool> {
+    let mut opened = mask.to_vec();
+    for erode in [true, false] {
+        for _ in 0..steps {
+            opened = pass(&pass(&opened, width, true, erode), width, false, erode);
+        }
+    }
+    opened
 }
 
 /// Takes the least (`erode`) or the largest of three neighbours along rows or columns.

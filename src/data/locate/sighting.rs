@@ -34,7 +34,7 @@ pub struct Sighting {
     pub length_px: f64,
     /// Length of the body by its width (ratio of standard deviations), at least 1.
     pub elongation: f64,
-    /// Skewness along the axis of all that differs near the body, a faint tail included.
+    /// Skewness along the axis of the body with all that is thin near it: its long, thin end is on this side.
     pub skew: f64,
     /// Skewness along the axis of the body alone: its thick end is on the other side.
     pub taper: f64,
@@ -62,7 +62,7 @@ impl Sighting {
 pub(super) fn look(scene: &Scene, differences: &[u8]) -> Sighting {
     let (width, scale) = scene.grid();
     let strong: Vec<bool> = differences.iter().map(|&d| d > scene.threshold()).collect();
-    let mut found = components(&opened(&strong, width), width);
+    let mut found = components(&opened(&strong, width, 1), width);
     let least = (MIN_AREA * differences.len() as f64).max(9.0);
     found.retain(|component| component.len() as f64 >= least);
     let Some(mut body) = (!found.is_empty()).then(|| found.remove(0)) else {
@@ -114,9 +114,12 @@ pub(super) fn look(scene: &Scene, differences: &[u8]) -> Sighting {
     let length = high - low + 1.0;
     let cubes: f64 = body.iter().map(|&i| project(i)[0].powi(3)).sum();
     let deviation = along.max(1.0).sqrt();
-    // Faint pixels count within a length of the centre, and together as much as their number relative to the body's.
-    let faint = (0..differences.len()).filter(|&i| differences[i] > scene.faint());
-    let tail: f64 = faint
+    // A tail is thin, and a reflection or a shadow is not: what an opening with a third of the body's width leaves is not counted.
+    let faint: Vec<bool> = differences.iter().map(|&d| d > scene.faint()).collect();
+    let steps = ((across.max(1.0).sqrt() * 4.0 / 6.0).round() as usize).max(1);
+    let thick = opened(&faint, width, steps);
+    let tail: f64 = (0..differences.len())
+        .filter(|&i| faint[i] && !thick[i])
         .map(project)
         .filter(|[u, v]| u.hypot(*v) < 1.2 * length)
         .map(|[u, _]| u.powi(3))
@@ -133,7 +136,7 @@ pub(super) fn look(scene: &Scene, differences: &[u8]) -> Sighting {
         axis,
         length_px: length * scale,
         elongation: (along.max(1.0) / across.max(1.0)).sqrt(),
-        skew: tail / n / deviation.powi(3),
+        skew: (cubes + tail) / n / deviation.powi(3),
         taper: cubes / n / deviation.powi(3),
         confidence: n / moved as f64,
     }

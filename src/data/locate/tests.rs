@@ -371,11 +371,11 @@ fn otsu_opening_and_components_do_what_they_say() {
             (2..6).contains(&(i / 12)) && (2..6).contains(&(i % 12)) || i / 12 == 3 && i % 12 > 5
         })
         .collect();
-    let opened = mask::opened(&drawn, 12);
+    let opened = mask::opened(&drawn, 12, 1);
     assert_eq!(opened.iter().filter(|&&v| v).count(), 16);
     let found = mask::components(&drawn, 12);
     assert_eq!((found.len(), found[0].len()), (1, 22));
-    assert!(mask::components(&[], 0).is_empty() && mask::opened(&[], 0).is_empty());
+    assert!(mask::components(&[], 0).is_empty() && mask::opened(&[], 0, 1).is_empty());
 }
 
 /// Landmarks of one frame, `[x, y]` px: snout, left ear, right ear, base of the tail.
