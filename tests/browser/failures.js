@@ -2,7 +2,9 @@
 
 import { stripVTControlCharacters } from "node:util";
 
-/** @implements {import("@playwright/test/reporter").Reporter} */
+/** @import { Reporter } from "@playwright/test/reporter" */
+
+/** @implements {Reporter} */
 export default class Failures {
   /** @type {string[]} */ #lines = [];
 
@@ -13,7 +15,14 @@ export default class Failures {
   onTestEnd(test, result) {
     if (result.status === test.expectedStatus || result.status === "skipped") return;
     const error = stripVTControlCharacters(result.error?.message ?? result.status);
-    this.#lines.push(`${test.title}:`, ...error.split("\n").filter(Boolean).slice(0, 6).map((line) => `    ${line.slice(0, 200)}`));
+    this.#lines.push(
+      `${test.title}:`,
+      ...error
+        .split("\n")
+        .filter(Boolean)
+        .slice(0, 6)
+        .map((line) => `    ${line.slice(0, 200)}`),
+    );
   }
 
   onEnd() {
