@@ -81,7 +81,9 @@ export const EXPERIMENTS = {
     { label: "Train with a mask ratio of 0", done: "Training hands with nothing hidden, for 300 steps.", run: hands("mask_ratio=0") },
     { label: "Train with 0.8", done: "Training hands with four cells of five hidden, for 300 steps.", run: hands("") },
   ],
-  "two-keypoints": [{ label: "Train with two keypoints", done: "Training hands with two keypoints, for 300 steps.", run: hands("keypoints=2") }],
+  "two-keypoints": [
+    { label: "Train with two keypoints", done: "Training hands with two keypoints, for 300 steps.", run: hands("keypoints=2") },
+  ],
   "drag-thumb": [
     { label: "Move the thumb’s keypoint", done: "Keypoint 6 now lies on keypoint 11, the little finger.", edits: thumbOnLittleFinger },
     {
@@ -99,7 +101,11 @@ export const EXPERIMENTS = {
         return { ...noEdits(at(views, POINTING_HAND)), edges: [{ from, to, state: "off" }] };
       },
     },
-    { label: "Switch off the raised finger", done: "All edges of keypoint 5, the tip of the raised finger, are switched off.", edits: withoutRaisedFinger },
+    {
+      label: "Switch off the raised finger",
+      done: "All edges of keypoint 5, the tip of the raised finger, are switched off.",
+      edits: withoutRaisedFinger,
+    },
     {
       label: "Switch it off and hide all cells",
       done: "All edges of keypoint 5 are switched off, and the decoder sees no cell of the image.",
@@ -115,7 +121,11 @@ export const EXPERIMENTS = {
   ],
   "pixel-loss": [
     { label: "Train with the pixel loss", done: "Training puppets with the pixel loss, for 300 steps.", run: puppets("loss=pixel") },
-    { label: "Train with the perceptual loss", done: "Training puppets with the perceptual loss, for 300 steps.", run: puppets("loss=perceptual") },
+    {
+      label: "Train with the perceptual loss",
+      done: "Training puppets with the perceptual loss, for 300 steps.",
+      run: puppets("loss=perceptual"),
+    },
   ],
   "two-seeds": [
     { label: "Train with seed 0", done: "Training hands with seed 0, for 300 steps.", run: hands("seed=0") },
