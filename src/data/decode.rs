@@ -83,6 +83,9 @@ pub fn rgb_frame(
 /// # Errors
 /// A sentence: the number of pixels does not match the size.
 pub fn frame_png(rgb: &[u8], size_px: [u32; 2]) -> Result<Vec<u8>, String> {
+    if rgb.len() as u64 != 3 * u64::from(size_px[0]) * u64::from(size_px[1]) {
+        return Err("The frame's pixels do not match its size.".into());
+    }
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
         .write_image(rgb, size_px[0], size_px[1], ExtendedColorType::Rgb8)
