@@ -7,8 +7,11 @@ use super::sighting::{Seen, Sighting};
 /// Weights of [`Sighting::skew`] and [`Sighting::taper`] in the log-odds of the axis pointing to the head, without a video: the tail
 /// is long and thin, and lies behind.
 const SHAPE: [f64; 2] = [-2.0, 0.0];
-/// Cost of turning by half a circle from one frame to the next, nats.
-const FLIP: f64 = 8.0;
+/// Cost of turning by half a circle from one frame to the next, nats, for a body that is twice as long as wide. A roundish one, whose axis
+/// is uncertain, turns at less.
+const FLIP: f64 = 40.0;
+/// Weight of one frame's shape and motion in a video: neighbouring frames err alike.
+const FRAME_WEIGHT: f64 = 0.3;
 /// Least difference of the two readings' costs at which a head is certain, nats.
 const CERTAIN: f64 = 2.0;
 
@@ -42,7 +45,7 @@ pub(super) fn over_time(sightings: &[Sighting]) -> Vec<Heading> {
         .zip(&runs)
         .map(|(s, run)| {
             let shape = weights[0] * s.skew + weights[1] * s.taper;
-            shape.clamp(-3.0, 3.0) + (20.0 * run).clamp(-2.0, 2.0)
+            FRAME_WEIGHT * (shape.clamp(-3.0, 3.0) + (20.0 * run).clamp(-2.0, 2.0))
         })
         .collect();
     // Costs of the best path that ends in a reading, from the start and from the end.
