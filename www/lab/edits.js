@@ -68,8 +68,10 @@ export function enableEdits(store, flow, tools, announce) {
       const custom = Object.assign(option("moved", "by hand"), { hidden: true });
       pose.replaceChildren(option("", "detected"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of image ${i + 1}`)), custom);
     }
+    const ofImage = edits.keypoints ? (views?.keypoints.indexOf(edits.keypoints) ?? -1) : -1;
     if (!edits.keypoints) pose.value = "";
-    else if (!views?.keypoints.includes(edits.keypoints) && pose.value === "") pose.value = "moved";
+    else if (ofImage >= 0) pose.value = `${ofImage}`;
+    else if (pose.value === "") pose.value = "moved";
   });
 
   const edgeButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-edge-state]")));
