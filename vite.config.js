@@ -91,7 +91,14 @@ function unbundled(build) {
 
         for (const file of [...filesOf("models"), ...filesOf("weights")])
           if (/\.(json|md|safetensors|jpe?g|png|webp|csv)$/.test(file)) emit(file, readFileSync(file));
-        for (const name of ["demo/run.json", "demo/images.webp", "hands/hands-200.zip", "isolate.js"])
+        for (const name of [
+          "demo/run.json",
+          "demo/images.webp",
+          "demo/training.json",
+          "demo/training.webp",
+          "hands/hands-200.zip",
+          "isolate.js",
+        ])
           emit(name, readFileSync(`www/${name}`));
 
         // The script that starts the page and reports a part that is missing.

@@ -23,6 +23,7 @@ import { loadDemoRun } from "./demo.js";
 import { Saves } from "./saves.js";
 import { insecureContextNote } from "./secure.js";
 import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
+import { currentTab, goToTab, openTabs } from "./tabs.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -155,6 +156,8 @@ async function offerLastRun(sources) {
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
   const [saved] = store.state.saves;
+  // Explore shows a trained model at once.
+  if (currentTab() === "explore" && models.length && canTrain(store.state)) return openTrained(models[0]);
   if (!saved) {
     const text = "Press Play, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
@@ -698,8 +701,8 @@ const imagePanel = openImages(store, {
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset });
 
-/** True if the page shows Annotate, false for Train. */
-const isAnnotating = () => location.hash === "#annotate";
+/** @returns {boolean} True if the page shows Annotate. */
+const isAnnotating = () => currentTab() === "annotate";
 
 /** Opens dropped or chosen files: a model, a project, labels, images, or images with their labels.
  * @param {Dropped} dropped
@@ -707,7 +710,10 @@ const isAnnotating = () => location.hash === "#annotate";
 function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) return openModel(files[0]);
   if (files.length === 1 && isProject(files[0])) return annotate.openProject(files[0]);
-  if (!toAnnotate) return imagePanel.loadFiles(files, failed);
+  if (!toAnnotate) {
+    goToTab("train");
+    return imagePanel.loadFiles(files, failed);
+  }
   const labels = files.filter(isLabels);
   const others = files.filter((file) => !isLabels(file));
   if (others.length) annotate.detect(others, failed, labels);
@@ -722,19 +728,6 @@ function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
           : "There are no files to read. Drop images, videos, folders or zips.",
       },
     });
-}
-
-/** Shows Train or Annotate, by the address. */
-function showTab() {
-  const annotating = isAnnotating();
-  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tab]"))) {
-    part.hidden = (part.dataset.tab === "annotate") !== annotating;
-  }
-  for (const link of document.querySelectorAll(".tabs a")) {
-    const isHere = link.getAttribute("href") === (annotating ? "#annotate" : "#train");
-    if (isHere) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
 }
 
 /** Sets the phase of the page to that of the engine. */
@@ -837,13 +830,11 @@ function listen() {
   byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
-    if (isAnnotating()) location.hash = "#train";
-    showTab();
+    goToTab("train");
     const tour = await loadOptional(() => import("./tour.js"), "The tour", showError);
     await tour?.startTour();
   });
-  addEventListener("hashchange", showTab);
-  showTab();
+  openTabs();
   // The article's figures are loaded when they come into view.
   const article = byId("article");
   const reading = new IntersectionObserver(
@@ -892,7 +883,7 @@ function listen() {
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (isAnnotating() || isKeyHandled(event)) return;
+    if (currentTab() !== "train" || isKeyHandled(event)) return;
     // On a focused button, Space presses that button.
     if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
     else if (event.key === "ArrowRight") transport.step();
@@ -914,6 +905,7 @@ function demoState(demo) {
 }
 
 hide(hidden(query));
+loadOptional(() => import("./explore/explore.ts"), "Explore", showError).then((explore) => explore?.showExplore(byId("explore"), store));
 listen();
 listenForHelp();
 start();
