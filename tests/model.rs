@@ -2,12 +2,32 @@
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::data::synthetic::puppets;
-use autolink::model::AutoLink;
+use autolink::model::{AutoLink, ParameterCounts};
 use autolink::train::Trainer;
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("floats")
+}
+
+#[test]
+fn parameter_counts_are_those_of_the_model() {
+    for (keypoints, width, decoder_share) in [(2, 4, 1.0), (12, 16, 0.5), (7, 5, 2.0)] {
+        let config = Config {
+            keypoints,
+            width,
+            decoder_share,
+            ..Config::preset(Preset::Tiny)
+        };
+        let model = AutoLink::init(&config, &Device::flex());
+        let counts = ParameterCounts::new(&config);
+        assert_eq!(counts.detector, model.detector.num_params(), "{config:?}");
+        assert_eq!(counts.decoder, model.decoder.num_params(), "{config:?}");
+        // One of each pair of the symmetric weights is read.
+        assert_eq!(counts.edges, keypoints * (keypoints - 1) / 2);
+        assert_eq!(model.edges.num_params(), keypoints * keypoints);
+    }
 }
 
 /// Two steps with settings from all over the ranges have finite losses that differ.
