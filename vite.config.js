@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
 const ENGINE = "target/page/engine";
@@ -110,6 +111,9 @@ function unbundled(build) {
 
 const MODULES = ["annotate/bitmaps", "annotate/editor", "annotate/video", "files", "link", "models", "projects", "saves", "state"];
 
+/** Compiles Svelte components. The root of the build is `www`, their options are beside this file. */
+const components = () => svelte({ configFile: path.resolve("svelte.config.js") });
+
 export default defineConfig(({ mode }) => {
   const build = buildId();
   /** @type {import("vite").UserConfig} */
@@ -117,6 +121,7 @@ export default defineConfig(({ mode }) => {
   if (mode === "modules") {
     return {
       ...common,
+      plugins: [components()],
       build: {
         outDir: path.resolve("target/page/modules"),
         emptyOutDir: true,
@@ -131,7 +136,7 @@ export default defineConfig(({ mode }) => {
   }
   return {
     ...common,
-    plugins: [unbundled(build)],
+    plugins: [components(), unbundled(build)],
     // A missing file is an error, not the page once more.
     appType: "mpa",
     build: {

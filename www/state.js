@@ -207,6 +207,24 @@ export class Store {
     notify([show], this.#state, new Set());
   }
 
+  /**
+   * Calls `show` in the frame after each change of one of `keys`, until the returned function is called. Svelte components use it through
+   * `state/reactive.svelte.ts`.
+   * @param {(keyof PageState)[]} keys
+   * @param {(state: PageState) => void} show
+   * @returns {() => void}
+   */
+  watchUntil(keys, show) {
+    /** @param {PageState} state @param {Set<keyof PageState>} changed */
+    const view = (state, changed) => {
+      if (keys.some((key) => changed.has(key))) show(state);
+    };
+    this.#views.push(view);
+    return () => {
+      this.#views = this.#views.filter((other) => other !== view);
+    };
+  }
+
   #show() {
     const changed = this.#changed;
     this.#changed = new Set();

@@ -13,7 +13,14 @@ export default class Failures {
   onTestEnd(test, result) {
     if (result.status === test.expectedStatus || result.status === "skipped") return;
     const error = stripVTControlCharacters(result.error?.message ?? result.status);
-    this.#lines.push(`${test.title}:`, ...error.split("\n").filter(Boolean).slice(0, 6).map((line) => `    ${line.slice(0, 200)}`));
+    this.#lines.push(
+      `${test.title}:`,
+      ...error
+        .split("\n")
+        .filter(Boolean)
+        .slice(0, 6)
+        .map((line) => `    ${line.slice(0, 200)}`),
+    );
   }
 
   onEnd() {
