@@ -542,6 +542,10 @@ function openModel({ file }) {
   });
 }
 
+/** How the page describes a trained model, and the images that come with it. */
+const TRAINED = "a trained model of this page";
+const EXAMPLES = "Example images of the model.";
+
 /** Opens a trained model of the page, on the user's images or else on its example images.
  * @param {TrainedModel} model
  */
@@ -559,12 +563,49 @@ function openTrained(model) {
       await engine.resume(file);
       const { step } = engine.state();
       autosave.remember(store.state.run.id, step, file);
-      store.set({ model: `${model.name}, a trained model of this page. ${model.about}` });
+      store.set({ model: `${model.name}, ${TRAINED}. ${model.about}` });
       const text = `Opened ${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
-      store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: "Example images of the model." }) });
+      store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: EXAMPLES }) });
     });
     syncPhase();
   });
+}
+
+/** Opens the trained model of a name on its example images, unless it is open already.
+ * @param {string} name
+ * @returns {Promise<boolean>} False if it could not be opened; the message says why.
+ */
+async function openModelNamed(name) {
+  const model = (store.state.models.length ? store.state.models : await trainedModels()).find((model) => model.name === name);
+  if (!model) {
+    store.set({ message: { kind: "error", text: `This page was built without the model ${name}. Train one, or open a file.` } });
+    return false;
+  }
+  const isOpen = () => store.state.model.startsWith(`${name}, ${TRAINED}`);
+  if (!isOpen() || !(store.state.about === EXAMPLES || currentSources.some(isUserFiles))) await openTrained(model);
+  return isOpen();
+}
+
+/** Starts a new run as a link describes it. The run before it is kept, and can be restored.
+ * @param {string} address The part of the link after the question mark.
+ * @returns {Promise<boolean>} False if it did not start; the message says why.
+ */
+async function startRun(address) {
+  const link = readLink(new URLSearchParams(address), store.state, handsSource(), () => true);
+  const isReady = await transport.replace(async () => {
+    if (!(await autosave.saveBeforeReplacing())) return false;
+    imagePanel.forget();
+    const { source } = link;
+    const isLoaded = JSON.stringify(currentSources) === JSON.stringify([source]) && store.state.removedImages.length === 0;
+    if (source && !isLoaded && !(await load(source))) return false;
+    // An opened model stays when images are loaded.
+    if (link.config) await configure(link.config);
+    if (session && session.state().step > 0) await attempt((engine) => engine.reset());
+    store.set({ stopStep: link.stopStep });
+    return session?.state().step === 0 && store.state.message?.kind !== "error";
+  });
+  if (isReady && link.start && !store.state.isPlaying) transport.toggle();
+  return isReady;
 }
 
 /** Lists of example images that came with a trained model. @type {WeakSet<object>} */
@@ -835,18 +876,25 @@ function listen() {
     await tour?.startTour();
   });
   openTabs();
-  // The article's figures are loaded when they come into view.
+  // The lesson is loaded when it comes into view, or when the address names one of its chapters.
   const article = byId("article");
-  const reading = new IntersectionObserver(
-    async (entries) => {
-      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-      reading.disconnect();
-      const figures = await loadOptional(() => import("./article/article.js"), "The figures of the article", showError);
-      figures?.showFigures(article, store, async (what) => session?.illustrate(what));
-    },
-    { rootMargin: "400px" },
-  );
-  reading.observe(article);
+  const openLesson = async () => {
+    reading.disconnect();
+    const lesson = await loadOptional(() => import("./learn/learn.js"), "The lesson", showError);
+    if (!lesson) return;
+    article.replaceChildren();
+    lesson.openLesson(article, store, {
+      ask: async (what) => session?.illustrate(what),
+      startRun,
+      openModel: openModelNamed,
+      showStages: () => goTo("flow"),
+    });
+  };
+  const reading = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && openLesson(), {
+    rootMargin: "400px",
+  });
+  if (location.hash.startsWith("#lesson-")) openLesson();
+  else reading.observe(article);
   for (const id of ["files", "folder", "annotate-files", "annotate-folder", "annotate-labels", "project-file"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
@@ -877,7 +925,7 @@ function listen() {
   addEventListener("keydown", (event) => {
     const { replacedRun } = store.state;
     const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
-    if (isUndo && replacedRun && !isAnnotating() && !isKeyHandled(event, TEXT_FIELDS)) {
+    if (isUndo && replacedRun && currentTab() === "train" && !isKeyHandled(event, TEXT_FIELDS)) {
       event.preventDefault();
       return void restoreReplacedRun(replacedRun);
     }

@@ -72,6 +72,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @property {number | null} point The keypoint under the pointer.
  * @property {number} minStrength Edges below this relative strength are not drawn.
  * @property {boolean} slow True in slow motion.
+ * @property {boolean} withKeypoints False while the model's picture shows the reconstruction without keypoints.
  * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
  * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
  * @property {{ step: number, error: number, baseline: number }[]} scores Landmark errors, for samples with known landmarks.
@@ -142,6 +143,7 @@ export const initialState = () => ({
   point: null,
   minStrength: MIN_STRENGTH,
   slow: false,
+  withKeypoints: true,
   stopStep: null,
   snapshots: [],
   scores: [],

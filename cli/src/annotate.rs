@@ -1,12 +1,17 @@
 //! `autolink annotate`: detected keypoints in the format of an annotation tool.
 
+mod video;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use autolink::annotate::edit::Table;
 use autolink::annotate::formats::{self, Format};
+use autolink::annotate::motion::{self, Motion, OneEuro};
 use autolink::annotate::{self, Annotations, Imported, Point, landmarks};
 use autolink::checkpoint::Loaded;
 use autolink::data::Placement;
@@ -16,16 +21,19 @@ use autolink::words::counted;
 use indicatif::ProgressBar;
 use pollster::block_on;
 
-use crate::args::{Annotate, Discover, Images};
+use crate::args::{Annotate, Discover, Images, Written};
 use crate::detect::detect_all;
 use crate::files::{Gathered, read_landmarks};
 use crate::models::{load, open};
 use crate::output::{Reporter, warn};
 use crate::save::{Outputs, check_folder, is_same, write};
 
-pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<()> {
+/// Name of the table of motion.
+const MOTION: &str = "motion.csv";
+
+pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
-    let gathered = Gathered::new(&options.discover.paths)?;
+    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     let mut outputs = outputs(&options.discover, &gathered);
     if let (Some(path), Some(table)) = (&options.against, &against) {
         outputs = outputs.input(path);
@@ -97,6 +105,7 @@ pub fn detect_annotations(
         ..
     } = loaded;
     let mut annotations = block_on(session::discovered(&model, &config))?;
+    let numbers = numbers(gathered);
     annotations.images = (images.into_iter())
         .map(|image| {
             let whole = image.placement.as_whole();
@@ -104,10 +113,18 @@ pub fn detect_annotations(
                 keypoints,
                 confidence,
             } = image.found;
-            annotate::Image::detected(image.name, &whole, &keypoints, &confidence)
+            let number = numbers[image.name.as_str()];
+            let image = annotate::Image::detected(image.name, &whole, &keypoints, &confidence);
+            gathered.with_origin(number, image)
         })
         .collect();
     Ok((annotations, names))
+}
+
+/// Returns the number of each image by its name.
+fn numbers(gathered: &Gathered) -> HashMap<&str, usize> {
+    let names = gathered.names.iter().map(String::as_str);
+    names.zip(0..).collect()
 }
 
 /// Checks before any work that images of these names can be exported, and that no file is replaced that should stay.
@@ -115,17 +132,29 @@ pub fn detect_annotations(
 /// # Errors
 /// Two images would share a file of labels; a file exists and there is no `--force`, or is an input.
 fn check_files(options: &Discover, gathered: &Gathered, outputs: &Outputs) -> anyhow::Result<()> {
-    let mut annotations = Annotations::discovered(&["#ffffff".into()]);
-    let image = |name: &String| {
-        let whole = Placement::whole([1, 1]);
-        annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0])
+    let format = match options.format {
+        Written::Files(format) => format,
+        Written::Video => return video::check(options, gathered, outputs),
+        Written::Motion => {
+            video::check_videos(gathered)?;
+            return outputs.check(&options.out.join(MOTION));
+        }
     };
-    annotations.images = gathered.names.iter().map(image).collect();
-    for file in formats::export(&annotations, options.format)? {
+    let mut annotations = Annotations::discovered(&["#ffffff".into()]);
+    let image = |(number, name): (usize, &String)| {
+        let whole = Placement::whole([1, 1]);
+        let image = annotate::Image::detected(name.clone(), &whole, &[[0.5; 2]], &[1.0]);
+        gathered.with_origin(number, image)
+    };
+    annotations.images = gathered.names.iter().enumerate().map(image).collect();
+    for file in formats::export(&annotations, format)? {
         outputs.check(&options.out.join(&file.path))?;
     }
-    for (number, path) in image_paths(&annotations, options).iter().enumerate() {
-        if !is_in_place(gathered, number, path, options) {
+    for (number, path) in image_paths(&annotations, format, options)
+        .iter()
+        .enumerate()
+    {
+        if !is_in_place(gathered, number, path, format, options) {
             outputs.check(&options.out.join(path))?;
         }
     }
@@ -133,8 +162,8 @@ fn check_files(options: &Discover, gathered: &Gathered, outputs: &Outputs) -> an
 }
 
 /// Returns how the images are put beside their labels.
-fn images(options: &Discover) -> Images {
-    let default = match options.format.holds_images() {
+fn images(format: Format, options: &Discover) -> Images {
+    let default = match format.holds_images() {
         true => Images::Copy,
         false => Images::None,
     };
@@ -142,16 +171,22 @@ fn images(options: &Discover) -> Images {
 }
 
 /// Returns where each image goes, relative to the output folder; nothing if the images stay where they are.
-fn image_paths(annotations: &Annotations, options: &Discover) -> Vec<String> {
-    match options.format == Format::Png || images(options) != Images::None {
-        true => options.format.image_paths(annotations),
+fn image_paths(annotations: &Annotations, format: Format, options: &Discover) -> Vec<String> {
+    match format == Format::Png || images(format, options) != Images::None {
+        true => format.image_paths(annotations),
         false => Vec::new(),
     }
 }
 
 /// Checks whether an image is already where the tool looks for it; then it stays as it is.
-fn is_in_place(gathered: &Gathered, number: usize, path: &str, options: &Discover) -> bool {
-    options.format != Format::Png
+fn is_in_place(
+    gathered: &Gathered,
+    number: usize,
+    path: &str,
+    format: Format,
+    options: &Discover,
+) -> bool {
+    format != Format::Png
         && (gathered.file(number)).is_some_and(|source| is_same(source, &options.out.join(path)))
 }
 
@@ -172,45 +207,92 @@ pub fn labels_on(labels: &Imported, detected: &Annotations) -> Annotations {
     }
 }
 
-/// Writes annotations and, as `--images` says, their images.
+/// Writes annotations as `--format` says, smoothed if that is asked for.
+///
+/// # Errors
+/// A file cannot be written.
 pub fn write_annotations(
     annotations: &Annotations,
     gathered: &Gathered,
     options: &Discover,
     outputs: &Outputs,
     reporter: &Reporter,
+) -> anyhow::Result<ExitCode> {
+    let annotations = &match options.smooth {
+        true => Cow::Owned(motion::smoothed(annotations, OneEuro::MODERATE)),
+        false => Cow::Borrowed(annotations),
+    };
+    match options.format {
+        Written::Files(format) => {
+            write_files(annotations, format, gathered, options, outputs, reporter)?;
+        }
+        Written::Motion => write_motion(annotations, options, outputs, reporter)?,
+        Written::Video => return video::write(annotations, gathered, options, outputs, reporter),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the table of motion.
+fn write_motion(
+    annotations: &Annotations,
+    options: &Discover,
+    outputs: &Outputs,
+    reporter: &Reporter,
 ) -> anyhow::Result<()> {
-    let files = formats::export(annotations, options.format)?;
-    let paths = image_paths(annotations, options);
-    let numbers: HashMap<&str, usize> = (gathered.names.iter().enumerate())
-        .map(|(number, name)| (name.as_str(), number))
-        .collect();
+    let motions = Motion::from_annotations(annotations, None);
+    let table = motion::csv(&motions, &motion::skeleton_measures(annotations))?;
+    let file = formats::File::text(MOTION, table);
+    put(&file, None, options, outputs)?;
+    let path = options.out.join(MOTION);
+    reporter.print(
+        &ProgressBar::hidden(),
+        &format!(
+            "Wrote the motion in {} to {}.",
+            counted(motions.len(), "video"),
+            path.display()
+        ),
+    );
+    Ok(())
+}
+
+/// Writes the files of an annotation tool and, as `--images` says, their images.
+fn write_files(
+    annotations: &Annotations,
+    format: Format,
+    gathered: &Gathered,
+    options: &Discover,
+    outputs: &Outputs,
+    reporter: &Reporter,
+) -> anyhow::Result<()> {
+    let files = formats::export(annotations, format)?;
+    let paths = image_paths(annotations, format, options);
+    let numbers = numbers(gathered);
     let number = |image: &annotate::Image| {
-        let number = numbers.get(image.file_name.as_str()).copied();
-        number.with_context(|| format!("{} is missing", image.file_name))
+        let number = numbers.get(image.name().as_str()).copied();
+        number.with_context(|| format!("{} is missing", image.name()))
     };
     let mut written = files.len();
     for file in files {
         put(&file, None, options, outputs)?;
     }
-    let mut rejected = Vec::new();
+    let (mut rejected, mut reader) = (Vec::new(), gathered.reader());
     for (image, path) in annotations.images.iter().zip(paths) {
         let number = number(image)?;
-        if is_in_place(gathered, number, &path, options) {
+        if is_in_place(gathered, number, &path, format, options) {
             continue;
         }
-        let made = (gathered.bytes(number).map_err(Error::File))
-            .and_then(|bytes| formats::image_file(annotations, image, options.format, path, bytes));
+        let made = (reader.bytes(number).map_err(Error::File))
+            .and_then(|bytes| formats::image_file(annotations, image, format, path, bytes));
         match made {
             Ok(made) => {
                 let source = gathered
                     .file(number)
-                    .filter(|_| images(options) == Images::Link);
+                    .filter(|_| images(format, options) == Images::Link);
                 put(&made, source, options, outputs)?;
                 written += 1;
             }
             Err(error) => rejected.push(Rejected {
-                name: image.file_name.clone(),
+                name: image.name(),
                 reason: error.to_string(),
             }),
         }

@@ -9,6 +9,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::de::DeserializeOwned;
 
+use crate::video::Video;
+
 /// Learn keypoints and a skeleton from unlabelled images (AutoLink, NeurIPS 2022).
 #[derive(Parser)]
 #[command(name = "autolink", version)]
@@ -47,17 +49,55 @@ pub struct Compute {
     pub backend: Backend,
 }
 
+/// Which frames of videos to use.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct FrameChoice {
+    /// Use every n-th frame of videos.
+    #[arg(long, value_name = "N", conflicts_with = "frames", value_parser = positive())]
+    pub every: Option<usize>,
+    /// Use at most this many frames of videos, spread over their time; several videos share them by their length.
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub frames: Option<usize>,
+}
+
+impl FrameChoice {
+    /// Lists the numbers of the chosen frames of each video; without an option, all of them.
+    pub fn numbers(&self, videos: &[&Video]) -> Vec<Vec<usize>> {
+        let Some(wanted) = self.frames else {
+            let every = self.every.unwrap_or(1);
+            return videos.iter().map(|video| video.every(every)).collect();
+        };
+        let all: usize = videos.iter().map(|video| video.seconds.len()).sum();
+        let mut before = 0;
+        let share = |video: &&Video| {
+            let upto = before + video.seconds.len();
+            let part = |count: usize| (wanted as f64 * count as f64 / all as f64).round() as usize;
+            let share = part(upto) - part(before);
+            before = upto;
+            video.spread(share.max(1))
+        };
+        videos.iter().map(share).collect()
+    }
+}
+
+/// Parses a whole number that is at least 1.
+fn positive() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u32)
+        .range(1..)
+        .map(|number| number as usize)
+}
+
 #[derive(Args)]
 pub struct Discover {
-    /// Images, folders and zip files.
+    /// Images, videos, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
-    /// The format of the output; png and svg draw the keypoints over the images.
-    #[arg(long, value_parser = formats())]
-    pub format: Format,
+    /// The format of the output; png, svg and video draw the keypoints over the images.
+    #[arg(long, value_parser = written())]
+    pub format: Written,
     /// The folder to write into.
     #[arg(long)]
     pub out: PathBuf,
@@ -65,11 +105,27 @@ pub struct Discover {
     /// deeplabcut, yolo, cvat and svg; none for the others.
     #[arg(long, value_enum)]
     pub images: Option<Images>,
+    #[command(flatten)]
+    pub frames: FrameChoice,
+    /// Smooth keypoints over the time of each video.
+    #[arg(long)]
+    pub smooth: bool,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
     pub compute: Compute,
+}
+
+/// What is written of annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The files of an annotation tool.
+    Files(Format),
+    /// The skeleton and trails over each video.
+    Video,
+    /// A table of the motion in all videos.
+    Motion,
 }
 
 /// How images are placed beside their labels.
@@ -140,8 +196,11 @@ pub struct Export {
 
 #[derive(Args)]
 pub struct Train {
-    /// A folder of images (with its subfolders and zip files), a zip file, an image, or `synthetic:N` for N drawn puppets.
+    /// A folder of images and videos (with its subfolders and zip files), a zip file, an image, a video, or `synthetic:N` for N
+    /// drawn puppets. Of videos, 200 frames are used unless --every or --frames says otherwise.
     pub images: String,
+    #[command(flatten)]
+    pub frames: FrameChoice,
     /// The file to save the model to (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
@@ -297,7 +356,7 @@ impl Settings {
 
 #[derive(Args)]
 pub struct Detect {
-    /// Images, folders and zip files.
+    /// Images, videos, folders and zip files.
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
@@ -306,6 +365,8 @@ pub struct Detect {
     /// The file to write the keypoints to (.json).
     #[arg(long)]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub frames: FrameChoice,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
@@ -318,7 +379,7 @@ pub struct Eval {
     /// The model (.safetensors), or the authors' checkpoint (.ckpt, .pt).
     #[arg(long)]
     pub model: PathBuf,
-    /// The folder that the file names in the table are relative to.
+    /// The folder that the file names in the table are relative to, or a video.
     #[arg(long)]
     pub images: PathBuf,
     /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.
@@ -345,10 +406,19 @@ where
     PossibleValuesParser::new(names).try_map(|name| serde_json::from_value(name.into()))
 }
 
-/// Parses an export format; `--help` lists the formats with what they hold.
-fn formats() -> impl TypedValueParser<Value = Format> {
+/// Parses what is written of annotations; `--help` lists the formats with what they hold.
+fn written() -> impl TypedValueParser<Value = Written> {
     let value = |offer: FormatInfo| PossibleValue::new(offer.format.name()).help(offer.about);
-    named(FormatInfo::all().into_iter().map(value))
+    let of_videos = [
+        PossibleValue::new("video").help("The skeleton and its trails over each video, as MP4"),
+        PossibleValue::new("motion").help("Places, speeds, distances and angles in videos"),
+    ];
+    let names = FormatInfo::all().into_iter().map(value).chain(of_videos);
+    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
+        "video" => Ok(Written::Video),
+        "motion" => Ok(Written::Motion),
+        _ => serde_json::from_value(name.into()).map(Written::Files),
+    })
 }
 
 #[cfg(test)]

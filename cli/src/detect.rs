@@ -78,14 +78,14 @@ pub fn detect_all(
     reporter.rejected(&rejected);
     if all.is_empty() {
         bail!(
-            "There are no images in these files. Use PNG, JPEG, WebP, GIF or BMP files, or zips of them."
+            "There are no images in these files. Use PNG, JPEG, WebP, GIF or BMP files, zips of them, or videos."
         );
     }
     Ok((all, rejected))
 }
 
 pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
-    let gathered = Gathered::new(&options.paths)?;
+    let gathered = Gathered::new(&options.paths, options.frames)?;
     Outputs::new(options.force)
         .sources(gathered.sources())
         .input(&options.model)

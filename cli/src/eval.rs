@@ -8,7 +8,7 @@ use autolink::data::Dataset;
 use autolink::session;
 use pollster::block_on;
 
-use crate::args::Eval;
+use crate::args::{Eval, FrameChoice};
 use crate::files::{Gathered, read_landmarks};
 use crate::labelled::LabelledSet;
 use crate::models::{load, open};
@@ -18,7 +18,10 @@ pub fn evaluate(options: &Eval, reporter: &Reporter) -> anyhow::Result<()> {
     let landmarks = read_landmarks(&options.landmarks)?;
     let device = open(options.compute.backend)?;
     let Loaded { model, config, .. } = load(&options.model, &device)?;
-    let gathered = Gathered::new(std::slice::from_ref(&options.images))?;
+    let gathered = Gathered::new(
+        std::slice::from_ref(&options.images),
+        FrameChoice::default(),
+    )?;
     let names: Vec<String> = (landmarks.annotations.images.iter())
         .map(annotate::Image::name)
         .collect();

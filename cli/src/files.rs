@@ -1,39 +1,69 @@
-//! Reading files: images, folders and zip files of images, and tables of landmarks.
+//! Reading files: images, videos, folders and zip files of images, and tables of landmarks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use autolink::Config;
-use autolink::annotate::{Imported, formats};
+use autolink::annotate::content::ContentHasher;
+use autolink::annotate::{self, Imported, formats, image_name};
 use autolink::data::inputs::{self, Input, Inputs};
 use autolink::data::{SquareImage, decode};
+use autolink::io::RangeReader;
 use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
 
+use crate::args::FrameChoice;
 use crate::output::{Reporter, warn};
 use crate::save::place;
+use crate::video::{Frame, Frames, Video};
 
-/// Images that were named as files, folders, zip files and patterns. Their first bytes say what they are; nothing is decoded yet.
+/// Images and videos that were named as files, folders, zip files and patterns. Their first bytes say what they are; nothing is
+/// decoded yet.
 #[derive(Default)]
 pub struct Gathered {
-    /// The name of each image; names are unique.
+    /// The name of each image and of each chosen frame (`walk/img000012.png`); names are unique.
     pub names: Vec<String>,
+    /// The place of each.
+    places: Vec<Place>,
     images: Vec<Input>,
+    /// Videos whose times could be read.
+    pub videos: Vec<NamedVideo>,
     files: Vec<PathBuf>,
     /// Files that cannot be used.
     pub rejected: Vec<Rejected>,
 }
 
+/// A video and its name, which no other image or video has.
+pub struct NamedVideo {
+    pub name: String,
+    pub video: Video,
+    /// Number of its file.
+    file: usize,
+}
+
+/// Where an image is read from.
+#[derive(Clone, Copy)]
+enum Place {
+    /// An image with this number.
+    Image(usize),
+    /// A frame of the video with this number.
+    Frame { video: usize, frame: usize },
+}
+
 impl Gathered {
-    /// Lists the images under these paths.
+    /// Lists the images under these paths, and the frames of videos that `choice` chooses.
     ///
     /// # Errors
     /// A path does not exist, or a pattern matches nothing.
-    pub fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let (mut inputs, mut files, mut seen) = (Inputs::default(), Vec::new(), HashSet::new());
+    pub fn new(paths: &[PathBuf], choice: FrameChoice) -> anyhow::Result<Self> {
+        let mut inputs = Inputs {
+            takes_videos: true,
+            ..Inputs::default()
+        };
+        let (mut files, mut seen) = (Vec::new(), HashSet::new());
         for path in expanded(paths)? {
             let (given, found) = files_under(&path, &mut inputs.rejected)?;
             for (name, path) in found {
@@ -48,7 +78,18 @@ impl Gathered {
                 files.push(path);
             }
         }
-        let names = inputs.names(|_| false);
+        let mut names = inputs.names(|_| false);
+        let video_names = names.split_off(inputs.images.len());
+        let videos = open_videos(&inputs.videos, video_names, &files, &mut inputs.rejected);
+        let mut places: Vec<Place> = (0..names.len()).map(Place::Image).collect();
+        let times: Vec<&Video> = videos.iter().map(|named| &named.video).collect();
+        for (video, frames) in choice.numbers(&times).into_iter().enumerate() {
+            for frame in frames {
+                names.push(image_name(&videos[video].name, Some(frame as u64)));
+                places.push(Place::Frame { video, frame });
+            }
+        }
+        reject_equal(&names)?;
         for labels in &inputs.labels {
             let reason = "It holds labels or settings, not an image. Pass labels with --landmarks, --against or --eval-landmarks.";
             inputs.rejected.push((labels.path(), reason.into()));
@@ -58,32 +99,54 @@ impl Gathered {
             .collect();
         Ok(Self {
             names,
+            places,
             images: inputs.images,
+            videos,
             files,
             rejected,
         })
     }
 
-    /// Returns the files that images are read from: the images themselves, and zip files.
+    /// Returns the files that images are read from: the images themselves, videos, and zip files.
     pub fn sources(&self) -> impl Iterator<Item = &Path> {
-        self.images
-            .iter()
-            .map(|image| self.files[image.file].as_path())
+        let images = self.images.iter().map(|image| image.file);
+        let videos = self.videos.iter().map(|video| video.file);
+        images.chain(videos).map(|file| self.files[file].as_path())
     }
 
-    /// Returns the file of an image, or `None` if the image is in a zip file.
+    /// Returns the file of an image, or `None` if the image is in a zip file or a frame.
     pub fn file(&self, index: usize) -> Option<&Path> {
-        let image = &self.images[index];
+        let Place::Image(image) = self.places[index] else {
+            return None;
+        };
+        let image = &self.images[image];
         let file = &self.files[image.file];
         image.entry.is_none().then_some(file)
     }
 
-    /// Reads the bytes of an image.
-    ///
-    /// # Errors
-    /// The image cannot be read, is too large, or is damaged in its zip file.
-    pub fn bytes(&self, index: usize) -> Result<Vec<u8>, String> {
-        let image = &self.images[index];
+    /// Returns an image's annotations under the names that exports use: a frame has its video's, its number and its time.
+    pub fn with_origin(&self, index: usize, image: annotate::Image) -> annotate::Image {
+        match self.places[index] {
+            Place::Image(_) => image,
+            Place::Frame { video, frame } => annotate::Image {
+                file_name: self.videos[video].name.clone(),
+                frame: Some(frame as u64),
+                seconds: Some(self.videos[video].video.seconds[frame]),
+                ..image
+            },
+        }
+    }
+
+    /// Reads the files of images and frames.
+    pub fn reader(&self) -> ImageReader<'_> {
+        ImageReader {
+            gathered: self,
+            open: None,
+        }
+    }
+
+    fn image_bytes(&self, image: usize) -> Result<Vec<u8>, String> {
+        let image = &self.images[image];
         let file = File::open(&self.files[image.file]).map_err(|error| unreadable(&error))?;
         inputs::read(&file, image.entry.as_ref())
     }
@@ -96,19 +159,66 @@ impl Gathered {
         reporter: &Reporter,
         mut take: impl FnMut(SquareImage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
-        let bar = reporter.bar(wanted.len(), "{bar:32} {pos}/{len} files read");
+        let bar = reporter.bar(wanted.len(), "{bar:32} {pos}/{len} images read, {eta} left");
         let mut rejected = self.rejected.clone();
+        // The wanted frames of each video.
+        let mut frames = vec![Vec::new(); self.videos.len()];
         for index in wanted {
-            let name = &self.names[index];
-            let read = self.bytes(index);
-            match read.and_then(|bytes| decode::decode(name, &bytes, config.size, config.fit)) {
+            let image = match self.places[index] {
+                Place::Image(image) => image,
+                Place::Frame { video, frame } => {
+                    frames[video].push((frame, index));
+                    continue;
+                }
+            };
+            let decode = |bytes: Vec<u8>| {
+                decode::decode(&self.names[index], &bytes, config.size, config.fit)
+            };
+            match self.image_bytes(image).and_then(decode) {
                 Ok(image) => take(image)?,
                 Err(reason) => rejected.push(Rejected {
-                    name: self.images[index].path(),
+                    name: self.images[image].path(),
                     reason,
                 }),
             }
             bar.inc(1);
+        }
+        for (video, frames) in self.videos.iter().zip(frames) {
+            if frames.is_empty() {
+                continue;
+            }
+            let (numbers, indices): (Vec<usize>, Vec<usize>) = frames.into_iter().unzip();
+            let mut reject = |reason| {
+                rejected.push(Rejected {
+                    name: video.name.clone(),
+                    reason,
+                });
+            };
+            let decoded = match video.video.frames(&numbers) {
+                Ok(decoded) => decoded,
+                Err(reason) => {
+                    reject(reason);
+                    continue;
+                }
+            };
+            for frame in decoded {
+                let square = frame.and_then(|frame| {
+                    let Frame {
+                        number,
+                        size_px,
+                        rgb,
+                        ..
+                    } = frame;
+                    let at = numbers.partition_point(|other| *other < number);
+                    let name = &self.names[indices[at]];
+                    decode::rgb_frame(name, rgb, size_px, config.size, config.fit)
+                });
+                match square {
+                    Ok(image) => take(image)?,
+                    Err(reason) => reject(reason),
+                }
+                bar.inc(1);
+            }
         }
         bar.finish_and_clear();
         Ok(rejected)
@@ -122,6 +232,101 @@ impl Gathered {
         take: impl FnMut(SquareImage) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<Rejected>> {
         self.read(0..self.names.len(), config, reporter, take)
+    }
+}
+
+/// Reads the files of images one after the other. Frames of a video are quick to read in their order.
+pub struct ImageReader<'g> {
+    gathered: &'g Gathered,
+    /// The video whose frames are being decoded.
+    open: Option<(usize, Frames)>,
+}
+
+impl ImageReader<'_> {
+    /// Reads the bytes of an image, or makes a PNG of a frame.
+    ///
+    /// # Errors
+    /// The image cannot be read, is too large, or is damaged in its zip file; the frame cannot be decoded.
+    pub fn bytes(&mut self, index: usize) -> Result<Vec<u8>, String> {
+        let (video, frame) = match self.gathered.places[index] {
+            Place::Image(image) => return self.gathered.image_bytes(image),
+            Place::Frame { video, frame } => (video, frame),
+        };
+        if self.open.as_ref().is_none_or(|(other, _)| *other != video) {
+            let chosen = self.gathered.places[index..].iter();
+            let numbers: Vec<usize> = chosen
+                .filter_map(|place| match *place {
+                    Place::Frame { video: of, frame } if of == video => Some(frame),
+                    _ => None,
+                })
+                .collect();
+            self.open = Some((video, self.gathered.videos[video].video.frames(&numbers)?));
+        }
+        let Some((_, frames)) = &mut self.open else {
+            return Err("The video is not open.".into());
+        };
+        for decoded in frames {
+            let decoded = decoded?;
+            if decoded.number == frame {
+                return decode::frame_png(&decoded.rgb, decoded.size_px);
+            }
+        }
+        Err("This frame cannot be decoded.".into())
+    }
+}
+
+/// Opens videos, and rejects those that cannot be read or are the same as another.
+fn open_videos(
+    inputs: &[Input],
+    names: Vec<String>,
+    files: &[PathBuf],
+    rejected: &mut Vec<(String, String)>,
+) -> Vec<NamedVideo> {
+    let (mut videos, mut seen) = (Vec::<NamedVideo>::new(), HashMap::new());
+    for (input, name) in inputs.iter().zip(names) {
+        let path = &files[input.file];
+        let opened =
+            content(path)
+                .map_err(|error| unreadable(&error))
+                .and_then(|content| match seen.get(&content) {
+                    Some(other) => {
+                        Err(format!("It is the same video as {other} and is used once."))
+                    }
+                    None => Video::open(path, &name).map(|video| (content, video)),
+                });
+        match opened {
+            Ok((content, video)) => {
+                seen.insert(content, name.clone());
+                videos.push(NamedVideo {
+                    name,
+                    video,
+                    file: input.file,
+                });
+            }
+            Err(reason) => rejected.push((input.path(), reason)),
+        }
+    }
+    videos
+}
+
+/// Returns the content of a file, by which the page knows a video.
+fn content(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    let mut content = ContentHasher::new(file.size());
+    for (start, length) in ContentHasher::slices(file.size()) {
+        content.add(&file.read_range(start, length)?);
+    }
+    Ok(content.digits())
+}
+
+/// Checks that no two names are equal: `walk.mp4` and `walk.mov` name their frames alike.
+fn reject_equal(names: &[String]) -> anyhow::Result<()> {
+    let mut seen = HashSet::new();
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        Some(name) => bail!(
+            "Two images are called {name}. Rename one of them, or put them into different folders."
+        ),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `autolink landmarks`: named landmarks on all images, learned from a few labelled images.
 
+use std::process::ExitCode;
+
 use autolink::annotate::landmarks;
 
 use crate::annotate::{check_labels, detect_annotations, labels_on, outputs, write_annotations};
@@ -7,9 +9,9 @@ use crate::args::Landmarks;
 use crate::files::{Gathered, read_landmarks};
 use crate::output::Reporter;
 
-pub fn landmarks(options: &Landmarks, reporter: &Reporter) -> anyhow::Result<()> {
+pub fn landmarks(options: &Landmarks, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let table = read_landmarks(&options.landmarks)?;
-    let gathered = Gathered::new(&options.discover.paths)?;
+    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     check_labels(&table, &gathered)?;
     let outputs = outputs(&options.discover, &gathered).input(&options.landmarks);
     let (detected, _) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;

@@ -16,6 +16,7 @@ mod save;
 mod signals;
 mod trace;
 mod train;
+mod video;
 
 use std::process::ExitCode;
 
@@ -32,8 +33,8 @@ fn main() -> ExitCode {
         Command::Train(options) => train::train(options, &reporter),
         Command::Detect(options) => succeeded(detect::detect(options, &reporter)),
         Command::Eval(options) => succeeded(eval::evaluate(options, &reporter)),
-        Command::Annotate(options) => succeeded(annotate::annotate(options, &reporter)),
-        Command::Landmarks(options) => succeeded(landmarks::landmarks(options, &reporter)),
+        Command::Annotate(options) => annotate::annotate(options, &reporter),
+        Command::Landmarks(options) => landmarks::landmarks(options, &reporter),
         Command::Convert(options) => succeeded(convert::convert(options)),
         Command::Export(options) => succeeded(export::export(options)),
     };

@@ -240,6 +240,34 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     .with_context(|| cannot(path))
 }
 
+/// Writes a file that another program fills: `fill` gets the path of an unfinished file, which takes the place of the old one at the
+/// end.
+///
+/// # Errors
+/// `fill` failed or the file could not be written; then the old file is unchanged, and nothing is left.
+pub fn write_with<T>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let path = &followed(path);
+    let folder = folder_of(path);
+    remove_unfinished(&folder);
+    let part = begin(&folder).with_context(|| cannot(path))?;
+    #[cfg(windows)]
+    let _ = part.as_file().unlock(); // a lock would keep the other program out
+    let made = fill(part.path())?;
+    let close = || -> io::Result<()> {
+        let written = File::options().append(true).open(part.path())?;
+        written.sync_all()?;
+        drop(written);
+        part.persist(path)?;
+        sync_folder(&folder);
+        Ok(())
+    };
+    close().with_context(|| cannot(path))?;
+    Ok(made)
+}
+
 /// Writes like [`write()`] what `fill` produces.
 fn write_beside(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path);
@@ -366,6 +394,21 @@ mod tests {
         write(&path, b"second").expect("writes");
         assert_eq!(fs::read(&path).expect("is there"), b"second");
         assert_eq!(names(folder.path()), ["model"]);
+    }
+
+    #[test]
+    fn failed_write_with_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("video");
+        let fills = |bytes: &'static [u8]| move |part: &Path| Ok(fs::write(part, bytes)?);
+        write_with(&path, fills(b"first")).expect("writes");
+        let stopped: anyhow::Result<()> = write_with(&path, |part| {
+            fs::write(part, b"sec")?;
+            bail!("Stopped.")
+        });
+        assert_eq!(stopped.expect_err("stopped").to_string(), "Stopped.");
+        assert_eq!(fs::read(&path).expect("is there"), b"first");
+        assert_eq!(names(folder.path()), ["video"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use burn::tensor::Device;
 use indicatif::ProgressBar;
 use pollster::block_on;
 
-use crate::args::{Kernels, Train};
+use crate::args::{FrameChoice, Kernels, Train};
 use crate::files::{Gathered, read_landmarks};
 use crate::labelled::LabelledSet;
 use crate::log;
@@ -35,6 +35,9 @@ const WEIGHTS: [&[u8]; 2] = [
     include_bytes!("../../weights/vgg16_relu3_3.safetensors"),
     include_bytes!("../../weights/vgg16_relu4_3.safetensors"),
 ];
+
+/// Number of frames of videos that are used by default, as the page proposes it.
+const USUAL_FRAMES: usize = 200;
 
 pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let landmarks = (options.eval_landmarks.as_deref())
@@ -76,7 +79,7 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     );
     let gathered = match options.images.starts_with("synthetic:") {
         true => None,
-        false => Some(Gathered::new(&[(&options.images).into()])?),
+        false => Some(Gathered::new(&[(&options.images).into()], frames(options))?),
     };
     let known = ([Some(&options.out), options.run.as_ref()]
         .into_iter()
@@ -104,6 +107,20 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let ended = run.train(&signals);
     run.finish(ended)
+}
+
+/// Returns which frames of videos to train on: more of one video hardly differ.
+fn frames(options: &Train) -> FrameChoice {
+    match options.frames {
+        FrameChoice {
+            every: None,
+            frames: None,
+        } => FrameChoice {
+            every: None,
+            frames: Some(USUAL_FRAMES),
+        },
+        chosen => chosen,
+    }
 }
 
 /// Checks that all outputs can be written, and that none replaces a file that should stay.

@@ -330,7 +330,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 }
 
 /// Names an image, or a frame of a video; see [`Image::name`].
-pub(crate) fn image_name(name: &str, frame: Option<u64>) -> String {
+pub fn image_name(name: &str, frame: Option<u64>) -> String {
     match frame {
         None => name.to_string(),
         Some(frame) => format!("{}/img{frame:06}.png", without_extension(name)),

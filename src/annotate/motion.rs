@@ -5,7 +5,7 @@
 //! `f = cutoff + beta |speed|`, with the speed itself smoothed at 1 Hz. Speeds are in longer sides of the image per second, so
 //! that the same settings suit every resolution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::f64::consts::TAU;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,14 @@ pub struct OneEuro {
     pub cutoff: f64,
     /// Rise of the cut-off with speed: Hz for each longer side of the image per second.
     pub beta: f64,
+}
+
+impl OneEuro {
+    /// Moderate smoothing, 1 Hz at rest; as on the page.
+    pub const MODERATE: OneEuro = OneEuro {
+        cutoff: 1.0,
+        beta: 20.0,
+    };
 }
 
 /// A quantity over time. Keypoints are indices into those of the annotations.
@@ -212,6 +220,59 @@ pub fn csv(motions: &[Motion], measures: &[Measure]) -> Result<String> {
     Ok(text)
 }
 
+/// Smooths the keypoints of every video over time. Points that a person placed, and still images, stay.
+///
+/// See `smoothed_calms_videos_only` in this file.
+pub fn smoothed(annotations: &Annotations, filter: OneEuro) -> Annotations {
+    let mut smoothed = annotations.clone();
+    let images = annotations.images.iter().enumerate();
+    let numbers: HashMap<(&str, u64), usize> = images
+        .filter_map(|(i, image)| Some(((image.file_name.as_str(), image.frame?), i)))
+        .collect();
+    for motion in Motion::from_annotations(annotations, Some(filter)) {
+        for (t, frame) in motion.frames.iter().enumerate() {
+            let image = numbers[&(motion.video.as_str(), *frame)];
+            let points = smoothed.images[image].points.iter_mut();
+            for (point, path_px) in points.zip(&motion.paths_px) {
+                if let (Some([x, y]), false) = (path_px[t], point.corrected) {
+                    (point.x_px, point.y_px) = (x, y);
+                }
+            }
+        }
+    }
+    smoothed
+}
+
+/// Lists what a table of a whole skeleton holds: place and speed of each keypoint, the length of each edge, and the angle between
+/// edges that meet.
+pub fn skeleton_measures(annotations: &Annotations) -> Vec<Measure> {
+    let keypoints = 0..annotations.keypoints.len();
+    let mut measures: Vec<Measure> = keypoints
+        .flat_map(|keypoint| {
+            [
+                Measure::X { keypoint },
+                Measure::Y { keypoint },
+                Measure::Speed { keypoint },
+            ]
+        })
+        .collect();
+    let edges = &annotations.skeleton;
+    measures.extend(edges.iter().map(|&ends| Measure::Distance { ends }));
+    for (i, &[a, b]) in edges.iter().enumerate() {
+        for &[c, d] in &edges[i + 1..] {
+            let points = match () {
+                () if a == c => [b, a, d],
+                () if a == d => [b, a, c],
+                () if b == c => [a, b, d],
+                () if b == d => [a, b, c],
+                () => continue,
+            };
+            measures.push(Measure::Angle { points });
+        }
+    }
+    measures
+}
+
 fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
@@ -301,6 +362,44 @@ mod tests {
             images: (0..=50).rev().map(image).collect(),
             ..Annotations::default()
         }
+    }
+
+    #[test]
+    fn smoothed_calms_videos_only() {
+        let mut noisy = video(2.0);
+        let mut still = noisy.images[0].clone();
+        still.file_name = "a.png".into();
+        (still.frame, still.seconds) = (None, None);
+        noisy.images.push(still);
+        for image in &mut noisy.images {
+            image.points[0].corrected = false;
+        }
+        let smooth = smoothed(&noisy, OneEuro::MODERATE);
+        let spread = |annotations: &Annotations, k: usize, center: f64| {
+            // The filter needs some frames to settle.
+            let late = annotations.images.iter().filter(|i| i.frame > Some(20));
+            late.map(|image| (image.points[k].x_px - center).abs())
+                .fold(0.0, f64::max)
+        };
+        assert_eq!(spread(&noisy, 0, 100.0), 2.0);
+        assert!(spread(&smooth, 0, 100.0) < 1.0);
+        assert_eq!(smooth.images.last(), noisy.images.last());
+        let placed = |a: &Annotations| a.images.iter().map(|i| i.points[1]).collect::<Vec<_>>();
+        assert_eq!(placed(&smooth), placed(&noisy), "a person's points");
+    }
+
+    #[test]
+    fn skeleton_measures_lists_edges_and_their_angles() {
+        let mut video = video(0.0);
+        video.skeleton = vec![[0, 1], [1, 2]];
+        let measures = skeleton_measures(&video);
+        assert_eq!(measures.len(), 3 * 3 + 2 + 1);
+        assert_eq!(measures[9], Measure::Distance { ends: [0, 1] });
+        assert_eq!(measures[11], Measure::Angle { points: [0, 1, 2] });
+        video.skeleton = vec![[0, 1], [0, 2], [2, 1]];
+        let angles = skeleton_measures(&video).split_off(12);
+        let at = |points| Measure::Angle { points };
+        assert_eq!(angles, [at([1, 0, 2]), at([0, 1, 2]), at([0, 2, 1])]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
 use image::{
-    DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader,
-    Luma, RgbImage,
+    DynamicImage, ExtendedColorType, ImageBuffer, ImageDecoder, ImageEncoder, ImageError,
+    ImageFormat, ImageReader, Luma, RgbImage,
 };
 
 use crate::config::Fit;
@@ -53,7 +53,21 @@ pub fn frame(
     fit: Fit,
 ) -> Result<SquareImage, String> {
     let rgb = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]);
-    let image = RgbImage::from_raw(width, height, rgb.collect())
+    rgb_frame(name, rgb.collect(), [width, height], size_px, fit)
+}
+
+/// Makes a square image of a decoded video frame, RGB `[H, W, 3]`. See `cli/tests/videos.rs`.
+///
+/// # Errors
+/// As [`frame`].
+pub fn rgb_frame(
+    name: &str,
+    rgb: Vec<u8>,
+    [width, height]: [u32; 2],
+    size_px: usize,
+    fit: Fit,
+) -> Result<SquareImage, String> {
+    let image = RgbImage::from_raw(width, height, rgb)
         .filter(|image| image.width() > 0 && image.height() > 0)
         .ok_or("The frame's pixels do not match its size.")?;
     let (pixels, placement) = square(&image, Orientation::NoTransforms, size_px as u32, fit)?;
@@ -62,6 +76,21 @@ pub fn frame(
         pixels,
         placement,
     })
+}
+
+/// Encodes a video frame, RGB `[H, W, 3]`, as PNG. See `cli/tests/videos.rs`.
+///
+/// # Errors
+/// A sentence: the number of pixels does not match the size.
+pub fn frame_png(rgb: &[u8], size_px: [u32; 2]) -> Result<Vec<u8>, String> {
+    if rgb.len() as u64 != 3 * u64::from(size_px[0]) * u64::from(size_px[1]) {
+        return Err("The frame's pixels do not match its size.".into());
+    }
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(rgb, size_px[0], size_px[1], ExtendedColorType::Rgb8)
+        .map_err(|error| format!("The frame cannot be written: {error}."))?;
+    Ok(bytes)
 }
 
 /// Decodes a file in its own size, upright and on white: RGB `[H, W, 3]` and `[width, height]`, px. See `tests/data_decode.rs`.

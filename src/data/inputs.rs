@@ -28,6 +28,10 @@ impl Input {
 pub struct Inputs {
     /// Images; decoding may still reject some of them.
     pub images: Vec<Input>,
+    /// Videos, if they are taken; some may hold sound only.
+    pub videos: Vec<Input>,
+    /// Videos are taken, not rejected; those in zips never are.
+    pub takes_videos: bool,
     /// Files that may hold labels of the images.
     pub labels: Vec<Input>,
     /// Unusable files: path, and a sentence with the reason.
@@ -67,6 +71,9 @@ impl Inputs {
             }
             InputKind::Image => self.images.push(input),
             InputKind::Labels => self.labels.push(input),
+            InputKind::Other if self.takes_videos && sniff::is_video(&start) => {
+                self.videos.push(input);
+            }
             InputKind::Other => self.reject(path, sniff::rejection_message(path, &start)),
         }
     }
@@ -140,9 +147,10 @@ impl Inputs {
         self.rejected.push((path.to_string(), legible(&reason)));
     }
 
-    /// Returns the names of the images, in their order; see [`names`]. It avoids names for which `taken` returns true.
+    /// Returns the names of the images and then of the videos, in their order; see [`names`]. It avoids names for which `taken` returns true.
     pub fn names(&self, taken: impl Fn(&str) -> bool) -> Vec<String> {
-        let origins: Vec<&Origin> = self.images.iter().map(|image| &image.origin).collect();
+        let inputs = self.images.iter().chain(&self.videos);
+        let origins: Vec<&Origin> = inputs.map(|input| &input.origin).collect();
         names::unique_names(&origins, taken)
     }
 

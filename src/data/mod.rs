@@ -7,6 +7,7 @@ pub mod decode; // from a file's bytes to a square image
 pub mod hands; // the sample of photographs
 pub mod inputs; // files, zips and labels, told apart by their first bytes
 mod jpeg; // incomplete JPEG files
+pub mod locate; // finds the moving animal, and crops to it
 pub mod mask; // which cells are hidden from the decoder
 pub mod names; // names of images
 pub mod nfc; // Unicode normalisation of names

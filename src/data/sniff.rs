@@ -27,6 +27,11 @@ pub(super) fn detect_kind(name: &str, start: &[u8]) -> InputKind {
     }
 }
 
+/// Returns true for the first bytes of a video; some sound files begin alike.
+pub(super) fn is_video(start: &[u8]) -> bool {
+    describe_other(start).is_some_and(|kind| kind.contains("video"))
+}
+
 /// Returns true for names that look like an image's. Such files count as images, so that a message explains what is wrong with them.
 pub(super) fn is_image_name(name: &str) -> bool {
     let known = [

@@ -8,5 +8,5 @@ mod skeleton;
 pub use contrast::{MIN_CONTRAST, median_and_contrast, skeleton, skeleton_strengths};
 pub(crate) use skeleton::{
     DOT_RADIUS_UNITS, Dot, EDGE_OPACITY, EDGE_WIDTH_UNITS, Ink, Overlay, RIM_WIDTH_UNITS,
-    draw_weighted, encode_png,
+    draw_trail, draw_weighted, encode_png,
 };

@@ -105,6 +105,21 @@ impl Overlay<'_> {
     }
 }
 
+/// Draws the way of a keypoint into an image, from its oldest place, `[T][x, y]` px, to its newest; the older the fainter.
+pub(crate) fn draw_trail(canvas: &mut Pixmap, places_px: &[[f64; 2]], ink: Ink<'_>, width_px: f64) {
+    let line = Stroke {
+        line_cap: LineCap::Round,
+        ..stroke(width_px as f32)
+    };
+    let count = places_px.len().saturating_sub(1) as f64;
+    for (i, ends) in places_px.windows(2).enumerate() {
+        let opacity = EDGE_OPACITY * (i + 1) as f64 / count;
+        let paint = paint(ink.rgb(), (255.0 * opacity).round() as u8);
+        let ends = [ends[0], ends[1]].map(|end| end.map(|v| v as f32));
+        draw_line(canvas, ends, &line, &paint);
+    }
+}
+
 /// Draws a skeleton into the square of `side_px` at `corner_px`: edges the more opaque the stronger they are, then keypoints in the
 /// colours of the palette. `keypoints` `[K][x, y]` are fractions of the square, `strengths` `[K][K]` lie in `[0, 1]`.
 pub(crate) fn draw_weighted(

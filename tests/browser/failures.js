@@ -2,7 +2,9 @@
 
 import { stripVTControlCharacters } from "node:util";
 
-/** @implements {import("@playwright/test/reporter").Reporter} */
+/** @import { Reporter } from "@playwright/test/reporter" */
+
+/** @implements {Reporter} */
 export default class Failures {
   /** @type {string[]} */ #lines = [];
 

@@ -18,6 +18,8 @@ pub enum Needed {
     Gpu,
     /// Python with the packages of `tests/requirements.txt`.
     Python,
+    /// `ffmpeg` and `ffprobe` on the PATH.
+    Ffmpeg,
     /// The folder `shared` beside the repository.
     Shared,
     /// Something that no command installs.
@@ -29,6 +31,7 @@ impl Needed {
         match self {
             Needed::Gpu => "gpu",
             Needed::Python => "python",
+            Needed::Ffmpeg => "ffmpeg",
             Needed::Shared => "shared",
             Needed::Other => "other",
         }

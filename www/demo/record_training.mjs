@@ -49,13 +49,9 @@ try {
       frames.push({ step, keypoints: keypoints.map((pose) => pose.map(([x, y]) => [round(x), round(y)])), strengths });
       const isOver = step >= last;
       if (step === 0 || isOver || frames.length % 8 === 0) {
-        // The images, and their reconstructions as they are now.
-        const canvas = new OffscreenCanvas(size, 2 * count * size);
-        const squares = count * size * size * 4;
-        const shown = new Uint8ClampedArray(2 * squares);
-        shown.set(pixels.subarray(0, squares));
-        shown.set(pixels.subarray(3 * squares, 4 * squares), squares);
-        canvas.getContext("2d")?.putImageData(new ImageData(shown, size, 2 * count * size), 0, 0);
+        const canvas = new OffscreenCanvas(size, count * size);
+        const shown = new Uint8ClampedArray(pixels.subarray(0, count * size * size * 4));
+        canvas.getContext("2d")?.putImageData(new ImageData(shown, size, count * size), 0, 0);
         const blob = await canvas.convertToBlob({ type: "image/webp", quality: 0.9 });
         const webp = btoa(Array.from(new Uint8Array(await blob.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(""));
         const training = { name: "200 hands, preset quick, seed 0", size, palette: session.palette, frames, losses, errors };

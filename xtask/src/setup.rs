@@ -246,6 +246,19 @@ pub fn lavapipe() -> bool {
     present()
 }
 
+/// Returns whether tests can use ffmpeg, which is installed if it is missing.
+pub fn ffmpeg() -> bool {
+    let present = || on_path("ffmpeg").is_some() && on_path("ffprobe").is_some();
+    if !present()
+        && let Err(reason) = apt_install(&["ffmpeg"])
+    {
+        println!(
+            "The tests of videos on the command line are skipped: ffmpeg is missing. {reason}"
+        );
+    }
+    present()
+}
+
 fn apt_install(packages: &[&str]) -> Result<()> {
     let root = output(&mut command(&["id", "-u"])).is_some_and(|id| id == "0");
     ensure!(

@@ -59,9 +59,9 @@ fn page() -> Result<()> {
 
 /// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
 fn rust(report: &mut Report) -> Result<String> {
-    let (lavapipe, python) = thread::scope(|scope| {
+    let (lavapipe, ffmpeg, python) = thread::scope(|scope| {
         // The build leaves the network idle.
-        let downloads = scope.spawn(|| (setup::lavapipe(), setup::python()));
+        let downloads = scope.spawn(|| (setup::lavapipe(), setup::ffmpeg(), setup::python()));
         let format = command(&["cargo", "fmt", "--all", "--check"]);
         report.stage("format", None, format)?;
         let build = command(&[&["cargo", "test"], PRODUCT, &["--no-run"]].concat());
@@ -72,7 +72,7 @@ fn rust(report: &mut Report) -> Result<String> {
                 .unwrap_or_else(|panic| resume_unwind(panic)),
         )
     })?;
-    let require = required(lavapipe, python, Path::new("../shared").is_dir());
+    let require = required(lavapipe, ffmpeg, python, Path::new("../shared").is_dir());
     if python {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
@@ -137,9 +137,14 @@ fn linted(mut cargo: Command) -> Command {
     cargo
 }
 
-/// Lists what tests must find: a GPU, Python, the folder of reference files beside the project.
-fn required(gpu: bool, python: bool, shared: bool) -> String {
-    let all = [("gpu", gpu), ("python", python), ("shared", shared)];
+/// Lists what tests must find: a GPU, ffmpeg, Python, the folder of reference files beside the project.
+fn required(gpu: bool, ffmpeg: bool, python: bool, shared: bool) -> String {
+    let all = [
+        ("gpu", gpu),
+        ("ffmpeg", ffmpeg),
+        ("python", python),
+        ("shared", shared),
+    ];
     let present = all.iter().filter(|(_, present)| *present);
     present.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
 }
@@ -342,9 +347,9 @@ mod tests {
 
     #[test]
     fn required_lists_what_was_set_up() {
-        assert_eq!(required(true, true, true), "gpu,python,shared");
-        assert_eq!(required(false, true, false), "python");
-        assert_eq!(required(false, false, false), "");
+        assert_eq!(required(true, true, true, true), "gpu,ffmpeg,python,shared");
+        assert_eq!(required(false, false, true, false), "python");
+        assert_eq!(required(false, false, false, false), "");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod yolo;
 mod zip; // files as one zip
 
 pub use self::images::image_file;
+pub use self::png::draw_on_frame;
 pub use self::read::{check_size, import, import_files};
 pub use self::zip::{Zip, zip, zip_to};
 
@@ -188,6 +189,15 @@ impl FormatInfo {
         };
         Format::ALL.map(info).to_vec()
     }
+}
+
+/// Names the annotated video of a video, a path relative to the folder of the files of [`export`].
+///
+/// ```
+/// assert_eq!(autolink::annotate::formats::annotated_video("day 1/walk.mov"), "day 1/walk.annotated.mp4");
+/// ```
+pub fn annotated_video(video: &str) -> String {
+    format!("{}.annotated.mp4", table_stem(Some(video)))
 }
 
 /// A file to be written.
