@@ -97,7 +97,7 @@ pub fn write(
             reporter.print(
                 &bar,
                 &format!(
-                    "Stopped. {} were completed.",
+                    "Stopped after {}.",
                     counted(written, "annotated video")
                 ),
             );
