@@ -96,10 +96,7 @@ pub fn write(
         if let Some(code) = signals.exit_code() {
             reporter.print(
                 &bar,
-                &format!(
-                    "Stopped after {}.",
-                    counted(written, "annotated video")
-                ),
+                &format!("Stopped after {}.", counted(written, "annotated video")),
             );
             return Ok(ExitCode::from(code));
         }
