@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
 const ENGINE = "target/page/engine";
@@ -90,7 +91,14 @@ function unbundled(build) {
 
         for (const file of [...filesOf("models"), ...filesOf("weights")])
           if (/\.(json|md|safetensors|jpe?g|png|webp|csv)$/.test(file)) emit(file, readFileSync(file));
-        for (const name of ["demo/run.json", "demo/images.webp", "hands/hands-200.zip", "isolate.js"])
+        for (const name of [
+          "demo/run.json",
+          "demo/images.webp",
+          "demo/training.json",
+          "demo/training.webp",
+          "hands/hands-200.zip",
+          "isolate.js",
+        ])
           emit(name, readFileSync(`www/${name}`));
 
         // The script that starts the page and reports a part that is missing.
@@ -110,6 +118,9 @@ function unbundled(build) {
 
 const MODULES = ["annotate/bitmaps", "annotate/editor", "annotate/video", "files", "link", "models", "projects", "saves", "state"];
 
+/** Compiles Svelte components. The root of the build is `www`, their options are beside this file. */
+const components = () => svelte({ configFile: path.resolve("svelte.config.js") });
+
 export default defineConfig(({ mode }) => {
   const build = buildId();
   /** @type {import("vite").UserConfig} */
@@ -117,6 +128,7 @@ export default defineConfig(({ mode }) => {
   if (mode === "modules") {
     return {
       ...common,
+      plugins: [components()],
       build: {
         outDir: path.resolve("target/page/modules"),
         emptyOutDir: true,
@@ -131,7 +143,7 @@ export default defineConfig(({ mode }) => {
   }
   return {
     ...common,
-    plugins: [unbundled(build)],
+    plugins: [components(), unbundled(build)],
     // A missing file is an error, not the page once more.
     appType: "mpa",
     build: {

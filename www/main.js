@@ -23,6 +23,7 @@ import { loadDemoRun } from "./demo.js";
 import { Saves } from "./saves.js";
 import { insecureContextNote } from "./secure.js";
 import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
+import { currentTab, goToTab, openTabs } from "./tabs.js";
 import { Transport } from "./transport.js";
 
 /** @import * as protocol from "./protocol.js" */
@@ -155,6 +156,8 @@ async function offerLastRun(sources) {
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
   const [saved] = store.state.saves;
+  // Explore shows a trained model at once.
+  if (currentTab() === "explore" && models.length && canTrain(store.state)) return openTrained(models[0]);
   if (!saved) {
     const text = "Press Play, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
@@ -539,6 +542,10 @@ function openModel({ file }) {
   });
 }
 
+/** How the page describes a trained model, and the images that come with it. */
+const TRAINED = "a trained model of this page";
+const EXAMPLES = "Example images of the model.";
+
 /** Opens a trained model of the page, on the user's images or else on its example images.
  * @param {TrainedModel} model
  */
@@ -556,12 +563,49 @@ function openTrained(model) {
       await engine.resume(file);
       const { step } = engine.state();
       autosave.remember(store.state.run.id, step, file);
-      store.set({ model: `${model.name}, a trained model of this page. ${model.about}` });
+      store.set({ model: `${model.name}, ${TRAINED}. ${model.about}` });
       const text = `Opened ${model.name}, trained for ${counted(step, "step")}. Now drop in your own images.`;
-      store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: "Example images of the model." }) });
+      store.set({ message: { kind: "info", text }, ...(hasUserFiles ? {} : { about: EXAMPLES }) });
     });
     syncPhase();
   });
+}
+
+/** Opens the trained model of a name on its example images, unless it is open already.
+ * @param {string} name
+ * @returns {Promise<boolean>} False if it could not be opened; the message says why.
+ */
+async function openModelNamed(name) {
+  const model = (store.state.models.length ? store.state.models : await trainedModels()).find((model) => model.name === name);
+  if (!model) {
+    store.set({ message: { kind: "error", text: `This page was built without the model ${name}. Train one, or open a file.` } });
+    return false;
+  }
+  const isOpen = () => store.state.model.startsWith(`${name}, ${TRAINED}`);
+  if (!isOpen() || !(store.state.about === EXAMPLES || currentSources.some(isUserFiles))) await openTrained(model);
+  return isOpen();
+}
+
+/** Starts a new run as a link describes it. The run before it is kept, and can be restored.
+ * @param {string} address The part of the link after the question mark.
+ * @returns {Promise<boolean>} False if it did not start; the message says why.
+ */
+async function startRun(address) {
+  const link = readLink(new URLSearchParams(address), store.state, handsSource(), () => true);
+  const isReady = await transport.replace(async () => {
+    if (!(await autosave.saveBeforeReplacing())) return false;
+    imagePanel.forget();
+    const { source } = link;
+    const isLoaded = JSON.stringify(currentSources) === JSON.stringify([source]) && store.state.removedImages.length === 0;
+    if (source && !isLoaded && !(await load(source))) return false;
+    // An opened model stays when images are loaded.
+    if (link.config) await configure(link.config);
+    if (session && session.state().step > 0) await attempt((engine) => engine.reset());
+    store.set({ stopStep: link.stopStep });
+    return session?.state().step === 0 && store.state.message?.kind !== "error";
+  });
+  if (isReady && link.start && !store.state.isPlaying) transport.toggle();
+  return isReady;
 }
 
 /** Lists of example images that came with a trained model. @type {WeakSet<object>} */
@@ -698,8 +742,8 @@ const imagePanel = openImages(store, {
 const annotate = openAnnotate(store, { attempt, download, saves });
 const page = showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset });
 
-/** True if the page shows Annotate, false for Train. */
-const isAnnotating = () => location.hash === "#annotate";
+/** @returns {boolean} True if the page shows Annotate. */
+const isAnnotating = () => currentTab() === "annotate";
 
 /** Opens dropped or chosen files: a model, a project, labels, images, or images with their labels.
  * @param {Dropped} dropped
@@ -707,7 +751,10 @@ const isAnnotating = () => location.hash === "#annotate";
 function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
   if (files.length === 1 && isModel(files[0])) return openModel(files[0]);
   if (files.length === 1 && isProject(files[0])) return annotate.openProject(files[0]);
-  if (!toAnnotate) return imagePanel.loadFiles(files, failed);
+  if (!toAnnotate) {
+    goToTab("train");
+    return imagePanel.loadFiles(files, failed);
+  }
   const labels = files.filter(isLabels);
   const others = files.filter((file) => !isLabels(file));
   if (others.length) annotate.detect(others, failed, labels);
@@ -722,19 +769,6 @@ function acceptFiles({ files, failed }, toAnnotate = isAnnotating()) {
           : "There are no files to read. Drop images, videos, folders or zips.",
       },
     });
-}
-
-/** Shows Train or Annotate, by the address. */
-function showTab() {
-  const annotating = isAnnotating();
-  for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tab]"))) {
-    part.hidden = (part.dataset.tab === "annotate") !== annotating;
-  }
-  for (const link of document.querySelectorAll(".tabs a")) {
-    const isHere = link.getAttribute("href") === (annotating ? "#annotate" : "#train");
-    if (isHere) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
 }
 
 /** Sets the phase of the page to that of the engine. */
@@ -837,25 +871,30 @@ function listen() {
   byId("sample-puppets").addEventListener("click", () => loadSample(PUPPETS));
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
-    if (isAnnotating()) location.hash = "#train";
-    showTab();
+    goToTab("train");
     const tour = await loadOptional(() => import("./tour.js"), "The tour", showError);
     await tour?.startTour();
   });
-  addEventListener("hashchange", showTab);
-  showTab();
-  // The article's figures are loaded when they come into view.
+  openTabs();
+  // The lesson is loaded when it comes into view, or when the address names one of its chapters.
   const article = byId("article");
-  const reading = new IntersectionObserver(
-    async (entries) => {
-      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
-      reading.disconnect();
-      const figures = await loadOptional(() => import("./article/article.js"), "The figures of the article", showError);
-      figures?.showFigures(article, store, async (what) => session?.illustrate(what));
-    },
-    { rootMargin: "400px" },
-  );
-  reading.observe(article);
+  const openLesson = async () => {
+    reading.disconnect();
+    const lesson = await loadOptional(() => import("./learn/learn.js"), "The lesson", showError);
+    if (!lesson) return;
+    article.replaceChildren();
+    lesson.openLesson(article, store, {
+      ask: async (what) => session?.illustrate(what),
+      startRun,
+      openModel: openModelNamed,
+      showStages: () => goTo("flow"),
+    });
+  };
+  const reading = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && openLesson(), {
+    rootMargin: "400px",
+  });
+  if (location.hash.startsWith("#lesson-")) openLesson();
+  else reading.observe(article);
   for (const id of ["files", "folder", "annotate-files", "annotate-folder", "annotate-labels", "project-file"]) {
     const input = /** @type {HTMLInputElement} */ (byId(id));
     input.addEventListener("change", () => {
@@ -886,13 +925,13 @@ function listen() {
   addEventListener("keydown", (event) => {
     const { replacedRun } = store.state;
     const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "z";
-    if (isUndo && replacedRun && !isAnnotating() && !isKeyHandled(event, TEXT_FIELDS)) {
+    if (isUndo && replacedRun && currentTab() === "train" && !isKeyHandled(event, TEXT_FIELDS)) {
       event.preventDefault();
       return void restoreReplacedRun(replacedRun);
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const target = event.target instanceof Element ? event.target : document.body;
-    if (isAnnotating() || isKeyHandled(event)) return;
+    if (currentTab() !== "train" || isKeyHandled(event)) return;
     // On a focused button, Space presses that button.
     if (event.key === " " && !target.closest("button, summary, a, label")) transport.toggle();
     else if (event.key === "ArrowRight") transport.step();
@@ -914,6 +953,7 @@ function demoState(demo) {
 }
 
 hide(hidden(query));
+loadOptional(() => import("./explore/explore.ts"), "Explore", showError).then((explore) => explore?.showExplore(byId("explore"), store));
 listen();
 listenForHelp();
 start();

@@ -279,19 +279,12 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
 
   openLab(store, { attempt, download, announce: (text) => write(byId("announcer"), text), byId, previews, matrix });
 
-  // Landmarks are known for puppets, and for the hands that come with the page.
-  store.watch(
-    ["run", "scores"],
-    ({ run, scores }) => (byId("score-readout").hidden = !["puppets", "hands"].includes(run.source?.kind ?? "") && scores.length === 0),
-  );
-  const root = byId("loss-chart");
-  const loadChart = async () => {
-    const { LossChart } = await import("./chart.js");
-    return new LossChart(root, byId("loss-readout"), byId("score-readout"));
-  };
-  loadOptional(loadChart, "The loss chart", (text) => write(root, text)).then((chart) => {
-    if (chart) store.watch(["history", "historyLength", "scores"], ({ history, scores }) => chart.show(history, scores));
-  });
+  const lossCard = byId("loss-card");
+  loadOptional(
+    () => import("./ui/loss_chart.ts"),
+    "The loss chart",
+    (text) => write(lossCard, text),
+  ).then((chart) => chart?.showLossChart(lossCard, store));
 
   const controls = new Controls(
     {

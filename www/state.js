@@ -72,6 +72,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @property {number | null} point The keypoint under the pointer.
  * @property {number} minStrength Edges below this relative strength are not drawn.
  * @property {boolean} slow True in slow motion.
+ * @property {boolean} withKeypoints False while the model's picture shows the reconstruction without keypoints.
  * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
  * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
  * @property {{ step: number, error: number, baseline: number }[]} scores Landmark errors, for samples with known landmarks.
@@ -142,6 +143,7 @@ export const initialState = () => ({
   point: null,
   minStrength: MIN_STRENGTH,
   slow: false,
+  withKeypoints: true,
   stopStep: null,
   snapshots: [],
   scores: [],
@@ -205,6 +207,24 @@ export class Store {
       if (keys.some((key) => changed.has(key))) show(state);
     });
     notify([show], this.#state, new Set());
+  }
+
+  /**
+   * Calls `show` in the frame after each change of one of `keys`, until the returned function is called. Svelte components use it through
+   * `state/reactive.svelte.ts`.
+   * @param {(keyof PageState)[]} keys
+   * @param {(state: PageState) => void} show
+   * @returns {() => void}
+   */
+  watchUntil(keys, show) {
+    /** @param {PageState} state @param {Set<keyof PageState>} changed */
+    const view = (state, changed) => {
+      if (keys.some((key) => changed.has(key))) show(state);
+    };
+    this.#views.push(view);
+    return () => {
+      this.#views = this.#views.filter((other) => other !== view);
+    };
   }
 
   #show() {

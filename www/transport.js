@@ -9,13 +9,11 @@
  */
 
 import { EngineError } from "./autolink.js";
+import { STEP } from "./model/slow_motion.js";
 import { canTrain, isFinished, isPressable } from "./state.js";
 
 /** @import { Session } from "./autolink.js" */
 /** @import { Store } from "./state.js" */
-
-/** Interval between steps in slow motion, ms. */
-const SLOW_STEP = 1000;
 
 /**
  * @typedef {object} Engine
@@ -141,7 +139,7 @@ export class Transport {
     if (!session) return;
     if (isPlaying) {
       const steps = stopStep === null ? null : stopStep - session.state().step;
-      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${stopStep}`, { steps, everyMs: slow ? SLOW_STEP : null });
+      if (steps === null || steps > 0) this.#answered = this.#train(`${slow} ${stopStep}`, { steps, everyMs: slow ? STEP : null });
       else this.#store.set({ isPlaying: false });
     } else if (this.#steps > 0) {
       this.#steps -= 1;

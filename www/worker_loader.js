@@ -28,7 +28,7 @@ self.addEventListener("unhandledrejection", (event) => {
 // The kernels use subgroups if the adapter has them, but wgpu 30 does not request the feature.
 if (globalThis.GPUAdapter) {
   const requestDevice = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
+  GPUAdapter.prototype.requestDevice = function (descriptor = /** @type {GPUDeviceDescriptor} */ ({})) {
     const features = new Set(descriptor.requiredFeatures);
     if (this.features.has("subgroups")) features.add("subgroups");
     return requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
@@ -55,7 +55,7 @@ function allowUntimedGpus() {
       });
   }
   const requestDevice = GPUAdapter.prototype.requestDevice;
-  GPUAdapter.prototype.requestDevice = function (descriptor = {}) {
+  GPUAdapter.prototype.requestDevice = function (descriptor = /** @type {GPUDeviceDescriptor} */ ({})) {
     const has = new Set(adapterFeatures?.call(this));
     const requiredFeatures = [...(descriptor.requiredFeatures ?? [])].filter((name) => name !== timed || has.has(timed));
     return requestDevice.call(this, { ...descriptor, requiredFeatures });

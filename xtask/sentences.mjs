@@ -1,10 +1,11 @@
 // Lists the sentences and labels of the page as lines of file, line and text with tabs between: `node xtask/sentences.mjs FOLDER`, a folder with
-// tsconfig.json, www/index.html and the JavaScript that it names. `cargo xtask sentences` prints them.
+// tsconfig.json, www/index.html and the JavaScript, TypeScript and Svelte that it names. `cargo xtask sentences` prints them.
 
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
-import { SyntaxKind as Kind } from "typescript/unstable/ast";
-import { API } from "typescript/unstable/sync";
+import { relative, resolve } from "node:path";
+import ts from "typescript";
+
+const Kind = ts.SyntaxKind;
 
 /** Two words, or a word and a placeholder, with a space between; selectors, class names and SVG paths have none or no such space. */
 const SENTENCE = /[\p{L}\p{N}}][,.:;!?)"'’”%]*\s+[("'“‘]*[\p{L}\p{N}{]/u;
@@ -85,14 +86,32 @@ function readHtml(file, html) {
   }
 }
 
-const folder = process.argv[2] ?? ".";
-const html = "www/index.html";
-readHtml(html, readFileSync(resolve(folder, html), "utf8"));
-const api = new API({});
-const { program, rootFiles } = api.updateSnapshot({ openProject: resolve(folder, "tsconfig.json") }).getProjects()[0];
-const root = resolve(folder).replaceAll("\\", "/");
-for (const path of rootFiles) {
-  const file = path.slice(root.length + 1);
-  if (file.endsWith(".js") && !file.includes("/vendor/")) readJs(file, program.getSourceFile(path));
+/** Reads a Svelte component: its scripts and the expressions in its markup as TypeScript, the rest as HTML. */
+function readSvelte(file, text) {
+  const blank = (part) => part.replace(/[^\n]/g, " ");
+  const readPart = (index, part) => readJs(file, parsed(`${file}.ts`, text.slice(0, index).replace(/[^\n]/g, "") + part));
+  const markup = text.replace(/<(script|style)\b[^>]*>([\s\S]*?)<\/\1>/g, (all, tag, inside, index) => {
+    if (tag === "script") readPart(index + all.indexOf(inside), inside);
+    return blank(all);
+  });
+  // Expressions, with up to two levels of braces inside, and the attribute that they are for.
+  const html = markup.replace(/(?:([\w-]+)=)?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}/g, (all, name, inside, index) => {
+    if (!/^\s*[#:/@.]/.test(inside)) readPart(index, `({ "${name ?? ""}": ${inside} })`);
+    return name ? blank(all) : `{}${blank(all).slice(2)}`;
+  });
+  readHtml(file, html);
 }
-api.close();
+
+const parsed = (path, text) => ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+const folder = process.argv[2] ?? ".";
+const root = resolve(folder);
+const html = "www/index.html";
+readHtml(html, readFileSync(resolve(root, html), "utf8"));
+const { config } = ts.readConfigFile(resolve(root, "tsconfig.json"), ts.sys.readFile);
+const svelte = [{ extension: ".svelte", isMixedContent: true, scriptKind: ts.ScriptKind.Deferred }];
+for (const path of ts.parseJsonConfigFileContent(config, ts.sys, root, undefined, undefined, undefined, svelte).fileNames) {
+  const file = relative(root, path).replaceAll("\\", "/");
+  const text = readFileSync(path, "utf8");
+  if (file.endsWith(".svelte")) readSvelte(file, text);
+  else if (/(?<!\.d)\.(js|ts)$/.test(file)) readJs(file, parsed(path, text));
+}

@@ -667,6 +667,106 @@ test("article figures follow their sliders and the loaded images", async ({ page
   await expect.poll(() => drawn("figure-shift"), { message: "other images" }).not.toBe(before);
 });
 
+/** Presses a button of a chapter, waits until the page is set up, and returns the chapter.
+ * @param {import("@playwright/test").Page} page
+ * @param {string} name
+ * @param {string} button
+ */
+async function experiment(page, name, button) {
+  const chapter = at(page)(`chapter-${name}`);
+  await chapter.getByRole("button", { name: button, exact: true }).click();
+  await expect(chapter.getByRole("status").last()).not.toHaveText("");
+  await expect(chapter.getByRole("status").last()).not.toContainText("could not");
+  return chapter;
+}
+
+test("chapters of the lesson start the runs that they name", async ({ page }) => {
+  await open(page, `${FIVE}#lesson-two-seeds`);
+  const id = at(page);
+  await expect(id("chapter-two-seeds")).toBeInViewport();
+  // The page keeps every run, and asks which ones to delete when there are many.
+  await page.addLocatorHandler(id("delete-runs"), () => id("delete-runs-close").click());
+  for (const [chapter, button, fields, images] of /** @type {[string, string, Record<string, string>, string][]} */ ([
+    ["hide-nothing", "Train with a mask ratio of 0", { "mask-ratio": "0", keypoints: "12" }, "200"],
+    ["hide-nothing", "Train with 0.8", { "mask-ratio": "0.8" }, "200"],
+    ["two-keypoints", "Train with two keypoints", { keypoints: "2", "mask-ratio": "0.8" }, "200"],
+    ["two-seeds", "Train with seed 1", { seed: "1", keypoints: "12" }, "200"],
+    ["two-seeds", "Train with seed 0", { seed: "0" }, "200"],
+    ["ten-images", "Train on ten images", { seed: "0" }, "10"],
+    ["pixel-loss", "Train with the pixel loss", { "loss-choice": "pixel" }, "400"],
+    ["pixel-loss", "Train with the perceptual loss", { "loss-choice": "perceptual" }, "400"],
+  ])) {
+    await experiment(page, chapter, button);
+    await expect(id("images-count"), button).toHaveText(images);
+    for (const [field, value] of Object.entries({ ...fields, steps: "300" }))
+      await expect(id(field), `${button}: ${field}`).toHaveValue(value);
+    await expect.poll(() => number(id("step-count")), button).toBeGreaterThan(0);
+    await expect(page.locator("#flow")).toBeFocused();
+    await id("back-to-lesson").click();
+    await expect(id(`chapter-${chapter}`)).toBeInViewport();
+    await expect(id("back-to-lesson")).toHaveCount(0);
+  }
+});
+
+test("chapters of the lesson edit the images of the trained hands", async ({ page }) => {
+  await open(page, `${FIVE}#lesson-drag-thumb`);
+  const id = at(page);
+  const drawn = (/** @type {string} */ stage) => id(stage).evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const previews = id("flow-previews").getByRole("radio");
+  const error = async () => Number.parseFloat((await id("flow-error").textContent())?.match(/[\d.]+/)?.[0] ?? "");
+
+  await experiment(page, "drag-thumb", "Move the thumb’s keypoint");
+  await expect(id("step-count")).toHaveText("3,000");
+  await expect(previews.nth(4)).toBeChecked();
+  await expect(id("pose")).toHaveValue("moved");
+  // The reconstruction is worse for it, and better again without.
+  await expect.poll(error).toBeGreaterThan(4.2);
+  const moved = await drawn("flow-edge-map");
+  await experiment(page, "drag-thumb", "Move it and hide all cells");
+  await expect.poll(error).toBeGreaterThan(8);
+  expect(await drawn("flow-edge-map")).toBe(moved);
+  await id("reset-edits").click();
+  await expect.poll(error).toBeLessThan(4);
+  await expect.poll(() => drawn("flow-edge-map")).not.toBe(moved);
+
+  await experiment(page, "strongest-edge", "Switch off the strongest edge");
+  await expect(previews.nth(1)).toBeChecked();
+  await expect(id("reset-edits")).toBeEnabled();
+  await expect.poll(error).toBeLessThan(3);
+  const withoutStrongest = await drawn("flow-edge-map");
+  await experiment(page, "strongest-edge", "Switch off the raised finger");
+  await expect.poll(() => drawn("flow-edge-map")).not.toBe(withoutStrongest);
+  await experiment(page, "strongest-edge", "Switch it off and hide all cells");
+  await expect.poll(error).toBeGreaterThan(6);
+
+  await experiment(page, "other-edge-map", "Give image 1 the edge map of image 2");
+  await expect(previews.nth(0)).toBeChecked();
+  await expect(id("pose")).toHaveValue("1");
+  await expect.poll(error).toBeGreaterThan(6.5);
+});
+
+test("lesson prints alone with its answers, and its BibTeX can be copied", async ({ page, context }) => {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await open(page, `${FIVE}#lesson-hide-nothing`);
+  const id = at(page);
+  await id("copy-bibtex").click();
+  await expect(page.getByText("Copied.")).toBeVisible();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^@inproceedings\{he2022autolink,[\s\S]*\n\}$/);
+  expect(await page.locator("#article math").count(), "formulas").toBeGreaterThan(3);
+
+  const answer = id("chapter-two-seeds").locator("details p").first();
+  await expect(answer).toBeHidden();
+  await page.emulateMedia({ media: "print" });
+  await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  await expect(answer).toBeVisible();
+  await expect(id("play")).toBeHidden();
+  await expect(id("copy-bibtex")).toBeHidden();
+  await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+  await page.emulateMedia({ media: "screen" });
+  await expect(answer).toBeHidden();
+  await expect(id("play")).toBeVisible();
+});
+
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
   test(`axe reports no violations in thumbnails, tour, dialogs and article, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
@@ -681,6 +781,7 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await id("thumbnails").getByRole("button").first().click();
     await id("article").scrollIntoViewIfNeeded();
     await expect(id("figure-mask").locator("output").first()).toHaveText("80%");
+    for (const answer of await page.locator("#article summary").all()) await answer.click();
     await expect(id("fits")).toBeVisible();
     await check("the page, with thumbnails, a video, the article and a note");
     await id("open-share").click();

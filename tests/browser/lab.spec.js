@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "@playwright/test";
-import { FEW, QUICK, STAGES, at, boxOf, number, open, playTo, root, sixty, violations } from "./helpers.js";
+import { FEW, QUICK, STAGES, at, boxOf, grouped, number, open, playTo, root, sixty, violations } from "./helpers.js";
 
 /** A canvas that was read is scaled elsewhere, with other roundings at its borders. */
 const SAME = 0.002;
@@ -473,18 +473,15 @@ test("slow motion shows each stage of each step", async ({ page }) => {
   });
   await id("slow-motion").click();
   await id("play").click();
-  await expect.poll(() => number(id("step-count"))).toBeGreaterThanOrEqual(4);
-  /** @type {[number, string][]} */ const seen = await page.evaluate(() => /** @type {any} */ (window).seen);
-  const steps = seen.map(([step]) => step).filter((step, i, all) => step !== all[i - 1]);
-  expect(steps.slice(0, 4), "one after the other").toEqual([0, 1, 2, 3]);
-  const order = await page.evaluate(() =>
-    Array.from(document.querySelectorAll(".tile[data-stage]"), (tile) => /** @type {HTMLElement} */ (tile).dataset.stage),
-  );
-  const lit = seen.map(([, stage]) => stage).filter(Boolean);
-  expect(new Set(lit).size, "stages that were lit").toBeGreaterThan(5);
-  // Stages are lit in the order of the tiles, so only one change per step goes back.
-  const back = lit.filter((stage, i) => i > 0 && order.indexOf(stage) < order.indexOf(lit[i - 1])).length;
-  expect(back).toBeLessThanOrEqual(steps.length);
+  const there = ["image", "detector", "heatmaps", "keypoints", "edge-map", "mask", "masked", "decoder", "reconstruction", "difference"];
+  const back = ["decoder", "edge-map", "keypoints", "heatmaps", "detector"];
+  const lit = async () => {
+    const seen = await page.evaluate(() => /** @type {[number, string][]} */ (/** @type {any} */ (window).seen));
+    return seen.map(([, stage]) => stage).filter((stage, i, all) => stage && stage !== all[i - 1]);
+  };
+  // Forward, then the gradient's way back; after a breath, the next step.
+  await expect.poll(async () => (await lit()).slice(0, 16)).toEqual([...there, ...back, "image"]);
+  await expect(id("step-count")).toHaveText("2");
   const from = await number(id("step-count"));
   // Switching slow motion off during training gives full speed.
   await id("slow-motion").click();
@@ -492,6 +489,78 @@ test("slow motion shows each stage of each step", async ({ page }) => {
   await expect(id("play")).toHaveText("Pause");
   await id("play").click();
   await expect(id("play")).toHaveText("Play");
+});
+
+test("the picture of the model counts parameters, switches keypoints off, and opens stages", async ({ page }) => {
+  await openHands(page);
+  const id = at(page);
+  // The networks' parameters, by the shapes in the model's file, which keeps the edge weights with the decoder's; running statistics are
+  // not learned.
+  const model = await readFile(path.join(root, "models/hands.safetensors"));
+  const header = JSON.parse(model.toString("utf8", 8, 8 + Number(model.readBigUInt64LE())));
+  for (const [node, prefix] of [
+    ["detector-node", "encoder.detector."],
+    ["decoder-node", "decoder."],
+  ]) {
+    const count = Object.entries(header)
+      .filter(([name]) => name.startsWith(prefix) && !/running_|num_batches|skeleton_scalar/.test(name))
+      .reduce((sum, [, { shape }]) => sum + shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1), 0);
+    await expect(id(node)).toContainText(`${grouped(count)} parameters`);
+  }
+
+  await id("with-keypoints").uncheck();
+  await expect(id("flow-without-keypoints")).toBeVisible();
+  await expect(id("flow-reconstruction")).toBeHidden();
+  await id("with-keypoints").check();
+  await expect(id("flow-reconstruction")).toBeVisible();
+
+  // By keyboard: the panel opens and takes the focus, Escape closes it and gives the focus back.
+  await id("open-keypoints").focus();
+  await page.keyboard.press("Enter");
+  await expect(id("stage-panel").getByRole("heading")).toBeFocused();
+  await expect(id("stage-panel").locator("tbody tr")).toHaveCount(12);
+  expect(await violations(page)).toEqual([]);
+  await page.keyboard.press("Escape");
+  await expect(id("stage-panel")).toHaveCount(0);
+  await expect(id("open-keypoints")).toBeFocused();
+
+  // At each chosen pixel, the winner's formula gives the brightness that the engine has drawn.
+  await id("open-edge-map").click();
+  const rows = id("stage-panel").locator("tbody tr");
+  const canvas = id("edge-map-pixel");
+  await canvas.focus();
+  const heat = /** @type {[number, number][]} */ ([]);
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press(i % 3 ? "Shift+ArrowDown" : "ArrowLeft");
+    const [edge, value] = await rows.first().evaluate((row) => {
+      const cells = Array.from(row.children, (cell) => cell.textContent ?? "");
+      return [cells.slice(1, 3).map(Number), Number(cells[3])];
+    });
+    const [weight, distance] = edge;
+    expect(value).toBeCloseTo(weight * Math.exp(-(distance ** 2) / 0.005), 1);
+    const [column, row] = ((await id("edge-map-winner").textContent()) ?? "").match(/\d+/g)?.map(Number) ?? [0, 0];
+    const drawn = await id("flow-edge-map").evaluate(
+      (element, [x, y]) => {
+        const { width } = /** @type {HTMLCanvasElement} */ (element);
+        const context = /** @type {HTMLCanvasElement} */ (element).getContext("2d");
+        const at = (/** @type {number} */ p) => Math.floor(((p - 0.5) / 64) * width);
+        const [r, g, b] = context?.getImageData(at(x), at(y), 1, 1).data ?? [];
+        return r + g + b;
+      },
+      [column, row],
+    );
+    heat.push([value, drawn]);
+  }
+  heat.sort(([a], [b]) => a - b);
+  for (let i = 1; i < heat.length; i++)
+    if (heat[i][0] > heat[i - 1][0] + 0.1) expect(heat[i][1], JSON.stringify(heat)).toBeGreaterThan(heat[i - 1][1]);
+
+  await id("open-skeleton").click();
+  await expect(id("edge-rule")).toContainText("median");
+  await expect(rows).toHaveCount(66);
+  const drawn = await rows.filter({ hasText: "drawn" }).count();
+  await expect(id("edge-rule")).toContainText(`Of 66 edges, ${drawn} are drawn`);
+  expect(drawn).toBeGreaterThanOrEqual(11);
 });
 
 test("training history can be scrubbed and exported as WebM and GIF", async ({ page }) => {

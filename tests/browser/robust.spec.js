@@ -81,7 +81,7 @@ test("a missing module is named, and a missing optional part does not stop the p
   for (const module of ["uPlot.esm", "share", "tour", "article"])
     await page.route(`**/assets/${module}-*.js`, (route) => route.fulfill({ status: 404, body: "" }));
   await open(page, QUICK);
-  await expect(page.locator("#loss-chart")).toContainText("The loss chart could not be loaded");
+  await expect(page.locator("#loss-card")).toContainText("The loss chart could not be loaded");
   await id("open-tour").click();
   await expect(id("message")).toContainText("The tour could not be loaded. The rest of the page works");
   await page.locator("#article").scrollIntoViewIfNeeded();

@@ -10,7 +10,7 @@ import { noEdits } from "../state.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { Store } from "../state.js" */
-/** @import { Flow } from "./flow.js" */
+/** @import { Flow } from "../model/flow.js" */
 
 /** Largest distance of the pointer from a keypoint (mouse, touch) or an edge, as a fraction of the image's side. */
 const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };

@@ -5,9 +5,9 @@
  * @module
  */
 
+import { openModel } from "../model/model.js";
 import { noEdits } from "../state.js";
 import { openHealth } from "./diagnosis.js";
-import { Flow } from "./flow.js";
 import { openHistory } from "./history.js";
 import { openPoseTransfer } from "./pose_transfer.js";
 import { enableEdits } from "./edits.js";
@@ -30,16 +30,13 @@ import { enableEdits } from "./edits.js";
  * }} page
  */
 export function openLab(store, { attempt, download, announce, byId, previews, matrix }) {
-  const flow = new Flow(byId("flow-tiles"), byId("flow-caption"), {
-    with: byId("flow-error"),
-    without: byId("flow-error-without-keypoints"),
-  });
+  const flow = openModel(store, byId("model"));
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
   openHistory(store, byId("training-history"), { attempt, download });
   openHealth(store, byId("diagnosis"));
   // Stages arrive right after the views that they belong to.
-  store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow"], (state) => flow.show(state));
+  store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow", "withKeypoints"], (state) => flow.show(state));
 
   // One request at a time; while the engine works, only the last one waits.
   let asking = false;

@@ -374,7 +374,7 @@ mod tests {
         let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
         write(
             "tsconfig.json",
-            r#"{"compilerOptions": {"allowJs": true, "types": []}, "include": ["www/*.js"]}"#,
+            r#"{"compilerOptions": {"allowJs": true, "types": []}, "include": ["www/*.js", "www/*.svelte"]}"#,
         );
         write(
             "www/index.html",
@@ -384,9 +384,16 @@ mod tests {
             "www/a.js",
             "import a from \"./b c\";\n// No text.\nb.textContent = a ? \"Stop\" : `${a} is left`;\nconsole.log(\"no text\");\nc.querySelector(\".d .e\");",
         );
+        write(
+            "www/B.svelte",
+            "<script lang=\"ts\">\n  const title = \"Edge map\";\n</script>\n<p class={\"no text\"}>{count} <b>steps</b></p>\n{#if count}<img alt=\"Puppet\" />{/if}\n<style>\n  .no .text { color: red; }\n</style>",
+        );
         let found = page_side(&folder.to_string_lossy()).unwrap();
         fs::remove_dir_all(folder).unwrap();
         let expected = [
+            (2, "Edge map"),
+            (4, "{} steps"),
+            (5, "Puppet"),
             (3, "Stop"),
             (3, "{a} is left"),
             (2, "An image & more"),

@@ -104,6 +104,11 @@ fn browser(report: &mut Report, require: &str) -> Result<()> {
         None,
         types("tests/browser/tsconfig.json"),
     )?;
+    report.stage(
+        "types of the components",
+        None,
+        npm(&["npx", "svelte-check", "--fail-on-warnings"]),
+    )?;
     report.stage("lints of the page", None, npm(&["npx", "biome", "check"]))?;
     let mut browser = npm(&["npx", "playwright", "test"]);
     if let Some(chromium) = chromium {

@@ -1,33 +1,27 @@
 // @ts-check
 /**
- * How it works: one image's way through the model, each stage with its real tensor.
+ * Draws the tensors of one image into the picture of the model, and lights its stages in slow motion.
  *
  * @module
  */
 
 import { grouped } from "../format.js";
 import { drawEdge, drawSkeleton } from "../skeleton.js";
+import { BACKWARD, FORWARD, LIT } from "./slow_motion.js";
 import { Wires } from "./wires.js";
 
 /** @import * as protocol from "../protocol.js" */
 /** @import { PageState } from "../state.js" */
 
-/** Captions of the stages, in the order of computation. */
-const STAGES = /** @type {const} */ ({
-  image: "One of the preview images. It has no labels.",
-  heatmaps: "For each keypoint the detector computes a heatmap: where the keypoint may be.",
-  keypoints: "The mean of each heatmap is a keypoint. Each pair is an edge, with one weight for all images.",
-  "edge-map": "All edges, each as bright as its weight. The decoder sees the keypoints only through this map.",
-  mask: "A random mask. Dark cells are hidden from the decoder.",
-  masked: "The masked input shows the appearance, and little of the pose.",
-  reconstruction: "The decoder reconstructs the image from the edge map and the masked input. The number is its mean error.",
+/** Captions of the stages. @type {Record<string, string>} */
+const CAPTIONS = {
+  ...Object.fromEntries(FORWARD),
   "without-keypoints": "The same decoder with an empty edge map. The difference shows what the keypoints contribute.",
-  difference: "The difference between the reconstruction and the image. Training makes it smaller.",
-});
+  skeleton: "The skeleton at the mean pose of the images. Its edges are the same for all images.",
+};
 
-/** @typedef {keyof typeof STAGES | "skeleton"} Stage */
+/** @typedef {import("./slow_motion.js").Lit | "without-keypoints" | "skeleton"} Stage */
 
-const ORDER = /** @type {(keyof typeof STAGES)[]} */ (Object.keys(STAGES));
 /** Index of the image in `Stages.pixels` that a stage shows. @type {Partial<Record<Stage, number>>} */
 const CHANNELS = {
   image: 0,
@@ -45,8 +39,6 @@ const KEYS = {
   keypoints: "N and P select a keypoint. Arrow keys move it; with Shift, they move it farther.",
   mask: "Arrow keys select a cell. Space hides or shows it.",
 };
-/** Time that a stage is lit in slow motion, ms; all stages together take less than a step. */
-const LIT = 100;
 /** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
 const REST = "Follow one image through the model. Paint on the mask, drag a keypoint, or click an edge.";
@@ -54,10 +46,11 @@ const RECORDED = "A recorded run on photographs of hands. Your run replaces it a
 
 /** Draws {@link protocol.Stages} into the tiles of the flow. */
 export class Flow {
+  #root;
   #caption;
   #errors;
   #wires;
-  /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement }>} */ #tiles = new Map();
+  /** @type {Map<Stage, { figure: HTMLElement, canvas: HTMLCanvasElement | null }>} */ #tiles = new Map();
   /** @type {PageState | null} */ #state = null;
   /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown =
     new Map();
@@ -76,17 +69,17 @@ export class Flow {
    * @param {{ with: HTMLElement, without: HTMLElement }} errors
    */
   constructor(root, caption, errors) {
+    this.#root = root;
     this.#caption = caption;
     this.#errors = errors;
     for (const figure of root.querySelectorAll("figure")) {
       const stage = /** @type {Stage} */ (figure.dataset.stage);
       const canvas = figure.querySelector("canvas");
-      if (!canvas) continue;
       this.#tiles.set(stage, { figure, canvas });
       figure.addEventListener("pointerenter", () => this.#showCaption(stage));
       figure.addEventListener("pointerleave", () => this.#showCaption(null));
-      canvas.addEventListener("focus", () => this.#showCaption(stage, canvas.matches(":focus-visible")));
-      canvas.addEventListener("blur", () => this.#showCaption(null));
+      canvas?.addEventListener("focus", () => this.#showCaption(stage, canvas.matches(":focus-visible")));
+      canvas?.addEventListener("blur", () => this.#showCaption(null));
     }
     this.#wires = new Wires(root);
     new ResizeObserver(() => {
@@ -103,7 +96,7 @@ export class Flow {
   /** @param {Stage} stage */
   canvas(stage) {
     const tile = this.#tiles.get(stage);
-    if (!tile) throw new Error(`There is no stage ${stage}.`);
+    if (!tile?.canvas) throw new Error(`There is no canvas of the stage ${stage}.`);
     return tile.canvas;
   }
 
@@ -112,15 +105,19 @@ export class Flow {
     const isOther = state.demo !== this.#state?.demo;
     this.#state = state;
     if (isOther) this.#showCaption(...this.#captionOf);
-    const { stages, slow, phase } = state;
+    const { stages, slow } = state;
+    if (!slow && this.#timers.length && stages) {
+      this.#stopAnimation();
+      for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
+    }
     if (stages !== this.#latest) {
+      const isNext = stages !== null && this.#latest !== null && stages.step > this.#latest.step;
       this.#latest = stages;
-      for (const timer of this.#timers.splice(0)) clearTimeout(timer);
-      for (const stage of ORDER) this.#setLit(stage, false);
+      this.#stopAnimation();
       if (!stages) this.#shown.clear();
       else {
         this.#upload(stages);
-        if (slow && phase === "training") this.#animateStages(stages);
+        if (slow && isNext) this.#animateStages(stages);
         else for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
       }
     }
@@ -128,22 +125,32 @@ export class Flow {
     this.#describe();
   }
 
-  /** Updates the stages one after another, each lit for a short time.
+  #stopAnimation() {
+    if (this.#timers.length === 0) return;
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    for (const stage of this.#tiles.keys()) this.#setLit(stage, false);
+    this.#root.classList.remove("is-backward");
+    this.#showCaption(null);
+  }
+
+  /** Updates the stages one after another, each lit for a while, and then lights the way of the gradient.
    * @param {protocol.Stages} stages
    */
   #animateStages(stages) {
-    ORDER.forEach((stage, i) => {
+    this.#shown.set("skeleton", stages);
+    this.#shown.set("without-keypoints", stages);
+    [...FORWARD, ...BACKWARD].forEach(([stage, sentence], i, all) => {
       const light = () => {
         this.#shown.set(stage, stages);
-        if (i > 0) this.#setLit(ORDER[i - 1], false);
+        if (i > 0) this.#setLit(all[i - 1][0], false);
+        this.#root.classList.toggle("is-backward", i >= FORWARD.length);
         this.#setLit(stage, true);
-        this.#showCaption(stage);
+        this.#write(sentence);
         this.draw();
       };
       this.#timers.push(setTimeout(light, i * LIT));
     });
-    this.#shown.set("skeleton", stages);
-    this.#timers.push(setTimeout(() => this.#setLit(ORDER[ORDER.length - 1], false), ORDER.length * LIT));
+    this.#timers.push(setTimeout(() => this.#stopAnimation(), (FORWARD.length + BACKWARD.length) * LIT));
   }
 
   /**
@@ -162,15 +169,13 @@ export class Flow {
   #showCaption(stage, isByKeyboard = false) {
     this.#captionOf = [stage, isByKeyboard];
     const keys = stage && isByKeyboard ? KEYS[stage] : undefined;
-    const text =
-      keys ??
-      (stage === "skeleton"
-        ? "The skeleton at the mean pose of the images. Its edges are the same for all images."
-        : stage
-          ? STAGES[stage]
-          : this.#state?.demo
-            ? RECORDED
-            : REST);
+    const text = keys ?? (stage ? CAPTIONS[stage] : this.#state?.demo ? RECORDED : REST);
+    // In slow motion, the sentence is about the stage that is lit.
+    if (this.#timers.length === 0) this.#write(text);
+  }
+
+  /** @param {string} text */
+  #write(text) {
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
@@ -195,6 +200,7 @@ export class Flow {
     // During training, invisible tiles are not drawn.
     if (!state || (!this.#isInSight && state.phase === "training")) return;
     for (const [stage, { canvas }] of this.#tiles) {
+      if (!canvas) continue;
       const stages = this.#shown.get(stage);
       const side = Math.round(canvas.clientWidth * (devicePixelRatio || 1));
       if (side === 0) continue;
@@ -267,6 +273,7 @@ export class Flow {
     this.#described = now;
     this.#describedStages = stages;
     for (const [stage, { canvas }] of this.#tiles) {
+      if (!canvas) continue;
       const title = canvas.dataset.title ?? (canvas.dataset.title = (canvas.getAttribute("aria-label") ?? "").replace(/:.*$/, ""));
       const how = KEYS[stage] ?? "";
       const label = stages

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The arrows between stages, drawn over the tiles if these have five columns.
+ * The arrows between stages, drawn over the tiles if these stand in two lanes.
  *
  * @module
  */
@@ -58,24 +58,24 @@ export class Wires {
     /** @param {string} stage @returns {Box} */
     const box = (stage) => {
       const figure = this.#root.querySelector(`[data-stage="${stage}"]`);
-      const rect = figure?.querySelector("canvas")?.getBoundingClientRect() ?? frame;
+      const rect = (figure?.querySelector("canvas, .network") ?? figure)?.getBoundingClientRect() ?? frame;
       const [left, right, top, bottom] = [rect.left - frame.left, rect.right - frame.left, rect.top - frame.top, rect.bottom - frame.top];
       const captionTop = (figure?.getBoundingClientRect().top ?? frame.top) - frame.top;
       return { left, right, top, bottom, middle: (top + bottom) / 2, centre: (left + right) / 2, captionTop };
     };
-    const [image, heat, linked, map, mask, masked, reconstruction, without, difference, skeleton] = [
+    const [image, detector, heat, keypoints, map, mask, masked, decoder, reconstruction, difference] = [
       "image",
+      "detector",
       "heatmaps",
       "keypoints",
       "edge-map",
       "mask",
       "masked",
+      "decoder",
       "reconstruction",
-      "without-keypoints",
       "difference",
-      "skeleton",
     ].map(box);
-    const layout = JSON.stringify([frame.width, frame.height, image, without]);
+    const layout = JSON.stringify([frame.width, frame.height, image, difference]);
     if (layout === this.#layout) return;
     this.#layout = layout;
     // With fewer columns, only the numbers show the order.
@@ -83,54 +83,30 @@ export class Wires {
     this.#svg.classList.toggle("is-wide", isWide);
     if (!isWide) return;
     this.#svg.setAttribute("viewBox", `0 0 ${frame.width} ${frame.height}`);
-    const across = (/** @type {Box} */ a, /** @type {Box} */ b) => [
-      [a.right + GAP, a.middle],
-      [b.left - GAP, b.middle],
+    const across = (/** @type {Box} */ a, /** @type {Box} */ b, y = a.middle) => [
+      [a.right + GAP, y],
+      [b.left - GAP, y],
     ];
-    const gutter = (/** @type {Box} */ a, /** @type {Box} */ b) => (a.right + b.left) / 2;
-    const between = (image.bottom + mask.captionTop) / 2;
-    const below = frame.height - 2;
-    this.#setPath("heatmaps", across(image, heat));
-    this.#setPath("keypoints", across(heat, linked));
-    this.#setPath("edge-map", across(linked, map));
-    this.#setPath("reconstruction a", across(map, reconstruction));
+    this.#setPath("detector", across(image, detector));
+    this.#setPath("heatmaps", across(detector, heat, heat.middle));
+    this.#setPath("keypoints", across(heat, keypoints));
+    this.#setPath("edge-map", across(keypoints, map));
+    this.#setPath("decoder a", across(map, decoder));
     this.#setPath("masked", across(mask, masked));
-    this.#setPath("without-keypoints", across(masked, without));
-    // The image goes to the mask, and to the difference below.
-    const start = gutter(image, heat);
-    this.#setPath("mask", [
-      [start, image.middle],
-      [start, between],
-      [mask.centre, between],
-      [mask.centre, mask.captionTop - 1],
-    ]);
-    this.#setPath("difference a", [
-      [image.centre, image.bottom + GAP],
-      [image.centre, difference.captionTop - 1],
-    ]);
-    // All images share the edges of the skeleton.
-    const joint = gutter(heat, linked);
-    this.#setPath("keypoints b", [
-      [skeleton.right + GAP, skeleton.middle],
-      [joint, skeleton.middle],
-      [joint, linked.middle + BEND * 2],
-      [linked.left - GAP, linked.middle + BEND * 2],
-    ]);
-    // The masked input goes to the decoder as well.
-    const decoder = gutter(map, reconstruction);
-    this.#setPath("reconstruction b", [
-      [decoder, masked.middle],
-      [decoder, map.middle + BEND * 2],
-      [reconstruction.left - GAP, map.middle + BEND * 2],
-    ]);
-    // The reconstruction goes to the difference.
-    const outside = Math.min(frame.width - 1, reconstruction.right + 12);
-    this.#setPath("difference b", [
+    this.#setPath("decoder b", across(masked, decoder));
+    this.#setPath("reconstruction", across(decoder, reconstruction, reconstruction.middle));
+    const outside = frame.width - 2;
+    this.#setPath("difference", [
       [reconstruction.right + GAP, reconstruction.middle],
       [outside, reconstruction.middle],
-      [outside, below],
-      [difference.centre, below],
-      [difference.centre, difference.bottom + GAP],
+      [outside, difference.middle],
+      [difference.right + GAP, difference.middle],
+    ]);
+    // The image goes to the other lane as well.
+    this.#setPath("mask", [
+      [(image.right + detector.left) / 2, image.middle],
+      [(image.right + detector.left) / 2, mask.middle],
+      [mask.left - GAP, mask.middle],
     ]);
   }
 

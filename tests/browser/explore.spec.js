@@ -1,0 +1,72 @@
+// Explore: the recorded training, and the trained model that takes over.
+
+import { expect, test } from "@playwright/test";
+import { at, number, violations } from "./helpers.js";
+
+test("the recorded training plays without the engine, and can be scrubbed and replayed", async ({ page }) => {
+  const id = at(page);
+  await page.route("**/worker_bg.wasm", (route) => route.abort());
+  await page.goto("./");
+  await expect(id("tab-explore")).toHaveAttribute("aria-current", "page");
+  await expect(id("play")).toBeHidden();
+  await expect.poll(() => number(id("explore-step"))).toBeGreaterThan(5);
+  const first = await number(id("explore-step"));
+  await expect.poll(() => number(id("explore-step"))).toBeGreaterThan(first);
+  const pixels = () =>
+    id("explore-skeletons")
+      .locator("canvas")
+      .first()
+      .evaluate((canvas) => /** @type {HTMLCanvasElement} */ (canvas).toDataURL());
+  await id("explore-scrub").fill("0");
+  await expect(id("explore-step")).toHaveText("0");
+  await expect(id("explore-play")).toHaveText("Play");
+  const heap = await pixels();
+  await id("explore-scrub").fill("1");
+  await expect(id("explore-play")).toHaveText("Replay");
+  await expect.poll(pixels).not.toBe(heap);
+  const last = await number(id("explore-step"));
+  await id("explore-play").click();
+  await expect.poll(() => number(id("explore-step"))).toBeLessThan(last);
+});
+
+test("with reduced motion the recorded training stands at its end", async ({ page }) => {
+  const id = at(page);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("./");
+  await expect(id("explore-play")).toHaveText("Replay");
+  await expect(id("explore-scrub")).toHaveValue("1");
+});
+
+test("Explore becomes live with a trained model, and invites to one edit after another", async ({ page }) => {
+  const id = at(page);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("./");
+  await expect(id("explore-invitation")).toContainText("The model is live. Drag a keypoint");
+  expect(await violations(page)).toEqual([]);
+  await id("flow-keypoints").focus();
+  await page.keyboard.press("n");
+  await page.keyboard.press("ArrowRight");
+  await expect(id("explore-invitation")).toContainText("Paint in “Mask”");
+  await id("hide-all").click();
+  await expect(id("explore-invitation")).toContainText("Pick an edge");
+  // A key of Train does nothing here.
+  await page.locator("#explore").click();
+  await page.keyboard.press("Space");
+  await id("explore-train").click();
+  await expect(id("tab-train")).toHaveAttribute("aria-current", "page");
+  await expect(id("play")).toBeVisible();
+  await expect(id("play")).toHaveText("Play");
+});
+
+test("an address that names a run opens Train, and the last tab is remembered", async ({ page }) => {
+  const id = at(page);
+  await page.goto("?backend=cpu&count=40");
+  await expect(id("tab-train")).toHaveAttribute("aria-current", "page");
+  await id("tab-annotate").click();
+  await page.goto("isolate.js");
+  await page.goto("./");
+  await expect(id("tab-annotate")).toHaveAttribute("aria-current", "page");
+  await id("tab-explore").focus();
+  await page.keyboard.press("Enter");
+  await expect(id("explore-train")).toBeVisible();
+});
