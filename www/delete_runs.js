@@ -97,11 +97,11 @@ export function openDeleteRuns(store, saves, remove, refresh) {
     );
   };
   store.watch(["saves"], ({ saves: list }) => show(list));
-  // The dialog opens once per run, when the run is first stored and nothing else is going on.
+  // The dialog opens once per run, when the run is first stored and nothing else is going on; the lesson's experiments are not interrupted.
   store.watch(["saves", "phase", "resetting"], ({ saves: list, phase, resetting }) => {
     const [newest] = list;
     const isNew = list.length > MOST_RUNS && newest.date >= opened && !askedAbout.has(newest.id);
-    if (!isNew || phase === "training" || resetting || document.querySelector("dialog[open]")) return;
+    if (!isNew || phase === "training" || resetting || document.querySelector("dialog[open], #back-to-lesson")) return;
     askedAbout.add(newest.id);
     open();
   });

@@ -718,15 +718,12 @@ const transport = new Transport(store, { session: () => session, attempt, onRest
 const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, thumbnail: () => page.thumbnail() });
 /** Updates the list of stored runs. */
 const refresh = () => autosave.refresh();
-/** Shows an error as the message. */
-const showError = (/** @type {string} */ text) => store.set({ message: { kind: "error", text } });
 const sharing = loadOptional(
   async () => {
     const { Share } = await import("./share.js");
     return new Share(store, download);
   },
   "The Share dialog",
-  showError,
 );
 openDeleteRuns(store, saves, removeStored, refresh);
 /** What a file is known by: ownImages content. @param {File} file @returns {Promise<string>} */
@@ -872,7 +869,7 @@ function listen() {
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     goToTab("train");
-    const tour = await loadOptional(() => import("./tour.js"), "The tour", showError);
+    const tour = await loadOptional(() => import("./tour.js"), "The tour");
     await tour?.startTour();
   });
   openTabs();
@@ -880,7 +877,7 @@ function listen() {
   const article = byId("article");
   const openLesson = async () => {
     reading.disconnect();
-    const lesson = await loadOptional(() => import("./learn/learn.js"), "The lesson", showError);
+    const lesson = await loadOptional(() => import("./learn/learn.js"), "The lesson");
     if (!lesson) return;
     article.replaceChildren();
     lesson.openLesson(article, store, {
@@ -953,7 +950,10 @@ function demoState(demo) {
 }
 
 hide(hidden(query));
-loadOptional(() => import("./explore/explore.ts"), "Explore", showError).then((explore) => explore?.showExplore(byId("explore"), store));
+loadOptional(() => import("./explore/explore.ts"), "Explore").then((explore) => {
+  explore?.showExplore(byId("explore"), store);
+  byId("explore").dataset.ready = "";
+});
 listen();
 listenForHelp();
 start();

@@ -9,10 +9,10 @@
  * @template T
  * @param {() => Promise<T>} load
  * @param {string} name Name of the part, as the start of the sentence.
- * @param {(text: string) => void} say Shows the sentence.
+ * @param {(text: string) => void} [say] Shows the sentence; by default in the note on faults, which stays until it is closed.
  * @returns {Promise<T | null>} Null if it could not be loaded.
  */
-export async function loadOptional(load, name, say) {
+export async function loadOptional(load, name, say = note) {
   try {
     return await load();
   } catch (error) {
@@ -21,3 +21,6 @@ export async function loadOptional(load, name, say) {
     return null;
   }
 }
+
+/** @param {string} detail */
+const note = (detail) => dispatchEvent(new CustomEvent("missing-part", { detail }));

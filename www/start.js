@@ -12,17 +12,20 @@
 
   /** @param {string} text @param {boolean} isFatal True if only a reload helps. */
   const report = async (text, isFatal) => {
-    if (shown.has(text) || shown.size >= MAX_NOTES) return;
+    const isNew = !shown.has(text);
+    if (isNew && shown.size >= MAX_NOTES) return;
     shown.add(text);
     await parsed;
     const note = document.getElementById("fault-note");
+    // What fails again is shown again, even if its note was closed.
+    if (note) note.hidden = false;
+    if (!isNew) return;
     const line = document.createElement("p");
     line.textContent = text;
     note?.querySelector("div")?.append(line);
     const [reload, close] = note?.querySelectorAll("button") ?? [];
     reload?.addEventListener("click", () => location.reload());
     close?.addEventListener("click", () => note && (note.hidden = true));
-    if (note) note.hidden = false;
     const message = isFatal ? document.getElementById("message") : null;
     if (message) message.textContent = "The page did not start.";
     if (isFatal) document.body.dataset.phase = "ended";
@@ -47,6 +50,9 @@
     if (reason?.name === "EngineError" || reason?.name === "AbortError") return;
     report(`A part of the page failed (${textOf(reason)}). The rest still works.`, false);
   });
+
+  // An optional part that could not be loaded (`optional.js`).
+  addEventListener("missing-part", (event) => report(/** @type {CustomEvent<string>} */ (event).detail, false));
 
   // Some browsers report a language that their own Intl rejects ("C"), and libraries pass it on.
   try {

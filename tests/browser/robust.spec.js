@@ -78,20 +78,19 @@ test("a missing module is named, and a missing optional part does not stop the p
   await expect(page.getByText("The page did not start. Reload it.")).toBeVisible();
   await page.unroute("**/start-*.js");
 
-  for (const module of ["uPlot.esm", "share", "tour", "article"])
+  for (const module of ["uPlot.esm", "share", "tour", "learn"])
     await page.route(`**/assets/${module}-*.js`, (route) => route.fulfill({ status: 404, body: "" }));
   await open(page, QUICK);
   await expect(page.locator("#loss-card")).toContainText("The loss chart could not be loaded");
   await id("open-tour").click();
-  await expect(id("message")).toContainText("The tour could not be loaded. The rest of the page works");
+  await expect(id("fault-note")).toContainText("The tour could not be loaded. The rest of the page works");
   await page.locator("#article").scrollIntoViewIfNeeded();
-  await expect(id("message")).toContainText("The figures of the article could not be loaded");
+  await expect(id("fault-note")).toContainText("The lesson could not be loaded");
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
 });
 
 test("a message that comes during a load stays after it", async ({ page }) => {
-  await page.route("**/assets/tour-*.js", (route) => route.fulfill({ status: 404, body: "" }));
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
   await page.route("**/hands-200.zip", async (route) => {
@@ -102,12 +101,16 @@ test("a message that comes during a load stays after it", async ({ page }) => {
   const id = at(page);
   await id("sample-hands").click();
   await expect(id("cancel")).toBeVisible();
-  await id("open-tour").click();
-  await expect(id("message")).toContainText("The tour could not be loaded");
+  await page.evaluate(() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.setData("text/plain", "hands");
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  });
+  await expect(id("message")).toContainText("This is text, not a file.");
   release();
   await expect(id("images-count")).toHaveText("200");
   await expect(id("cancel")).toBeHidden();
-  await expect(id("message")).toContainText("The tour could not be loaded");
+  await expect(id("message")).toContainText("This is text, not a file.");
 });
 
 test("a language that Intl rejects does not stop the page", async ({ page }) => {
