@@ -35,6 +35,13 @@ export default defineConfig({
     browserName: "chromium",
     // CHROME names the browser; without it, the one that `npx playwright install chromium` fetched.
     launchOptions: { executablePath: process.env.CHROME || undefined, args },
+    // As if a person had opened the folded parts of Train before.
+    storageState: {
+      cookies: [],
+      origins: [
+        { origin: `http://127.0.0.1:${port}`, localStorage: [{ name: "autolink-open", value: "views settings training-history" }] },
+      ],
+    },
     viewport: { width: 1280, height: 900 },
     screenshot: "only-on-failure",
     trace: "off",

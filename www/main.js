@@ -17,6 +17,7 @@ import { TEXT_FIELDS, isKeyHandled, listenForHelp } from "./keys.js";
 import { PUPPETS, hidden, hide, readLink } from "./link.js";
 import { fileOf, imagesOf, trainedModels } from "./models.js";
 import { byId, saveButtons, showPage } from "./page.js";
+import { restoreFolds, unfold } from "./folds.js";
 import { loadOptional } from "./optional.js";
 import { openImages } from "./images/panel.js";
 import { loadDemoRun } from "./demo.js";
@@ -718,13 +719,10 @@ const transport = new Transport(store, { session: () => session, attempt, onRest
 const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, thumbnail: () => page.thumbnail() });
 /** Updates the list of stored runs. */
 const refresh = () => autosave.refresh();
-const sharing = loadOptional(
-  async () => {
-    const { Share } = await import("./share.js");
-    return new Share(store, download);
-  },
-  "The Share dialog",
-);
+const sharing = loadOptional(async () => {
+  const { Share } = await import("./share.js");
+  return new Share(store, download);
+}, "The Share dialog");
 openDeleteRuns(store, saves, removeStored, refresh);
 /** What a file is known by: ownImages content. @param {File} file @returns {Promise<string>} */
 const identify = async (file) => (await session?.identify(file)) ?? `${file.name} ${file.size} ${file.lastModified}`;
@@ -852,6 +850,7 @@ function apply(remedy) {
  * @param {string} id
  */
 function goTo(id) {
+  unfold(byId(id));
   byId(id).scrollIntoView();
   byId(id).focus({ preventScroll: true });
 }
@@ -950,6 +949,7 @@ function demoState(demo) {
 }
 
 hide(hidden(query));
+restoreFolds();
 loadOptional(() => import("./explore/explore.ts"), "Explore").then((explore) => {
   explore?.showExplore(byId("explore"), store);
   byId("explore").dataset.ready = "";

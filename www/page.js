@@ -151,6 +151,9 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   const stepButton = /** @type {HTMLButtonElement} */ (byId("step"));
   const resetButton = /** @type {HTMLButtonElement} */ (byId("reset"));
 
+  // The card of the sample that is loaded is marked.
+  const data = byId("data");
+  store.watch(["run", "imageCount"], ({ run, imageCount }) => (data.dataset.source = imageCount ? (run.source?.kind ?? "own") : ""));
   store.watch(["engine", "phase", "imageCount", "loading", "resetting", "isPlaying", "step"], (state) => {
     document.body.dataset.phase = state.engine === "running" ? state.phase : state.engine;
     // The buttons show what was pressed and stay usable, whatever the engine is doing.

@@ -9,6 +9,7 @@ import { openModel } from "../model/model.js";
 import { noEdits } from "../state.js";
 import { openHealth } from "./diagnosis.js";
 import { openHistory } from "./history.js";
+import { openChooser } from "./chooser.js";
 import { openPoseTransfer } from "./pose_transfer.js";
 import { enableEdits } from "./edits.js";
 
@@ -71,7 +72,7 @@ export function openLab(store, { attempt, download, announce, byId, previews, ma
       store.set({ edits: { ...noEdits(preview), edges: store.state.edits.edges } });
   };
   previews.onChoose(choose);
-  followPreviews(store, byId("flow-previews"), choose);
+  openChooser(store, byId("flow-previews"), choose);
   store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) =>
     previews.mark(edits.preview, { edge, point, minStrength }),
   );
@@ -81,70 +82,4 @@ export function openLab(store, { attempt, download, announce, byId, previews, ma
   const slow = byId("slow-motion");
   slow.addEventListener("click", () => store.set({ slow: !store.state.slow }));
   store.watch(["slow"], (state) => slow.setAttribute("aria-pressed", `${state.slow}`));
-}
-
-/** Returns true if two views show the same images.
- * @param {protocol.PreviewViews} a
- * @param {protocol.PreviewViews | null} b
- */
-function isSame(a, b) {
-  if (a === b) return true;
-  if (!b || a.size !== b.size || a.count !== b.count) return false;
-  const length = 4 * a.count * a.size ** 2;
-  for (let i = 0; i < length; i++) if (a.pixels[i] !== b.pixels[i]) return false;
-  return true;
-}
-
-/** The preview images as a group of radio buttons.
- * @param {Store} store
- * @param {HTMLElement} root
- * @param {(preview: number) => void} choose
- */
-function followPreviews(store, root, choose) {
-  const side = 48;
-  /** @type {HTMLInputElement[]} */
-  let inputs = [];
-  /** @type {HTMLCanvasElement[]} */
-  let canvases = [];
-  /** @type {protocol.PreviewViews | null} */
-  let drawn = null;
-  store.watch(["views", "demo", "edits"], ({ views, demo, edits }) => {
-    const count = views?.count ?? 0;
-    if (inputs.length !== count) {
-      canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: side, height: side }));
-      inputs = canvases.map((canvas, i) => {
-        const input = Object.assign(document.createElement("input"), {
-          type: "radio",
-          name: "preview",
-          value: `${i}`,
-          className: "visually-hidden",
-        });
-        input.setAttribute("aria-label", `Image ${i + 1}`);
-        input.addEventListener("change", () => choose(i));
-        canvas.setAttribute("aria-hidden", "true");
-        return input;
-      });
-      root.replaceChildren(
-        ...inputs.map((input, i) => {
-          const label = document.createElement("label");
-          label.append(input, canvases[i]);
-          return label;
-        }),
-      );
-    }
-    const chosen = Math.min(edits.preview, count - 1);
-    inputs.forEach((input, i) => {
-      input.checked = i === chosen;
-      // The recorded run has the stages of one image only.
-      input.disabled = demo !== null && i !== chosen;
-    });
-    if (!views || isSame(views, drawn)) return;
-    drawn = views;
-    const { size, pixels } = views;
-    canvases.forEach((canvas, i) => {
-      const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset + i * size * size * 4, size * size * 4);
-      if (canvas.width !== size) canvas.width = canvas.height = size;
-      canvas.getContext("2d")?.putImageData(new ImageData(shown, size, size), 0, 0);
-    });
-  });
 }

@@ -1,0 +1,92 @@
+// @ts-check
+/**
+ * The preview images with their skeletons, as a group of radio buttons: what the model has learned, and the chooser of the image that How it
+ * works follows.
+ *
+ * @module
+ */
+
+import { drawSkeleton } from "../skeleton.js";
+
+/** @import { Highlight } from "../skeleton.js" */
+/** @import { Store } from "../state.js" */
+/** @import * as protocol from "../protocol.js" */
+
+/** Side of a drawn image, in pixels of the canvas. */
+const SIDE = 192;
+
+/**
+ * @param {Store} store
+ * @param {HTMLElement} root
+ * @param {(preview: number) => void} choose
+ */
+export function openChooser(store, root, choose) {
+  /** @type {HTMLInputElement[]} */ let inputs = [];
+  /** @type {HTMLCanvasElement[]} */ let canvases = [];
+  /** The input images, one under the other. */
+  const source = document.createElement("canvas");
+
+  const build = (/** @type {number} */ count) => {
+    canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE }));
+    inputs = canvases.map((canvas, i) => {
+      const input = Object.assign(document.createElement("input"), {
+        type: "radio",
+        name: "preview",
+        value: `${i}`,
+        className: "visually-hidden",
+      });
+      input.setAttribute("aria-label", `Image ${i + 1}`);
+      input.addEventListener("change", () => choose(i));
+      canvas.setAttribute("aria-hidden", "true");
+      return input;
+    });
+    root.replaceChildren(
+      ...inputs.map((input, i) => {
+        const label = document.createElement("label");
+        label.append(input, canvases[i]);
+        return label;
+      }),
+    );
+  };
+
+  store.watch(["views", "demo", "edits"], ({ views, demo, edits }) => {
+    const count = views?.count ?? 0;
+    if (inputs.length !== count) build(count);
+    const chosen = Math.min(edits.preview, count - 1);
+    inputs.forEach((input, i) => {
+      input.checked = i === chosen;
+      // The recorded run has the stages of one image only.
+      input.disabled = demo !== null && i !== chosen;
+    });
+  });
+  store.watch(["views"], ({ views }) => {
+    if (!views) return;
+    const { size, count, pixels } = views;
+    Object.assign(source, { width: size, height: size * count });
+    const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, size * size * count * 4);
+    source.getContext("2d")?.putImageData(new ImageData(shown, size, size * count), 0, 0);
+  });
+  store.watch(["views", "palette", "edge", "point", "minStrength"], ({ views, palette, edge, point, minStrength }) => {
+    if (!views) return;
+    canvases.forEach((canvas, i) => draw(canvas, source, i, views, palette, { edge, point, minStrength }));
+  });
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {HTMLCanvasElement} source
+ * @param {number} i
+ * @param {protocol.PreviewViews} views
+ * @param {string[]} palette
+ * @param {Highlight} highlight
+ */
+function draw(canvas, source, i, { size, keypoints, edge_strengths }, palette, highlight) {
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, 0, i * size, size, size, 0, 0, SIDE, SIDE);
+  context.fillStyle = "rgb(0 0 0 / 0.3)";
+  context.fillRect(0, 0, SIDE, SIDE);
+  const skeleton = { points: keypoints[i] ?? [], strengths: edge_strengths, palette };
+  drawSkeleton(context, skeleton, { left: 0, top: 0, side: SIDE }, highlight);
+}
