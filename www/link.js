@@ -155,7 +155,8 @@ export function linkTo(address, { presets }, { config, source, stopStep, hide, s
   const [[nearest, differing]] = presets
     .map(([name, preset]) => /** @type {const} */ ([name, differences(preset, config)]))
     .sort(([, a], [, b]) => a.length - b.length);
-  if (nearest !== presets[0][0]) query.set("preset", nearest);
+  // Always named, because the preset of a page without settings in its address depends on the device.
+  query.set("preset", nearest);
   for (const [name, value] of differing) query.set(name, `${value}`);
   if (source?.kind === "hands") query.set("sample", "hands");
   if (source?.kind === "puppets" && source.count !== PUPPETS.count) query.set("count", `${source.count}`);

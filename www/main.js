@@ -204,6 +204,7 @@ function receive(event) {
         phase: event.phase,
         config: event.config,
         step: event.step,
+        firstSkeletonStep: event.first_skeleton_step,
         runId: event.run_id,
         imageCount: event.images,
         isPausing: state.isPausing && event.phase === "training",
@@ -830,6 +831,11 @@ function choosePreset(name) {
   const { presets, config } = store.state;
   const chosen = presets.find(([preset]) => preset === name)?.[1];
   if (chosen && config) change({ ...chosen, seed: config.seed });
+  if (name === "paper" && store.state.backend === "cpu") {
+    const text =
+      "The paper’s settings need a large GPU. On this CPU a step takes minutes and a skeleton days; choose Quick to see one soon.";
+    store.set({ message: { kind: "info", text } });
+  }
 }
 
 /** @param {Remedy} remedy */

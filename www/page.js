@@ -98,6 +98,19 @@ function clock(seconds) {
   return hours ? `${hours}:${`${minutes}`.padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
+/** Returns when a first skeleton can be expected, in steps of ten seconds.
+ * @param {PageState} state
+ */
+function firstSkeleton({ step, stepsPerSecond, firstSkeletonStep, phase, imageCount }) {
+  if (imageCount === 0 || firstSkeletonStep === 0 || (step === 0 && phase !== "training")) return "–";
+  if (step >= firstSkeletonStep) return `from step ${grouped(firstSkeletonStep)}`;
+  // The first steps are slower than the others.
+  if (step < 3 || !stepsPerSecond) return "…";
+  const seconds = Math.ceil((firstSkeletonStep - step) / stepsPerSecond / 10) * 10;
+  if (seconds < 90) return `in ${seconds} s`;
+  return seconds < 5400 ? `in ${Math.round(seconds / 60)} min` : `in ${Math.round(seconds / 3600)} h`;
+}
+
 /** Returns the message to show, with its buttons.
  * @param {PageState} state
  * @returns {Message}
@@ -173,6 +186,9 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     write(byId("steps-per-second"), rate === null ? "–" : rate.toFixed(rate < 9.995 ? 2 : rate < 99.95 ? 1 : 0));
     write(byId("elapsed"), clock(state.elapsed));
   });
+  store.watch(["step", "stepsPerSecond", "firstSkeletonStep", "phase", "imageCount"], (state) =>
+    write(byId("first-skeleton"), firstSkeleton(state)),
+  );
 
   const remedies = byId("remedies");
   const progress = /** @type {HTMLProgressElement} */ (byId("progress"));

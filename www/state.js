@@ -54,6 +54,7 @@ import { MIN_STRENGTH } from "./skeleton.js";
  * @property {string} about Sentence that describes the images.
  * @property {protocol.Rejected[]} rejected
  * @property {number} step
+ * @property {number} firstSkeletonStep Step at which a first skeleton can usually be recognised.
  * @property {string} runId Id of the run in the engine.
  * @property {number | null} loss
  * @property {number | null} stepsPerSecond
@@ -125,6 +126,7 @@ export const initialState = () => ({
   about: "",
   rejected: [],
   step: 0,
+  firstSkeletonStep: 0,
   runId: "",
   loss: null,
   stepsPerSecond: null,

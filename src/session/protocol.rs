@@ -445,6 +445,8 @@ pub enum Event {
         config: Config,
         /// Steps taken.
         step: usize,
+        /// The step at which a first skeleton can usually be recognised: [`Config::first_skeleton_step`].
+        first_skeleton_step: usize,
         /// Id of the run.
         run_id: String,
         /// Number of images to train on.

@@ -21,8 +21,12 @@ const MAX_COUNTS: usize = 600;
 impl Engine {
     /// Opens the engine on the wanted backend; none: the fastest that works.
     pub(super) async fn open(&mut self, wanted: Option<Backend>) -> Result<()> {
-        let config = self.config();
         let (device, backend, mut reason) = choose(wanted).await?;
+        let config = match &self.session {
+            Some(session) => session.config().clone(),
+            // A forced backend does not change the run.
+            None => Config::for_device(backend == Backend::Gpu && wanted.is_none()),
+        };
         if backend == Backend::Cpu {
             watch_workers(cores::spawn_workers(), self.outbox.clone());
             let count = 1 + cores::ready_workers();

@@ -352,6 +352,7 @@ impl Engine {
                 phase,
                 config: session.config().clone(),
                 step,
+                first_skeleton_step: session.config().first_skeleton_step(),
                 run_id: session.run_id().into(),
                 images,
             });
