@@ -957,7 +957,7 @@ function demoState(demo) {
 hide(hidden(query));
 restoreFolds();
 loadOptional(() => import("./explore/explore.ts"), "Explore").then((explore) => {
-  explore?.showExplore(byId("explore"), store);
+  explore?.showExplore(byId("explore"), store, () => session);
   byId("explore").dataset.ready = "";
 });
 listen();

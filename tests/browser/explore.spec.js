@@ -70,3 +70,39 @@ test("an address that names a run opens Train, and the last tab is remembered", 
   await page.keyboard.press("Enter");
   await expect(id("explore-train")).toBeVisible();
 });
+
+test("a camera drives the chosen image, live", async ({ page }) => {
+  const id = at(page);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("./");
+  await expect(id("explore-invitation")).toContainText("The model is live.");
+  const drawn = () => id("flow-reconstruction").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  const still = await drawn();
+  await id("drive-camera").click();
+  await expect(id("drive-speed")).toHaveText(/^[1-9]\d* images\/s$/);
+  await expect.poll(drawn).not.toBe(still);
+  expect(await violations(page)).toEqual([]);
+  console.log(await id("drive-speed").textContent());
+  await id("drive-stop").click();
+  await expect(id("drive-camera")).toBeVisible();
+  // The image has its own pose again.
+  await expect.poll(drawn).toBe(still);
+  // Leaving Explore stops the camera.
+  await id("drive-camera").click();
+  await expect(id("drive-speed")).toHaveText(/^[1-9]\d* images\/s$/);
+  await id("tab-train").click();
+  await id("tab-explore").click();
+  await expect(id("drive-camera")).toBeVisible();
+  await expect(id("pose")).toHaveValue("");
+});
+
+test("a file that is no video is named, and nothing moves", async ({ page }) => {
+  const id = at(page);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("./");
+  await expect(id("explore-invitation")).toContainText("The model is live.");
+  await id("drive-file").setInputFiles({ name: "notes.mp4", mimeType: "video/mp4", buffer: Buffer.from("no video") });
+  await expect(id("drive-status")).toHaveText("This browser cannot play notes.mp4. Choose an MP4 or WebM video.");
+  await expect(id("drive-camera")).toBeVisible();
+  await expect(id("pose")).toHaveValue("");
+});

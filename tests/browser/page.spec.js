@@ -1005,7 +1005,8 @@ test("page fits a phone", async ({ page }) => {
   await open(page, FEW);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await expect(page.getByTestId("play")).toBeInViewport();
-  await expect(page.getByTestId("flow-previews")).toBeInViewport();
+  await expect(page.getByTestId("sample-hands")).toBeInViewport();
+  await expect(page.getByTestId("sample-puppets")).toBeInViewport();
 });
 
 test("focused elements are not covered by the sticky buttons", async ({ page }) => {

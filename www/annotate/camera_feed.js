@@ -123,7 +123,7 @@ export class Feed {
 /** Resolves at the next image of a video.
  * @param {HTMLVideoElement} video
  */
-function newFrame(video) {
+export function newFrame(video) {
   return new Promise((resolve) => {
     if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(resolve);
     else requestAnimationFrame(resolve);

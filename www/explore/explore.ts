@@ -5,11 +5,12 @@
  */
 
 import { mount } from "svelte";
+import type { Session } from "../autolink.js";
 import type { Store } from "../state.js";
 import Explore from "./Explore.svelte";
 
 /** Shows Explore in its section, in place of what is in there. */
-export function showExplore(section: HTMLElement, store: Store): void {
+export function showExplore(section: HTMLElement, store: Store, session: () => Session | null): void {
   section.replaceChildren();
-  mount(Explore, { target: section, props: { store } });
+  mount(Explore, { target: section, props: { store, session } });
 }
