@@ -251,6 +251,33 @@ test("keys play, step and reset", async ({ page }) => {
   await expect(id("step-count")).toHaveText("0");
 });
 
+test("keys of one character can be switched off, also for the next visit", async ({ page }) => {
+  await open(page, QUICK);
+  const id = at(page);
+  await id("open-keys").click();
+  await id("single-keys").uncheck();
+  await id("keys-close").click();
+  await page.locator("h1").click();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("Shift+?");
+  await expect(id("keys")).toBeHidden();
+  await expect(id("play")).toHaveText("Play");
+  // The arrow is not a character.
+  await page.keyboard.press("ArrowRight");
+  await expect(id("step-count")).toHaveText("1");
+  await page.reload();
+  await expect(page.locator("body")).toHaveAttribute("data-phase", "paused");
+  await page.keyboard.press("Space");
+  await expect(id("play")).toHaveText("Play");
+  await id("open-keys").click();
+  await id("single-keys").check();
+  await id("keys-close").click();
+  await page.locator("h1").click();
+  await page.keyboard.press("Space");
+  await expect(id("play")).toHaveText("Pause");
+  await id("play").click();
+});
+
 test("live settings keep the run, others ask before a new run", async ({ page }) => {
   await open(page, QUICK);
   const id = at(page);
