@@ -157,8 +157,7 @@ async function offerLastRun(sources) {
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
   const [saved] = store.state.saves;
-  // Explore shows a trained model at once.
-  if (currentTab() === "explore" && models.length && canTrain(store.state)) return openTrained(models[0]);
+  if (currentTab() === "explore") return void enterExplore();
   if (!saved) {
     const text = "Press Play, or open a trained model.";
     if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
@@ -166,6 +165,28 @@ async function offerLastRun(sources) {
   }
   const text = `From your last visit: ${saved.name}, ${counted(saved.step, "step")}, ${dateText(saved.date)}.`;
   store.set({ message: { kind: "info", text, remedies: ["resume-last"] } });
+}
+
+/** Name and step of the model that Explore opened by itself, as long as nothing else was opened or trained. */
+let exploreModel = "";
+/** The settings that a visit begins with, which depend on the device. @type {protocol.Config | null} */
+let firstConfig = null;
+
+/** Explore shows a trained model, unless a person is training or has trained one. */
+async function enterExplore() {
+  const { state } = store;
+  const [model] = state.models;
+  if (!model || !canTrain(state) || state.step > 0 || state.isPlaying || currentSources.some(isUserFiles)) return;
+  firstConfig = session?.settings ?? null;
+  await openTrained(model);
+  exploreModel = store.state.model;
+}
+
+/** Train begins with an untrained model on the hands that come with the page, not with the model that Explore has opened. */
+async function enterTrain() {
+  if (!exploreModel || store.state.model !== exploreModel || store.state.isPlaying) return;
+  exploreModel = "";
+  if (await startRun("sample=hands", firstConfig)) store.set({ message: null });
 }
 
 /** @param {EngineEvent} event */
@@ -590,9 +611,10 @@ async function openModelNamed(name) {
 
 /** Starts a new run as a link describes it. The run before it is kept, and can be restored.
  * @param {string} address The part of the link after the question mark.
+ * @param {protocol.Config | null} [config] The settings, if the link names none.
  * @returns {Promise<boolean>} False if it did not start; the message says why.
  */
-async function startRun(address) {
+async function startRun(address, config = null) {
   const link = readLink(new URLSearchParams(address), store.state, handsSource(), () => true);
   const isReady = await transport.replace(async () => {
     if (!(await autosave.saveBeforeReplacing())) return false;
@@ -601,7 +623,8 @@ async function startRun(address) {
     const isLoaded = JSON.stringify(currentSources) === JSON.stringify([source]) && store.state.removedImages.length === 0;
     if (source && !isLoaded && !(await load(source))) return false;
     // An opened model stays when images are loaded.
-    if (link.config) await configure(link.config);
+    const settings = link.config ?? config;
+    if (settings) await configure(settings);
     if (session && session.state().step > 0) await attempt((engine) => engine.reset());
     store.set({ stopStep: link.stopStep });
     return session?.state().step === 0 && store.state.message?.kind !== "error";
@@ -877,7 +900,10 @@ function listen() {
     const tour = await loadOptional(() => import("./tour.js"), "The tour");
     await tour?.startTour();
   });
-  openTabs();
+  openTabs((tab) => {
+    if (tab === "explore") enterExplore();
+    else if (tab === "train") enterTrain();
+  });
   // The lesson is loaded when it comes into view, or when the address names one of its chapters.
   const article = byId("article");
   const openLesson = async () => {

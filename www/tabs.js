@@ -43,8 +43,12 @@ export function goToTab(tab) {
   show();
 }
 
+/** Called with the tab that a person goes to. @type {(tab: Tab) => void} */
+let onGo = () => {};
+
 /** Shows the tab that the address names. A hash that names a part of the page leaves the tab as it is. */
 function show() {
+  const before = current;
   current = tabOf(location.hash) ?? currentTab();
   document.body.dataset.tab = current;
   for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tab]"))) {
@@ -54,6 +58,7 @@ function show() {
     if (link.getAttribute("href") === `#${current}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (before !== null && current !== before) onGo(current);
   try {
     localStorage.setItem(LAST, `#${current}`);
   } catch {
@@ -61,8 +66,11 @@ function show() {
   }
 }
 
-/** Shows the tab of the address, now and whenever it changes. */
-export function openTabs() {
+/** Shows the tab of the address, now and whenever it changes.
+ * @param {(tab: Tab) => void} go Called when a person goes to another tab.
+ */
+export function openTabs(go) {
+  onGo = go;
   // The address is about to name the run as well, which must not change the tab of a reload.
   if (!location.hash && currentTab() === "explore") history.replaceState(history.state, "", "#explore");
   addEventListener("hashchange", show);

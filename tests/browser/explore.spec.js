@@ -56,6 +56,14 @@ test("Explore becomes live with a trained model, and invites to one edit after a
   await expect(id("tab-train")).toHaveAttribute("aria-current", "page");
   await expect(id("play")).toBeVisible();
   await expect(id("play")).toHaveText("Play");
+  // Train begins with an untrained model on two hundred hands, and Explore has its model again.
+  await expect(id("images-count")).toHaveText("200");
+  await expect(id("step-count")).toHaveText("0");
+  await expect(id("message")).toHaveText("Ready. Press Play to train.");
+  await expect(page.locator("#data")).toHaveAttribute("data-source", "hands");
+  await id("tab-explore").click();
+  await expect(id("explore-invitation")).toContainText("The model is live.");
+  await expect(id("step-count")).toHaveText("3,000");
 });
 
 test("an address that names a run opens Train, and the last tab is remembered", async ({ page }) => {
