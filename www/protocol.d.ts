@@ -968,6 +968,10 @@ config: Config,
  */
 step: number, 
 /**
+ * The step at which a first skeleton can usually be recognised: [`Config::first_skeleton_step`].
+ */
+first_skeleton_step: number, 
+/**
  * Id of the run.
  */
 run_id: string, 
