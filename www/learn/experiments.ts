@@ -44,8 +44,8 @@ const POINTING_HAND = 1;
 const RAISED_TIP = 4;
 
 /** A run on the 200 hands of the page with the preset *quick*, for as many steps as show a skeleton. */
-const hands = (settings: string, steps = 300) => `sample=hands${settings && `&${settings}`}&steps=${steps}&start=1`;
-const puppets = (settings: string, steps = 300) => `sample=puppets&${settings}&steps=${steps}&start=1`;
+const hands = (settings: string, steps = 300) => `preset=quick&sample=hands${settings && `&${settings}`}&steps=${steps}&start=1`;
+const puppets = (settings: string, steps = 300) => `preset=quick&sample=puppets&${settings}&steps=${steps}&start=1`;
 
 /** An image's place among the preview images, of which a person's own set may have few. */
 const at = ({ count }: protocol.PreviewViews, preview: number) => Math.min(preview, count - 1);
