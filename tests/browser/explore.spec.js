@@ -85,6 +85,8 @@ test("a camera drives the chosen image, live", async ({ page }) => {
   await page.goto("./");
   await expect(id("explore-invitation")).toContainText("The model is live.");
   const drawn = () => id("flow-reconstruction").evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  // The picture of the recorded run is replaced by the live model's, which is no plain grey.
+  await expect.poll(async () => (await drawn()).length).toBeGreaterThan(20_000);
   const still = await drawn();
   await id("drive-camera").click();
   await expect(id("drive-speed")).toHaveText(/^[1-9]\d* images\/s$/);
