@@ -86,7 +86,7 @@ function unbundled(build) {
         const engine = `engine-${build}`;
         emit(`${engine}/worker_bg.wasm`, stampedWasm(build));
         emit(`${engine}/worker.js`, readFileSync(`${ENGINE}/worker.js`));
-        const loader = readFileSync("www/worker_loader.js", "utf8");
+        const loader = readFileSync("www/engine/worker_loader.js", "utf8");
         emit(`${engine}/worker_loader.js`, replaceOnly(loader, '"unstamped";', `"${build}";`));
 
         for (const file of [...filesOf("models"), ...filesOf("weights")])
@@ -116,7 +116,17 @@ function unbundled(build) {
   };
 }
 
-const MODULES = ["annotate/bitmaps", "annotate/editor", "annotate/video", "files", "link", "models", "projects", "saves", "state"];
+const MODULES = [
+  "annotate/bitmaps",
+  "annotate/editor",
+  "annotate/video",
+  "state/link",
+  "state/models",
+  "state/projects",
+  "state/saves",
+  "state/state",
+  "ui/files",
+];
 
 /** Compiles Svelte components. The root of the build is `www`, their options are beside this file. */
 const components = () => svelte({ configFile: path.resolve("svelte.config.js") });

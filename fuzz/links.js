@@ -3,7 +3,7 @@
 // what `tests/data/fuzz/links/` has, changed at random.
 
 import { readFileSync, readdirSync, mkdirSync, writeFileSync } from "node:fs";
-import { linkTo, readLink } from "../www/link.js";
+import { linkTo, readLink } from "../www/state/link.js";
 
 const [seconds = "600", seed = `${Date.now() % 2 ** 31}`] = process.argv.slice(2);
 

@@ -24,7 +24,7 @@
 /** Folder of the built page, in which the engine and the weights are; this module is in `assets/`. */
 const FOLDER = new URL(/* @vite-ignore */ "../", import.meta.url);
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "./engine/protocol.js" */
 /** @typedef {protocol.Event} EngineEvent */
 /** @typedef {EngineEvent["type"]} EventType */
 

@@ -8,34 +8,34 @@
 import { openAnnotate } from "./annotate/annotate.js";
 import { AnnotationProject } from "./annotate/annotation_project.js";
 import { EngineError, Session } from "./autolink.js";
-import { openDeleteRuns } from "./delete_runs.js";
-import { startsNewRun } from "./controls.js";
-import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./files.js";
-import { Autosave } from "./autosave.js";
-import { counted, dateText, grouped } from "./format.js";
-import { TEXT_FIELDS, isKeyHandled, listenForHelp } from "./keys.js";
-import { PUPPETS, hidden, hide, readLink } from "./link.js";
-import { fileOf, imagesOf, trainedModels } from "./models.js";
+import { openDeleteRuns } from "./train/delete_runs.js";
+import { startsNewRun } from "./train/controls.js";
+import { acceptDrops, isLabels, isModel, isProject, pickedFiles } from "./ui/files.js";
+import { Autosave } from "./state/autosave.js";
+import { counted, dateText, grouped } from "./ui/format.js";
+import { TEXT_FIELDS, isKeyHandled, listenForHelp } from "./ui/keys.js";
+import { PUPPETS, hidden, hide, readLink } from "./state/link.js";
+import { fileOf, imagesOf, trainedModels } from "./state/models.js";
 import { byId, saveButtons, showPage } from "./page.js";
-import { restoreFolds, unfold } from "./folds.js";
-import { loadOptional } from "./optional.js";
-import { openImages } from "./images/panel.js";
-import { loadDemoRun } from "./demo.js";
-import { Saves } from "./saves.js";
-import { insecureContextNote } from "./secure.js";
-import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state.js";
-import { currentTab, goToTab, openTabs } from "./tabs.js";
-import { Transport } from "./transport.js";
+import { restoreFolds, unfold } from "./ui/folds.js";
+import { loadOptional } from "./ui/optional.js";
+import { openImages } from "./train/images/panel.js";
+import { loadDemoRun } from "./explore/demo.js";
+import { Saves } from "./state/saves.js";
+import { insecureContextNote } from "./engine/secure.js";
+import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state/state.js";
+import { currentTab, goToTab, openTabs } from "./ui/tabs.js";
+import { Transport } from "./train/transport.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "./engine/protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
-/** @import { Dropped } from "./files.js" */
-/** @import { ReplacedRun } from "./autosave.js" */
-/** @import { RunAction } from "./run_list.js" */
-/** @import { TrainedModel } from "./models.js" */
-/** @import { DemoRun } from "./demo.js" */
-/** @import { Saved } from "./saves.js" */
-/** @import { Message, PageState, Remedy } from "./state.js" */
+/** @import { Dropped } from "./ui/files.js" */
+/** @import { ReplacedRun } from "./state/autosave.js" */
+/** @import { RunAction } from "./train/run_list.js" */
+/** @import { TrainedModel } from "./state/models.js" */
+/** @import { DemoRun } from "./explore/demo.js" */
+/** @import { Saved } from "./state/saves.js" */
+/** @import { Message, PageState, Remedy } from "./state/state.js" */
 
 /** Delay to the next frame, ms. */
 const NEXT_FRAME = 17;
@@ -744,7 +744,7 @@ const autosave = new Autosave(store, saves, { session: () => session, sources: (
 /** Updates the list of stored runs. */
 const refresh = () => autosave.refresh();
 const sharing = loadOptional(async () => {
-  const { Share } = await import("./share.js");
+  const { Share } = await import("./ui/share.js");
   return new Share(store, download);
 }, "The Share dialog");
 openDeleteRuns(store, saves, removeStored, refresh);
@@ -897,7 +897,7 @@ function listen() {
   byId("sample-hands").addEventListener("click", loadHands);
   byId("open-tour").addEventListener("click", async () => {
     goToTab("train");
-    const tour = await loadOptional(() => import("./tour.js"), "The tour");
+    const tour = await loadOptional(() => import("./ui/tour.js"), "The tour");
     await tour?.startTour();
   });
   openTabs((tab) => {

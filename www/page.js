@@ -5,23 +5,23 @@
  * @module
  */
 
-import { Controls } from "./controls.js";
-import { counted, grouped } from "./format.js";
-import { showRuns } from "./run_list.js";
-import { openLab } from "./lab/lab.js";
-import { hidden } from "./link.js";
-import { EdgeMatrix } from "./matrix.js";
-import { cardOf } from "./models.js";
-import { loadOptional } from "./optional.js";
-import { canTrain, isFinished, isPressable } from "./state.js";
-import { PreviewCanvases } from "./views.js";
+import { Controls } from "./train/controls.js";
+import { counted, grouped } from "./ui/format.js";
+import { showRuns } from "./train/run_list.js";
+import { openLab } from "./model/lab.js";
+import { hidden } from "./state/link.js";
+import { EdgeMatrix } from "./ui/matrix.js";
+import { cardOf } from "./state/models.js";
+import { loadOptional } from "./ui/optional.js";
+import { canTrain, isFinished, isPressable } from "./state/state.js";
+import { PreviewCanvases } from "./ui/views.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "./engine/protocol.js" */
 /** @import { Session } from "./autolink.js" */
-/** @import { RunAction } from "./run_list.js" */
-/** @import { TrainedModel } from "./models.js" */
-/** @import { Saved } from "./saves.js" */
-/** @import { Message, PageState, Remedy, Store } from "./state.js" */
+/** @import { RunAction } from "./train/run_list.js" */
+/** @import { TrainedModel } from "./state/models.js" */
+/** @import { Saved } from "./state/saves.js" */
+/** @import { Message, PageState, Remedy, Store } from "./state/state.js" */
 
 /**
  * Actions of the page, implemented in `main.js`.

@@ -1,6 +1,6 @@
 //! The messages between the page and the engine: [`Command`] in, [`Event`] out.
 //!
-//! `cargo test` generates the page's types (`www/protocol.d.ts`) from this file; see the test at its end.
+//! `cargo test` generates the page's types (`www/engine/protocol.d.ts`) from this file; see the test at its end.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -590,7 +590,7 @@ mod tests {
     use crate::session::edits::{EdgeEdit, EdgeState, MaskEdit};
     use crate::train::diagnosis::Issue;
 
-    /// Compares `www/protocol.d.ts` with the types here. Where they differ, it writes the file and fails once.
+    /// Compares `www/engine/protocol.d.ts` with the types here. Where they differ, it writes the file and fails once.
     #[test]
     fn page_types_are_current() {
         let cfg = ts_rs::Config::default();
@@ -637,10 +637,10 @@ mod tests {
         for declaration in declarations {
             text += &format!("export {declaration}\n");
         }
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/protocol.d.ts");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/www/engine/protocol.d.ts");
         if std::fs::read_to_string(path).unwrap_or_default() != text {
-            std::fs::write(path, text).expect("write www/protocol.d.ts");
-            panic!("www/protocol.d.ts was out of date and is now updated: commit it");
+            std::fs::write(path, text).expect("write www/engine/protocol.d.ts");
+            panic!("www/engine/protocol.d.ts was out of date and is now updated: commit it");
         }
     }
 }

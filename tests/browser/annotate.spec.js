@@ -336,7 +336,7 @@ test("project keeps labels after a reload until their images are added again", a
  */
 const kept = (page) =>
   page.evaluate(async () => {
-    const { Projects } = await import(new URL("/target/page/modules/projects.js", location.href).href);
+    const { Projects } = await import(new URL("/target/page/modules/state/projects.js", location.href).href);
     const projects = new Projects();
     const [{ id }] = await projects.list();
     return (await projects.states(id))[0].project.text();

@@ -8,7 +8,7 @@ import { expect, test } from "@playwright/test";
 import { FEW, QUICK, at, grouped, number, open, playTo, root } from "./helpers.js";
 
 const ROUNDS = Number(process.env.AUTOLINK_FAULTS ?? 1);
-/** Interval between saves of a run in training, ms (`www/autosave.js`). */
+/** Interval between saves of a run in training, ms (`www/state/autosave.js`). */
 const KEEP_EVERY = 25_000;
 /** Largest loss of training time, s. */
 const MOST_LOST = 30;
@@ -28,7 +28,7 @@ const random = (/** @type {number} */ most) => Math.floor(Math.random() * most);
  */
 const kept = (page) =>
   page.evaluate(async () => {
-    const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
+    const { Saves } = await import(new URL("/target/page/modules/state/saves.js", location.href).href);
     return (await new Saves().list()).map((/** @type {any} */ { id, step }) => ({ id, step }));
   });
 
@@ -188,7 +188,7 @@ test("a GPU lost in training continues the run from its last save", async ({ pag
     await id("play").click();
     expectNothingLost(before, await kept(page));
     await page.evaluate(async () => {
-      const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
+      const { Saves } = await import(new URL("/target/page/modules/state/saves.js", location.href).href);
       document.dispatchEvent(new Event("visibilitychange"));
       return new Saves().list();
     });
@@ -236,7 +236,7 @@ const COMMANDS = {
 };
 
 test("a crash inside each command loses no saved run, and a new engine continues", async ({ page }) => {
-  const protocol = await readFile(path.join(root, "www/protocol.d.ts"), "utf8");
+  const protocol = await readFile(path.join(root, "www/engine/protocol.d.ts"), "utf8");
   const declared = /export type Command = ([\s\S]*?);\n/.exec(protocol)?.[1] ?? "";
   const names = [...declared.matchAll(/\{ "type": "([a-z-]+)"/g)].map(([, name]) => name);
   // Every new command needs an example here.
@@ -327,7 +327,7 @@ test("two tabs that open one run at the same time save separate runs", async ({ 
     await first.goto("isolate.js");
     const [, other] = await kept(first);
     await first.evaluate(async (id) => {
-      const { Saves } = await import(new URL("/target/page/modules/saves.js", location.href).href);
+      const { Saves } = await import(new URL("/target/page/modules/state/saves.js", location.href).href);
       await new Saves().remove(id);
     }, other.id);
   }

@@ -900,7 +900,7 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
-    const [{ createSession }, { linkTo, readLink }] = await Promise.all([at("autolink.js"), at("/target/page/modules/link.js")]);
+    const [{ createSession }, { linkTo, readLink }] = await Promise.all([at("autolink.js"), at("/target/page/modules/state/link.js")]);
     const session = await createSession({ backend: "cpu" });
     const settings = session.settingsTable;
     const presets = Object.entries(session.presets);

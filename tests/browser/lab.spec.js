@@ -348,7 +348,7 @@ test("pose transfer gives an image in its own pose on the diagonal only", async 
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
     const [{ createSession }, { trainedModels, fileOf, imagesOf }] = await Promise.all([
       at("autolink.js"),
-      at("/target/page/modules/models.js"),
+      at("/target/page/modules/state/models.js"),
     ]);
     const [hands] = await trainedModels();
     const session = await createSession({ backend: "cpu" });

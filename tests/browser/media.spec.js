@@ -218,7 +218,7 @@ test("bitmap cache limits the memory of a hundred photos and closes none in use"
 test("droppedFiles reads all entries but a failing one, which it lists", async ({ page }) => {
   await nothing(page);
   const found = await page.evaluate(async () => {
-    const { droppedFiles } = await import(new URL("/target/page/modules/files.js", location.href).href);
+    const { droppedFiles } = await import(new URL("/target/page/modules/ui/files.js", location.href).href);
     const file = (/** @type {string} */ name) => new File(["x"], name);
     const entry = (/** @type {string} */ fullPath, fails = false) => ({
       isFile: true,

@@ -7,7 +7,7 @@ test("a throwing watcher or listener is reported once and does not block others"
   await page.goto("isolate.js"); // same origin, without the page
   const seen = await page.evaluate(
     async (settings) => {
-      const { Store } = await import(new URL("/target/page/modules/state.js", location.href).href);
+      const { Store } = await import(new URL("/target/page/modules/state/state.js", location.href).href);
       const { createSession } = await import(new URL("autolink.js", document.baseURI).href);
       /** @type {string[]} */ const reported = [];
       addEventListener("error", ({ error }) => reported.push(error.message));

@@ -10,16 +10,16 @@ import { AnnotationProject } from "./annotation_project.js";
 import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { EngineError } from "../autolink.js";
-import { counted, grouped } from "../format.js";
+import { counted, grouped } from "../ui/format.js";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
 import { BitmapCache } from "./bitmaps.js";
 import { ProjectPanel } from "./project_panel.js";
 import { isVideo, openVideo } from "./video.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { NamedFile, Session } from "../autolink.js" */
-/** @import { PageState, Store } from "../state.js" */
+/** @import { PageState, Store } from "../state/state.js" */
 /** @import { Video } from "./video.js" */
 
 /** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Images to show. */
@@ -29,7 +29,7 @@ import { isVideo, openVideo } from "./video.js";
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
- * @property {import("../saves.js").Saves} saves
+ * @property {import("../state/saves.js").Saves} saves
  */
 
 /**

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** Natural order of names with numbers. */
 const byName = new Intl.Collator("en", { numeric: true });

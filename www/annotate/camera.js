@@ -8,7 +8,7 @@
 import { drawPoints } from "./annotation_project.js";
 import { Feed, offerCameras, rememberCamera } from "./camera_feed.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
 /** Number of images over which rate and delay are averaged. */

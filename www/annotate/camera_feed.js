@@ -5,7 +5,7 @@
  * @module
  */
 
-import { insecureContextNote } from "../secure.js";
+import { insecureContextNote } from "../engine/secure.js";
 import { make } from "./labels.js";
 
 /** Storage key of the last chosen camera. */

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { grouped } from "../format.js";
+import { grouped } from "../ui/format.js";
 import { drawPoints } from "./annotation_project.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { AnnotationProject, ProjectPoint } from "./annotation_project.js" */
 /** @import { Lease, BitmapCache } from "./bitmaps.js" */
 

@@ -7,7 +7,7 @@
 
 import { drawPoints } from "./annotation_project.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 /** @import { BitmapCache } from "./bitmaps.js" */
 

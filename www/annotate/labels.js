@@ -5,9 +5,9 @@
  * @module
  */
 
-import { counted } from "../format.js";
+import { counted } from "../ui/format.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 
 /** Number of the strongest edges that are listed in addition to those of the skeleton. */

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { loadOptional } from "../optional.js";
+import { loadOptional } from "../ui/optional.js";
 import { make } from "./labels.js";
 
 /** @import uPlot from "uplot" */
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
 /** @import { AnnotationProject } from "./annotation_project.js" */
 

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { counted, dateText, grouped } from "../format.js";
-import { persist, persistSentence } from "../persist.js";
-import { PROJECT_FILE, Projects, lockProject, newProjectId } from "../projects.js";
+import { counted, dateText, grouped } from "../ui/format.js";
+import { persist, persistSentence } from "../state/persist.js";
+import { PROJECT_FILE, Projects, lockProject, newProjectId } from "../state/projects.js";
 import { make } from "./labels.js";
 
 /** @import { Session } from "../autolink.js" */
-/** @import { SavedProject } from "../projects.js" */
-/** @import { Store } from "../state.js" */
+/** @import { SavedProject } from "../state/projects.js" */
+/** @import { Store } from "../state/state.js" */
 
 /** Delay between an edit and the save, ms. */
 const SAVE_AFTER = 500;
@@ -22,7 +22,7 @@ const SAVE_AFTER = 500;
  * @typedef {object} Page
  * @property {(command: (session: Session) => Promise<unknown>) => Promise<void>} attempt Runs a command, and shows its failure.
  * @property {(file: File) => void} download
- * @property {import("../saves.js").Saves} saves
+ * @property {import("../state/saves.js").Saves} saves
  */
 
 export class ProjectPanel {

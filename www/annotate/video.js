@@ -6,7 +6,7 @@
  * @module
  */
 
-import { counted, grouped } from "../format.js";
+import { counted, grouped } from "../ui/format.js";
 
 /**
  * @typedef {object} Frame

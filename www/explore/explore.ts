@@ -6,7 +6,7 @@
 
 import { mount } from "svelte";
 import type { Session } from "../autolink.js";
-import type { Store } from "../state.js";
+import type { Store } from "../state/state.js";
 import Explore from "./Explore.svelte";
 
 /** Shows Explore in its section, in place of what is in there. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type * as protocol from "../protocol.js";
+import type * as protocol from "../engine/protocol.js";
 
 /** One of the preview images: RGBA, `[size, size, 4]`. */
 export function pixelsOf({ size, pixels }: protocol.PreviewViews, index: number) {

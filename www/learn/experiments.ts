@@ -4,8 +4,8 @@
  * @module
  */
 
-import type * as protocol from "../protocol.js";
-import type { PageState, Store } from "../state.js";
+import type * as protocol from "../engine/protocol.js";
+import type { PageState, Store } from "../state/state.js";
 import type { Ask } from "./illustration.svelte.js";
 
 /** What the page does for the lesson. */

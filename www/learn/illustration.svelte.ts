@@ -4,8 +4,8 @@
  * @module
  */
 
-import type * as protocol from "../protocol.js";
-import type { Store } from "../state.js";
+import type * as protocol from "../engine/protocol.js";
+import type { Store } from "../state/state.js";
 
 /** Requests a figure from the engine; undefined while there is no engine. */
 export type Ask = (what: protocol.Illustration) => Promise<protocol.Illustrated | undefined>;

@@ -5,7 +5,7 @@
  */
 
 import { mount } from "svelte";
-import type { Store } from "../state.js";
+import type { Store } from "../state/state.js";
 import Lesson from "./Lesson.svelte";
 import type { Actions } from "./experiments.js";
 

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { grouped } from "../format.js";
-import { drawEdge, drawSkeleton } from "../skeleton.js";
+import { grouped } from "../ui/format.js";
+import { drawEdge, drawSkeleton } from "../ui/skeleton.js";
 import { BACKWARD, FORWARD, LIT } from "./slow_motion.js";
 import { Wires } from "./wires.js";
 
-/** @import * as protocol from "../protocol.js" */
-/** @import { PageState } from "../state.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { PageState } from "../state/state.js" */
 
 /** Captions of the stages. @type {Record<string, string>} */
 const CAPTIONS = {

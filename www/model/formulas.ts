@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Config, Stages } from "../protocol.js";
+import type { Config, Stages } from "../engine/protocol.js";
 
 /** Least contrast, as in `src/render/contrast.rs`. */
 export const MIN_CONTRAST = 0.1;

@@ -9,7 +9,7 @@ import { flushSync, mount } from "svelte";
 import { Flow } from "./flow.js";
 import Model from "./Model.svelte";
 
-/** @import { Store } from "../state.js" */
+/** @import { Store } from "../state/state.js" */
 
 /**
  * @param {Store} store

@@ -6,7 +6,7 @@
 
 import { onDestroy } from "svelte";
 import { createSubscriber } from "svelte/reactivity";
-import type { PageState, Store } from "../state.js";
+import type { PageState, Store } from "./state.js";
 
 /**
  * Returns the state with every property reactive: a component that reads `state.step` is updated in the frame after each change of `step`,

@@ -5,7 +5,7 @@
  */
 
 import { mount } from "svelte";
-import type { Store } from "../state.js";
+import type { Store } from "../state/state.js";
 import LossChart from "./LossChart.svelte";
 
 /** Shows the chart in its card, in place of what is in there. */

@@ -9,7 +9,7 @@
 import { counted, grouped } from "./format.js";
 import { drawSkeleton } from "./skeleton.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Highlight } from "./skeleton.js" */
 
 /** Largest number of images in a canvas. */

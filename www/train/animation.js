@@ -5,10 +5,10 @@
  * @module
  */
 
-import { grouped } from "../format.js";
-import { SnapshotPainter } from "./painter.js";
+import { grouped } from "../ui/format.js";
+import { SnapshotPainter } from "../model/painter.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
 
 /** @typedef {{ snapshots: protocol.SnapshotView[], palette: string[], views: protocol.PreviewViews | null }} Animation */

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { CHOICES, MOST_STEPS } from "./controls.js";
-import { grouped } from "./format.js";
+import { CHOICES, MOST_STEPS } from "../train/controls.js";
+import { grouped } from "../ui/format.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { PageState } from "./state.js" */
 
 /**

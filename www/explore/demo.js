@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /**
  * @typedef {object} DemoRun

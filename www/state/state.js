@@ -5,12 +5,12 @@
  * @module
  */
 
-import { MIN_STRENGTH } from "./skeleton.js";
+import { MIN_STRENGTH } from "../ui/skeleton.js";
 
-/** @import * as protocol from "./protocol.js" */
-/** @import { NamedFile } from "./autolink.js" */
-/** @import { AnnotationProject } from "./annotate/annotation_project.js" */
-/** @import { DemoRun } from "./demo.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { NamedFile } from "../autolink.js" */
+/** @import { AnnotationProject } from "../annotate/annotation_project.js" */
+/** @import { DemoRun } from "../explore/demo.js" */
 /** @import { TrainedModel } from "./models.js" */
 /** @import { Saved } from "./saves.js" */
 /** @import { ReplacedRun } from "./autosave.js" */

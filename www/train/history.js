@@ -5,14 +5,14 @@
  * @module
  */
 
-import { grouped } from "../format.js";
+import { grouped } from "../ui/format.js";
 import { animationAsGif, animationAsWebM } from "./animation.js";
-import { CHANNELS } from "../views.js";
-import { SnapshotPainter } from "./painter.js";
+import { CHANNELS } from "../ui/views.js";
+import { SnapshotPainter } from "../model/painter.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
-/** @import { PageState, Store } from "../state.js" */
+/** @import { PageState, Store } from "../state/state.js" */
 
 /** Images per row of each snapshot. */
 const COLUMNS = 4;

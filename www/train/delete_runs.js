@@ -5,12 +5,12 @@
  * @module
  */
 
-import { counted, dateText } from "./format.js";
-import { reasonOf } from "./autosave.js";
-import { MOST_RUNS } from "./saves.js";
+import { counted, dateText } from "../ui/format.js";
+import { reasonOf } from "../state/autosave.js";
+import { MOST_RUNS } from "../state/saves.js";
 
-/** @import { Saved, Saves } from "./saves.js" */
-/** @import { Store } from "./state.js" */
+/** @import { Saved, Saves } from "../state/saves.js" */
+/** @import { Store } from "../state/state.js" */
 
 /** @param {Saved} saved */
 const titleOf = ({ name, step, date }) => `${name}, ${counted(step, "step")}, ${dateText(date)}`;

@@ -7,7 +7,7 @@
 
 import { edgeOf } from "./skeleton.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** Smallest upper end of the colour scale, so that an untrained model stays pale. */
 const STRONGEST = 0.25;

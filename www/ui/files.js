@@ -5,8 +5,8 @@
  * @module
  */
 
-/** @import * as protocol from "./protocol.js" */
-/** @import { NamedFile } from "./autolink.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { NamedFile } from "../autolink.js" */
 
 /**
  * The result of a drop.

@@ -10,7 +10,7 @@
 
 import { openStorage } from "./storage.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** With more runs than this the page asks which ones to delete. */
 export const MOST_RUNS = 3;

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { openVideo } from "../annotate/video.js";
-import { counted, grouped } from "../format.js";
+import { openVideo } from "../../annotate/video.js";
+import { counted, grouped } from "../../ui/format.js";
 
-/** @import * as protocol from "../protocol.js" */
-/** @import { NamedFile } from "../autolink.js" */
-/** @import { Video } from "../annotate/video.js" */
+/** @import * as protocol from "../../engine/protocol.js" */
+/** @import { NamedFile } from "../../autolink.js" */
+/** @import { Video } from "../../annotate/video.js" */
 
 /** Number of images that is proposed; more frames of one video hardly differ. */
 const USUAL = 200;

@@ -5,19 +5,19 @@
  * @module
  */
 
-import { openModel } from "../model/model.js";
-import { noEdits } from "../state.js";
-import { openHealth } from "./diagnosis.js";
-import { openHistory } from "./history.js";
+import { openModel } from "./model.js";
+import { noEdits } from "../state/state.js";
+import { openHealth } from "../train/diagnosis.js";
+import { openHistory } from "../train/history.js";
 import { openChooser } from "./chooser.js";
 import { openPoseTransfer } from "./pose_transfer.js";
 import { enableEdits } from "./edits.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
-/** @import { EdgeMatrix } from "../matrix.js" */
-/** @import { Store } from "../state.js" */
-/** @import { PreviewCanvases } from "../views.js" */
+/** @import { EdgeMatrix } from "../ui/matrix.js" */
+/** @import { Store } from "../state/state.js" */
+/** @import { PreviewCanvases } from "../ui/views.js" */
 
 /**
  * @param {Store} store

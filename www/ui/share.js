@@ -7,11 +7,11 @@
 
 import { figureOf, pngOf } from "./figure.js";
 import { counted } from "./format.js";
-import { linkTo } from "./link.js";
+import { linkTo } from "../state/link.js";
 
 /** @import { Figure } from "./figure.js" */
-/** @import { Link } from "./link.js" */
-/** @import { Store } from "./state.js" */
+/** @import { Link } from "../state/link.js" */
+/** @import { Store } from "../state/state.js" */
 
 /** Delay between a change of settings and the update of the address, ms. */
 const FOLLOW_AFTER = 300;

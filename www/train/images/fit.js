@@ -5,8 +5,8 @@
  * @module
  */
 
-/** @import * as protocol from "../protocol.js" */
-/** @import { NamedFile } from "../autolink.js" */
+/** @import * as protocol from "../../engine/protocol.js" */
+/** @import { NamedFile } from "../../autolink.js" */
 
 /** Number of images that are searched for one that is not square. */
 const LOOKED_AT = 12;

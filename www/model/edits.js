@@ -5,12 +5,12 @@
  * @module
  */
 
-import { edgeAt, pointAt } from "../skeleton.js";
-import { noEdits } from "../state.js";
+import { edgeAt, pointAt } from "../ui/skeleton.js";
+import { noEdits } from "../state/state.js";
 
-/** @import * as protocol from "../protocol.js" */
-/** @import { Store } from "../state.js" */
-/** @import { Flow } from "../model/flow.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { Store } from "../state/state.js" */
+/** @import { Flow } from "./flow.js" */
 
 /** Largest distance of the pointer from a keypoint (mouse, touch) or an edge, as a fraction of the image's side. */
 const REACH = { mouse: 0.06, touch: 0.12, edge: 0.035 };

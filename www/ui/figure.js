@@ -9,7 +9,7 @@
 import { counted, grouped } from "./format.js";
 import { MIN_STRENGTH } from "./skeleton.js";
 
-/** @import * as protocol from "./protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** Largest number of columns. */
 const COLUMNS = 6;

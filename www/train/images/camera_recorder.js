@@ -5,11 +5,11 @@
  * @module
  */
 
-import { Feed, offerCameras, rememberCamera } from "../annotate/camera_feed.js";
+import { Feed, offerCameras, rememberCamera } from "../../annotate/camera_feed.js";
 import { LONGEST } from "./frames.js";
 import { Thumbnails } from "./thumbnails.js";
 
-/** @import { NamedFile } from "../autolink.js" */
+/** @import { NamedFile } from "../../autolink.js" */
 
 /** Countdown, s. */
 const COUNTDOWN = 3;

@@ -6,11 +6,11 @@
  * @module
  */
 
-import { drawSkeleton } from "../skeleton.js";
+import { drawSkeleton } from "../ui/skeleton.js";
 
-/** @import { Highlight } from "../skeleton.js" */
-/** @import { Store } from "../state.js" */
-/** @import * as protocol from "../protocol.js" */
+/** @import { Highlight } from "../ui/skeleton.js" */
+/** @import { Store } from "../state/state.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** Side of a drawn image, in pixels of the canvas. */
 const SIDE = 192;

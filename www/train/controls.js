@@ -5,8 +5,8 @@
  * @module
  */
 
-/** @import * as protocol from "./protocol.js" */
-/** @import { PageState } from "./state.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { PageState } from "../state/state.js" */
 
 /** Largest number of steps that can be set. */
 export const MOST_STEPS = 1_000_000;

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { grouped } from "../format.js";
-import { drawSkeleton } from "../skeleton.js";
+import { grouped } from "../ui/format.js";
+import { drawSkeleton } from "../ui/skeleton.js";
 
 /** @import { EventOf, Session } from "../autolink.js" */
-/** @import { Store } from "../state.js" */
+/** @import { Store } from "../state/state.js" */
 
 /** Largest number of rows and columns. */
 const MOST = 6;

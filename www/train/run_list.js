@@ -5,9 +5,9 @@
  * @module
  */
 
-import { counted, dateText } from "./format.js";
+import { counted, dateText } from "../ui/format.js";
 
-/** @import { Saved } from "./saves.js" */
+/** @import { Saved } from "../state/saves.js" */
 
 /** @typedef {"resume" | "open" | "download" | "delete"} RunAction */
 

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { EngineError } from "./autolink.js";
-import { counted } from "./format.js";
+import { EngineError } from "../autolink.js";
+import { counted } from "../ui/format.js";
 import { persist, persistSentence } from "./persist.js";
 import { newRun } from "./state.js";
 
-/** @import * as protocol from "./protocol.js" */
-/** @import { NamedFile, Session } from "./autolink.js" */
+/** @import * as protocol from "../engine/protocol.js" */
+/** @import { NamedFile, Session } from "../autolink.js" */
 /** @import { Saves } from "./saves.js" */
 /** @import { Run, Store } from "./state.js" */
 

@@ -6,16 +6,16 @@
  * @module
  */
 
-import { isVideo } from "../annotate/video.js";
-import { isLabels } from "../files.js";
-import { counted, grouped } from "../format.js";
+import { isVideo } from "../../annotate/video.js";
+import { isLabels } from "../../ui/files.js";
+import { counted, grouped } from "../../ui/format.js";
 import { FitChoice } from "./fit.js";
 import { Thumbnails } from "./thumbnails.js";
 import { FramePanel } from "./frames.js";
 
-/** @import * as protocol from "../protocol.js" */
-/** @import { EventOf, NamedFile } from "../autolink.js" */
-/** @import { Store } from "../state.js" */
+/** @import * as protocol from "../../engine/protocol.js" */
+/** @import { EventOf, NamedFile } from "../../autolink.js" */
+/** @import { Store } from "../../state/state.js" */
 
 /** Delay between the last removal and its effect on training, ms. */
 const APPLY_AFTER = 500;

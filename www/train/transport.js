@@ -8,12 +8,12 @@
  * @module
  */
 
-import { EngineError } from "./autolink.js";
-import { STEP } from "./model/slow_motion.js";
-import { canTrain, isFinished, isPressable } from "./state.js";
+import { EngineError } from "../autolink.js";
+import { STEP } from "../model/slow_motion.js";
+import { canTrain, isFinished, isPressable } from "../state/state.js";
 
-/** @import { Session } from "./autolink.js" */
-/** @import { Store } from "./state.js" */
+/** @import { Session } from "../autolink.js" */
+/** @import { Store } from "../state/state.js" */
 
 /**
  * @typedef {object} Engine

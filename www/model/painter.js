@@ -5,9 +5,9 @@
  * @module
  */
 
-import { drawSkeleton } from "../skeleton.js";
+import { drawSkeleton } from "../ui/skeleton.js";
 
-/** @import * as protocol from "../protocol.js" */
+/** @import * as protocol from "../engine/protocol.js" */
 
 /** Gap between images, as a fraction of their side. */
 const GAP = 0.06;

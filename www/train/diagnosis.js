@@ -5,7 +5,7 @@
  * @module
  */
 
-/** @import { Store } from "../state.js" */
+/** @import { Store } from "../state/state.js" */
 
 /** The engine reports issues of keypoints from this step on. */
 const FIRST_STEP = 100;
