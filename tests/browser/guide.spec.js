@@ -712,6 +712,19 @@ test("chapters of the lesson edit the images of the trained hands", async ({ pag
   await open(page, `${FIVE}#lesson-drag-thumb`);
   const id = at(page);
   const drawn = (/** @type {string} */ stage) => id(stage).evaluate((/** @type {HTMLCanvasElement} */ canvas) => canvas.toDataURL());
+  /** What a canvas shows once it no longer changes. */
+  const settled = async (/** @type {string} */ stage) => {
+    let before = "";
+    await expect
+      .poll(async () => {
+        const now = await drawn(stage);
+        const isSame = now === before;
+        before = now;
+        return isSame;
+      })
+      .toBe(true);
+    return before;
+  };
   const previews = id("flow-previews").getByRole("radio");
   const error = async () => Number.parseFloat((await id("flow-error").textContent())?.match(/[\d.]+/)?.[0] ?? "");
 
@@ -721,10 +734,10 @@ test("chapters of the lesson edit the images of the trained hands", async ({ pag
   await expect(id("pose")).toHaveValue("moved");
   // The reconstruction is worse for it, and better again without.
   await expect.poll(error).toBeGreaterThan(4.2);
-  const moved = await drawn("flow-edge-map");
+  const moved = await settled("flow-edge-map");
   await experiment(page, "drag-thumb", "Move it and hide all cells");
   await expect.poll(error).toBeGreaterThan(8);
-  expect(await drawn("flow-edge-map")).toBe(moved);
+  await expect.poll(() => drawn("flow-edge-map")).toBe(moved);
   await id("reset-edits").click();
   await expect.poll(error).toBeLessThan(4);
   await expect.poll(() => drawn("flow-edge-map")).not.toBe(moved);
@@ -733,7 +746,7 @@ test("chapters of the lesson edit the images of the trained hands", async ({ pag
   await expect(previews.nth(1)).toBeChecked();
   await expect(id("reset-edits")).toBeEnabled();
   await expect.poll(error).toBeLessThan(3);
-  const withoutStrongest = await drawn("flow-edge-map");
+  const withoutStrongest = await settled("flow-edge-map");
   await experiment(page, "strongest-edge", "Switch off the raised finger");
   await expect.poll(() => drawn("flow-edge-map")).not.toBe(withoutStrongest);
   await experiment(page, "strongest-edge", "Switch it off and hide all cells");
