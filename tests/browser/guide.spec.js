@@ -909,7 +909,7 @@ test("progress is announced at its end only, and the tour respects reduced motio
   await expect(page.locator("body")).toHaveClass(/driver-simple/);
 });
 
-test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
+test("readLink inverts linkTo, which names the preset and omits other defaults", async ({ page }) => {
   await open(page, FIVE);
   const seen = await page.evaluate(async () => {
     const at = (/** @type {string} */ name) => import(new URL(name, document.baseURI).href);
@@ -966,5 +966,5 @@ test("readLink inverts linkTo, which omits defaults", async ({ page }) => {
   });
   expect(seen.wrong).toEqual([]);
   expect(seen.tried).toBe(24);
-  expect(seen.bare).toBe("");
+  expect(seen.bare).toBe("?preset=quick");
 });
