@@ -172,6 +172,18 @@ let exploreModel = "";
 /** The settings that a visit begins with, which depend on the device. @type {protocol.Config | null} */
 let firstConfig = null;
 
+/** Shows Explore, once. */
+async function showExplore() {
+  if (isExploreShown) return;
+  isExploreShown = true;
+  const section = byId("explore");
+  const explore = await loadOptional(() => import("./explore/explore.ts"), "Explore");
+  explore?.showExplore(section, store, () => session);
+  section.dataset.ready = "";
+}
+
+let isExploreShown = false;
+
 /** Explore shows a trained model, unless a person is training or has trained one. */
 async function enterExplore() {
   const { state } = store;
@@ -901,9 +913,10 @@ function listen() {
     await tour?.startTour();
   });
   openTabs((tab) => {
-    if (tab === "explore") enterExplore();
+    if (tab === "explore") showExplore().then(enterExplore);
     else if (tab === "train") enterTrain();
   });
+  if (currentTab() === "explore") showExplore();
   // The lesson is loaded when it comes into view, or when the address names one of its chapters.
   const article = byId("article");
   const openLesson = async () => {
@@ -982,10 +995,6 @@ function demoState(demo) {
 
 hide(hidden(query));
 restoreFolds();
-loadOptional(() => import("./explore/explore.ts"), "Explore").then((explore) => {
-  explore?.showExplore(byId("explore"), store, () => session);
-  byId("explore").dataset.ready = "";
-});
 listen();
 listenForHelp();
 start();
