@@ -179,7 +179,7 @@ async function showExplore() {
   const section = byId("explore");
   const explore = await loadOptional(() => import("./explore/explore.ts"), "Explore");
   explore?.showExplore(section, store, () => session);
-  section.dataset.ready = "";
+  document.body.dataset.explore = "";
 }
 
 let isExploreShown = false;
