@@ -12,8 +12,8 @@ import { drawSkeleton } from "../ui/skeleton.js";
 /** @import { Store } from "../state/state.js" */
 /** @import * as protocol from "../engine/protocol.js" */
 
-/** Side of a drawn image, in pixels of the canvas. */
-const SIDE = 192;
+/** Side of a drawn image, in pixels of the canvas; `style.css` shows at most 6rem. */
+const SIDE = Math.min(192, Math.round(96 * (devicePixelRatio || 1)));
 
 /**
  * @param {Store} store
