@@ -89,7 +89,7 @@ test("a camera drives the chosen image, live", async ({ page }) => {
   await expect.poll(async () => (await drawn()).length).toBeGreaterThan(20_000);
   const still = await drawn();
   await id("drive-camera").click();
-  await expect(id("drive-speed")).toHaveText(/^[1-9]\d* images\/s$/);
+  await expect(id("drive-speed")).toHaveText(/^\d+(\.\d)? images\/s$/);
   await expect.poll(drawn).not.toBe(still);
   expect(await violations(page)).toEqual([]);
   console.log(await id("drive-speed").textContent());
@@ -99,7 +99,7 @@ test("a camera drives the chosen image, live", async ({ page }) => {
   await expect.poll(drawn).toBe(still);
   // Leaving Explore stops the camera.
   await id("drive-camera").click();
-  await expect(id("drive-speed")).toHaveText(/^[1-9]\d* images\/s$/);
+  await expect(id("drive-speed")).toHaveText(/^\d+(\.\d)? images\/s$/);
   await id("tab-train").click();
   await id("tab-explore").click();
   await expect(id("drive-camera")).toBeVisible();

@@ -206,6 +206,8 @@ test("recorded run is shown and labelled until the engine is loaded", async ({ p
   await id("flow-keypoints").focus();
   await page.keyboard.press("n");
   await expect.poll(heatmaps, { message: "of one keypoint alone" }).not.toBe(every);
+  // The lesson is loaded when it comes near.
+  await page.locator("#article").scrollIntoViewIfNeeded();
   for (const figure of ["mask", "softmax", "edges", "shift"]) {
     await id(`figure-${figure}`).scrollIntoViewIfNeeded();
     await expect.poll(() => colours(id(`figure-${figure}`).locator("canvas")), { message: figure }).toBeGreaterThan(5);
