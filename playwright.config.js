@@ -39,7 +39,10 @@ export default defineConfig({
     storageState: {
       cookies: [],
       origins: [
-        { origin: `http://127.0.0.1:${port}`, localStorage: [{ name: "autolink-open", value: "views settings training-history" }] },
+        {
+          origin: `http://127.0.0.1:${port}`,
+          localStorage: [{ name: "autolink-open", value: "edits model views settings training-history" }],
+        },
       ],
     },
     viewport: { width: 1280, height: 900 },

@@ -179,6 +179,7 @@ async function showExplore() {
   const section = byId("explore");
   const explore = await loadOptional(() => import("./explore/explore.ts"), "Explore");
   explore?.showExplore(section, store, () => session);
+  unfold(byId("edits"));
   document.body.dataset.explore = "";
 }
 

@@ -30,9 +30,9 @@ test.describe("on a first visit", () => {
     }
     // 33 buttons, 22 canvases and 32 inputs were visible before.
     const { buttons, canvases, inputs } = await shown(page);
-    expect.soft(buttons).toBeLessThanOrEqual(24);
+    expect.soft(buttons).toBeLessThanOrEqual(16);
     expect.soft(canvases).toBeLessThanOrEqual(11);
-    expect.soft(inputs).toBeLessThanOrEqual(20);
+    expect.soft(inputs).toBeLessThanOrEqual(16);
     console.log(`${buttons} buttons, ${canvases} canvases, ${inputs} inputs`);
   });
 

@@ -30,10 +30,10 @@ function remember(folds) {
   }
 }
 
-/** Opens the folded part that an element is or contains.
+/** Opens the folded part that an element is in, or that is all of it.
  * @param {HTMLElement} element
  */
 export function unfold(element) {
-  const fold = element.closest("details.fold") ?? element.querySelector(":scope > details.fold");
+  const fold = element.closest("details.fold") ?? element.querySelector(":scope > details.fold:only-of-type");
   if (fold instanceof HTMLDetailsElement) fold.open = true;
 }
