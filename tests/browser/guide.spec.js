@@ -675,6 +675,8 @@ test("article figures follow their sliders and the loaded images", async ({ page
 async function experiment(page, name, button) {
   const chapter = at(page)(`chapter-${name}`);
   await chapter.getByRole("button", { name: button, exact: true }).click();
+  // The page scrolls under the pointer, which would highlight what it comes to lie on.
+  await page.mouse.move(0, 0);
   await expect(chapter.getByRole("status").last()).not.toHaveText("");
   await expect(chapter.getByRole("status").last()).not.toContainText("could not");
   return chapter;
@@ -733,7 +735,10 @@ test("chapters of the lesson edit the images of the trained hands", async ({ pag
   await expect(previews.nth(4)).toBeChecked();
   await expect(id("pose")).toHaveValue("moved");
   // The reconstruction is worse for it, and better again without.
+  await expect(id("flow-edge-map")).toHaveAttribute("aria-label", /3,000/);
+  await expect(id("reset-edits")).toBeEnabled();
   await expect.poll(error).toBeGreaterThan(4.2);
+  await expect.poll(error).toBeLessThan(8);
   const moved = await settled("flow-edge-map");
   await experiment(page, "drag-thumb", "Move it and hide all cells");
   await expect.poll(error).toBeGreaterThan(8);

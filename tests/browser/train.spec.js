@@ -9,9 +9,9 @@ const shown = (page) =>
     const count = (/** @type {string} */ selector) =>
       [...document.querySelectorAll(selector)].filter((element) => element.checkVisibility({ visibilityProperty: true })).length;
     return {
-      buttons: count("button"),
+      buttons: count("header button, main button:not(.thumbnails button)"),
       canvases: count("main canvas:not(.thumbnails canvas, .previews canvas)"),
-      inputs: count("input, select"),
+      inputs: count("main input, main select"),
     };
   });
 
