@@ -16,8 +16,8 @@ export interface Frame {
 export interface Recording {
   /** What was trained. */
   name: string;
-  /** The preview images, one under the other. */
-  images: ImageBitmap;
+  /** The preview images. Each is a picture of its own: scaled from a larger one, it would blend with its neighbours at its border. */
+  images: ImageBitmap[];
   /** Side of an image, px. */
   size: number;
   palette: string[];
@@ -41,7 +41,12 @@ export async function loadRecording(): Promise<Recording | null> {
       fetched("training.json").then((response) => response.json()),
       fetched("training.webp").then((response) => response.blob()),
     ]);
-    return { ...training, frames: training.frames.map(whole), images: await createImageBitmap(blob) };
+    const strip = await createImageBitmap(blob);
+    const { size } = training;
+    const images = await Promise.all(
+      Array.from({ length: strip.height / size }, (_, i) => createImageBitmap(strip, 0, i * size, size, size)),
+    );
+    return { ...training, frames: training.frames.map(whole), images };
   } catch {
     return null;
   }

@@ -7,6 +7,7 @@
  */
 
 import { drawSkeleton } from "../ui/skeleton.js";
+import { drawSquare } from "../ui/squares.js";
 
 /** @import { Highlight } from "../ui/skeleton.js" */
 /** @import { Store } from "../state/state.js" */
@@ -23,8 +24,6 @@ const SIDE = Math.min(192, Math.round(96 * (devicePixelRatio || 1)));
 export function openChooser(store, root, choose) {
   /** @type {HTMLInputElement[]} */ let inputs = [];
   /** @type {HTMLCanvasElement[]} */ let canvases = [];
-  /** The input images, one under the other. */
-  const source = document.createElement("canvas");
 
   const build = (/** @type {number} */ count) => {
     canvases = Array.from({ length: count }, () => Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE }));
@@ -59,32 +58,23 @@ export function openChooser(store, root, choose) {
       input.disabled = demo !== null && i !== chosen;
     });
   });
-  store.watch(["views"], ({ views }) => {
-    if (!views) return;
-    const { size, count, pixels } = views;
-    Object.assign(source, { width: size, height: size * count });
-    const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, size * size * count * 4);
-    source.getContext("2d")?.putImageData(new ImageData(shown, size, size * count), 0, 0);
-  });
   store.watch(["views", "palette", "edge", "point", "minStrength"], ({ views, palette, edge, point, minStrength }) => {
     if (!views) return;
-    canvases.forEach((canvas, i) => draw(canvas, source, i, views, palette, { edge, point, minStrength }));
+    canvases.forEach((canvas, i) => draw(canvas, i, views, palette, { edge, point, minStrength }));
   });
 }
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {HTMLCanvasElement} source
  * @param {number} i
  * @param {protocol.PreviewViews} views
  * @param {string[]} palette
  * @param {Highlight} highlight
  */
-function draw(canvas, source, i, { size, keypoints, edge_strengths }, palette, highlight) {
+function draw(canvas, i, { size, pixels, keypoints, edge_strengths }, palette, highlight) {
   const context = canvas.getContext("2d");
   if (!context) return;
-  context.imageSmoothingQuality = "high";
-  context.drawImage(source, 0, i * size, size, size, 0, 0, SIDE, SIDE);
+  drawSquare(context, pixels, size, i, 0, 0, SIDE);
   context.fillStyle = "rgb(0 0 0 / 0.3)";
   context.fillRect(0, 0, SIDE, SIDE);
   const skeleton = { points: keypoints[i] ?? [], strengths: edge_strengths, palette };

@@ -7,6 +7,7 @@
 
 import { grouped } from "../ui/format.js";
 import { drawEdge, drawSkeleton } from "../ui/skeleton.js";
+import { drawSquare } from "../ui/squares.js";
 import { BACKWARD, FORWARD, LIT } from "./slow_motion.js";
 import { Wires } from "./wires.js";
 
@@ -33,7 +34,6 @@ const CHANNELS = {
   "without-keypoints": 4,
   difference: 5,
 };
-const CHANNEL_COUNT = 6;
 /** Captions about the keys of a stage. @type {Partial<Record<Stage, string>>} */
 const KEYS = {
   keypoints: "N and P select a keypoint. Arrow keys move it; with Shift, they move it farther.",
@@ -55,8 +55,6 @@ export class Flow {
   /** Data shown by each stage; in slow motion the stages change one after another. @type {Map<Stage, protocol.Stages>} */ #shown =
     new Map();
   /** @type {protocol.Stages | null} */ #latest = null;
-  #pixels = document.createElement("canvas");
-  #heat = document.createElement("canvas");
   /** @type {number[]} */ #timers = [];
   /** Stage of the caption, and whether it is about keys. @type {[Stage | null, boolean]} */ #captionOf = [null, false];
   #isInSight = true;
@@ -116,7 +114,6 @@ export class Flow {
       this.#stopAnimation();
       if (!stages) this.#shown.clear();
       else {
-        this.#upload(stages);
         if (slow && isNext) this.#animateStages(stages);
         else for (const stage of this.#tiles.keys()) this.#shown.set(stage, stages);
       }
@@ -179,22 +176,6 @@ export class Flow {
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
-  /** Copies the images to one tall canvas, and the heatmaps to another, from which the tiles are drawn scaled.
-   * @param {protocol.Stages} stages
-   */
-  #upload({ size, pixels, heatmap_size, heatmaps, keypoints }) {
-    /** @type {[HTMLCanvasElement, number, number, Uint8Array<ArrayBuffer>][]} */
-    const sources = [
-      [this.#pixels, size, CHANNEL_COUNT * size, pixels],
-      [this.#heat, heatmap_size, keypoints.length * heatmap_size, heatmaps],
-    ];
-    for (const [canvas, width, height, bytes] of sources) {
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      const shown = new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, width * height * 4);
-      canvas.getContext("2d")?.putImageData(new ImageData(shown, width, height), 0, 0);
-    }
-  }
-
   draw() {
     const state = this.#state;
     // During training, invisible tiles are not drawn.
@@ -232,13 +213,13 @@ export class Flow {
     const square = { left: 0, top: 0, side };
     const points = edits.keypoints?.length === stages.keypoints.length ? edits.keypoints : stages.keypoints;
     const channel = CHANNELS[stage];
-    if (channel !== undefined) context.drawImage(this.#pixels, 0, channel * stages.size, stages.size, stages.size, 0, 0, side, side);
+    if (channel !== undefined) drawSquare(context, stages.pixels, stages.size, channel, 0, 0, side);
     if (stage === "heatmaps") {
       context.fillStyle = "rgb(8 9 14 / 0.72)";
       context.fillRect(0, 0, side, side);
       for (let k = 0; k < points.length; k++) {
         if (point !== null && point !== k) continue;
-        context.drawImage(this.#heat, 0, k * stages.heatmap_size, stages.heatmap_size, stages.heatmap_size, 0, 0, side, side);
+        drawSquare(context, stages.heatmaps, stages.heatmap_size, k, 0, 0, side);
       }
     } else if (stage === "keypoints") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";

@@ -7,6 +7,7 @@
 
 import { grouped } from "../ui/format.js";
 import { drawSkeleton } from "../ui/skeleton.js";
+import { drawSquare } from "../ui/squares.js";
 
 /** @import { EventOf, Session } from "../autolink.js" */
 /** @import { Store } from "../state/state.js" */
@@ -60,26 +61,19 @@ export function openPoseTransfer(store, details, attempt) {
     context.imageSmoothingQuality = "high";
     const side = width / (columns + count * GAP);
     const at = (/** @type {number} */ i) => i * side * (1 + GAP);
-    const source = Object.assign(document.createElement("canvas"), { width: size, height: count * count * size });
-    const bytes = (/** @type {Uint8Array<ArrayBuffer>} */ of, /** @type {number} */ length) =>
-      new Uint8ClampedArray(of.buffer, of.byteOffset, length);
-    source.getContext("2d")?.putImageData(new ImageData(bytes(pixels, pixels.length), size, count * count * size), 0, 0);
-    const inputs = Object.assign(document.createElement("canvas"), { width: views.size, height: views.count * views.size });
-    const length = 4 * views.count * views.size ** 2;
-    inputs.getContext("2d")?.putImageData(new ImageData(bytes(views.pixels, length), views.size, views.count * views.size), 0, 0);
     const style = getComputedStyle(canvas);
     previews.forEach((preview, i) => {
       for (const [left, top, isPose] of /** @type {[number, number, boolean][]} */ ([
         [at(i + 1), 0, false],
         [0, at(i + 1), true],
       ])) {
-        context.drawImage(inputs, 0, preview * views.size, views.size, views.size, left, top, side, side);
+        drawSquare(context, views.pixels, views.size, preview, left, top, side);
         if (!isPose) continue;
         context.fillStyle = "rgb(0 0 0 / 0.55)";
         context.fillRect(left, top, side, side);
         drawSkeleton(context, { points: views.keypoints[preview], strengths: views.edge_strengths, palette }, { left, top, side });
       }
-      previews.forEach((_, j) => context.drawImage(source, 0, (i * count + j) * size, size, size, at(j + 1), at(i + 1), side, side));
+      previews.forEach((_, j) => drawSquare(context, pixels, size, i * count + j, at(j + 1), at(i + 1), side));
       // Marks the image in its own pose.
       context.strokeStyle = style.getPropertyValue("--accent");
       context.lineWidth = Math.max(2, side * 0.025);

@@ -8,6 +8,7 @@
 
 import { counted, grouped } from "./format.js";
 import { drawSkeleton } from "./skeleton.js";
+import { drawSquare } from "./squares.js";
 
 /** @import * as protocol from "../engine/protocol.js" */
 /** @import { Highlight } from "./skeleton.js" */
@@ -35,7 +36,6 @@ export class PreviewCanvases {
   /** @type {Row[]} */ #rows;
   /** @type {protocol.PreviewViews | null} */ #views = null;
   /** @type {string[]} */ #palette = [];
-  #source = document.createElement("canvas");
   #isDemo = false;
   #described = -Infinity;
   /** @type {Highlight} */ #highlight = {};
@@ -95,22 +95,8 @@ export class PreviewCanvases {
     this.#views = views;
     this.#isDemo = isDemo;
     this.#palette = palette;
-    if (views) this.#upload(views);
     this.#draw();
     this.#describe();
-  }
-
-  /** Copies the pixels to one tall canvas of `4 * count` squares, from which the views are drawn scaled.
-   * @param {protocol.PreviewViews} views
-   */
-  #upload({ size, count, pixels }) {
-    const height = 4 * count * size;
-    if (this.#source.width !== size || this.#source.height !== height) {
-      this.#source.width = size;
-      this.#source.height = height;
-    }
-    const shown = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, size * height * 4);
-    this.#source.getContext("2d")?.putImageData(new ImageData(shown, size, height), 0, 0);
   }
 
   #draw() {
@@ -139,7 +125,7 @@ export class PreviewCanvases {
         context.clip();
         if (views && index < views.count) {
           const { size, count } = views;
-          context.drawImage(this.#source, 0, (row.channel * count + index) * size, size, size, x, y, side, side);
+          drawSquare(context, views.pixels, size, row.channel * count + index, x, y, side);
           if (row.skeleton) this.#drawSkeleton(context, views, index, x, y, side);
         }
         context.restore();
@@ -193,7 +179,7 @@ export class PreviewCanvases {
     const context = canvas.getContext("2d");
     if (!views || !context) return "";
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.#source, 0, 0, views.size, views.size, 0, 0, side, side);
+    drawSquare(context, views.pixels, views.size, 0, 0, 0, side);
     this.#drawSkeleton(context, views, 0, 0, 0, side);
     return canvas.toDataURL("image/webp", 0.8);
   }
