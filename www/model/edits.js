@@ -69,7 +69,12 @@ export function enableEdits(store, flow, tools, announce) {
       pose.replaceChildren(option("", "detected"), ...Array.from({ length: count }, (_, i) => option(`${i}`, `of image ${i + 1}`)), custom);
     }
     if (!edits.keypoints) pose.value = "";
-    else if (!views?.keypoints.includes(edits.keypoints) && pose.value === "") pose.value = "moved";
+    else {
+      const image = views?.keypoints.indexOf(edits.keypoints) ?? -1;
+      // Newer views bring other arrays; the choice stays.
+      if (image >= 0) pose.value = `${image}`;
+      else if (pose.value === "") pose.value = "moved";
+    }
   });
 
   const edgeButtons = /** @type {HTMLButtonElement[]} */ (Array.from(tools.querySelectorAll("button[data-edge-state]")));
