@@ -43,23 +43,33 @@ fn walk(i: usize) -> Animal {
     }
 }
 
-/// Draws puppets, with a thin tail behind, on a textured floor that the camera sees from `shift`.
+/// Draws puppets, with a thin tail behind and a soft shadow, on a textured floor that the camera sees from `shift`.
 fn drawn(animals: &[Animal], shift: u32) -> RgbImage {
+    // True on the body, false on the tail.
+    let part = |animal: &Animal, x: f64, y: f64| {
+        let (sin, cos) = animal.heading.sin_cos();
+        let (x, y) = (x - animal.x, y - animal.y);
+        let (along, across) = (x * cos + y * sin, y * cos - x * sin);
+        let body = (along / (LENGTH / 2.0)).powi(2) + (across / (LENGTH / 5.0)).powi(2) < 1.0;
+        let tail = (-1.1 * LENGTH..-0.4 * LENGTH).contains(&along) && across.abs() < 1.2;
+        body.then_some(true).or(tail.then_some(false))
+    };
     RgbImage::from_fn(SIZE[0], SIZE[1], |px, py| {
-        let cell = ((px + shift) / 6).wrapping_mul(73_856_093) ^ (py / 6).wrapping_mul(19_349_663);
-        let texture = cell.wrapping_mul(2_654_435_761) >> 24;
-        let mut colour = [120 + texture / 4, 130 + texture / 4, 110 + texture / 4];
+        let [x, y] = [px, py].map(|v| f64::from(v) + 0.5);
+        let (u, v) = (px + shift, py);
+        let cell = (u / 6).wrapping_mul(73_856_093) ^ (v / 6).wrapping_mul(19_349_663);
+        let texture = f64::from(cell.wrapping_mul(2_654_435_761) >> 24) / 255.0 * 70.0;
+        let mut colour = [120.0, 130.0, 110.0].map(|v| v + texture);
         for animal in animals {
-            let (sin, cos) = animal.heading.sin_cos();
-            let (x, y) = (
-                f64::from(px) + 0.5 - animal.x,
-                f64::from(py) + 0.5 - animal.y,
-            );
-            let (along, across) = (x * cos + y * sin, y * cos - x * sin);
-            if (along / (LENGTH / 2.0)).powi(2) + (across / (LENGTH / 5.0)).powi(2) < 1.0 {
-                colour = [35, 30, 28];
-            } else if (-1.1 * LENGTH..-0.4 * LENGTH).contains(&along) && across.abs() < 1.2 {
-                colour = [75, 60, 60];
+            if part(animal, x - 5.0, y - 5.0) == Some(true) {
+                colour = colour.map(|v| v * 0.75);
+            }
+        }
+        for animal in animals {
+            match part(animal, x, y) {
+                Some(true) => colour = [35.0, 30.0, 28.0],
+                Some(false) => colour = [75.0, 60.0, 60.0],
+                None => {}
             }
         }
         Rgb(colour.map(|v| v as u8))
