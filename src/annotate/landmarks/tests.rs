@@ -128,7 +128,7 @@ fn fit_regresses_in_the_crops_of_located_images() {
         .map(|_| Crop {
             centre_px: [320.0 * rng.random::<f64>(), 200.0 * rng.random::<f64>()],
             side_px: 60.0,
-            angle: 6.28 * rng.random::<f64>(),
+            angle: std::f64::consts::TAU * rng.random::<f64>(),
         })
         .collect();
     let on_frames = |points: &[[f64; 2]]| {
