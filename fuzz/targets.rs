@@ -171,6 +171,7 @@ fn two_images() -> AnnotationProject {
             width_px: 64,
             height_px: 48,
             exif_orientation: 1,
+            crop: None,
             points: vec![Point::placed([10.0, 20.0]), Point::placed([30.0, 40.0])],
         };
         project.add(&content::hash_bytes(name.as_bytes()), None, image, 0);

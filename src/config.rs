@@ -96,6 +96,10 @@ pub struct Config {
     /// Factor of the learning rate at the first step.
     #[serde(default = "no_boost")]
     pub start_boost: f64,
+    /// The images are crops around an animal that was found before a still camera ([`crate::data::locate`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub locate: bool,
 }
 
 /// The share of a decoder that is as wide as the detector.
@@ -138,6 +142,7 @@ impl Config {
             edge_start: 0.13,
             start_steps: 0,
             start_boost: 1.0,
+            locate: false,
         };
         match preset {
             Preset::Small => small,

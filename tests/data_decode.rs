@@ -6,7 +6,8 @@ use std::path::Path;
 
 use autolink::config::Fit;
 use autolink::data::dataset::{Placement, SquareImage};
-use autolink::data::decode::{decode, full_size, upright};
+use autolink::data::decode::{decode, decode_crop, full_size, upright};
+use autolink::data::locate::Crop;
 use image::{ImageFormat, Rgb, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -114,6 +115,43 @@ fn decode_lays_transparency_on_white() {
             YELLOW,
             &image.placement,
             name,
+        );
+    }
+}
+
+#[test]
+fn decode_crop_maps_back_to_the_upright_image() {
+    let crop = Crop {
+        centre_px: [40.0, 30.0],
+        side_px: 24.0,
+        angle: 0.8,
+    };
+    let file = |orientation| file(&format!("orientation-{orientation}.jpg"));
+    let upright = decode_crop("a.jpg", &file(1), crop, 32).expect("an image");
+    assert_eq!(upright.placement.crop, Some(crop));
+    assert_eq!(upright.placement.as_whole().crop, None);
+    for point in [[0.5, 0.5], [0.1, 0.9]] {
+        let original = upright.placement.to_original(point);
+        let [x, y] = crop.to_frame(point.map(f64::from));
+        let [width, height] = upright.placement.original_px.map(f64::from);
+        assert!((f64::from(original[0]) - x / width).abs() < 1e-6);
+        assert!((f64::from(original[1]) - y / height).abs() < 1e-6);
+        let back = upright.placement.to_view(original);
+        assert!((0..2).all(|axis| (back[axis] - point[axis]).abs() < 1e-5));
+    }
+    for orientation in 2..=8 {
+        let turned = decode_crop("a.jpg", &file(orientation), crop, 32).expect("an image");
+        assert_eq!(turned.placement.original_px, upright.placement.original_px);
+        assert_eq!(turned.placement.exif_orientation, orientation);
+        let apart = turned
+            .pixels
+            .iter()
+            .zip(&upright.pixels)
+            .map(|(a, b)| u32::from(a.abs_diff(*b)))
+            .sum::<u32>();
+        assert!(
+            apart < 3 * turned.pixels.len() as u32,
+            "{orientation}: {apart}"
         );
     }
 }

@@ -195,18 +195,21 @@ fn detect_returns_fractions_of_the_original_image() {
     let whole = Placement {
         original_px: [64, 64],
         exif_orientation: 1,
+        crop: None,
         offset: [0.0; 2],
         scale: [1.0; 2],
     };
     let cropped = Placement {
         original_px: [128, 64],
         exif_orientation: 1,
+        crop: None,
         offset: [0.25, 0.0],
         scale: [0.5, 1.0],
     };
     let padded = Placement {
         original_px: [64, 128],
         exif_orientation: 1,
+        crop: None,
         offset: [-0.5, 0.0],
         scale: [2.0, 1.0],
     };

@@ -23,8 +23,8 @@ use pollster::block_on;
 
 use crate::args::{Annotate, Discover, Images, Written};
 use crate::detect::detect_all;
-use crate::files::{Gathered, read_landmarks};
-use crate::models::{load, open};
+use crate::files::{Gathered, Purpose, read_landmarks};
+use crate::models::{check_located, load, open};
 use crate::output::{Reporter, warn};
 use crate::save::{Outputs, check_folder, is_same, write};
 
@@ -33,13 +33,14 @@ const MOTION: &str = "motion.csv";
 
 pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let against = options.against.as_deref().map(read_landmarks).transpose()?;
-    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
+    let mut gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     let mut outputs = outputs(&options.discover, &gathered);
     if let (Some(path), Some(table)) = (&options.against, &against) {
         outputs = outputs.input(path);
         check_labels(table, &gathered)?;
     }
-    let (detected, names) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;
+    let (detected, names) =
+        detect_annotations(&options.discover, &mut gathered, &outputs, reporter)?;
     let named = match names {
         Some(names) => names.apply(&detected)?,
         None => detected,
@@ -86,10 +87,10 @@ pub fn check_labels(table: &Imported, gathered: &Gathered) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Detects the keypoints of all images, and returns the names that a person gave to them as well.
+/// Detects the keypoints of all images, located as `--locate` says, and returns the names that a person gave to them as well.
 pub fn detect_annotations(
     options: &Discover,
-    gathered: &Gathered,
+    gathered: &mut Gathered,
     outputs: &Outputs,
     reporter: &Reporter,
 ) -> anyhow::Result<(Annotations, Option<Table>)> {
@@ -97,6 +98,10 @@ pub fn detect_annotations(
     check_files(options, gathered, outputs)?;
     let device = open(options.compute.backend)?;
     let loaded = load(&options.model, &device)?;
+    check_located(&loaded, options.locate);
+    if options.locate {
+        gathered.locate(0..gathered.names.len(), Purpose::Detection, reporter)?;
+    }
     let (images, _) = detect_all(gathered, &loaded, &device, reporter)?;
     let Loaded {
         model,
@@ -114,7 +119,11 @@ pub fn detect_annotations(
                 confidence,
             } = image.found;
             let number = numbers[image.name.as_str()];
-            let image = annotate::Image::detected(image.name, &whole, &keypoints, &confidence);
+            let crop = image.placement.crop;
+            let image = annotate::Image {
+                crop,
+                ..annotate::Image::detected(image.name, &whole, &keypoints, &confidence)
+            };
             gathered.with_origin(number, image)
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use autolink::annotate::formats::{Format, FormatInfo};
+use autolink::data::locate::shares;
 use autolink::session::Backend;
 use autolink::{Config, Fit, LossKind, Preset};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -55,7 +56,7 @@ pub struct FrameChoice {
     /// Use every n-th frame of videos.
     #[arg(long, value_name = "N", conflicts_with = "frames", value_parser = positive())]
     pub every: Option<usize>,
-    /// Use at most this many frames of videos, spread over their time; several videos share them by their length.
+    /// Use at most this many frames of videos, spread over their time; several videos give a share each.
     #[arg(long, value_name = "N", value_parser = positive())]
     pub frames: Option<usize>,
 }
@@ -67,16 +68,10 @@ impl FrameChoice {
             let every = self.every.unwrap_or(1);
             return videos.iter().map(|video| video.every(every)).collect();
         };
-        let all: usize = videos.iter().map(|video| video.seconds.len()).sum();
-        let mut before = 0;
-        let share = |video: &&Video| {
-            let upto = before + video.seconds.len();
-            let part = |count: usize| (wanted as f64 * count as f64 / all as f64).round() as usize;
-            let share = part(upto) - part(before);
-            before = upto;
-            video.spread(share.max(1))
-        };
-        videos.iter().map(share).collect()
+        let lengths: Vec<usize> = videos.iter().map(|video| video.seconds.len()).collect();
+        (videos.iter().zip(shares(&lengths, wanted)))
+            .map(|(video, share)| video.spread(share.max(1)))
+            .collect()
     }
 }
 
@@ -107,6 +102,10 @@ pub struct Discover {
     pub images: Option<Images>,
     #[command(flatten)]
     pub frames: FrameChoice,
+    /// Find the animal that moves before a still camera in each video, or in each folder of images of one camera, and detect keypoints in
+    /// crops around it, as the model was trained.
+    #[arg(long)]
+    pub locate: bool,
     /// Smooth keypoints over the time of each video.
     #[arg(long)]
     pub smooth: bool,
@@ -201,6 +200,11 @@ pub struct Train {
     pub images: String,
     #[command(flatten)]
     pub frames: FrameChoice,
+    /// Find the animal that moves before a still camera in each video, or in each folder of images of one camera, and train on crops
+    /// around it, turned with its body if it takes all directions. Frames without it, or with two, are left out. The frames that are
+    /// used differ as much as possible. The other commands then need --locate as well.
+    #[arg(long, conflicts_with = "fit")]
+    pub locate: bool,
     /// The file to save the model to (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
@@ -350,6 +354,7 @@ impl Settings {
             edge_start: self.edge_start.unwrap_or(preset.edge_start),
             start_steps: self.start_steps.unwrap_or(preset.start_steps),
             start_boost: self.start_boost.unwrap_or(preset.start_boost),
+            locate: preset.locate,
         }
     }
 }
@@ -367,6 +372,10 @@ pub struct Detect {
     pub out: PathBuf,
     #[command(flatten)]
     pub frames: FrameChoice,
+    /// Find the animal that moves before a still camera in each video, or in each folder of images of one camera, and detect keypoints in
+    /// crops around it, as the model was trained.
+    #[arg(long)]
+    pub locate: bool,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,
@@ -382,6 +391,11 @@ pub struct Eval {
     /// The folder that the file names in the table are relative to, or a video.
     #[arg(long)]
     pub images: PathBuf,
+    /// Find the animal that moves before a still camera in each video, or in each folder of images of one camera, and detect keypoints in
+    /// crops around it, as the model was trained. The error is then also
+    /// given in px of the images (`error_px`); as a fraction it is one of the crop's side.
+    #[arg(long)]
+    pub locate: bool,
     /// A table of landmarks: `file,<name>_x,<name>_y,...`, as fractions of the image.
     #[arg(long)]
     pub landmarks: PathBuf,

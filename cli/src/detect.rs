@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use autolink::checkpoint::Loaded;
+use autolink::data::locate::Crop;
 use autolink::data::{Dataset, Placement};
 use autolink::session::{self, Keypoints, Rejected};
 use autolink::words::counted;
@@ -14,8 +15,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::Detect;
-use crate::files::Gathered;
-use crate::models::{load, open};
+use crate::files::{Gathered, Purpose};
+use crate::models::{check_located, load, open};
 use crate::output::Reporter;
 use crate::save::{Outputs, write};
 
@@ -27,6 +28,9 @@ const DETECT_CHUNK: usize = 256;
 struct Detected {
     /// By file name.
     images: BTreeMap<String, Keypoints>,
+    /// Crops around the animal in which they were found, by file name, if it was looked for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    crops: BTreeMap<String, Crop>,
     /// Edge weights, `[K][K]`: symmetric, with a zero diagonal.
     edges: Vec<Vec<f32>>,
     /// Files that could not be used.
@@ -85,14 +89,21 @@ pub fn detect_all(
 }
 
 pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
-    let gathered = Gathered::new(&options.paths, options.frames)?;
+    let mut gathered = Gathered::new(&options.paths, options.frames)?;
     Outputs::new(options.force)
         .sources(gathered.sources())
         .input(&options.model)
         .file(&options.out)?;
     let device = open(options.compute.backend)?;
     let loaded = load(&options.model, &device)?;
+    check_located(&loaded, options.locate);
+    if options.locate {
+        gathered.locate(0..gathered.names.len(), Purpose::Detection, reporter)?;
+    }
     let (images, rejected) = detect_all(&gathered, &loaded, &device, reporter)?;
+    let crops = (images.iter())
+        .filter_map(|image| Some((image.name.clone(), image.placement.crop?)))
+        .collect();
     let images: BTreeMap<_, _> = (images.into_iter())
         .map(|image| (image.name, image.found))
         .collect();
@@ -100,6 +111,7 @@ pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
     let detected = Detected {
         edges: block_on(session::edge_weights(&model, &config))?,
         images,
+        crops,
         rejected,
     };
     write(&options.out, &serde_json::to_vec(&detected)?)?;

@@ -1,5 +1,7 @@
 //! Reading files: images, videos, folders and zip files of images, and tables of landmarks.
 
+mod locate;
+
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
@@ -10,15 +12,18 @@ use autolink::Config;
 use autolink::annotate::content::ContentHasher;
 use autolink::annotate::{self, Imported, formats, image_name};
 use autolink::data::inputs::{self, Input, Inputs};
-use autolink::data::{SquareImage, decode};
+use autolink::data::{SquareImage, decode, locate as animal};
 use autolink::io::RangeReader;
 use autolink::session::Rejected;
 use glob::{MatchOptions, glob_with};
+use image::RgbImage;
 
 use crate::args::FrameChoice;
 use crate::output::{Reporter, warn};
 use crate::save::place;
 use crate::video::{Frame, Frames, Video};
+
+pub use locate::Purpose;
 
 /// Images and videos that were named as files, folders, zip files and patterns. Their first bytes say what they are; nothing is
 /// decoded yet.
@@ -34,6 +39,8 @@ pub struct Gathered {
     files: Vec<PathBuf>,
     /// Files that cannot be used.
     pub rejected: Vec<Rejected>,
+    /// Where the animal is on each, if it was looked for; none where it was not found.
+    sights: Option<Vec<Option<animal::Place>>>,
 }
 
 /// A video and its name, which no other image or video has.
@@ -104,6 +111,7 @@ impl Gathered {
             videos,
             files,
             rejected,
+            sights: None,
         })
     }
 
@@ -151,7 +159,8 @@ impl Gathered {
         inputs::read(&file, image.entry.as_ref())
     }
 
-    /// Decodes the images with the numbers `wanted`, one by one, and returns all files that could not be used.
+    /// Decodes the images with the numbers `wanted`, one by one, and returns all files that could not be used. Located images are crops
+    /// around the animal.
     pub fn read(
         &self,
         wanted: impl ExactSizeIterator<Item = usize>,
@@ -163,7 +172,7 @@ impl Gathered {
         let mut rejected = self.rejected.clone();
         // The wanted frames of each video.
         let mut frames = vec![Vec::new(); self.videos.len()];
-        for index in wanted {
+        for index in wanted.filter(|&index| self.is_read(index)) {
             let image = match self.places[index] {
                 Place::Image(image) => image,
                 Place::Frame { video, frame } => {
@@ -171,8 +180,9 @@ impl Gathered {
                     continue;
                 }
             };
-            let decode = |bytes: Vec<u8>| {
-                decode::decode(&self.names[index], &bytes, config.size, config.fit)
+            let decode = |bytes: Vec<u8>| match self.crop(index) {
+                Some(crop) => decode::decode_crop(&self.names[index], &bytes, crop, config.size),
+                None => decode::decode(&self.names[index], &bytes, config.size, config.fit),
             };
             match self.image_bytes(image).and_then(decode) {
                 Ok(image) => take(image)?,
@@ -211,7 +221,12 @@ impl Gathered {
                     } = frame;
                     let at = numbers.partition_point(|other| *other < number);
                     let name = &self.names[indices[at]];
-                    decode::rgb_frame(name, rgb, size_px, config.size, config.fit)
+                    let Some(crop) = self.crop(indices[at]) else {
+                        return decode::rgb_frame(name, rgb, size_px, config.size, config.fit);
+                    };
+                    let frame = RgbImage::from_raw(size_px[0], size_px[1], rgb)
+                        .ok_or("The frame's pixels do not match its size.")?;
+                    Ok(decode::cut(name, &frame, crop, config.size))
                 });
                 match square {
                     Ok(image) => take(image)?,

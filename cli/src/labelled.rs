@@ -13,6 +13,7 @@ use crate::output::warn;
 /// Images with landmarks, which keypoints are scored on.
 pub struct LabelledSet {
     pub images: Dataset,
+    /// Fractions of the image or, where it was located, of the crop around the animal.
     pub landmarks: Vec<Vec<eval::Position>>,
     pub n_fit: usize,
     pub seed: u64,
@@ -50,8 +51,15 @@ impl LabelledSet {
                 pixels: images.pixels(i).to_vec(),
                 placement: images.placement(i).clone(),
             });
-            let [width, height] = images.placement(i).original_px.map(f64::from);
-            let place = |p: &Point| p.is_there().then(|| [p.x_px / width, p.y_px / height]);
+            let placement = images.placement(i);
+            let [width, height] = placement.original_px.map(f64::from);
+            let place = |p: &Point| {
+                let at = || match &placement.crop {
+                    Some(crop) => crop.to_crop([p.x_px, p.y_px]),
+                    None => [p.x_px / width, p.y_px / height],
+                };
+                p.is_there().then(at)
+            };
             labelled.landmarks.push(points.iter().map(place).collect());
         }
         if labelled.landmarks.is_empty() {
@@ -71,7 +79,18 @@ impl LabelledSet {
 
     /// Scores keypoints, one [`Keypoints`] per image.
     pub fn score(&self, found: &[Keypoints]) -> autolink::Result<Score> {
-        eval::score(&places(found), &self.landmarks, self.n_fit, self.seed)
+        eval::score(&self.places(found), &self.landmarks, self.n_fit, self.seed)
+    }
+
+    /// Converts the error of a score to px of the original images; none unless all of them were located.
+    pub fn error_px(&self, score: &Score) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        for (row, distances) in &score.errors {
+            let side_px = self.images.placement(*row).crop?.side_px;
+            sum += side_px * distances.iter().sum::<f64>();
+            count += distances.len();
+        }
+        Some(sum / count.max(1) as f64)
     }
 
     /// Computes the rank correlation of confidence and error over images, from -1 (the least confident images have the largest
@@ -85,7 +104,7 @@ impl LabelledSet {
         let landmarks: Vec<Vec<[f64; 2]>> = (complete.iter())
             .map(|&i| self.landmarks[i].iter().flatten().copied().collect())
             .collect();
-        let places = places(found);
+        let places = self.places(found);
         let places: Vec<Vec<eval::Position>> = (complete.iter())
             .map(|&i| places[i].iter().copied().map(Some).collect())
             .collect();
@@ -107,9 +126,17 @@ impl LabelledSet {
             .unzip();
         Ok(eval::rank_correlation(&confidence, &errors))
     }
-}
 
-fn places(found: &[Keypoints]) -> Vec<Vec<[f64; 2]>> {
-    let places = |found: &Keypoints| found.keypoints.iter().map(|p| p.map(f64::from)).collect();
-    found.iter().map(places).collect()
+    /// Returns keypoints as fractions of the image or of its crop, as landmarks are.
+    fn places(&self, found: &[Keypoints]) -> Vec<Vec<[f64; 2]>> {
+        let places = |(i, found): (usize, &Keypoints)| {
+            let placement = self.images.placement(i);
+            let place = |p: &[f32; 2]| match placement.crop {
+                Some(_) => placement.to_view(*p).map(f64::from),
+                None => p.map(f64::from),
+            };
+            found.keypoints.iter().map(place).collect()
+        };
+        found.iter().enumerate().map(places).collect()
+    }
 }

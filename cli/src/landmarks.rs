@@ -11,10 +11,10 @@ use crate::output::Reporter;
 
 pub fn landmarks(options: &Landmarks, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     let table = read_landmarks(&options.landmarks)?;
-    let gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
+    let mut gathered = Gathered::new(&options.discover.paths, options.discover.frames)?;
     check_labels(&table, &gathered)?;
     let outputs = outputs(&options.discover, &gathered).input(&options.landmarks);
-    let (detected, _) = detect_annotations(&options.discover, &gathered, &outputs, reporter)?;
+    let (detected, _) = detect_annotations(&options.discover, &mut gathered, &outputs, reporter)?;
     let labels = labels_on(&table, &detected);
     let fit = landmarks::Fit::new(&detected, &labels)?;
     for landmark in &fit.landmarks {

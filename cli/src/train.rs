@@ -20,7 +20,7 @@ use indicatif::ProgressBar;
 use pollster::block_on;
 
 use crate::args::{FrameChoice, Kernels, Train};
-use crate::files::{Gathered, read_landmarks};
+use crate::files::{Gathered, Purpose, read_landmarks};
 use crate::labelled::LabelledSet;
 use crate::log;
 use crate::models::{load, open};
@@ -52,7 +52,8 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
         || Config::preset(options.preset),
         |loaded| loaded.config.clone(),
     );
-    let config = options.settings.over(before.clone());
+    let mut config = options.settings.over(before.clone());
+    config.locate |= options.locate;
     config.validate()?;
     if let Some(loaded) = &resumed
         && options
@@ -77,9 +78,21 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
         },
         |steps| steps as usize,
     );
+    let choice = frames(options);
+    // Those that differ are chosen after the animal was found.
+    let listed = match config.locate {
+        true => FrameChoice {
+            frames: None,
+            ..choice
+        },
+        false => choice,
+    };
     let gathered = match options.images.starts_with("synthetic:") {
+        true if config.locate => bail!(
+            "Drawn puppets fill their images, so that there is nothing to find. Leave --locate out."
+        ),
         true => None,
-        false => Some(Gathered::new(&[(&options.images).into()], frames(options))?),
+        false => Some(Gathered::new(&[(&options.images).into()], listed)?),
     };
     let known = ([Some(&options.out), options.run.as_ref()]
         .into_iter()
@@ -88,7 +101,8 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     .collect();
     check_outputs(options, gathered.as_ref(), resumed.as_ref())?;
 
-    let (images, joints, about) = training_images(&options.images, gathered, &config, reporter)?;
+    let (images, joints, about) =
+        training_images(&options.images, gathered, choice.frames, &config, reporter)?;
     let labelled = (landmarks.or(joints.map(Imported::from)))
         .map(|landmarks| LabelledSet::new(&landmarks, &images, options.eval_fit))
         .transpose()?;
@@ -203,10 +217,12 @@ fn give_weights(session: &mut Session) {
     }
 }
 
-/// Loads the training images, with the joints of puppets, and a sentence about them.
+/// Loads the training images, with the joints of puppets, and a sentence about them. Where the animal is located, at most `frames` frames
+/// of videos are chosen that differ.
 fn training_images(
     from: &str,
     gathered: Option<Gathered>,
+    frames: Option<usize>,
     config: &Config,
     reporter: &Reporter,
 ) -> anyhow::Result<(Dataset, Option<Landmarks>, String)> {
@@ -231,13 +247,19 @@ fn training_images(
             format!("{}.", counted(count, "drawn puppet")),
         ));
     }
-    let gathered = gathered.context("no files were gathered")?;
-    let mut images = Dataset::new(config.size);
-    let rejected = gathered.read_all(config, reporter, |image| {
-        Dataset::check_memory(images.read_len() + 1, config.size)?;
-        images.push(image);
-        Ok(())
-    })?;
+    let mut gathered = gathered.context("no files were gathered")?;
+    let (images, rejected) = if config.locate {
+        gathered.locate(0..gathered.names.len(), Purpose::Training, reporter)?;
+        gathered.read_located(frames, config, reporter)?
+    } else {
+        let mut images = Dataset::new(config.size);
+        let rejected = gathered.read_all(config, reporter, |image| {
+            Dataset::check_memory(images.read_len() + 1, config.size)?;
+            images.push(image);
+            Ok(())
+        })?;
+        (images, rejected)
+    };
     reporter.rejected(&rejected);
     let about = format!("{} from {from}.", counted(images.len(), "image"));
     reporter.event(&Event::Loaded {

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::data::dataset::Placement;
+use crate::data::locate::Crop;
 use crate::error::{Error, Result};
 use crate::render::skeleton;
 
@@ -84,6 +85,9 @@ pub struct Image {
     /// The EXIF orientation of its file, 1 to 8, which turns the stored pixels into the image; 1 for upright.
     #[serde(default = "upright", skip_serializing_if = "is_upright")]
     pub exif_orientation: u8,
+    /// The crop around the animal in which its keypoints were detected; none if they were detected in the whole image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
     /// Points, `[K]`.
     pub points: Vec<Point>,
 }
@@ -159,8 +163,8 @@ impl Image {
     /// Makes an image from the detector's output: `view_points`, `[K][x, y]` as fractions of the square view, are mapped back to
     /// pixels of the original, with their `confidence`, `[K]`.
     ///
-    /// `x_px = width_px * (offset_x + scale_x * view_x)`. A point in the view's padding lies outside of the image, so it
-    /// is occluded.
+    /// `x_px = width_px * (offset_x + scale_x * view_x)`, or through the crop that the view shows. A point in the view's padding lies
+    /// outside of the image, so it is occluded.
     ///
     /// See `detected_points_map_back_to_original_pixels` in this file.
     pub fn detected(
@@ -175,10 +179,7 @@ impl Image {
             .iter()
             .zip(confidence)
             .map(|(view, &confidence)| {
-                let fraction = [0, 1].map(|axis| {
-                    f64::from(placement.offset[axis])
-                        + f64::from(placement.scale[axis]) * f64::from(view[axis])
-                });
+                let fraction = placement.to_original_wide(view.map(f64::from));
                 let inside = fraction.iter().all(|f| (0.0..=1.0).contains(f));
                 Point {
                     x_px: fraction[0] * sides_px[0],
@@ -200,6 +201,7 @@ impl Image {
             width_px,
             height_px,
             exif_orientation: placement.exif_orientation,
+            crop: placement.crop,
             points,
         }
     }
@@ -400,6 +402,7 @@ pub(crate) mod tests {
                 width_px: size[0],
                 height_px: size[1],
                 exif_orientation: 1,
+                crop: None,
                 points,
             });
         };
@@ -436,6 +439,7 @@ pub(crate) mod tests {
         let placement = Placement {
             original_px: [200, 100],
             exif_orientation: 1,
+            crop: None,
             offset: [0.0, -0.5],
             scale: [1.0, 2.0],
         };

@@ -345,6 +345,7 @@ mod tests {
                 width_px: 200,
                 height_px: 100,
                 exif_orientation: 1,
+                crop: None,
                 points: vec![
                     Point::placed([100.0 + jitter, 50.0]),
                     Point::placed([100.0 + 30.0 * cos, 50.0 + 30.0 * sin]),

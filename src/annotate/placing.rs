@@ -259,6 +259,7 @@ mod tests {
             width_px: size[0],
             height_px: size[1],
             exif_orientation: 1,
+            crop: None,
             points: points.iter().map(|at| Point::placed(*at)).collect(),
         }
     }

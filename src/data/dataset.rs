@@ -6,12 +6,14 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::data::locate::Crop;
 use crate::error::{Error, Result};
 
 /// Where the square view lies in the original image: maps keypoints back.
 ///
 /// `original_fraction = offset + scale * view_fraction`, x then y. Both fractions run from 0 at the left or upper border to 1 at the
-/// right or lower one. A point in the padding of a view maps outside of `[0, 1]`. See `tests/data_decode.rs`.
+/// right or lower one. A point in the padding of a view maps outside of `[0, 1]`. A view that is a [`Crop`] around the animal maps through
+/// that instead. See `tests/data_decode.rs`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
     /// Width and height of the original after its EXIF orientation, px.
@@ -22,6 +24,8 @@ pub struct Placement {
     pub offset: [f32; 2],
     /// Part of the original that the view spans, `[x, y]`; more than 1 along a padded side.
     pub scale: [f32; 2],
+    /// The turned crop that the view shows; then `offset` and `scale` are those of the whole image.
+    pub crop: Option<Crop>,
 }
 
 impl Placement {
@@ -32,6 +36,15 @@ impl Placement {
             exif_orientation: 1,
             offset: [0.0; 2],
             scale: [1.0; 2],
+            crop: None,
+        }
+    }
+
+    /// Creates the placement of a view that shows a crop of an image of `[width, height]` px. See `tests/data_decode.rs`.
+    pub fn cropped(original_px: [u32; 2], crop: Crop) -> Placement {
+        Placement {
+            crop: Some(crop),
+            ..Placement::whole(original_px)
         }
     }
 
@@ -45,11 +58,31 @@ impl Placement {
 
     /// Maps a point `[x, y]` from fractions of the view to fractions of the original.
     pub fn to_original(&self, view_fraction: [f32; 2]) -> [f32; 2] {
+        if self.crop.is_some() {
+            let wide = self.to_original_wide(view_fraction.map(f64::from));
+            return wide.map(|v| v as f32);
+        }
         [0, 1].map(|axis| self.offset[axis] + self.scale[axis] * view_fraction[axis])
+    }
+
+    /// Maps a point as [`Placement::to_original`] does, in double precision.
+    pub(crate) fn to_original_wide(&self, view_fraction: [f64; 2]) -> [f64; 2] {
+        if let Some(crop) = &self.crop {
+            let frame_px = crop.to_frame(view_fraction);
+            return [0, 1].map(|axis| frame_px[axis] / f64::from(self.original_px[axis]));
+        }
+        [0, 1].map(|axis| {
+            f64::from(self.offset[axis]) + f64::from(self.scale[axis]) * view_fraction[axis]
+        })
     }
 
     /// Maps a point `[x, y]` from fractions of the original to fractions of the view; the inverse of [`Placement::to_original`].
     pub fn to_view(&self, original_fraction: [f32; 2]) -> [f32; 2] {
+        if let Some(crop) = &self.crop {
+            let frame_px = [0, 1]
+                .map(|axis| f64::from(original_fraction[axis]) * f64::from(self.original_px[axis]));
+            return crop.to_crop(frame_px).map(|v| v as f32);
+        }
         [0, 1].map(|axis| (original_fraction[axis] - self.offset[axis]) / self.scale[axis])
     }
 }

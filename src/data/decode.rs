@@ -13,6 +13,7 @@ use image::{
 
 use crate::config::Fit;
 use crate::data::dataset::{Placement, SquareImage};
+use crate::data::locate::Crop;
 use crate::data::{jpeg, sniff};
 use autolink_kernels::rescale::rescale;
 
@@ -76,6 +77,33 @@ pub fn rgb_frame(
         pixels,
         placement,
     })
+}
+
+/// Decodes a file as [`decode`] does, but cuts a crop out of the upright image. See `tests/data_decode.rs`.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_crop(
+    name: &str,
+    bytes: &[u8],
+    crop: Crop,
+    size_px: usize,
+) -> Result<SquareImage, String> {
+    let (image, orientation) = read(name, bytes)?;
+    let mut turned = DynamicImage::ImageRgb8(image);
+    turned.apply_orientation(orientation);
+    let mut square = cut(name, &turned.into_rgb8(), crop, size_px);
+    square.placement.exif_orientation = orientation.to_exif();
+    Ok(square)
+}
+
+/// Cuts a crop out of an upright image or a video frame. See `tests/data_decode.rs`.
+pub fn cut(name: &str, image: &RgbImage, crop: Crop, size_px: usize) -> SquareImage {
+    SquareImage {
+        name: name.into(),
+        pixels: crop.cut(image, size_px),
+        placement: Placement::cropped([image.width(), image.height()], crop),
+    }
 }
 
 /// Encodes a video frame, RGB `[H, W, 3]`, as PNG. See `cli/tests/videos.rs`.
@@ -366,6 +394,7 @@ fn square(
     let placement = Placement {
         original_px,
         exif_orientation: orientation.to_exif(),
+        crop: None,
         offset: [x.0, y.0],
         scale: [x.1, y.1],
     };

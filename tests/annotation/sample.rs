@@ -60,6 +60,7 @@ fn sample() -> Annotations {
             frame: None,
             seconds: None,
             exif_orientation: 1,
+            crop: None,
             width_px,
             height_px,
             points,

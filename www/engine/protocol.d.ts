@@ -86,7 +86,11 @@ start_steps: number,
 /**
  * Factor of the learning rate at the first step.
  */
-start_boost: number, };
+start_boost: number, 
+/**
+ * The images are crops around an animal that was found before a still camera ([`crate::data::locate`]).
+ */
+locate?: boolean, };
 export type Setting = { 
 /**
  * Name of the field in [`Config`].

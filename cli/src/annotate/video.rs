@@ -214,6 +214,7 @@ mod tests {
             width_px: 10,
             height_px: 10,
             exif_orientation: 1,
+            crop: None,
             points: vec![Point::placed([x_px, 0.0])],
         };
         let mut trails = Trails::new(1);

@@ -24,11 +24,17 @@ pub(super) const EDGES: FormatSpec = FormatSpec {
 };
 
 /// Writes `keypoints.csv`: `file,frame,width,height,keypoint,x,y,confidence,visibility,corrected`, px. `frame` is blank for
-/// still images, `x` and `y` are blank where the point is absent.
+/// still images, `x` and `y` are blank where the point is absent. Where keypoints were detected in crops around an animal, the columns
+/// `crop_x,crop_y,crop_side,crop_degrees` follow: the crop's centre and side, px, and its angle, clockwise.
 ///
 /// See `tables_hold_points_and_edges` in this file.
 pub fn points(annotations: &Annotations) -> File {
-    let mut text = csv_line([
+    let has_crops = annotations.images.iter().any(|image| image.crop.is_some());
+    let of_crops: &[&str] = match has_crops {
+        true => &["crop_x", "crop_y", "crop_side", "crop_degrees"],
+        false => &[],
+    };
+    let columns = [
         "file",
         "frame",
         "width",
@@ -39,8 +45,19 @@ pub fn points(annotations: &Annotations) -> File {
         "confidence",
         "visibility",
         "corrected",
-    ]);
+    ];
+    let mut text = csv_line(columns.iter().chain(of_crops));
     for image in &annotations.images {
+        let crop = match (&image.crop, has_crops) {
+            (Some(crop), _) => vec![
+                px(crop.centre_px[0]),
+                px(crop.centre_px[1]),
+                px(crop.side_px),
+                number(crop.angle.to_degrees(), 4),
+            ],
+            (None, true) => vec![String::new(); of_crops.len()],
+            (None, false) => Vec::new(),
+        };
         for (keypoint, point) in annotations.keypoints.iter().zip(&image.points) {
             let place = |v: f64| {
                 if point.is_there() {
@@ -49,7 +66,7 @@ pub fn points(annotations: &Annotations) -> File {
                     String::new()
                 }
             };
-            text += &csv_line([
+            let cells = [
                 image.file_name.clone(),
                 image.frame.map(|f| f.to_string()).unwrap_or_default(),
                 image.width_px.to_string(),
@@ -65,7 +82,8 @@ pub fn points(annotations: &Annotations) -> File {
                 }
                 .into(),
                 u8::from(point.corrected).to_string(),
-            ]);
+            ];
+            text += &csv_line(cells.iter().chain(&crop));
         }
     }
     File::text("keypoints.csv", text)
@@ -143,5 +161,14 @@ mod tests {
         assert!(text.contains("\na.jpg,,640,480,kp0,10.5,20,0.5,visible,0\n"));
         assert!(text.contains("\na.jpg,,640,480,kp3,33.3333,479.999,1,visible,1\n"));
         assert!(text.contains(",101,77,kp1,,,0,absent,0\n"));
+        sample.images[0].crop = Some(crate::data::locate::Crop {
+            centre_px: [100.25, 50.0],
+            side_px: 80.0,
+            angle: std::f64::consts::FRAC_PI_2,
+        });
+        let text = String::from_utf8(points(&sample).bytes).expect("text");
+        assert!(text.starts_with("file,frame,width,height,keypoint,x,y,confidence,visibility,corrected,crop_x,crop_y,crop_side,crop_degrees\n"));
+        assert!(text.contains(",kp0,10.5,20,0.5,visible,0,100.25,50,80,90\n"));
+        assert!(text.contains(",101,77,kp1,,,0,absent,0,,,,\n"));
     }
 }

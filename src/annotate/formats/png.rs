@@ -112,6 +112,7 @@ mod tests {
             frame: Some(3),
             seconds: Some(0.1),
             exif_orientation: 1,
+            crop: None,
             width_px: 200,
             height_px: 100,
             points: vec![Point {
@@ -154,6 +155,7 @@ mod tests {
             frame: None,
             seconds: None,
             exif_orientation: 1,
+            crop: None,
             width_px: 200,
             height_px: 100,
             points: vec![found([20.5, 30.5]), found([180.5, 30.5])],

@@ -3,7 +3,8 @@
 //!
 //! An object moves through the image and its landmarks move with it, so the regression works in the object's own frame: with `c`
 //! the mean of an image's K keypoints, `X = [n, 2K + 2]` holds the keypoints relative to `c`, and `0.3 c`; `Y = [n, 2]` is a
-//! landmark relative to `c`; all as fractions of the original image. Then
+//! landmark relative to `c`; all as fractions of the original image or, where keypoints were detected in a crop around the animal, of
+//! that crop, which turns with the body. Then
 //! `min_{W, b} |X W + b - Y|^2 + lambda |W|^2`: where the labelled images do not determine more, the landmark keeps its place on the
 //! object. (`0.3 c` allows for what depends on the position in the image; the factor gives it a stronger penalty.) The bias `b` is
 //! not penalised, which is the same as centring `X` and `Y` on the labelled images. The papers' measure in
@@ -66,14 +67,30 @@ fn sides_px(image: &Image) -> Result<[f64; 2]> {
     Ok([f64::from(image.width_px), f64::from(image.height_px)])
 }
 
-/// Returns an image's keypoints, `[2K]`, as fractions of the image, occluded and absent ones too.
-fn features(image: &Image) -> Result<Vec<f64>> {
+/// Returns a place on an image, px, as fractions of the image or, where it has one, of its crop.
+fn to_fractions(image: &Image, at_px: [f64; 2]) -> Result<[f64; 2]> {
+    if let Some(crop) = &image.crop {
+        return Ok(crop.to_crop(at_px));
+    }
     let side_px = sides_px(image)?;
-    let fractions = image
-        .points
-        .iter()
-        .flat_map(|p| [p.x_px / side_px[0], p.y_px / side_px[1]]);
-    let features: Vec<f64> = fractions.collect();
+    Ok([0, 1].map(|axis| at_px[axis] / side_px[axis]))
+}
+
+/// Returns a place that is given as fractions of an image or of its crop in px; the inverse of [`to_fractions`].
+fn to_px(image: &Image, fractions: [f64; 2]) -> Result<[f64; 2]> {
+    if let Some(crop) = &image.crop {
+        return Ok(crop.to_frame(fractions));
+    }
+    let side_px = sides_px(image)?;
+    Ok([0, 1].map(|axis| fractions[axis] * side_px[axis]))
+}
+
+/// Returns an image's keypoints, `[2K]`, as fractions of the image or its crop, occluded and absent ones too.
+fn features(image: &Image) -> Result<Vec<f64>> {
+    let mut features = Vec::with_capacity(2 * image.points.len());
+    for point in &image.points {
+        features.extend(to_fractions(image, [point.x_px, point.y_px])?);
+    }
     if features.is_empty() || features.iter().any(|v| !v.is_finite()) {
         return Err(Error::Landmarks(format!(
             "A keypoint on {} is missing or not a number. Detect again.",

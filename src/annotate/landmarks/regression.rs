@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{
-    baseline_errors, column_means, features, match_images, mean, sides_px, to_object_frame,
+    baseline_errors, column_means, features, match_images, mean, sides_px, to_object_frame, to_px,
     unequal_counts,
 };
 use crate::annotate::{Annotations, Image, Point, Visibility};
@@ -45,8 +45,11 @@ pub struct LandmarkError {
     pub name: String,
     /// Number of images on which it is placed.
     pub placed_on: usize,
-    /// Mean leave-one-out distance, in fractions of the image; none below [`MIN_IMAGES`] images.
+    /// Mean leave-one-out distance, in fractions of the image or of its crop; none below [`MIN_IMAGES`] images.
     pub error_fraction: Option<f64>,
+    /// The same distance in px of the original images, where all keypoints were detected in crops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_px: Option<f64>,
     /// The same error if the mean landmark were always predicted. A landmark whose error is not below this cannot be told from the
     /// keypoints.
     pub baseline_fraction: Option<f64>,
@@ -111,11 +114,19 @@ impl Fit {
                 continue;
             };
             labelled.push(known);
-            let side_px = sides_px(image).or_else(|_| sides_px(&discovered.images[known]))?;
+            let here = &discovered.images[known];
+            // Labels may have been made on a smaller copy.
+            let here_px = sides_px(here).or_else(|_| sides_px(image))?;
+            let side_px = sides_px(image).unwrap_or(here_px);
             for (landmark, point) in image.points.iter().enumerate() {
                 if point.is_there() {
+                    let place = [point.x_px, point.y_px];
+                    let fractions = match &here.crop {
+                        Some(crop) => crop.to_crop(scaled(place, side_px, here_px)),
+                        None => scaled(place, side_px, [1.0; 2]),
+                    };
                     on[landmark].push(known);
-                    at[landmark].push([point.x_px / side_px[0], point.y_px / side_px[1]]);
+                    at[landmark].push(fractions);
                 }
             }
         }
@@ -198,7 +209,16 @@ impl Fit {
                 .collect();
             worst.sort_by(|a, b| b.error_fraction.total_cmp(&a.error_fraction));
             worst.truncate(MAX_WORST);
+            let sides_px = on[landmark]
+                .iter()
+                .map(|&i| Some(discovered.images[i].crop?.side_px));
+            let sides_px: Option<Vec<f64>> = sides_px.collect();
+            let errors_px = sides_px.map(|sides_px| -> Vec<f64> {
+                let errors = errors.iter().zip(&sides_px);
+                errors.map(|(error, side_px)| error * side_px).collect()
+            });
             landmarks.push(LandmarkError {
+                error_px: errors_px.and_then(|errors| mean(&errors)),
                 name: keypoint.name.clone(),
                 placed_on: on[landmark].len(),
                 error_fraction: mean(&errors),
@@ -222,8 +242,8 @@ impl Fit {
         mean(&errors.collect::<Vec<_>>()).unwrap_or(f64::NAN)
     }
 
-    /// Predicts the landmarks on an image with discovered keypoints, `[L][x, y]` as fractions of the image; none where a landmark is
-    /// placed on too few images.
+    /// Predicts the landmarks on an image with discovered keypoints, `[L][x, y]` as fractions of the image or, where it has one, of its
+    /// crop; none where a landmark is placed on too few images.
     ///
     /// # Errors
     /// [`Error::Landmarks`] if the image's size is not known.
@@ -254,19 +274,22 @@ impl Fit {
             .enumerate()
             .map(|(i, image)| {
                 let side_px = sides_px(image)?;
-                let mut points: Vec<Point> = self
-                    .predict(image)?
-                    .into_iter()
-                    .map(|at| at.map_or(Point::ABSENT, |at| to_point(at, side_px, image)))
-                    .collect();
+                let mut points = Vec::with_capacity(self.maps.len());
+                for at in self.predict(image)? {
+                    points.push(match at {
+                        Some(at) => to_point(to_px(image, at)?, side_px, image),
+                        None => Point::ABSENT,
+                    });
+                }
                 if let Some(hand) = by_image.get(&i) {
                     // Labels may have been made on a smaller copy.
                     let hand_px = sides_px(hand).unwrap_or(side_px);
                     for (point, placed) in points.iter_mut().zip(&hand.points) {
                         if placed.is_labelled() {
+                            let [x_px, y_px] = scaled([placed.x_px, placed.y_px], hand_px, side_px);
                             *point = Point {
-                                x_px: placed.x_px * side_px[0] / hand_px[0],
-                                y_px: placed.y_px * side_px[1] / hand_px[1],
+                                x_px,
+                                y_px,
                                 ..*placed
                             };
                         }
@@ -289,11 +312,16 @@ impl Fit {
     }
 }
 
-fn to_point(at: [f64; 2], side_px: [f64; 2], image: &Image) -> Point {
-    let inside = at.iter().all(|v| (0.0..=1.0).contains(v));
+/// Scales a place on an image of one size to a copy of another.
+fn scaled(place: [f64; 2], from: [f64; 2], to: [f64; 2]) -> [f64; 2] {
+    [0, 1].map(|axis| place[axis] * to[axis] / from[axis])
+}
+
+fn to_point(at_px: [f64; 2], side_px: [f64; 2], image: &Image) -> Point {
+    let inside = (0..2).all(|axis| (0.0..=side_px[axis]).contains(&at_px[axis]));
     Point {
-        x_px: at[0] * side_px[0],
-        y_px: at[1] * side_px[1],
+        x_px: at_px[0],
+        y_px: at_px[1],
         confidence: image.confidence(),
         visibility: if inside {
             Visibility::Visible
@@ -303,6 +331,7 @@ fn to_point(at: [f64; 2], side_px: [f64; 2], image: &Image) -> Point {
         corrected: false,
     }
 }
+
 /// The singular value decomposition of some images' keypoints, from which every ridge regression follows.
 pub(super) struct Ridge {
     images: usize,

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::regression::{MAX_WORST, Ridge};
 use super::*;
 use crate::annotate::{Keypoint, Point, edit::Table};
+use crate::data::locate::Crop;
 use crate::eval::{LeastSquares, dot};
 
 const SIDE: [u32; 2] = [320, 200];
@@ -26,6 +27,7 @@ fn annotations(points: &[Vec<[f64; 2]>]) -> Annotations {
                 frame: None,
                 seconds: None,
                 exif_orientation: 1,
+                crop: None,
                 width_px: SIDE[0],
                 height_px: SIDE[1],
                 points: row
@@ -112,6 +114,65 @@ fn fit_recovers_linear_maps() {
     let first = &fit.landmarks[0];
     assert!(first.baseline_fraction > Some(0.05));
     assert_eq!((first.placed_on, first.worst.len()), (40, MAX_WORST));
+}
+
+#[test]
+fn fit_regresses_in_the_crops_of_located_images() {
+    // Things that do not bend, but lie anywhere and in any direction: only in their crops are landmarks linear in the keypoints.
+    let (keypoints, landmarks) = (
+        [[0.3, 0.4], [0.7, 0.5], [0.5, 0.8]],
+        [[0.5, 0.1], [0.2, 0.9]],
+    );
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let crops: Vec<Crop> = (0..40)
+        .map(|_| Crop {
+            centre_px: [320.0 * rng.random::<f64>(), 200.0 * rng.random::<f64>()],
+            side_px: 60.0,
+            angle: std::f64::consts::TAU * rng.random::<f64>(),
+        })
+        .collect();
+    let on_frames = |points: &[[f64; 2]]| {
+        let rows: PointRows = (crops.iter())
+            .map(|crop| {
+                let at = |p: &[f64; 2]| crop.to_frame(*p);
+                let fraction = |[x, y]: [f64; 2]| [x / f64::from(SIDE[0]), y / f64::from(SIDE[1])];
+                points.iter().map(at).map(fraction).collect()
+            })
+            .collect();
+        let mut annotations = annotations(&rows);
+        for (image, crop) in annotations.images.iter_mut().zip(&crops) {
+            image.crop = Some(*crop);
+        }
+        annotations
+    };
+    let (discovered, truth) = (on_frames(&keypoints), on_frames(&landmarks));
+    let mut placed = subset(&truth, 5);
+    // Labels have no crops of their own, and may have been made on a copy of another size.
+    for image in &mut placed.images {
+        image.crop = None;
+        (image.width_px, image.height_px) = (2 * SIDE[0], 2 * SIDE[1]);
+        for point in &mut image.points {
+            (point.x_px, point.y_px) = (2.0 * point.x_px, 2.0 * point.y_px);
+        }
+    }
+    let fit = Fit::new(&discovered, &placed).expect("a fit");
+    assert!(
+        fit.landmarks[0].error_px < Some(1e-6),
+        "{:?}",
+        fit.landmarks[0]
+    );
+    let annotated = fit.annotate(&discovered, &placed).expect("annotates");
+    for (image, truth) in annotated.images.iter().zip(&truth.images) {
+        for (point, truth) in image.points.iter().zip(&truth.points) {
+            let off = (point.x_px - truth.x_px).hypot(point.y_px - truth.y_px);
+            assert!(off < 1e-6, "{}: {off}", image.file_name);
+        }
+    }
+    let mut whole = discovered.clone();
+    whole.images.iter_mut().for_each(|image| image.crop = None);
+    let fit = Fit::new(&whole, &placed).expect("a fit");
+    assert_eq!(fit.landmarks[0].error_px, None);
+    assert!(fit.landmarks[0].error_fraction > Some(0.01));
 }
 
 #[test]

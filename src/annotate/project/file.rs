@@ -162,6 +162,7 @@ impl AnnotationProject {
                     width_px: image.width_px,
                     height_px: image.height_px,
                     exif_orientation: image.exif_orientation.unwrap_or(1),
+                    crop: None,
                     points: Vec::new(),
                 },
                 video: image.video.map(|video| video.content),

@@ -28,6 +28,7 @@ fn project() -> AnnotationProject {
             frame: None,
             seconds: None,
             exif_orientation: 1,
+            crop: None,
             width_px: 200,
             height_px: 120,
             points: vec![at(-40.0), at(0.0), at(40.0), at(0.5)],

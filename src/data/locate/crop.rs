@@ -1,15 +1,17 @@
 //! A square of the frame, turned by an angle, and its maps from and to the frame.
 
 use image::RgbImage;
+use serde::{Deserialize, Serialize};
 
 /// A square part of a frame that may be turned and may reach beyond the frame's edge.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crop {
     /// Centre, `[x, y]`, px of the frame; the frame's upper left corner is at 0.
     pub centre_px: [f64; 2],
     /// Side, px of the frame.
     pub side_px: f64,
     /// Angle from the frame's upward direction to the crop's, radians clockwise.
+    #[serde(rename = "angle_radians")]
     pub angle: f64,
 }
 

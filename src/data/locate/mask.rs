@@ -30,41 +30,36 @@ pub(super) fn otsu(histogram: &[u64]) -> usize {
 pub(super) fn opened(mask: &[bool], width: usize, steps: usize) -> Vec<bool> {
     let mut opened = mask.to_vec();
     for erode in [true, false] {
-        for _ in 0..steps {
-            opened = pass(&pass(&opened, width, true, erode), width, false, erode);
+        for along_rows in [true, false] {
+            pass(&mut opened, width, steps, along_rows, erode);
         }
     }
     opened
 }
 
-/// Takes the least (`erode`) or the largest of three neighbours along rows or columns.
-fn pass(mask: &[bool], width: usize, along_rows: bool, erode: bool) -> Vec<bool> {
+/// Takes the least (`erode`) or the largest of `2 steps + 1` neighbours along rows or columns, from running counts.
+fn pass(mask: &mut [bool], width: usize, steps: usize, along_rows: bool, erode: bool) {
     let height = mask.len() / width.max(1);
-    let mut result = Vec::with_capacity(mask.len());
-    for y in 0..height {
-        for x in 0..width {
-            let neighbours = if along_rows {
-                [
-                    (x.saturating_sub(1), y),
-                    (x, y),
-                    ((x + 1).min(width - 1), y),
-                ]
-            } else {
-                [
-                    (x, y.saturating_sub(1)),
-                    (x, y),
-                    (x, (y + 1).min(height - 1)),
-                ]
+    let (lines, length, line_step, step) = match along_rows {
+        true => (height, width, width, 1),
+        false => (width, height, 1, width),
+    };
+    // Number of set pixels before each of a line.
+    let mut before = vec![0; length + 1];
+    for line in 0..lines {
+        let start = line * line_step;
+        for i in 0..length {
+            before[i + 1] = before[i] + usize::from(mask[start + i * step]);
+        }
+        for i in 0..length {
+            let (from, to) = (i.saturating_sub(steps), (i + steps + 1).min(length));
+            let set = before[to] - before[from];
+            mask[start + i * step] = match erode {
+                true => set == to - from,
+                false => set > 0,
             };
-            let mut values = neighbours.iter().map(|&(x, y)| mask[y * width + x]);
-            result.push(if erode {
-                values.all(|v| v)
-            } else {
-                values.any(|v| v)
-            });
         }
     }
-    result
 }
 
 /// Returns the connected components of a mask (8 neighbours), each as the indices of its pixels, the largest first.

@@ -73,6 +73,7 @@ impl LabelCollector {
                 width_px,
                 height_px,
                 exif_orientation: 1,
+                crop: None,
                 points: Vec::new(),
             });
         }

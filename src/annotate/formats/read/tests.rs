@@ -99,6 +99,7 @@ prop_compose! {
                 width_px: size[0],
                 height_px: size[1],
                 exif_orientation: 1,
+                crop: None,
                 points: points[..count].to_vec(),
             });
         }

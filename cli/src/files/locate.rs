@@ -1,0 +1,431 @@
+//! `--locate`: finds the animal before the still camera of each video and of each folder of images, so that the model sees crops around
+//! it. [`autolink::data::locate`] does the finding; here are the passes over frames, and the sentences about them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use anyhow::{anyhow, bail};
+use autolink::Config;
+use autolink::data::locate::{
+    Crop, Order, Place as Sight, Sampler, Seen, Sighting, Track, TrackOptions, choose_frames,
+    shares,
+};
+use autolink::data::{Dataset, SquareImage, decode};
+use autolink::session::Rejected;
+use autolink::words::counted;
+use image::RgbImage;
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use super::{Gathered, Place};
+use crate::output::{Reporter, warn};
+
+/// Number of frames that the background is learned from.
+const BACKGROUND_FRAMES: usize = 64;
+/// Frames that are compared for each one that is chosen.
+const CANDIDATES: usize = 8;
+/// Side of the thumbnails that frames are chosen by, px.
+const THUMBNAIL_PX: usize = 16;
+
+/// Images of one still camera.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// The video with this number.
+    Video(usize),
+    /// The images of a folder: its path on the disk, and in a zip file.
+    Folder(PathBuf, String),
+}
+
+/// What the crops are for, which a sentence tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Frames that may teach the wrong thing are left out.
+    Training,
+    /// All frames count.
+    Detection,
+}
+
+/// The frames of a source in which not exactly one thing is found, or not its head.
+struct Summary {
+    frames: usize,
+    nothing: usize,
+    several: usize,
+    uncertain: usize,
+    side_px: f64,
+    is_turned: bool,
+}
+
+impl Summary {
+    fn new(track: &Track) -> Self {
+        let count = |is: &dyn Fn(&Sight) -> bool| track.places.iter().filter(|p| is(p)).count();
+        Self {
+            frames: track.places.len(),
+            nothing: count(&|place| place.seen == Seen::Nothing),
+            several: count(&|place| place.seen == Seen::Several),
+            uncertain: count(&|place| place.seen == Seen::One && !place.is_head_certain),
+            side_px: track.side_px,
+            is_turned: track.is_turned,
+        }
+    }
+
+    /// Tells what was found: "Found the animal in walk.mp4: ...".
+    fn sentence(&self, name: &str, noun: &str, purpose: Purpose) -> String {
+        let turned = match self.is_turned {
+            true => ", turned so that the head is up",
+            false => ", not turned",
+        };
+        let mut sentence = format!(
+            "Found the animal in {name}: the model sees crops of {:.0} px around it{turned}.",
+            self.side_px
+        );
+        let parts = [
+            (self.nothing, "nothing that moves"),
+            (self.several, "two things or more that move"),
+            (self.uncertain, "an animal whose head may be at either end"),
+        ];
+        let parts: Vec<String> = (parts.iter())
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| match count {
+                1 => format!("1 shows {what}"),
+                _ => format!("{count} show {what}"),
+            })
+            .collect();
+        let all = counted(self.frames, noun);
+        sentence += &match (parts.is_empty(), purpose) {
+            (true, Purpose::Training) => format!(" All {all} can be used."),
+            (true, Purpose::Detection) => String::new(),
+            (false, Purpose::Training) => {
+                let left_out = self.nothing + self.several + self.uncertain;
+                format!(" {left_out} of {all} left out: {}.", parts.join("; "))
+            }
+            (false, Purpose::Detection) => {
+                format!(" Check these keypoints: of {all}, {}.", parts.join("; "))
+            }
+        };
+        sentence
+    }
+}
+
+impl Gathered {
+    /// Finds the animal in all frames of the videos, and all images of the folders, that the images `wanted` are from. From then on these
+    /// are read as crops, and those without a crop are not read. A source in which the animal cannot be found is rejected.
+    ///
+    /// # Errors
+    /// The animal can be found in no source.
+    pub fn locate(
+        &mut self,
+        wanted: impl Iterator<Item = usize>,
+        purpose: Purpose,
+        reporter: &Reporter,
+    ) -> anyhow::Result<()> {
+        let wanted: HashSet<usize> = wanted.collect();
+        let mut sources: BTreeMap<Source, Vec<usize>> = BTreeMap::new();
+        for index in 0..self.names.len() {
+            sources.entry(self.source(index)).or_default().push(index);
+        }
+        sources.retain(|_, indices| indices.iter().any(|index| wanted.contains(index)));
+        let mut found = vec![None; self.names.len()];
+        let mut reasons = Vec::new();
+        for (source, indices) in &sources {
+            let name = self.source_name(source);
+            match self.locate_source(source, indices, &name, reporter) {
+                Ok((track, sights)) => {
+                    let noun = match source {
+                        Source::Video(_) => "frame",
+                        Source::Folder(..) => "image",
+                    };
+                    let summary = Summary::new(&track);
+                    report(&summary, &name, noun, purpose, reporter);
+                    for (index, sight) in sights {
+                        found[index] = Some(sight);
+                    }
+                }
+                Err(error) => reasons.push(Rejected {
+                    name,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        if reasons.len() == sources.len()
+            && let Some(Rejected { name, reason }) = reasons.first()
+        {
+            bail!("The animal was not found in {name}. {reason}");
+        }
+        self.rejected.extend(reasons);
+        self.sights = Some(found);
+        Ok(())
+    }
+
+    /// Returns the camera that an image is from.
+    fn source(&self, index: usize) -> Source {
+        match self.places[index] {
+            Place::Frame { video, .. } => Source::Video(video),
+            Place::Image(image) => {
+                let image = &self.images[image];
+                let on_disk = self.files[image.file].parent();
+                let path = image.path();
+                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                Source::Folder(on_disk.unwrap_or(&PathBuf::new()).into(), folder.into())
+            }
+        }
+    }
+
+    fn source_name(&self, source: &Source) -> String {
+        match source {
+            Source::Video(video) => self.videos[*video].name.clone(),
+            Source::Folder(_, folder) if !folder.is_empty() => folder.clone(),
+            Source::Folder(..) => "these images".into(),
+        }
+    }
+
+    /// Finds the animal in the frames of a source, of which the images `indices` are. Returns the track, and where the animal is on each
+    /// of these.
+    fn locate_source(
+        &self,
+        source: &Source,
+        indices: &[usize],
+        name: &str,
+        reporter: &Reporter,
+    ) -> anyhow::Result<(Track, Vec<(usize, Sight)>)> {
+        // By the numbers of the source's frames.
+        let number = |(nth, &index): (usize, &usize)| match self.places[index] {
+            Place::Frame { frame, .. } => (frame, index),
+            Place::Image(_) => (nth, index),
+        };
+        let members: HashMap<usize, usize> = indices.iter().enumerate().map(number).collect();
+        let (all, order, background): (Vec<usize>, _, _) = match source {
+            Source::Video(video) => {
+                let video = &self.videos[*video].video;
+                let all = video.every(1);
+                (all, Order::Video, video.spread(BACKGROUND_FRAMES))
+            }
+            Source::Folder(..) => {
+                let count = members.len();
+                let few = count.min(BACKGROUND_FRAMES);
+                let spread = (0..few).map(|i| i * count / few).collect();
+                ((0..count).collect(), Order::Separate, spread)
+            }
+        };
+        let mut sampler = Sampler::new();
+        let bar = reporter.bar(
+            background.len(),
+            "{bar:32} {pos}/{len} frames for the background, {eta} left",
+        );
+        self.each_frame(source, &members, &background, &bar, |_, frame| {
+            Ok(sampler.push(frame)?)
+        })?;
+        let scene = sampler.scene()?;
+        let (mut numbers, mut sightings) = (Vec::new(), Vec::<Sighting>::new());
+        let template = format!(
+            "{{bar:32}} {{pos}}/{{len}} frames of {name} searched, {{per_sec}}, {{eta}} left"
+        );
+        let bar = reporter.bar(all.len(), &template);
+        self.each_frame(source, &members, &all, &bar, |number, frame| {
+            numbers.push(number);
+            sightings.push(scene.look(frame)?);
+            Ok(())
+        })?;
+        let track = Track::new(&scene, &sightings, TrackOptions::new(order))?;
+        let sights = (numbers.iter().zip(&track.places))
+            .filter_map(|(number, place)| Some((*members.get(number)?, place.clone())))
+            .collect();
+        Ok((track, sights))
+    }
+
+    /// Decodes the frames of a source with these numbers, which ascend. Those that cannot be decoded are skipped: reading them later
+    /// tells why.
+    fn each_frame(
+        &self,
+        source: &Source,
+        members: &HashMap<usize, usize>,
+        numbers: &[usize],
+        bar: &ProgressBar,
+        mut take: impl FnMut(usize, &RgbImage) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let image =
+            |rgb: Vec<u8>, [width, height]: [u32; 2]| RgbImage::from_raw(width, height, rgb);
+        match source {
+            Source::Video(video) => {
+                let video = &self.videos[*video].video;
+                for frame in video.frames(numbers).map_err(|reason| anyhow!(reason))? {
+                    let Ok(frame) = frame else { break };
+                    if let Some(image) = image(frame.rgb, frame.size_px) {
+                        take(frame.number, &image)?;
+                    }
+                    bar.inc(1);
+                }
+            }
+            Source::Folder(..) => {
+                for number in numbers {
+                    let Some(Place::Image(at)) = members.get(number).map(|&i| self.places[i])
+                    else {
+                        continue;
+                    };
+                    let decoded = self.image_bytes(at).and_then(|b| decode::full_size(&b));
+                    if let Some(image) = decoded.ok().and_then(|(rgb, size)| image(rgb, size)) {
+                        take(*number, &image)?;
+                    }
+                    bar.inc(1);
+                }
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Returns the crop of an image; none if it is not located.
+    pub(super) fn crop(&self, index: usize) -> Option<Crop> {
+        Some(self.sights.as_ref()?[index].as_ref()?.crop)
+    }
+
+    /// Returns true if an image is to be read: where the animal was looked for, it must have been found.
+    pub(super) fn is_read(&self, index: usize) -> bool {
+        self.sights
+            .as_ref()
+            .is_none_or(|sights| sights[index].is_some())
+    }
+
+    /// Reads the located images to train on: those that show one animal whose head is certain, and at most `frames` frames of videos,
+    /// that differ. Several videos give a share each.
+    pub fn read_located(
+        &self,
+        frames: Option<usize>,
+        config: &Config,
+        reporter: &Reporter,
+    ) -> anyhow::Result<(Dataset, Vec<Rejected>)> {
+        let is_usable = |sight: &Sight| sight.seen == Seen::One && sight.is_head_certain;
+        let sights = self.sights.iter().flatten().enumerate();
+        let usable = sights.filter(|(_, sight)| sight.as_ref().is_some_and(is_usable));
+        let mut of_videos = vec![Vec::new(); self.videos.len()];
+        let mut wanted = Vec::new();
+        for (index, _) in usable {
+            match self.places[index] {
+                Place::Frame { video, .. } => of_videos[video].push(index),
+                Place::Image(_) => wanted.push(index),
+            }
+        }
+        let share = frames.map(|frames| {
+            let lengths: Vec<usize> = of_videos.iter().map(Vec::len).collect();
+            shares(&lengths, frames)
+        });
+        for (video, indices) in of_videos.iter().enumerate() {
+            let most = share
+                .as_ref()
+                .map_or(usize::MAX, |share| CANDIDATES * share[video]);
+            let few = most.min(indices.len());
+            wanted.extend((0..few).map(|i| indices[i * indices.len() / few]));
+        }
+        let mut images = Dataset::new(config.size);
+        let rejected = self.read(wanted.into_iter(), config, reporter, |image| {
+            Dataset::check_memory(images.read_len() + 1, config.size)?;
+            images.push(image);
+            Ok(())
+        })?;
+        let Some(share) = share else {
+            return Ok((images, rejected));
+        };
+        let numbers: HashMap<&str, usize> =
+            self.names.iter().map(String::as_str).zip(0..).collect();
+        let mut groups: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for i in 0..images.len() {
+            let video = match self.places[numbers[images.name(i)]] {
+                Place::Frame { video, .. } => Some(video),
+                Place::Image(_) => None,
+            };
+            groups.entry(video).or_default().push(i);
+        }
+        let mut chosen = Dataset::new(config.size);
+        for (video, group) in groups {
+            let of_group = match video {
+                None => (0..group.len()).collect(),
+                Some(video) => {
+                    let thumbnails: Vec<Vec<u8>> = (group.iter())
+                        .map(|&i| thumbnail(images.pixels(i), config.size))
+                        .collect();
+                    choose_frames(&thumbnails, share[video], config.seed)
+                }
+            };
+            for i in of_group {
+                let i = group[i];
+                chosen.push(SquareImage {
+                    name: images.name(i).into(),
+                    pixels: images.pixels(i).to_vec(),
+                    placement: images.placement(i).clone(),
+                });
+            }
+        }
+        Ok((chosen, rejected))
+    }
+}
+
+/// Tells a person, or a program, what was found.
+fn report(summary: &Summary, name: &str, noun: &str, purpose: Purpose, reporter: &Reporter) {
+    if reporter.json {
+        reporter.line(&json!({
+            "type": "located", "name": name, "images": summary.frames, "crop_px": summary.side_px,
+            "turned": summary.is_turned, "nothing": summary.nothing, "several": summary.several,
+            "uncertain": summary.uncertain,
+        }));
+    } else {
+        warn(&summary.sentence(name, noun, purpose));
+    }
+}
+
+/// Reduces a square image, RGB `[S, S, 3]`, to the grey levels of a small one.
+fn thumbnail(pixels: &[u8], size_px: usize) -> Vec<u8> {
+    let block = (size_px / THUMBNAIL_PX).max(1);
+    let side = size_px / block;
+    let mean = |row: usize, column: usize| {
+        let mut sum = 0_u32;
+        for y in row * block..(row + 1) * block {
+            let from = (y * size_px + column * block) * 3;
+            sum += pixels[from..from + block * 3]
+                .iter()
+                .map(|&v| u32::from(v))
+                .sum::<u32>();
+        }
+        (sum / (3 * block * block) as u32) as u8
+    };
+    (0..side * side).map(|i| mean(i / side, i % side)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_tell_what_is_left_out_and_why() {
+        let mut summary = Summary {
+            frames: 90,
+            nothing: 1,
+            several: 0,
+            uncertain: 3,
+            side_px: 220.6,
+            is_turned: true,
+        };
+        assert_eq!(
+            summary.sentence("walk.mp4", "frame", Purpose::Training),
+            "Found the animal in walk.mp4: the model sees crops of 221 px around it, turned so that the head is up. 4 of 90 frames left \
+             out: 1 shows nothing that moves; 3 show an animal whose head may be at either end."
+        );
+        assert!(
+            summary
+                .sentence("walk.mp4", "frame", Purpose::Detection)
+                .ends_with("Check these keypoints: of 90 frames, 1 shows nothing that moves; 3 show an animal whose head may be at either end.")
+        );
+        (summary.nothing, summary.uncertain, summary.is_turned) = (0, 0, false);
+        let sentence = summary.sentence("mice", "image", Purpose::Training);
+        assert!(sentence.ends_with("around it, not turned. All 90 images can be used."));
+    }
+
+    #[test]
+    fn thumbnails_are_means_of_blocks() {
+        let size = 32;
+        let pixels: Vec<u8> = (0..size * size * 3)
+            .map(|i| (i / 3 / size / 2) as u8 * 10)
+            .collect();
+        let small = thumbnail(&pixels, size);
+        assert_eq!(small.len(), 256);
+        assert_eq!((small[0], small[16], small[255]), (0, 10, 150));
+    }
+}
