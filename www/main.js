@@ -156,12 +156,17 @@ async function offerLastRun(sources) {
   store.set({ models });
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
-  const [saved] = store.state.saves;
-  if (currentTab() === "explore") return void enterExplore();
+  if (currentTab() === "explore") enterExplore();
+  else offer();
+}
+
+/** Offers the run of the last visit, or else a trained model. */
+function offer() {
+  const { saves: list, models } = store.state;
+  const [saved] = list;
   if (!saved) {
     const text = "Press Play, or open a trained model.";
-    if (models.length) store.set({ message: { kind: "info", text, remedies: ["open-model"] } });
-    return;
+    return store.set({ message: models.length ? { kind: "info", text, remedies: ["open-model"] } : null });
   }
   const text = `From your last visit: ${saved.name}, ${counted(saved.step, "step")}, ${dateText(saved.date)}.`;
   store.set({ message: { kind: "info", text, remedies: ["resume-last"] } });
@@ -193,13 +198,17 @@ async function enterExplore() {
   firstConfig = session?.settings ?? null;
   await openTrained(model);
   exploreModel = store.state.model;
+  // A person may have left meanwhile.
+  if (currentTab() === "train") await enterTrain();
 }
 
-/** Train begins with an untrained model on the hands that come with the page, not with the model that Explore has opened. */
+/** Train begins with an untrained model on the hands that come with the page, not with the model that Explore has opened. A model that has
+ * annotated something stays. */
 async function enterTrain() {
-  if (!exploreModel || store.state.model !== exploreModel || store.state.isPlaying) return;
+  const { model, isPlaying, project } = store.state;
+  if (!exploreModel || model !== exploreModel || isPlaying || project?.count) return;
   exploreModel = "";
-  if (await startRun("sample=hands", firstConfig)) store.set({ message: null });
+  if (await startRun("sample=hands", firstConfig)) offer();
 }
 
 /** @param {EngineEvent} event */
@@ -572,12 +581,15 @@ function openModel({ file }) {
       store.set({ message: { kind: "info", text: `Opening ${file.name}.` } });
       await engine.resume(file);
       autosave.remember(store.state.run.id, engine.state().step, file);
-      store.set({ message: { kind: "info", text: `Opened ${store.state.model}` } });
+      const text = `Opened ${store.state.model}${store.state.config?.locate ? LOCATED : ""}`;
+      store.set({ message: { kind: "info", text } });
     });
     syncPhase();
   });
 }
 
+/** What the page says of a model that the command line trained with `--locate`. */
+const LOCATED = " It was trained on crops around an animal, which this page does not make. Use it on the command line with --locate.";
 /** How the page describes a trained model, and the images that come with it. */
 const TRAINED = "a trained model of this page";
 const EXAMPLES = "Example images of the model.";

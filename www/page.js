@@ -103,7 +103,7 @@ function clock(seconds) {
  */
 function firstSkeleton({ step, stepsPerSecond, firstSkeletonStep, phase, imageCount }) {
   if (imageCount === 0 || firstSkeletonStep === 0 || (step === 0 && phase !== "training")) return "–";
-  if (step >= firstSkeletonStep) return `from step ${grouped(firstSkeletonStep)}`;
+  if (step >= firstSkeletonStep) return `step ${grouped(firstSkeletonStep)}`;
   // The first steps are slower than the others.
   if (step < 3 || !stepsPerSecond) return "…";
   const seconds = Math.ceil((firstSkeletonStep - step) / stepsPerSecond / 10) * 10;

@@ -17,7 +17,7 @@
     shown.add(text);
     await parsed;
     const note = document.getElementById("fault-note");
-    // What fails again is shown again, even if its note was closed.
+    // A repeated failure opens the note again, even if a person has closed it.
     if (note) note.hidden = false;
     if (!isNew) return;
     const line = document.createElement("p");

@@ -218,7 +218,7 @@ fn give_weights(session: &mut Session) {
 }
 
 /// Loads the training images, with the joints of puppets, and a sentence about them. Where the animal is located, at most `frames` frames
-/// of videos are chosen that differ.
+/// of videos are used, chosen to differ.
 fn training_images(
     from: &str,
     gathered: Option<Gathered>,

@@ -227,7 +227,7 @@ fn keypoints_of_a_located_animal_map_back_into_the_video() {
         }
     }
 
-    // What the detector finds in the crop of a frame, cut here, is where the annotations have it.
+    // The annotations must agree with what the detector finds in each frame's crop, cut here.
     let frame = image::open(folder.join("json/walk/img000017.png")).expect("a frame");
     let of_frame = crop(&images[17]);
     let cut = RgbImage::from_raw(32, 32, of_frame.cut(&frame.into_rgb8(), 32)).expect("a crop");

@@ -15,7 +15,7 @@ const browser = await chromium.launch({
 try {
   const page = await browser.newPage();
   page.on("console", (message) => console.log(message.text()));
-  // What is recorded so far: a machine that is too slow for all steps still gives a recording.
+  // Writes what is recorded so far, so that a machine that is too slow for all steps still gives a recording.
   await page.exposeFunction("keep", async (/** @type {string} */ training, /** @type {string} */ webp) => {
     await writeFile(new URL("training.json", import.meta.url), `${training}\n`);
     await writeFile(new URL("training.webp", import.meta.url), Buffer.from(webp, "base64"));

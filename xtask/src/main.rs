@@ -109,7 +109,10 @@ fn bench(options: &[&str]) -> Result<()> {
     run(&mut wasm())?;
     let wasm = format!("target/{}/page/bench.wasm", setup::WASM);
     page::bind(&wasm, "target/bench")?;
-    fs::copy("www/engine/worker_loader.js", "target/bench/worker_loader.js")?;
+    fs::copy(
+        "www/engine/worker_loader.js",
+        "target/bench/worker_loader.js",
+    )?;
 
     let mut bench = native_bench();
     if let Some(chromium) = chromium {

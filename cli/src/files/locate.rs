@@ -36,7 +36,7 @@ enum Source {
     Folder(PathBuf, String),
 }
 
-/// What the crops are for, which a sentence tells.
+/// Why images are located; the sentence about the result depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Frames that may teach the wrong thing are left out.
@@ -178,8 +178,8 @@ impl Gathered {
         }
     }
 
-    /// Finds the animal in the frames of a source, of which the images `indices` are. Returns the track, and where the animal is on each
-    /// of these.
+    /// Finds the animal in the frames of a source, of which the images `indices` are. Returns the track, and the animal's place in
+    /// each of these images.
     fn locate_source(
         &self,
         source: &Source,
@@ -286,16 +286,15 @@ impl Gathered {
     }
 
     /// Reads the located images to train on: those that show one animal whose head is certain, and at most `frames` frames of videos,
-    /// that differ. Several videos give a share each.
+    /// chosen to differ. Several videos give a share each.
     pub fn read_located(
         &self,
         frames: Option<usize>,
         config: &Config,
         reporter: &Reporter,
     ) -> anyhow::Result<(Dataset, Vec<Rejected>)> {
-        let is_usable = |sight: &Sight| sight.seen == Seen::One && sight.is_head_certain;
         let sights = self.sights.iter().flatten().enumerate();
-        let usable = sights.filter(|(_, sight)| sight.as_ref().is_some_and(is_usable));
+        let usable = sights.filter(|(_, sight)| sight.as_ref().is_some_and(Sight::is_usable));
         let mut of_videos = vec![Vec::new(); self.videos.len()];
         let mut wanted = Vec::new();
         for (index, _) in usable {

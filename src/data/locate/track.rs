@@ -50,6 +50,13 @@ pub struct Place {
     pub is_head_certain: bool,
 }
 
+impl Place {
+    /// Returns true if the frame can be trained on: one thing moved, and its head is certain.
+    pub fn is_usable(&self) -> bool {
+        self.seen == Seen::One && self.is_head_certain
+    }
+}
+
 /// Where the animal is in each frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Track {
@@ -127,9 +134,8 @@ impl Track {
 
     /// Returns the indices of the frames to train on: one thing moved, and its head is certain.
     pub fn usable(&self) -> Vec<usize> {
-        let is_usable = |place: &Place| place.seen == Seen::One && place.is_head_certain;
         (0..self.places.len())
-            .filter(|&i| is_usable(&self.places[i]))
+            .filter(|&i| self.places[i].is_usable())
             .collect()
     }
 
