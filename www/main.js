@@ -208,7 +208,8 @@ async function enterTrain() {
   const { model, isPlaying, project } = store.state;
   if (!exploreModel || model !== exploreModel || isPlaying || project?.count) return;
   exploreModel = "";
-  if (await startRun("sample=hands", firstConfig)) offer();
+  const hasStarted = await startRun("sample=hands", firstConfig);
+  if (hasStarted && store.state.saves.length) offer();
 }
 
 /** @param {EngineEvent} event */
