@@ -2,12 +2,47 @@
 
 use autolink::config::{Config, LossKind, Preset};
 use autolink::data::synthetic::puppets;
-use autolink::model::AutoLink;
+use autolink::model::{AutoLink, ParameterCounts};
 use autolink::train::Trainer;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("floats")
+}
+
+/// Counts the numbers that have a gradient, which running statistics have not.
+fn learned(module: &impl Module) -> usize {
+    struct Learned(usize);
+    impl ModuleVisitor for Learned {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                self.0 += param.shape().num_elements();
+            }
+        }
+    }
+    let mut count = Learned(0);
+    module.visit(&mut count);
+    count.0
+}
+
+#[test]
+fn parameter_counts_are_those_of_the_model() {
+    for (keypoints, width, decoder_share) in [(2, 4, 1.0), (12, 16, 0.5), (7, 5, 2.0)] {
+        let config = Config {
+            keypoints,
+            width,
+            decoder_share,
+            ..Config::preset(Preset::Tiny)
+        };
+        let model = AutoLink::init(&config, &Device::flex().autodiff());
+        let counts = ParameterCounts::new(&config);
+        assert_eq!(counts.detector, learned(&model.detector), "{config:?}");
+        assert_eq!(counts.decoder, learned(&model.decoder), "{config:?}");
+        // One of each pair of the symmetric weights is read.
+        assert_eq!(counts.edges, keypoints * (keypoints - 1) / 2);
+        assert_eq!(learned(&model.edges), keypoints * keypoints);
+    }
 }
 
 /// Two steps with settings from all over the ranges have finite losses that differ.

@@ -57,7 +57,7 @@ const FOLDER = new URL(/* @vite-ignore */ "../", import.meta.url);
 
 /**
  * Payload of the answer to a command; undefined if the command returns nothing.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | EventOf<"explained"> | undefined} Answer
  */
 
 /**
@@ -312,6 +312,18 @@ export class Session {
    */
   async inspect(edits) {
     await this.#send({ type: "inspect", edits: edits });
+  }
+
+  /**
+   * Opens a stage of a preview image: returns the numbers that the model computes there.
+   * @param {protocol.Edits} edits Index of the preview image and the edits to apply.
+   * @param {protocol.StageQuery} stage
+   * @returns {Promise<protocol.StageDetail>}
+   */
+  async explain(edits, stage) {
+    const answer = await this.#send({ type: "explain", edits, stage });
+    if (!answer || !("detail" in answer)) throw new EngineError("crash", "The engine answered without numbers.");
+    return answer.detail;
   }
 
   /**
@@ -640,6 +652,7 @@ export class Session {
       case "transferred":
       case "thumbnails":
       case "illustrated":
+      case "explained":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":

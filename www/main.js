@@ -250,6 +250,7 @@ function receive(event) {
         step: event.step,
         firstSkeletonStep: event.first_skeleton_step,
         runId: event.run_id,
+        parameters: event.parameters,
         imageCount: event.images,
         isPausing: state.isPausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),

@@ -87,22 +87,37 @@ impl Decoder {
     /// Reconstructs images `[B,3,S,S]`, whose values are unbounded, from the masked input `[B,3,S,S]` in `[-1, 1]` and the edge map
     /// `[B,1,S,S]`.
     pub fn forward(&self, masked: Tensor<4>, edge_map: Tensor<4>) -> Tensor<4> {
+        self.forward_watched(masked, edge_map, |_| {})
+    }
+
+    /// Runs [`forward`](Self::forward). `watch` sees the output of `first`, then of each block, pooled: `down`, then `up`. See
+    /// `session::explain`.
+    pub(crate) fn forward_watched(
+        &self,
+        masked: Tensor<4>,
+        edge_map: Tensor<4>,
+        mut watch: impl FnMut(&Tensor<4>),
+    ) -> Tensor<4> {
         // Alpha is expanded to one number per column, so that its gradient is summed by columns in parallel first. Burn sums all elements
         // in one invocation, which took a fifth of a step on an H100.
         let width = masked.dims()[3];
         let alpha = self.alpha.val().reshape([1, 1, 1, 1]);
         let masked = masked * alpha.expand([1, 1, 1, width]);
         let full = self.first.forward_concat_leaky([masked, edge_map]); // at S
+        watch(&full);
         let mut x = full.clone();
         let mut skips = Vec::new(); // at S/2, S/4, S/8, S/16
         for block in &self.down {
             x = leaky_relu(ops::avg_pool2x2(block.forward(x)));
+            watch(&x);
             skips.push(x.clone());
         }
         skips.pop(); // the last one is x
         x = self.up[0].forward_leaky(ops::upsample2x(x));
+        watch(&x);
         for (block, skip) in self.up[1..].iter().zip(skips.into_iter().rev()) {
             x = block.forward_leaky(ops::upsample2x_concat([x, skip]));
+            watch(&x);
         }
         self.last.forward_concat([x, full])
     }

@@ -114,11 +114,24 @@ impl Detector {
 
     /// Detects keypoints in images `[B,3,S,S]` in `[-1, 1]`. See `tests/parity.rs`.
     pub fn forward(&self, images: Tensor<4>) -> Detection {
-        let x = self.down.iter().fold(images, |x, block| block.forward(x));
-        let x = self.up.iter().fold(x, |x, block| block.forward(x));
+        Detection::from_scores(self.scores(images, |_| {}))
+    }
+
+    /// Computes the scores `[B,K,S/4,S/4]` that become heatmaps, the spatial prior included. `watch` sees the output of each block: `down`,
+    /// then `up`. See `session::explain`.
+    pub(crate) fn scores(&self, images: Tensor<4>, mut watch: impl FnMut(&Tensor<4>)) -> Tensor<4> {
+        let mut x = images;
+        for block in &self.down {
+            x = block.forward(x);
+            watch(&x);
+        }
+        for block in &self.up {
+            x = block.forward(x);
+            watch(&x);
+        }
         let scores = self.head.forward(x); // [B,K,S/4,S/4]
         if self.spread == 0.0 {
-            return Detection::from_scores(scores);
+            return scores;
         }
         let [_, count, height, width] = scores.dims();
         let prior = TensorData::new(
@@ -126,7 +139,7 @@ impl Detector {
             [1, count, height, width],
         );
         let prior = Tensor::from_data(prior, &scores.device());
-        Detection::from_scores(scores + prior)
+        scores + prior
     }
 }
 

@@ -9,6 +9,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use ts_rs::TS;
 
 pub use detector::Detection;
 
@@ -33,6 +35,44 @@ pub struct EdgeMapParams {
     pub thickness: f64,
     /// See [`Config::edge_scale`].
     pub edge_scale: f64,
+}
+
+/// The number of numbers that each part of the model learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+pub struct ParameterCounts {
+    /// The detector.
+    pub detector: usize,
+    /// The edge weights: one for each pair of keypoints.
+    pub edges: usize,
+    /// The decoder.
+    pub decoder: usize,
+}
+
+impl ParameterCounts {
+    /// Counts the parameters of a model of these settings, without making one. See `tests/model.rs`.
+    pub fn new(config: &Config) -> Self {
+        let conv = |inputs: usize, outputs: usize| (9 * inputs + 1) * outputs;
+        let norm = |channels: usize| 2 * channels;
+        let (k, w) = (config.keypoints, config.width);
+        let residual = |[i, o]: [usize; 2]| 2 * conv(i, o) + conv(o, o) + 3 * norm(o);
+        let up = |[i, o]: [usize; 2]| conv(i, o) + norm(o);
+        let down: usize = [[3, w], [w, 2 * w], [2 * w, 4 * w], [4 * w, 8 * w]]
+            .map(residual)
+            .iter()
+            .sum();
+        let detector = down + up([8 * w, 4 * w]) + up([4 * w, 2 * w]) + conv(2 * w, k);
+
+        let w = config.decoder_width();
+        let block = |[i, o]: [usize; 2]| conv(i, o) + conv(o, o) + 2 * norm(o);
+        let down = [[w, 2 * w], [2 * w, 4 * w], [4 * w, 8 * w], [8 * w, 8 * w]];
+        let up = [[8 * w, 8 * w], [16 * w, 4 * w], [8 * w, 2 * w], [4 * w, w]];
+        let blocks: usize = down.into_iter().chain(up).map(block).sum();
+        Self {
+            detector,
+            edges: k * (k - 1) / 2,
+            decoder: 1 + conv(4, w) + blocks + conv(2 * w, 3),
+        }
+    }
 }
 
 /// All results of a forward pass.

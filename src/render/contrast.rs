@@ -1,7 +1,14 @@
 //! Which edges are drawn: the skeleton, and how far each of its edges stands out from all pairs of keypoints.
 
+use serde::Serialize;
+use ts_rs::TS;
+
 /// Least contrast of the strongest edge, in edge weight: below it, a model that has learned nothing would show a tangle.
 pub const MIN_CONTRAST: f32 = 0.1;
+/// A keypoint is dead if no edge to it is stronger than this: it is not part of the skeleton.
+pub const DEAD: f32 = 0.02;
+/// An edge that closes a cycle has at least this strength.
+pub const MIN_CLOSING: f32 = 0.5;
 
 /// Computes the median edge weight, and how far the strongest rises above it, at least [`MIN_CONTRAST`]. `weights` `[K][K]` is
 /// symmetric.
@@ -22,10 +29,19 @@ pub fn median_and_contrast(weights: &[Vec<f32>]) -> (f32, f32) {
     (median, (strongest - median).max(MIN_CONTRAST))
 }
 
-/// A keypoint is dead if no edge to it is stronger than this: it is not part of the skeleton.
-const DEAD: f32 = 0.02;
-/// An edge that closes a cycle has at least this strength.
-const MIN_CLOSING: f32 = 0.5;
+/// The part of an edge in the skeleton, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum EdgeRole {
+    /// It belongs to the tree of the strongest edges that connects all keypoints but dead ones.
+    Tree,
+    /// It belongs to the few strongest edges that close cycles.
+    Closing,
+    /// It would belong to the tree, but one of its ends is dead: no part of the skeleton.
+    Dead,
+    /// Stronger edges connect its ends already: no part of the skeleton.
+    Spare,
+}
 
 /// Computes how far each edge stands out, `[K][K]`: 0 up to the median weight, 1 for the strongest. See [`median_and_contrast`].
 fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
@@ -50,6 +66,28 @@ fn relative_strengths(weights: &[Vec<f32>]) -> Vec<Vec<f32>> {
 /// assert_eq!(autolink::render::skeleton(&weights), [[0, 1], [1, 2]], "keypoint 3 is dead");
 /// ```
 pub fn skeleton(weights: &[Vec<f32>]) -> Vec<[usize; 2]> {
+    let mut chosen: Vec<_> = (edge_roles(weights).into_iter())
+        .filter(|(_, role)| matches!(role, EdgeRole::Tree | EdgeRole::Closing))
+        .map(|(edge, _)| edge)
+        .collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Returns the largest number of edges that close cycles, for a tree of `tree_edges` edges.
+pub(crate) fn most_closing(tree_edges: usize) -> usize {
+    (tree_edges + 1) / 4
+}
+
+/// Returns every edge `[i, j]` with `i < j`, the strongest first, with its part in the [`skeleton`].
+///
+/// ```
+/// use autolink::render::{EdgeRole, edge_roles};
+/// let weights = [vec![0.0, 0.9, 0.2], vec![0.9, 0.0, 0.3], vec![0.2, 0.3, 0.0]];
+/// let roles = edge_roles(&weights).into_iter().map(|(_, role)| role);
+/// assert!(roles.eq([EdgeRole::Tree, EdgeRole::Tree, EdgeRole::Spare]));
+/// ```
+pub fn edge_roles(weights: &[Vec<f32>]) -> Vec<([usize; 2], EdgeRole)> {
     let strengths = relative_strengths(weights);
     let strength = |[i, j]: [usize; 2]| strengths[i][j];
     let count = weights.len();
@@ -61,31 +99,43 @@ pub fn skeleton(weights: &[Vec<f32>]) -> Vec<[usize; 2]> {
 
     // Keypoints that the tree connects have the same root.
     let mut root: Vec<usize> = (0..count).collect();
-    let (mut chosen, closing): (Vec<_>, Vec<_>) = edges.into_iter().partition(|&[i, j]| {
-        let (kept, replaced) = (root[i], root[j]);
-        let is_new = kept != replaced;
-        if is_new {
+    let mut roles: Vec<_> = (edges.into_iter())
+        .map(|[i, j]| {
+            let (kept, replaced) = (root[i], root[j]);
+            if kept == replaced {
+                return ([i, j], EdgeRole::Spare);
+            }
             for root in root.iter_mut().filter(|root| **root == replaced) {
                 *root = kept;
             }
-        }
-        is_new
-    });
+            ([i, j], EdgeRole::Tree)
+        })
+        .collect();
     // Weak edges in the middle stay, since they hold two parts together.
     loop {
-        let degree = |k: usize| chosen.iter().filter(|edge| edge.contains(&k)).count();
-        let is_dead =
-            |edge: &[usize; 2]| strength(*edge) <= DEAD && edge.iter().any(|&end| degree(end) == 1);
-        let Some(dead) = chosen.iter().rposition(is_dead) else {
+        let is_tree = |role: &EdgeRole| *role == EdgeRole::Tree;
+        let degree = |k: usize| {
+            let touching =
+                |(edge, role): &&([usize; 2], EdgeRole)| is_tree(role) && edge.contains(&k);
+            roles.iter().filter(touching).count()
+        };
+        let is_dead = |(edge, role): &([usize; 2], EdgeRole)| {
+            is_tree(role) && strength(*edge) <= DEAD && edge.iter().any(|&end| degree(end) == 1)
+        };
+        let Some(dead) = roles.iter().rposition(is_dead) else {
             break;
         };
-        chosen.remove(dead);
+        roles[dead].1 = EdgeRole::Dead;
     }
-    let at_most = (chosen.len() + 1) / 4;
-    let closing = closing.into_iter().take(at_most);
-    chosen.extend(closing.filter(|&edge| strength(edge) >= MIN_CLOSING));
-    chosen.sort_unstable();
-    chosen
+    let of = |wanted: EdgeRole| move |(_, role): &&mut ([usize; 2], EdgeRole)| *role == wanted;
+    let tree_edges = roles.iter_mut().filter(of(EdgeRole::Tree)).count();
+    let closing = roles.iter_mut().filter(of(EdgeRole::Spare));
+    for (edge, role) in closing.take(most_closing(tree_edges)) {
+        if strength(*edge) >= MIN_CLOSING {
+            *role = EdgeRole::Closing;
+        }
+    }
+    roles
 }
 
 /// Computes how far each edge of the [`skeleton`] stands out, `[K][K]`: 1 for the strongest, 0 for every edge that is not drawn.

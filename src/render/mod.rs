@@ -5,7 +5,11 @@ mod contrast;
 pub mod palette; // the colours of keypoints
 mod skeleton;
 
-pub use contrast::{MIN_CONTRAST, median_and_contrast, skeleton, skeleton_strengths};
+pub(crate) use contrast::most_closing;
+pub use contrast::{
+    DEAD, EdgeRole, MIN_CLOSING, MIN_CONTRAST, edge_roles, median_and_contrast, skeleton,
+    skeleton_strengths,
+};
 pub(crate) use skeleton::{
     DOT_RADIUS_UNITS, Dot, EDGE_OPACITY, EDGE_WIDTH_UNITS, Ink, Overlay, RIM_WIDTH_UNITS,
     draw_trail, draw_weighted, encode_png,

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::data::{Dataset, block_mask};
 use crate::device::read;
 use crate::error::{Error, Result};
-use crate::model::{AutoLink, enlarge};
+use crate::model::{AutoLink, Detection, enlarge};
 use crate::ops;
 use crate::render::{median_and_contrast, palette, skeleton};
 
@@ -142,7 +142,7 @@ impl Session {
         self.scene(&model, &all).transfer(previews).await
     }
 
-    fn scene<'a>(&'a self, model: &'a AutoLink, previews: &'a [usize]) -> Scene<'a> {
+    pub(super) fn scene<'a>(&'a self, model: &'a AutoLink, previews: &'a [usize]) -> Scene<'a> {
         Scene {
             model,
             config: &self.config,
@@ -155,29 +155,62 @@ impl Session {
 }
 
 /// The model and the preview images.
-struct Scene<'a> {
-    model: &'a AutoLink,
-    config: &'a Config,
+pub(super) struct Scene<'a> {
+    pub(super) model: &'a AutoLink,
+    pub(super) config: &'a Config,
     images: &'a Dataset,
     /// Indices of the preview images in `images`.
     previews: &'a [usize],
     step: usize,
-    device: &'a Device,
+    pub(super) device: &'a Device,
+}
+
+/// The inputs of the decoder for one preview image, with edits, and where they come from.
+pub(super) struct DecoderInputs {
+    /// Index of the preview image.
+    pub(super) preview: usize,
+    /// `[1,3,S,S]`
+    pub(super) image: Tensor<4>,
+    /// The detector's output, without edits.
+    pub(super) detection: Detection,
+    /// `[1,K,2]`, edits applied.
+    keypoints: Tensor<3>,
+    /// `[K][K]`, without edits.
+    pub(super) learned: Vec<Vec<f32>>,
+    /// `[K][K]`, edits applied.
+    edge_weights: Vec<Vec<f32>>,
+    /// `[1,1,S,S]`
+    pub(super) edge_map: Tensor<4>,
+    /// `[g*g]`: 1 for a visible cell, 0 for a hidden one.
+    mask: Vec<f32>,
+    /// `[1,3,S,S]`
+    pub(super) masked: Tensor<4>,
 }
 
 impl Scene<'_> {
-    async fn inspect(&self, edits: &Edits) -> Result<Stages> {
+    /// Returns the index of the preview image that is meant: the last one where there are fewer.
+    fn preview(&self, wanted: usize) -> Result<usize> {
+        let no_images = || Error::Images("There are no images yet. Add some first.".into());
+        let last = self.previews.len().checked_sub(1).ok_or_else(no_images)?;
+        Ok(wanted.min(last))
+    }
+
+    /// Copies a preview image to the device, `[1,3,S,S]`.
+    pub(super) fn image(&self, preview: usize) -> Result<Tensor<4>> {
+        let index = self.previews[self.preview(preview)?];
+        Ok(image_tensor(self.images, &[index], self.device))
+    }
+
+    /// Runs one preview image through the model, up to the inputs of the decoder.
+    pub(super) async fn decoder_inputs(&self, edits: &Edits) -> Result<DecoderInputs> {
         let Config {
             size,
             keypoints: count,
             ..
         } = *self.config;
-        let no_images = || Error::Images("There are no images yet. Add some first.".into());
-        let last = self.previews.len().checked_sub(1).ok_or_else(no_images)?;
-        let preview = edits.preview.min(last);
-        let image = image_tensor(self.images, &[self.previews[preview]], self.device); // [1,3,S,S]
+        let preview = self.preview(edits.preview)?;
+        let image = self.image(preview)?;
         let detection = self.model.detector.forward(image.clone());
-        let heatmap_size = detection.heatmaps.dims()[2];
         let keypoints = match &edits.keypoints {
             Some(points) if points.len() == count => {
                 let values = TensorData::new(positions(points, size), [1, count, 2]);
@@ -202,6 +235,37 @@ impl Scene<'_> {
         let side = mask.len().isqrt();
         let cells = TensorData::new(mask.clone(), [1, 1, side, side]);
         let masked = image.clone() * enlarge(Tensor::from_data(cells, self.device), size);
+        Ok(DecoderInputs {
+            preview,
+            image,
+            detection,
+            keypoints,
+            learned,
+            edge_weights,
+            edge_map,
+            mask,
+            masked,
+        })
+    }
+
+    async fn inspect(&self, edits: &Edits) -> Result<Stages> {
+        let Config {
+            size,
+            keypoints: count,
+            ..
+        } = *self.config;
+        let DecoderInputs {
+            preview,
+            image,
+            detection,
+            keypoints,
+            learned,
+            edge_weights,
+            edge_map,
+            mask,
+            masked,
+        } = self.decoder_inputs(edits).await?;
+        let heatmap_size = detection.heatmaps.dims()[2];
         // With the edge map and with an empty one, in one pass: [2,3,S,S].
         let both = self.model.decoder.forward(
             masked.clone().repeat_dim(0, 2),
@@ -244,12 +308,6 @@ impl Scene<'_> {
         push_rgb(&mut pixels, without, size);
         pixels
             .extend(pixel_errors(reconstruction, &image, size).flat_map(|d| heat_colour(2.0 * d)));
-        let mean_error = |reconstruction: &[f32]| {
-            pixel_errors(reconstruction, &image, size)
-                .map(f64::from)
-                .sum::<f64>()
-                / (size * size) as f64
-        };
         Ok(Stages {
             step: self.step,
             preview,
@@ -266,8 +324,8 @@ impl Scene<'_> {
             confidence,
             edge_strengths,
             edge_weights,
-            error: mean_error(reconstruction) as f32,
-            error_without_edge_map: mean_error(without) as f32,
+            error: mean_error(reconstruction, &image, size),
+            error_without_edge_map: mean_error(without, &image, size),
         })
     }
 
@@ -382,6 +440,12 @@ fn pixel_errors<'a>(a: &'a [f32], b: &'a [f32], size: usize) -> impl Iterator<It
     // Values beyond black and white are shown as black and white.
     let error = |i: usize| (a[i].clamp(-1.0, 1.0) - b[i]).abs() / 2.0;
     (0..area).map(move |i| (error(i) + error(area + i) + error(2 * area + i)) / 3.0)
+}
+
+/// Returns the mean absolute difference of two images `[3,S,S]` in `[-1, 1]`, as a fraction of the range.
+pub(super) fn mean_error(a: &[f32], b: &[f32], size: usize) -> f32 {
+    let sum: f64 = pixel_errors(a, b, size).map(f64::from).sum();
+    (sum / (size * size) as f64) as f32
 }
 
 /// Colours a heatmap: RGBA, opacity proportional to the value, opaque at the highest.

@@ -4,6 +4,7 @@ pub mod animation;
 mod clock;
 mod detection;
 mod edits;
+pub mod explain;
 mod illustrate;
 pub mod preview;
 pub mod protocol;
@@ -14,6 +15,7 @@ use burn::tensor::Device;
 
 pub use detection::{detect, discovered, edge_weights};
 pub use edits::{EdgeEdit, EdgeState, Edits, MaskEdit, Stages, Transfer};
+pub use explain::{StageDetail, StageQuery};
 pub use illustrate::{Illustrated, Illustration};
 pub use protocol::{
     Backend, Command, Event, FileKind, Keypoints, Phase, PreviewViews, Rejected, SnapshotView,

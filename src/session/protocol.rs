@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::edits::{Edits, Stages, Transfer};
+use super::explain::{StageDetail, StageQuery};
 use super::illustrate::{Illustrated, Illustration};
 use crate::annotate::formats::{Format, FormatInfo};
 use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
 use crate::error::ErrorKind;
+use crate::model::ParameterCounts;
 use crate::render::skeleton_strengths;
 use crate::train::Snapshot;
 use crate::train::diagnosis::{Finding, PreviewStats};
@@ -132,6 +134,14 @@ pub enum Command {
     Inspect {
         /// The preview image, and the edits that are applied to it.
         edits: Option<Edits>,
+    },
+    /// Opens a stage of a preview image: asks for the numbers that the model computes there. Downloads VGG16's weights where the loss
+    /// needs them. Answered by [`Event::Explained`].
+    Explain {
+        /// The preview image, and the edits that are applied to it.
+        edits: Edits,
+        /// The stage.
+        stage: StageQuery,
     },
     /// Asks for the pose transfer between preview images. Answered by [`Event::Transferred`].
     Transfer {
@@ -451,6 +461,8 @@ pub enum Event {
         run_id: String,
         /// Number of images to train on.
         images: usize,
+        /// Number of parameters of each part of the model.
+        parameters: ParameterCounts,
     },
     /// A step was taken.
     Step {
@@ -479,6 +491,15 @@ pub enum Event {
     },
     /// All stages of a preview image.
     Inspected(Stages),
+    /// The numbers of an open stage.
+    Explained {
+        /// The command's id.
+        id: u32,
+        /// Steps taken.
+        step: usize,
+        /// The numbers.
+        detail: StageDetail,
+    },
     /// Pose transfer between preview images.
     Transferred {
         /// The command's id.
@@ -587,7 +608,9 @@ mod tests {
     use super::*;
     use crate::annotate::project::{ImageRow, Label, VideoFrame};
     use crate::config::{Fit, LossKind};
+    use crate::render::EdgeRole;
     use crate::session::edits::{EdgeEdit, EdgeState, MaskEdit};
+    use crate::session::explain::{EdgeDetail, EdgeRule, LayerMaps, LossMap};
     use crate::train::diagnosis::Issue;
 
     /// Compares `www/engine/protocol.d.ts` with the types here. Where they differ, it writes the file and fails once.
@@ -617,6 +640,14 @@ mod tests {
             MaskEdit::decl(&cfg),
             Edits::decl(&cfg),
             Stages::decl(&cfg),
+            StageQuery::decl(&cfg),
+            StageDetail::decl(&cfg),
+            LayerMaps::decl(&cfg),
+            LossMap::decl(&cfg),
+            EdgeRole::decl(&cfg),
+            EdgeDetail::decl(&cfg),
+            EdgeRule::decl(&cfg),
+            ParameterCounts::decl(&cfg),
             Transfer::decl(&cfg),
             Illustration::decl(&cfg),
             Illustrated::decl(&cfg),

@@ -307,7 +307,11 @@ impl Session {
 }
 
 /// Builds the perceptual loss from the bytes of its weights, if these settings use it.
-fn perceptual(config: &Config, weights: &[Vec<u8>], device: &Device) -> Result<Option<Perceptual>> {
+pub(super) fn perceptual(
+    config: &Config,
+    weights: &[Vec<u8>],
+    device: &Device,
+) -> Result<Option<Perceptual>> {
     if config.loss == LossKind::Pixel {
         return Ok(None);
     }

@@ -196,7 +196,15 @@ every_ms: number | null, } | { "type": "pause" } | { "type": "reset" } | { "type
 /**
  * The preview image, and the edits that are applied to it.
  */
-edits: Edits | null, } | { "type": "transfer", 
+edits: Edits | null, } | { "type": "explain", 
+/**
+ * The preview image, and the edits that are applied to it.
+ */
+edits: Edits, 
+/**
+ * The stage.
+ */
+stage: StageQuery, } | { "type": "transfer", 
 /**
  * Indices of the preview images.
  */
@@ -502,6 +510,182 @@ error: number,
  * Mean error of the reconstruction without an edge map.
  */
 error_without_edge_map: number, };
+export type StageQuery = { "kind": "detector" } | { "kind": "heatmap", 
+/**
+ * Number of the keypoint, from 0; the last one where there are fewer.
+ */
+keypoint: number, } | { "kind": "edge-weights" } | { "kind": "decoder" } | { "kind": "other-edge-map", 
+/**
+ * Index of the other preview image.
+ */
+other: number, } | { "kind": "loss" };
+export type StageDetail = { "kind": "layers", 
+/**
+ * The layers.
+ */
+layers: Array<LayerMaps>, } | { "kind": "heatmap", 
+/**
+ * Number of the keypoint, from 0.
+ */
+keypoint: number, 
+/**
+ * Side of the heatmap, h px.
+ */
+size: number, 
+/**
+ * `[h*h]` row by row; the spatial prior of the start phase is included.
+ */
+scores: Array<number>, 
+/**
+ * `[h*h]`, sums to 1.
+ */
+heatmap: Array<number>, 
+/**
+ * The weighted mean `[x, y]` as fractions of the view.
+ */
+mean: [number, number], } | { "kind": "edge-weights" } & EdgeRule | { "kind": "other-edge-map", 
+/**
+ * Index of the other preview image.
+ */
+other: number, 
+/**
+ * Side of each image, S px.
+ */
+size: number, 
+/**
+ * RGBA, `[2, S, S, 4]`: the other image's edge map, and the reconstruction from it and this image's masked input.
+ */
+pixels: Uint8Array<ArrayBuffer>, 
+/**
+ * Mean error of that reconstruction, as a fraction of the range from black to white.
+ */
+error: number, } | { "kind": "loss", 
+/**
+ * The kind of loss.
+ */
+loss: LossKind, 
+/**
+ * The loss.
+ */
+value: number, 
+/**
+ * One map for each block of VGG16, whose means add up to the loss; for the pixel loss, one map of squared errors.
+ */
+maps: Array<LossMap>, };
+export type LayerMaps = { 
+/**
+ * Number of channels, C.
+ */
+channels: number, 
+/**
+ * Side of each map, s px.
+ */
+size: number, 
+/**
+ * `[n]`: the channels with the largest range of values, at most eight, ascending.
+ */
+shown: Array<number>, 
+/**
+ * `[n][lowest, highest]` value of each map.
+ */
+ranges: Array<[number, number]>, 
+/**
+ * RGBA, `[n, s, s, 4]`: each map from its lowest value, dark, to its highest, light.
+ */
+pixels: Uint8Array<ArrayBuffer>, };
+export type LossMap = { 
+/**
+ * Number of channels that the map is the mean of.
+ */
+channels: number, 
+/**
+ * Side, s px.
+ */
+size: number, 
+/**
+ * Mean of the map.
+ */
+mean: number, 
+/**
+ * Highest value of the map.
+ */
+highest: number, 
+/**
+ * RGBA, `[s, s, 4]`: from zero, dark, to the highest value, light.
+ */
+pixels: Uint8Array<ArrayBuffer>, };
+export type EdgeRole = "tree" | "closing" | "dead" | "spare";
+export type EdgeDetail = { 
+/**
+ * Keypoint at one end, the smaller number.
+ */
+from: number, 
+/**
+ * Keypoint at the other end.
+ */
+to: number, 
+/**
+ * The learned number.
+ */
+raw: number, 
+/**
+ * `softplus(multiplier raw)`
+ */
+weight: number, 
+/**
+ * `max(0, (weight - median) / contrast)`
+ */
+strength: number, 
+/**
+ * Its part in the skeleton.
+ */
+role: EdgeRole, };
+export type EdgeRule = { 
+/**
+ * The edge learning-rate multiplier: `weight = softplus(multiplier raw)`.
+ */
+multiplier: number, 
+/**
+ * Median of all edge weights.
+ */
+median: number, 
+/**
+ * How far the strongest edge rises above the median; [`Self::min_contrast`] at least.
+ */
+contrast: number, 
+/**
+ * Least contrast.
+ */
+min_contrast: number, 
+/**
+ * A keypoint is dead if no edge to it is stronger than this.
+ */
+dead: number, 
+/**
+ * An edge that closes a cycle has at least this strength.
+ */
+min_closing: number, 
+/**
+ * The most edges that close cycles.
+ */
+most_closing: number, 
+/**
+ * Every edge, the strongest first.
+ */
+edges: Array<EdgeDetail>, };
+export type ParameterCounts = { 
+/**
+ * The detector.
+ */
+detector: number, 
+/**
+ * The edge weights: one for each pair of keypoints.
+ */
+edges: number, 
+/**
+ * The decoder.
+ */
+decoder: number, };
 export type Transfer = { 
 /**
  * Steps taken.
@@ -982,7 +1166,11 @@ run_id: string,
 /**
  * Number of images to train on.
  */
-images: number, } | { "type": "step", 
+images: number, 
+/**
+ * Number of parameters of each part of the model.
+ */
+parameters: ParameterCounts, } | { "type": "step", 
 /**
  * Steps taken.
  */
@@ -1011,7 +1199,19 @@ error: number,
 /**
  * The same for always predicting the mean position.
  */
-baseline: number, } | { "type": "inspected" } & Stages | { "type": "transferred", 
+baseline: number, } | { "type": "inspected" } & Stages | { "type": "explained", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Steps taken.
+ */
+step: number, 
+/**
+ * The numbers.
+ */
+detail: StageDetail, } | { "type": "transferred", 
 /**
  * The command's id.
  */

@@ -31,7 +31,14 @@ import { enableEdits } from "./edits.js";
  * }} page
  */
 export function openLab(store, { attempt, download, announce, byId, previews, matrix }) {
-  const flow = openModel(store, byId("model"));
+  const flow = openModel(store, byId("model"), async (stage) => {
+    /** @type {protocol.StageDetail | null} */ let detail = null;
+    if (store.state.engine === "running")
+      await attempt(async (session) => {
+        detail = await session.explain(store.state.edits, stage);
+      });
+    return detail;
+  });
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
   openHistory(store, byId("training-history"), { attempt, download });

@@ -73,6 +73,7 @@ import { MIN_STRENGTH } from "../ui/skeleton.js";
  * @property {number | null} point The keypoint under the pointer.
  * @property {number} minStrength Edges below this relative strength are not drawn.
  * @property {boolean} slow True in slow motion.
+ * @property {protocol.ParameterCounts | null} parameters Numbers of parameters of the model; null before the engine is there.
  * @property {boolean} withKeypoints False while the model's picture shows the reconstruction without keypoints.
  * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
  * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
@@ -145,6 +146,7 @@ export const initialState = () => ({
   point: null,
   minStrength: MIN_STRENGTH,
   slow: false,
+  parameters: null,
   withKeypoints: true,
   stopStep: null,
   snapshots: [],

@@ -93,6 +93,8 @@ struct Engine {
     weights_url: String,
     /// A file of weights is being downloaded.
     is_loading_weights: bool,
+    /// Stages to open once the weights are here.
+    waiting_for_weights: Vec<Message>,
     /// Present once the page has opened the engine.
     session: Option<Session>,
     /// Sources of the images, each with its number of images.
@@ -130,6 +132,7 @@ impl Engine {
             turns,
             weights_url: String::new(),
             is_loading_weights: false,
+            waiting_for_weights: Vec::new(),
             session: None,
             sources: Vec::new(),
             load_id: 0,
@@ -199,10 +202,21 @@ impl Engine {
             Incoming::WorkerReady => self.post_cores(),
             Incoming::Weights(bytes) => {
                 self.is_loading_weights = false;
+                let waiting = std::mem::take(&mut self.waiting_for_weights);
                 match (bytes, &mut self.session) {
-                    (Ok(bytes), Some(session)) => session.add_weights(bytes),
-                    (Err(error), _) if self.task.is_some() => self.abort_training(&error),
-                    _ => {} // training was stopped meanwhile
+                    (Ok(bytes), Some(session)) => {
+                        session.add_weights(bytes);
+                        self.backlog.extend(waiting);
+                    }
+                    (Ok(_), None) => {}
+                    (Err(error), _) => {
+                        for message in waiting {
+                            fail(Some(message.id), &error);
+                        }
+                        if self.task.is_some() {
+                            self.abort_training(&error);
+                        }
+                    }
                 }
             }
         }
@@ -280,6 +294,23 @@ impl Engine {
                 self.edits = edits;
                 self.post_stages().await?;
             }
+            Command::Explain { edits, stage } => {
+                let session = self.session()?;
+                if let Some(file) = session.weights_to_explain(stage).first() {
+                    self.fetch_weights(file);
+                    self.waiting_for_weights.push(Message {
+                        id,
+                        command: Command::Explain { edits, stage },
+                        files,
+                        pixels,
+                    });
+                    return Ok(false);
+                }
+                let detail = session.explain(&edits, stage).await?;
+                let step = session.steps_taken();
+                post(&Event::Explained { id, step, detail });
+                return Ok(false);
+            }
             Command::Transfer { previews } => {
                 let grid = self.session()?.transfer(&previews).await?;
                 post(&Event::Transferred { id, grid });
@@ -355,6 +386,7 @@ impl Engine {
                 first_skeleton_step: session.config().first_skeleton_step(),
                 run_id: session.run_id().into(),
                 images,
+                parameters: session.parameter_counts(),
             });
         }
     }

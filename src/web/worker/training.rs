@@ -119,8 +119,17 @@ impl Engine {
         }
     }
 
-    /// Downloads a file of weights in the background, and waits until it or a message arrives.
+    /// Downloads a file of weights, and waits until it or a message arrives.
     async fn wait_for_weights(&mut self, file: &str) -> Result<()> {
+        self.fetch_weights(file);
+        if let Ok(incoming) = self.inbox.recv().await {
+            self.accept(incoming);
+        }
+        Ok(())
+    }
+
+    /// Downloads a file of weights in the background, unless one is on its way.
+    pub(super) fn fetch_weights(&mut self, file: &str) {
         if !self.is_loading_weights {
             self.is_loading_weights = true;
             let (url, outbox) = (format!("{}{file}", self.weights_url), self.outbox.clone());
@@ -130,10 +139,6 @@ impl Engine {
                 let _ = outbox.unbounded_send(Incoming::Weights(bytes));
             });
         }
-        if let Ok(incoming) = self.inbox.recv().await {
-            self.accept(incoming);
-        }
-        Ok(())
     }
 
     /// Sends views of the preview images, if there are any, with a new snapshot and score where they are due.
