@@ -4,6 +4,7 @@ pub mod animation;
 mod clock;
 mod detection;
 mod edits;
+mod held_out;
 mod illustrate;
 pub mod preview;
 pub mod protocol;

@@ -35,13 +35,14 @@ impl Session {
     pub async fn views(&mut self) -> Result<PreviewViews> {
         self.images.check()?;
         let (model, previews) = (self.model(), self.preview_indices());
+        let in_training = self.split().training.len();
         let (images, device) = (&self.images, &self.device);
         let step = self.steps_taken();
         let mut views = draw(&model, &self.config, images, &previews, step, device).await?;
         let history = &mut self.history;
-        let shown = (step - history.steps_before) * self.config.batch / images.len();
+        let shown = (step - history.steps_before) * self.config.batch / in_training;
         history.exposure = ExposureStats {
-            images: images.len(),
+            images: in_training,
             times_shown: shown,
             ..history.exposure
         };
