@@ -24,16 +24,28 @@ const QUICK = "?backend=cpu&count=40&size=32&width=4&loss=pixel&batch=2";
  * @property {(nth: number) => Promise<void>} placeLandmark Places the chosen landmark in the editor.
  */
 
+/** True for an input that only its label shows.
+ * @param {Locator} control
+ */
+const isHidden = (control) => control.evaluate((element) => element.matches(".visually-hidden"));
+
+/** The label of an input.
+ * @param {Page} page
+ * @param {Locator} control
+ */
+async function labelOf(page, control) {
+  const own = page.locator(`label[for="${await control.getAttribute("id")}"]`);
+  return (await own.count()) > 0 ? own.first() : control.locator("xpath=ancestor::label");
+}
+
 /** @param {Page} page @returns {Person} */
 function byKeyboard(page) {
   const id = at(page);
   const isFocused = (/** @type {Locator} */ control) => control.evaluate((element) => element === document.activeElement);
   const tabTo = async (/** @type {Locator} */ control) => {
     for (let i = 0; i < MOST_TABS; i++) {
-      if (await isFocused(control)) {
-        await expect(control).toBeInViewport();
-        return;
-      }
+      // A control that is reached is seen, or its label is.
+      if (await isFocused(control)) return expect((await isHidden(control)) ? await labelOf(page, control) : control).toBeInViewport();
       await page.keyboard.press("Tab");
     }
     throw new Error(`${control} is not reached by Tab.`);
@@ -78,15 +90,9 @@ function byTouch(page) {
     await control.tap();
     expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), "wider than the screen").toBeLessThanOrEqual(0);
   };
-  /** The visible label of a hidden input. */
-  const label = async (/** @type {Locator} */ control) => {
-    const name = await control.getAttribute("id");
-    const own = page.locator(`label[for="${name}"]`);
-    return name && (await own.count()) ? own : control.locator("xpath=ancestor::label");
-  };
   return {
     press: async (control) =>
-      tap((await control.evaluate((element) => element instanceof HTMLInputElement)) ? await label(control) : control),
+      tap((await control.evaluate((element) => element instanceof HTMLInputElement)) ? await labelOf(page, control) : control),
     type: async (field, text) => {
       await tap(field);
       await field.fill(text);
@@ -94,7 +100,7 @@ function byTouch(page) {
     },
     choose: async (control, files) => {
       const chooser = page.waitForEvent("filechooser");
-      await tap(await label(control));
+      await tap(await labelOf(page, control));
       await (await chooser).setFiles(files);
     },
     dragKeypoint: async () => {
