@@ -19,6 +19,7 @@ const QUICK = "?backend=cpu&count=40&size=32&width=4&loss=pixel&batch=2";
  * @typedef {object} Person
  * @property {(control: Locator, key?: string) => Promise<void>} press Presses a button, a link, a box or a summary.
  * @property {(field: Locator, text: string) => Promise<void>} type Replaces the text of a field.
+ * @property {(list: Locator, value: string) => Promise<void>} pick Picks from a list.
  * @property {(control: Locator, files: any[]) => Promise<void>} choose Presses a control that opens the browser's dialog for files.
  * @property {() => Promise<void>} dragKeypoint Moves a keypoint in the picture of the model.
  * @property {(nth: number) => Promise<void>} placeLandmark Places the chosen landmark in the editor.
@@ -62,6 +63,11 @@ function byKeyboard(page) {
       await page.keyboard.type(text);
       await page.keyboard.press("Enter");
     },
+    pick: async (list, value) => {
+      await tabTo(list);
+      for (let i = 0; i < 9 && (await list.inputValue()) !== value; i++) await page.keyboard.press("ArrowDown");
+      await expect(list).toHaveValue(value);
+    },
     choose: async (control, files) => {
       const chooser = page.waitForEvent("filechooser");
       await tabTo(control);
@@ -97,6 +103,9 @@ function byTouch(page) {
       await tap(field);
       await field.fill(text);
       await page.keyboard.press("Enter");
+    },
+    pick: async (list, value) => {
+      await list.selectOption(value); // the phone's own list
     },
     choose: async (control, files) => {
       const chooser = page.waitForEvent("filechooser");
@@ -194,6 +203,7 @@ for (const [way, personOf, use] of /** @type {[string, (page: Page) => Person, o
       await person.choose(id("annotate-files"), await photographs(6));
       await expect(id("annotate-count")).toHaveText("6 images");
       await expect(id("message")).toHaveText("Detected keypoints in 6 images.");
+      await person.pick(id("annotate-layer"), "landmarks");
       await person.type(id("landmark-new"), "tip");
       await expect(id("landmarks").getByTestId("landmark-name").last()).toHaveValue("tip");
       for (let image = 0; image < 5; image++) {
