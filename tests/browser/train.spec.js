@@ -98,15 +98,15 @@ test("the paper's settings on a CPU come with a warning", async ({ page }) => {
   await expect(id("size")).toHaveValue("48");
 });
 
-/** Address of a run that learns something quickly: 60 puppets, of which 8 are held out. */
-const HELD_OUT = "?backend=cpu&count=60&size=32&width=8&loss=pixel&batch=8&learning_rate=0.002";
+/** Address of a run that learns something quickly: 100 puppets, of which 10 are held out. */
+const HELD_OUT = "?backend=cpu&count=100&size=32&width=8&loss=pixel&batch=8&learning_rate=0.002";
 
 test("held-out images give a loss that falls, also after the run is opened again", async ({ page }) => {
   const id = at(page);
   await open(page, HELD_OUT);
-  await expect(id("held-out-readout")).toHaveText("Held out (8 images)");
+  await expect(id("held-out-readout")).toHaveText("Held out (10 images)");
   await id("play").click();
-  await expect(id("held-out-readout")).toHaveText(/^Held out \(8 images\): \d/);
+  await expect(id("held-out-readout")).toHaveText(/^Held out \(10 images\): \d/);
   const value = async () => Number((await id("held-out-readout").textContent())?.split(": ")[1]);
   const first = await value();
   await expect.poll(() => number(id("step-count"))).toBeGreaterThan(150);
@@ -118,7 +118,7 @@ test("held-out images give a loss that falls, also after the run is opened again
   const before = await id("held-out-readout").textContent();
   await expect(id("stored-resume")).toHaveCount(1);
   await id("reset").click();
-  await expect(id("held-out-readout")).toHaveText("Held out (8 images)");
+  await expect(id("held-out-readout")).toHaveText("Held out (10 images)");
   await id("stored-resume").click();
   await expect(id("message")).toContainText("Opened");
   await expect(id("held-out-readout")).toHaveText(before ?? "");
@@ -126,8 +126,9 @@ test("held-out images give a loss that falls, also after the run is opened again
 
 test("no image is held out of fewer than 40", async ({ page }) => {
   const id = at(page);
-  await open(page, HELD_OUT.replace("count=60", "count=39"));
+  await open(page, HELD_OUT.replace("count=100", "count=39"));
   await expect(id("held-out-readout")).toHaveText("No image is held out: that takes 40");
+  await id("advanced").locator("summary").click();
   await id("held-out").fill("0");
   await id("held-out").press("Enter");
   await expect(id("held-out-readout")).toBeHidden();
