@@ -109,6 +109,10 @@ function unbundled(build) {
         const started = `start-${createHash("sha256").update(start).digest("hex").slice(0, 8)}.js`;
         emit(started, start);
         const preloads = [main.fileName, ...main.imports].map((name) => `<link rel="modulepreload" href="./${name}" />`);
+        // The styles of components: Vite links only those of the page's own scripts, which `start.js` is not.
+        const parts = [main.fileName, ...main.imports].map((name) => bundle[name]);
+        const styles = parts.flatMap((part) => [...((part?.type === "chunk" && part.viteMetadata?.importedCss) || [])]);
+        preloads.push(...styles.map((name) => `<link rel="stylesheet" href="./${name}" />`));
         const named = replaceOnly(`${page.source}`, '"start.js"', `"${started}"`);
         page.source = replaceOnly(named, "</title>", `</title>\n    ${preloads.join("\n    ")}`);
       },

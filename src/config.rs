@@ -96,6 +96,9 @@ pub struct Config {
     /// Factor of the learning rate at the first step.
     #[serde(default = "no_boost")]
     pub start_boost: f64,
+    /// Share of the images that are held out of training; see [`split`](crate::data::split). Files without it hold none out.
+    #[serde(default)]
+    pub held_out: f64,
     /// The images are crops around an animal that was found before a still camera ([`crate::data::locate`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(optional, as = "Option<bool>")]
@@ -113,9 +116,28 @@ fn no_boost() -> f64 {
 }
 
 impl Config {
-    /// Returns the preset that suits a device, where nobody has chosen one.
+    /// Returns the preset of the page that suits a device, where nobody has chosen one.
     pub fn for_device(is_gpu: bool) -> Config {
-        Config::preset(if is_gpu { Preset::Small } else { Preset::Quick })
+        Config::watched(if is_gpu { Preset::Small } else { Preset::Quick })
+    }
+
+    /// Returns the settings of a preset on the page, where people watch: *quick* and *small* hold a tenth of the images out.
+    ///
+    /// ```
+    /// use autolink::{Config, Preset};
+    /// let [quick, paper] = [Preset::Quick, Preset::Paper].map(Config::watched);
+    /// assert_eq!((quick.held_out, Config::preset(Preset::Quick).held_out), (0.1, 0.0));
+    /// assert_eq!(paper, Config::preset(Preset::Paper));
+    /// ```
+    pub fn watched(preset: Preset) -> Config {
+        let held_out = match preset {
+            Preset::Quick | Preset::Small => 0.1,
+            Preset::Paper | Preset::Tiny => 0.0,
+        };
+        Config {
+            held_out,
+            ..Config::preset(preset)
+        }
     }
 
     /// Returns the settings of a preset.
@@ -142,6 +164,7 @@ impl Config {
             edge_start: 0.13,
             start_steps: 0,
             start_boost: 1.0,
+            held_out: 0.0,
             locate: false,
         };
         match preset {
@@ -374,6 +397,8 @@ settings! {
         "At first, keypoints are pulled apart, so that they do not start as one heap. The pull fades over this many steps.";
     start_boost "Learning-rate boost" 1.0..=10.0 step None, unit "", paper 1.0, live false:
         "Factor of the learning rate at the first step. It falls to 1 during the start phase.";
+    held_out "Held out" 0.0..=0.5 step None, unit "of the images", paper 0.0, live false:
+        "Share of the images that training never sees: at least 8, or none of fewer than 40. A loss that is much higher on them says that the model memorises the others.";
 }
 
 #[cfg(test)]

@@ -23,9 +23,10 @@ import { openImages } from "./train/images/panel.js";
 import { loadDemoRun } from "./explore/demo.js";
 import { Saves } from "./state/saves.js";
 import { insecureContextNote } from "./engine/secure.js";
-import { Store, truncateToStep, canTrain, appendByStep, initialState, newRun, appendLoss } from "./state/state.js";
+import { Store, truncateToStep, canTrain, appendByStep, initialState, initialWatch, newRun, appendLoss } from "./state/state.js";
 import { currentTab, goToTab, openTabs } from "./ui/tabs.js";
 import { Transport } from "./train/transport.js";
+import { rewatched } from "./train/watched.ts";
 
 /** @import * as protocol from "./engine/protocol.js" */
 /** @import { EngineEvent, EventOf, NamedFile } from "./autolink.js" */
@@ -239,7 +240,7 @@ function receive(event) {
       break;
     case "loaded":
       store.set({ rejected: event.rejected, progress: null });
-      if (event.is_new) store.set({ imageCount: event.images, read: { count: event.read }, about: event.about, snapshots: [], scores: [] });
+      if (event.is_new) store.set({ imageCount: event.images, read: { count: event.read }, about: event.about, ...initialWatch() });
       break;
     case "state": {
       const fresh = event.step === 0 && state.step > 0;
@@ -252,9 +253,10 @@ function receive(event) {
         runId: event.run_id,
         parameters: event.parameters,
         imageCount: event.images,
+        heldOut: event.held_out,
         isPausing: state.isPausing && event.phase === "training",
         ...(event.phase === "loading" ? {} : { progress: null }),
-        ...(fresh ? { ...newRunState(), snapshots: [], scores: [] } : {}),
+        ...(fresh ? { ...newRunState(), ...initialWatch() } : {}),
         ...(wentBack ? truncateToStep(state, event.step) : {}),
         ...(event.phase === "empty" && !state.demo ? { views: null, stages: null, about: "" } : {}),
       });
@@ -285,6 +287,9 @@ function receive(event) {
       break;
     case "snapshot":
       store.set({ snapshots: appendByStep(state.snapshots, event) });
+      break;
+    case "held-out":
+      store.set({ heldOutLosses: appendByStep(state.heldOutLosses, event) });
       break;
     case "scored":
       store.set({ scores: appendByStep(state.scores, event) });
@@ -328,8 +333,7 @@ function resumed({ about, losses }) {
   if (fresh.run) fresh.run.savedStep = last;
   store.set({
     ...fresh,
-    snapshots: [],
-    scores: [],
+    ...initialWatch(),
     loss: losses.at(-1) ?? null,
     history,
     historyLength: losses.length,
@@ -699,7 +703,12 @@ async function openStoredNow(saved, isResumed) {
         const missing = isResumed && !saved.source && !currentSources.some(isUserFiles);
         const more = missing ? " Drop in its images and press Play to continue." : "";
         const text = `Opened ${saved.name}, trained for ${counted(step, "step")}.${more}${note}`;
-        store.set({ run, message: { kind: "info", text }, model: `${saved.name}, trained for ${counted(step, "step")}.` });
+        store.set({
+          run,
+          message: { kind: "info", text },
+          model: `${saved.name}, trained for ${counted(step, "step")}.`,
+          ...(isResumed && saved.watched && step === saved.step ? rewatched(saved.watched) : {}),
+        });
         return;
       } catch (error) {
         if (error instanceof EngineError && error.kind === "crash") throw error;
@@ -767,7 +776,7 @@ async function removeStored(saved) {
 }
 
 const transport = new Transport(store, { session: () => session, attempt, onRest: () => autosave.save() });
-const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, thumbnail: () => page.thumbnail() });
+const autosave = new Autosave(store, saves, { session: () => session, sources: () => currentSources, look: () => page.look() });
 /** Updates the list of stored runs. */
 const refresh = () => autosave.refresh();
 const sharing = loadOptional(async () => {

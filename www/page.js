@@ -14,6 +14,7 @@ import { EdgeMatrix } from "./ui/matrix.js";
 import { cardOf } from "./state/models.js";
 import { loadOptional } from "./ui/optional.js";
 import { canTrain, isFinished, isPressable } from "./state/state.js";
+import { watchedOf } from "./train/watched.ts";
 import { PreviewCanvases } from "./ui/views.js";
 
 /** @import * as protocol from "./engine/protocol.js" */
@@ -21,6 +22,7 @@ import { PreviewCanvases } from "./ui/views.js";
 /** @import { RunAction } from "./train/run_list.js" */
 /** @import { TrainedModel } from "./state/models.js" */
 /** @import { Saved } from "./state/saves.js" */
+/** @import { Watched } from "./train/watched.ts" */
 /** @import { Message, PageState, Remedy, Store } from "./state/state.js" */
 
 /**
@@ -157,7 +159,7 @@ function sentenceOf(state) {
 /** Shows the state, and follows its changes.
  * @param {Store} store
  * @param {Actions} actions
- * @returns {{ thumbnail: () => string }} Makes a thumbnail of the run, as a data URL.
+ * @returns {{ look: () => { thumbnail: string, watched: Watched } }} Returns what is seen of the run.
  */
 export function showPage(store, { attempt, download, apply, onStoredRun, openTrained, change, choosePreset }) {
   const play = /** @type {HTMLButtonElement} */ (byId("play"));
@@ -331,5 +333,5 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     write(byId("announcer"), `Step ${grouped(step)}, loss ${loss.toPrecision(3)}`);
   });
 
-  return { thumbnail: () => previews.thumbnail() };
+  return { look: () => ({ thumbnail: previews.thumbnail(), watched: watchedOf(store.state, previews.thumbnail(96, 4)) }) };
 }

@@ -354,6 +354,7 @@ impl Settings {
             edge_start: self.edge_start.unwrap_or(preset.edge_start),
             start_steps: self.start_steps.unwrap_or(preset.start_steps),
             start_boost: self.start_boost.unwrap_or(preset.start_boost),
+            held_out: preset.held_out,
             locate: preset.locate,
         }
     }

@@ -70,6 +70,23 @@ pub fn score(
     n_fit: usize,
     seed: u64,
 ) -> Result<Score> {
+    let n_fit = fit_count(keypoints.len(), Some(n_fit))?;
+    let mut order: Vec<u32> = (0..keypoints.len() as u32).collect();
+    shuffle(&mut order, &mut ChaCha8Rng::seed_from_u64(seed));
+    let (fit, test) = order.split_at(n_fit);
+    score_on(keypoints, landmarks, fit, test)
+}
+
+/// Scores as [`score`] does, fitted on the images at the rows `fit` and scored on those at the rows `test`. See `tests/held_out.rs`.
+///
+/// # Errors
+/// As [`score`].
+pub fn score_on(
+    keypoints: &[Vec<[f64; 2]>],
+    landmarks: &[Vec<Position>],
+    fit: &[u32],
+    test: &[u32],
+) -> Result<Score> {
     let images = keypoints.len();
     if images != landmarks.len() {
         return Err(Error::Landmarks(format!(
@@ -77,13 +94,9 @@ pub fn score(
             landmarks.len()
         )));
     }
-    let n_fit = fit_count(images, Some(n_fit))?;
     let x = columns(keypoints, "keypoints")?;
     let count = landmark_count(landmarks)?;
 
-    let mut order: Vec<u32> = (0..images as u32).collect();
-    shuffle(&mut order, &mut ChaCha8Rng::seed_from_u64(seed));
-    let (fit, test) = order.split_at(n_fit);
     let position = |row: u32, l: usize| landmarks[row as usize][l];
     let pick = |rows: &[u32]| -> Vec<Vec<f64>> {
         x.iter()
@@ -139,7 +152,7 @@ pub fn score(
     Ok(Score {
         error: sum / f64::from(terms),
         baseline: baseline / f64::from(terms),
-        n_fit,
+        n_fit: fit.len(),
         n_test: test.len(),
         errors,
     })

@@ -1,5 +1,7 @@
 //! Keypoints and edge weights of a model, without training it.
 
+use std::collections::HashSet;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Keypoints, Session};
@@ -24,8 +26,9 @@ impl Session {
         detect(&self.model(), images, &self.device).await
     }
 
-    /// Scores how well the keypoints predict the landmarks `[N][L][x, y]` of the first N images. A linear regression is fitted on
-    /// [`eval::fit_count`] of them and scored on the others.
+    /// Scores how well the keypoints predict the landmarks `[N][L][x, y]` of the first N images. A linear regression is fitted on those
+    /// of them that training sees and scored on those that are held out; if none is, fitted on [`eval::fit_count`] of them and scored on
+    /// the others.
     ///
     /// # Errors
     /// Too few images, or a device that does not answer.
@@ -37,7 +40,13 @@ impl Session {
         let keypoints: Vec<_> = found.iter().map(|found| wide(&found.keypoints)).collect();
         let placed = |row: &Vec<[f32; 2]>| row.iter().map(|p| Some(p.map(f64::from))).collect();
         let landmarks: Vec<_> = landmarks[..count].iter().map(placed).collect();
-        eval::score(&keypoints, &landmarks, eval::fit_count(count, None)?, 0)
+        let is_held_out: HashSet<usize> = self.split().held_out.into_iter().collect();
+        let (test, fit): (Vec<u32>, Vec<u32>) =
+            (0..count as u32).partition(|&row| is_held_out.contains(&(row as usize)));
+        if test.is_empty() || fit.is_empty() {
+            return eval::score(&keypoints, &landmarks, eval::fit_count(count, None)?, 0);
+        }
+        eval::score_on(&keypoints, &landmarks, &fit, &test)
     }
 }
 

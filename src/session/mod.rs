@@ -5,6 +5,7 @@ mod clock;
 mod detection;
 mod edits;
 pub mod explain;
+mod held_out;
 mod illustrate;
 pub mod preview;
 pub mod protocol;

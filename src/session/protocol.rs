@@ -459,10 +459,12 @@ pub enum Event {
         first_skeleton_step: usize,
         /// Id of the run.
         run_id: String,
-        /// Number of images to train on.
+        /// Number of images in use.
         images: usize,
         /// Number of parameters of each part of the model.
         parameters: ParameterCounts,
+        /// Number of those that are held out of training.
+        held_out: usize,
     },
     /// A step was taken.
     Step {
@@ -479,12 +481,19 @@ pub enum Event {
     Views(PreviewViews),
     /// A new snapshot. One whose step is not later than the last one's starts a new history.
     Snapshot(SnapshotView),
+    /// The loss of the images that are held out of training, always with the same masks.
+    HeldOut {
+        /// Steps that the model had taken.
+        step: usize,
+        /// Mean loss of the images.
+        loss: f32,
+    },
     /// How well the keypoints predict the joints of puppets, or the landmarks of hands.
     Scored {
         /// Steps taken.
         step: usize,
         /// Mean distance of the landmarks regressed from the keypoints, as a fraction of the image's side, on images that were not
-        /// used to fit the regression.
+        /// used to fit the regression: held-out ones, where there are some.
         error: f64,
         /// The same for always predicting the mean position.
         baseline: f64,

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use web_time::{Duration, Instant};
 
+use super::held_out::Evaluation;
 use super::{Backend, FileKind, Session};
 use crate::checkpoint::{self, Precision};
 use crate::config::{Config, LossKind};
@@ -47,6 +48,8 @@ pub(super) struct Training {
     pub(super) last_finite: LastFinite,
     /// Losses that are still on the device: step and `[1]`.
     unread: Vec<(usize, Tensor<1>)>,
+    /// The held-out loss that is being computed.
+    pub(super) evaluation: Option<Evaluation>,
 }
 
 /// The last state of a run whose numbers were all finite.
@@ -103,6 +106,7 @@ impl Training {
             last_finite: LastFinite::new(trainer.train_state(), losses),
             trainer,
             unread: Vec::new(),
+            evaluation: None,
         }
     }
 
@@ -160,13 +164,15 @@ impl Session {
     fn trainer(&self) -> Result<Trainer> {
         self.images.check()?;
         let perceptual = perceptual(&self.config, &self.weights, &self.device)?;
-        let count = self.images.len();
-        match &self.run {
+        let among = self.split().training;
+        let count = among.len();
+        let trainer = match &self.run {
             Run::Loaded(state) => {
-                Trainer::resume(TrainState::clone(state), count, &self.device, perceptual)
+                Trainer::resume(TrainState::clone(state), count, &self.device, perceptual)?
             }
-            _ => Trainer::new(&self.config, count, &self.device, perceptual),
-        }
+            _ => Trainer::new(&self.config, count, &self.device, perceptual)?,
+        };
+        Ok(trainer.among(among))
     }
 
     /// Waits for the device and reports the steps whose losses were not read yet.

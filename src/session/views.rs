@@ -35,20 +35,26 @@ impl Session {
     pub async fn views(&mut self) -> Result<PreviewViews> {
         self.images.check()?;
         let (model, previews) = (self.model(), self.preview_indices());
+        let training = self.split().training;
         let (images, device) = (&self.images, &self.device);
         let step = self.steps_taken();
         let mut views = draw(&model, &self.config, images, &previews, step, device).await?;
         let history = &mut self.history;
-        let shown = (step - history.steps_before) * self.config.batch / images.len();
+        let shown = (step - history.steps_before) * self.config.batch / training.len();
         history.exposure = ExposureStats {
-            images: images.len(),
+            images: training.len(),
             times_shown: shown,
             ..history.exposure
         };
         if history.snapshots.is_due(step) {
             if history.exposure.is_suspect() && !self.config.flip {
-                let ratio = mirrored_error_ratio(&model, &self.config, images, &previews, device);
-                history.exposure.mirror_ratio = Some(ratio.await?);
+                let mut trained = previews.clone();
+                trained.retain(|index| training.binary_search(index).is_ok());
+                if !trained.is_empty() {
+                    let ratio =
+                        mirrored_error_ratio(&model, &self.config, images, &trained, device);
+                    history.exposure.mirror_ratio = Some(ratio.await?);
+                }
             }
             history.snapshots.push(views.snapshot());
         }
@@ -161,7 +167,7 @@ async fn draw(
     })
 }
 
-/// Returns the mean error `|reconstruction - image|` over the mirror images of the preview images, divided by that over the preview
+/// Returns the mean error `|reconstruction - image|` over the mirror images of preview images that training sees, divided by that over the preview
 /// images themselves.
 async fn mirrored_error_ratio(
     model: &AutoLink,

@@ -31,6 +31,8 @@ pub struct Trainer {
     optimizer: AdamW,
     perceptual: Option<(Perceptual, Targets)>,
     batches: Batches,
+    /// Index in the dataset of each image to train on; empty: all images.
+    among: Vec<usize>,
     masks: ChaCha8Rng,
     seeding: Seeding,
     step: usize,
@@ -145,6 +147,7 @@ impl Trainer {
             model: AutoLink::init(config, &device),
             optimizer: AdamW::new(config.weight_decay),
             batches: Batches::new(images, order, config.flip.then_some(flips)),
+            among: Vec::new(),
             masks,
             seeding,
             config: config.clone(),
@@ -180,6 +183,13 @@ impl Trainer {
         Ok(trainer)
     }
 
+    /// Trains on the images at these indices of the dataset alone, of which there are as many as the run has images. See
+    /// `tests/held_out.rs`.
+    #[must_use]
+    pub fn among(self, among: Vec<usize>) -> Self {
+        Self { among, ..self }
+    }
+
     /// Copies the state from which [`Trainer::resume`] continues. See `tests/session.rs`.
     pub fn train_state(&self) -> TrainState {
         TrainState {
@@ -210,7 +220,12 @@ impl Trainer {
         let mut gradients = GradientsAccumulator::new();
         let mut loss: Option<Tensor<1>> = None;
         for _ in 0..parts {
-            let picks = self.batches.next(micro_batch);
+            let mut picks = self.batches.next(micro_batch);
+            if !self.among.is_empty() {
+                for pick in &mut picks {
+                    pick.index = self.among[pick.index];
+                }
+            }
             let images = TensorData::new(dataset.gather(&picks), [micro_batch, 3, size, size]);
             let mask = block_mask(&mut self.masks, micro_batch, mask_grid, mask_ratio);
             let mask = TensorData::new(mask, [micro_batch, 1, mask_grid, mask_grid]);
@@ -254,6 +269,18 @@ impl Trainer {
         } * share;
         let gradients = GradientsParams::from_grads(loss.backward(), &self.model);
         (loss.without_autodiff(), gradients)
+    }
+
+    /// Returns the loss of `model` on images `[B,3,S,S]` in `[-1, 1]` with the mask `[B,1,g,g]`, `[1]`, without learning from them. All
+    /// three are without autodiff, so that batch norms use their running statistics. See `tests/held_out.rs`.
+    pub fn loss_of(&self, model: &AutoLink, images: Tensor<4>, mask: Tensor<4>) -> Tensor<1> {
+        let output = model.forward(images.clone(), mask, self.edge_map_params());
+        match &self.perceptual {
+            Some((perceptual, _)) if self.config.loss == LossKind::Perceptual => {
+                perceptual.loss(output.reconstruction, images)
+            }
+            _ => pixel::pixel_loss(output.reconstruction, images),
+        }
     }
 
     fn apply(&mut self, gradients: GradientsParams) {

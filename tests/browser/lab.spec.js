@@ -576,10 +576,45 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
   expect(first).not.toBe(last);
   const step = await number(id("snapshot-b"));
   expect(step, "the last snapshot is the current state").toBe(await number(id("step-count")));
-  // Both sliders at the same snapshot show the same.
-  await id("snapshot-b-slider").fill("0");
+  // The marks on the loss chart choose, by keyboard and by pointer; both at the same snapshot show the same.
+  const marks = { a: id("snapshot-a-slider"), b: id("snapshot-b-slider") };
+  await expect(marks.b).toHaveAttribute("aria-valuetext", `Step ${step}`);
+  await marks.b.focus();
+  await page.keyboard.press("Home");
   await expect(id("snapshot-b")).toHaveText("0");
   expect(await pixels(id("snapshot-b-view"))).toBe(first);
+  await page.keyboard.press("ArrowRight");
+  await expect(marks.b).toHaveAttribute("aria-valuetext", "Step 1");
+  await expect(id("snapshot-b")).toHaveText("1");
+  await expect(id("step-count"), "the arrow takes no step").toHaveText(`${step}`);
+  const chart = await boxOf(id("loss-chart").locator(".u-over"));
+  const to = (/** @type {number} */ share) => page.mouse.move(chart.x + share * chart.width, chart.y + chart.height / 2);
+  await to(0.1);
+  await page.mouse.down();
+  await to(0.6);
+  const middle = await number(id("snapshot-b"));
+  expect(Math.abs(middle - 0.6 * step)).toBeLessThan(0.15 * step);
+  await to(1);
+  await page.mouse.up();
+  await expect(id("snapshot-b"), "the newest one").toHaveText(`${step}`);
+  await to(0.3);
+  await expect(id("snapshot-b"), "the button is up").toHaveText(`${step}`);
+  await expect(id("snapshot-a")).toHaveText("0");
+  // On logarithmic scales the early snapshots are further apart.
+  const left = async () => (await boxOf(marks.a)).x - (await boxOf(marks.b)).x;
+  await marks.a.focus();
+  for (let i = 0; i < 4; i++) await page.keyboard.press("ArrowRight");
+  const linear = Math.abs(await left());
+  await id("loss-log").click();
+  await expect(id("loss-log")).toHaveAttribute("aria-pressed", "true");
+  await expect.poll(async () => Math.abs(await left())).toBeLessThan(0.8 * linear);
+  await id("loss-log").click();
+  await marks.a.focus();
+  await page.keyboard.press("Home");
+  await id("snapshots-play").click();
+  await expect(id("snapshots-play")).toHaveText("Stop");
+  await expect(id("snapshots-play")).toHaveText("Play back");
+  await expect(id("snapshot-b")).toHaveText(`${step}`);
 
   const save = async (/** @type {string} */ button) => {
     const waiting = page.waitForEvent("download");

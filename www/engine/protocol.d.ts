@@ -88,6 +88,10 @@ start_steps: number,
  */
 start_boost: number, 
 /**
+ * Share of the images that are held out of training; see [`split`](crate::data::split). Files without it hold none out.
+ */
+held_out: number, 
+/**
  * The images are crops around an animal that was found before a still camera ([`crate::data::locate`]).
  */
 locate?: boolean, };
@@ -1164,13 +1168,17 @@ first_skeleton_step: number,
  */
 run_id: string, 
 /**
- * Number of images to train on.
+ * Number of images in use.
  */
 images: number, 
 /**
  * Number of parameters of each part of the model.
  */
-parameters: ParameterCounts, } | { "type": "step", 
+parameters: ParameterCounts, 
+/**
+ * Number of those that are held out of training.
+ */
+held_out: number, } | { "type": "step", 
 /**
  * Steps taken.
  */
@@ -1186,14 +1194,22 @@ steps_per_second: number,
 /**
  * Time spent on training, pauses excluded, s.
  */
-elapsed_seconds: number, } | { "type": "views" } & PreviewViews | { "type": "snapshot" } & SnapshotView | { "type": "scored", 
+elapsed_seconds: number, } | { "type": "views" } & PreviewViews | { "type": "snapshot" } & SnapshotView | { "type": "held-out", 
+/**
+ * Steps that the model had taken.
+ */
+step: number, 
+/**
+ * Mean loss of the images.
+ */
+loss: number, } | { "type": "scored", 
 /**
  * Steps taken.
  */
 step: number, 
 /**
  * Mean distance of the landmarks regressed from the keypoints, as a fraction of the image's side, on images that were not
- * used to fit the regression.
+ * used to fit the regression: held-out ones, where there are some.
  */
 error: number, 
 /**

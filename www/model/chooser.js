@@ -58,9 +58,9 @@ export function openChooser(store, root, choose) {
       input.disabled = demo !== null && i !== chosen;
     });
   });
-  store.watch(["views", "palette", "edge", "point", "minStrength"], ({ views, palette, edge, point, minStrength }) => {
+  store.watch(["views", "palette", "edge", "point", "minStrength", "ringed"], ({ views, palette, edge, point, minStrength, ringed }) => {
     if (!views) return;
-    canvases.forEach((canvas, i) => draw(canvas, i, views, palette, { edge, point, minStrength }));
+    canvases.forEach((canvas, i) => draw(canvas, i, views, palette, { edge, point, minStrength, ringed }));
   });
 }
 

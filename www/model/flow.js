@@ -209,7 +209,7 @@ export class Flow {
    * @param {number} side
    * @param {PageState} state
    */
-  #drawStage(context, stage, stages, side, { views, edits, palette, edge, point, minStrength }) {
+  #drawStage(context, stage, stages, side, { views, edits, palette, edge, point, minStrength, ringed }) {
     const square = { left: 0, top: 0, side };
     const points = edits.keypoints?.length === stages.keypoints.length ? edits.keypoints : stages.keypoints;
     const channel = CHANNELS[stage];
@@ -224,7 +224,7 @@ export class Flow {
     } else if (stage === "keypoints") {
       context.fillStyle = "rgb(0 0 0 / 0.3)";
       context.fillRect(0, 0, side, side);
-      drawSkeleton(context, { points, strengths: stages.edge_strengths, palette }, square, { edge, point, minStrength });
+      drawSkeleton(context, { points, strengths: stages.edge_strengths, palette }, square, { edge, point, minStrength, ringed });
     } else if (stage === "edge-map") {
       if (edge) drawEdge(context, { points, strengths: [], palette }, square, edge);
     } else if (stage === "mask") {
@@ -240,7 +240,12 @@ export class Flow {
       context.fillStyle = "#14161d";
       context.fillRect(0, 0, side, side);
       if (views)
-        drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, { edge, point, minStrength });
+        drawSkeleton(context, { points: views.mean_pose, strengths: views.edge_strengths, palette }, square, {
+          edge,
+          point,
+          minStrength,
+          ringed,
+        });
     }
   }
 

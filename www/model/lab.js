@@ -1,14 +1,13 @@
 // @ts-check
 /**
- * The laboratory: How it works, edits, pose transfer, training history and training health.
+ * The laboratory: How it works, edits, pose transfer, and what is watched during training.
  *
  * @module
  */
 
 import { openModel } from "./model.js";
 import { noEdits } from "../state/state.js";
-import { openHealth } from "../train/diagnosis.js";
-import { openHistory } from "../train/history.js";
+import { openTraining } from "../train/train.js";
 import { openChooser } from "./chooser.js";
 import { openPoseTransfer } from "./pose_transfer.js";
 import { enableEdits } from "./edits.js";
@@ -41,10 +40,11 @@ export function openLab(store, { attempt, download, announce, byId, previews, ma
   });
   enableEdits(store, flow, byId("flow"), announce);
   openPoseTransfer(store, /** @type {HTMLDetailsElement} */ (byId("poses")), attempt);
-  openHistory(store, byId("training-history"), { attempt, download });
-  openHealth(store, byId("diagnosis"));
+  openTraining(store, { attempt, download, byId });
   // Stages arrive right after the views that they belong to.
-  store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "slow", "withKeypoints"], (state) => flow.show(state));
+  store.watch(["stages", "demo", "edits", "palette", "edge", "point", "minStrength", "ringed", "slow", "withKeypoints"], (state) =>
+    flow.show(state),
+  );
 
   // One request at a time; while the engine works, only the last one waits.
   let asking = false;
@@ -80,8 +80,8 @@ export function openLab(store, { attempt, download, announce, byId, previews, ma
   };
   previews.onChoose(choose);
   openChooser(store, byId("flow-previews"), choose);
-  store.watch(["edits", "edge", "point", "minStrength"], ({ edits, edge, point, minStrength }) =>
-    previews.mark(edits.preview, { edge, point, minStrength }),
+  store.watch(["edits", "edge", "point", "minStrength", "ringed"], ({ edits, edge, point, minStrength, ringed }) =>
+    previews.mark(edits.preview, { edge, point, minStrength, ringed }),
   );
   matrix.onEdge((edge, isPicked) => store.set(isPicked ? { pickedEdge: edge, edge } : { edge: edge ?? store.state.pickedEdge }));
   store.watch(["edge"], ({ edge }) => matrix.mark(edge));

@@ -14,6 +14,7 @@ import { newRun } from "./state.js";
 /** @import { NamedFile, Session } from "../autolink.js" */
 /** @import { Saves } from "./saves.js" */
 /** @import { Run, Store } from "./state.js" */
+/** @import { Watched } from "../train/watched.ts" */
 
 /** Interval between saves of a run in training, ms. With the time of a save, at most 30 s are lost. */
 const SAVE_EVERY = 25_000;
@@ -33,7 +34,7 @@ const SAVE_EVERY = 25_000;
  * @typedef {object} Page Parts of the page that this class uses.
  * @property {() => Session | null} session
  * @property {() => (protocol.Source | NamedFile[])[]} sources Returns the sources of the loaded images.
- * @property {() => string} thumbnail Makes a thumbnail of the run, as a data URL.
+ * @property {() => { thumbnail: string, watched: Watched }} look Shows what is seen of the run now, to be listed with it.
  */
 
 export class Autosave {
@@ -146,7 +147,7 @@ export class Autosave {
     const own = await this.#claim(run);
     const { id, name, source } = own;
     await this.#saves.write(
-      { id, name, source, leftOut: this.#store.state.removedImages, date: Date.now(), step, thumbnail: this.#page.thumbnail() },
+      { id, name, source, leftOut: this.#store.state.removedImages, date: Date.now(), step, ...this.#page.look() },
       file,
     );
     const { run: now } = this.#store.state;

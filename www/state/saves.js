@@ -29,6 +29,7 @@ const NAME = /^([a-z0-9-]+)\.([01])$/;
  * @property {string} thumbnail First preview image with its skeleton, as a data URL.
  * @property {protocol.Source | null} source Sample that its images come from; null for files, which are not stored.
  * @property {number[]} [leftOut] Indices of its removed images. Missing in older saves.
+ * @property {import("../train/watched.ts").Watched} [watched] Curves and skeletons. Missing in older saves.
  * @property {number} bytes Size of the run, bytes.
  */
 

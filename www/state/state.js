@@ -77,6 +77,10 @@ import { MIN_STRENGTH } from "../ui/skeleton.js";
  * @property {boolean} withKeypoints False while the model's picture shows the reconstruction without keypoints.
  * @property {number | null} stopStep Step at which training stops by itself; null for no limit.
  * @property {protocol.SnapshotView[]} snapshots Snapshots of the training history.
+ * @property {{ a: number | null, b: number | null }} marks Steps of the two snapshots to compare; null for the newest.
+ * @property {number[]} ringed Keypoints that training health speaks of, while it is open.
+ * @property {number} heldOut Number of images that are held out of training.
+ * @property {{ step: number, loss: number }[]} heldOutLosses Losses of the held-out images.
  * @property {{ step: number, error: number, baseline: number }[]} scores Landmark errors, for samples with known landmarks.
  * @property {{ what: string, done: number, total: number | null, isBytes: boolean } | null} progress
  * @property {string} model Description of the model or run that was opened.
@@ -108,6 +112,9 @@ export const noEdits = (preview) => ({ preview, mask: { kind: "usual" }, keypoin
 export function newRun(name, source) {
   return { id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}`, name, source, savedStep: 0 };
 }
+
+/** What is watched of a run that has not begun. @returns {Pick<PageState, "snapshots" | "marks" | "scores" | "heldOutLosses">} */
+export const initialWatch = () => ({ snapshots: [], marks: { a: 0, b: null }, scores: [], heldOutLosses: [] });
 
 /** The state before the engine has started. @returns {PageState} */
 export const initialState = () => ({
@@ -149,8 +156,9 @@ export const initialState = () => ({
   parameters: null,
   withKeypoints: true,
   stopStep: null,
-  snapshots: [],
-  scores: [],
+  ...initialWatch(),
+  ringed: [],
+  heldOut: 0,
   model: "",
   run: newRun("", null),
   saves: [],
@@ -273,11 +281,11 @@ export function appendLoss(history, step, loss) {
   return history;
 }
 
-/** Truncates history, snapshots and scores of a run that went back to a step.
+/** Truncates what is known of a run that went back to a step.
  * @param {PageState} state
  * @param {number} step
  */
-export function truncateToStep({ history, snapshots, scores }, step) {
+export function truncateToStep({ history, snapshots, scores, heldOutLosses }, step) {
   const steps = history.steps.filter((taken) => taken <= step);
   const losses = history.losses.slice(0, steps.length);
   return {
@@ -286,6 +294,7 @@ export function truncateToStep({ history, snapshots, scores }, step) {
     loss: losses.at(-1) ?? null,
     snapshots: snapshots.filter((snapshot) => snapshot.step <= step),
     scores: scores.filter((score) => score.step <= step),
+    heldOutLosses: heldOutLosses.filter((loss) => loss.step <= step),
   };
 }
 

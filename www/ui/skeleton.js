@@ -19,11 +19,12 @@ const MOST = 250;
  */
 
 /**
- * The highlighted edge and keypoint, and the smallest strength of drawn edges.
+ * The highlighted edge and keypoints, and the smallest strength of drawn edges.
  * @typedef {object} Highlight
  * @property {number} [minStrength]
  * @property {[number, number] | null} [edge]
  * @property {number | null} [point]
+ * @property {number[]} [ringed] Keypoints that training health speaks of.
  */
 
 /** Returns an edge as a pair in ascending order.
@@ -62,7 +63,7 @@ export function drawSkeleton(
   context,
   { points, strengths, palette },
   { left, top, side },
-  { minStrength = MIN_STRENGTH, edge = null, point = null } = {},
+  { minStrength = MIN_STRENGTH, edge = null, point = null, ringed = [] } = {},
 ) {
   const at = points.map(([x, y]) => [left + x * side, top + y * side]);
   context.lineCap = "round";
@@ -96,12 +97,33 @@ export function drawSkeleton(
     context.lineWidth = side * 0.014;
     context.strokeStyle = "rgb(0 0 0 / 0.75)";
     context.stroke();
+    if (ringed.includes(k)) ring(context, x, y, 2.4 * radius, side);
     if (!isPicked) return;
     context.beginPath();
     context.arc(x, y, radius * 1.35 + side * 0.014, 0, 2 * Math.PI);
     context.strokeStyle = "#ffffff";
     context.stroke();
   });
+}
+
+/** Draws a ring around a keypoint that can be seen on any image.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {number} radius
+ * @param {number} side Side of the image.
+ */
+function ring(context, x, y, radius, side) {
+  for (const [width, style] of /** @type {[number, string][]} */ ([
+    [0.05, "#000000"],
+    [0.025, "#ffffff"],
+  ])) {
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.lineWidth = side * width;
+    context.strokeStyle = style;
+    context.stroke();
+  }
 }
 
 /** Draws a highlighted edge in the colours of its ends.

@@ -65,7 +65,8 @@ export class PreviewCanvases {
       preview === this.#chosen &&
       highlight.edge === this.#highlight.edge &&
       highlight.point === this.#highlight.point &&
-      highlight.minStrength === this.#highlight.minStrength;
+      highlight.minStrength === this.#highlight.minStrength &&
+      highlight.ringed === this.#highlight.ringed;
     if (isSame) return;
     this.#chosen = preview;
     this.#highlight = highlight;
@@ -171,16 +172,26 @@ export class PreviewCanvases {
     drawSkeleton(context, skeleton, { left, top, side }, this.#highlight);
   }
 
-  /** Returns the first image with its skeleton as a data URL; empty if there are no views. */
-  thumbnail(side = 128) {
+  /** Returns the first images with their skeletons in a row as a data URL; empty if there are no views.
+   * @param {number} side Side of an image, px.
+   * @param {number} most Largest number of images.
+   */
+  thumbnail(side = 128, most = 1) {
     const views = this.#views;
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = side;
+    const count = Math.min(most, views?.count ?? 0);
+    const canvas = Object.assign(document.createElement("canvas"), { width: count * side, height: side });
     const context = canvas.getContext("2d");
     if (!views || !context) return "";
     context.imageSmoothingQuality = "high";
-    drawSquare(context, views.pixels, views.size, 0, 0, 0, side);
-    this.#drawSkeleton(context, views, 0, 0, 0, side);
+    for (let i = 0; i < count; i++) {
+      context.save();
+      context.beginPath();
+      context.rect(i * side, 0, side, side);
+      context.clip();
+      drawSquare(context, views.pixels, views.size, i, i * side, 0, side);
+      this.#drawSkeleton(context, views, i, i * side, 0, side);
+      context.restore();
+    }
     return canvas.toDataURL("image/webp", 0.8);
   }
 

@@ -40,7 +40,7 @@ impl Engine {
             reason,
             settings: SETTINGS.to_vec(),
             presets: Preset::ALL
-                .map(|preset| (preset, Config::preset(preset)))
+                .map(|preset| (preset, Config::watched(preset)))
                 .to_vec(),
             palette: palette::colours().into_iter().map(palette::hex).collect(),
             formats: formats::FormatInfo::all(),

@@ -109,6 +109,8 @@ struct Engine {
     edits: Option<Edits>,
     /// When the keypoints were last scored, and how long that took.
     last_score: Option<(Instant, Duration)>,
+    /// When a slice of the held-out loss was last computed, and how long that took.
+    last_slice: Option<(Instant, Duration)>,
     /// Present once images were added, or a project was opened.
     project: Option<AnnotationProject>,
     /// For each image of the project, by the id of its row: its file, and its place in the file if that is a zip.
@@ -141,6 +143,7 @@ impl Engine {
             cpu: None,
             edits: None,
             last_score: None,
+            last_slice: None,
             project: None,
             project_files: HashMap::new(),
             shown_model: None,
@@ -387,6 +390,7 @@ impl Engine {
                 run_id: session.run_id().into(),
                 images,
                 parameters: session.parameter_counts(),
+                held_out: session.split().held_out.len(),
             });
         }
     }

@@ -11,10 +11,11 @@ use crate::error::{Error, Result};
 use crate::session::{Event, SnapshotView};
 use crate::web::fetch;
 
-/// The fewest images on which keypoints are scored; the number of puppets.
+/// The fewest and the most images on which keypoints are scored.
 const FEWEST_SCORED: usize = 96;
-/// Inverse of the fraction of time that scoring may take.
-const SCORE_INVERSE_SHARE: u32 = 20;
+const MOST_SCORED: usize = 200;
+/// Inverse of the fraction of time that scoring may take, and of that for the held-out loss.
+const INVERSE_SHARE: u32 = 20;
 
 /// Training that the page asked for.
 #[derive(Clone, Copy)]
@@ -80,7 +81,7 @@ impl Engine {
         } else if self.schedule.is_due(step) {
             self.post_views().await?;
         }
-        Ok(())
+        self.post_held_out().await
     }
 
     /// Ends training after the current step: reports everything, then answers its command.
@@ -156,12 +157,9 @@ impl Engine {
             if let Some(snapshot) = snapshot {
                 post(&Event::Snapshot(SnapshotView::from(snapshot)));
             }
-            let is_new = snapshot.is_some();
             self.post_stages().await?;
             self.schedule.record(start);
-            if is_new {
-                self.post_score().await?;
-            }
+            self.post_score().await?;
         }
         Ok(())
     }
@@ -181,21 +179,24 @@ impl Engine {
         let (Some(session), [(source, _)]) = (&self.session, &self.sources[..]) else {
             return Ok(());
         };
-        let is_fast =
-            (self.last_score).is_none_or(|(at, cost)| at.elapsed() >= cost * SCORE_INVERSE_SHARE);
         let images = session.images();
-        if !is_fast || images.len() < FEWEST_SCORED || session.steps_taken() == 0 {
+        if !is_affordable(self.last_score)
+            || images.len() < FEWEST_SCORED
+            || session.steps_taken() == 0
+        {
             return Ok(());
         }
         let start = Instant::now();
         // Landmarks are fractions, the same at any size.
         let landmarks: Vec<_> = match source {
-            ImageSource::Puppets { seed, .. } => (0..FEWEST_SCORED)
+            ImageSource::Puppets { seed, .. } => (0..images.len().min(MOST_SCORED))
                 .map(|index| synthetic::puppet(images.place(index), *seed, 16).1)
                 .collect(),
-            ImageSource::Hands { landmarks, .. } if !landmarks.is_empty() => (0..images.len())
-                .map(|index| landmarks[images.place(index)].clone())
-                .collect(),
+            ImageSource::Hands { landmarks, .. } if !landmarks.is_empty() => {
+                (0..images.len().min(MOST_SCORED))
+                    .map(|index| landmarks[images.place(index)].clone())
+                    .collect()
+            }
             _ => return Ok(()),
         };
         let score = session.score(&landmarks).await?;
@@ -207,4 +208,22 @@ impl Engine {
         });
         Ok(())
     }
+
+    /// Computes a slice of the held-out loss where that is fast enough, and sends the loss once it is known.
+    async fn post_held_out(&mut self) -> Result<()> {
+        if !is_affordable(self.last_slice) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        if let Some((step, loss)) = self.session()?.evaluate_slice().await? {
+            post(&Event::HeldOut { step, loss });
+        }
+        self.last_slice = Some((Instant::now(), start.elapsed()));
+        Ok(())
+    }
+}
+
+/// Returns true if something may be done again that was last done at a time and took so long, by [`INVERSE_SHARE`].
+fn is_affordable(last: Option<(Instant, Duration)>) -> bool {
+    last.is_none_or(|(at, cost)| at.elapsed() >= cost * INVERSE_SHARE)
 }
