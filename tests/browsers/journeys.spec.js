@@ -67,10 +67,17 @@ class Page {
     expect(await this.text("fault-note"), "nothing failed").toMatch(/^Reload\s+Close$/);
   }
 
-  /** Trains to a step at least, and pauses. @param {number} step */
-  async playTo(step) {
+  /** Opens the page, unless a journey before this one has: it takes seconds. */
+  async ready() {
+    if (!(await this.driver.getCurrentUrl()).includes("?")) await this.open();
+    if (!(await this.driver.getCurrentUrl()).endsWith("#train")) await this.click("tab-train");
+  }
+
+  /** Trains for some steps at least, and pauses. @param {number} count @returns The step. */
+  async train(count) {
+    const first = await this.number("step-count");
     await this.click("play");
-    await expect.poll(() => this.number("step-count")).toBeGreaterThanOrEqual(step);
+    await expect.poll(() => this.number("step-count")).toBeGreaterThanOrEqual(first + count);
     await this.click("play");
     await this.has("message", "Paused.");
     return this.number("step-count");
@@ -91,9 +98,16 @@ class Page {
   async saved(id) {
     await this.run(`if (!window.savedFiles) {
       window.savedFiles = [];
+      const blobs = new Map();
       const make = URL.createObjectURL;
-      URL.createObjectURL = (blob) => (window.savedFiles.push(blob), make.call(URL, blob));
-      HTMLAnchorElement.prototype.click = function () {};
+      URL.createObjectURL = (blob) => {
+        const address = make.call(URL, blob);
+        blobs.set(address, blob);
+        return address;
+      };
+      HTMLAnchorElement.prototype.click = function () {
+        if (this.download) window.savedFiles.push(blobs.get(this.href));
+      };
     }
     window.savedFiles.length = 0;`);
     await this.click(id);
@@ -130,13 +144,144 @@ const test = /** @type {any} */ (base).extend({
 // biome-ignore lint/correctness/noEmptyPattern: see above.
 test.beforeEach(({}, info) => needs(/** @type {any} */ (info.project.name), Boolean(process.env[info.project.name.toUpperCase()])));
 
-test("the page loads, computes on all cores, and nothing fails", async ({ tab: page }) => {
-  await page.open();
+test("the page loads, a press of Play during that counts, and nothing fails", async ({ tab: page }) => {
+  await page.driver.get(`${site}${QUICK}`);
+  await page.click("play");
+  await expect.poll(() => page.number("step-count")).toBeGreaterThan(2);
+  await page.click("play");
+  await page.has("message", "Paused.");
   expect(await page.text("backend")).toBe("CPU");
   expect(await page.run("return crossOriginIsolated && isSecureContext")).toBe(true);
+  expect(await page.text("link-note")).toBe("Close");
+  expect(await page.text("fault-note")).toMatch(/^Reload\s+Close$/);
+});
+
+test("dropped images and a zip are loaded and trained on", async ({ tab: page }) => {
+  await page.ready();
+  await page.drop(pictures(4));
+  await page.has("images-count", "4");
+  const zip = new AdmZip();
+  for (const { name, buffer } of await photographs(3)) zip.addFile(name, buffer);
+  await page.drop([{ name: "hands.zip", buffer: zip.toBuffer() }]);
+  await page.has("images-count", "7");
   await page.click("step");
   await page.has("step-count", "1");
-  expect(await page.text("link-note")).toBe("Close");
+  expect(await page.number("loss")).toBeGreaterThan(0);
+});
+
+test("a dragged keypoint changes the edge map", async ({ tab: page }) => {
+  await page.ready();
+  await page.train(3);
+  const before = await page.pixels("flow-edge-map");
+  const image = await page.pixels("flow-image");
+  const canvas = await page.find("flow-keypoints");
+  await page.run(`arguments[0].scrollIntoView({ block: "center", behavior: "instant" })`, canvas);
+  // The middle of the disc of the first keypoint, relative to the middle of the canvas, in CSS pixels.
+  const [x, y] = await page.run(
+    `const canvas = arguments[0];
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const found = [];
+    for (let i = 0; i < data.length; i += 4)
+      if (Math.hypot(data[i] - 228, data[i + 1] - 166, data[i + 2] - 7) < 6) found.push(i / 4);
+    const mean = (of) => found.reduce((sum, i) => sum + of(i), 0) / found.length;
+    const box = canvas.getBoundingClientRect();
+    return [
+      (mean((i) => i % canvas.width) / canvas.width - 0.5) * box.width,
+      (mean((i) => Math.floor(i / canvas.width)) / canvas.height - 0.5) * box.height,
+    ].map(Math.round);`,
+    canvas,
+  );
+  const move = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y, origin: canvas, duration: 50 });
+  const actions = page.driver.actions();
+  await actions
+    .move(move(x, y))
+    .press()
+    .move(move(x + 20, y + 20))
+    .move(move(x + 40, y + 40))
+    .release()
+    .perform();
+  await expect.poll(() => page.pixels("flow-edge-map")).not.toBe(before);
+  expect(await page.pixels("flow-image"), "the image stays").toBe(image);
+});
+
+test("a painted mask changes the masked input", async ({ tab: page }) => {
+  await page.ready();
+  await page.train(3);
+  await page.click("show-all");
+  await expect.poll(async () => (await page.pixels("flow-masked")) !== "").toBe(true);
+  const canvas = await page.find("flow-mask");
+  await page.run(`arguments[0].scrollIntoView({ block: "center", behavior: "instant" })`, canvas);
+  const [mask, masked, image] = [await page.pixels("flow-mask"), await page.pixels("flow-masked"), await page.pixels("flow-image")];
+  const move = (/** @type {number} */ x) => ({ x, y: 0, origin: canvas, duration: 50 });
+  await page.driver.actions().move(move(-30)).press().move(move(0)).move(move(30)).release().perform();
+  await expect.poll(() => page.pixels("flow-mask")).not.toBe(mask);
+  await expect.poll(() => page.pixels("flow-masked")).not.toBe(masked);
+  expect(await page.pixels("flow-image"), "the image stays").toBe(image);
+});
+
+test("images are annotated and exported as COCO", async ({ tab: page }) => {
+  await page.ready();
+  await page.train(2);
+  await page.click("tab-annotate");
+  const names = ["0.jpg", "1.jpg", "2.jpg"];
+  await (await page.find("annotate-files")).sendKeys(names.map((name) => path.join(hands, name)).join("\n"));
+  await page.has("annotate-count", "3 images");
+  const coco = JSON.parse(`${await page.saved("export-coco")}`);
+  expect(coco.images.map((/** @type {any} */ { file_name }) => file_name)).toEqual(names);
+  expect(coco.annotations).toHaveLength(3);
+});
+
+test("the tour works by keyboard", async ({ tab: page }) => {
+  await page.ready();
+  const step = await page.text("step-count");
+  const press = (/** @type {string} */ key) => page.driver.actions().sendKeys(key).perform();
+  await page.run(`document.getElementById("open-tour").focus()`);
+  await press(Key.ENTER);
+  for (let stop = 1; stop <= 9; stop++) {
+    await page.has("tour", new RegExp(`${stop} of 9`));
+    await expect.poll(() => page.run("return document.activeElement.textContent")).toBe(stop === 9 ? "Done" : "Next");
+    await press(stop % 2 ? Key.ENTER : Key.ARROW_RIGHT);
+  }
+  await page.has("tour", "");
+  expect(await page.run("return document.activeElement.id")).toBe("open-tour");
+  expect(await page.text("step-count"), "the arrow led the tour and took no step").toBe(step);
+});
+
+test("the figure is saved as PNG", async ({ tab: page }) => {
+  await page.ready();
+  await page.train(2);
+  await page.click("open-share");
+  await expect.poll(() => page.run(`return document.getElementById("share-png").disabled`)).toBe(false);
+  const png = await page.saved("share-png");
+  expect(png.subarray(1, 4).toString()).toBe("PNG");
+  expect(png.readUInt32BE(16), "its width, px").toBeGreaterThan(500);
+  expect(png.length).toBeGreaterThan(20_000);
+});
+test("a run is stored, and continues after a reload with the same losses", async ({ tab: page }) => {
+  await page.open();
+  const step = await page.train(3);
+  await page.has("stored-runs", new RegExp(`${step} steps, today`));
+  await page.click("step");
+  await page.has("step-count", `${step + 1}`);
+  const next = await page.text("loss");
+  await page.open();
+  await page.has("message", new RegExp(`${step}.? steps?`));
+  await page.click("resume-last");
+  await page.has("step-count", /^[1-9]/);
+  if ((await page.number("step-count")) === step) {
+    await page.click("step");
+    await page.has("step-count", `${step + 1}`);
+  }
+  expect(await page.text("loss")).toBe(next);
+});
+
+test("a checkpoint of the authors opens", async ({ tab: page }) => {
+  const name = "autolink_k8_w4.ckpt";
+  const buffer = await readFile(path.resolve(root, "../shared/reference", name)).catch(() => null);
+  needs("shared", buffer !== null);
+  await page.open();
+  if (buffer) await page.drop([{ name, buffer }]);
+  await page.has("model-about", new RegExp(name));
 });
 
 /** Losses of 20 steps, as a module that writes them into the document. */
@@ -175,126 +320,4 @@ test("20 steps on the CPU give the same losses as in Chromium, bit for bit", asy
   );
   await expect.poll(() => page.run(read)).not.toBe("");
   expect(JSON.parse(await page.run(read))).toEqual(expected);
-});
-
-test("dropped images and a zip are loaded and trained on", async ({ tab: page }) => {
-  await page.open();
-  await page.drop(pictures(4));
-  await page.has("images-count", "4");
-  const zip = new AdmZip();
-  for (const { name, buffer } of await photographs(3)) zip.addFile(name, buffer);
-  await page.drop([{ name: "hands.zip", buffer: zip.toBuffer() }]);
-  await page.has("images-count", "3");
-  await page.click("step");
-  await page.has("step-count", "1");
-  expect(await page.number("loss")).toBeGreaterThan(0);
-});
-
-test("a dragged keypoint changes the edge map", async ({ tab: page }) => {
-  await page.open();
-  await page.playTo(3);
-  const before = await page.pixels("flow-edge-map");
-  const image = await page.pixels("flow-image");
-  const canvas = await page.find("flow-keypoints");
-  await page.run(`arguments[0].scrollIntoView({ block: "center", behavior: "instant" })`, canvas);
-  // The middle of the disc of the first keypoint, relative to the middle of the canvas, in CSS pixels.
-  const [x, y] = await page.run(
-    `const canvas = arguments[0];
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    const found = [];
-    for (let i = 0; i < data.length; i += 4)
-      if (Math.hypot(data[i] - 228, data[i + 1] - 166, data[i + 2] - 7) < 6) found.push(i / 4);
-    const mean = (of) => found.reduce((sum, i) => sum + of(i), 0) / found.length;
-    const box = canvas.getBoundingClientRect();
-    return [
-      (mean((i) => i % canvas.width) / canvas.width - 0.5) * box.width,
-      (mean((i) => Math.floor(i / canvas.width)) / canvas.height - 0.5) * box.height,
-    ].map(Math.round);`,
-    canvas,
-  );
-  const move = (/** @type {number} */ x, /** @type {number} */ y) => ({ x, y, origin: canvas, duration: 50 });
-  const actions = page.driver.actions();
-  await actions.move(move(x, y)).press().move(move(x + 20, y + 20)).move(move(x + 40, y + 40)).release().perform();
-  await expect.poll(() => page.pixels("flow-edge-map")).not.toBe(before);
-  expect(await page.pixels("flow-image"), "the image stays").toBe(image);
-});
-
-test("a painted mask changes the masked input", async ({ tab: page }) => {
-  await page.open();
-  await page.playTo(3);
-  await page.click("show-all");
-  await expect.poll(async () => (await page.pixels("flow-masked")) !== "").toBe(true);
-  const canvas = await page.find("flow-mask");
-  await page.run(`arguments[0].scrollIntoView({ block: "center", behavior: "instant" })`, canvas);
-  const [mask, masked, image] = [await page.pixels("flow-mask"), await page.pixels("flow-masked"), await page.pixels("flow-image")];
-  const move = (/** @type {number} */ x) => ({ x, y: 0, origin: canvas, duration: 50 });
-  await page.driver.actions().move(move(-30)).press().move(move(0)).move(move(30)).release().perform();
-  await expect.poll(() => page.pixels("flow-mask")).not.toBe(mask);
-  await expect.poll(() => page.pixels("flow-masked")).not.toBe(masked);
-  expect(await page.pixels("flow-image"), "the image stays").toBe(image);
-});
-
-test("a run is stored, and continues after a reload with the same losses", async ({ tab: page }) => {
-  await page.open();
-  const step = await page.playTo(3);
-  await page.has("stored-runs", new RegExp(`${step} steps, today`));
-  await page.click("step");
-  await page.has("step-count", `${step + 1}`);
-  const next = await page.text("loss");
-  await page.open();
-  await page.has("message", new RegExp(`${step}.? steps?`));
-  await page.click("resume-last");
-  await page.has("step-count", /^[1-9]/);
-  if ((await page.number("step-count")) === step) {
-    await page.click("step");
-    await page.has("step-count", `${step + 1}`);
-  }
-  expect(await page.text("loss")).toBe(next);
-});
-
-test("images are annotated and exported as COCO", async ({ tab: page }) => {
-  await page.open();
-  await page.playTo(2);
-  await page.click("tab-annotate");
-  const names = ["0.jpg", "1.jpg", "2.jpg"];
-  await (await page.find("annotate-files")).sendKeys(names.map((name) => path.join(hands, name)).join("\n"));
-  await page.has("annotate-count", "3 images");
-  const coco = JSON.parse(`${await page.saved("export-coco")}`);
-  expect(coco.images.map((/** @type {any} */ { file_name }) => file_name)).toEqual(names);
-  expect(coco.annotations).toHaveLength(3);
-});
-
-test("a checkpoint of the authors opens", async ({ tab: page }) => {
-  const name = "autolink_k8_w4.ckpt";
-  const buffer = await readFile(path.resolve(root, "../shared/reference", name)).catch(() => null);
-  needs("shared", buffer !== null);
-  await page.open();
-  if (buffer) await page.drop([{ name, buffer }]);
-  await page.has("model-about", new RegExp(name));
-});
-
-test("the tour works by keyboard", async ({ tab: page }) => {
-  await page.open();
-  const press = (/** @type {string} */ key) => page.driver.actions().sendKeys(key).perform();
-  await page.run(`document.getElementById("open-tour").focus()`);
-  await press(Key.ENTER);
-  for (let stop = 1; stop <= 9; stop++) {
-    await page.has("tour", new RegExp(`${stop} of 9`));
-    await expect.poll(() => page.run("return document.activeElement.textContent")).toBe(stop === 9 ? "Done" : "Next");
-    await press(stop % 2 ? Key.ENTER : Key.ARROW_RIGHT);
-  }
-  await page.has("tour", "");
-  expect(await page.run("return document.activeElement.id")).toBe("open-tour");
-  expect(await page.text("step-count"), "the arrow led the tour and took no step").toBe("0");
-});
-
-test("the figure is saved as PNG", async ({ tab: page }) => {
-  await page.open();
-  await page.playTo(2);
-  await page.click("open-share");
-  await expect.poll(() => page.run(`return document.getElementById("share-png").disabled`)).toBe(false);
-  const png = await page.saved("share-png");
-  expect(png.subarray(1, 4).toString()).toBe("PNG");
-  expect(png.readUInt32BE(16), "its width, px").toBeGreaterThan(500);
-  expect(png.length).toBeGreaterThan(20_000);
 });
