@@ -45,6 +45,8 @@ export default defineConfig({
         },
       ],
     },
+    // It would answer before the routes of the tests; `offline.spec.js` tests it.
+    serviceWorkers: "block",
     viewport: { width: 1280, height: 900 },
     screenshot: "only-on-failure",
     trace: "off",

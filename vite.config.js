@@ -54,6 +54,22 @@ function replaceOnly(text, place, by) {
   return parts.join(by);
 }
 
+/** Hashes of the files that a browser keeps for visits without a network, by their names: all but what only people read, and the weights that
+ * only the preset of four blocks needs, which the engine keeps at first use. The page itself, "", comes last.
+ * @param {Map<string, string | Uint8Array>} files
+ */
+function keptFiles(files) {
+  // While `cargo xtask serve` shows each change, a browser keeps nothing.
+  if (process.env.AUTOLINK_SERVED) return {};
+  const isKept = (/** @type {string} */ name) => !/^licenses\.md$|relu4_3|README\.md$|^install\/(wide|narrow)/.test(name);
+  const names = [...files.keys()].filter(isKept).sort((a, b) => Number(a === "index.html") - Number(b === "index.html"));
+  const hash = (/** @type {string} */ name) =>
+    createHash("sha256")
+      .update(files.get(name) ?? "")
+      .digest("base64");
+  return Object.fromEntries(names.map((name) => [name === "index.html" ? "" : name, `sha256-${hash(name)}`]));
+}
+
 /** Writes what is not bundled. Everything that changes with a build has a hash in its name or its folder's, so that a cache never mixes two
  * builds.
  * @param {string} build
@@ -81,8 +97,11 @@ function unbundled(build) {
     generateBundle: {
       order: "post",
       handler(_options, bundle) {
-        const emit = (/** @type {string} */ fileName, /** @type {string | Uint8Array} */ source) =>
+        /** @type {Map<string, string | Uint8Array>} */ const files = new Map();
+        const emit = (/** @type {string} */ fileName, /** @type {string | Uint8Array} */ source) => {
+          files.set(fileName, source);
           this.emitFile({ type: "asset", fileName, source });
+        };
         const engine = `engine-${build}`;
         emit(`${engine}/worker_bg.wasm`, stampedWasm(build));
         emit(`${engine}/worker.js`, readFileSync(`${ENGINE}/worker.js`));
@@ -98,6 +117,8 @@ function unbundled(build) {
           "demo/training.webp",
           "hands/hands-200.zip",
           "isolate.js",
+          "manifest.webmanifest",
+          ...readdirSync("www/install").map((name) => `install/${name}`),
         ])
           emit(name, readFileSync(`www/${name}`));
 
@@ -115,6 +136,10 @@ function unbundled(build) {
         preloads.push(...styles.map((name) => `<link rel="stylesheet" href="./${name}" />`));
         const named = replaceOnly(`${page.source}`, '"start.js"', `"${started}"`);
         page.source = replaceOnly(named, "</title>", `</title>\n    ${preloads.join("\n    ")}`);
+
+        for (const part of Object.values(bundle)) files.set(part.fileName, part.type === "chunk" ? part.code : part.source);
+        const worker = replaceOnly(readFileSync("www/service_worker.js", "utf8"), '"unstamped";', `"${build}";`);
+        emit("service_worker.js", replaceOnly(worker, "FILES = {};", `FILES = ${JSON.stringify(keptFiles(files))};`));
       },
     },
   };

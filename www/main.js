@@ -157,9 +157,12 @@ async function offerLastRun(sources) {
   store.set({ models });
   await refresh();
   if (store.state.message || store.state.step > 0 || store.state.loading || !isCurrent(sources)) return;
-  if (currentTab() === "explore") enterExplore();
+  if (currentTab() === "explore") entered = enterExplore();
   else offer();
 }
+
+/** Settles when Explore has opened the model of a first visit. */
+let entered = Promise.resolve();
 
 /** Offers the run of the last visit, or else a trained model. */
 function offer() {
@@ -1017,9 +1020,17 @@ function demoState(demo) {
   return demo ? { demo, views: demo.views, stages: demo.stages, palette: demo.palette } : {};
 }
 
+/** Keeps the page for visits without a network, once everything else is loaded. */
+async function keep() {
+  await entered;
+  const offline = await loadOptional(() => import("./ui/offline.ts"), "What keeps the page for visits without a network");
+  const footer = document.querySelector("footer");
+  if (footer) await offline?.keepPage(footer, () => transport.replace(() => autosave.saveBeforeReplacing()));
+}
+
 hide(hidden(query));
 restoreFolds();
 listen();
 listenForHelp();
-start();
+start().then(keep);
 showDemo();

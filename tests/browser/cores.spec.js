@@ -153,7 +153,7 @@ test("page isolates itself on a host without headers, else it computes on one co
         ),
       )
       .toBe(200);
-    const page = await browser.newPage({ baseURL });
+    const page = await browser.newPage({ baseURL, serviceWorkers: "allow" });
     await open(page);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     await page.close();

@@ -172,7 +172,7 @@ export async function photographs(count) {
 }
 
 /** Skips a test that lacks its data. If AUTOLINK_REQUIRE names the data, as in `cargo xtask test`, the test fails instead.
- * @param {"shared"} what
+ * @param {"shared" | "firefox" | "webkit"} what
  * @param {boolean} isHere
  */
 export function needs(what, isHere) {

@@ -63,10 +63,12 @@ async function database(folder) {
     names: async () => (await keys(store)).map(String),
     read: async (name) => {
       const content = await get(name, store);
+      if (content instanceof ArrayBuffer) return new Blob([content]);
       if (!(content instanceof Blob)) throw new Error(`${name} is missing.`);
       return content;
     },
-    write: (name, content) => set(name, content, store),
+    // WebKit stores bytes but no files where it keeps nothing on the disk, as in private windows.
+    write: (name, content) => set(name, content, store).catch(async () => set(name, await content.arrayBuffer(), store)),
     remove: (name) => del(name, store),
   };
 }

@@ -17,6 +17,8 @@ const PORT: u16 = 8080;
 const ENGINE_FOLDER: &str = "target/page/engine";
 /// The variable that tells `vite.config.js`, while it watches, how to build the engine again.
 const OPTIONS: &str = "AUTOLINK_ENGINE";
+/// The variable that tells `vite.config.js` that browsers are to keep nothing, so that a reload shows each change.
+const SERVED: &str = "AUTOLINK_SERVED";
 
 /// A profile of Cargo.toml that builds the engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,8 +125,10 @@ pub fn serve(options: &[&str]) -> Result<()> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("Port {port} is in use: choose another with --port"))?;
     println!("Building the page takes some minutes the first time");
-    build(profile)?;
+    install_and_build_engine(profile)?;
+    run(vite(&["build"]).env(SERVED, "1"))?;
     let mut watch = vite(&["build", "--watch", "--logLevel", "warn"]);
+    watch.env(SERVED, "1");
     if profile == Profile::Serve {
         watch.env(OPTIONS, "--release");
     }
