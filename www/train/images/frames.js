@@ -117,19 +117,21 @@ export class FramePanel {
     const located = await loadOptional(() => import("./locate.ts"), "The search for animals");
     if (!session || !located || request !== this.#request) return;
     const isVideo = cameras.some(({ video }) => video);
-    const form = this.#find("form");
+    // One button stands out: the proposal's, as long as there is one.
+    const mark = (/** @type {boolean} */ isMain) => void this.#find("[type=submit]").classList.toggle("primary", isMain);
     const end = () => {
       this.#unpropose();
-      this.#unpropose = () => {};
-      if (isVideo) form.hidden = false;
-      else this.#panel.hidden = true;
+      if (!isVideo) this.#panel.hidden = true;
     };
-    this.#unpropose = located.propose(/** @type {HTMLElement} */ (this.#find("[data-locate]")), {
+    const remove = located.propose(/** @type {HTMLElement} */ (this.#find("[data-locate]")), {
       session,
       cameras,
       onProposed: () => {
-        if (!isVideo) this.#say("");
-        form.hidden = true;
+        if (isVideo) mark(false);
+        else {
+          this.#say("");
+          this.#find("form").hidden = true;
+        }
         this.#panel.hidden = false;
         this.#panel.scrollIntoView({ block: "nearest" });
       },
@@ -140,6 +142,11 @@ export class FramePanel {
         await this.#load(files, failed, about);
       },
     });
+    this.#unpropose = () => {
+      remove();
+      mark(true);
+      this.#unpropose = () => {};
+    };
   }
 
   async #take() {
@@ -207,7 +214,6 @@ export class FramePanel {
   #close() {
     this.#request += 1;
     this.#unpropose();
-    this.#unpropose = () => {};
     for (const { video } of this.#videos) video.close();
     this.#videos = [];
     this.#panel.hidden = true;
