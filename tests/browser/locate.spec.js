@@ -139,8 +139,7 @@ test("a dropped video becomes crops, a model, a DeepLabCut table and an annotate
       for await (const { seconds, width, height, pixels } of video.frames(1)) {
         // Keypoints and edges are brighter, or of stronger colour, than floor and puppet.
         let bright = 0;
-        for (let i = 0; i < pixels.length; i += 4)
-          if (Math.max(pixels[i], pixels[i + 1], pixels[i + 2]) > 225) bright += 1;
+        for (let i = 0; i < pixels.length; i += 4) if (Math.max(pixels[i], pixels[i + 1], pixels[i + 2]) > 225) bright += 1;
         frames.push({ seconds, width, height, bright });
       }
       video.close();

@@ -136,7 +136,7 @@ export class FramePanel {
         this.#panel.scrollIntoView({ block: "nearest" });
       },
       onDecline: end,
-      onUse: async (files, about) => {
+      onUse: async (/** @type {NamedFile[]} */ files, /** @type {string} */ about) => {
         const failed = this.#failed;
         this.#close();
         await this.#load(files, failed, about);
