@@ -292,6 +292,7 @@ impl Config {
                 mask_grid: next.mask_grid,
                 thickness: next.thickness,
                 edge_scale: next.edge_scale,
+                locate: next.locate,
                 ..self.clone()
             }
     }
@@ -481,6 +482,7 @@ mod tests {
         assert!(tiny.is_live_change(&Config {
             learning_rate: 1e-5,
             mask_ratio: 0.5,
+            locate: true,
             ..tiny.clone()
         }));
         assert!(!tiny.is_live_change(&Config {

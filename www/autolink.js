@@ -57,12 +57,17 @@ const FOLDER = new URL(/* @vite-ignore */ "../", import.meta.url);
 
 /**
  * Payload of the answer to a command; undefined if the command returns nothing.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | EventOf<"explained"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | EventOf<"explained"> | EventOf<"located"> | EventOf<"frames-chosen"> | undefined} Answer
  */
 
 /**
- * A file with the name to show, such as its path in a dropped folder.
- * @typedef {{ file: File, name: string }} NamedFile
+ * A file with the name to show, such as its path in a dropped folder. An image may be trained on as a crop around an animal.
+ * @typedef {{ file: File, name: string, crop?: protocol.Crop }} NamedFile
+ */
+
+/**
+ * A decoded frame: RGBA. The buffer of the pixels is transferred.
+ * @typedef {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} Pixels
  */
 
 /** An error of the engine: `message` is a sentence for people, `kind` is for programs. */
@@ -209,7 +214,10 @@ export class Session {
       if ("kind" in images) {
         await this.#send({ type: "load", source: images, append: adds });
       } else {
-        await this.#send({ type: "load", source: { kind: "files" }, append: adds }, attachmentsOf(images));
+        const files = attachmentsOf(images);
+        const crops = files.crops.filter((crop) => crop !== undefined);
+        const isLocated = crops.length > 0 && crops.length === files.files.length;
+        await this.#send({ type: "load", source: isLocated ? { kind: "located", crops } : { kind: "files" }, append: adds }, files);
       }
     } finally {
       stop();
@@ -435,9 +443,94 @@ export class Session {
    * Adds a frame of a video to the project. Call {@link showProject} after the last frame.
    * @param {{ name: string, content: string }} video Name of its file and its content hash ({@link identify}).
    * @param {{ frame: number, seconds: number, width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame RGBA; the buffer of the pixels is transferred.
+   * @param {protocol.Crop | null} [crop] The crop around the animal that the model sees ({@link locate}); null for the whole frame.
    */
-  async addFrame({ name, content }, { frame, seconds, width, height, pixels }) {
-    await this.#send({ type: "add-frame", video: name, content, frame, seconds, width, height }, { pixels });
+  async addFrame({ name, content }, { frame, seconds, width, height, pixels }, crop = null) {
+    await this.#send({ type: "add-frame", video: name, content, frame, seconds, width, height, crop }, { pixels });
+  }
+
+  /**
+   * Starts to look for an animal before a still camera: {@link sampleFrame} takes some 64 frames that are spread over the video or folder, then
+   * {@link searchFrame} all of them, and {@link locate} returns their crops.
+   * @param {string} source Name of the video or folder.
+   */
+  async beginSearch(source) {
+    await this.#send({ type: "begin-search", source });
+  }
+
+  /**
+   * Takes a frame for the background.
+   * @param {string} source
+   * @param {Pixels | File} frame
+   */
+  async sampleFrame(source, frame) {
+    await this.#sendFrame((width, height) => ({ type: "sample-frames", source, width, height }), frame);
+  }
+
+  /**
+   * Looks for the animal in the next frame.
+   * @param {string} source
+   * @param {Pixels | File} frame
+   */
+  async searchFrame(source, frame) {
+    await this.#sendFrame((width, height) => ({ type: "search-frames", source, width, height }), frame);
+  }
+
+  /**
+   * Returns the crops of all frames that were looked at or, before the first of them, of the sampled frames.
+   * @param {string} source
+   * @param {{ margin?: number, isVideo?: boolean }} [options] `margin`: side of the crop by the length of the body. `isVideo`: the frames
+   *   follow one another.
+   * @returns {Promise<EventOf<"located">>} Rejects with an {@link EngineError} if the camera moves, or not exactly one thing moves.
+   */
+  async locate(source, { margin = 1.6, isVideo = true } = {}) {
+    const answer = await this.#send({ type: "locate", source, margin, is_video: isVideo });
+    if (!answer || !("crops" in answer)) throw new EngineError("crash", "The engine answered without crops.");
+    return answer;
+  }
+
+  /**
+   * Returns which frames to compare, where `count` are to be chosen of all sources together.
+   * @param {string[]} sources
+   * @param {number} count
+   * @returns {Promise<number[][]>} For each source, ascending indices among the frames that were looked at.
+   */
+  async listCandidates(sources, count) {
+    const answer = await this.#send({ type: "list-candidates", sources, count });
+    if (!answer || !("frames" in answer)) throw new EngineError("crash", "The engine answered without frames.");
+    return answer.frames;
+  }
+
+  /**
+   * Takes a candidate of {@link listCandidates}.
+   * @param {string} source
+   * @param {number} index
+   * @param {Pixels} frame
+   */
+  async addCandidate(source, index, frame) {
+    await this.#sendFrame((width, height) => ({ type: "add-candidate", source, width, height, index }), frame);
+  }
+
+  /**
+   * Chooses frames that differ among the candidates.
+   * @param {string[]} sources
+   * @param {number} count
+   * @returns {Promise<number[][]>} As {@link listCandidates}.
+   */
+  async chooseFrames(sources, count) {
+    const answer = await this.#send({ type: "choose-frames", sources, count });
+    if (!answer || !("frames" in answer)) throw new EngineError("crash", "The engine answered without frames.");
+    return answer.frames;
+  }
+
+  /**
+   * Sends a command with a frame, decoded or as a file.
+   * @param {(width: number, height: number) => protocol.Command} command
+   * @param {Pixels | File} frame
+   */
+  async #sendFrame(command, frame) {
+    if (frame instanceof File) await this.#send(command(0, 0), attachmentsOf([frame]));
+    else await this.#send(command(frame.width, frame.height), { pixels: frame.pixels });
   }
 
   /** Requests a `project` event with the current state of the project. */
@@ -593,7 +686,8 @@ export class Session {
       if (this.#ended) return reject(this.#ended);
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
-      const message = { id, command, ...attachments };
+      const { files, names, pixels } = attachments ?? {};
+      const message = { id, command, files, names, pixels };
       const moved = attachments?.pixels ? [attachments.pixels.buffer] : [];
       if (this.#booted) this.#worker.postMessage(message, moved);
       else this.#queue.push({ message });
@@ -653,6 +747,8 @@ export class Session {
       case "thumbnails":
       case "illustrated":
       case "explained":
+      case "located":
+      case "frames-chosen":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":
@@ -705,5 +801,5 @@ function attachmentsOf(files) {
   const named = Array.from(files, (entry) =>
     entry instanceof File ? { file: entry, name: entry.webkitRelativePath || entry.name } : entry,
   );
-  return { files: named.map(({ file }) => file), names: named.map(({ name }) => name) };
+  return { files: named.map(({ file }) => file), names: named.map(({ name }) => name), crops: named.map(({ crop }) => crop) };
 }

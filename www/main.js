@@ -597,8 +597,8 @@ function openModel({ file }) {
   });
 }
 
-/** What the page says of a model that the command line trained with `--locate`. */
-const LOCATED = " It was trained on crops around an animal, which this page does not make. Use it on the command line with --locate.";
+/** What the page says of a model that was trained on crops. */
+const LOCATED = " It was trained on crops around an animal: drop a video of a still camera under Annotate, and it sees such crops.";
 /** How the page describes a trained model, and the images that come with it. */
 const TRAINED = "a trained model of this page";
 const EXAMPLES = "Example images of the model.";
@@ -795,6 +795,7 @@ const imagePanel = openImages(store, {
   removeImages,
   change,
   identify,
+  session: () => session,
   thumbnails: async (first, count) => session?.thumbnails(first, count),
 });
 const annotate = openAnnotate(store, { attempt, download, saves });

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use self::history::{Change, History};
 use super::edit::Table;
 use super::{Annotations, Image, Point};
+use crate::data::locate::Crop;
 use crate::error::{Error, Result};
 
 pub use edits::{Edit, Layer, ModelEdits, UserEdits, WaitingLabels};
@@ -311,6 +312,11 @@ impl AnnotationProject {
     pub fn content_of(&self, id: u32) -> Result<(String, String)> {
         let entry = self.entry(id)?;
         Ok((entry.content.clone(), entry.image.name()))
+    }
+
+    /// Returns the crop in which an image's keypoints were last detected; none if they were detected in all of it.
+    pub fn crop_of(&self, id: u32) -> Option<Crop> {
+        self.entry(id).ok()?.image.crop
     }
 
     /// Returns the id of the image with this name.

@@ -57,6 +57,28 @@ pub fn frame(
     rgb_frame(name, rgb.collect(), [width, height], size_px, fit)
 }
 
+/// Makes an image of a decoded video frame, RGBA `[H, W, 4]`, whose alpha is ignored. See `tests/browser/locate.spec.js`.
+///
+/// # Errors
+/// A sentence: the number of pixels does not match the size.
+pub fn rgba_image(rgba: &[u8], [width, height]: [u32; 2]) -> Result<RgbImage, String> {
+    let rgb = rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]);
+    RgbImage::from_raw(width, height, rgb.collect())
+        .filter(|image| image.width() > 0 && image.height() > 0)
+        .ok_or_else(|| "The frame's pixels do not match its size.".into())
+}
+
+/// Decodes a file to its upright image in its own size, on white; otherwise as [`full_size`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn upright_image(bytes: &[u8]) -> Result<RgbImage, String> {
+    let (image, orientation) = read("", bytes)?;
+    let mut turned = DynamicImage::ImageRgb8(image);
+    turned.apply_orientation(orientation);
+    Ok(turned.into_rgb8())
+}
+
 /// Makes a square image of a decoded video frame, RGB `[H, W, 3]`. See `cli/tests/videos.rs`.
 ///
 /// # Errors
@@ -126,10 +148,7 @@ pub fn frame_png(rgb: &[u8], size_px: [u32; 2]) -> Result<Vec<u8>, String> {
 /// # Errors
 /// As [`decode`].
 pub fn full_size(bytes: &[u8]) -> Result<(Vec<u8>, [u32; 2]), String> {
-    let (image, orientation) = read("", bytes)?;
-    let mut turned = DynamicImage::ImageRgb8(image);
-    turned.apply_orientation(orientation);
-    let turned = turned.into_rgb8();
+    let turned = upright_image(bytes)?;
     let size_px = [turned.width(), turned.height()];
     Ok((turned.into_raw(), size_px))
 }

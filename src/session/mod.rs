@@ -134,7 +134,12 @@ impl Session {
         if images.size_px() != config.size {
             return Err(other_size());
         }
-        let is_same = config == self.config;
+        // A model goes on with crops in place of whole images, and with whole images in place of crops.
+        let located = Config {
+            locate: config.locate,
+            ..self.config.clone()
+        };
+        let is_same = config == located;
         self.config = config;
         self.images = images;
         self.restart(is_same);
@@ -171,8 +176,11 @@ impl Session {
 
     /// Discards what was learned from other images. A loaded run of the same settings stays.
     fn restart(&mut self, is_same_config: bool) {
-        if matches!(self.run, Run::Loaded(_)) && is_same_config {
-            let step = self.steps_taken();
+        let step = self.steps_taken();
+        if let Run::Loaded(state) = &mut self.run
+            && is_same_config
+        {
+            state.configure(&self.config);
             let history = &mut self.history;
             history.snapshots.clear(); // of other images
             history.recent_stats.clear();

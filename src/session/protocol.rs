@@ -12,6 +12,7 @@ use crate::annotate::formats::{Format, FormatInfo};
 use crate::annotate::motion::{Measure, OneEuro, Series};
 use crate::annotate::project::{Edit, Layer, ProjectView};
 use crate::config::{Config, Preset, Setting};
+use crate::data::locate::Crop;
 use crate::error::ErrorKind;
 use crate::model::ParameterCounts;
 use crate::render::skeleton_strengths;
@@ -34,6 +35,11 @@ pub enum Backend {
 pub enum Source {
     /// The files that came with the command: images and zips.
     Files,
+    /// The images that came with the command, as crops around an animal ([`Config::locate`]).
+    Located {
+        /// The crop of each image.
+        crops: Vec<Crop>,
+    },
     /// Drawn puppets, with known joints.
     Puppets {
         /// Number of puppets.
@@ -206,6 +212,68 @@ pub enum Command {
         width: u32,
         /// Height of the frame, px.
         height: u32,
+        /// The crop around the animal that the model sees; none: the whole frame.
+        #[serde(default)]
+        crop: Option<Crop>,
+    },
+    /// Starts to look for the animal in the frames of a still camera, in place of what was found there before.
+    BeginSearch {
+        /// Name of the camera's video or folder.
+        source: String,
+    },
+    /// Takes the frame that came with the command, `[height, width, 4]` pixels, or the images that came with it, some 64 that are spread over the
+    /// source, for the background.
+    SampleFrames {
+        /// As in [`Command::BeginSearch`].
+        source: String,
+        /// Width of the frame, px; 0 for images.
+        width: u32,
+        /// Height of the frame, px; 0 for images.
+        height: u32,
+    },
+    /// Looks for the animal in the next frame, or the next images, of all frames of the source; otherwise as [`Command::SampleFrames`].
+    SearchFrames {
+        /// As in [`Command::BeginSearch`].
+        source: String,
+        /// Width of the frame, px; 0 for images.
+        width: u32,
+        /// Height of the frame, px; 0 for images.
+        height: u32,
+    },
+    /// Asks for the crops of all frames that were looked at or, before the first of them, of the sampled frames. Answered by
+    /// [`Event::Located`].
+    Locate {
+        /// As in [`Command::BeginSearch`].
+        source: String,
+        /// Side of the crops by the length of the body.
+        margin: f64,
+        /// The frames follow one another, as in a video.
+        is_video: bool,
+    },
+    /// Asks which frames to compare, where `count` are to be chosen of all sources together. Answered by [`Event::FramesChosen`].
+    ListCandidates {
+        /// As in [`Command::BeginSearch`].
+        sources: Vec<String>,
+        /// Number of frames to choose.
+        count: usize,
+    },
+    /// Takes the next of these candidates, `[height, width, 4]` pixels.
+    AddCandidate {
+        /// As in [`Command::BeginSearch`].
+        source: String,
+        /// Width of the frame, px.
+        width: u32,
+        /// Height of the frame, px.
+        height: u32,
+        /// Index of the frame among those that were looked at.
+        index: usize,
+    },
+    /// Chooses frames that differ among the candidates. Answered by [`Event::FramesChosen`].
+    ChooseFrames {
+        /// As in [`Command::BeginSearch`].
+        sources: Vec<String>,
+        /// Number of frames to choose.
+        count: usize,
     },
     /// Asks for the whole project. Sends [`Event::Project`].
     ShowProject,
@@ -577,6 +645,28 @@ pub enum Event {
         /// For each video: its name, the time of each frame (s), and the measures.
         videos: Vec<(String, Vec<f64>, Vec<Series>)>,
     },
+    /// Where the animal is in the frames of a source.
+    Located {
+        /// The command's id.
+        id: u32,
+        /// The crop of each frame; that of the nearest frame where it shows nothing.
+        crops: Vec<Crop>,
+        /// Whether each frame shows exactly one thing that moves, and its head is certain.
+        usable: Vec<bool>,
+        /// Crops suit these frames: nearly all show one thing, which is small in them.
+        is_advised: bool,
+        /// What was found, and which frames to leave out of training, in sentences.
+        about_training: String,
+        /// What was found, and which keypoints to check, in sentences.
+        about_detection: String,
+    },
+    /// Frames of each source, as ascending indices among those that were looked at.
+    FramesChosen {
+        /// The command's id.
+        id: u32,
+        /// `[sources][frames]`.
+        frames: Vec<Vec<usize>>,
+    },
     /// A file of the project.
     Exported {
         /// The command's id.
@@ -634,6 +724,7 @@ mod tests {
             Setting::decl(&cfg),
             ErrorKind::decl(&cfg),
             Backend::decl(&cfg),
+            Crop::decl(&cfg),
             Source::decl(&cfg),
             FileKind::decl(&cfg),
             Command::decl(&cfg),

@@ -11,6 +11,7 @@ import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { EngineError } from "../autolink.js";
 import { counted, grouped } from "../ui/format.js";
+import { cropsOf, find, margin } from "./locating.ts";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
 import { BitmapCache } from "./bitmaps.js";
@@ -164,6 +165,48 @@ export function openAnnotate(store, { attempt, download, saves }) {
   select("annotate-layer").addEventListener("change", show);
   select("annotate-order").addEventListener("change", show);
 
+  const saveVideo = make(
+    "button",
+    { type: "button", class: "small", "data-testid": "export-video", "aria-label": "Download: Annotated video" },
+    "Download",
+  );
+  const videoItem = make(
+    "li",
+    {},
+    make("div", {}, make("b", {}, "Annotated video"), " ", make("small", {}, "Skeleton and trails over the frames; MP4, or WebM.")),
+    saveVideo,
+  );
+  saveVideo.addEventListener("click", () => {
+    stopped = false;
+    store.set({ isDetecting: true, message: null });
+    attempt(async () => {
+      const { annotatedVideo } = await import("./annotated_video.ts");
+      const { project } = store.state;
+      const names = [];
+      for (const [content, video] of videos) {
+        const rows = project?.rows.filter((row) => row.video?.content === content) ?? [];
+        const name = rows[0]?.video?.name;
+        if (!project || !name) continue;
+        const ids = new Map(rows.map(({ id, video }) => [video?.frame, id]));
+        const pointsOf = (/** @type {number} */ frame) => {
+          const id = ids.get(frame);
+          return id === undefined ? undefined : project.points(id, layer());
+        };
+        const drawing = { labels: project.labels(layer()), edges: project.edges(layer()), pointsOf };
+        const file = await annotatedVideo(name, video, drawing, (seconds) => {
+          const what = `Writing the video of ${name}, seconds`;
+          store.set({ progress: { what, done: Math.round(seconds), total: Math.ceil(video.duration), isBytes: false } });
+          return !stopped;
+        });
+        if (!file) return say("Stopped: no video was saved.");
+        download(file);
+        names.push(file.name);
+      }
+      if (names.length === 0) throw new Error("The project has no video here. Drop one in first.");
+      say(`Saved ${names.join(", ")}.`);
+    }).finally(() => store.set({ isDetecting: false, progress: null }));
+  });
+
   store.watch(["formats"], ({ formats }) => {
     byId("formats").replaceChildren(
       ...formats.map(({ format, title, about, holds_images }) => {
@@ -193,6 +236,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
         );
         return make("li", {}, make("div", {}, make("b", {}, title), " ", make("small", {}, about)), button);
       }),
+      videoItem,
     );
   });
 
@@ -231,6 +275,38 @@ export function openAnnotate(store, { attempt, download, saves }) {
     const rows = project?.rows.filter(({ video }) => video?.content === content) ?? [];
     return new Map(rows.map((row) => [row.video?.frame ?? 0, row.is_here && row.step === step && project?.view.run === runId]));
   };
+  /** Crops of the frames of videos, by content hash and margin. @type {Map<string, { crops: Map<number, protocol.Crop>, about: string }>} */
+  const cropsOfVideos = new Map();
+  /** Returns the crops around the animal for a model that was trained on such crops, by frame; none for other models, and where the animal is not
+   * found. Stops with `stopped`.
+   * @param {Session} session
+   * @param {string} name
+   * @param {string} content
+   * @param {Video} video
+   * @returns {Promise<{ crops: Map<number, protocol.Crop>, about: string }>}
+   */
+  const cropsIn = async (session, name, content, video) => {
+    const none = { crops: new Map(), about: "" };
+    if (!store.state.config?.locate) return none;
+    const key = `${content} ${margin.get()}`;
+    const known = cropsOfVideos.get(key);
+    if (known) return known;
+    try {
+      const found = await find(session, { name, video, images: [] }, margin.get(), (done, total) => {
+        store.set({ progress: { what: `Finding the animal in ${name}`, done, total, isBytes: false } });
+        return !stopped;
+      });
+      if (!found) return none;
+      const located = { crops: cropsOf(found), about: found.located.about_detection };
+      cropsOfVideos.set(key, located);
+      return located;
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === "crash") throw error;
+      const reason = error instanceof Error ? error.message : `${error}`;
+      return { ...none, about: `The model was trained on crops around an animal, but sees whole frames here. ${reason}` };
+    }
+  };
+
   /** Adds the frames of videos to the project, one at a time. @param {Session} session @param {NamedFile[]} files */
   const detectInVideos = async (session, files) => {
     const every = Number(select("annotate-every").value);
@@ -245,13 +321,15 @@ export function openAnnotate(store, { attempt, download, saves }) {
         videos.set(content, video);
         const before = framesOf(content);
         const isKnown = before.size > 0;
+        const { crops, about } = await cropsIn(session, name, content, video);
+        if (about) rejected.push({ name, reason: about });
         let added = 0;
         try {
           for await (const frame of video.frames(every)) {
             if (stopped) break;
             // A video that is added again adds only missing frames.
             if (before.get(frame.frame)) continue;
-            await session.addFrame({ name, content }, frame);
+            await session.addFrame({ name, content }, frame, crops.get(frame.frame));
             added += 1;
             const what = `Detecting keypoints in ${name}, seconds`;
             store.set({ progress: { what, done: Math.round(frame.seconds), total: Math.ceil(video.duration), isBytes: false } });
@@ -352,6 +430,7 @@ export function openAnnotate(store, { attempt, download, saves }) {
     });
     attempt(async (session) => {
       const results = await session.detectAgain();
+      const notes = results?.rejected ?? [];
       for (const [content, video] of videos) {
         const { project, step, runId } = store.state;
         const isOld = (/** @type {protocol.ImageRow} */ row) =>
@@ -359,13 +438,16 @@ export function openAnnotate(store, { attempt, download, saves }) {
         const rows = project?.rows.filter(isOld) ?? [];
         const wanted = new Set(rows.map((row) => row.video?.frame));
         if (wanted.size === 0) continue;
+        const name = rows[0].video?.name ?? "";
+        const { crops, about } = await cropsIn(session, name, content, video);
+        if (about) notes.push({ name, reason: about });
         for await (const frame of video.frames(1)) {
           if (stopped) break;
-          if (wanted.has(frame.frame)) await session.addFrame({ name: rows[0].video?.name ?? "", content }, frame);
+          if (wanted.has(frame.frame)) await session.addFrame({ name, content }, frame, crops.get(frame.frame));
         }
       }
       await session.showProject();
-      store.set({ fileNotes: results?.rejected ?? [], progress: null });
+      store.set({ fileNotes: notes, progress: null });
       if (results) say(results.about);
     }).finally(() => store.set({ isDetecting: false, progress: null }));
   };

@@ -32,6 +32,9 @@ import { counted, grouped } from "../ui/format.js";
  * @property {string} guessed Sentence if numbers and times of frames are estimates; empty if they come from the file.
  * @property {(every: number) => AsyncGenerator<Frame>} frames Yields every n-th frame; throws a sentence if decoding fails.
  * @property {(every: number, longest: number) => AsyncGenerator<Still>} stills Yields every n-th frame as JPEG, its longer side at most `longest` px.
+ * @property {(wanted: number[]) => AsyncGenerator<Frame>} pick Yields the frames of these ascending numbers, without decoding all others.
+ * @property {(wanted: number[]) => AsyncGenerator<Still>} pickStills The same as JPEG, in their own size.
+ * @property {(every: number) => AsyncGenerator<{ frame: number, seconds: number, end: number, image: Drawable }>} each Yields every n-th frame to be drawn before the next one.
  * @property {(seconds: number) => Promise<Blob>} image Returns the frame at a time as PNG.
  * @property {() => void} close
  */
@@ -48,6 +51,7 @@ import { counted, grouped } from "../ui/format.js";
  * A way of decoding.
  * @typedef {object} Decoder
  * @property {(every: number) => AsyncGenerator<{ frame: number, image: Drawable }>} each Yields every n-th frame; its image is valid until the next one.
+ * @property {(wanted: number[]) => AsyncGenerator<{ frame: number, image: Drawable }>} pick Yields the frames of these ascending numbers.
  * @property {<T>(frame: number, take: (image: Drawable) => T | Promise<T>) => Promise<T>} at Decodes one frame.
  * @property {() => void} close
  */
@@ -109,11 +113,11 @@ export async function openVideo(file) {
  */
 function videoOf(file, { starts, end }, decoder, isExact) {
   const duration = end;
-  /** @template T @param {number} every @param {(frame: number, image: Drawable) => Promise<T> | T} take @returns {AsyncGenerator<T>} */
-  const mapFrames = async function* (every, take) {
+  /** @template T @param {number | number[]} which Every n-th frame, or numbers of frames. @param {(frame: number, image: Drawable) => Promise<T> | T} take @returns {AsyncGenerator<T>} */
+  const mapFrames = async function* (which, take) {
     let count = 0;
     try {
-      for await (const { frame, image } of decoder.each(every)) {
+      for await (const { frame, image } of typeof which === "number" ? decoder.each(which) : decoder.pick(which)) {
         const value = await take(frame, image);
         count += 1;
         yield value;
@@ -121,11 +125,23 @@ function videoOf(file, { starts, end }, decoder, isExact) {
     } catch (error) {
       const reason = error instanceof Error ? error.message : `${error}`;
       throw new Error(
-        `Only ${grouped(count)} of ${counted(Math.ceil(starts.length / every), "frame")} of ${file.name} could be decoded (${reason.replace(/\.$/, "")}).`,
+        `Only ${grouped(count)} of ${counted(typeof which === "number" ? Math.ceil(starts.length / which) : which.length, "frame")} of ${file.name} could be decoded (${reason.replace(/\.$/, "")}).`,
       );
     }
   };
   const canvases = frameCanvases();
+  /** @param {number} frame @param {Drawable} image @returns {Frame} */
+  const pixelsOf = (frame, image) => {
+    const context = canvases.full(image);
+    const { width, height } = context.canvas;
+    const { data } = context.getImageData(0, 0, width, height);
+    return { frame, seconds: starts[frame], width, height, pixels: new Uint8Array(data.buffer) };
+  };
+  /** @param {number} longest px @returns {(frame: number, image: Drawable) => Promise<Still>} */
+  const stillOf = (longest) => async (frame, image) => {
+    const blob = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
+    return { frame, seconds: starts[frame], image: blob };
+  };
   return {
     duration,
     rate: starts.length / Math.max(end - starts[0], 1e-9),
@@ -133,18 +149,17 @@ function videoOf(file, { starts, end }, decoder, isExact) {
     guessed: isExact
       ? ""
       : `This browser does not report the frame times of ${file.name}. Frames are taken ${Math.round(1 / STEP)} times a second, and their numbers may differ from the file's.`,
-    frames: (every) =>
-      mapFrames(every, (frame, image) => {
-        const context = canvases.full(image);
-        const { width, height } = context.canvas;
-        const { data } = context.getImageData(0, 0, width, height);
-        return { frame, seconds: starts[frame], width, height, pixels: new Uint8Array(data.buffer) };
-      }),
-    stills: (every, longest) =>
-      mapFrames(every, async (frame, image) => {
-        const blob = await canvases.small(image, longest).convertToBlob({ type: "image/jpeg", quality: 0.92 });
-        return { frame, seconds: starts[frame], image: blob };
-      }),
+    frames: (every) => mapFrames(every, pixelsOf),
+    stills: (every, longest) => mapFrames(every, stillOf(longest)),
+    pick: (wanted) => mapFrames(wanted, pixelsOf),
+    pickStills: (wanted) => mapFrames(wanted, stillOf(Infinity)),
+    each: (every) =>
+      mapFrames(every, (frame, image) => ({
+        frame,
+        seconds: starts[frame],
+        end: starts[frame + 1] ?? Math.max(end, starts[frame]),
+        image,
+      })),
     image: (seconds) => decoder.at(nearest(starts, seconds), (image) => canvases.ownCanvas(image).convertToBlob()),
     close: () => decoder.close(),
   };
@@ -308,6 +323,18 @@ async function decodeWithWebCodecs({ track, times, close }) {
       }
       if (frame + 1 < times.starts.length) throw new Error("the file is cut off, or damaged");
     },
+    async *pick(wanted) {
+      let at = 0;
+      for await (const sample of sink.samplesAtTimestamps(wanted.map((frame) => middle(times, frame)))) {
+        const frame = wanted[at++];
+        if (!sample) continue;
+        try {
+          yield { frame, image: drawable(sample) };
+        } finally {
+          sample.close();
+        }
+      }
+    },
     async at(frame, take) {
       const sample = (await sink.getSample(middle(times, frame))) ?? (await decodeFromKeyFrame(frame));
       if (!sample) throw new Error("The video has no such frame.");
@@ -401,14 +428,15 @@ async function decodeWithElement(file, known) {
       );
       return result;
     };
+    /** @type {Decoder["pick"]} */
+    const pick = async function* (wanted) {
+      // The image is copied, because the element seeks on before the caller draws it.
+      for (const frame of wanted) yield await at(frame, async (image) => ({ frame, image: await copyImage(image) }));
+    };
     return {
       times,
-      async *each(every) {
-        for (let frame = 0; frame < times.starts.length; frame += every) {
-          // The image is copied, because the element seeks on before the caller draws it.
-          yield await at(frame, async (image) => ({ frame, image: await copyImage(image) }));
-        }
-      },
+      each: (every) => pick(times.starts.map((_, frame) => frame).filter((frame) => frame % every === 0)),
+      pick,
       at,
       close,
     };

@@ -134,7 +134,24 @@ paper: number,
 live: boolean, };
 export type ErrorKind = "setting" | "images" | "model" | "landmarks" | "weights" | "backend" | "training" | "file" | "network" | "crash";
 export type Backend = "cpu" | "gpu";
-export type Source = { "kind": "files" } | { "kind": "puppets", 
+export type Crop = { 
+/**
+ * Centre, `[x, y]`, px of the frame; the frame's upper left corner is at 0.
+ */
+centre_px: [number, number], 
+/**
+ * Side, px of the frame.
+ */
+side_px: number, 
+/**
+ * Angle from the frame's upward direction to the crop's, radians clockwise.
+ */
+angle_radians: number, };
+export type Source = { "kind": "files" } | { "kind": "located", 
+/**
+ * The crop of each image.
+ */
+crops: Array<Crop>, } | { "kind": "puppets", 
 /**
  * Number of puppets.
  */
@@ -264,7 +281,83 @@ width: number,
 /**
  * Height of the frame, px.
  */
-height: number, } | { "type": "show-project" } | { "type": "provide-frame", 
+height: number, 
+/**
+ * The crop around the animal that the model sees; none: the whole frame.
+ */
+crop: Crop | null, } | { "type": "begin-search", 
+/**
+ * Name of the camera's video or folder.
+ */
+source: string, } | { "type": "sample-frames", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+source: string, 
+/**
+ * Width of the frame, px; 0 for images.
+ */
+width: number, 
+/**
+ * Height of the frame, px; 0 for images.
+ */
+height: number, } | { "type": "search-frames", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+source: string, 
+/**
+ * Width of the frame, px; 0 for images.
+ */
+width: number, 
+/**
+ * Height of the frame, px; 0 for images.
+ */
+height: number, } | { "type": "locate", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+source: string, 
+/**
+ * Side of the crops by the length of the body.
+ */
+margin: number, 
+/**
+ * The frames follow one another, as in a video.
+ */
+is_video: boolean, } | { "type": "list-candidates", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+sources: Array<string>, 
+/**
+ * Number of frames to choose.
+ */
+count: number, } | { "type": "add-candidate", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+source: string, 
+/**
+ * Width of the frame, px.
+ */
+width: number, 
+/**
+ * Height of the frame, px.
+ */
+height: number, 
+/**
+ * Index of the frame among those that were looked at.
+ */
+index: number, } | { "type": "choose-frames", 
+/**
+ * As in [`Command::BeginSearch`].
+ */
+sources: Array<string>, 
+/**
+ * Number of frames to choose.
+ */
+count: number, } | { "type": "show-project" } | { "type": "provide-frame", 
 /**
  * Id of its row.
  */
@@ -1323,7 +1416,39 @@ id: number,
 /**
  * For each video: its name, the time of each frame (s), and the measures.
  */
-videos: Array<[string, Array<number>, Array<Series>]>, } | { "type": "exported", 
+videos: Array<[string, Array<number>, Array<Series>]>, } | { "type": "located", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * The crop of each frame; that of the nearest frame where it shows nothing.
+ */
+crops: Array<Crop>, 
+/**
+ * Whether each frame shows exactly one thing that moves, and its head is certain.
+ */
+usable: Array<boolean>, 
+/**
+ * Crops suit these frames: nearly all show one thing, which is small in them.
+ */
+is_advised: boolean, 
+/**
+ * What was found, and which frames to leave out of training, in sentences.
+ */
+about_training: string, 
+/**
+ * What was found, and which keypoints to check, in sentences.
+ */
+about_detection: string, } | { "type": "frames-chosen", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * `[sources][frames]`.
+ */
+frames: Array<Array<number>>, } | { "type": "exported", 
 /**
  * The command's id.
  */

@@ -6,26 +6,19 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail};
 use autolink::Config;
+pub use autolink::data::locate::Purpose;
 use autolink::data::locate::{
-    Crop, Order, Place as Sight, Sampler, Seen, Sighting, Track, TrackOptions, choose_frames,
-    shares,
+    Crop, Order, Place as Sight, Search, Summary, Track, TrackOptions, candidates, choose_frames,
+    shares, thumbnail,
 };
 use autolink::data::{Dataset, SquareImage, decode};
 use autolink::session::Rejected;
-use autolink::words::counted;
 use image::RgbImage;
 use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{Gathered, Place};
 use crate::output::{Reporter, warn};
-
-/// Number of frames that the background is learned from.
-const BACKGROUND_FRAMES: usize = 64;
-/// Frames that are compared for each one that is chosen.
-const CANDIDATES: usize = 8;
-/// Side of the thumbnails that frames are chosen by, px.
-const THUMBNAIL_PX: usize = 16;
 
 /// Images of one still camera.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,76 +27,6 @@ enum Source {
     Video(usize),
     /// The images of a folder: its path on the disk, and in a zip file.
     Folder(PathBuf, String),
-}
-
-/// Why images are located; the sentence about the result depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// Frames that may teach the wrong thing are left out.
-    Training,
-    /// All frames count.
-    Detection,
-}
-
-/// The frames of a source in which not exactly one thing is found, or not its head.
-struct Summary {
-    frames: usize,
-    nothing: usize,
-    several: usize,
-    uncertain: usize,
-    side_px: f64,
-    is_turned: bool,
-}
-
-impl Summary {
-    fn new(track: &Track) -> Self {
-        let count = |is: &dyn Fn(&Sight) -> bool| track.places.iter().filter(|p| is(p)).count();
-        Self {
-            frames: track.places.len(),
-            nothing: count(&|place| place.seen == Seen::Nothing),
-            several: count(&|place| place.seen == Seen::Several),
-            uncertain: count(&|place| place.seen == Seen::One && !place.is_head_certain),
-            side_px: track.side_px,
-            is_turned: track.is_turned,
-        }
-    }
-
-    /// Tells what was found: "Found the animal in walk.mp4: ...".
-    fn sentence(&self, name: &str, noun: &str, purpose: Purpose) -> String {
-        let turned = match self.is_turned {
-            true => ", turned so that the head is up",
-            false => ", not turned",
-        };
-        let mut sentence = format!(
-            "Found the animal in {name}: the model sees crops of {:.0} px around it{turned}.",
-            self.side_px
-        );
-        let parts = [
-            (self.nothing, "nothing that moves"),
-            (self.several, "two things or more that move"),
-            (self.uncertain, "an animal whose head may be at either end"),
-        ];
-        let parts: Vec<String> = (parts.iter())
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| match count {
-                1 => format!("1 shows {what}"),
-                _ => format!("{count} show {what}"),
-            })
-            .collect();
-        let all = counted(self.frames, noun);
-        sentence += &match (parts.is_empty(), purpose) {
-            (true, Purpose::Training) => format!(" All {all} can be used."),
-            (true, Purpose::Detection) => String::new(),
-            (false, Purpose::Training) => {
-                let left_out = self.nothing + self.several + self.uncertain;
-                format!(" {left_out} of {all} left out: {}.", parts.join("; "))
-            }
-            (false, Purpose::Detection) => {
-                format!(" Check these keypoints: of {all}, {}.", parts.join("; "))
-            }
-        };
-        sentence
-    }
 }
 
 impl Gathered {
@@ -197,35 +120,36 @@ impl Gathered {
             Source::Video(video) => {
                 let video = &self.videos[*video].video;
                 let all = video.every(1);
-                (all, Order::Video, video.spread(BACKGROUND_FRAMES))
+                (all, Order::Video, video.spread(Search::SAMPLES))
             }
             Source::Folder(..) => {
                 let count = members.len();
-                let few = count.min(BACKGROUND_FRAMES);
-                let spread = (0..few).map(|i| i * count / few).collect();
-                ((0..count).collect(), Order::Separate, spread)
+                (
+                    (0..count).collect(),
+                    Order::Separate,
+                    Search::samples(count),
+                )
             }
         };
-        let mut sampler = Sampler::new();
+        let mut search = Search::new();
         let bar = reporter.bar(
             background.len(),
             "{bar:32} {pos}/{len} frames for the background, {eta} left",
         );
         self.each_frame(source, &members, &background, &bar, |_, frame| {
-            Ok(sampler.push(frame)?)
+            Ok(search.sample(frame)?)
         })?;
-        let scene = sampler.scene()?;
-        let (mut numbers, mut sightings) = (Vec::new(), Vec::<Sighting>::new());
+        search.size_px()?; // before the long pass
+        let mut numbers = Vec::new();
         let template = format!(
             "{{bar:32}} {{pos}}/{{len}} frames of {name} searched, {{per_sec}}, {{eta}} left"
         );
         let bar = reporter.bar(all.len(), &template);
         self.each_frame(source, &members, &all, &bar, |number, frame| {
             numbers.push(number);
-            sightings.push(scene.look(frame)?);
-            Ok(())
+            Ok(search.look(frame)?)
         })?;
-        let track = Track::new(&scene, &sightings, TrackOptions::new(order))?;
+        let track = search.track(TrackOptions::new(order))?;
         let sights = (numbers.iter().zip(&track.places))
             .filter_map(|(number, place)| Some((*members.get(number)?, place.clone())))
             .collect();
@@ -308,11 +232,12 @@ impl Gathered {
             shares(&lengths, frames)
         });
         for (video, indices) in of_videos.iter().enumerate() {
-            let most = share
-                .as_ref()
-                .map_or(usize::MAX, |share| CANDIDATES * share[video]);
-            let few = most.min(indices.len());
-            wanted.extend((0..few).map(|i| indices[i * indices.len() / few]));
+            let most = share.as_ref().map_or(usize::MAX, |share| share[video]);
+            wanted.extend(
+                candidates(indices.len(), most)
+                    .into_iter()
+                    .map(|i| indices[i]),
+            );
         }
         let mut images = Dataset::new(config.size);
         let rejected = self.read(wanted.into_iter(), config, reporter, |image| {
@@ -367,64 +292,5 @@ fn report(summary: &Summary, name: &str, noun: &str, purpose: Purpose, reporter:
         }));
     } else {
         warn(&summary.sentence(name, noun, purpose));
-    }
-}
-
-/// Reduces a square image, RGB `[S, S, 3]`, to the grey levels of a small one.
-fn thumbnail(pixels: &[u8], size_px: usize) -> Vec<u8> {
-    let block = (size_px / THUMBNAIL_PX).max(1);
-    let side = size_px / block;
-    let mean = |row: usize, column: usize| {
-        let mut sum = 0_u32;
-        for y in row * block..(row + 1) * block {
-            let from = (y * size_px + column * block) * 3;
-            sum += pixels[from..from + block * 3]
-                .iter()
-                .map(|&v| u32::from(v))
-                .sum::<u32>();
-        }
-        (sum / (3 * block * block) as u32) as u8
-    };
-    (0..side * side).map(|i| mean(i / side, i % side)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_tell_what_is_left_out_and_why() {
-        let mut summary = Summary {
-            frames: 90,
-            nothing: 1,
-            several: 0,
-            uncertain: 3,
-            side_px: 220.6,
-            is_turned: true,
-        };
-        assert_eq!(
-            summary.sentence("walk.mp4", "frame", Purpose::Training),
-            "Found the animal in walk.mp4: the model sees crops of 221 px around it, turned so that the head is up. 4 of 90 frames left \
-             out: 1 shows nothing that moves; 3 show an animal whose head may be at either end."
-        );
-        assert!(
-            summary
-                .sentence("walk.mp4", "frame", Purpose::Detection)
-                .ends_with("Check these keypoints: of 90 frames, 1 shows nothing that moves; 3 show an animal whose head may be at either end.")
-        );
-        (summary.nothing, summary.uncertain, summary.is_turned) = (0, 0, false);
-        let sentence = summary.sentence("mice", "image", Purpose::Training);
-        assert!(sentence.ends_with("around it, not turned. All 90 images can be used."));
-    }
-
-    #[test]
-    fn thumbnails_are_means_of_blocks() {
-        let size = 32;
-        let pixels: Vec<u8> = (0..size * size * 3)
-            .map(|i| (i / 3 / size / 2) as u8 * 10)
-            .collect();
-        let small = thumbnail(&pixels, size);
-        assert_eq!(small.len(), 256);
-        assert_eq!((small[0], small[16], small[255]), (0, 10, 150));
     }
 }

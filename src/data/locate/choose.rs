@@ -3,6 +3,21 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// Frames that are compared for each one that is chosen.
+const CANDIDATES: usize = 8;
+/// Side of the thumbnails that frames are chosen by, px.
+const THUMBNAIL_PX: usize = 16;
+
+/// Returns which of `count` frames to compare where `n` are to be chosen: eight for each, evenly spread.
+///
+/// ```
+/// assert_eq!(autolink::data::locate::candidates(32, 2)[..3], [0, 2, 4]);
+/// ```
+pub fn candidates(count: usize, n: usize) -> Vec<usize> {
+    let few = count.min(n.saturating_mul(CANDIDATES));
+    (0..few).map(|i| i * count / few).collect()
+}
+
 /// Chooses at most `n` frames that differ, as ascending indices into `thumbnails`, which all have one length. One frame of each of `n`
 /// clusters is chosen: k-means, seeded by k-means++, on the thumbnails and the frames' places in the video, so that the frames are
 /// spread over time.
@@ -53,6 +68,24 @@ pub fn shares(lengths: &[usize], n: usize) -> Vec<usize> {
         left -= shares[i];
     }
     shares
+}
+
+/// Reduces a square image, RGB `[S, S, 3]`, to the grey levels of a small one, some 16 px wide: what frames are compared by.
+pub fn thumbnail(pixels: &[u8], size_px: usize) -> Vec<u8> {
+    let block = (size_px / THUMBNAIL_PX).max(1);
+    let side = size_px / block;
+    let mean = |row: usize, column: usize| {
+        let mut sum = 0_u32;
+        for y in row * block..(row + 1) * block {
+            let from = (y * size_px + column * block) * 3;
+            sum += pixels[from..from + block * 3]
+                .iter()
+                .map(|&v| u32::from(v))
+                .sum::<u32>();
+        }
+        (sum / (3 * block * block) as u32) as u8
+    };
+    (0..side * side).map(|i| mean(i / side, i % side)).collect()
 }
 
 fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
@@ -121,4 +154,20 @@ pub(super) fn k_means(points: &[Vec<f32>], k: usize, seed: u64) -> (Vec<usize>, 
         }
     }
     (labels, centres)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thumbnails_are_means_of_blocks() {
+        let size = 32;
+        let pixels: Vec<u8> = (0..size * size * 3)
+            .map(|i| (i / 3 / size / 2) as u8 * 10)
+            .collect();
+        let small = thumbnail(&pixels, size);
+        assert_eq!(small.len(), 256);
+        assert_eq!((small[0], small[16], small[255]), (0, 10, 150));
+    }
 }

@@ -2,9 +2,10 @@
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 /// A square part of a frame that may be turned and may reach beyond the frame's edge.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct Crop {
     /// Centre, `[x, y]`, px of the frame; the frame's upper left corner is at 0.
     pub centre_px: [f64; 2],

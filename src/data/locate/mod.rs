@@ -12,15 +12,19 @@ mod mask; // masks of pixels: threshold, opening, components
 mod mend; // jumps and flips of a track of keypoints
 mod parts; // spectral clustering of the edge weights
 mod scene; // background and threshold
+mod search; // the two passes over the frames of a camera
 mod sighting; // what moved in one frame
+mod summary; // what was found, as a sentence
 #[cfg(test)]
 mod tests;
 mod track; // sightings over time
 
-pub use choose::{choose_frames, shares};
+pub use choose::{candidates, choose_frames, shares, thumbnail};
 pub use crop::Crop;
 pub use mend::{jumps, mend_flips};
 pub use parts::parts;
 pub use scene::{Sampler, Scene};
+pub use search::Search;
 pub use sighting::{Seen, Sighting};
+pub use summary::{Purpose, Summary};
 pub use track::{Order, Place, Track, TrackOptions};

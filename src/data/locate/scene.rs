@@ -7,7 +7,7 @@ use super::sighting::{Seen, Sighting, look};
 use crate::error::{Error, Result};
 
 /// Most frames that the background is the median of.
-const MAX_SAMPLES: usize = 64;
+pub(super) const MAX_SAMPLES: usize = 64;
 /// Longest side of the reduced frames that are looked at, px.
 const MAX_SIDE_PX: u32 = 320;
 /// Least difference from the background that counts, grey levels.
@@ -100,7 +100,7 @@ impl Sampler {
     ///
     /// # Errors
     /// [`Error::Images`] if there are fewer than three frames, the camera moves, or nothing moves.
-    pub fn scene(self) -> Result<Scene> {
+    pub fn scene(&self) -> Result<Scene> {
         if self.small.len() < 3 || self.small[0].pixels.is_empty() {
             return Err(Error::Images(
                 "There are too few frames to tell the animal from the background. Add at least three frames of the same still camera."
@@ -138,6 +138,12 @@ impl Sampler {
             ));
         }
         Ok(scene)
+    }
+
+    /// Looks for what moves in the frames themselves, as far as they are kept.
+    pub(super) fn sightings(&self, scene: &Scene) -> Vec<Sighting> {
+        let look = |small| look(scene, &scene.differences(small));
+        self.small.iter().map(look).collect()
     }
 }
 

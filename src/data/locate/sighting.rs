@@ -43,7 +43,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    fn nothing() -> Sighting {
+    pub(super) fn nothing() -> Sighting {
         Sighting {
             seen: Seen::Nothing,
             centre_px: [0.0; 2],

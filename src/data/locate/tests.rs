@@ -418,3 +418,57 @@ fn labelled_mouse_lies_in_its_crops_with_the_head_up() {
     assert!(flipped.len() <= 1, "{flipped:?}");
     assert!(track.side_px < 240.0);
 }
+
+#[test]
+fn search_finds_what_the_two_passes_find() {
+    let animals: Vec<Animal> = (0..90).map(|i| walk(i, 90)).collect();
+    let frames: Vec<RgbImage> = animals.iter().map(|&animal| plain(&[animal])).collect();
+    let mut search = Search::new();
+    let samples = Search::samples(frames.len());
+    assert_eq!((samples.len(), samples[0], samples[63]), (64, 0, 88));
+    for &i in &samples {
+        search.sample(&frames[i]).expect("one size");
+    }
+    // Before the second pass, the track is that of the sampled frames.
+    let survey = search
+        .track(TrackOptions::new(Order::Video))
+        .expect("one animal");
+    assert_eq!(survey.places.len(), 64);
+    assert!(survey.is_turned && survey.is_advised(SIZE) && !survey.is_advised([60, 60]));
+    for frame in &frames {
+        search.look(frame).expect("one size");
+    }
+    let sampled: Vec<RgbImage> = samples.iter().map(|&i| frames[i].clone()).collect();
+    let scene = scene(&sampled).expect("a still camera");
+    let sightings: Vec<Sighting> = frames
+        .iter()
+        .map(|f| scene.look(f).expect("one size"))
+        .collect();
+    let options = TrackOptions::new(Order::Video);
+    assert_eq!(
+        search.track(options).expect("one animal"),
+        Track::new(&scene, &sightings, options).expect("one animal")
+    );
+    let wide = TrackOptions {
+        margin: 3.2,
+        ..options
+    };
+    // Both passes see the same lengths, up to the percentile of another number of frames.
+        "survey {} all {} wide {} lengths {:?}",
+        survey.side_px,
+        search.track(options).expect("one").side_px,
+        search.track(wide).expect("one").side_px,
+        sightings
+            .iter()
+            .map(|s| s.length_px.round())
+            .collect::<Vec<_>>()
+    );
+    let doubled = search.track(wide).expect("one animal").side_px
+        / search.track(options).expect("one animal").side_px;
+    assert!((1.8..2.2).contains(&doubled), "{doubled}");
+    // A frame that cannot be read takes the crop of its neighbour.
+    search.skip();
+    let places = search.track(options).expect("one animal").places;
+    assert_eq!((places.len(), places[90].seen), (91, Seen::Nothing));
+    assert_eq!(places[90].crop.side_px, places[89].crop.side_px);
+}

@@ -139,6 +139,14 @@ impl Track {
             .collect()
     }
 
+    /// Returns true if crops suit frames of `[width, height]` px: nine of ten frames show exactly one thing that moves, and the crop is at
+    /// most 0.7 times as large as the frame's longer side.
+    pub fn is_advised(&self, frame_px: [u32; 2]) -> bool {
+        let single = self.places.iter().filter(|p| p.seen == Seen::One).count();
+        let longer = f64::from(frame_px[0].max(frame_px[1]));
+        10 * single >= 9 * self.places.len() && self.side_px <= 0.7 * longer
+    }
+
     /// Returns the share of frames, 0 to 1, whose head is uncertain, among those that show one thing.
     pub fn uncertain_share(&self) -> f64 {
         let shown: Vec<&Place> = self.places.iter().filter(|p| p.seen == Seen::One).collect();

@@ -14,7 +14,8 @@ use super::{Engine, Incoming};
 use crate::checkpoint;
 use crate::config::Config;
 use crate::data::inputs::{self, Inputs};
-use crate::data::{Dataset, decode, hands, synthetic};
+use crate::data::locate::Crop;
+use crate::data::{Dataset, SquareImage, decode, hands, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{
     Command, Event, Keypoints, Phase, Rejected, SnapshotView, Source, ViewSchedule,
@@ -33,11 +34,17 @@ const NO_IMAGES: &str =
 /// Note on files of labels among training images.
 const LABELS_WAIT: &str = "This file holds labels. They are used once its images are annotated.";
 
+/// Error where crops and whole images would be trained on together.
+const MIXED: &str =
+    "Crops around an animal and whole images do not mix. Load them in place of the other images.";
+
 /// The source of images, from which they can be read again at another size.
 #[derive(Clone)]
 pub(super) enum ImageSource {
     /// A person's files.
     Files(Files),
+    /// A person's images, as crops around an animal.
+    Located { files: Files, crops: Rc<[Crop]> },
     /// The sample of hands.
     Hands {
         files: Files,
@@ -48,7 +55,24 @@ pub(super) enum ImageSource {
     Puppets { count: usize, seed: u64 },
 }
 
+impl ImageSource {
+    fn is_located(&self) -> bool {
+        matches!(self, ImageSource::Located { .. })
+    }
+}
+
 impl Engine {
+    /// Notes in the settings whether the images are crops. A model that was trained on crops and opened for whole images forgets it here, when it
+    /// goes on training.
+    pub(super) fn note_crops(&mut self) -> Result<()> {
+        let locate = self.sources.iter().any(|(source, _)| source.is_located());
+        let config = self.session()?.config().clone();
+        if config.locate == locate {
+            return Ok(());
+        }
+        self.session()?.configure(Config { locate, ..config })
+    }
+
     /// Replaces the images or adds to them. A load that fails or is cancelled leaves the images before it in place.
     pub(super) async fn load(&mut self, source: Source, files: Files, append: bool) -> Result<()> {
         let config = self.session()?.config().clone();
@@ -68,10 +92,14 @@ impl Engine {
         source: Source,
         files: Files,
         append: bool,
-        config: Config,
+        mut config: Config,
     ) -> Result<bool> {
         let source = match source {
             Source::Files => ImageSource::Files(files),
+            Source::Located { crops } => ImageSource::Located {
+                files,
+                crops: crops.into(),
+            },
             Source::Puppets { count, seed } => ImageSource::Puppets {
                 count: count.min(MAX_PUPPETS),
                 seed,
@@ -88,6 +116,15 @@ impl Engine {
                 }
             }
         };
+        config.locate = source.is_located();
+        if append
+            && self
+                .sources
+                .iter()
+                .any(|(other, _)| other.is_located() != config.locate)
+        {
+            return Err(Error::Images(MIXED.into()));
+        }
         let Some((images, rejected)) = self.read(&[&source], &config).await? else {
             return Ok(false);
         };
@@ -117,10 +154,11 @@ impl Engine {
 
     /// Describes the images, with a sentence for each kind of source.
     fn about(&self) -> String {
-        let (mut own, mut hands, mut puppets) = (0, 0, 0);
+        let (mut own, mut crops, mut hands, mut puppets) = (0, 0, 0, 0);
         for (source, count) in &self.sources {
             match source {
                 ImageSource::Files(_) => own += count,
+                ImageSource::Located { .. } => crops += count,
                 ImageSource::Hands { .. } => hands += count,
                 ImageSource::Puppets { .. } => puppets += count,
             }
@@ -131,6 +169,12 @@ impl Engine {
             (
                 own,
                 format!("{own} images of your own. They stay on this device."),
+            ),
+            (
+                crops,
+                format!(
+                    "{crops} crops around the animal in your own images. They stay on this device."
+                ),
             ),
         ];
         let used = parts.into_iter().filter(|(count, _)| *count > 0);
@@ -184,7 +228,13 @@ impl Engine {
                         }
                     }
                 }
-                ImageSource::Files(files) | ImageSource::Hands { files, .. } => {
+                ImageSource::Files(files)
+                | ImageSource::Located { files, .. }
+                | ImageSource::Hands { files, .. } => {
+                    let crop = |file: usize| match source {
+                        ImageSource::Located { crops, .. } => crops.get(file).copied(),
+                        _ => None,
+                    };
                     let Some(inputs) = self.list_inputs(files, &mut slice_start).await else {
                         return Ok(None);
                     };
@@ -198,9 +248,9 @@ impl Engine {
                     Dataset::check_memory(images.read_len() + total, config.size)?;
                     for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
                         let bytes = inputs::read(&files[input.file].1, input.entry.as_ref());
-                        match bytes.and_then(|bytes| {
-                            decode::decode(&name, &bytes, config.size, config.fit)
-                        }) {
+                        match bytes
+                            .and_then(|bytes| decoded(&name, &bytes, crop(input.file), config))
+                        {
                             Ok(image) => images.push(image),
                             Err(reason) => rejected.push(Rejected {
                                 name: input.path(),
@@ -402,6 +452,19 @@ impl Engine {
         let mut images = Dataset::new(size);
         images.push(image);
         session.detect(&images).await?.pop().ok_or_else(nothing)
+    }
+}
+
+/// Decodes an image, or a crop of it, as the model sees it.
+pub(super) fn decoded(
+    name: &str,
+    bytes: &[u8],
+    crop: Option<Crop>,
+    config: &Config,
+) -> std::result::Result<SquareImage, String> {
+    match crop {
+        Some(crop) => decode::decode_crop(name, bytes, crop, config.size),
+        None => decode::decode(name, bytes, config.size, config.fit),
     }
 }
 

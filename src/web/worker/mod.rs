@@ -5,6 +5,7 @@ mod files; // the browser's files
 mod loading; // images and models into the engine
 mod messages; // to and from the page
 mod project; // annotations
+mod search; // the animal before a still camera
 mod training; // steps and views
 
 use std::collections::{HashMap, VecDeque};
@@ -119,6 +120,8 @@ struct Engine {
     shown_model: Option<(String, usize)>,
     /// When the project was last sent while images are added.
     project_shown: Instant,
+    /// Searches for an animal, by the names of their videos or folders.
+    searches: HashMap<String, search::Source>,
 }
 
 impl Engine {
@@ -148,6 +151,7 @@ impl Engine {
             project_files: HashMap::new(),
             shown_model: None,
             project_shown: Instant::now(),
+            searches: HashMap::new(),
         }
     }
 
@@ -265,6 +269,7 @@ impl Engine {
             Command::Train { steps, every_ms } => {
                 self.session()?.images().check()?;
                 self.end_task();
+                self.note_crops()?;
                 if steps == Some(0) {
                     return Ok(true);
                 }
@@ -348,6 +353,15 @@ impl Engine {
                 return Ok(false);
             }
             Command::Resume => self.resume(files).await?,
+            Command::BeginSearch { .. }
+            | Command::SampleFrames { .. }
+            | Command::SearchFrames { .. }
+            | Command::Locate { .. }
+            | Command::ListCandidates { .. }
+            | Command::AddCandidate { .. }
+            | Command::ChooseFrames { .. } => {
+                return self.locate(id, command, files, pixels).await;
+            }
             annotating => return self.annotate(id, annotating, files, pixels).await,
         }
         Ok(true)

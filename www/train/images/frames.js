@@ -1,15 +1,17 @@
 // @ts-check
 /**
- * Training images from videos: every n-th frame.
+ * Training images from videos: every n-th frame, or crops around what moves before a still camera.
  *
  * @module
  */
 
 import { openVideo } from "../../annotate/video.js";
 import { counted, grouped } from "../../ui/format.js";
+import { loadOptional } from "../../ui/optional.js";
 
 /** @import * as protocol from "../../engine/protocol.js" */
-/** @import { NamedFile } from "../../autolink.js" */
+/** @import { NamedFile, Session } from "../../autolink.js" */
+/** @import { Camera } from "../../annotate/locating.ts" */
 /** @import { Video } from "../../annotate/video.js" */
 
 /** Number of images that is proposed; more frames of one video hardly differ. */
@@ -22,6 +24,8 @@ export class FramePanel {
   #panel;
   #load;
   #identify;
+  #session;
+  /** Removes the proposal to crop. */ #unpropose = () => {};
   /** @type {{ name: string, video: Video }[]} */ #videos = [];
   /** Other files of the same drop. @type {NamedFile[]} */ #others = [];
   /** Files that cannot be used. @type {protocol.Rejected[]} */ #failed = [];
@@ -31,13 +35,15 @@ export class FramePanel {
 
   /**
    * @param {HTMLElement} panel
-   * @param {(files: NamedFile[], failed: protocol.Rejected[]) => Promise<void>} load
+   * @param {(files: NamedFile[], failed: protocol.Rejected[], about?: string) => Promise<void>} load `about`: a sentence to show then.
    * @param {(file: File) => Promise<string>} identify Returns the content hash of a file.
+   * @param {() => Session | null} session
    */
-  constructor(panel, load, identify) {
+  constructor(panel, load, identify, session) {
     this.#panel = panel;
     this.#load = load;
     this.#identify = identify;
+    this.#session = session;
     this.#every().addEventListener("input", () => this.#count());
     this.#find("form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -91,6 +97,56 @@ export class FramePanel {
     this.#count();
     this.#panel.scrollIntoView({ block: "nearest" });
     this.#every().focus();
+    if (others.length === 0) this.#propose(this.#videos.map(({ name, video }) => ({ name, video, images: [] })));
+  }
+
+  /** Proposes to crop to what moves in images of one still camera, which are loaded already.
+   * @param {NamedFile[]} images
+   */
+  proposeForImages(images) {
+    this.#close();
+    this.#failed = [];
+    const [{ name }] = images;
+    this.#propose([{ name: name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "these images", video: null, images }]);
+  }
+
+  /** @param {Camera[]} cameras */
+  async #propose(cameras) {
+    const request = this.#request;
+    const session = this.#session();
+    const located = await loadOptional(() => import("./locate.ts"), "The search for animals");
+    if (!session || !located || request !== this.#request) return;
+    const isVideo = cameras.some(({ video }) => video);
+    // One button stands out: the proposal's, as long as there is one.
+    const mark = (/** @type {boolean} */ isMain) => void this.#find("[type=submit]").classList.toggle("primary", isMain);
+    const end = () => {
+      this.#unpropose();
+      if (!isVideo) this.#panel.hidden = true;
+    };
+    const remove = located.propose(/** @type {HTMLElement} */ (this.#find("[data-locate]")), {
+      session,
+      cameras,
+      onProposed: () => {
+        if (isVideo) mark(false);
+        else {
+          this.#say("");
+          this.#find("form").hidden = true;
+        }
+        this.#panel.hidden = false;
+        this.#panel.scrollIntoView({ block: "nearest" });
+      },
+      onDecline: end,
+      onUse: async (/** @type {NamedFile[]} */ files, /** @type {string} */ about) => {
+        const failed = this.#failed;
+        this.#close();
+        await this.#load(files, failed, about);
+      },
+    });
+    this.#unpropose = () => {
+      remove();
+      mark(true);
+      this.#unpropose = () => {};
+    };
   }
 
   async #take() {
@@ -152,11 +208,12 @@ export class FramePanel {
 
   #count() {
     const every = this.#every();
-    if (every.validity.valid) this.#find("output").textContent = `about ${counted(this.#frames(every.valueAsNumber), "image")}`;
+    if (every.validity.valid) this.#find("form output").textContent = `about ${counted(this.#frames(every.valueAsNumber), "image")}`;
   }
 
   #close() {
     this.#request += 1;
+    this.#unpropose();
     for (const { video } of this.#videos) video.close();
     this.#videos = [];
     this.#panel.hidden = true;
@@ -169,7 +226,7 @@ export class FramePanel {
   }
 
   #every() {
-    return /** @type {HTMLInputElement} */ (this.#find("input"));
+    return /** @type {HTMLInputElement} */ (this.#find("form input"));
   }
 
   /** @param {string} text */

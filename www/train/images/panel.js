@@ -14,9 +14,11 @@ import { Thumbnails } from "./thumbnails.js";
 import { FramePanel } from "./frames.js";
 
 /** @import * as protocol from "../../engine/protocol.js" */
-/** @import { EventOf, NamedFile } from "../../autolink.js" */
+/** @import { EventOf, NamedFile, Session } from "../../autolink.js" */
 /** @import { Store } from "../../state/state.js" */
 
+/** Smallest number of images of a folder for which crops are proposed. */
+const FOLDER = 20;
 /** Delay between the last removal and its effect on training, ms. */
 const APPLY_AFTER = 500;
 /** Smallest number of images for training. */
@@ -30,6 +32,7 @@ const PAGE = 60;
  * @property {() => Promise<unknown>} currentLoad Returns the last requested load.
  * @property {(indices: number[]) => Promise<void>} removeImages
  * @property {(patch: Partial<protocol.Config>) => void} change
+ * @property {() => Session | null} session
  * @property {(file: File) => Promise<string>} identify Returns the content hash of a file.
  * @property {(first: number, count: number) => Promise<EventOf<"thumbnails"> | undefined>} thumbnails
  */
@@ -39,7 +42,7 @@ const PAGE = 60;
  * @param {Page} page
  * @returns {{ loadFiles: (files: NamedFile[], failed: protocol.Rejected[]) => void, forget: () => void }} `loadFiles` takes dropped images and videos; `forget` drops what is queued.
  */
-export function openImages(store, { load, currentLoad, removeImages, change, identify, thumbnails }) {
+export function openImages(store, { load, currentLoad, removeImages, change, identify, thumbnails, session }) {
   const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
   const adds = /** @type {HTMLInputElement} */ (byId("adds"));
   /** Indices of the removed images; the engine may not have them yet. @type {number[]} */ let removed = [];
@@ -156,8 +159,8 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   let queue = Promise.resolve();
   /** Queued files of an older generation are dropped. */
   let generation = 0;
-  /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] Files dropped with them that cannot be used. */
-  const enqueue = (files, failed = []) => {
+  /** @param {NamedFile[]} files @param {protocol.Rejected[]} [failed] Files dropped with them that cannot be used. @param {string} [about] A sentence to show once they are loaded. */
+  const enqueue = (files, failed = [], about = "") => {
     const own = generation;
     const isWanted = () => own === generation;
     return (queue = queue
@@ -165,6 +168,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
       .then(async () => {
         if (!isWanted()) return;
         if (files.length || failed.length === 0) await loadFiles(files);
+        if (about && store.state.message?.kind !== "error") store.set({ message: { kind: "info", text: about } });
         if (failed.length === 0 || !isWanted()) return;
         store.set({ rejected: [...failed, ...store.state.rejected] });
         if (files.length === 0) store.set({ message: { kind: "error", text: `${failed[0].name}: ${failed[0].reason}` } });
@@ -172,7 +176,9 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
   };
   /** @param {NamedFile[]} files */
   const loadFiles = async (files) => {
-    if (!adds.checked || store.state.read.count === 0) {
+    // Crops and whole images do not mix.
+    const isOther = files.some(({ crop }) => crop) !== store.state.files.some(({ crop }) => crop);
+    if (!adds.checked || store.state.read.count === 0 || isOther) {
       // Set now and not in the next frame, because queued files are added to these.
       if (await load(files, false)) adds.checked = true;
       return;
@@ -192,7 +198,7 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
     showState();
   };
 
-  const frames = new FramePanel(byId("frames"), enqueue, identify);
+  const frames = new FramePanel(byId("frames"), enqueue, identify, session);
   byId("open-record").addEventListener("click", async () => {
     const { recordImages } = await import("./camera_recorder.js");
     const files = await recordImages(/** @type {HTMLDialogElement} */ (byId("record")), adds.checked ? "Add" : "Train on");
@@ -209,11 +215,21 @@ export function openImages(store, { load, currentLoad, removeImages, change, ide
       const videos = files.filter(isVideo);
       const others = files.filter((file) => !isVideo(file) && !isLabels(file));
       if (videos.length) frames.open(videos, others, rejected);
-      else if (others.length || rejected.length) enqueue(others, rejected);
-      else enqueue(files);
+      else if (others.length || rejected.length) {
+        const loaded = enqueue(others, rejected);
+        if (isOneFolder(others)) loaded.then(() => store.state.files.length === others.length && frames.proposeForImages(others));
+      } else enqueue(files);
     },
     forget: () => void (generation += 1),
   };
+}
+
+/** Returns true for enough images of one folder to tell an animal from the background.
+ * @param {NamedFile[]} files
+ */
+function isOneFolder(files) {
+  const folders = new Set(files.map(({ name }) => name.slice(0, name.lastIndexOf("/") + 1)));
+  return files.length >= FOLDER && folders.size === 1 && files.every(({ name }) => /\.(png|jpe?g|webp|bmp|gif)$/i.test(name));
 }
 
 /** One of the thumbnails as a canvas.

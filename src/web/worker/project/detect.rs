@@ -1,5 +1,7 @@
 //! Adding images, frames and labels to the project, and finding keypoints in them.
 
+use std::collections::HashMap;
+
 use web_time::{Duration, Instant};
 
 use super::Place;
@@ -12,13 +14,15 @@ use crate::annotate::{
 use crate::checkpoint::torch::ReadAt;
 use crate::config::Config;
 use crate::data::inputs::{self, Input};
+use crate::data::locate::Crop;
 use crate::data::{Dataset, Placement, SquareImage, decode, synthetic};
 use crate::error::{Error, Result};
 use crate::session::{Event, Keypoints, Rejected};
 use crate::web::worker::Engine;
 use crate::web::worker::files::{BlobFile, Files, blob, read_all};
-use crate::web::worker::loading::{ImageSource, reject};
+use crate::web::worker::loading::{ImageSource, decoded, reject};
 use crate::web::worker::messages::{Progress, post};
+use crate::web::worker::search::Wanted;
 use crate::words::counted;
 
 /// Images in one detection; few, so that the project is seen to grow.
@@ -40,10 +44,11 @@ impl Engine {
     /// detected again.
     pub(super) async fn add_images(&mut self, files: Files) -> Result<()> {
         self.end_task();
-        let (files, removed) = match files.is_empty() {
-            false => (files, Vec::new()),
+        // The crops of the training images are known, by their files.
+        let (files, crops, removed) = match files.is_empty() {
+            false => (files, Vec::new(), Vec::new()),
             true => match self.training_files().await? {
-                Some(files) => (files, self.session()?.images().removed()),
+                Some((files, crops)) => (files, crops, self.session()?.images().removed()),
                 None => return Ok(()),
             },
         };
@@ -63,15 +68,28 @@ impl Engine {
             return Ok(());
         };
         let mut rejected: Vec<Rejected> = inputs.rejected.iter().map(reject).collect();
+        let (names, total) = (inputs.names(|_| false), inputs.images.len());
+        rejected.extend(inputs.numbered(&names).iter().map(reject));
+        let mut crops: Vec<Option<Crop>> = (inputs.images.iter())
+            .map(|input| crops.get(input.file).copied().flatten())
+            .collect();
+        if config.locate && crops.iter().all(Option::is_none) {
+            let wanted: Vec<Wanted> = (inputs.images.iter().zip(&names))
+                .map(|(input, name)| (&**name, &files[input.file].1, input.entry.as_ref()))
+                .collect();
+            let Some((found, notes)) = self.locate_images(&wanted).await? else {
+                return Ok(());
+            };
+            crops = found;
+            rejected.extend(notes);
+        }
         let mut progress = Progress::new("Detecting keypoints");
         let mut batch: Vec<Undetected> = Vec::new();
         let (mut read, mut is_cancelled) = (0, false);
-        let (names, total) = (inputs.names(|_| false), inputs.images.len());
-        rejected.extend(inputs.numbered(&names).iter().map(reject));
         for (done, (input, name)) in inputs.images.iter().zip(names).enumerate() {
             let file = &files[input.file].1;
             let decoded = inputs::read(file, input.entry.as_ref()).and_then(|bytes| {
-                let image = decode::decode(&name, &bytes, config.size, config.fit)?;
+                let image = decoded(&name, &bytes, crops[done], &config)?;
                 Ok((content::hash_bytes(&bytes), image))
             });
             match decoded {
@@ -128,6 +146,13 @@ impl Engine {
         };
         let config = self.config();
         let ids = self.project()?.outdated(&run, step);
+        let crops = match config.locate {
+            true => self.crops_of(&ids, rejected).await?,
+            false => Some(HashMap::new()),
+        };
+        let Some(crops) = crops else {
+            return Ok(true);
+        };
         let mut progress = Progress::new("Detecting keypoints again");
         let mut slice_start = Instant::now();
         let mut batch = Vec::new();
@@ -140,7 +165,7 @@ impl Engine {
             // The image may have been removed meanwhile.
             if let Ok((content, name)) = self.project()?.content_of(*id) {
                 let decoded = inputs::read(&place.0, place.1.as_ref())
-                    .and_then(|bytes| decode::decode(&name, &bytes, config.size, config.fit));
+                    .and_then(|bytes| decoded(&name, &bytes, crops.get(id).copied(), &config));
                 match decoded {
                     Ok(image) => batch.push(Undetected {
                         content,
@@ -162,6 +187,41 @@ impl Engine {
         }
         self.detect_batch(&mut batch, rejected).await?;
         Ok(false)
+    }
+
+    /// Returns the crops of images of the project: those in which keypoints were detected before, or else those that are found now. Returns
+    /// none if cancelled.
+    async fn crops_of(
+        &mut self,
+        ids: &[u32],
+        notes: &mut Vec<Rejected>,
+    ) -> Result<Option<HashMap<u32, Crop>>> {
+        let mut crops = HashMap::new();
+        let mut unknown: Vec<(u32, String, Place)> = Vec::new();
+        for id in ids {
+            let project = self.project()?;
+            let (_, name) = project.content_of(*id)?;
+            match (project.crop_of(*id), self.project_files.get(id)) {
+                (Some(crop), _) => _ = crops.insert(*id, crop),
+                (None, Some(place)) if place.0.size() > 0.0 => {
+                    unknown.push((*id, name, place.clone()));
+                }
+                _ => {} // a frame: the page sends it again
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(Some(crops));
+        }
+        let wanted: Vec<Wanted> = (unknown.iter())
+            .map(|(_, name, (file, entry))| (&**name, file, entry.as_ref()))
+            .collect();
+        let Some((found, told)) = self.locate_images(&wanted).await? else {
+            return Ok(None);
+        };
+        notes.extend(told);
+        let found = unknown.iter().zip(found);
+        crops.extend(found.filter_map(|((id, ..), crop)| Some((*id, crop?))));
+        Ok(Some(crops))
     }
 
     fn post_added(&mut self, is_cancelled: bool, rejected: Vec<Rejected>) {
@@ -253,12 +313,16 @@ impl Engine {
         }
         let found = session.detect(&images).await?;
         for (i, (found, (content, place))) in found.into_iter().zip(places).enumerate() {
-            let image = annotate::Image::detected(
-                images.name(i).to_string(),
-                &images.placement(i).as_whole(),
-                &found.keypoints,
-                &found.confidence,
-            );
+            let placement = images.placement(i);
+            let image = annotate::Image {
+                crop: placement.crop,
+                ..annotate::Image::detected(
+                    images.name(i).to_string(),
+                    &placement.as_whole(),
+                    &found.keypoints,
+                    &found.confidence,
+                )
+            };
             let name = image.file_name.clone();
             if let Some(reason) = self.add_image(&content, None, image, place).await? {
                 rejected.push(Rejected { name, reason });
@@ -287,16 +351,22 @@ impl Engine {
         Ok(note)
     }
 
-    /// Finds keypoints in RGBA pixels. Returns them as fractions of the image, with its placement in the view.
+    /// Finds keypoints in RGBA pixels, or a crop of them. Returns them as fractions of the image, with its placement in the view.
     pub(super) async fn detect_pixels(
         &mut self,
         name: &str,
         rgba: &[u8],
         sides_px: [u32; 2],
+        crop: Option<Crop>,
     ) -> Result<(Keypoints, Placement)> {
         let session = self.session()?;
         let Config { size, fit, .. } = *session.config();
-        let image = decode::frame(name, rgba, sides_px, size, fit).map_err(Error::Images)?;
+        let image = match crop {
+            Some(crop) => decode::rgba_image(rgba, sides_px)
+                .map(|frame| decode::cut(name, &frame, crop, size)),
+            None => decode::frame(name, rgba, sides_px, size, fit),
+        };
+        let image = image.map_err(Error::Images)?;
         let mut images = Dataset::new(size);
         images.push(image);
         let found = session.detect(&images).await?.pop();
@@ -306,13 +376,20 @@ impl Engine {
         Ok((found, Placement::whole(sides_px)))
     }
 
-    /// Returns the training images as files; puppets are drawn larger than for training. Returns none if cancelled.
-    async fn training_files(&mut self) -> Result<Option<Files>> {
-        let mut all = Files::new();
+    /// Returns the training images as files, with the crop of each where there is one; puppets are drawn larger than for training. Returns
+    /// none if cancelled.
+    async fn training_files(&mut self) -> Result<Option<(Files, Vec<Option<Crop>>)>> {
+        let (mut all, mut all_crops) = (Files::new(), Vec::new());
         for (source, _) in &self.sources.clone() {
             let (count, seed) = match source {
                 ImageSource::Files(files) | ImageSource::Hands { files, .. } => {
                     all.extend(files.iter().cloned());
+                    continue;
+                }
+                ImageSource::Located { files, crops } => {
+                    all.extend(files.iter().cloned());
+                    all_crops.resize(all.len() - files.len(), None);
+                    all_crops.extend(crops.iter().copied().map(Some));
                     continue;
                 }
                 ImageSource::Puppets { count, seed } => (*count, *seed),
@@ -328,7 +405,7 @@ impl Engine {
                 }
             }
         }
-        Ok(Some(all))
+        Ok(Some((all, all_crops)))
     }
 }
 

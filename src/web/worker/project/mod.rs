@@ -39,7 +39,10 @@ impl Engine {
             }
             Command::DetectPixels { width, height } => {
                 let sides_px = [width, height];
-                let found = self.detect_pixels("camera", &pixels, sides_px).await?.0;
+                let found = self
+                    .detect_pixels("camera", &pixels, sides_px, None)
+                    .await?
+                    .0;
                 post(&Event::Detected { id, found });
                 return Ok(false);
             }
@@ -50,12 +53,15 @@ impl Engine {
                 seconds,
                 width,
                 height,
+                crop,
             } => {
                 let sides_px = [width, height];
-                let (found, placement) = self.detect_pixels(&video, &pixels, sides_px).await?;
+                let detected = self.detect_pixels(&video, &pixels, sides_px, crop);
+                let (found, placement) = detected.await?;
                 let image = annotate::Image {
                     frame: Some(frame),
                     seconds: Some(seconds),
+                    crop,
                     ..annotate::Image::detected(
                         video,
                         &placement,
