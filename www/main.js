@@ -419,7 +419,8 @@ async function attempt(command) {
  * @returns {Promise<boolean>} True if the load succeeded.
  */
 function load(source, adds = false) {
-  return (currentLoad = transport.replace(() => loadNow(source, adds)));
+  const { message } = store.state;
+  return (currentLoad = transport.replace(() => loadNow(source, adds, message)));
 }
 
 /** The last load that was requested. */
@@ -428,8 +429,9 @@ let currentLoad = Promise.resolve(false);
 /**
  * @param {protocol.Source | NamedFile[]} source
  * @param {boolean} adds
+ * @param {Message | null} messageBefore What the page said when the load was requested. A message that came since then stays.
  */
-async function loadNow(source, adds) {
+async function loadNow(source, adds, messageBefore) {
   if (store.state.engine !== "running" || !session) {
     const before = pendingLoad?.source;
     const isMore = Array.isArray(source) && Array.isArray(before);
@@ -448,7 +450,7 @@ async function loadNow(source, adds) {
     loading: true,
     rejected: [],
     progress: { what: "Reading images", done: 0, total: null, isBytes: false },
-    message: null,
+    ...(store.state.message === messageBefore ? { message: null } : {}),
   });
   /** @type {Message | null} */
   let message = null;
@@ -487,10 +489,11 @@ let retry = { source: PUPPETS, adds: false };
  * @param {number[]} places
  */
 function removeImages(places) {
+  const { message } = store.state;
   return transport.replace(async () => {
     // A new list makes the thumbnails show the old state again.
     if (!(await autosave.saveBeforeReplacing())) return store.set({ removedImages: [...store.state.removedImages] });
-    store.set({ message: null });
+    if (store.state.message === message) store.set({ message: null });
     await attempt(async (engine) => {
       await engine.removeImages(places);
       store.set({ removedImages: places });

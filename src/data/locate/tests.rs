@@ -454,15 +454,6 @@ fn search_finds_what_the_two_passes_find() {
         ..options
     };
     // Both passes see the same lengths, up to the percentile of another number of frames.
-        "survey {} all {} wide {} lengths {:?}",
-        survey.side_px,
-        search.track(options).expect("one").side_px,
-        search.track(wide).expect("one").side_px,
-        sightings
-            .iter()
-            .map(|s| s.length_px.round())
-            .collect::<Vec<_>>()
-    );
     let doubled = search.track(wide).expect("one animal").side_px
         / search.track(options).expect("one animal").side_px;
     assert!((1.8..2.2).contains(&doubled), "{doubled}");
