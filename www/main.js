@@ -419,8 +419,26 @@ async function attempt(command) {
  * @returns {Promise<boolean>} True if the load succeeded.
  */
 function load(source, adds = false) {
-  const { message } = store.state;
-  return (currentLoad = transport.replace(() => loadNow(source, adds, message)));
+  if (store.state.engine !== "running" || !session) {
+    const before = pendingLoad?.source;
+    const isMore = Array.isArray(source) && Array.isArray(before);
+    pendingLoad = { source: isMore ? [...before, ...source] : source, adds: isMore ? pendingLoad?.adds === true : adds };
+    return (currentLoad = transport.replace(async () => false));
+  }
+  if (Array.isArray(source) && source.length === 0) {
+    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, folders or zips." } });
+    return (currentLoad = Promise.resolve(false));
+  }
+  // From here on, Cancel means this load, and a message that comes stays.
+  const isReplacing = store.state.loading;
+  store.set({
+    loading: true,
+    rejected: [],
+    progress: { what: "Reading images", done: 0, total: null, isBytes: false },
+    message: null,
+  });
+  const loadId = ++loadCount;
+  return (currentLoad = transport.replace(() => loadNow(source, adds, loadId, isReplacing)));
 }
 
 /** The last load that was requested. */
@@ -429,33 +447,20 @@ let currentLoad = Promise.resolve(false);
 /**
  * @param {protocol.Source | NamedFile[]} source
  * @param {boolean} adds
- * @param {Message | null} messageBefore What the page said when the load was requested. A message that came since then stays.
+ * @param {number} loadId
+ * @param {boolean} isReplacing True if another load was running when this one was requested.
  */
-async function loadNow(source, adds, messageBefore) {
-  if (store.state.engine !== "running" || !session) {
-    const before = pendingLoad?.source;
-    const isMore = Array.isArray(source) && Array.isArray(before);
-    pendingLoad = { source: isMore ? [...before, ...source] : source, adds: isMore ? pendingLoad?.adds === true : adds };
-    return false;
-  }
-  if (Array.isArray(source) && source.length === 0) {
-    store.set({ message: { kind: "error", text: "There are no files to read. Drop images, videos, folders or zips." } });
-    return false;
-  }
+async function loadNow(source, adds, loadId, isReplacing) {
   const loader = session;
-  if (!(await autosave.saveBeforeReplacing())) return false;
-  if (store.state.loading) await loader.cancelLoad().catch(() => {});
-  const loadId = ++loadCount;
-  store.set({
-    loading: true,
-    rejected: [],
-    progress: { what: "Reading images", done: 0, total: null, isBytes: false },
-    ...(store.state.message === messageBefore ? { message: null } : {}),
-  });
+  if (!loader || !(await autosave.saveBeforeReplacing())) {
+    if (loadId === loadCount) store.set({ loading: false, progress: null });
+    return false;
+  }
+  if (isReplacing) await loader.cancelLoad().catch(() => {});
   /** @type {Message | null} */
   let message = null;
   try {
-    const loaded = await loader.load(source, { adds });
+    const loaded = loadId !== cancelledLoad && (await loader.load(source, { adds }));
     if (loaded) {
       currentSources = adds ? [...currentSources, source] : [source];
       store.set({
@@ -489,11 +494,10 @@ let retry = { source: PUPPETS, adds: false };
  * @param {number[]} places
  */
 function removeImages(places) {
-  const { message } = store.state;
+  store.set({ message: null });
   return transport.replace(async () => {
     // A new list makes the thumbnails show the old state again.
     if (!(await autosave.saveBeforeReplacing())) return store.set({ removedImages: [...store.state.removedImages] });
-    if (store.state.message === message) store.set({ message: null });
     await attempt(async (engine) => {
       await engine.removeImages(places);
       store.set({ removedImages: places });
