@@ -259,6 +259,71 @@ pub fn ffmpeg() -> bool {
     present()
 }
 
+/// Finds Firefox and its driver for the tests: FIREFOX and GECKODRIVER, the PATH, or else the package of Debian and a driver that
+/// Cargo builds. Without them, those tests are skipped.
+pub fn firefox() -> Option<[PathBuf; 2]> {
+    let found = timed("Firefox and its driver", firefox_and_driver);
+    let skipped = "The tests in Firefox are skipped";
+    found
+        .inspect_err(|why| println!("{skipped}: {why:#}."))
+        .ok()
+}
+
+fn firefox_and_driver() -> Result<[PathBuf; 2]> {
+    let browser = || named_or_on_path("FIREFOX", &["firefox-esr", "firefox"]);
+    let firefox = match browser() {
+        Some(firefox) => firefox,
+        None => {
+            apt_install(&["firefox-esr"])?;
+            browser().context("firefox-esr is missing")?
+        }
+    };
+    let folder = Path::new(TOOLS).join("geckodriver");
+    let built = folder.join("bin/geckodriver");
+    let driver = named_or_on_path("GECKODRIVER", &["geckodriver"]);
+    if driver.is_none() && !built.is_file() {
+        let install = "cargo install geckodriver@0.36.0 --locked --debug --quiet --root";
+        let words: Vec<_> = install.split(' ').collect();
+        run(command(&words)
+            .arg(&folder)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0"))?;
+    }
+    let driver = driver.map_or_else(|| fs::canonicalize(built), Ok)?;
+    Ok([firefox, driver])
+}
+
+/// Finds WebKitGTK's small browser, which has the engine of Safari, with its driver and a display in memory: WEBKIT, or the packages of
+/// Debian. Without them, those tests are skipped.
+pub fn webkit() -> Option<PathBuf> {
+    let found = timed("WebKit and its driver", webkit_and_driver);
+    let skipped = "The tests in WebKit are skipped";
+    found
+        .inspect_err(|why| println!("{skipped}: {why:#}."))
+        .ok()
+}
+
+fn webkit_and_driver() -> Result<PathBuf> {
+    let browser = || {
+        named_or_on_path("WEBKIT", &["MiniBrowser"]).or_else(|| {
+            let libraries = fs::read_dir("/usr/lib").ok()?.flatten();
+            let mut paths = libraries.map(|entry| entry.path().join("webkit2gtk-4.1/MiniBrowser"));
+            paths.find(|path| path.is_file())
+        })
+    };
+    let is_here = || on_path("WebKitWebDriver").is_some() && on_path("Xvfb").is_some();
+    if browser().is_none() || !is_here() {
+        apt_install(&["webkit2gtk-driver", "libwebkit2gtk-4.1-0", "xvfb"])?;
+    }
+    ensure!(is_here(), "WebKitWebDriver or Xvfb is missing");
+    browser().context("MiniBrowser is missing")
+}
+
+/// Returns the program that a variable names, or else the first that is on the PATH.
+fn named_or_on_path(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from);
+    named.or_else(|| names.iter().copied().find_map(on_path))
+}
+
 fn apt_install(packages: &[&str]) -> Result<()> {
     let root = output(&mut command(&["id", "-u"])).is_some_and(|id| id == "0");
     ensure!(

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::ops::AddAssign;
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,9 +41,9 @@ pub fn all() -> Result<()> {
     let name = "page, beside the stages above";
     report.times.push((name, time));
     let page = report.attempt(name, page);
-    let require = report.attempt("set-up of the tests", require);
-    if let (Some(()), Some(require)) = (page, require) {
-        let browser = browser(&mut report, &require);
+    let set_up = report.attempt("set-up of the tests", require);
+    if let (Some(()), Some((require, browsers))) = (page, set_up) {
+        let browser = browser(&mut report, &require, browsers);
         report.attempt("set-up of the browser tests", browser);
     }
     report.close()
@@ -58,10 +58,21 @@ fn page() -> Result<()> {
 }
 
 /// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
-fn rust(report: &mut Report) -> Result<String> {
-    let (lavapipe, ffmpeg, python) = thread::scope(|scope| {
+fn rust(report: &mut Report) -> Result<(String, Browsers)> {
+    let (lavapipe, ffmpeg, python, browsers) = thread::scope(|scope| {
         // The build leaves the network idle.
-        let downloads = scope.spawn(|| (setup::lavapipe(), setup::ffmpeg(), setup::python()));
+        let downloads = scope.spawn(|| {
+            let browsers = Browsers {
+                firefox: setup::firefox(),
+                webkit: setup::webkit(),
+            };
+            (
+                setup::lavapipe(),
+                setup::ffmpeg(),
+                setup::python(),
+                browsers,
+            )
+        });
         let format = command(&["cargo", "fmt", "--all", "--check"]);
         report.stage("format", None, format)?;
         let build = command(&[&["cargo", "test"], PRODUCT, &["--no-run"]].concat());
@@ -72,7 +83,14 @@ fn rust(report: &mut Report) -> Result<String> {
                 .unwrap_or_else(|panic| resume_unwind(panic)),
         )
     })?;
-    let require = required(lavapipe, ffmpeg, python, Path::new("../shared").is_dir());
+    let require = required(&[
+        ("gpu", lavapipe),
+        ("ffmpeg", ffmpeg),
+        ("python", python),
+        ("shared", Path::new("../shared").is_dir()),
+        ("firefox", browsers.firefox.is_some()),
+        ("webkit", browsers.webkit.is_some()),
+    ]);
     if python {
         let typos = Command::new(setup::python_program("typos"));
         report.stage("spelling", None, typos)?;
@@ -90,11 +108,19 @@ fn rust(report: &mut Report) -> Result<String> {
     report.stage("Rust tests", Some(cargo_totals), tests)?;
     report.stage("tests of xtask", Some(cargo_totals), cargo_test(XTASK))?;
     report.stage("faults", None, linted(xtask(&["faults", "--saves", "20"])?))?;
-    Ok(require)
+    Ok((require, browsers))
+}
+
+/// The programs of the browsers that Playwright cannot drive, where they could be set up.
+struct Browsers {
+    /// Firefox and geckodriver.
+    firefox: Option<[PathBuf; 2]>,
+    /// WebKitGTK's MiniBrowser.
+    webkit: Option<PathBuf>,
 }
 
 /// Checks and tests the page.
-fn browser(report: &mut Report, require: &str) -> Result<()> {
+fn browser(report: &mut Report, require: &str, browsers: Browsers) -> Result<()> {
     let chromium = setup::chromium()?;
     report.stage("sentences", None, xtask(&["sentences", "--check"])?)?;
     let types = |project: &str| npm(&["npx", "tsc", "--project", project]);
@@ -110,12 +136,25 @@ fn browser(report: &mut Report, require: &str) -> Result<()> {
         npm(&["npx", "svelte-check", "--fail-on-warnings"]),
     )?;
     report.stage("lints of the page", None, npm(&["npx", "biome", "check"]))?;
-    let mut browser = npm(&["npx", "playwright", "test"]);
-    if let Some(chromium) = chromium {
-        browser.env("CHROME", chromium);
+    let playwright = |words: &[&str]| {
+        let mut test = npm(&[&["npx", "playwright", "test"], words].concat());
+        test.env(REQUIRE, require);
+        if let Some(chromium) = &chromium {
+            test.env("CHROME", chromium);
+        }
+        test
+    };
+    let chromium_tests = playwright(&[]);
+    report.stage("browser tests", Some(playwright_totals), chromium_tests)?;
+    let mut journeys = playwright(&["--config", "tests/browsers"]);
+    if let Some([firefox, driver]) = browsers.firefox {
+        journeys.env("FIREFOX", firefox).env("GECKODRIVER", driver);
     }
-    browser.env(REQUIRE, require);
-    report.stage("browser tests", Some(playwright_totals), browser)?;
+    if let Some(webkit) = browsers.webkit {
+        journeys.env("WEBKIT", webkit);
+    }
+    let name = "journeys in Firefox and WebKit";
+    report.stage(name, Some(playwright_totals), journeys)?;
     Ok(())
 }
 
@@ -137,14 +176,8 @@ fn linted(mut cargo: Command) -> Command {
     cargo
 }
 
-/// Lists what tests must find: a GPU, ffmpeg, Python, the folder of reference files beside the project.
-fn required(gpu: bool, ffmpeg: bool, python: bool, shared: bool) -> String {
-    let all = [
-        ("gpu", gpu),
-        ("ffmpeg", ffmpeg),
-        ("python", python),
-        ("shared", shared),
-    ];
+/// Lists what tests must find, by the names that they know, of all that may have been set up.
+fn required(all: &[(&str, bool)]) -> String {
     let present = all.iter().filter(|(_, present)| *present);
     present.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
 }
@@ -347,9 +380,9 @@ mod tests {
 
     #[test]
     fn required_lists_what_was_set_up() {
-        assert_eq!(required(true, true, true, true), "gpu,ffmpeg,python,shared");
-        assert_eq!(required(false, false, true, false), "python");
-        assert_eq!(required(false, false, false, false), "");
+        let all = [("gpu", true), ("ffmpeg", false), ("shared", true)];
+        assert_eq!(required(&all), "gpu,shared");
+        assert_eq!(required(&all[1..2]), "");
     }
 
     #[test]
