@@ -83,9 +83,13 @@ pub(crate) fn most_closing(tree_edges: usize) -> usize {
 ///
 /// ```
 /// use autolink::render::{EdgeRole, edge_roles};
-/// let weights = [vec![0.0, 0.9, 0.2], vec![0.9, 0.0, 0.3], vec![0.2, 0.3, 0.0]];
+/// let mut weights = vec![vec![0.0; 4]; 4];
+/// for (i, j, w) in [(0, 1, 0.9), (1, 2, 0.3), (0, 2, 0.2)] {
+///     (weights[i][j], weights[j][i]) = (w, w);
+/// }
 /// let roles = edge_roles(&weights).into_iter().map(|(_, role)| role);
-/// assert!(roles.eq([EdgeRole::Tree, EdgeRole::Tree, EdgeRole::Spare]));
+/// let expected = [EdgeRole::Tree, EdgeRole::Tree, EdgeRole::Spare, EdgeRole::Dead];
+/// assert!(roles.take(4).eq(expected), "keypoint 3 is dead");
 /// ```
 pub fn edge_roles(weights: &[Vec<f32>]) -> Vec<([usize; 2], EdgeRole)> {
     let strengths = relative_strengths(weights);
