@@ -63,6 +63,9 @@ function start() {
   return transport.whilePaused(startNow);
 }
 
+/** @type {Message} */
+const LOADING = { kind: "info", text: "Loading the engine." };
+
 async function startNow() {
   // After a crash the page restores the settings, the images, and the run as far as memory or browser have it.
   const { config: kept, run, saves: list, autosaveError, persisted, models, removedImages, demo, stopStep, replacedRun } = store.state;
@@ -77,7 +80,7 @@ async function startNow() {
     stopStep,
     replacedRun,
     ...demoState(demo),
-    message: { kind: "info", text: "Loading the engine." },
+    message: LOADING,
   });
   const starting = new Session({ backend: forced === "cpu" || forced === "gpu" ? forced : null, onEvent: receive });
   session = starting;
@@ -102,7 +105,10 @@ async function startNow() {
   const all = pendingLoad ? [...(pendingLoad.adds ? currentSources : []), pendingLoad.source] : currentSources;
   const removed = pendingLoad && !pendingLoad.adds ? [] : removedImages;
   pendingLoad = null;
-  for (const [index, source] of all.entries()) await load(source, index > 0);
+  // Explore opens a trained model with images of its own.
+  const isExploring = !isRestart && currentTab() === "explore" && isCurrent([PUPPETS]) && !hasNewImages;
+  if (!isExploring) for (const [index, source] of all.entries()) await load(source, index > 0);
+  else if (store.state.message === LOADING) store.set({ message: null });
   if (removed.length) await removeImages(removed);
   await annotate.restore();
   const inMemory = autosave.fileInMemory(run.id);
@@ -110,6 +116,12 @@ async function startNow() {
   if (inMemory) await restoreRun({ run, ...inMemory, sources: currentSources, removedImages, model: "" });
   else if (saved) await openStored(saved, true);
   else if (!isRestart) await offerLastRun(hasNewImages ? [] : all);
+  await entered;
+  if (isExploring && store.state.imageCount === 0 && !store.state.loading) {
+    const { message } = store.state;
+    await load(PUPPETS);
+    if (message && !store.state.message) store.set({ message });
+  }
   const resumesNow = (inMemory || saved) && resumes && store.state.step > 0;
   if ((resumesNow || startsByItself) && !store.state.isPlaying) transport.toggle();
 }
@@ -198,7 +210,8 @@ let isExploreShown = false;
 async function enterExplore() {
   const { state } = store;
   const [model] = state.models;
-  if (!model || !canTrain(state) || state.step > 0 || state.isPlaying || currentSources.some(isUserFiles)) return;
+  const isBusy = state.engine !== "running" || state.loading || state.resetting;
+  if (!model || isBusy || state.step > 0 || state.isPlaying || currentSources.some(isUserFiles)) return;
   firstConfig = session?.settings ?? null;
   await openTrained(model);
   exploreModel = store.state.model;

@@ -29,6 +29,14 @@ test("the recorded training plays without the engine, and can be scrubbed and re
   await expect.poll(() => number(id("explore-step"))).toBeLessThan(last);
 });
 
+test("where no trained model can be opened, Explore has puppets, and says why", async ({ page }) => {
+  const id = at(page);
+  await page.route("**/models/*.safetensors", (route) => route.abort());
+  await page.goto("./");
+  await expect(id("images-count")).toHaveText("400");
+  await expect(id("message")).toHaveClass(/is-error/);
+});
+
 test("with reduced motion the recorded training stands at its end", async ({ page }) => {
   const id = at(page);
   await page.emulateMedia({ reducedMotion: "reduce" });
@@ -40,8 +48,23 @@ test("with reduced motion the recorded training stands at its end", async ({ pag
 test("Explore becomes live with a trained model, and invites to one edit after another", async ({ page }) => {
   const id = at(page);
   await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.addInitScript(() => {
+    const counts = /** @type {string[]} */ ([]);
+    Object.assign(window, { counts });
+    addEventListener("DOMContentLoaded", () => {
+      const count = /** @type {Node} */ (document.querySelector('[data-testid="images-count"]'));
+      new MutationObserver(() => counts.push(count.textContent ?? "")).observe(count, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
+    });
+  });
   await page.goto("./");
   await expect(id("explore-invitation")).toContainText("The model is live. Drag a keypoint");
+  const counts = await page.evaluate(() => /** @type {any} */ (window).counts);
+  expect(counts.at(-1), "the model's own images").toBe("10");
+  expect(counts, "no puppets are drawn first").not.toContain("400");
   expect(await violations(page)).toEqual([]);
   await id("flow-keypoints").focus();
   await page.keyboard.press("n");

@@ -593,7 +593,7 @@ test("the networks, heatmaps, reconstruction and loss open to their numbers", as
 
   // The shares are the softmax of the scores, and all of them add up to 1.
   await id("open-heatmaps").click();
-  await id("heatmap-keypoint").selectOption("3");
+  await id("heatmap-keypoint").selectOption({ label: "4" });
   await expect(id("heatmap-mean")).toContainText(/keypoint\s+4\s+at/);
   const rows = await panel
     .locator("tbody tr")
@@ -606,10 +606,10 @@ test("the networks, heatmaps, reconstruction and loss open to their numbers", as
   // Its own edge map gives a better reconstruction than that of another image, which may be chosen.
   await id("open-reconstruction").click();
   const errorOf = async () => parseFloat(((await id("other-reconstruction").textContent()) ?? "").split("error ")[1]);
-  await id("other-edge-map").selectOption("4");
+  await id("other-edge-map").selectOption({ label: "5" });
   await expect(id("other-reconstruction")).toContainText("Edge map of image 5");
   expect(await errorOf()).toBeGreaterThan(parseFloat((await id("flow-error").textContent()) ?? ""));
-  await id("other-edge-map").selectOption("0");
+  await id("other-edge-map").selectOption({ label: "1" });
   await expect(id("other-reconstruction"), "its own edge map").toContainText(`error ${await id("flow-error").textContent()}`);
 
   // The loss is the sum of its maps' means.
@@ -630,8 +630,11 @@ test("training history can be scrubbed and exported as WebM and GIF", async ({ p
     .then((text) => parseInt(text ?? "", 10));
   expect(count).toBeGreaterThanOrEqual(5);
   await expect(id("snapshot-a")).toHaveText("0");
-  const pixelsOf = (/** @type {"a" | "b"} */ mark) => pixels(id(`snapshot-${mark}-view`));
-  // Canvases are drawn in a frame.
+  // Canvases are drawn in a frame, if they are in sight.
+  const pixelsOf = async (/** @type {"a" | "b"} */ mark) => {
+    await id(`snapshot-${mark}-view`).scrollIntoViewIfNeeded();
+    return pixels(id(`snapshot-${mark}-view`));
+  };
   await expect.poll(async () => (await pixelsOf("a")) !== (await pixelsOf("b"))).toBe(true);
   const first = await pixelsOf("a");
   const step = await number(id("snapshot-b"));
