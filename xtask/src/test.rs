@@ -49,12 +49,13 @@ pub fn all() -> Result<()> {
     report.close()
 }
 
-/// Installs what the page needs, and builds it as `cargo xtask serve --release` does.
+/// Installs what the page needs, and builds it as `cargo xtask serve --release` does, and the package with the same engine.
 fn page() -> Result<()> {
     setup::page()?;
     run(&mut linted(page::engine(Profile::Serve)))?;
     page::bind_engine(Profile::Serve)?;
-    run(&mut page::vite(&["build"]))
+    run(&mut page::vite(&["build"]))?;
+    page::pack()
 }
 
 /// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
@@ -110,12 +111,17 @@ fn browser(report: &mut Report, require: &str) -> Result<()> {
         npm(&["npx", "svelte-check", "--fail-on-warnings"]),
     )?;
     report.stage("lints of the page", None, npm(&["npx", "biome", "check"]))?;
-    let mut browser = npm(&["npx", "playwright", "test"]);
-    if let Some(chromium) = chromium {
-        browser.env("CHROME", chromium);
-    }
-    browser.env(REQUIRE, require);
-    report.stage("browser tests", Some(playwright_totals), browser)?;
+    let playwright = |words: &[&str]| {
+        let mut tests = npm(&[&["npx", "playwright", "test"], words].concat());
+        if let Some(chromium) = &chromium {
+            tests.env("CHROME", chromium);
+        }
+        tests.env(REQUIRE, require);
+        tests
+    };
+    report.stage("browser tests", Some(playwright_totals), playwright(&[]))?;
+    let samples = playwright(&["--config", "tests/embed"]);
+    report.stage("tests of the package", Some(playwright_totals), samples)?;
     Ok(())
 }
 
