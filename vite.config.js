@@ -169,7 +169,10 @@ function manifest() {
     type: "module",
     exports: {
       ".": { types: "./types/autolink.d.ts", default: "./autolink.js" },
+      "./elements": { types: "./types/embed/elements.d.ts", default: "./elements.js" },
     },
+    sideEffects: ["./elements.js"],
+    files: ["*.js", "*.md", "LICENSE-*", "NOTICE", "engine", "models", "weights", "types/autolink.d.ts", "types/embed", "types/engine"],
   };
 }
 
@@ -200,13 +203,19 @@ function packaged(build) {
       emit("package.json", `${JSON.stringify(manifest(), null, 2)}\n`);
       emit("README.md", readFileSync("docs/embed.md"));
       emit("types/engine/protocol.d.ts", readFileSync("www/engine/protocol.d.ts"));
-      for (const name of ["LICENSE-APACHE", "LICENSE-MIT", "NOTICE", "weights/vgg16_relu3_3.safetensors"]) emit(name, readFileSync(name));
+      emit("models/hands-200.zip", readFileSync("www/hands/hands-200.zip"));
+      const models = ["models/hands.safetensors", "models/puppets.safetensors"];
+      for (const name of [...models, "weights/vgg16_relu3_3.safetensors", "LICENSE-APACHE", "LICENSE-MIT", "NOTICE"])
+        emit(name, readFileSync(name));
     },
   };
 }
 
-/** Compiles Svelte components. The root of the build is `www`, their options are beside this file. */
-const components = () => svelte({ configFile: path.resolve("svelte.config.js") });
+/** Compiles Svelte components. The root of the build is `www`, their options are beside this file.
+ * @param {"external" | "injected"} css Whether their styles are files, or come with their scripts into the root that they are mounted in.
+ */
+const components = (css = "external") =>
+  svelte({ configFile: path.resolve("svelte.config.js"), emitCss: css === "external", compilerOptions: { css } });
 
 export default defineConfig(({ mode }) => {
   const build = buildId();
@@ -231,7 +240,7 @@ export default defineConfig(({ mode }) => {
   if (mode === "package") {
     return {
       ...common,
-      plugins: [components(), packaged(build)],
+      plugins: [components("injected"), packaged(build)],
       build: {
         outDir: path.resolve("target/package/autolink"),
         emptyOutDir: true,
@@ -240,7 +249,11 @@ export default defineConfig(({ mode }) => {
         minify: false,
         modulePreload: false,
         rolldownOptions: {
-          input: { autolink: path.resolve("www/autolink.js"), worker: path.resolve("www/engine/worker_loader.js") },
+          input: {
+            autolink: path.resolve("www/autolink.js"),
+            elements: path.resolve("www/embed/elements.ts"),
+            worker: path.resolve("www/engine/worker_loader.js"),
+          },
           preserveEntrySignatures: "strict",
           // `embed/files.js` counts on its place beside the other folders.
           output: { entryFileNames: ({ name }) => (name === "worker" ? "engine/worker.js" : "[name].js"), chunkFileNames: "[name].js" },

@@ -19,5 +19,6 @@ for (const sample of ["plain", "vite"]) {
   cpSync(`tests/embed/${sample}`, folder, { recursive: true });
   run(folder, ["npm", "install", "--offline", "--no-audit", "--no-fund", "--no-package-lock", path.resolve("target/package", tarball)]);
 }
+cpSync("models/hands/0.jpg", "target/embed/plain/hand.jpg");
 run("target/embed/vite", ["npx", "tsc", "--project", "."]);
 run("target/embed/vite", ["npx", "vite", "build", "--base", "./", "--logLevel", "warn"]);

@@ -12,3 +12,10 @@ const engine = new URL(/* @vite-ignore */ "./engine/worker_bg.wasm", import.meta
 export const WORKER = `${new URL(/* @vite-ignore */ "./engine/worker.js", import.meta.url)}#${engine}`;
 /** Address of the VGG16 weights of up to three blocks. The engine appends the name of the file, which becomes the fragment. */
 export const WEIGHTS = `${new URL(/* @vite-ignore */ "./weights/vgg16_relu3_3.safetensors", import.meta.url)}#`;
+/** The models of the package, by their names. */
+export const MODELS = new Map([
+  ["hands", new URL(/* @vite-ignore */ "./models/hands.safetensors", import.meta.url)],
+  ["puppets", new URL(/* @vite-ignore */ "./models/puppets.safetensors", import.meta.url)],
+]);
+/** Address of the two hundred photographs of hands. */
+export const HANDS = new URL(/* @vite-ignore */ "./models/hands-200.zip", import.meta.url).href;
