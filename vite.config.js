@@ -2,6 +2,7 @@
 //
 //   npx vite build                  the page
 //   npx vite build --mode modules   single modules of the page for the browser tests, into `target/page/modules/`
+//   npx vite build --mode package   the package for other pages, into `target/package/autolink/`
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -157,8 +158,64 @@ const MODULES = [
   "ui/files",
 ];
 
-/** Compiles Svelte components. The root of the build is `www`, their options are beside this file. */
-const components = () => svelte({ configFile: path.resolve("svelte.config.js") });
+/** What the package is for npm. Its version is that of the Rust crates. */
+function manifest() {
+  const version = /^version = "(.+)"$/m.exec(readFileSync("Cargo.toml", "utf8"))?.[1];
+  return {
+    name: "@autolink-web/autolink",
+    version,
+    description: "Learn keypoints and a skeleton from unlabelled images, in the tab: a session API and custom elements",
+    license: "MIT OR Apache-2.0",
+    type: "module",
+    exports: {
+      ".": { types: "./types/autolink.d.ts", default: "./autolink.js" },
+      "./elements": { types: "./types/embed/elements.d.ts", default: "./elements.js" },
+    },
+    sideEffects: ["./elements.js"],
+    files: ["*.js", "*.md", "LICENSE-*", "NOTICE", "engine", "models", "weights", "types/autolink.d.ts", "types/embed", "types/engine"],
+  };
+}
+
+/** Makes the worker one file that gets the address of the engine in its fragment, because bundlers rename both, and adds what is not bundled.
+ * @param {string} build
+ * @returns {import("vite").Plugin}
+ */
+function packaged(build) {
+  return {
+    name: "packaged",
+    enforce: "pre",
+    resolveId(id, importer) {
+      if (id === "./worker.js" && importer?.endsWith("worker_loader.js")) return path.resolve(ENGINE, "worker.js");
+      if (id === "./engine/files.js") return path.resolve("www/embed/files.js");
+      return null;
+    },
+    transform(code, id) {
+      if (id !== path.resolve("www/engine/worker_loader.js")) return null;
+      const stamped = replaceOnly(code, '"unstamped";', `"${build}";`);
+      return replaceOnly(stamped, 'new URL("worker_bg.wasm", import.meta.url)', "new URL(import.meta.url).hash.slice(1)");
+    },
+    // Other bundlers are to find the files.
+    renderChunk: (code) => code.replaceAll(/\s*\/\* @vite-ignore \*\/\s*/g, ""),
+    generateBundle() {
+      const emit = (/** @type {string} */ fileName, /** @type {string | Uint8Array} */ source) =>
+        this.emitFile({ type: "asset", fileName, source });
+      emit("engine/worker_bg.wasm", stampedWasm(build));
+      emit("package.json", `${JSON.stringify(manifest(), null, 2)}\n`);
+      emit("README.md", readFileSync("docs/embed.md"));
+      emit("types/engine/protocol.d.ts", readFileSync("www/engine/protocol.d.ts"));
+      emit("models/hands-200.zip", readFileSync("www/hands/hands-200.zip"));
+      const models = ["models/hands.safetensors", "models/puppets.safetensors"];
+      for (const name of [...models, "weights/vgg16_relu3_3.safetensors", "LICENSE-APACHE", "LICENSE-MIT", "NOTICE"])
+        emit(name, readFileSync(name));
+    },
+  };
+}
+
+/** Compiles Svelte components. The root of the build is `www`, their options are beside this file.
+ * @param {"external" | "injected"} css Whether their styles are files, or come with their scripts into the root that they are mounted in.
+ */
+const components = (css = "external") =>
+  svelte({ configFile: path.resolve("svelte.config.js"), emitCss: css === "external", compilerOptions: { css } });
 
 export default defineConfig(({ mode }) => {
   const build = buildId();
@@ -176,6 +233,30 @@ export default defineConfig(({ mode }) => {
           input: { mediabunny: "mediabunny", ...Object.fromEntries(MODULES.map((name) => [name, path.resolve(`www/${name}.js`)])) },
           preserveEntrySignatures: "strict",
           output: { entryFileNames: "[name].js" },
+        },
+      },
+    };
+  }
+  if (mode === "package") {
+    return {
+      ...common,
+      plugins: [components("injected"), packaged(build)],
+      build: {
+        outDir: path.resolve("target/package/autolink"),
+        emptyOutDir: true,
+        license: { fileName: "licenses.md" },
+        // Whoever uses the package minifies it, and finds `new URL` with a literal in it.
+        minify: false,
+        modulePreload: false,
+        rolldownOptions: {
+          input: {
+            autolink: path.resolve("www/autolink.js"),
+            elements: path.resolve("www/embed/elements.ts"),
+            worker: path.resolve("www/engine/worker_loader.js"),
+          },
+          preserveEntrySignatures: "strict",
+          // `embed/files.js` counts on its place beside the other folders.
+          output: { entryFileNames: ({ name }) => (name === "worker" ? "engine/worker.js" : "[name].js"), chunkFileNames: "[name].js" },
         },
       },
     };

@@ -21,8 +21,7 @@
  * @module
  */
 
-/** Folder of the built page, in which the engine and the weights are; this module is in `assets/`. */
-const FOLDER = new URL(/* @vite-ignore */ "../", import.meta.url);
+import { WEIGHTS, WORKER } from "./engine/files.js";
 
 /** @import * as protocol from "./engine/protocol.js" */
 /** @typedef {protocol.Event} EngineEvent */
@@ -136,8 +135,8 @@ export class Session {
   /** @param {SessionOptions} options */
   constructor({ backend = null, workerUrl, weightsUrl, onEvent }) {
     this.#onEvent = onEvent;
-    const worker = workerUrl ? new URL(workerUrl, document.baseURI) : new URL(`engine-${BUILD}/worker_loader.js`, FOLDER);
-    const weights = weightsUrl ? new URL(weightsUrl, document.baseURI) : new URL("weights/", FOLDER);
+    const worker = new URL(workerUrl ?? WORKER, document.baseURI);
+    const weights = new URL(weightsUrl ?? WEIGHTS, document.baseURI);
     this.#worker = startWorker(worker.href);
     this.#worker.addEventListener("message", ({ data }) => this.#receive(data));
     this.#worker.addEventListener("error", (event) => {

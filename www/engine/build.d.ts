@@ -5,3 +5,8 @@ declare module "*?url" {
   const address: string;
   export default address;
 }
+
+declare module "*.css?inline" {
+  const styles: string;
+  export default styles;
+}

@@ -126,15 +126,16 @@ export function hidden(query) {
 
 /** Hides parts of the page and settings, also those added later.
  * @param {string[]} parts
+ * @param {DocumentOrShadowRoot} root
  */
-export function hide(parts) {
+export function hide(parts, root = document) {
   const sheet = new CSSStyleSheet();
-  for (const part of parts) {
+  for (const part of parts.filter((part) => PART.test(part))) {
     sheet.insertRule(`[data-part~="${part}"]:not(.tile), .field:has(> #set-${part}) { display: none !important; }`);
     // A hidden stage of the flow keeps its place, because arrows lead there.
     sheet.insertRule(`.tile[data-part~="${part}"] { visibility: hidden !important; }`);
   }
-  document.adoptedStyleSheets.push(sheet);
+  root.adoptedStyleSheets.push(sheet);
 }
 
 /**

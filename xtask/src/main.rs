@@ -1,4 +1,4 @@
-//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `test`, `sentences`, `faults`, `fuzz`, `bench`, `skeleton` and `recipe`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `package`, `test`, `sentences`, `faults`, `fuzz`, `bench`, `skeleton` and `recipe`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
@@ -21,6 +21,7 @@ const USAGE: &str = "\
 cargo xtask serve [--release] [--port N]   Build the page, serve it on this machine, and rebuild it on changes.
 cargo xtask engine [--release]             Build the engine alone; `npx vite build` then builds the page into dist/.
 cargo xtask dist                           Build the optimised page into dist/, a folder for any static host.
+cargo xtask package                        Build the npm package for other people's pages: a tarball in target/package/.
 cargo xtask test                           Run every check and every test.
 cargo xtask sentences [--check]            List every sentence that people read, with its place, or check their words against docs/glossary.md.
 cargo xtask fuzz [TARGET] [--minutes N]    Fuzz everything that reads files: one target or all, ten minutes each or N. See docs/reliability.md.
@@ -61,6 +62,7 @@ fn work() -> Result<()> {
         ["serve", ref options @ ..] => page::serve(options),
         ["engine", ref options @ ..] => page::engine_only(options),
         ["dist"] => page::dist(),
+        ["package"] => page::package(),
         ["test"] => test::all(),
         ["sentences", ref options @ ..] => sentences::sentences(options),
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),

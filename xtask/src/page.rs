@@ -1,7 +1,9 @@
 //! The page: served during development, or built into a folder.
 
 use std::env;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -193,15 +195,55 @@ const PASSES: [&str; 11] = [
     "--duplicate-function-elimination",
 ];
 
+/// Installs what building the page needs, and builds the engine for visitors.
+///
+/// # Errors
+/// Something cannot be installed, or the engine does not build.
+fn small_engine() -> Result<()> {
+    install_and_build_engine(Profile::Page)?;
+    println!("Shrinking the engine");
+    let bound = format!("{ENGINE_FOLDER}/worker_bg.wasm");
+    run(command(&["node", WASM_OPT, &bound, "--output", &bound]).args(PASSES))
+}
+
+const PACKAGE_FOLDER: &str = "target/package";
+
+/// Makes the tarball of the package for other pages, with the engine as it is.
+///
+/// # Errors
+/// The package does not build.
+pub fn pack() -> Result<()> {
+    if Path::new(PACKAGE_FOLDER).exists() {
+        fs::remove_dir_all(PACKAGE_FOLDER)?; // it may hold the tarball of another version
+    }
+    run(&mut vite(&["build", "--mode", "package"]))?;
+    run(&mut npm(&["npx", "tsc", "--project", "www/embed"]))?;
+    let folder = format!("./{PACKAGE_FOLDER}/autolink");
+    run(&mut npm(&[
+        "npm",
+        "pack",
+        &folder,
+        "--pack-destination",
+        PACKAGE_FOLDER,
+    ]))
+}
+
+/// Builds the package for other pages, with the engine for visitors: `cargo xtask package`.
+///
+/// # Errors
+/// Something cannot be installed, or the package does not build.
+pub fn package() -> Result<()> {
+    small_engine()?;
+    pack()
+}
+
 /// Builds the folder, and prints the sizes of the engine.
 ///
 /// # Errors
 /// The page does not build, or the engine is too large.
 pub fn dist() -> Result<()> {
-    install_and_build_engine(Profile::Page)?;
-    println!("Shrinking and compressing the engine");
-    let bound = format!("{ENGINE_FOLDER}/worker_bg.wasm");
-    run(command(&["node", WASM_OPT, &bound, "--output", &bound]).args(PASSES))?;
+    small_engine()?;
+    println!("Compressing the engine");
     run(&mut vite(&["build"]))?;
     let sizes = output(&mut command(&["node", "--eval", COMPRESS]))
         .context("Node could not compress the engine")?;

@@ -49,12 +49,13 @@ pub fn all() -> Result<()> {
     report.close()
 }
 
-/// Installs what the page needs, and builds it as `cargo xtask serve --release` does.
+/// Installs what the page needs, and builds it as `cargo xtask serve --release` does, and the package with the same engine.
 fn page() -> Result<()> {
     setup::page()?;
     run(&mut linted(page::engine(Profile::Serve)))?;
     page::bind_engine(Profile::Serve)?;
-    run(&mut page::vite(&["build"]))
+    run(&mut page::vite(&["build"]))?;
+    page::pack()
 }
 
 /// Runs what needs no page, and returns what the browser tests must find: see [`REQUIRE`].
@@ -155,6 +156,8 @@ fn browser(report: &mut Report, require: &str, browsers: Browsers) -> Result<()>
     }
     let name = "journeys in Firefox and WebKit";
     report.stage(name, Some(playwright_totals), journeys)?;
+    let samples = playwright(&["--config", "tests/embed"]);
+    report.stage("tests of the package", Some(playwright_totals), samples)?;
     Ok(())
 }
 
