@@ -228,6 +228,9 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
     write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Trying the GPU first."));
   });
 
+  store.watch(["step", "isPlaying"], ({ step, isPlaying }) => {
+    document.body.classList.toggle("is-untrained", step === 0 && !isPlaying);
+  });
   store.watch(["engine", "step", "resetting", "loading"], (state) => {
     for (const button of saveButtons())
       button.disabled = state.engine !== "running" || state.step === 0 || state.resetting || state.loading;

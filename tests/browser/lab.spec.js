@@ -471,6 +471,8 @@ test("slow motion shows each stage of each step", async ({ page }) => {
     };
     look();
   });
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
   await id("slow-motion").click();
   await id("play").click();
   const there = ["image", "detector", "heatmaps", "keypoints", "edge-map", "mask", "masked", "decoder", "reconstruction", "difference"];
@@ -481,7 +483,7 @@ test("slow motion shows each stage of each step", async ({ page }) => {
   };
   // Forward, then the gradient's way back; after a breath, the next step.
   await expect.poll(async () => (await lit()).slice(0, 16)).toEqual([...there, ...back, "image"]);
-  await expect(id("step-count")).toHaveText("2");
+  await expect(id("step-count")).toHaveText("3");
   const from = await number(id("step-count"));
   // Switching slow motion off during training gives full speed.
   await id("slow-motion").click();
