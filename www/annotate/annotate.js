@@ -23,7 +23,7 @@ import { isVideo, openVideo } from "./video.js";
 /** @import { PageState, Store } from "../state/state.js" */
 /** @import { Video } from "./video.js" */
 
-/** @typedef {"all" | "unlabelled" | "unsure" | "corrected"} Filter Images to show. */
+/** @typedef {"all" | "unlabelled" | "unsure" | "corrected" | "jumps"} Filter Images to show. */
 
 /**
  * Parts of the page that this tab uses.
@@ -115,6 +115,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     byId("annotate-labelled").textContent = isLandmarks
       ? `${grouped(view.labelled)} of ${grouped(project.count)} labelled`
       : `${grouped(project.rows.filter(({ id }) => project.placed(id, "keypoints") > 0).length)} of ${grouped(project.count)} corrected`;
+    const jumps = /** @type {HTMLOptionElement} */ (byId("filter-jumps"));
+    jumps.hidden = view.jumps.length === 0;
+    jumps.textContent = `skeleton jumps (${grouped(view.jumps.length)})`;
     byId("annotate-filtered").hidden = order().length > 0;
     const waiting = byId("annotate-waiting");
     waiting.hidden = view.waiting === 0;

@@ -93,12 +93,13 @@ export class AnnotationProject {
 
   /** Returns the images that match a filter.
    * @param {number[]} images
-   * @param {"all" | "unlabelled" | "unsure" | "corrected"} filter
+   * @param {import("./annotate.js").Filter} filter
    * @param {protocol.Layer} layer
    */
   filtered(images, filter, layer) {
     if (filter === "unlabelled") return images.filter((id) => this.placed(id, layer) === 0);
     if (filter === "corrected") return images.filter((id) => this.placed(id, layer) > 0);
+    if (filter === "jumps") return images.filter((id) => this.view.jumps.includes(id));
     if (filter === "all") return images;
     // "unsure": the quarter with the lowest confidence.
     const found = this.rows

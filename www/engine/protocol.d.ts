@@ -1131,6 +1131,10 @@ landmarks: Array<Label>,
  */
 next: Array<number>, 
 /**
+ * Ids of the frames to which the skeleton jumps, in the order of their videos and frames; see [`locate::jumps`].
+ */
+jumps: Array<number>, 
+/**
  * Number of images on which a landmark was placed, or marked absent.
  */
 labelled: number, 

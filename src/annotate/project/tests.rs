@@ -1,5 +1,7 @@
 //! A project from its first label to its export.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::annotate::formats::{self, Format};
 use crate::annotate::project::view::SUGGESTIONS;
@@ -293,6 +295,33 @@ fn add_separates_images_named_like_frames() {
     let other = add("still 3", None, named("run/imgs.png", None));
     assert_eq!(other, ("run/imgs.png".into(), false));
     assert!(project.export(Layer::Keypoints, Format::Coco).is_ok());
+}
+
+#[test]
+fn frames_to_which_the_skeleton_jumps_are_listed() {
+    let mut project = project();
+    let shown = project.annotations(Layer::Keypoints).expect("images");
+    let image = shown.images[0].clone();
+    let mut ids = BTreeMap::new();
+    // Added out of order: the frames of a video follow one another by their numbers.
+    for frame in [5, 3, 0, 1, 2, 4] {
+        let shift_px = if frame < 3 { 2.0 } else { 90.0 } * frame as f64;
+        let points = image.points.iter().map(|point| Point {
+            x_px: point.x_px + shift_px.min(100.0),
+            ..*point
+        });
+        let image = Image {
+            file_name: "walk.mp4".into(),
+            frame: Some(frame),
+            seconds: Some(0.1 * frame as f64),
+            points: points.collect(),
+            ..image.clone()
+        };
+        let added = project.add(&format!("walk {frame}"), Some("walk"), image, 10);
+        ids.insert(frame, added.0);
+    }
+    // Images that are no frames move as much, and are no track.
+    assert_eq!(project.view(false).jumps, [ids[&3]]);
 }
 
 #[test]
