@@ -1,6 +1,7 @@
 // Links, figures, the tour, the article, and loading images.
 
 import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
 import { FEW, QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
@@ -145,6 +146,49 @@ test("share exports the figure as SVG with vector skeletons and as PNG", async (
   await page.keyboard.press("Escape");
   await expect(id("share")).toBeHidden();
   await expect(id("open-share")).toBeFocused();
+});
+
+test("share exports the skeletons as one HTML file that opens from disk without a network", async ({ page, context }) => {
+  await open(page, FIVE);
+  const id = at(page);
+  await lossAt(page, 2);
+  await id("open-share").click();
+  await expect(id("share-html")).toBeEnabled();
+  expect(await violations(page)).toEqual([]);
+  const download = page.waitForEvent("download");
+  await id("share-html").click();
+  const file = await download;
+  expect(file.suggestedFilename()).toBe("autolink-figure-2-steps.html");
+  const copy = test.info().outputPath("skeletons.html");
+  await file.saveAs(copy);
+
+  const alone = await context.newPage();
+  /** @type {string[]} */ const faults = [];
+  alone.on("pageerror", (error) => faults.push(error.message));
+  alone.on("request", (request) => /^(file|data):/.test(request.url()) || faults.push(request.url()));
+  await context.setOffline(true);
+  await alone.goto(pathToFileURL(copy).href);
+  await expect(alone.getByRole("img")).toHaveCount(8);
+  await expect(alone.locator("circle")).toHaveCount(8 * 5);
+  await expect(alone.locator("main > p").first()).toContainText("5 keypoints after 2 steps");
+  await alone.locator("circle[data-k='3']").first().hover({ force: true });
+  await expect(alone.locator("circle.is-shown")).toHaveCount(8);
+  const strengths = await alone.locator("line").evaluateAll((all) => all.map((line) => Number(line.getAttribute("data-strength"))));
+  const limit = Number(((Math.min(...strengths) + Math.max(...strengths)) / 2).toFixed(2));
+  const drawn = strengths.filter((strength) => strength >= limit).length;
+  expect(drawn).toBeGreaterThan(0);
+  expect(drawn).toBeLessThan(strengths.length);
+  await alone.getByLabel("Draw edges above").fill(`${limit}`);
+  await expect
+    .poll(() => alone.locator("line").evaluateAll((all) => all.filter((line) => getComputedStyle(line).display !== "none").length))
+    .toBe(drawn);
+  await alone.getByLabel("Images").uncheck();
+  await expect(alone.locator("image").first()).toBeHidden();
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    await alone.emulateMedia({ colorScheme });
+    expect(await violations(alone)).toEqual([]);
+  }
+  expect(faults).toEqual([]);
 });
 
 test("? opens the list of keys, Esc closes it, and no key trains meanwhile", async ({ page }) => {

@@ -103,7 +103,7 @@ export async function pngOf({ svg, width, height }) {
  * @param {string[]} palette
  * @param {number} index
  */
-function skeletonOf({ keypoints, edge_strengths }, palette, index) {
+export function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   const points = keypoints[index] ?? [];
   const n = (/** @type {number} */ value) => Number(value.toFixed(4));
   const edges = points
@@ -112,7 +112,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
     .sort((a, b) => a.strength - b.strength);
   const lines = edges.flatMap(({ i, j, strength }) => {
     const [[x1, y1], [x2, y2]] = [points[i], points[j]];
-    const line = `x1="${n(x1)}" y1="${n(y1)}" x2="${n(x2)}" y2="${n(y2)}"`;
+    const line = `data-strength="${n(strength)}" x1="${n(x1)}" y1="${n(y1)}" x2="${n(x2)}" y2="${n(y2)}"`;
     const width = 0.01 + 0.022 * strength;
     return [
       `<line ${line} stroke="#000000" stroke-opacity="${n(0.5 * strength)}" stroke-width="${n(width + 0.02)}"/>`,
@@ -122,7 +122,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
   const radius = points.length > 24 ? 0.026 : 0.038;
   const circles = points.map(
     ([x, y], k) =>
-      `<circle cx="${n(x)}" cy="${n(y)}" r="${radius}" fill="${palette[k] ?? "#ffffff"}"><title>Keypoint ${k + 1}</title></circle>`,
+      `<circle data-k="${k}" cx="${n(x)}" cy="${n(y)}" r="${radius}" fill="${palette[k] ?? "#ffffff"}"><title>Keypoint ${k + 1}</title></circle>`,
   );
   return [
     `<rect width="1" height="1" fill-opacity="0.3"/>`,
@@ -137,7 +137,7 @@ function skeletonOf({ keypoints, edge_strengths }, palette, index) {
  * @param {number} index
  * @returns {Promise<string>}
  */
-async function imageOf({ size, count, pixels }, channel, index) {
+export async function imageOf({ size, count, pixels }, channel, index) {
   const canvas = new OffscreenCanvas(size, size);
   const area = 4 * size * size;
   const first = pixels.byteOffset + (channel * count + index) * area;
@@ -151,7 +151,7 @@ async function imageOf({ size, count, pixels }, channel, index) {
   });
 }
 
-/** @param {string} text */
-function escaped(text) {
+/** Escapes a text for SVG and HTML. @param {string} text */
+export function escaped(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The Share dialog: the run as a link, a lesson as a link, and the current state as a figure.
+ * The Share dialog: the run as a link, a lesson as a link, and the current state as a figure or as a page of its own.
  *
  * @module
  */
@@ -8,7 +8,9 @@
 import { figureOf, pngOf } from "./figure.js";
 import { counted } from "./format.js";
 import { linkTo } from "../state/link.js";
+import { standaloneOf } from "./standalone.ts";
 
+/** @import * as protocol from "../engine/protocol.js" */
 /** @import { Figure } from "./figure.js" */
 /** @import { Link } from "../state/link.js" */
 /** @import { Store } from "../state/state.js" */
@@ -24,6 +26,7 @@ export class Share {
   #address;
   #copied;
   /** @type {Figure | null} */ #figure = null;
+  /** What the figure shows. @type {{ views: protocol.PreviewViews, caption: string } | null} */ #drawn = null;
   /** @type {Pick<Link, "hide" | "start">} Parts of the address that the page was opened with. */ #lesson = { hide: [], start: false };
 
   /**
@@ -44,6 +47,12 @@ export class Share {
     });
     this.#find("#share-svg").addEventListener("click", () => {
       if (this.#figure) this.#save(new Blob([this.#figure.svg], { type: "image/svg+xml" }), "svg");
+    });
+    this.#find("#share-html").addEventListener("click", async () => {
+      if (!this.#drawn) return;
+      const { views, caption } = this.#drawn;
+      const text = await standaloneOf(views, this.#store.state.palette, caption);
+      this.#save(new Blob([text], { type: "text/html" }), "html");
     });
     this.#dialog.addEventListener("close", () => this.#show(null));
   }
@@ -93,7 +102,9 @@ export class Share {
     this.#find("#share-no-figure").hidden = views !== null;
     this.#dialog.showModal();
     if (views) {
-      figureOf(views, palette, { caption: this.#caption() }).then(
+      const caption = this.#caption();
+      this.#drawn = { views, caption };
+      figureOf(views, palette, { caption }).then(
         (figure) => this.#dialog.open && this.#show(figure),
         (error) => (this.#copied.textContent = `The figure could not be drawn (${error instanceof Error ? error.message : error}).`),
       );
@@ -139,7 +150,8 @@ export class Share {
     this.#figure = figure;
     const image = /** @type {HTMLImageElement} */ (this.#find("#share-preview"));
     URL.revokeObjectURL(image.src);
-    for (const id of ["#share-png", "#share-svg"]) /** @type {HTMLButtonElement} */ (this.#find(id)).disabled = figure === null;
+    for (const id of ["#share-png", "#share-svg", "#share-html"])
+      /** @type {HTMLButtonElement} */ (this.#find(id)).disabled = figure === null;
     if (!figure) return image.removeAttribute("src");
     image.width = figure.width;
     image.height = figure.height;
@@ -147,7 +159,7 @@ export class Share {
     image.src = URL.createObjectURL(new Blob([figure.svg], { type: "image/svg+xml" }));
   }
 
-  /** @param {Blob} blob @param {"png" | "svg"} ending */
+  /** @param {Blob} blob @param {"png" | "svg" | "html"} ending */
   #save(blob, ending) {
     const name = `autolink-figure-${this.#store.state.step}-steps.${ending}`;
     this.#download(new File([blob], name, { type: blob.type }));
