@@ -86,7 +86,7 @@ test("what is embedded is accessible", async ({ page }) => {
   }
 });
 
-test("in a frame, training starts by itself and pauses, on one core", async ({ page }) => {
+test("in a frame with a Content-Security-Policy, training starts by itself and pauses, on one core", async ({ page }) => {
   await page.goto("plain/frame.html");
   const lab = page.frameLocator("iframe").locator("autolink-lab");
   await expect.poll(() => number(lab.getByTestId("step-count"))).toBeGreaterThan(1);
