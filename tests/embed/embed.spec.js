@@ -96,7 +96,7 @@ test("in a frame with a Content-Security-Policy, training starts by itself and p
   await expect(lab.getByTestId("lab")).toHaveAttribute("data-phase", "paused");
 });
 
-test("an address that is wrong is named, and parts can be hidden", async ({ page }) => {
+test("an address that is wrong is named, parts can be hidden, and an element that moves starts anew", async ({ page }) => {
   await page.goto("plain/");
   await expect(page.locator("autolink-lab").getByTestId("hide-all")).toBeHidden();
   await expect(page.locator("autolink-lab").getByTestId("play")).toBeVisible();
@@ -106,8 +106,17 @@ test("an address that is wrong is named, and parts can be hidden", async ({ page
     lab.setAttribute("backend", "cpu");
     document.querySelector("main")?.prepend(lab);
   });
-  const message = page.locator("autolink-lab").first().getByTestId("message");
+  const lab = page.locator("autolink-lab").first();
+  const message = lab.getByTestId("message");
   await expect(message).toHaveText(/missing\.safetensors could not be loaded\. Check the address and the connection\.$/);
+  await lab.evaluate((element) => {
+    const folder = "node_modules/@autolink-web/autolink/models";
+    element.setAttribute("model", `${folder}/puppets.safetensors`);
+    element.setAttribute("images", `hand.jpg ${folder}/hands-200.zip`);
+    document.querySelector("main")?.prepend(element);
+  });
+  await expect(message).toHaveText("201 images.");
+  await expect(lab.getByTestId("step-count")).toHaveText("3,000");
 });
 
 test("a project that Vite has built trains with the package's engine and weights", async ({ page }) => {
