@@ -1,10 +1,11 @@
 // Links, figures, the tour, the article, and loading images.
 
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, test } from "@playwright/test";
 import AdmZip from "adm-zip";
-import { FEW, QUICK, at, grouped, movie, number, open, pictures, violations } from "./helpers.js";
+import { FEW, QUICK, at, grouped, movie, number, open, pictures, root, violations } from "./helpers.js";
 
 /** A quick run of few keypoints. */
 const FIVE = `${QUICK}&keypoints=5`;
@@ -805,6 +806,17 @@ test("chapters of the lesson edit the images of the trained hands", async ({ pag
   await expect(previews.nth(0)).toBeChecked();
   await expect(id("pose")).toHaveValue("1");
   await expect.poll(error).toBeGreaterThan(6.5);
+});
+
+test("README and page name the same browsers", async ({ page }) => {
+  await open(page, QUICK);
+  const rows = (await readFile(path.join(root, "README.md"), "utf8")).split("\n").filter((line) => /^\| (Engine|\w+ .*\|)/.test(line));
+  const cells = rows.map((row) => row.slice(2, -2).split(" | ")).filter((row) => row.length === 4);
+  expect(cells.length).toBe(4);
+  const shown = await at(page)("browsers")
+    .locator("tr")
+    .evaluateAll((rows) => rows.map((row) => Array.from(row.children, (cell) => cell.textContent)));
+  expect(shown).toEqual(cells);
 });
 
 test("lesson prints alone with its answers, and its BibTeX can be copied", async ({ page, context }) => {

@@ -5,6 +5,7 @@
  */
 
 import type { Label } from "../engine/protocol.js";
+import { VideoWriter } from "../ui/video_writer.js";
 import { type ProjectPoint, drawPoints } from "./annotation_project.js";
 import type { Video } from "./video.js";
 
@@ -32,25 +33,14 @@ export async function annotatedVideo(
   drawing: Drawing,
   progress: (seconds: number) => boolean,
 ): Promise<File | null> {
-  const { BufferTarget, CanvasSource, Mp4OutputFormat, Output, WebMOutputFormat, canEncodeVideo } = await import("mediabunny");
-  const target = new BufferTarget();
   const trails: { seconds: number; at: [number, number] }[][] = drawing.labels.map(() => []);
-  let writer: { output: InstanceType<typeof Output>; source: InstanceType<typeof CanvasSource>; isMp4: boolean } | null = null;
+  let writer: VideoWriter | null = null;
   let canvas: OffscreenCanvas | null = null;
   const begin = async (width: number, height: number, rate: number) => {
     // Encoders take even sides only.
     canvas = new OffscreenCanvas(width - (width % 2), height - (height % 2));
-    const bitrate = Math.max(500_000, Math.round(width * height * rate * BITS));
-    const size = { width: canvas.width, height: canvas.height, bitrate };
-    for (const codec of ["avc", "vp9", "vp8"] as const) {
-      if (!(await canEncodeVideo(codec, size))) continue;
-      const isMp4 = codec === "avc";
-      const output = new Output({ format: isMp4 ? new Mp4OutputFormat() : new WebMOutputFormat(), target });
-      const source = new CanvasSource(canvas, { codec, bitrate });
-      output.addVideoTrack(source);
-      await output.start();
-      return { output, source, isMp4 };
-    }
+    const started = await VideoWriter.start(canvas, Math.max(500_000, Math.round(width * height * rate * BITS)));
+    if (started) return started;
     throw new Error("This browser cannot encode videos. Use another browser, or the command line: autolink annotate --format video.");
   };
   try {
@@ -60,21 +50,19 @@ export async function annotatedVideo(
       if (!context) throw new Error("This browser cannot draw video frames. Use another browser.");
       image.draw(context, image.width, image.height);
       draw(context as unknown as CanvasRenderingContext2D, drawing, frame, seconds, trails);
-      await writer.source.add(seconds, Math.max(end - seconds, 1e-3));
+      await writer.add(seconds, Math.max(end - seconds, 1e-3));
       if (!progress(seconds)) {
-        await writer.output.cancel();
+        await writer.cancel();
         return null;
       }
     }
     if (!writer) throw new Error(`${name} has no readable frames.`);
-    await writer.output.finalize();
+    const stem = name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]*$/, "");
+    return await writer.finish(`${stem}.annotated`);
   } catch (error) {
-    if (writer && writer.output.state === "started") await writer.output.cancel();
+    await writer?.cancel();
     throw error;
   }
-  const stem = name.slice(name.lastIndexOf("/") + 1).replace(/\.[^.]*$/, "");
-  const [ending, type] = writer.isMp4 ? ["mp4", "video/mp4"] : ["webm", "video/webm"];
-  return new File([target.buffer ?? new ArrayBuffer(0)], `${stem}.annotated.${ending}`, { type });
 }
 
 /** Draws the points of a frame, and the way that they have come. */

@@ -1,12 +1,13 @@
 // @ts-check
 /**
- * The training history as an animation: WebM by the encoder of the browser, GIF by the engine.
+ * The training history as an animation: a video by the encoder of the browser, GIF by the engine.
  *
  * @module
  */
 
 import { grouped } from "../ui/format.js";
 import { SnapshotPainter } from "../model/painter.js";
+import { VideoWriter } from "../ui/video_writer.js";
 
 /** @import * as protocol from "../engine/protocol.js" */
 /** @import { Session } from "../autolink.js" */
@@ -62,23 +63,15 @@ function frameCanvas({ snapshots, palette, views }) {
  * @param {Animation} animation
  * @returns {Promise<File>}
  */
-export async function animationAsWebM(animation) {
-  const { BufferTarget, CanvasSource, Output, WebMOutputFormat, getFirstEncodableVideoCodec } = await import("mediabunny");
-  const { canvas, width, height, show } = frameCanvas(animation);
-  const codec = await getFirstEncodableVideoCodec(["vp9", "vp8", "av1"], { width, height });
-  if (!codec) throw new Error("This browser cannot write a video. Save a GIF instead.");
-  const target = new BufferTarget();
-  const output = new Output({ format: new WebMOutputFormat(), target });
-  const source = new CanvasSource(canvas, { codec, bitrate: 3e6 });
-  output.addVideoTrack(source);
-  await output.start();
+export async function animationAsVideo(animation) {
+  const { canvas, show } = frameCanvas(animation);
+  const writer = await VideoWriter.start(canvas, 3e6);
+  if (!writer) throw new Error("This browser cannot write a video. Save a GIF instead.");
   for (const [i, snapshot] of animation.snapshots.entries()) {
     show(snapshot);
-    await source.add(i * FRAME_S, i + 1 < animation.snapshots.length ? FRAME_S : LAST_FRAME_S);
+    await writer.add(i * FRAME_S, i + 1 < animation.snapshots.length ? FRAME_S : LAST_FRAME_S);
   }
-  await output.finalize();
-  if (!target.buffer) throw new Error("The video could not be written. Try again, or save a GIF.");
-  return new File([target.buffer], "autolink-training.webm", { type: "video/webm" });
+  return writer.finish("autolink-training");
 }
 
 /**

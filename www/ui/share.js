@@ -150,8 +150,8 @@ export class Share {
     this.#figure = figure;
     const image = /** @type {HTMLImageElement} */ (this.#find("#share-preview"));
     URL.revokeObjectURL(image.src);
-    for (const id of ["#share-png", "#share-svg", "#share-html"])
-      /** @type {HTMLButtonElement} */ (this.#find(id)).disabled = figure === null;
+    /** @type {HTMLButtonElement} */ for (const id of ["#share-png", "#share-svg", "#share-html"])
+      (this.#find(id)).disabled = figure === null;
     if (!figure) return image.removeAttribute("src");
     image.width = figure.width;
     image.height = figure.height;
