@@ -150,8 +150,10 @@ export class Share {
     this.#figure = figure;
     const image = /** @type {HTMLImageElement} */ (this.#find("#share-preview"));
     URL.revokeObjectURL(image.src);
-    /** @type {HTMLButtonElement} */ for (const id of ["#share-png", "#share-svg", "#share-html"])
-      (this.#find(id)).disabled = figure === null;
+    for (const id of ["#share-png", "#share-svg", "#share-html"]) {
+      const button = /** @type {HTMLButtonElement} */ (this.#find(id));
+      button.disabled = figure === null;
+    }
     if (!figure) return image.removeAttribute("src");
     image.width = figure.width;
     image.height = figure.height;
