@@ -84,7 +84,9 @@
       // Only resource timing tells which file is missing.
       const missing = performance.getEntriesByType("resource").find((entry) => /** @type {any} */ (entry).responseStatus >= 400);
       const which = missing ? ` (${missing.name.split("/").at(-1)} could not be loaded)` : ` (${textOf(error)})`;
-      report(`The page could not start${which}. Reload the page.`, true);
+      // What an old browser cannot read is a mistake to it.
+      const remedy = error instanceof SyntaxError ? "This browser may be too old: update it, then reload the page." : "Reload the page.";
+      report(`The page could not start${which}. ${remedy}`, true);
       console.error(error);
     }),
   );

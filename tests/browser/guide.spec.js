@@ -813,6 +813,8 @@ test("README and page name the same browsers", async ({ page }) => {
   const rows = (await readFile(path.join(root, "README.md"), "utf8")).split("\n").filter((line) => /^\| (Engine|\w+ .*\|)/.test(line));
   const cells = rows.map((row) => row.slice(2, -2).split(" | ")).filter((row) => row.length === 4);
   expect(cells.length).toBe(4);
+  await page.locator("#article").scrollIntoViewIfNeeded();
+  await expect(at(page)("browsers").locator("tr")).toHaveCount(4);
   const shown = await at(page)("browsers")
     .locator("tr")
     .evaluateAll((rows) => rows.map((row) => Array.from(row.children, (cell) => cell.textContent)));

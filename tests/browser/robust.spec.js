@@ -90,6 +90,12 @@ test("a missing module is named, and a missing optional part does not stop the p
   await expect(id("step-count")).toHaveText("1");
 });
 
+test("a browser that cannot read the page's modules is told that it may be too old", async ({ page }) => {
+  await page.route("**/main-*.js", (route) => route.fulfill({ contentType: "text/javascript", body: "let new syntax;" }));
+  await page.goto(QUICK);
+  await expect(at(page)("fault-note")).toContainText("This browser may be too old: update it, then reload the page.");
+});
+
 test("a message that comes during a load stays after it", async ({ page }) => {
   let release = () => {};
   const held = new Promise((resolve) => (release = () => resolve(undefined)));
