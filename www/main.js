@@ -1046,7 +1046,13 @@ async function keep() {
   await entered;
   const offline = await loadOptional(() => import("./ui/offline.ts"), "What keeps the page for visits without a network");
   const footer = document.querySelector("footer");
-  if (footer) await offline?.keepPage(footer, () => transport.replace(() => autosave.saveBeforeReplacing()));
+  if (footer)
+    await offline?.keepPage(footer, () =>
+      transport.replace(async () => {
+        await annotate.flush();
+        return autosave.saveBeforeReplacing();
+      }),
+    );
 }
 
 hide(hidden(query));

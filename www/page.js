@@ -5,6 +5,7 @@
  * @module
  */
 
+import { oneCoreNote } from "./engine/secure.js";
 import { Controls } from "./train/controls.js";
 import { counted, grouped } from "./ui/format.js";
 import { showRuns } from "./train/run_list.js";
@@ -225,7 +226,12 @@ export function showPage(store, { attempt, download, apply, onStoredRun, openTra
   store.watch(["backend", "reason", "engine"], (state) => {
     const names = { cpu: "CPU", gpu: "GPU" };
     write(byId("backend"), state.backend ? names[state.backend] : state.engine === "ended" ? "stopped" : "starting");
-    write(byId("backend-reason"), state.reason || (state.engine === "ended" ? "The engine is not running." : "Trying the GPU first."));
+    // The note of an insecure page stands above already.
+    const note = globalThis.isSecureContext ? oneCoreNote(state.backend) : "";
+    write(
+      byId("backend-reason"),
+      state.reason ? `${state.reason} ${note}`.trim() : state.engine === "ended" ? "The engine is not running." : "Trying the GPU first.",
+    );
   });
 
   store.watch(["step", "isPlaying"], ({ step, isPlaying }) => {

@@ -15,7 +15,8 @@ const BUILD_ID = "unstamped";
 const FILES = {};
 
 const worker = /** @type {any} */ (self);
-const PAGES = "autolink-page-";
+/** The names of this page's caches begin with it, and end with their build. Another copy of the page on the same host has another path. */
+const PAGES = `autolink-page-${new URL("./", location.href).pathname} `;
 const CACHE = `${PAGES}${BUILD_ID}`;
 /** The engine's own cache of the perceptual weights (`src/web/fetch.rs`), so that they are not kept twice. */
 const WEIGHTS = "autolink-weights-1";
@@ -67,11 +68,11 @@ async function keep() {
 /** True once a build is kept as a whole. */
 const isKept = async () => Boolean(await caches.match(PAGE).catch(() => null));
 
-/** Deletes the files of older builds. Another tab may still show the build before this one, and load more of its parts. */
+/** Deletes the files of older builds, unless another tab may still show one of them and load more of its parts. */
 async function deleteOlder() {
   const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  const older = (await caches.keys()).filter((name) => name.startsWith(PAGES) && name !== CACHE);
-  for (const name of pages.length > 1 ? older.slice(0, -1) : older) await caches.delete(name);
+  if (pages.length > 1) return;
+  for (const name of await caches.keys()) if (name.startsWith(PAGES) && name !== CACHE) await caches.delete(name);
 }
 
 /** Answers from this build, or else from the one before it, whose parts have other names, or else from the network.
@@ -85,9 +86,14 @@ async function answer(request) {
   return kept ?? isolated(await fetch(request));
 }
 
-worker.addEventListener("install", (/** @type {any} */ event) =>
-  event.waitUntil(isKept().then((isUpdate) => (isUpdate ? keep() : worker.skipWaiting()))),
-);
+worker.addEventListener("install", (/** @type {any} */ event) => {
+  // An update waits in any case: a page of the build before it may be open, and may be training.
+  const prepare = async () => {
+    if (await isKept()) await keep();
+    else if (!worker.registration.active) await worker.skipWaiting();
+  };
+  event.waitUntil(prepare());
+});
 worker.addEventListener("activate", (/** @type {any} */ event) =>
   event.waitUntil(
     deleteOlder()
@@ -101,7 +107,7 @@ worker.addEventListener("message", (/** @type {any} */ event) => {
   if (data === "keep")
     event.waitUntil(
       keep().then(
-        () => ports[0]?.postMessage(""),
+        () => ports[0]?.postMessage(Object.keys(FILES).length ? "" : null),
         (error) => ports[0]?.postMessage(error instanceof Error ? error.message : `${error}`),
       ),
     );

@@ -14,7 +14,7 @@ import { QUICK, at, number, open, photographs, root } from "./helpers.js";
  * @typedef {{ address: string, stop: () => Promise<void>, serve: (folder: string) => void, forget: (name: string) => void }} Host
  */
 
-/** Hosts `dist` on a port of its own, without headers.
+/** Hosts `dist` on a port of its own, in two folders of the host, without headers.
  * @returns {Promise<Host>}
  */
 async function host() {
@@ -23,13 +23,16 @@ async function host() {
   /** @type {Set<string>} */ const missing = new Set();
   const server = createServer((request, response) => {
     const end = () => void response.writeHead(404).end();
+    const inside = /^\/(?:lesson|copy)(\/.*)/.exec(request.url ?? "");
+    if (!inside) return end();
+    request.url = inside[1];
     if ([...missing].some((name) => request.url?.includes(name))) end();
     else files(request, response, end);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
-    address: `http://127.0.0.1:${port}/`,
+    address: `http://127.0.0.1:${port}/lesson/`,
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -90,12 +93,15 @@ test("after one visit everything works without a network", async ({ visits, site
     const files = await Promise.all(names.map(async (name) => (await (await caches.open(name)).keys()).map(({ url }) => url)));
     return { names: names.map((name) => name.replace(/[0-9a-f]{16}/, "ID")), files: files.flat() };
   });
-  expect(kept.names.sort()).toEqual(["autolink-page-ID", "autolink-weights-1"]);
+  expect(kept.names.sort()).toEqual(["autolink-page-/lesson/ ID", "autolink-weights-1"]);
   expect(
     kept.files.filter((url) => url.includes("relu4_3")),
     "kept at first use",
   ).toEqual([]);
   expect(new Set(kept.files).size, "nothing is kept twice").toBe(kept.files.length);
+  // Another copy on the same host keeps its own files.
+  await first.goto("../copy/");
+  await expect(at(first)("offline")).toHaveAttribute("data-kept", "kept", { timeout: 120_000 });
   await first.close();
 
   await site.stop();
@@ -180,4 +186,29 @@ test("a file that cannot be kept is named, and the page works", async ({ visits,
   );
   await id("step").click();
   await expect(id("step-count")).toHaveText("1");
+});
+
+test("an update waits, too, where the build before it could not be kept", async ({ visits, site }) => {
+  site.forget("hands-large.safetensors");
+  const page = await visits.newPage();
+  const id = at(page);
+  await open(page, QUICK);
+  await expect(id("offline")).toHaveAttribute("data-kept", "failed", { timeout: 120_000 });
+  const before = await page.evaluate(() => caches.keys());
+  const newer = await otherBuild();
+  try {
+    site.serve(newer.folder);
+    await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+    await expect(id("update-note")).toBeVisible({ timeout: 120_000 });
+    expect(await page.evaluate(() => caches.keys()), "the open page keeps its files").toEqual(before);
+    await id("open-tour").click();
+    await expect(page.locator(".driver-popover")).toBeVisible();
+    await page.keyboard.press("Escape");
+    await id("update").click();
+    await expect(page).toHaveTitle(/^Another AutoLink/);
+    await id("step").click();
+    await expect(id("step-count")).toHaveText("1");
+  } finally {
+    await rm(newer.folder, { recursive: true });
+  }
 });

@@ -310,22 +310,23 @@ test("different builds of page and engine are reported, and a reload fixes it", 
   await expect(id("message")).toContainText("different builds");
 });
 
-test("GPU without timestamp-query trains", async ({ page }) => {
-  await inWorker(
-    page,
-    `Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
+for (const feature of ["timestamp-query", "subgroups"])
+  test(`GPU without ${feature} trains`, async ({ page }) => {
+    await inWorker(
+      page,
+      `Object.defineProperty(GPUAdapter.prototype, "info", { get: () => ({ vendor: "acme", architecture: "one", device: "", description: "", subgroupMinSize: 4, subgroupMaxSize: 4, isFallbackAdapter: false }) });
     const all = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "features").get;
-    Object.defineProperty(GPUAdapter.prototype, "features", { get() { return new Set([...all.call(this)].filter((name) => name !== "timestamp-query")); } });
+    Object.defineProperty(GPUAdapter.prototype, "features", { get() { return new Set([...all.call(this)].filter((name) => name !== "${feature}")); } });
     const open = GPUAdapter.prototype.requestDevice;
     GPUAdapter.prototype.requestDevice = function (descriptor) {
-      if ([...(descriptor?.requiredFeatures ?? [])].includes("timestamp-query")) throw new TypeError("timestamp-query is not there.");
+      if ([...(descriptor?.requiredFeatures ?? [])].includes("${feature}")) throw new TypeError("${feature} is not there.");
       return open.call(this, descriptor);
     };`,
-  );
-  await open(page, QUICK.replace("backend=cpu&", ""));
-  const id = at(page);
-  await expect(id("backend")).toHaveText("GPU");
-  await id("step").click();
-  await expect(id("step-count")).toHaveText("1", { timeout: 240_000 }); // it compiles its kernels first
-  expect(await number(id("loss"))).toBeGreaterThan(0);
-});
+    );
+    await open(page, QUICK.replace("backend=cpu&", ""));
+    const id = at(page);
+    await expect(id("backend")).toHaveText("GPU");
+    await id("step").click();
+    await expect(id("step-count")).toHaveText("1", { timeout: 240_000 }); // it compiles its kernels first
+    expect(await number(id("loss"))).toBeGreaterThan(0);
+  });

@@ -261,18 +261,21 @@ test("a run is stored, and continues after a reload with the same losses", async
   await page.open();
   const step = await page.train(3);
   await page.has("stored-runs", new RegExp(`${step} steps, today`));
-  await page.click("step");
-  await page.has("step-count", `${step + 1}`);
-  const next = await page.text("loss");
   await page.open();
   await page.has("message", new RegExp(`${step}.? steps?`));
   await page.click("resume-last");
   await page.has("step-count", /^[1-9]/);
-  if ((await page.number("step-count")) === step) {
+  const last = (await page.number("step-count")) + 1;
+  await page.click("step");
+  await page.has("step-count", `${last}`);
+  const loss = await page.text("loss");
+  // A run of the same address that was never interrupted.
+  await page.open();
+  for (let taken = 1; taken <= last; taken++) {
     await page.click("step");
-    await page.has("step-count", `${step + 1}`);
+    await page.has("step-count", `${taken}`);
   }
-  expect(await page.text("loss")).toBe(next);
+  expect(await page.text("loss")).toBe(loss);
 });
 
 test("a checkpoint of the authors opens", async ({ tab: page }) => {

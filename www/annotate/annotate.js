@@ -36,7 +36,7 @@ import { isVideo, openVideo } from "./video.js";
 /**
  * @param {Store} store
  * @param {Page} page
- * @returns {{ detect: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, openProject: (file: NamedFile) => void, restore: () => Promise<void> }} Where
+ * @returns {{ detect: (files: NamedFile[], failed?: protocol.Rejected[], labels?: NamedFile[]) => void, importLabels: (files: NamedFile[], failed?: protocol.Rejected[]) => void, openProject: (file: NamedFile) => void, restore: () => Promise<void>, flush: () => Promise<unknown> }} Where
  *   what is dropped goes; and what was done on an earlier visit, to be called when an engine is new.
  */
 export function openAnnotate(store, { attempt, download, saves }) {
@@ -512,5 +512,5 @@ export function openAnnotate(store, { attempt, download, saves }) {
     location.hash = "#annotate";
     projectPanel.openFile(file);
   };
-  return { detect, importLabels, openProject, restore: () => projectPanel.start() };
+  return { detect, importLabels, openProject, restore: () => projectPanel.start(), flush: () => projectPanel.flush() };
 }

@@ -42,7 +42,7 @@ export const near = (element: HTMLElement): Promise<void> =>
 export async function fileAt(address: string | URL): Promise<File> {
   const url = new URL(address, document.baseURI);
   const response = await fetch(url).catch(() => null);
-  if (!response?.ok) throw new Error(`${url.href} could not be loaded. Check the address and the connection.`);
+  if (!response?.ok) throw new Error(`${url.href} could not be loaded. Check the address, and whether its host lets other pages load it.`);
   return new File([await response.blob()], decodeURIComponent(url.pathname.split("/").at(-1) ?? "file"));
 }
 

@@ -19,13 +19,17 @@ interface Detector {
 const detectors = new Map<string, Promise<Detector>>();
 
 /** Returns the detector of a model. Its edges are the same for all images; `first` is the one that they are asked with. */
-function detectorOf(model: string, backend: Backend | null, first: File): Promise<Detector> {
+async function detectorOf(model: string, backend: Backend | null, first: File): Promise<Detector> {
   const key = `${backend} ${model}`;
-  const known = detectors.get(key) ?? openDetector(model, backend, first);
-  detectors.set(key, known);
-  // Another image may try again.
-  known.catch(() => detectors.delete(key));
-  return known;
+  for (let known = detectors.get(key); known; known = detectors.get(key)) {
+    const detector = await known.catch(() => null);
+    if (detector) return detector;
+    // The image of another element may have been at fault.
+    if (detectors.get(key) === known) detectors.delete(key);
+  }
+  const opened = openDetector(model, backend, first);
+  detectors.set(key, opened);
+  return opened;
 }
 
 async function openDetector(model: string, backend: Backend | null, first: File): Promise<Detector> {

@@ -1,9 +1,19 @@
 // @ts-check
 /**
- * Limits of pages that were not opened over https.
+ * Limits of pages that were not opened over https, or are not isolated from other origins.
  *
  * @module
  */
+
+/**
+ * Says why the CPU computes on one core, where the host or the page around this one is the reason.
+ * @param {"cpu" | "gpu" | null} backend
+ * @returns {string} A sentence; empty if there is nothing to say.
+ */
+export function oneCoreNote(backend) {
+  if (backend !== "cpu" || globalThis.crossOriginIsolated) return "";
+  return insecureContextNote() || "This page is not isolated from other origins, so one core computes.";
+}
 
 /**
  * Describes what an insecure page lacks.

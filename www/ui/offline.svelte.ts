@@ -1,7 +1,7 @@
 /** What the page says of visits without a network. */
 export class Offline {
-  /** Whether all files are kept. */
-  kept: "keeping" | "kept" | "failed" = $state("keeping");
+  /** Whether all files are kept; nothing is while `cargo xtask serve` shows each change. */
+  kept: "keeping" | "kept" | "failed" | "nothing" = $state("keeping");
   /** Why a file could not be kept. */
   reason = $state("");
   /** True if a newer build waits. */

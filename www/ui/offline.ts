@@ -35,9 +35,9 @@ export async function keepPage(footer: HTMLElement, store: () => Promise<boolean
 
   const { active } = await serviceWorker.ready;
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = ({ data }: MessageEvent<string>) => {
-    now.kept = data ? "failed" : "kept";
-    now.reason = data;
+  port1.onmessage = ({ data }: MessageEvent<string | null>) => {
+    now.kept = data === null ? "nothing" : data ? "failed" : "kept";
+    now.reason = data ?? "";
   };
   active?.postMessage("keep", [port2]);
 }

@@ -163,7 +163,7 @@ export class Share {
 
   /** @param {Blob} blob @param {"png" | "svg" | "html"} ending */
   #save(blob, ending) {
-    const name = `autolink-figure-${this.#store.state.step}-steps.${ending}`;
+    const name = `autolink-figure-${this.#drawn?.views.step ?? 0}-steps.${ending}`;
     this.#download(new File([blob], name, { type: blob.type }));
     this.#copied.textContent = `Saved ${name}.`;
   }
