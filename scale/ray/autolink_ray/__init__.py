@@ -1,5 +1,1 @@
-"""AutoLink's keypoints in millions of images and videos, on all machines of a Ray cluster."""
-
-from .annotate import Options, annotate
-
-__all__ = ["Options", "annotate"]
+"""AutoLink's keypoints in millions of images and videos: `annotate` is the job, `images` makes the views that the detector sees."""

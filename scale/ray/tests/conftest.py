@@ -14,7 +14,7 @@ import pytest
 import ray
 from PIL import Image
 
-from autolink_ray import Options, annotate
+from autolink_ray.annotate import Options, annotate
 
 ROOT = Path(__file__).resolve().parents[3]
 AUTOLINK = os.environ.get("AUTOLINK", str(ROOT / "target/release/autolink"))

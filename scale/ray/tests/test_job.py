@@ -10,8 +10,7 @@ import psutil
 import pytest
 from conftest import ROOT, detect, distances_px, options, rows, run
 
-from autolink_ray import annotate
-from autolink_ray.annotate import main
+from autolink_ray.annotate import annotate, main
 
 
 def content(out):
