@@ -104,8 +104,9 @@ def read(path) -> tuple[AutoLink, dict]:
 
 
 def write(path, model: AutoLink, config: dict, step: int, names=None, run_id: str | None = None) -> None:
-    """Writes a model that the command line and the page open."""
-    header = {"format": FORMAT, "config": config, "step": step}
+    """Writes a model that the command line and the page open, older ones as well if it uses none of the settings that they lack."""
+    settings = {name: value for name, value in config.items() if name not in DEFAULTS or value != DEFAULTS[name]}
+    header = {"format": FORMAT, "config": settings, "step": step}
     if names is not None:
         header["names"] = names
     header["run_id"] = run_id or uuid.uuid4().hex
