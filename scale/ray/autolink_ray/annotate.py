@@ -184,6 +184,8 @@ def annotate(options: Options, report: Callable[[str], None] = print, on_shard: 
 
     model = sources.read_bytes(options.model)
     Detector(model)  # a model that cannot be used ends here, not on every worker
+    if options.device == "cuda" and not ray.cluster_resources().get("GPU"):
+        raise ValueError("The cluster has no GPU. Use --device cpu, or start Ray on machines with GPUs.")
     system, out = open_uri(options.out)
     columns = [column for column in (options.image_column, options.name_column) if column]
     listing = sources.list_shards(options.inputs, options.shard, columns)
