@@ -32,8 +32,9 @@ def test_keypoints_of_500_mixed_images_are_those_of_autolink_detect(done, mixed,
     assert within >= 0.999 and jpeg.max() < 1
     # The same pixels: only the rounding of the network is left.
     assert lossless.max() < 0.02
-    trust = max(np.abs(np.subtract(found[name]["confidence"], wanted[name]["confidence"])).max() for name in wanted)
-    assert trust < 0.05
+    for name in wanted:
+        off = np.abs(np.subtract(found[name]["confidence"], wanted[name]["confidence"])).max()
+        assert off < (0.1 if name.startswith("jpeg") else 1e-4), name
 
 
 def test_broken_images_are_rows_with_a_reason(done, broken, tmp_path):
