@@ -11,11 +11,15 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from av.video.reformatter import Interpolation
 from PIL import Image
 from pyarrow import fs as pafs
 
 IMAGE_NAMES = tuple(".png .jpg .jpeg .jpe .jfif .webp .gif .bmp .heic .heif .avif .tif .tiff .apng .dib .ico".split())
 VIDEO_NAMES = tuple(".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .ts .wmv .flv".split())
+
+# How the command line makes RGB of a frame, to the bit.
+INTERPOLATION = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 
 
 @dataclass
@@ -169,13 +173,17 @@ def video_frames(uri: str, every: int):
     with system.open_input_file(path) as stream, av.open(_Seekable(stream)) as container:
         video = container.streams.video[0]
         video.thread_type = "AUTO"
+        # Square pixels, as the command line makes them.
+        wide = float(video.sample_aspect_ratio or 1)
+        width, height = round(video.width * max(wide, 1)), round(video.height / min(wide, 1))
         number = 0
         for frame in container.decode(video):
             seconds = float((frame.pts or 0) * (frame.time_base or Fraction(0)))
             if frame.pts is not None and seconds < -1e-6:
                 continue  # cut off by the container
             if number % every == 0:
-                pixels = np.rot90(frame.to_ndarray(format="rgb24"), getattr(frame, "rotation", 0) // 90)
+                rgb = frame.reformat(width, height, format="rgb24", interpolation=INTERPOLATION).to_ndarray()
+                pixels = np.rot90(rgb, frame.rotation // 90)
                 yield Frame(number, seconds, Image.fromarray(np.ascontiguousarray(pixels)))
             number += 1
 

@@ -1,15 +1,18 @@
 """Parquet files, object stores and videos."""
 
 import subprocess
+import sys
 from pathlib import Path
 
+import av
 import boto3
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import AUTOLINK, ROOT, detect, distances_px, rows, run
+from conftest import ROOT, detect, distances_px, rows, run
 from moto.server import ThreadedMotoServer
+from PIL import Image
 
 HANDS = [ROOT / f"models/hands/{i}.jpg" for i in range(10)]
 
@@ -97,13 +100,10 @@ def test_videos_have_one_row_a_frame(detector, tmp_path):
     for name, row in found.items():
         assert row["video"] == "sixty.webm" and row["frame"] == int(Path(name).stem[3:])
         assert abs(row["seconds"] - row["frame"] / 60) < 0.01
-        assert distances_px(row, wanted[name]["keypoints"]).max() < 0.5
+        assert distances_px(row, wanted[name]["keypoints"]).max() < 0.02  # the same pixels
 
 
 def test_videos_are_turned_upright(detector, tmp_path):
-    import av
-    from PIL import Image
-
     plain, turned = tmp_path / "plain.mp4", tmp_path / "turned.mp4"
     with av.open(str(plain), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
@@ -112,15 +112,20 @@ def test_videos_are_turned_upright(detector, tmp_path):
             image = Image.open(path).convert("RGB").resize((160, 96))
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
-    quietly = ["ffmpeg", "-v", "error", "-y"]
-    subprocess.run([*quietly, "-display_rotation", "90", "-i", plain, "-c", "copy", turned], check=True)
+    # The matrix of the track (ISO 14496-12, `tkhd`): a quarter turn in place of none.
+    one, minus_one, last = (number.to_bytes(4, "big") for number in (1 << 16, 0xFFFF << 16, 1 << 30))
+    none = b"".join([one, bytes(12), one, bytes(12), last])
+    quarter = b"".join([bytes(4), one, bytes(4), minus_one, bytes(8), (96 << 16).to_bytes(4, "big"), bytes(4), last])
+    before, track, after = plain.read_bytes().partition(b"tkhd")
+    assert none in after[:80]
+    turned.write_bytes(before + track + after.replace(none, quarter, 1))
     run(detector, tmp_path / "out", [turned])
     found = rows(tmp_path / "out")
     wanted = detect([turned], tmp_path / "keypoints.json")["images"]
     assert set(found) == set(wanted) and len(found) == 5
     for name, row in found.items():
         assert (row["width_px"], row["height_px"]) == (96, 160)
-        assert distances_px(row, wanted[name]["keypoints"]).max() < 0.5
+        assert distances_px(row, wanted[name]["keypoints"]).max() < 0.02
 
 
 def test_broken_videos_have_a_reason(detector, tmp_path):
@@ -132,10 +137,8 @@ def test_broken_videos_have_a_reason(detector, tmp_path):
 
 
 def test_the_command_line_does_a_whole_job(detector, tmp_path):
-    import sys
-
     command = [sys.executable, "-m", "autolink_ray.annotate", ROOT / "models/hands", "--model", detector]
     done = subprocess.run([*command, "--out", tmp_path / "out", "--workers", "2", "--shard", "4"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "Found keypoints in 11 of 11 images; 0 have a reason." in done.stderr
-    assert AUTOLINK and len(rows(tmp_path / "out")) == 11
+    assert "Found keypoints in 10 of 10 images; 0 have a reason." in done.stderr
+    assert len(rows(tmp_path / "out")) == 10
