@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import ray
-from PIL import Image
-
 from autolink_ray.annotate import Options, annotate
 from autolink_ray.detector import Detector
 from autolink_ray.images import decode
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTOLINK = os.environ.get("AUTOLINK", str(ROOT / "target/release/autolink"))

@@ -12,9 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import ray
-from PIL import Image
-
 from autolink_ray.annotate import Options, annotate
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[3]
 AUTOLINK = os.environ.get("AUTOLINK", str(ROOT / "target/release/autolink"))

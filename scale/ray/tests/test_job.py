@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, detect, distances_px, options, rows, run
-
 from autolink_ray.annotate import annotate, main
+from conftest import ROOT, detect, distances_px, options, rows, run
 
 
 def content(out):

@@ -9,16 +9,15 @@ import lightning
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from safetensors import safe_open
-from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
-
 from autolink_torch import files
 from autolink_torch.losses import Perceptual
 from autolink_torch.model import AutoLink, edge_map
 from autolink_torch.module import AutoLinkModule
 from autolink_torch.train import Images
+from PIL import Image
+from safetensors import safe_open
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
 ROOT = Path(__file__).resolve().parents[3]
 AUTOLINK = os.environ.get("AUTOLINK", str(ROOT / "target/release/autolink"))

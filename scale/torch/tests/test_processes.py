@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
-from safetensors.torch import load_file
-
 from autolink_torch import files
 from autolink_torch.module import AutoLinkModule
+from PIL import Image
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = 5
