@@ -20,6 +20,7 @@ from autolink_ray.annotate import Options, annotate
 from autolink_ray.detector import Detector
 from autolink_ray.images import decode
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTOLINK = os.environ.get("AUTOLINK", str(ROOT / "target/release/autolink"))
@@ -46,6 +47,7 @@ def job(folder, model, out, workers):
 
 def stages(folder, model):
     """Images per second of CPU time of one core: decoding with rescaling, and the network alone."""
+    threadpool_limits(1, "blas")
     detector = Detector(model.read_bytes())
     files = [path.read_bytes() for path in sorted(folder.iterdir())[:40]]
     start = time.process_time()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
+from threadpoolctl import threadpool_limits
 
 from . import results, sources
 from .detector import Detector
@@ -53,6 +54,8 @@ class Worker:
     """Annotates shards, one after another."""
 
     def __init__(self, model: bytes, options: Options):
+        # Images are decoded in threads; more of them in each matrix product only wait for one another.
+        threadpool_limits(1, "blas")
         self.options = options
         self.detector = Detector(model, options.device, options.cores)
         self.system, self.out = open_uri(options.out)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from autolink_ray.images import Rejected, decode
 from lightning.pytorch.callbacks import ModelCheckpoint
+from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader, Dataset
 
 from . import files
@@ -37,6 +38,11 @@ class Images(Dataset):
             raise ValueError(f"{self.paths[index]}: {reason}") from None
         image = torch.from_numpy(np.array(pixels)).permute(2, 0, 1) / 127.5 - 1
         return image.flip(2) if self.flip and torch.rand(()) < 0.5 else image
+
+
+def one_thread(_worker) -> None:
+    """Keeps each process that decodes images to one core."""
+    threadpool_limits(1, "blas")
 
 
 def main(arguments=None) -> int:
@@ -81,6 +87,7 @@ def main(arguments=None) -> int:
         drop_last=True,
         num_workers=options.workers,
         persistent_workers=options.workers > 0,
+        worker_init_fn=one_thread,
     )
     callbacks, last = [], None
     if options.checkpoints:
