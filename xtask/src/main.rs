@@ -1,10 +1,11 @@
-//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `package`, `test`, `sentences`, `faults`, `fuzz`, `bench`, `skeleton` and `recipe`. Each installs what is missing first.
+//! The commands of the project: `cargo xtask serve`, `engine`, `dist`, `package`, `test`, `sentences`, `faults`, `fuzz`, `bench`, `scale`, `skeleton` and `recipe`. Each installs what is missing first.
 
 mod faults;
 mod fuzz;
 mod page;
 mod page_faults;
 mod process;
+mod scale;
 mod sentences;
 mod setup;
 mod test;
@@ -29,6 +30,7 @@ cargo xtask faults [--saves N] [--seed N]  Kill the command line while it saves,
 cargo xtask faults page [--count N]        Kill the worker and tabs of the page, fill its disk, lose its GPU; count what is lost.
 cargo xtask bench [--quick] [--json FILE]  Measure kernels and training steps on this machine, natively and in Chromium, beside Burn's kernels,
                                            TensorFlow.js and PyTorch. The chart is written beside FILE.
+cargo xtask scale                          Test scale/ray and scale/torch, for many machines; installs gigabytes of Python packages first.
 cargo xtask skeleton [RUNS]                Measure how long a visitor without a GPU waits for a skeleton of the hands that come with the page.
 cargo xtask recipe [--data FOLDER] [--seconds S] [--every S] [--seeds 0,1,2] [--json FILE] [--svg FILE] [NAME=JSON]...
                                            Compare settings with those of tiny: the landmark error after equal times of training on the CPU.
@@ -68,6 +70,7 @@ fn work() -> Result<()> {
         ["fuzz", ref options @ ..] => fuzz::fuzz(options),
         ["faults", "page", ref options @ ..] => page_faults::faults(options),
         ["faults", ref options @ ..] => faults::faults(options),
+        ["scale"] => scale::scale(),
         ["bench", ref options @ ..] => bench(options),
         ["recipe", ref options @ ..] => run(native_bench().arg("recipe").args(options)),
         ["skeleton", ref options @ ..] => skeleton(options),
