@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import av
 import fsspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from av.video.reformatter import Interpolation
@@ -182,10 +181,29 @@ def video_frames(uri: str, every: int):
             if frame.pts is not None and seconds < -1e-6:
                 continue  # cut off by the container
             if number % every == 0:
-                rgb = frame.reformat(width, height, format="rgb24", interpolation=INTERPOLATION).to_ndarray()
-                pixels = np.rot90(rgb, frame.rotation // 90)
-                yield Frame(number, seconds, Image.fromarray(np.ascontiguousarray(pixels)))
+                # Turned before the conversion to RGB, as ffmpeg does, because colours have half the resolution.
+                turned = _turned(frame, video)
+                size = (width, height) if frame.rotation % 180 == 0 else (height, width)
+                rgb = turned.reformat(*size, format="rgb24", interpolation=INTERPOLATION).to_ndarray()
+                yield Frame(number, seconds, Image.fromarray(rgb))
             number += 1
+
+
+#: Filters of ffmpeg that turn a frame counter-clockwise, by the angle in degrees.
+TURNS = {90: [("transpose", "cclock")], 180: [("hflip", None), ("vflip", None)], 270: [("transpose", "clock")]}
+
+
+def _turned(frame: av.VideoFrame, video: av.VideoStream) -> av.VideoFrame:
+    """Turns a frame upright, in the pixel format that it has."""
+    filters = TURNS.get(frame.rotation % 360)
+    if not filters:
+        return frame
+    graph = av.filter.Graph()
+    source = graph.add_buffer(template=video)
+    nodes = [graph.add(name, options) for name, options in filters]
+    graph.link_nodes(source, *nodes, graph.add("buffersink")).configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 class _Seekable(io.RawIOBase):
