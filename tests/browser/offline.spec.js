@@ -99,6 +99,12 @@ test("after one visit everything works without a network", async ({ visits, site
     "kept at first use",
   ).toEqual([]);
   expect(new Set(kept.files).size, "nothing is kept twice").toBe(kept.files.length);
+  // The page can be installed, but for the private window of the tests.
+  const browser = await visits.newCDPSession(first);
+  const { installabilityErrors } = await browser.send("Page.getInstallabilityErrors");
+  expect(installabilityErrors.map(({ errorId }) => errorId)).toEqual(["in-incognito"]);
+  expect((await browser.send("Page.getAppManifest")).errors).toEqual([]);
+
   // Another copy on the same host keeps its own files.
   await first.goto("../copy/");
   await expect(at(first)("offline")).toHaveAttribute("data-kept", "kept", { timeout: 120_000 });
