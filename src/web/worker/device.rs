@@ -108,11 +108,7 @@ async fn choose(wanted: Option<Backend>) -> Result<(Device, Backend, String)> {
                 "{missing}, so the GPU cannot be used. Use the CPU instead."
             )));
         }
-        Err(missing) => {
-            return Ok(cpu(format!(
-                ": {missing}. Updating the browser or the graphics driver may help."
-            )));
-        }
+        Err(missing) => return Ok(cpu(format!(": {missing}."))),
     };
     if adapter.properties.is_software && !is_forced {
         return Ok(cpu(format!(
