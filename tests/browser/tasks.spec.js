@@ -94,7 +94,8 @@ function byTouch(page) {
     const { width, height } = await boxOf(control);
     expect(Math.min(width, height), `${control}`).toBeGreaterThanOrEqual(LEAST_TARGET);
     await control.tap();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), "wider than the screen").toBeLessThanOrEqual(0);
+    // A phone's own width grows with what is too wide for it.
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), "wider than the screen").toBeLessThanOrEqual(PHONE.width);
   };
   return {
     press: async (control) =>
@@ -136,9 +137,11 @@ function byTouch(page) {
   };
 }
 
+const PHONE = { width: 360, height: 740 };
+
 for (const [way, personOf, use] of /** @type {[string, (page: Page) => Person, object][]} */ ([
   ["by keyboard alone", byKeyboard, { viewport: { width: 1280, height: 800 } }],
-  ["by touch at 360 px", byTouch, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true }],
+  ["by touch at 360 px", byTouch, { viewport: PHONE, hasTouch: true, isMobile: true }],
 ])) {
   test.describe(way, () => {
     test.use({ ...use, storageState: { cookies: [], origins: [] }, contextOptions: { reducedMotion: "reduce" } });

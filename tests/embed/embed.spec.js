@@ -108,7 +108,9 @@ test("an address that is wrong is named, parts can be hidden, and an element tha
   });
   const lab = page.locator("autolink-lab").first();
   const message = lab.getByTestId("message");
-  await expect(message).toHaveText(/missing\.safetensors could not be loaded\. Check the address and the connection\.$/);
+  await expect(message).toHaveText(
+    /missing\.safetensors could not be loaded\. Check the address, and whether its host lets other pages load it\.$/,
+  );
   await lab.evaluate((element) => {
     const folder = "node_modules/@autolink-web/autolink/models";
     element.setAttribute("model", `${folder}/puppets.safetensors`);
