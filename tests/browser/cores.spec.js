@@ -162,6 +162,9 @@ test("page isolates itself on a host without headers, else it computes on one co
     const old = await context.newPage();
     await open(old);
     expect(await old.evaluate(() => crossOriginIsolated)).toBe(false);
+    await expect(old.locator("#backend-reason")).toHaveText(
+      "CPU, as requested. This page is not isolated from other origins, so one core computes.",
+    );
     expect((await losses(old)).reason).toBe("CPU, as requested.");
     await context.close();
   } finally {

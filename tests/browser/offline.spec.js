@@ -58,20 +58,22 @@ const test = base.extend({
   },
 });
 
-/** Makes another build of the page: everything that carries the id of `dist` carries another one, and the page has another title. */
-async function otherBuild() {
+/** Makes another build of the page: everything that carries the id of `dist` carries another one, and the page has another title.
+ * @param {string} [other] Its id.
+ * @param {string} [title] What its title begins with.
+ */
+async function otherBuild(other = "0123456789abcdef", title = "Another") {
   const folder = await mkdtemp(path.join(os.tmpdir(), "autolink-"));
   await cp(path.join(root, "dist"), folder, { recursive: true });
   const names = await readdir(folder, { recursive: true });
   const engine = names.find((name) => /^engine-[0-9a-f]{16}$/.test(name)) ?? "";
   const id = engine.slice("engine-".length);
-  const other = "0123456789abcdef";
   /** @type {Record<string, string>} */ const hashes = {};
   for (const name of names) {
     if (!/\.(js|wasm|html)$/.test(name) || name === "service_worker.js") continue;
     const file = path.join(folder, name);
     // One byte per character, in both directions.
-    const text = (await readFile(file, "latin1")).replaceAll(id, other).replace("<title>AutoLink:", "<title>Another AutoLink:");
+    const text = (await readFile(file, "latin1")).replaceAll(id, other).replace("<title>AutoLink:", `<title>${title} AutoLink:`);
     await writeFile(file, text, "latin1");
     hashes[name === "index.html" ? "" : name.replace(id, other)] = createHash("sha256").update(text, "latin1").digest("base64");
   }
@@ -168,6 +170,15 @@ test("a newer build is offered, and does not end a training in this tab or anoth
     await expect(id("message")).toContainText("From your last visit");
     await id("step").click();
     await expect(id("step-count"), "page and engine are of one build").toHaveText("1");
+
+    // A third build takes the second's place.
+    const third = await otherBuild("fedcba9876543210", "A third");
+    site.serve(third.folder);
+    await page.evaluate(async () => (await navigator.serviceWorker.ready).update());
+    await expect(id("update-note")).toBeVisible({ timeout: 120_000 });
+    await id("update").click();
+    await expect(page).toHaveTitle(/^A third AutoLink/);
+    await rm(third.folder, { recursive: true });
 
     // The other tab goes on, and loads its parts from the build that it shows, even if the host is gone.
     await site.stop();

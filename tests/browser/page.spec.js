@@ -501,6 +501,23 @@ test("first two hundred hands come with the page, and training shows their landm
   expect(foreign).toEqual([]);
 });
 
+test("a load that is cancelled before it begins does not begin", async ({ page }) => {
+  /** @type {string[]} */ const requests = [];
+  page.on("request", (request) => request.url().includes("hands-200.zip") && requests.push(request.url()));
+  await open(page, QUICK);
+  const id = at(page);
+  await id("sample-hands").evaluate((/** @type {HTMLElement} */ button) => {
+    button.click();
+    document.getElementById("cancel")?.click();
+  });
+  await expect(id("message")).toContainText("Loading was cancelled. The previous images are still here.");
+  await expect(id("images-count")).toHaveText("40");
+  await expect(id("cancel")).toBeHidden();
+  expect(requests).toEqual([]);
+  await id("step").click();
+  await expect(id("step-count")).toHaveText("1");
+});
+
 test("hands sample streams, can be cancelled and retried", async ({ page }) => {
   const behaviour = { delay: 100, fail: false };
   await open(page, FEW);

@@ -105,14 +105,15 @@ test("a message that comes during a load stays after it", async ({ page }) => {
   });
   await open(page, QUICK);
   const id = at(page);
-  await id("sample-hands").click();
-  await expect(id("cancel")).toBeVisible();
-  await page.evaluate(() => {
+  // Both in one task: the message comes after the request and before the load begins.
+  await id("sample-hands").evaluate((/** @type {HTMLElement} */ button) => {
+    button.click();
     const dataTransfer = new DataTransfer();
     dataTransfer.setData("text/plain", "hands");
     document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
   });
   await expect(id("message")).toContainText("This is text, not a file.");
+  await expect(id("cancel")).toBeVisible();
   release();
   await expect(id("images-count")).toHaveText("200");
   await expect(id("cancel")).toBeHidden();

@@ -68,6 +68,23 @@ test("a plain page shows an image with the keypoints that the model finds in it"
   expect(new Set(colours).size).toBeGreaterThan(8);
 });
 
+test("an image that cannot be read spoils no other image of the same model", async ({ page }) => {
+  await page.goto("plain/");
+  await page.evaluate(() => {
+    const wrong = URL.createObjectURL(new Blob(["no image"], { type: "image/png" }));
+    for (const [src, id] of [
+      [wrong, "wrong"],
+      ["hand.jpg", "right"],
+    ]) {
+      const element = document.createElement("autolink-skeleton");
+      for (const [name, value] of Object.entries({ src, id, alt: id, model: "puppets", backend: "cpu" })) element.setAttribute(name, value);
+      document.querySelector("main")?.prepend(element);
+    }
+  });
+  await expect(page.locator("#right").getByRole("img")).toHaveAccessibleName(/12 keypoints/);
+  await expect(page.locator("#wrong")).not.toContainText("keypoints");
+});
+
 test("what is embedded is accessible", async ({ page }) => {
   for (const path of ["plain/", "plain/frame.html"]) {
     await page.goto(path);

@@ -43,10 +43,10 @@ model = onnxruntime.InferenceSession("${onnxName(detector)}")
 image = Image.open(sys.argv[1]).convert("RGB")
 ${square.join("\n")}
 pixels = np.asarray(square.resize((SIZE, SIZE), Image.BICUBIC), np.float32) / 255
-points, sure = model.run(["keypoints", "confidence"], {"image": pixels.transpose(2, 0, 1)[None]})
+points, confidence = model.run(["keypoints", "confidence"], {"image": pixels.transpose(2, 0, 1)[None]})
 points = points[0] * ${isWhole ? "image.size" : "side + (left, top)"}
-for name, (x, y), share in zip(NAMES, points, sure[0]):
-    print(f"{name}: x {x:.1f} px, y {y:.1f} px, confidence {share:.2f}")
+for name, (x, y), certainty in zip(NAMES, points, confidence[0]):
+    print(f"{name}: x {x:.1f} px, y {y:.1f} px, confidence {certainty:.2f}")
 `;
 }
 
