@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Dataset;
 
-/// Of fewer images than this none is held out: each of them is needed more for training.
+/// Smallest number of images of which some are held out. Smaller sets need every image for training.
 const FEWEST_IMAGES: usize = 40;
 /// The fewest images that are held out, if any are.
 const FEWEST_HELD_OUT: usize = 8;

@@ -1438,11 +1438,11 @@ usable: Array<boolean>,
  */
 is_advised: boolean, 
 /**
- * What was found, and which frames to leave out of training, in sentences.
+ * Sentences for a person: the animal found, and the frames to leave out of training.
  */
 about_training: string, 
 /**
- * What was found, and which keypoints to check, in sentences.
+ * Sentences for a person: the animal found, and the keypoints to check.
  */
 about_detection: string, } | { "type": "frames-chosen", 
 /**

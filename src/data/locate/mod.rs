@@ -14,7 +14,7 @@ mod parts; // spectral clustering of the edge weights
 mod scene; // background and threshold
 mod search; // the two passes over the frames of a camera
 mod sighting; // what moved in one frame
-mod summary; // what was found, as a sentence
+mod summary; // the findings as sentences
 #[cfg(test)]
 mod tests;
 mod track; // sightings over time

@@ -18,7 +18,7 @@ use crate::data::{decode, inputs};
 use crate::error::{Error, Result};
 use crate::session::{Command, Event, Rejected};
 
-/// What is known of one camera.
+/// The search in the frames of one camera.
 #[derive(Default)]
 pub(super) struct Source {
     search: Search,
