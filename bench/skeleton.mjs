@@ -1,8 +1,8 @@
 // Measures in headless Chromium how long a visitor without a GPU waits for a skeleton on the hands that come with the page, and prints the
 // median run with its stages: `node bench/skeleton.mjs [RUNS]`, after `cargo xtask engine --release && npx vite build`.
 //
-// A skeleton is there when the landmark error that the page shows is at most 6% of the image. The regression behind it is fitted on
-// two thirds of the 200 hands, so it is larger than that of `cargo xtask recipe`, which has more of them.
+// A skeleton is there when the landmark error that the page shows is at most 6% of the image. The regression behind it is fitted on the
+// 180 hands that are trained on and scored on the 20 that are held out; `cargo xtask recipe` fits and scores on more of them.
 // CHROME names the browser, as for the tests.
 
 import { spawn } from "node:child_process";
