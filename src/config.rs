@@ -103,6 +103,14 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[ts(optional, as = "Option<bool>")]
     pub locate: bool,
+    /// Side of these crops by the length of the animal's body, at least 1. Files without it have the usual margin.
+    #[serde(default = "usual_margin")]
+    pub crop_margin: f64,
+}
+
+/// The margin of crops where nobody chose another one.
+fn usual_margin() -> f64 {
+    Config::CROP_MARGIN
 }
 
 /// The share of a decoder that is as wide as the detector.
@@ -116,6 +124,9 @@ fn no_boost() -> f64 {
 }
 
 impl Config {
+    /// The usual side of crops around an animal by the length of its body.
+    pub const CROP_MARGIN: f64 = 1.6;
+
     /// Returns the preset of the page that suits a device, where nobody has chosen one.
     pub fn for_device(is_gpu: bool) -> Config {
         Config::watched(if is_gpu { Preset::Small } else { Preset::Quick })
@@ -166,6 +177,7 @@ impl Config {
             start_boost: 1.0,
             held_out: 0.0,
             locate: false,
+            crop_margin: Config::CROP_MARGIN,
         };
         match preset {
             Preset::Small => small,
@@ -234,6 +246,12 @@ impl Config {
                 self.batch, self.micro_batch
             )));
         }
+        if !(1.0..=10.0).contains(&self.crop_margin) {
+            return Err(Error::Setting(format!(
+                "The margin of the crops is {}, but must be from 1 to 10 lengths of the body.",
+                self.crop_margin
+            )));
+        }
         if self.loss == LossKind::Perceptual && self.perceptual_size < 16 {
             return Err(Error::Setting(
                 "The perceptual loss needs images of at least 16 px. Raise the VGG image size."
@@ -293,6 +311,7 @@ impl Config {
                 thickness: next.thickness,
                 edge_scale: next.edge_scale,
                 locate: next.locate,
+                crop_margin: next.crop_margin,
                 ..self.clone()
             }
     }

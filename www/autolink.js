@@ -56,7 +56,7 @@ import { WEIGHTS, WORKER } from "./engine/files.js";
 
 /**
  * Payload of the answer to a command; undefined if the command returns nothing.
- * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | EventOf<"explained"> | EventOf<"located"> | EventOf<"frames-chosen"> | undefined} Answer
+ * @typedef {protocol.Keypoints | EventOf<"saved"> | EventOf<"exported"> | EventOf<"opened"> | EventOf<"identified"> | EventOf<"motion"> | EventOf<"transferred"> | EventOf<"thumbnails"> | EventOf<"illustrated"> | EventOf<"explained"> | EventOf<"located"> | EventOf<"frames-chosen"> | EventOf<"flips-mended"> | undefined} Answer
  */
 
 /**
@@ -449,6 +449,27 @@ export class Session {
   }
 
   /**
+   * Reads the crop of a frame of the project in reverse, head down, for {@link mendFlips}.
+   * @param {number} image Id of the frame's row.
+   * @param {{ width: number, height: number, pixels: Uint8Array<ArrayBuffer> }} frame RGBA; the buffer of the pixels is transferred.
+   */
+  async readReversed(image, { width, height, pixels }) {
+    await this.#send({ type: "read-reversed", image, width, height }, { pixels });
+  }
+
+  /**
+   * Mends frames of a video in which head and tail are swapped. Call {@link showProject} after it.
+   * @param {string} video Content hash of the video ({@link identify}).
+   * @returns {Promise<EventOf<"flips-mended">>} Number of frames that were mended, and the frames to pass to {@link readReversed} before it
+   *   is called again.
+   */
+  async mendFlips(video) {
+    const answer = await this.#send({ type: "mend-flips", video });
+    if (!answer || !("mended" in answer)) throw new EngineError("crash", "The engine answered without a count.");
+    return answer;
+  }
+
+  /**
    * Starts to look for an animal before a still camera: {@link sampleFrame} takes some 64 frames that are spread over the video or folder, then
    * {@link searchFrame} all of them, and {@link locate} returns their crops.
    * @param {string} source Name of the video or folder.
@@ -478,11 +499,12 @@ export class Session {
   /**
    * Returns the crops of all frames that were looked at or, before the first of them, of the sampled frames.
    * @param {string} source
-   * @param {{ margin?: number, isVideo?: boolean }} [options] `margin`: side of the crop by the length of the body. `isVideo`: the frames
+   * @param {{ margin?: number, isVideo?: boolean }} [options] `margin`: side of the crop by the length of the body; a run that is then
+   *   trained on the crops keeps it. Without it, that of the model. `isVideo`: the frames
    *   follow one another.
    * @returns {Promise<EventOf<"located">>} Rejects with an {@link EngineError} if the camera moves, or not exactly one thing moves.
    */
-  async locate(source, { margin = 1.6, isVideo = true } = {}) {
+  async locate(source, { margin, isVideo = true } = {}) {
     const answer = await this.#send({ type: "locate", source, margin, is_video: isVideo });
     if (!answer || !("crops" in answer)) throw new EngineError("crash", "The engine answered without crops.");
     return answer;
@@ -748,6 +770,7 @@ export class Session {
       case "explained":
       case "located":
       case "frames-chosen":
+      case "flips-mended":
         this.#answer(event.id)?.resolve(event);
         break;
       case "failed":

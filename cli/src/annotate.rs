@@ -100,9 +100,15 @@ pub fn detect_annotations(
     let loaded = load(&options.model, &device)?;
     check_located(&loaded, options.locate);
     if options.locate {
-        gathered.locate(0..gathered.names.len(), Purpose::Detection, reporter)?;
+        let margin = loaded.config.crop_margin;
+        gathered.locate(
+            0..gathered.names.len(),
+            margin,
+            Purpose::Detection,
+            reporter,
+        )?;
     }
-    let (images, _) = detect_all(gathered, &loaded, &device, reporter)?;
+    let (images, _) = detect_all(gathered, &loaded, options.keep_flips, &device, reporter)?;
     let Loaded {
         model,
         config,

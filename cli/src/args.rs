@@ -106,6 +106,9 @@ pub struct Discover {
     /// crops around it, as the model was trained.
     #[arg(long)]
     pub locate: bool,
+    /// Leave head and tail swapped where they seem to be, instead of mending them.
+    #[arg(long, requires = "locate")]
+    pub keep_flips: bool,
     /// Smooth keypoints over the time of each video.
     #[arg(long)]
     pub smooth: bool,
@@ -205,6 +208,9 @@ pub struct Train {
     /// used differ as much as possible. The other commands then need --locate as well.
     #[arg(long, conflicts_with = "fit")]
     pub locate: bool,
+    /// Side of the crops by the length of the animal's body. Default: 1.6. The model remembers it.
+    #[arg(long, requires = "locate")]
+    pub margin: Option<f64>,
     /// The file to save the model to (.safetensors).
     #[arg(long)]
     pub out: PathBuf,
@@ -214,7 +220,7 @@ pub struct Train {
     /// The preset whose settings the other options override.
     #[arg(long, default_value = "quick", value_parser = named::<Preset>(["quick", "small", "paper", "tiny"]))]
     pub preset: Preset,
-    /// Number of steps. Default: 1000 (quick), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
+    /// Number of steps. Default: 1000 (quick; 500 with --locate), 1500 (small) or 20,001 (paper). With 0, saves the untrained model.
     #[arg(long)]
     pub steps: Option<u32>,
     #[command(flatten)]
@@ -356,6 +362,7 @@ impl Settings {
             start_boost: self.start_boost.unwrap_or(preset.start_boost),
             held_out: preset.held_out,
             locate: preset.locate,
+            crop_margin: preset.crop_margin,
         }
     }
 }
@@ -377,6 +384,9 @@ pub struct Detect {
     /// crops around it, as the model was trained.
     #[arg(long)]
     pub locate: bool,
+    /// Leave head and tail swapped where they seem to be, instead of mending them.
+    #[arg(long, requires = "locate")]
+    pub keep_flips: bool,
     /// Replace existing files.
     #[arg(long)]
     pub force: bool,

@@ -6,7 +6,7 @@ use anyhow::bail;
 use autolink::checkpoint::Loaded;
 use autolink::data::locate::Crop;
 use autolink::data::{Dataset, Placement};
-use autolink::session::{self, Keypoints, Rejected};
+use autolink::session::{self, Keypoints, Rejected, Reversed};
 use autolink::words::counted;
 use burn::tensor::Device;
 use indicatif::ProgressBar;
@@ -16,12 +16,13 @@ use serde_json::json;
 
 use crate::args::Detect;
 use crate::files::{Gathered, Purpose};
+use crate::flips;
 use crate::models::{check_located, load, open};
 use crate::output::Reporter;
 use crate::save::{Outputs, write};
 
 /// Number of images in memory at once.
-const DETECT_CHUNK: usize = 256;
+pub const DETECT_CHUNK: usize = 256;
 
 /// The file that `detect` writes.
 #[derive(Serialize)]
@@ -45,16 +46,40 @@ pub struct DetectedImage {
     pub found: Keypoints,
 }
 
-/// Detects the keypoints of all images, and returns the files that could not be used as well.
+impl DetectedImage {
+    /// Returns the keypoints `[K][x, y]`, px of the original image.
+    pub fn points_px(&self) -> Vec<[f64; 2]> {
+        let sides = self.placement.original_px.map(f64::from);
+        let px = |point: &[f32; 2]| [0, 1].map(|axis| f64::from(point[axis]) * sides[axis]);
+        self.found.keypoints.iter().map(px).collect()
+    }
+
+    /// Returns the same image in its reversed reading.
+    #[must_use]
+    pub fn reread(&self, reversed: &Reversed) -> DetectedImage {
+        DetectedImage {
+            name: self.name.clone(),
+            placement: Placement {
+                crop: Some(reversed.crop),
+                ..self.placement.clone()
+            },
+            found: reversed.found.clone(),
+        }
+    }
+}
+
+/// Detects the keypoints of all images, and mends swapped heads and tails of crops unless `keeps_flips`. Returns the files that could not be used as well.
 ///
 /// # Errors
 /// No file is an image.
 pub fn detect_all(
     gathered: &Gathered,
-    Loaded { model, config, .. }: &Loaded,
+    loaded: &Loaded,
+    keeps_flips: bool,
     device: &Device,
     reporter: &Reporter,
 ) -> anyhow::Result<(Vec<DetectedImage>, Vec<Rejected>)> {
+    let Loaded { model, config, .. } = loaded;
     let mut all = Vec::new();
     let mut chunk = Dataset::new(config.size);
     let mut detect_chunk = |chunk: &Dataset| -> anyhow::Result<()> {
@@ -85,6 +110,9 @@ pub fn detect_all(
             "There are no images in these files. Use PNG, JPEG, WebP, GIF or BMP files, zips of them, or videos."
         );
     }
+    if !keeps_flips {
+        flips::mend(&mut all, gathered, loaded, device, reporter)?;
+    }
     Ok((all, rejected))
 }
 
@@ -98,9 +126,15 @@ pub fn detect(options: &Detect, reporter: &Reporter) -> anyhow::Result<()> {
     let loaded = load(&options.model, &device)?;
     check_located(&loaded, options.locate);
     if options.locate {
-        gathered.locate(0..gathered.names.len(), Purpose::Detection, reporter)?;
+        let margin = loaded.config.crop_margin;
+        gathered.locate(
+            0..gathered.names.len(),
+            margin,
+            Purpose::Detection,
+            reporter,
+        )?;
     }
-    let (images, rejected) = detect_all(&gathered, &loaded, &device, reporter)?;
+    let (images, rejected) = detect_all(&gathered, &loaded, options.keep_flips, &device, reporter)?;
     let crops = (images.iter())
         .filter_map(|image| Some((image.name.clone(), image.placement.crop?)))
         .collect();

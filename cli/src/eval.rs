@@ -30,7 +30,12 @@ pub fn evaluate(options: &Eval, reporter: &Reporter) -> anyhow::Result<()> {
     let wanted = annotate::match_names(&names, &gathered.names);
     let wanted: BTreeSet<usize> = wanted.into_iter().flatten().collect();
     if options.locate && !wanted.is_empty() {
-        gathered.locate(wanted.iter().copied(), Purpose::Detection, reporter)?;
+        gathered.locate(
+            wanted.iter().copied(),
+            config.crop_margin,
+            Purpose::Detection,
+            reporter,
+        )?;
     }
     let mut images = Dataset::new(config.size);
     let rejected = gathered.read(wanted.into_iter(), &config, reporter, |image| {

@@ -132,6 +132,14 @@ impl Gathered {
         image.entry.is_none().then_some(file)
     }
 
+    /// Returns the number of the video that an image is a frame of; none for other images.
+    pub fn video_of(&self, index: usize) -> Option<usize> {
+        match self.places[index] {
+            Place::Image(_) => None,
+            Place::Frame { video, .. } => Some(video),
+        }
+    }
+
     /// Returns an image's annotations under the names that exports use: a frame has its video's, its number and its time.
     pub fn with_origin(&self, index: usize, image: annotate::Image) -> annotate::Image {
         match self.places[index] {

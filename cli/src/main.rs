@@ -7,6 +7,7 @@ mod detect;
 mod eval;
 mod export;
 mod files;
+mod flips;
 mod labelled;
 mod landmarks;
 mod log;

@@ -54,6 +54,7 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     );
     let mut config = options.settings.over(before.clone());
     config.locate |= options.locate;
+    config.crop_margin = options.margin.unwrap_or(config.crop_margin);
     config.validate()?;
     if let Some(loaded) = &resumed
         && options
@@ -72,6 +73,8 @@ pub fn train(options: &Train, reporter: &Reporter) -> anyhow::Result<ExitCode> {
     }
     let steps = options.steps.map_or(
         match options.preset {
+            // Crops that turn with the body have little left to learn; see `docs/animals.md`.
+            Preset::Quick if config.locate => 500,
             Preset::Quick | Preset::Tiny => 1000,
             Preset::Small => 1500,
             Preset::Paper => 20_001,
@@ -249,7 +252,8 @@ fn training_images(
     }
     let mut gathered = gathered.context("no files were gathered")?;
     let (images, rejected) = if config.locate {
-        gathered.locate(0..gathered.names.len(), Purpose::Training, reporter)?;
+        let all = 0..gathered.names.len();
+        gathered.locate(all, config.crop_margin, Purpose::Training, reporter)?;
         gathered.read_located(frames, config, reporter)?
     } else {
         let mut images = Dataset::new(config.size);

@@ -16,6 +16,8 @@ mod needs;
 const SIZE: [u32; 2] = [240, 180];
 /// Length of the puppet's body, px.
 const LENGTH: f64 = 40.0;
+/// Colour of the body.
+const BODY: [f64; 3] = [35.0, 30.0, 28.0];
 
 /// A puppet at a place, with its head in a direction.
 #[derive(Clone, Copy)]
@@ -23,6 +25,8 @@ struct Animal {
     x: f64,
     y: f64,
     heading: f64,
+    /// It has no tail, so that its outline does not tell its ends apart, but a pale face.
+    has_face: bool,
 }
 
 impl Animal {
@@ -40,19 +44,26 @@ fn walk(i: usize) -> Animal {
         x: 120.0 + 70.0 * t.cos(),
         y: 90.0 + 45.0 * t.sin(),
         heading: (45.0 * t.cos()).atan2(-70.0 * t.sin()),
+        has_face: false,
     }
 }
 
 /// Draws puppets, with a thin tail behind and a soft shadow, on a textured floor that the camera sees from `shift`.
 fn drawn(animals: &[Animal], shift: u32) -> RgbImage {
-    // True on the body, false on the tail.
+    // The colour of the body, of the tail, or of the face.
     let part = |animal: &Animal, x: f64, y: f64| {
         let (sin, cos) = animal.heading.sin_cos();
         let (x, y) = (x - animal.x, y - animal.y);
         let (along, across) = (x * cos + y * sin, y * cos - x * sin);
         let body = (along / (LENGTH / 2.0)).powi(2) + (across / (LENGTH / 5.0)).powi(2) < 1.0;
         let tail = (-1.1 * LENGTH..-0.4 * LENGTH).contains(&along) && across.abs() < 1.2;
-        body.then_some(true).or(tail.then_some(false))
+        let face = animal.has_face && along > 0.2 * LENGTH;
+        match (body, tail && !animal.has_face) {
+            (true, _) if face => Some([215.0, 205.0, 60.0]),
+            (true, _) => Some(BODY),
+            (false, true) => Some([75.0, 60.0, 60.0]),
+            (false, false) => None,
+        }
     };
     RgbImage::from_fn(SIZE[0], SIZE[1], |px, py| {
         let [x, y] = [px, py].map(|v| f64::from(v) + 0.5);
@@ -61,16 +72,12 @@ fn drawn(animals: &[Animal], shift: u32) -> RgbImage {
         let texture = f64::from(cell.wrapping_mul(2_654_435_761) >> 24) / 255.0 * 70.0;
         let mut colour = [120.0, 130.0, 110.0].map(|v| v + texture);
         for animal in animals {
-            if part(animal, x - 5.0, y - 5.0) == Some(true) {
+            if part(animal, x - 5.0, y - 5.0) == Some(BODY) {
                 colour = colour.map(|v| v * 0.75);
             }
         }
         for animal in animals {
-            match part(animal, x, y) {
-                Some(true) => colour = [35.0, 30.0, 28.0],
-                Some(false) => colour = [75.0, 60.0, 60.0],
-                None => {}
-            }
+            colour = part(animal, x, y).unwrap_or(colour);
         }
         Rgb(colour.map(|v| v as u8))
     })
@@ -273,6 +280,61 @@ fn keypoints_of_a_located_animal_map_back_into_the_video() {
     succeeds(&autolink(&folder, detect));
     let crops = json(&folder.join("found.json"))["crops"].take();
     assert_eq!(crops.as_object().expect("crops").len(), 5);
+}
+
+#[test]
+fn swapped_heads_are_mended_by_what_the_model_has_learned() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = folder("flips");
+    let with_face = |i: usize| Animal {
+        has_face: true,
+        ..walk(i)
+    };
+    // It walks forwards, leaves the image, and comes back walking backwards: by its motion alone, its ends are taken for each other.
+    let backwards = |i: usize| Animal {
+        heading: walk(i).heading + TAU / 2.0,
+        ..with_face(i)
+    };
+    let animals = |i: usize| match i {
+        0..40 => vec![with_face(i)],
+        40..45 => vec![],
+        _ => vec![backwards(i)],
+    };
+    let frames = |animals: &dyn Fn(usize) -> Vec<Animal>| -> Vec<RgbImage> {
+        (0..70).map(|i| drawn(&animals(i), 0)).collect()
+    };
+    let forwards = frames(&|i| vec![with_face(i)]);
+    video(&folder.join("forwards.mp4"), forwards.into_iter());
+    video(&folder.join("back.mp4"), frames(&animals).into_iter());
+    let train = "train forwards.mp4 --locate --frames 60 --steps 60 --batch 8 --size 32 --width 8 --keypoints 4 --mask-grid 8 --loss pixel --out m.safetensors";
+    succeeds(&autolink(&folder, train));
+    let annotate = "annotate back.mp4 --locate --model m.safetensors --format json --out";
+    let (_, printed) = succeeds(&autolink(&folder, &format!("{annotate} mended")));
+    assert!(
+        printed.contains("frames of back.mp4, which is mended."),
+        "{printed}"
+    );
+    let (_, printed) = succeeds(&autolink(&folder, &format!("{annotate} kept --keep-flips")));
+    assert!(!printed.contains("swapped"), "{printed}");
+    for (name, is_up) in [("mended", true), ("kept", false)] {
+        let images = json(&folder.join(name).join("annotations.json"))["images"].take();
+        let images = images.as_array().expect("images");
+        for (i, image) in images
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !(39..46).contains(i))
+        {
+            let crop: Crop = serde_json::from_value(image["crop"].clone()).expect("a crop");
+            let head = crop.to_crop(animals(i)[0].on_axis(0.5));
+            assert_eq!(
+                head[1] < 0.5,
+                is_up || i < 45,
+                "{name}, frame {i}: {head:?}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod edits; // a person's edits, as changes
 mod file; // one file a project
+mod flips; // jumps of a video's skeleton, and swapped heads and tails
 mod history; // undo and redo
 mod labels; // points: corrected, predicted, imported, exported
 mod view; // the project as the page shows it

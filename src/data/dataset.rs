@@ -223,6 +223,24 @@ impl Dataset {
         &self.placements[self.kept[i]]
     }
 
+    /// Returns these images turned by half a circle, as their reversed crops show them ([`Crop::reversed`]).
+    #[must_use]
+    pub fn reversed(&self) -> Dataset {
+        let mut reversed = Dataset::new(self.size_px);
+        for i in 0..self.len() {
+            let placement = self.placement(i).clone();
+            reversed.push(SquareImage {
+                name: self.name(i).into(),
+                pixels: self.pixels(i).rchunks_exact(3).flatten().copied().collect(),
+                placement: Placement {
+                    crop: placement.crop.map(Crop::reversed),
+                    ..placement
+                },
+            });
+        }
+        reversed
+    }
+
     /// Collects picked images as the model's input: `[B, 3, S, S]`, `v / 127.5 - 1` in `[-1, 1]`, mirrored left to right where
     /// [`Pick::flipped`].
     ///

@@ -15,7 +15,7 @@ use crate::model::AutoLink;
 use crate::render::palette;
 
 /// Images in one forward pass.
-const DETECT_BATCH: usize = 32;
+pub(super) const DETECT_BATCH: usize = 32;
 
 impl Session {
     /// Finds the keypoints of images that were read at [`Config::size`].

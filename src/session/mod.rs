@@ -9,6 +9,7 @@ mod held_out;
 mod illustrate;
 pub mod preview;
 pub mod protocol;
+mod readings;
 mod run;
 mod views;
 
@@ -22,6 +23,7 @@ pub use protocol::{
     Backend, Command, Event, FileKind, Keypoints, Phase, PreviewViews, Rejected, SnapshotView,
     Source,
 };
+pub use readings::{Reversed, read_reversed};
 pub use run::StepReport;
 pub use views::ViewSchedule;
 
@@ -137,6 +139,7 @@ impl Session {
         // A model goes on with crops in place of whole images, and with whole images in place of crops.
         let located = Config {
             locate: config.locate,
+            crop_margin: config.crop_margin,
             ..self.config.clone()
         };
         let is_same = config == located;

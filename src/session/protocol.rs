@@ -352,12 +352,23 @@ pub enum Event {
         crops: Vec<Crop>,
         /// Whether each frame shows exactly one thing that moves, and its head is certain.
         usable: Vec<bool>,
+        /// Side of the crops by the length of the body.
+        margin: f64,
         /// Crops suit these frames: nearly all show one thing, which is small in them.
         is_advised: bool,
         /// Sentences for a person: the animal found, and the frames to leave out of training.
         about_training: String,
         /// Sentences for a person: the animal found, and the keypoints to check.
         about_detection: String,
+    },
+    /// Swapped heads and tails were mended, or more frames must be read in reverse first ([`Command::ReadReversed`]).
+    FlipsMended {
+        /// The command's id.
+        id: u32,
+        /// Number of frames that were mended.
+        mended: usize,
+        /// Ids of the frames to read, after which the command is to be sent again.
+        unread: Vec<u32>,
     },
     /// Frames of each source, as ascending indices among those that were looked at.
     FramesChosen {

@@ -228,6 +228,8 @@ const COMMANDS = {
   "search-frames": { fields: { source: "a.mp4", width: 2, height: 2 }, pixels: 16 },
   locate: { fields: { source: "a.mp4", margin: 1.6, is_video: true } },
   "list-candidates": { fields: { sources: ["a.mp4"], count: 8 } },
+  "read-reversed": { fields: { image: 0, width: 2, height: 2 }, pixels: 16 },
+  "mend-flips": { fields: { video: "0123" } },
   "add-candidate": { fields: { source: "a.mp4", width: 2, height: 2, index: 0 }, pixels: 16 },
   "choose-frames": { fields: { sources: ["a.mp4"], count: 8 } },
   "show-project": {},

@@ -11,7 +11,7 @@ import { Editor } from "./editor.js";
 import { Gallery } from "./gallery.js";
 import { EngineError } from "../autolink.js";
 import { counted, grouped } from "../ui/format.js";
-import { cropsOf, find, margin } from "./locating.ts";
+import { cropsOf, find } from "./locating.ts";
 import { make, showEdges, showKeypoints, showLandmarks } from "./labels.js";
 import { MotionPanel } from "./motion.js";
 import { BitmapCache } from "./bitmaps.js";
@@ -251,8 +251,9 @@ export function openAnnotate(store, { attempt, download, saves }) {
     byId("file-notes-files").replaceChildren(...fileNotes.map(({ name, reason }) => make("li", {}, make("b", {}, name), ` ${reason}`)));
   });
 
-  store.watch(["engine", "isDetecting", "step", "imageCount"], ({ engine, isDetecting, step }) => {
+  store.watch(["engine", "isDetecting", "step", "imageCount", "config"], ({ engine, isDetecting, step, config }) => {
     byId("annotate-cancel").hidden = !isDetecting;
+    byId("annotate-mend-label").hidden = !config?.locate;
     byId("annotate-untrained").hidden = step > 0 || engine !== "running";
     /** @type {HTMLButtonElement} */ (byId("annotate-training")).disabled =
       engine !== "running" || isDetecting || store.state.imageCount === 0;
@@ -291,11 +292,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
   const cropsIn = async (session, name, content, video) => {
     const none = { crops: new Map(), about: "" };
     if (!store.state.config?.locate) return none;
-    const key = `${content} ${margin.get()}`;
+    const key = `${content} ${store.state.config.crop_margin}`;
     const known = cropsOfVideos.get(key);
     if (known) return known;
     try {
-      const found = await find(session, { name, video, images: [] }, margin.get(), (done, total) => {
+      const found = await find(session, { name, video, images: [] }, (done, total) => {
         store.set({ progress: { what: `Finding the animal in ${name}`, done, total, isBytes: false } });
         return !stopped;
       });
@@ -308,6 +309,35 @@ export function openAnnotate(store, { attempt, download, saves }) {
       const reason = error instanceof Error ? error.message : `${error}`;
       return { ...none, about: `The model was trained on crops around an animal, but sees whole frames here. ${reason}` };
     }
+  };
+
+  /**
+   * Mends swapped heads and tails in a video, whose crops the engine reads in reverse for it: a few first, all if those cast doubt.
+   * @param {Session} session
+   * @param {string} content
+   * @param {Video} video
+   * @returns {Promise<number>} Number of frames that were mended.
+   */
+  const mendFlips = async (session, content, video) => {
+    const rows = store.state.project?.rows ?? [];
+    const frameOf = new Map(rows.flatMap((row) => (row.video?.content === content ? [[row.id, row.video.frame]] : [])));
+    const idOf = new Map([...frameOf].map(([id, frame]) => [frame, id]));
+    const read = new Set();
+    while (!stopped) {
+      const { mended, unread } = await session.mendFlips(content);
+      // A frame that cannot be decoded again stays unread.
+      const frames = unread.filter((id) => !read.has(id)).flatMap((id) => frameOf.get(id) ?? []);
+      if (frames.length === 0) return mended;
+      for (const id of unread) read.add(id);
+      let done = 0;
+      for await (const frame of video.pick(frames.sort((a, b) => a - b))) {
+        if (stopped) break;
+        const id = idOf.get(frame.frame);
+        if (id !== undefined) await session.readReversed(id, frame);
+        store.set({ progress: { what: "Looking for swapped heads and tails", done: ++done, total: frames.length, isBytes: false } });
+      }
+    }
+    return 0;
   };
 
   /** Adds the frames of videos to the project, one at a time. @param {Session} session @param {NamedFile[]} files */
@@ -341,6 +371,11 @@ export function openAnnotate(store, { attempt, download, saves }) {
           count += added;
         }
         await session.showProject();
+        if (crops.size && added && !stopped && /** @type {HTMLInputElement} */ (byId("annotate-mend")).checked) {
+          const mended = await mendFlips(session, content, video);
+          if (mended) rejected.push({ name, reason: `Head and tail were swapped in ${counted(mended, "frame")}. This is mended.` });
+          if (mended) await session.showProject();
+        }
         const called = store.state.project?.rows.find((row) => row.video?.content === content)?.video?.name ?? name;
         if (video.guessed) rejected.push({ name, reason: video.guessed });
         if (isKnown && added === 0) rejected.push({ name, reason: `This video is already in the project, as ${called}.` });

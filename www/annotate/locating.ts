@@ -10,8 +10,8 @@ import type { Video } from "./video.js";
 
 /** Most frames that the background is learned from, as in the engine. */
 const SAMPLES = 64;
-/** Margins of the crop, by the length of the body; the usual one is the command line's. */
-export const MARGIN = { least: 1.2, usual: 1.6, most: 2.6 };
+/** Margins of the crop, by the length of the body. */
+export const MARGIN = { least: 1.2, most: 2.6 };
 
 /** Frames of one still camera: a video, or images of one folder. */
 export interface Camera {
@@ -90,40 +90,22 @@ export interface Found {
 }
 
 /**
- * Looks at all frames of a camera.
+ * Looks at all frames of a camera, for crops with the margin of those that the model was trained on.
  * @param onProgress Told of frames in both passes.
  * @returns null if stopped; rejects with a sentence if the camera moves, or not exactly one thing moves.
  */
-export async function find(session: Session, camera: Camera, margin: number, onProgress: Progress): Promise<Found | null> {
+export async function find(session: Session, camera: Camera, onProgress: Progress): Promise<Found | null> {
   const total = countOf(camera) + Math.min(SAMPLES, countOf(camera));
   const sampled = await sample(session, camera, (done) => onProgress(done, total));
   if (!sampled) return null;
   const numbers = await search(session, camera, (done) => onProgress(sampled.length + done, total));
   if (!numbers) return null;
-  const located = await session.locate(camera.name, { margin, isVideo: camera.video !== null });
+  const located = await session.locate(camera.name, { isVideo: camera.video !== null });
   return { camera, numbers, located };
 }
 
 /** The crop of each frame, by the frame's number. */
 export const cropsOf = ({ numbers, located }: Found): Map<number, Crop> => new Map(numbers.map((number, i) => [number, located.crops[i]]));
-
-/** The margin that was chosen last; the browser keeps it, because a model must see crops like those that it was trained on. */
-export const margin = {
-  get: () => {
-    let kept = 0;
-    try {
-      kept = Number(localStorage.getItem(KEY));
-    } catch {} // the browser allows no storage
-    return kept >= MARGIN.least && kept <= MARGIN.most ? kept : MARGIN.usual;
-  },
-  set: (value: number) => {
-    try {
-      localStorage.setItem(KEY, `${value}`);
-    } catch {} // the browser allows no storage
-  },
-};
-
-const KEY = "autolink-crop-margin";
 
 /** Draws a crop into a canvas that shows the whole frame: a square and, if it is turned, an arrow to the head. */
 export function drawCrop(

@@ -94,7 +94,11 @@ held_out: number,
 /**
  * The images are crops around an animal that was found before a still camera ([`crate::data::locate`]).
  */
-locate?: boolean, };
+locate?: boolean, 
+/**
+ * Side of these crops by the length of the animal's body, at least 1. Files without it have the usual margin.
+ */
+crop_margin: number, };
 export type Setting = { 
 /**
  * Name of the field in [`Config`].
@@ -285,7 +289,23 @@ height: number,
 /**
  * The crop around the animal that the model sees; none: the whole frame.
  */
-crop: Crop | null, } | { "type": "begin-search", 
+crop: Crop | null, } | { "type": "read-reversed", 
+/**
+ * Id of the frame's row.
+ */
+image: number, 
+/**
+ * Width of the frame, px.
+ */
+width: number, 
+/**
+ * Height of the frame, px.
+ */
+height: number, } | { "type": "mend-flips", 
+/**
+ * Content hash of the video; see [`Command::Identify`].
+ */
+video: string, } | { "type": "begin-search", 
 /**
  * Name of the camera's video or folder.
  */
@@ -319,9 +339,10 @@ height: number, } | { "type": "locate",
  */
 source: string, 
 /**
- * Side of the crops by the length of the body.
+ * Side of the crops by the length of the body; that of the model ([`Config::crop_margin`]) if there is none. A run that is then
+ * trained on these crops keeps it.
  */
-margin: number, 
+margin?: number, 
 /**
  * The frames follow one another, as in a video.
  */
@@ -1434,6 +1455,10 @@ crops: Array<Crop>,
  */
 usable: Array<boolean>, 
 /**
+ * Side of the crops by the length of the body.
+ */
+margin: number, 
+/**
  * Crops suit these frames: nearly all show one thing, which is small in them.
  */
 is_advised: boolean, 
@@ -1444,7 +1469,19 @@ about_training: string,
 /**
  * Sentences for a person: the animal found, and the keypoints to check.
  */
-about_detection: string, } | { "type": "frames-chosen", 
+about_detection: string, } | { "type": "flips-mended", 
+/**
+ * The command's id.
+ */
+id: number, 
+/**
+ * Number of frames that were mended.
+ */
+mended: number, 
+/**
+ * Ids of the frames to read, after which the command is to be sent again.
+ */
+unread: Array<number>, } | { "type": "frames-chosen", 
 /**
  * The command's id.
  */

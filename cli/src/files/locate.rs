@@ -31,13 +31,14 @@ enum Source {
 
 impl Gathered {
     /// Finds the animal in all frames of the videos, and all images of the folders, that the images `wanted` are from. From then on these
-    /// are read as crops, and those without a crop are not read. A source in which the animal cannot be found is rejected.
+    /// are read as crops, whose side is `margin` lengths of the body, and those without a crop are not read. A source in which the animal cannot be found is rejected.
     ///
     /// # Errors
     /// The animal can be found in no source.
     pub fn locate(
         &mut self,
         wanted: impl Iterator<Item = usize>,
+        margin: f64,
         purpose: Purpose,
         reporter: &Reporter,
     ) -> anyhow::Result<()> {
@@ -51,7 +52,7 @@ impl Gathered {
         let mut reasons = Vec::new();
         for (source, indices) in &sources {
             let name = self.source_name(source);
-            match self.locate_source(source, indices, &name, reporter) {
+            match self.locate_source(source, indices, &name, margin, reporter) {
                 Ok((track, sights)) => {
                     let noun = match source {
                         Source::Video(_) => "frame",
@@ -108,6 +109,7 @@ impl Gathered {
         source: &Source,
         indices: &[usize],
         name: &str,
+        margin: f64,
         reporter: &Reporter,
     ) -> anyhow::Result<(Track, Vec<(usize, Sight)>)> {
         // By the numbers of the source's frames.
@@ -149,7 +151,7 @@ impl Gathered {
             numbers.push(number);
             Ok(search.look(frame)?)
         })?;
-        let track = search.track(TrackOptions::new(order))?;
+        let track = search.track(TrackOptions::new(order, margin))?;
         let sights = (numbers.iter().zip(&track.places))
             .filter_map(|(number, place)| Some((*members.get(number)?, place.clone())))
             .collect();
@@ -200,6 +202,12 @@ impl Gathered {
     /// Returns the crop of an image; none if it is not located.
     pub(super) fn crop(&self, index: usize) -> Option<Crop> {
         Some(self.sights.as_ref()?[index].as_ref()?.crop)
+    }
+
+    /// Returns true if an image is a turned crop whose head may be at the other end.
+    pub fn is_head_uncertain(&self, index: usize) -> bool {
+        let sights = self.sights.as_ref();
+        sights.is_some_and(|sights| sights[index].as_ref().is_some_and(|s| !s.is_head_certain))
     }
 
     /// Returns true if an image is to be read: where the animal was looked for, it must have been found.

@@ -1,11 +1,13 @@
 //! A project from its first label to its export.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::*;
 use crate::annotate::formats::{self, Format};
 use crate::annotate::project::view::SUGGESTIONS;
 use crate::annotate::{Imported, Visibility};
+use crate::data::locate::Crop;
+use crate::session::{Keypoints, Reversed};
 
 /// Makes 30 images of a stick that turns: keypoints at its ends and middle, and one that stays in the middle.
 fn project() -> AnnotationProject {
@@ -322,6 +324,94 @@ fn frames_to_which_the_skeleton_jumps_are_listed() {
     }
     // Images that are no frames move as much, and are no track.
     assert_eq!(project.view(false).jumps, [ids[&3]]);
+}
+
+#[test]
+fn flipped_frames_get_their_reversed_reading() {
+    let mut project = project();
+    let shown = project.annotations(Layer::Keypoints).expect("images");
+    let image = shown.images[0].clone();
+    let sides_px = [image.width_px, image.height_px].map(f64::from);
+    let crop = Crop {
+        centre_px: [50.0, 50.0],
+        side_px: 40.0,
+        angle: 1.0,
+    };
+    let is_flipped = |frame: u64| (4..7).contains(&frame);
+    let mut readings = HashMap::new();
+    for frame in 0..12 {
+        // The keypoints lie on a line from head to tail, which moves by 1 px a frame.
+        let count = image.points.len();
+        let place = |k: usize| [30.0 + frame as f64, 30.0 + 4.0 * k as f64];
+        let reversed = |k: usize| place(count - 1 - k);
+        let located = |k: usize| {
+            if is_flipped(frame) {
+                reversed(k)
+            } else {
+                place(k)
+            }
+        };
+        let other = |k: usize| {
+            if is_flipped(frame) {
+                place(k)
+            } else {
+                reversed(k)
+            }
+        };
+        let points = (0..count).map(|k| Point {
+            x_px: located(k)[0],
+            y_px: located(k)[1],
+            ..image.points[k]
+        });
+        let image = Image {
+            file_name: "walk.mp4".into(),
+            frame: Some(frame),
+            seconds: Some(0.1 * frame as f64),
+            points: points.collect(),
+            crop: Some(crop),
+            ..image.clone()
+        };
+        let (id, _) = project.add(&format!("walk {frame}"), Some("walk"), image, 10);
+        let fraction = |k: usize| [0, 1].map(|axis| (other(k)[axis] / sides_px[axis]) as f32);
+        let reading = Reversed {
+            crop: crop.reversed(),
+            found: Keypoints {
+                keypoints: (0..count).map(fraction).collect(),
+                confidence: vec![0.5; count],
+            },
+            // Most frames are the right way up, which the model tells weakly.
+            costs: if is_flipped(frame) {
+                [1.01, 0.99]
+            } else {
+                [0.99, 1.01]
+            },
+        };
+        readings.insert(id, reading);
+    }
+    assert_eq!(project.view(true).jumps.len(), 2);
+    // The skeleton jumps, so that all frames are to be read.
+    let (mended, wanted) = project.mend_flips("walk", &HashMap::new());
+    assert_eq!((mended, wanted.len()), (0, 12));
+    assert_eq!(project.mend_flips("walk", &readings), (3, Vec::new()));
+    let view = project.view(true);
+    assert!(view.jumps.is_empty());
+    for row in view.rows.expect("rows") {
+        if let Some(video) = row.video {
+            let expected = if is_flipped(video.frame) {
+                crop.reversed()
+            } else {
+                crop
+            };
+            assert_eq!(
+                project.crop_of(row.id),
+                Some(expected),
+                "frame {}",
+                video.frame
+            );
+        }
+    }
+    let (mended, wanted) = project.mend_flips("other", &readings);
+    assert_eq!((mended, wanted.len()), (0, 0));
 }
 
 #[test]

@@ -7,8 +7,7 @@ use ts_rs::TS;
 
 use super::{AnnotationProject, ImageEntry};
 use crate::annotate::edit::NamedKeypoint;
-use crate::annotate::{Image, Keypoint, Point, landmarks};
-use crate::data::locate;
+use crate::annotate::{Keypoint, Point, landmarks};
 
 /// Number of images that are suggested to be labelled next.
 pub(super) const SUGGESTIONS: usize = 5;
@@ -227,48 +226,6 @@ impl AnnotationProject {
             can_redo: self.history.can_redo(),
         }
     }
-}
-
-impl AnnotationProject {
-    /// Finds the frames to which the skeleton jumps, in each video. `images` are those at `places`.
-    fn jumps(&self, places: &[usize], images: &[Image]) -> Vec<u32> {
-        let mut videos: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for (&place, image) in places.iter().zip(images) {
-            let entry = &self.entries[place];
-            if let (Some(video), Some(frame)) = (&entry.video, image.frame) {
-                let points = image.points.iter().map(|point| [point.x_px, point.y_px]);
-                let points: Vec<[f64; 2]> = points.collect();
-                videos
-                    .entry(video)
-                    .or_default()
-                    .push((frame, entry.id, points));
-            }
-        }
-        let in_video = |mut frames: Vec<(u64, u32, Vec<[f64; 2]>)>| {
-            frames.sort_by_key(|(frame, ..)| *frame);
-            let (ids, track): (Vec<_>, Vec<_>) = (frames.into_iter())
-                .map(|(_, id, points)| (id, points))
-                .unzip();
-            let mut lengths_px: Vec<f64> = track.iter().map(|points| diagonal(points)).collect();
-            lengths_px.sort_by(f64::total_cmp);
-            let length_px = lengths_px.get(lengths_px.len() / 2).copied();
-            locate::jumps(&track, length_px.unwrap_or(0.0))
-                .into_iter()
-                .map(move |at| ids[at])
-        };
-        videos.into_values().flat_map(in_video).collect()
-    }
-}
-
-/// Computes the diagonal of the box around points `[K][x, y]`.
-fn diagonal(points: &[[f64; 2]]) -> f64 {
-    let extent = |axis: usize| {
-        let values = points.iter().map(|point| point[axis]);
-        let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
-        let (low, high) = values.fold((low, high), |(low, high), v| (low.min(v), high.max(v)));
-        (high - low).max(0.0)
-    };
-    extent(0).hypot(extent(1))
 }
 
 impl ImageEntry {

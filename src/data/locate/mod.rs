@@ -21,7 +21,7 @@ mod track; // sightings over time
 
 pub use choose::{candidates, choose_frames, shares, thumbnail};
 pub use crop::Crop;
-pub use mend::{jumps, mend_flips};
+pub use mend::{Step, jumps, mend_flips, next_step};
 pub use parts::parts;
 pub use scene::{Sampler, Scene};
 pub use search::Search;

@@ -83,7 +83,7 @@ fn located(frames: &[RgbImage], order: Order) -> (Vec<Sighting>, Track) {
     let scene = scene(frames).expect("a still camera");
     let look = |frame| scene.look(frame).expect("one size");
     let sightings: Vec<Sighting> = frames.iter().map(look).collect();
-    let track = Track::new(&scene, &sightings, TrackOptions::new(order)).expect("one animal");
+    let track = Track::new(&scene, &sightings, TrackOptions::new(order, 1.6)).expect("one animal");
     (sightings, track)
 }
 
@@ -324,19 +324,19 @@ fn mend_flips_finds_the_flipped_frames() {
             false => [pose(i), flipped(i)],
         })
         .collect();
-    let path = mend_flips(&readings, &[[0.0, 0.1]; 60], 40.0);
+    let path = mend_flips(&readings, &[[0.0, 0.1]; 60]);
     for (i, &reading) in path.iter().enumerate() {
         assert_eq!(reading == 1, is_flipped(i), "frame {i}");
     }
     let seen: Vec<Vec<[f64; 2]>> = readings.iter().map(|reading| reading[0].clone()).collect();
-    assert_eq!(jumps(&seen, 40.0), [20, 30, 50, 51]);
+    assert_eq!(jumps(&seen), [20, 30, 50, 51]);
     let mended: Vec<Vec<[f64; 2]>> = readings
         .iter()
         .zip(&path)
         .map(|(r, &i)| r[i].clone())
         .collect();
-    assert!(jumps(&mended, 40.0).is_empty());
-    assert!(mend_flips(&[], &[], 40.0).is_empty() && jumps(&[], 40.0).is_empty());
+    assert!(jumps(&mended).is_empty());
+    assert!(mend_flips(&[], &[]).is_empty() && jumps(&[]).is_empty());
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn search_finds_what_the_two_passes_find() {
     }
     // Before the second pass, the track is that of the sampled frames.
     let survey = search
-        .track(TrackOptions::new(Order::Video))
+        .track(TrackOptions::new(Order::Video, 1.6))
         .expect("one animal");
     assert_eq!(survey.places.len(), 64);
     assert!(survey.is_turned && survey.is_advised(SIZE) && !survey.is_advised([60, 60]));
@@ -444,7 +444,7 @@ fn search_finds_what_the_two_passes_find() {
         .iter()
         .map(|f| scene.look(f).expect("one size"))
         .collect();
-    let options = TrackOptions::new(Order::Video);
+    let options = TrackOptions::new(Order::Video, 1.6);
     assert_eq!(
         search.track(options).expect("one animal"),
         Track::new(&scene, &sightings, options).expect("one animal")

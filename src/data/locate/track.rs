@@ -27,11 +27,11 @@ pub struct TrackOptions {
 }
 
 impl TrackOptions {
-    /// Returns the default options for this order: a margin of 1.6, turned where the axis takes all directions.
-    pub fn new(order: Order) -> TrackOptions {
+    /// Returns the default options for this order and margin: turned where the axis takes all directions.
+    pub fn new(order: Order, margin: f64) -> TrackOptions {
         TrackOptions {
             order,
-            margin: 1.6,
+            margin,
             turn: None,
         }
     }

@@ -189,6 +189,20 @@ pub enum Command {
         #[serde(default)]
         crop: Option<Crop>,
     },
+    /// Reads the crop of a frame of the project in reverse, from the frame's `[height, width, 4]` pixels; for [`Command::MendFlips`].
+    ReadReversed {
+        /// Id of the frame's row.
+        image: u32,
+        /// Width of the frame, px.
+        width: u32,
+        /// Height of the frame, px.
+        height: u32,
+    },
+    /// Mends frames of a video in which head and tail are swapped. Answered by [`Event::FlipsMended`].
+    MendFlips {
+        /// Content hash of the video; see [`Command::Identify`].
+        video: String,
+    },
     /// Starts to look for the animal in the frames of a still camera, in place of what was found there before.
     BeginSearch {
         /// Name of the camera's video or folder.
@@ -218,8 +232,11 @@ pub enum Command {
     Locate {
         /// As in [`Command::BeginSearch`].
         source: String,
-        /// Side of the crops by the length of the body.
-        margin: f64,
+        /// Side of the crops by the length of the body; that of the model ([`Config::crop_margin`]) if there is none. A run that is then
+        /// trained on these crops keeps it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        margin: Option<f64>,
         /// The frames follow one another, as in a video.
         is_video: bool,
     },

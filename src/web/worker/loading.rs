@@ -117,6 +117,9 @@ impl Engine {
             }
         };
         config.locate = source.is_located();
+        if config.locate {
+            config.crop_margin = self.crop_margin;
+        }
         if append
             && self
                 .sources

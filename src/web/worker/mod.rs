@@ -25,7 +25,7 @@ use super::{cores, fetch};
 use crate::annotate::project::AnnotationProject;
 use crate::config::{Config, Preset};
 use crate::error::{Error, ErrorKind, Result};
-use crate::session::{Command, Edits, Event, Phase, Session, ViewSchedule, animation};
+use crate::session::{Command, Edits, Event, Phase, Reversed, Session, ViewSchedule, animation};
 
 /// Interval at which messages are checked while slow motion waits, ms.
 const SLOW_MOTION_CHECK_MS: i32 = 20;
@@ -120,8 +120,12 @@ struct Engine {
     shown_model: Option<(String, usize)>,
     /// When the project was last sent while images are added.
     project_shown: Instant,
+    /// Reversed readings of frames of the project, by the ids of their rows.
+    reversed: HashMap<u32, Reversed>,
     /// Searches for an animal, by the names of their videos or folders.
     searches: HashMap<String, search::Source>,
+    /// Margin of the crops that were asked for last.
+    crop_margin: f64,
 }
 
 impl Engine {
@@ -151,7 +155,9 @@ impl Engine {
             project_files: HashMap::new(),
             shown_model: None,
             project_shown: Instant::now(),
+            reversed: HashMap::new(),
             searches: HashMap::new(),
+            crop_margin: Config::CROP_MARGIN,
         }
     }
 

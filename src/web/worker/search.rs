@@ -84,12 +84,10 @@ impl Engine {
                 } else {
                     Order::Separate
                 };
-                let options = TrackOptions {
-                    margin,
-                    ..TrackOptions::new(order)
-                };
+                let margin = margin.unwrap_or_else(|| self.config().crop_margin);
+                self.crop_margin = margin;
                 let source = self.source(&name)?;
-                let track = source.search.track(options)?;
+                let track = source.search.track(TrackOptions::new(order, margin))?;
                 let summary = Summary::new(&track);
                 let noun = if is_video { "frame" } else { "image" };
                 let about = |purpose| summary.sentence(&name, noun, purpose);
@@ -97,6 +95,7 @@ impl Engine {
                     id,
                     crops: track.places.iter().map(|place| place.crop).collect(),
                     usable: track.places.iter().map(|p| p.is_usable()).collect(),
+                    margin,
                     is_advised: track.is_advised(source.search.size_px()?),
                     about_training: about(Purpose::Training),
                     about_detection: about(Purpose::Detection),
@@ -217,7 +216,10 @@ impl Engine {
             }
             let track = match error {
                 Some(error) => Err(error),
-                None => search.track(TrackOptions::new(Order::Separate)),
+                None => search.track(TrackOptions::new(
+                    Order::Separate,
+                    self.config().crop_margin,
+                )),
             };
             let reason = match track {
                 Ok(track) => {

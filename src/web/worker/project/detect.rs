@@ -376,6 +376,25 @@ impl Engine {
         Ok((found, Placement::whole(sides_px)))
     }
 
+    /// Reads the crop of a frame of the project in reverse.
+    pub(super) async fn read_reversed(
+        &mut self,
+        id: u32,
+        rgba: &[u8],
+        sides_px: [u32; 2],
+    ) -> Result<()> {
+        let Some(crop) = self.project()?.crop_of(id) else {
+            return Ok(()); // it was detected as a whole, or removed meanwhile
+        };
+        let session = self.session()?;
+        let frame = decode::rgba_image(rgba, sides_px).map_err(Error::Images)?;
+        let mut images = Dataset::new(session.config().size);
+        images.push(decode::cut("", &frame, crop, images.size_px()));
+        let reading = session.read_reversed(&images).await?.pop().flatten();
+        self.reversed.extend(reading.map(|reading| (id, reading)));
+        Ok(())
+    }
+
     /// Returns the training images as files, with the crop of each where there is one; puppets are drawn larger than for training. Returns
     /// none if cancelled.
     async fn training_files(&mut self) -> Result<Option<(Files, Vec<Option<Crop>>)>> {

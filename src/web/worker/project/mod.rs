@@ -74,6 +74,20 @@ impl Engine {
                 self.add_image(&frame_content, Some(&content), image, place)
                     .await?;
             }
+            Command::ReadReversed {
+                image,
+                width,
+                height,
+            } => self.read_reversed(image, &pixels, [width, height]).await?,
+            Command::MendFlips { video } => {
+                let readings = std::mem::take(&mut self.reversed);
+                let (mended, unread) = self.project()?.mend_flips(&video, &readings);
+                if !unread.is_empty() {
+                    self.reversed = readings;
+                }
+                post(&Event::FlipsMended { id, mended, unread });
+                return Ok(false);
+            }
             Command::ShowProject => {
                 // Keypoints of an unknown model stay visible until images are detected again, unless the project knows this model.
                 let run = self.session()?.run_id().to_string();
