@@ -41,6 +41,13 @@ pub fn annotate(options: &Annotate, reporter: &Reporter) -> anyhow::Result<ExitC
     }
     let (detected, names) =
         detect_annotations(&options.discover, &mut gathered, &outputs, reporter)?;
+    let names = match options.parts {
+        Some(parts) => {
+            let table = names.unwrap_or_else(|| Table::new(&detected));
+            Some(table.cut(&detected.edge_weights, parts.into()))
+        }
+        None => names,
+    };
     let named = match names {
         Some(names) => names.apply(&detected)?,
         None => detected,

@@ -154,6 +154,9 @@ pub enum Kernels {
 pub struct Annotate {
     #[command(flatten)]
     pub discover: Discover,
+    /// Cut the skeleton into this many parts by its edge weights, and colour it by part. The format json names the part of each keypoint.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(2..=16))]
+    pub parts: Option<u8>,
     /// A table of the true positions of named keypoints: `file,<name>_x,<name>_y,...`, as fractions of the image. Prints one
     /// line per keypoint: its distance from the true position.
     #[arg(long)]

@@ -338,6 +338,63 @@ fn swapped_heads_are_mended_by_what_the_model_has_learned() {
 }
 
 #[test]
+fn a_video_that_a_phone_turned_is_located_as_it_is_shown() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = folder("turned");
+    video(
+        &folder.join("plain.mp4"),
+        (0..80).map(|i| drawn(&[walk(i)], 0)),
+    );
+    // Older and newer versions of ffmpeg turn a video by other options.
+    let turns: [&[&str]; 2] = [
+        &["-display_rotation", "90", "-i", "plain.mp4"],
+        &["-i", "plain.mp4", "-metadata:s:v", "rotate=90"],
+    ];
+    let is_turned = |options: &&&[&str]| {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-y"]).args(**options);
+        let output = ffmpeg
+            .args(["-c", "copy", "walk.mp4"])
+            .current_dir(&folder)
+            .output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    assert!(turns.iter().any(|options| is_turned(&options)), "turns");
+    let train = format!("train walk.mp4 --locate --frames 12 {SMALL} --out m.safetensors");
+    succeeds(&autolink(&folder, &train));
+    let annotate = "annotate walk.mp4 --locate --model m.safetensors --format json --out json";
+    succeeds(&autolink(&folder, annotate));
+    let images = json(&folder.join("json/annotations.json"))["images"].take();
+    let images = images.as_array().expect("images");
+    assert_eq!(images.len(), 80);
+    let [width, height] = SIZE.map(f64::from);
+    // Shown after a quarter turn, to one side or the other.
+    let shown: [&dyn Fn([f64; 2]) -> [f64; 2]; 2] =
+        [&|[x, y]| [height - y, x], &|[x, y]| [y, width - x]];
+    let lies_upright = |(i, image): (usize, &Value), place: &dyn Fn([f64; 2]) -> [f64; 2]| {
+        assert_eq!(
+            (image["width_px"].as_u64(), image["height_px"].as_u64()),
+            (Some(180), Some(240))
+        );
+        let crop: Crop = serde_json::from_value(image["crop"].clone()).expect("a crop");
+        let [head, tail] = [0.5, -0.5].map(|part| crop.to_crop(place(walk(i).on_axis(part))));
+        (head[0] - 0.5).abs() < 0.12
+            && head[1] < 0.4
+            && (tail[0] - 0.5).abs() < 0.12
+            && tail[1] > 0.6
+    };
+    let fits = |place: &&dyn Fn([f64; 2]) -> [f64; 2]| {
+        images
+            .iter()
+            .enumerate()
+            .all(|frame| lies_upright(frame, *place))
+    };
+    assert_eq!(shown.iter().filter(|place| fits(place)).count(), 1);
+}
+
+#[test]
 fn landmarks_of_located_images_are_regressed_in_their_crops() {
     let folder = folder("images");
     fs::create_dir(folder.join("frames")).expect("a folder");

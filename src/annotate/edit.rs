@@ -7,7 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::annotate::{Annotations, EdgeWeight, Image, Keypoint, Point, Visibility, check_name};
+use crate::data::locate;
 use crate::error::{Error, Result};
+use crate::render::palette;
 
 /// The named keypoints and their skeleton.
 ///
@@ -18,6 +20,13 @@ pub struct Table {
     pub keypoints: Vec<NamedKeypoint>,
     /// Edges, as pairs of indices into `keypoints`, hidden ones too; the smaller index first, each pair once.
     pub edges: Vec<[usize; 2]>,
+    /// Number of parts that the skeleton is cut into ([`Table::cut`]); 0 if it is whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parts: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A named keypoint, and the discovered keypoints that it is made of.
@@ -45,6 +54,7 @@ impl Table {
         Table {
             keypoints: discovered.keypoints.iter().enumerate().map(named).collect(),
             edges: unique_edges(discovered.skeleton.iter().copied()),
+            parts: 0,
         }
     }
 
@@ -141,6 +151,7 @@ impl Table {
                 .map(|&from| self.keypoints[from].clone())
                 .collect(),
             edges: unique_edges(self.edges.iter().map(|edge| edge.map(|end| place[end]))),
+            parts: self.parts,
         })
     }
 
@@ -179,6 +190,39 @@ impl Table {
         }
     }
 
+    /// Returns the table with the skeleton cut into `parts` parts ([`locate::parts`]), whose keypoints share a colour; with 0, each keypoint
+    /// has a colour of its own again. `weights` are those of [`Table::choose_edges`].
+    pub fn cut(&self, weights: &[EdgeWeight], parts: usize) -> Table {
+        let mut table = Table {
+            parts,
+            ..self.clone()
+        };
+        let colours = palette::colours();
+        let part_of = table.part_of_each(weights);
+        for (i, keypoint) in table.keypoints.iter_mut().enumerate() {
+            let colour = part_of.get(i).copied().unwrap_or(i);
+            keypoint.color = palette::hex(colours[colour % colours.len()]);
+        }
+        table
+    }
+
+    /// Computes the part of each keypoint, hidden ones too; nothing if the skeleton is whole.
+    fn part_of_each(&self, weights: &[EdgeWeight]) -> Vec<usize> {
+        if self.parts == 0 {
+            return Vec::new();
+        }
+        let count = self.keypoints.len();
+        let mut matrix = vec![vec![0.0; count]; count];
+        for EdgeWeight {
+            ends: [a, b],
+            weight,
+        } in self.edge_weights(weights)
+        {
+            (matrix[a][b], matrix[b][a]) = (weight as f32, weight as f32);
+        }
+        locate::parts(&matrix, self.parts)
+    }
+
     /// Turns annotations of discovered keypoints into annotations of named ones, without hidden keypoints.
     ///
     /// A merged point is the mean of its sources that are not absent, weighted by their confidence, with the greatest of their
@@ -202,6 +246,8 @@ impl Table {
             next += usize::from(!keypoint.hidden);
         }
         let move_ends = |[a, b]: [usize; 2]| Some([place[a]?, place[b]?]);
+        let parts = self.part_of_each(&discovered.edge_weights);
+        let shown_parts = parts.into_iter().zip(&self.keypoints);
         Ok(Annotations {
             category: discovered.category.clone(),
             keypoints: shown
@@ -223,6 +269,10 @@ impl Table {
                 })
                 .collect(),
             edge_threshold: discovered.edge_threshold,
+            parts: shown_parts
+                .filter(|(_, k)| !k.hidden)
+                .map(|(part, _)| part)
+                .collect(),
             images: discovered
                 .images
                 .iter()
@@ -428,6 +478,41 @@ mod tests {
                 weight: 0.75
             }]
         );
+    }
+
+    #[test]
+    fn cutting_groups_keypoints_that_strong_edges_join() {
+        let mut sample = sample();
+        let weight = |a: usize, b: usize| if a % 2 == b % 2 { 1.0 } else { 0.01 };
+        let pairs = (0..4).flat_map(|b| (0..b).map(move |a| [a, b]));
+        sample.edge_weights = pairs
+            .map(|ends| EdgeWeight {
+                ends,
+                weight: weight(ends[0], ends[1]),
+            })
+            .collect();
+        let cut = table().cut(&sample.edge_weights, 2);
+        let colors: Vec<&str> = cut.keypoints.iter().map(|k| k.color.as_str()).collect();
+        assert_eq!((colors[0], colors[1]), (colors[2], colors[3]));
+        assert_ne!(colors[0], colors[1]);
+        assert_eq!(cut.apply(&sample).expect("applies").parts, [0, 1, 0, 1]);
+        // Parts are those of keypoints, not of places in the table.
+        let hidden = cut
+            .reorder(&[3, 2, 1, 0])
+            .and_then(|table| table.hide(0, true));
+        let applied = hidden
+            .and_then(|table| table.apply(&sample))
+            .expect("applies");
+        assert_eq!(
+            (names(&applied), applied.parts.clone()),
+            (vec!["c", "b", "a"], vec![1, 0, 1])
+        );
+        let whole = cut.cut(&sample.edge_weights, 0);
+        assert!(whole.apply(&sample).expect("applies").parts.is_empty());
+        let mut colors: Vec<&str> = whole.keypoints.iter().map(|k| k.color.as_str()).collect();
+        colors.sort_unstable();
+        colors.dedup();
+        assert_eq!(colors.len(), 4);
     }
 
     #[test]

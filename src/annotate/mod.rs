@@ -45,6 +45,9 @@ pub struct Annotations {
     /// The edge weight above which an edge belonged to the skeleton, in files of older versions; newer ones have none.
     #[serde(default)]
     pub edge_threshold: Option<f64>,
+    /// The part of the object that each keypoint belongs to, `[K]`, numbered from 0; empty if the skeleton was not cut into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<usize>,
     /// Images or frames, `[N]`.
     pub images: Vec<Image>,
 }

@@ -108,6 +108,28 @@ for (const without of ["", "VideoDecoder"]) {
   });
 }
 
+for (const without of ["", "VideoDecoder"]) {
+  test(`a phone's video is read as it is shown, ${without ? `without ${without}` : "with WebCodecs"}`, async ({ page }) => {
+    await nothing(page);
+    if (without) await page.evaluate((name) => Reflect.deleteProperty(globalThis, name), without);
+    const { buffer } = await video("turned.mp4");
+    const found = await page.evaluate(async (base64) => {
+      const { openVideo } = await import(new URL("/target/page/modules/annotate/video.js", location.href).href);
+      const video = await openVideo(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], "turned.mp4", { type: "video/mp4" }));
+      const frames = [];
+      for await (const { frame, seconds, width, height, pixels } of video.frames(1)) {
+        // The fields of the number stand in the right half, the highest bit at the bottom.
+        const bits = Array.from({ length: 8 }, (_, bit) => (pixels[4 * ((bit * 12 + 6) * width + 48)] > 128 ? 1 << bit : 0));
+        frames.push({ frame, seconds: Math.round(seconds * 10) / 10, size: [width, height], drawn: bits.reduce((sum, bit) => sum + bit, 0) });
+      }
+      video.close();
+      return frames;
+    }, buffer.toString("base64"));
+    // It is turned by a quarter, and its edit list cuts the first 5 of 20 frames off.
+    expect(found).toEqual(Array.from({ length: 15 }, (_, i) => ({ frame: i, seconds: i / 10, size: [64, 96], drawn: i + 5 })));
+  });
+}
+
 test("unknown frame times are estimated and reported", async ({ page }) => {
   await nothing(page);
   const { buffer } = await video("no-duration.webm");

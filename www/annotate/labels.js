@@ -148,7 +148,7 @@ export function showKeypoints(list, project, edit) {
 }
 
 /** Shows the edges, and which of them belong to the skeleton.
- * @param {HTMLElement} root Contains a slider and a list.
+ * @param {HTMLElement} root Contains a slider, a select of parts, and a list.
  * @param {AnnotationProject} project
  * @param {SendEdit} edit
  */
@@ -169,6 +169,9 @@ export function showEdges(root, project, edit) {
     const threshold = count === 0 ? Number.MAX_VALUE : edge_weights[count - 1][1];
     edit({ kind: "choose-edges", threshold });
   };
+  const parts = /** @type {HTMLSelectElement} */ (root.querySelector("select"));
+  parts.value = `${project.view.parts}`;
+  parts.onchange = () => edit({ kind: "cut", parts: Number(parts.value) });
   const offered = edge_weights.filter(([ends], place) => place < OFFERED || chosen.has(key(ends)));
   replace(
     list,

@@ -307,6 +307,7 @@ impl Fit {
             skeleton: placed.skeleton.clone(),
             edge_weights: Vec::new(),
             edge_threshold: None,
+            parts: Vec::new(),
             images,
         })
     }

@@ -121,6 +121,11 @@ pub enum Edit {
         /// Least learned weight of an edge.
         threshold: f64,
     },
+    /// Cuts the skeleton into parts, whose keypoints share a colour.
+    Cut {
+        /// Number of parts; 0 gives each keypoint a colour of its own again.
+        parts: usize,
+    },
     /// Adds a landmark.
     AddLandmark {
         /// Its name, which no other landmark has.
@@ -218,6 +223,10 @@ impl AnnotationProject {
             Edit::ChooseEdges { threshold } => {
                 let weights = &self.discovered.edge_weights;
                 self.table_change(self.table().choose_edges(weights, threshold))
+            }
+            Edit::Cut { parts } => {
+                let weights = &self.discovered.edge_weights;
+                self.table_change(self.table().cut(weights, parts))
             }
             Edit::AddLandmark { name } => {
                 let index = self.edits.landmarks.len();

@@ -84,6 +84,8 @@ pub struct ProjectView {
     pub skeleton: Vec<[usize; 2]>,
     /// Learned weights of pairs of keypoints, greatest first.
     pub edge_weights: Vec<([usize; 2], f64)>,
+    /// Number of parts that the skeleton is cut into, 0 if it is whole.
+    pub parts: usize,
     /// Landmarks, `[L]`.
     pub landmarks: Vec<Label>,
     /// Ids of the rows to label next, the most useful first.
@@ -205,6 +207,7 @@ impl AnnotationProject {
             run: self.run.clone(),
             keypoints: keypoints.collect(),
             skeleton: table.edges.clone(),
+            parts: table.parts,
             edge_weights,
             landmarks: self.edits.landmarks.iter().enumerate().map(label).collect(),
             next: next.into_iter().map(id).collect(),

@@ -1,4 +1,4 @@
-"""Writes the videos of this folder: `python3 make.py` (numpy, ffmpeg with libvpx and libvorbis).
+"""Writes the videos of this folder: `python3 make.py` (numpy, ffmpeg 5 with libvpx, libx264 and libvorbis).
 
 Each frame, 96 x 64 px, tells its number: in the lower half eight fields 12 px wide, white for a 1, the highest bit first. The upper half is
 red in one camera's videos and blue in the other's.
@@ -42,6 +42,14 @@ write("no-duration.webm", 50, 25, to_pipe=True)
 write("late.webm", 20, 10, options=["-output_ts_offset", "3"])
 # Frames 0, 5, 7, 10, 14, 15, ... of 30 a second.
 write("varying.webm", 60, 30, options=["-vf", "select='not(mod(n,7))+not(mod(n,5))'", "-fps_mode", "vfr"])
+# As a phone writes it that was held upright, with an edit list that cuts the first 5 frames off.
+phone = HERE / "phone.mp4"
+h264 = ["-c:v", "libx264", "-g", "20", "-pix_fmt", "yuv420p", "-fflags", "+bitexact"]
+raw = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", "10", "-i", "-"]
+subprocess.run([*raw, *h264, str(phone)], input=b"".join(frames(20, BLUE)), check=True)
+cut = ["ffmpeg", "-v", "error", "-y", "-ss", "0.5", "-i", str(phone), "-c", "copy", "-metadata:s:v", "rotate=90", "-fflags", "+bitexact"]
+subprocess.run([*cut, str(HERE / "turned.mp4")], check=True)
+phone.unlink()
 whole = (HERE / "sixty.webm").read_bytes()
 (HERE / "cut-off.webm").write_bytes(whole[: len(whole) // 2])
 subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=duration=0.5", "-c:a", "libvorbis", "-fflags", "+bitexact", str(HERE / "sound.webm")], check=True)
