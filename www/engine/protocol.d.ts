@@ -930,7 +930,11 @@ edge: [number, number], } | { "kind": "choose-edges",
 /**
  * Least learned weight of an edge.
  */
-threshold: number, } | { "kind": "add-landmark", 
+threshold: number, } | { "kind": "cut", 
+/**
+ * Number of parts; 0 gives each keypoint a colour of its own again.
+ */
+parts: number, } | { "kind": "add-landmark", 
 /**
  * Its name, which no other landmark has.
  */
@@ -1143,6 +1147,10 @@ skeleton: Array<[number, number]>,
  * Learned weights of pairs of keypoints, greatest first.
  */
 edge_weights: Array<[[number, number], number]>, 
+/**
+ * Number of parts that the skeleton is cut into, 0 if it is whole.
+ */
+parts: number, 
 /**
  * Landmarks, `[L]`.
  */
