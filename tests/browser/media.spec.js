@@ -120,7 +120,12 @@ for (const without of ["", "VideoDecoder"]) {
       for await (const { frame, seconds, width, height, pixels } of video.frames(1)) {
         // The fields of the number stand in the right half, the highest bit at the bottom.
         const bits = Array.from({ length: 8 }, (_, bit) => (pixels[4 * ((bit * 12 + 6) * width + 48)] > 128 ? 1 << bit : 0));
-        frames.push({ frame, seconds: Math.round(seconds * 10) / 10, size: [width, height], drawn: bits.reduce((sum, bit) => sum + bit, 0) });
+        frames.push({
+          frame,
+          seconds: Math.round(seconds * 10) / 10,
+          size: [width, height],
+          drawn: bits.reduce((sum, bit) => sum + bit, 0),
+        });
       }
       video.close();
       return frames;
