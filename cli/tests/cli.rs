@@ -308,6 +308,35 @@ fn resumed_run_is_converted_and_annotates() {
         names.filter(|name| name.ends_with(".png.png")).count()
     };
     assert_eq!([drawn(&out), drawn(&out.join("more"))], [3, 3]);
+    // The skeleton cut into two parts: keypoints of a part share its colour, and a keypoint can be in one part only.
+    let json = |name: &str, more: &[&str]| -> Value {
+        annotate("annotate", "json", more);
+        let written = out.join("annotations.json");
+        let text = fs::read_to_string(&written).expect("a file");
+        fs::rename(&written, out.join(name)).expect("renamed");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let (whole, cut) = (json("whole.json", &[]), json("cut.json", &["--parts", "2"]));
+    assert!(whole["parts"].is_null(), "{whole}");
+    let colors = |found: &Value| -> Vec<Value> {
+        let keypoints = found["keypoints"].as_array().expect("keypoints").iter();
+        keypoints
+            .map(|keypoint| keypoint["color"].clone())
+            .collect()
+    };
+    let parts = cut["parts"].as_array().expect("parts");
+    assert_eq!(parts.len(), colors(&cut).len());
+    assert_eq!(parts[0], 0, "parts are numbered by their first keypoint");
+    assert!(parts.contains(&Value::from(1)), "{cut}");
+    assert!(parts.iter().all(|part| *part == 0 || *part == 1), "{cut}");
+    let pairs: Vec<(&Value, Value)> = parts.iter().zip(colors(&cut)).collect();
+    for (part, color) in &pairs {
+        assert!(
+            pairs.iter().all(|(p, c)| (p == part) == (c == color)),
+            "{cut}"
+        );
+    }
+    assert_ne!(colors(&whole), colors(&cut));
     let table = pictures.join("joints.csv");
     let stdout = annotate("landmarks", "csv", &["--landmarks", path(&table)]);
     assert!(stdout.contains("error_fraction"), "{stdout}");

@@ -92,6 +92,15 @@ test("annotate detects, names, labels and corrects points and exports every form
   await edges.locator("summary").click();
   await id("edge-slider").fill("5");
   await expect(edges.locator("output")).toHaveText("5");
+  // Keypoints of a part share a colour; undone, each has its own again.
+  const swatches = id("annotate-keypoints").locator("input[type=color]");
+  const colors = async () => new Set(await swatches.evaluateAll((all) => all.map((one) => /** @type {HTMLInputElement} */ (one).value)));
+  const whole = await colors();
+  await id("parts").selectOption("2");
+  await expect.poll(async () => (await colors()).size).toBe(2);
+  await id("annotate-undo").click();
+  await expect(id("parts")).toHaveValue("0");
+  await expect.poll(colors).toEqual(whole);
 
   // Landmarks on five images, by mouse and keyboard.
   await id("annotate-layer").selectOption("landmarks");
