@@ -13,7 +13,7 @@ import { drawSquare } from "../ui/squares.js";
 /** @import { Store } from "../state/state.js" */
 /** @import * as protocol from "../engine/protocol.js" */
 
-/** Side of a drawn image, in pixels of the canvas; `style.css` shows at most 6rem. */
+/** Side of a drawn image, in pixels of the canvas; `model.css` shows at most 6rem. */
 const SIDE = Math.min(192, Math.round(96 * (devicePixelRatio || 1)));
 
 /**

@@ -15,7 +15,7 @@ import { drawSquare } from "./squares.js";
 
 /** Largest number of images in a canvas. */
 const COLUMNS = 8;
-/** Gap between images as a fraction of their side; `style.css` assumes the same. */
+/** Gap between images as a fraction of their side; `train.css` assumes the same. */
 const GAP = 0.08;
 /** Shortest interval between updates of the descriptions, ms. */
 const DESCRIBE_EVERY = 10_000;
@@ -148,7 +148,7 @@ export class PreviewCanvases {
     }
   }
 
-  /** Columns and size of the images, from the aspect ratio of the canvas, which `style.css` sets.
+  /** Columns and size of the images, from the aspect ratio of the canvas, which `train.css` sets.
    * @param {number} width
    * @param {number} height
    */
